@@ -1,0 +1,47 @@
+"""Loading spaCy pipelines for their tokenizers and vectors."""
+
+from pathlib import Path
+
+import spacy
+from spacy.language import Language
+
+from mtl_core.errors import MtlError, did_you_mean, listed
+
+
+def load_pipeline(name: str) -> Language:
+    """Load a pipeline without its trained components.
+
+    Args:
+        name: An installed pipeline, a folder, or `blank:LANGUAGE`.
+
+    Raises:
+        MtlError: If there is no such pipeline.
+    """
+    if name.startswith("blank:"):
+        try:
+            return spacy.blank(name.removeprefix("blank:"))
+        except ImportError as error:
+            raise MtlError(f"encoder.pipeline: spaCy has no language '{name.removeprefix('blank:')}'") from error
+    path = Path(name).expanduser()
+    is_path = path.is_dir() or "/" in name or "\\" in name
+    if is_path and not (path / "config.cfg").is_file():
+        raise MtlError(f"encoder.pipeline: {name} is not the folder of a spaCy pipeline (it has no config.cfg)")
+    try:
+        components = _components(path) if is_path else []
+        nlp = spacy.load(path if is_path else name, exclude=components or _STANDARD)
+    except (OSError, ValueError, KeyError) as error:
+        installed = sorted(spacy.util.get_installed_models())
+        raise MtlError(
+            f"encoder.pipeline: the spaCy pipeline '{name}' cannot be loaded{did_you_mean(name, installed)} "
+            f"(installed: {listed(installed)}; install one with `python -m spacy download {name}`, or use blank:en)"
+        ) from error
+    return nlp
+
+
+_STANDARD = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner", "attribute_ruler",
+             "lemmatizer", "textcat"]  # fmt: skip
+
+
+def _components(path: Path) -> list[str]:
+    config = spacy.util.load_config(path / "config.cfg")
+    return list(config["components"])

@@ -1,0 +1,219 @@
+"""The loader of SemEval-2014 Task 4: sentences, each with the aspect categories that it speaks of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from mtl_core.config.experiment import InputFile
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.specs import LoaderSpec
+
+if TYPE_CHECKING:
+    from absa_plugin.semeval_xml import Mention, Sentence, SentenceFile
+    from mtl_core.data.corpus import Corpus, Part
+
+ABSENT = "absent"
+"""The label of a category that an annotated sentence does not name."""
+
+Labels = Mapping[str, str | None] | None
+"""Category to polarity (None: named without one) of one sentence; None if it is not annotated at all."""
+
+
+class SemEval2014(LoaderSpec):
+    """SemEval-2014 Task 4 XML: one label column for each aspect category.
+
+    A sentence with `<aspectCategories>` is annotated: a category that it does not name has the label
+    `absent`. A sentence without that element has no label for any category. A category that is named twice
+    with one polarity counts once; named as both positive and negative, it is `conflict`, as the guidelines
+    say; any other pair is refused.
+    """
+
+    type: Literal["semeval2014"] = "semeval2014"
+    train: InputFile
+    """The training file."""
+    test: InputFile | None = None
+    """The test file."""
+    validation: InputFile | None = None
+    """A validation file, if validation data is not to be taken from the training file."""
+    polarities: list[str] = Field(default=["positive", "negative", "neutral", "conflict"], min_length=1)
+    """The polarities that may occur."""
+    categories: list[str] | None = None
+    """The categories that may occur; null takes whatever is found in the training file."""
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> SemEval2014:
+        if ABSENT in self.polarities:
+            raise ValueError(f"'{ABSENT}' cannot be a polarity: it is the label of a category not named")
+        for names in (self.polarities, self.categories or []):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"'{twice[0]}' is listed twice")
+        return self
+
+    def load(self) -> Corpus:
+        """Read the training, validation and test files.
+
+        Raises:
+            MtlError: If a file is missing or malformed, or names a category that training knows nothing of.
+        """
+        train = self._read(self.train, "train")
+        if not train.counts:
+            raise MtlError(f"{self.train}: no sentence names an aspect category, so there is nothing to learn")
+        loaded = [train]
+        if self.validation:
+            loaded.append(self._read(self.validation, "validation"))
+        if self.test:
+            loaded.append(self._read(self.test, "test"))
+        for other in loaded[1:]:
+            other.check_categories(list(train.counts), "never occurs in the training file")
+        for name in self.categories or []:
+            if name not in train.counts:
+                train.findings.append(f"{self.train.name}: the category '{name}' never occurs")
+        return _corpus(loaded, self._columns(train))
+
+    def load_file(self, path: Path) -> Corpus:
+        """Read one more file, labelled or not, as test data.
+
+        Its columns are `categories`, or those that it names: what else a run knows cannot be seen from here.
+
+        Raises:
+            MtlError: If the file is missing or malformed.
+        """
+        loaded = self._read(path, "test")
+        return _corpus([loaded], self._columns(loaded))
+
+    def from_text(self, text: str) -> str:
+        """Take a text as the sentence.
+
+        Raises:
+            MtlError: If there is nothing in it.
+        """
+        text = text.strip()
+        if not text:
+            raise MtlError("the text is empty")
+        return text
+
+    def _read(self, path: Path, part: Part) -> _LoadedFile:
+        from absa_plugin.semeval_xml import read_sentences
+
+        loaded = _LoadedFile(read_sentences(path), part, self.polarities)
+        if self.categories is not None:
+            loaded.check_categories(self.categories, "is not one of `categories`")
+        return loaded
+
+    def _columns(self, loaded: _LoadedFile) -> list[str]:
+        """The categories, the most frequent first."""
+        names = {*loaded.counts, *(self.categories or [])}
+        return sorted(names, key=lambda name: (-loaded.counts[name], name))
+
+
+class _LoadedFile:
+    """One file's usable sentences with their checked labels.
+
+    Args:
+        file: What was parsed.
+        part: The part that all of its examples are in.
+        polarities: The polarities that may occur.
+    """
+
+    def __init__(self, file: SentenceFile, part: Part, polarities: Sequence[str]) -> None:
+        self.path = file.path
+        self.notice = file.notice
+        self.part = part
+        self.polarities = polarities
+        self._noticed: dict[str, list[str]] = {}
+        self.sentences = []
+        for sentence in file.sentences:
+            if sentence.text:
+                self.sentences.append(sentence)
+            else:
+                self._note("the text is empty in {}; set aside", sentence)
+        self.labels = [self._labels(sentence) for sentence in self.sentences]
+        self.counts = Counter(name for labels in self.labels for name in labels or {})
+        self.findings = [self._finding(pattern, ids) for pattern, ids in self._noticed.items()]
+
+    def origin(self, sentence: Sentence, line: int | None = None) -> str:
+        """Where a sentence stands, or a line of it."""
+        return f"{self.path}:{line or sentence.line}: sentence {sentence.id}"
+
+    def check_categories(self, known: Sequence[str], complaint: str) -> None:
+        """Refuse a category that is not known.
+
+        Raises:
+            MtlError: At the first such category.
+        """
+        for sentence in self.sentences:
+            for mention in sentence.mentions or ():
+                if mention.category not in known:
+                    raise MtlError(
+                        f"{self.origin(sentence, mention.line)}: the category '{mention.category}'"
+                        f" {complaint}{did_you_mean(mention.category, known)} (known: {listed(known)})"
+                    )
+
+    def _labels(self, sentence: Sentence) -> Labels:
+        if sentence.mentions is None:
+            return None
+        named: dict[str, list[Mention]] = {}
+        for mention in sentence.mentions:
+            self._check_polarity(sentence, mention)
+            named.setdefault(mention.category, []).append(mention)
+        labels = {name: self._label(sentence, mentions) for name, mentions in named.items()}
+        if None in labels.values():
+            self._note("a category is named without a polarity in {}; that label is missing", sentence)
+        return labels
+
+    def _check_polarity(self, sentence: Sentence, mention: Mention) -> None:
+        polarity = mention.polarity
+        if polarity is not None and polarity not in self.polarities:
+            raise MtlError(
+                f"{self.origin(sentence, mention.line)}: unknown polarity '{polarity}' of the category"
+                f" '{mention.category}'{did_you_mean(polarity, self.polarities)}"
+                f" (polarities: {listed(self.polarities)})"
+            )
+
+    def _label(self, sentence: Sentence, mentions: Sequence[Mention]) -> str | None:
+        """Make one label of all that a sentence says of one category."""
+        first = mentions[0]
+        other = next((mention for mention in mentions if mention.polarity != first.polarity), None)
+        if other is None:
+            if len(mentions) > 1:
+                self._note("a category is named twice with one polarity in {}; merged", sentence)
+            return first.polarity
+        distinct = {mention.polarity for mention in mentions}
+        if distinct == {"positive", "negative"} and "conflict" in self.polarities:
+            self._note("a category is named as positive and as negative in {}; read as 'conflict'", sentence)
+            return "conflict"
+        raise MtlError(
+            f"{self.origin(sentence, other.line)}: the category '{first.category}' is named as"
+            f" {first.polarity or 'without polarity'} and as {other.polarity or 'without polarity'};"
+            " only positive and negative together have a meaning, 'conflict'"
+        )
+
+    def _note(self, pattern: str, sentence: Sentence) -> None:
+        ids = self._noticed.setdefault(pattern, [])
+        if sentence.id not in ids[-1:]:
+            ids.append(sentence.id)
+
+    def _finding(self, pattern: str, ids: Sequence[str]) -> str:
+        count = f"{len(ids)} sentence" if len(ids) == 1 else f"{len(ids)} sentences"
+        return f"{self.path.name}: {pattern.format(count)} ({listed(ids, 5)})"
+
+
+def _corpus(files: Sequence[_LoadedFile], columns: Sequence[str]) -> Corpus:
+    from mtl_core.data.corpus import Corpus
+
+    labels = [labels for file in files for labels in file.labels]
+    return Corpus(
+        ids=[sentence.id for file in files for sentence in file.sentences],
+        inputs=[sentence.text for file in files for sentence in file.sentences],
+        labels={name: [None if found is None else found.get(name, ABSENT) for found in labels] for name in columns},
+        parts=[file.part for file in files for _ in file.sentences],
+        origins=[file.origin(sentence) for file in files for sentence in file.sentences],
+        notice=" ".join(dict.fromkeys(file.notice for file in files if file.notice)),
+        findings=[finding for file in files for finding in file.findings],
+    )

@@ -1,0 +1,224 @@
+"""Reads the XML of SemEval-2014 Task 4, and refuses whatever it cannot read for certain."""
+
+import codecs
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax import SAXParseException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl
+
+from mtl_core.errors import MtlError, did_you_mean, listed
+
+CHILDREN: Mapping[str, tuple[str, ...]] = {
+    "": ("sentences",),
+    "sentences": ("sentence",),
+    "sentence": ("text", "aspectTerms", "aspectCategories"),
+    "text": (),
+    "aspectTerms": ("aspectTerm",),
+    "aspectTerm": (),
+    "aspectCategories": ("aspectCategory",),
+    "aspectCategory": (),
+}
+"""What may stand in what. An element that nobody reads would be labels lost without a word."""
+
+_BYTE_ORDER = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+_DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z][\w.-]*)["']""")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One `<aspectCategory>`. Without a `polarity` (as in unlabelled test files), the polarity is None."""
+
+    category: str
+    polarity: str | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One `<sentence>`, its text stripped; without `<aspectCategories>`, `mentions` is None."""
+
+    id: str
+    text: str
+    line: int
+    mentions: tuple[Mention, ...] | None
+
+
+@dataclass(frozen=True)
+class SentenceFile:
+    """A file's sentences in its order, and the `notice` of its root element."""
+
+    path: Path
+    notice: str
+    sentences: tuple[Sentence, ...]
+
+
+def read_sentences(path: Path) -> SentenceFile:
+    """Parse a file.
+
+    Document type declarations are refused altogether: the format needs none, and they are what entity bombs
+    and external entities are made of.
+
+    Raises:
+        MtlError: If the file cannot be read, is not well-formed XML, or is not of this format.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data.strip():
+        raise MtlError(f"{path}: the file is empty")
+    reader = _Reader(path)
+    _parse(_decode(data, path), reader)
+    if not reader.sentences:
+        raise MtlError(f"{path}: holds no <sentence>")
+    return SentenceFile(path, reader.notice, tuple(reader.sentences.values()))
+
+
+def _decode(data: bytes, path: Path) -> str:
+    """Decode here rather than in the XML parser, which would not say what is wrong with which byte."""
+    mark = next((encoding for start, encoding in _BYTE_ORDER if data.startswith(start)), None)
+    match = None if mark else _DECLARATION.match(data)
+    declared = match[1].decode() if match else None
+    encoding = mark or declared or "utf-8"
+    try:
+        # The declaration was legible as ASCII; in an encoding where it would not be, it is not true.
+        if declared and "<?xml".encode(declared) != b"<?xml":
+            raise MtlError(f"{path}:1: declares the encoding '{declared}' but is not written in it")
+        text = data.decode(encoding)
+        text.encode()  # "unicode_escape" and its like make half characters, which no XML parser takes
+    except LookupError as error:
+        raise MtlError(f"{path}:1: declares an unknown encoding '{declared}'") from error
+    except UnicodeDecodeError as error:
+        line = data[: error.start].decode(encoding, "replace").count("\n") + 1
+        why = "which it declares" if declared else "which it must be, since it declares no other encoding"
+        raise MtlError(
+            f"{path}:{line}: byte {error.start} (0x{data[error.start]:02x}) is not {encoding.upper()}, {why};"
+            " save the file as UTF-8, or declare its encoding in the first line"
+        ) from error
+    except UnicodeError as error:
+        raise MtlError(f"{path}:1: is not written in its encoding '{encoding}': {error}") from error
+    return text
+
+
+def _parse(text: str, reader: "_Reader") -> None:
+    from defusedxml import DefusedXmlException
+    from defusedxml.sax import make_parser
+
+    parser = make_parser()
+    parser.forbid_dtd = True
+    parser.setContentHandler(reader)
+    reader.setDocumentLocator(parser)
+    complete = False
+    try:
+        parser.feed(text)
+        complete = True
+        parser.close()
+    except DefusedXmlException as error:
+        raise MtlError(
+            f"{reader.here}: document type declarations and entities are refused, as a precaution against"
+            " files that attack their reader; remove <!DOCTYPE …>"
+        ) from error
+    except SAXParseException as error:
+        where = f"{reader.path}:{error.getLineNumber()}"
+        if complete:
+            raise MtlError(
+                f"{where}: the file ends too early{reader.inside} ({error.getMessage()}); is it complete?"
+            ) from error
+        raise MtlError(f"{where}: not well-formed XML{reader.inside}: {error.getMessage()}") from error
+
+
+class _Reader(ContentHandler):
+    """Collects the sentences of a file and checks their structure."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.notice = ""
+        self.sentences: dict[str, Sentence] = {}
+        self._open: list[str] = []
+        self._seen: set[str] = set()
+        self._id = ""
+        self._line = 0
+        self._text: list[str] = []
+        self._mentions: list[Mention] = []
+
+    @property
+    def here(self) -> str:
+        """The place that the parser has come to."""
+        return f"{self.path}:{self._position()}"
+
+    @property
+    def inside(self) -> str:
+        """The innermost open element, for messages."""
+        if not self._open:
+            return ""
+        return f", inside <{self._open[-1]}>" + (f" of sentence {self._id}" if self._id else "")
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
+        """Check that the element belongs here, and take its attributes."""
+        self._check_place(name)
+        self._open.append(name)
+        if name == "sentences":
+            self.notice = " ".join(attrs.get("notice", "").split())
+        elif name == "sentence":
+            self._start_sentence(attrs)
+        elif name == "aspectCategory":
+            category = attrs.get("category", "").strip()
+            if not category:
+                raise MtlError(f"{self.here}: sentence {self._id}: <aspectCategory> has no category")
+            polarity = attrs.get("polarity")
+            self._mentions.append(Mention(category, polarity and polarity.strip(), self._position()))
+
+    def characters(self, content: str) -> None:
+        """Collect the pieces of a text."""
+        if self._open[-1] == "text":
+            self._text.append(content)
+
+    def endElement(self, name: str) -> None:  # noqa: N802
+        """Finish a sentence."""
+        self._open.pop()
+        if name != "sentence":
+            return
+        if "text" not in self._seen:
+            raise MtlError(f"{self.path}:{self._line}: sentence {self._id} has no <text>")
+        mentions = tuple(self._mentions) if "aspectCategories" in self._seen else None
+        self.sentences[self._id] = Sentence(self._id, "".join(self._text).strip(), self._line, mentions)
+        self._id = ""
+
+    def _position(self) -> int:
+        # typeshed does not know the attribute in which a handler keeps its locator.
+        return int(self._locator.getLineNumber() or 1)  # type: ignore[attr-defined]
+
+    def _check_place(self, name: str) -> None:
+        parent = self._open[-1] if self._open else ""
+        allowed = CHILDREN[parent]
+        if name in allowed:
+            if parent == "sentence" and name in self._seen:
+                raise MtlError(f"{self.here}: sentence {self._id} has a second <{name}>")
+            self._seen.add(name)
+            return
+        if parent:
+            raise MtlError(
+                f"{self.here}: unexpected <{name}>{self.inside}{did_you_mean(name, allowed)}"
+                f" (elements here: {listed(allowed)})"
+            )
+        hint = "; SemEval-2015 and 2016 files have another format" if name == "Reviews" else ""
+        raise MtlError(f"{self.here}: the root element is <{name}>, expected <sentences>{hint}")
+
+    def _start_sentence(self, attrs: AttributesImpl) -> None:
+        self._id, self._line = attrs.get("id", "").strip(), self._position()
+        self._seen, self._text, self._mentions = set(), [], []
+        if not self._id:
+            raise MtlError(f"{self.here}: <sentence> has no id")
+        if self._id in self.sentences:
+            first = self.sentences[self._id].line
+            raise MtlError(f"{self.here}: sentence {self._id}: this id is taken, by line {first}; ids must differ")

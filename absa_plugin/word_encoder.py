@@ -1,0 +1,231 @@
+"""From texts to token ids, and from token ids to word vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from spacy.attrs import IS_PUNCT, IS_SPACE, LIKE_NUM, LOWER
+from torch import nn
+
+from absa_plugin.pipelines import load_pipeline
+from absa_plugin.spelling import SpellingIndex
+from absa_plugin.stop_words import STOP_WORDS
+from absa_plugin.word_vectors import TokenBatch, WordVectors
+from mtl_core.data.encoder import Encoder
+from mtl_core.errors import MtlError
+
+PADDING, UNKNOWN = 0, 1
+SPECIAL = ["<padding>", "<unknown>"]
+FORGET_AFTER = 500_000
+"""Distinct words after which the tokenizer is loaded afresh, so that a long stream needs bounded memory."""
+MAX_CHARACTERS = 100_000
+"""Where a text is cut before it is tokenised; spaCy refuses a million."""
+
+
+@dataclass(frozen=True)
+class ParsedText:
+    """A tokenised text.
+
+    Attributes:
+        text: The text.
+        words: `(tokens,)`, uint64: spaCy's hashes of the lower-cased words that were kept.
+    """
+
+    text: str
+    words: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class TextItem:
+    """A text as numbers.
+
+    Attributes:
+        ids: `(tokens,)`, int32: rows of the table of word vectors; from its end on, places in `unseen`.
+        unseen: Words that are not in the table but have a vector of the pipeline's.
+    """
+
+    ids: NDArray[np.int32]
+    unseen: tuple[str, ...] = ()
+
+
+class WordEncoder(Encoder[ParsedText, TextItem]):
+    """Tokenises with spaCy and keeps a vocabulary of the training words.
+
+    Args:
+        pipeline: Name or folder of the spaCy pipeline.
+        tune: Whether training moves the vectors.
+        dimensions: Width of the vectors where the pipeline has none.
+        drop: Kinds of tokens to leave out.
+        word_dropout: How often a word becomes unknown during training.
+        max_tokens: Where texts are cut.
+
+    Raises:
+        MtlError: If the pipeline cannot be loaded, or has no vectors and `tune` is false.
+    """
+
+    def __init__(
+        self,
+        pipeline: str,
+        tune: bool,
+        dimensions: int,
+        drop: frozenset[str],
+        word_dropout: float,
+        max_tokens: int,
+    ) -> None:
+        self._pipeline = pipeline
+        self._tune = tune
+        self._drop = drop
+        self._word_dropout = word_dropout
+        self._max_tokens = max_tokens
+        self._load()
+        self._pretrained = self._nlp.vocab.vectors_length > 0
+        if not self._pretrained and not tune:
+            raise MtlError(f"encoder.tune: '{pipeline}' has no word vectors, so they must be tuned (tune: true)")
+        self._width = self._nlp.vocab.vectors_length or dimensions
+        self._words: list[str] = []
+        self._rows: dict[int, int] = {}
+
+    def _load(self) -> None:
+        self._nlp = load_pipeline(self._pipeline)
+        self._first_size = len(self._nlp.vocab)
+        self._stops = {self._nlp.vocab.strings.add(word) for word in STOP_WORDS}
+
+    def parse(self, inputs: Sequence[Any]) -> list[ParsedText]:
+        """Tokenise at the speed of `nlp.tokenizer.pipe`."""
+        for value in inputs:
+            if not isinstance(value, str):
+                raise MtlError(f"the encoder 'spacy' reads texts, found {type(value).__name__}")
+        if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
+            self._load()
+            self._rows = self._index(self._words)
+        texts = [text[:MAX_CHARACTERS] for text in inputs]
+        return [
+            ParsedText(text, self._keep(doc)[1])
+            for text, doc in zip(texts, self._nlp.tokenizer.pipe(texts), strict=True)
+        ]
+
+    def _keep(self, doc: Any) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+        """Say which tokens are kept (before the cut), and give the words of those that are."""
+        table = doc.to_array([LOWER, IS_SPACE, IS_PUNCT, LIKE_NUM]).astype(np.uint64)
+        kept = table[:, 1] == 0
+        if "punctuation" in self._drop:
+            kept &= table[:, 2] == 0
+        if "numbers" in self._drop:
+            kept &= table[:, 3] == 0
+        if "stop-words" in self._drop:
+            kept &= np.array([word not in self._stops for word in table[:, 0].tolist()], dtype=bool)
+        return kept, table[kept, 0][: self._max_tokens]
+
+    def is_empty(self, parsed: ParsedText) -> bool:
+        """Whether no token is left."""
+        return len(parsed.words) == 0
+
+    def fit(self, parsed: Sequence[ParsedText]) -> None:
+        """Take the training words as vocabulary, in the order of their frequency."""
+        counts = Counter(word for text in parsed for word in text.words.tolist())
+        strings = self._nlp.vocab.strings
+        names = sorted(((-count, strings[word]) for word, count in counts.items()))
+        self._words = [*SPECIAL, *(name for _, name in names)]
+        self._rows = self._index(self._words)
+        self.__dict__.pop("_spelling", None)
+
+    def _index(self, words: Sequence[str]) -> dict[int, int]:
+        add = self._nlp.vocab.strings.add
+        return {add(word): row for row, word in enumerate(words) if row >= len(SPECIAL)}
+
+    @cached_property
+    def _spelling(self) -> SpellingIndex:
+        return SpellingIndex([word for word in self._words[len(SPECIAL) :] if self._has_vector(word)])
+
+    def _has_vector(self, word: str) -> bool:
+        return not self._pretrained or bool(self._nlp.vocab.has_vector(word))
+
+    def encode(self, parsed: Sequence[ParsedText]) -> list[TextItem]:
+        """Look words up; a text without any word becomes one unknown word."""
+        rows = self._rows
+        items = []
+        for text in parsed:
+            ids = [rows.get(word, -1) for word in text.words.tolist()] or [UNKNOWN]
+            unseen: dict[str, int] = {}
+            if -1 in ids:
+                for place, row in enumerate(ids):
+                    if row == -1:
+                        ids[place] = self._row_of_unseen(self._nlp.vocab.strings[int(text.words[place])], unseen)
+            items.append(TextItem(np.array(ids, dtype=np.int32), tuple(unseen)))
+        return items
+
+    def _row_of_unseen(self, word: str, unseen: dict[str, int]) -> int:
+        if self._pretrained and self._nlp.vocab.has_vector(word):
+            return len(self._words) + unseen.setdefault(word, len(unseen))
+        near = self._spelling.nearest(word)
+        return self._rows[self._nlp.vocab.strings[near]] if near else UNKNOWN
+
+    def length(self, item: TextItem) -> int:
+        """Tokens."""
+        return len(item.ids)
+
+    def collate(self, items: Sequence[TextItem]) -> TokenBatch:
+        """Pad to the longest, and look the vectors of unseen words up."""
+        longest = max(len(item.ids) for item in items)
+        ids = np.full((len(items), longest), PADDING, dtype=np.int64)
+        words: dict[str, int] = {}
+        known = len(self._words)
+        for row, item in enumerate(items):
+            ids[row, : len(item.ids)] = item.ids
+            for place, word in enumerate(item.unseen):
+                # Places in the item's own list become places in the batch's.
+                at = np.flatnonzero(item.ids == known + place)
+                ids[row, at] = known + words.setdefault(word, len(words))
+        extra = np.stack([self._vector(word) for word in words]) if words else np.zeros((0, self._width))
+        lengths = torch.tensor([len(item.ids) for item in items])
+        return TokenBatch(torch.from_numpy(ids), lengths, torch.from_numpy(extra.astype(np.float32)))
+
+    def _vector(self, word: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self._nlp.vocab.get_vector(word)
+        return vector
+
+    def input_layer(self) -> nn.Module:
+        """A table of word vectors: the pipeline's, or random ones."""
+        table = torch.randn(len(self._words), self._width) * 0.1
+        if self._pretrained:
+            found = [row for row, word in enumerate(self._words) if row > UNKNOWN and self._has_vector(word)]
+            vectors = np.stack([self._vector(self._words[row]) for row in found])
+            table[found] = torch.from_numpy(vectors)
+            mean = table[found].mean(dim=0)
+            table[UNKNOWN] = mean
+            for row in set(range(len(SPECIAL), len(self._words))) - set(found):
+                near = self._spelling.nearest(self._words[row])
+                table[row] = table[self._rows[self._nlp.vocab.strings[near]]] if near else mean
+        table[PADDING] = 0
+        return WordVectors(table, self._tune, self._word_dropout, UNKNOWN)
+
+    def tokens(self, parsed: ParsedText) -> list[str]:
+        """The words as they were written."""
+        doc = self._nlp.tokenizer(parsed.text)
+        kept, _ = self._keep(doc)
+        return [token.text for token, keep in zip(doc, kept, strict=True) if keep][: self._max_tokens]
+
+    def state(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"words": self._words, "width": self._width}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the vocabulary over.
+
+        Raises:
+            MtlError: If the pipeline's vectors have another width than the run's.
+        """
+        if state["width"] != self._width:
+            raise MtlError(
+                f"the run's word vectors have {state['width']} numbers, those of '{self._pipeline}' {self._width}"
+            )
+        self._words = list(state["words"])
+        self._rows = self._index(self._words)
+        self.__dict__.pop("_spelling", None)

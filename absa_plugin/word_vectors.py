@@ -1,0 +1,62 @@
+"""The input layer: rows of a table of word vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from mtl_core import Features, FeatureShape
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Texts as padded token ids.
+
+    Attributes:
+        ids: `(batch, length)`, int64: rows of the table; from its end on, rows of `extra`. 0 is padding.
+        lengths: `(batch,)`, int64: tokens of each text, at least 1.
+        extra: `(words, width)`, float32: vectors of words that the table does not hold.
+    """
+
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    extra: torch.Tensor
+
+    def to(self, device: torch.device) -> TokenBatch:
+        """Move to a device."""
+        return TokenBatch(self.ids.to(device), self.lengths.to(device), self.extra.to(device))
+
+
+class WordVectors(nn.Module):
+    """Looks word vectors up.
+
+    Args:
+        table: `(words, width)`, float32: initial vectors.
+        tune: Whether training moves them.
+        word_dropout: How often a word is read as unknown during training.
+        unknown: The row of the unknown word.
+    """
+
+    def __init__(self, table: torch.Tensor, tune: bool, word_dropout: float, unknown: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table, requires_grad=tune)
+        self.word_dropout = word_dropout
+        self.unknown = unknown
+        self.output = FeatureShape(table.shape[1], sequence=True)
+
+    def forward(self, batch: TokenBatch) -> Features:
+        """Features `(batch, length, width)` and their mask."""
+        ids = batch.ids
+        mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)
+        if self.training and self.word_dropout:
+            dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+            ids = ids.masked_fill(dropped & mask, self.unknown)
+        size = len(self.table)
+        values = F.embedding(ids.clamp(max=size - 1), self.table, padding_idx=0)
+        if len(batch.extra):
+            places = ids >= size
+            values = values.masked_scatter(places.unsqueeze(-1), batch.extra[ids[places] - size].to(values.dtype))
+        return Features(values, mask)

@@ -1,0 +1,51 @@
+"""Multi-task learning from plugins: one network, many tasks, declared in YAML.
+
+What a plugin needs is here: `hookimpl`, the spec classes, `Corpus`, `MtlError`. None of it imports torch.
+"""
+
+from mtl_core.config.experiment import InputFile, InputPath
+from mtl_core.data.corpus import Corpus, Label
+from mtl_core.errors import MtlError
+from mtl_core.hookspecs import hookimpl
+from mtl_core.model.features import Features, FeatureShape
+from mtl_core.specs import (
+    BackboneSpec,
+    ClassWeightsSpec,
+    EncoderSpec,
+    HeadSpec,
+    LoaderSpec,
+    LossMaskSpec,
+    LossSpec,
+    MetricSpec,
+    OptimizerSpec,
+    ScheduleSpec,
+    SplitterSpec,
+    TaskKindSpec,
+    WeightingSpec,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackboneSpec",
+    "ClassWeightsSpec",
+    "Corpus",
+    "EncoderSpec",
+    "FeatureShape",
+    "Features",
+    "HeadSpec",
+    "InputFile",
+    "InputPath",
+    "Label",
+    "LoaderSpec",
+    "LossMaskSpec",
+    "LossSpec",
+    "MetricSpec",
+    "MtlError",
+    "OptimizerSpec",
+    "ScheduleSpec",
+    "SplitterSpec",
+    "TaskKindSpec",
+    "WeightingSpec",
+    "hookimpl",
+]

@@ -1,0 +1,79 @@
+"""Arrays as inputs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mtl_core.builtins.modules import ArrayInput
+from mtl_core.data.encoder import Encoder
+from mtl_core.errors import MtlError
+
+Row = NDArray[np.float32]
+
+
+class StandardisedArrays(Encoder[Row, Row]):
+    """Flattens arrays and learns each column's mean and deviation.
+
+    Args:
+        standardise: Whether columns are brought to mean 0 and deviation 1.
+    """
+
+    def __init__(self, standardise: bool) -> None:
+        self.standardise = standardise
+        self._mean: Row = np.zeros(0, dtype=np.float32)
+        self._scale: Row = np.ones(0, dtype=np.float32)
+
+    def parse(self, inputs: Sequence[Any]) -> list[Row]:
+        """Flatten, and refuse what is not finite numbers."""
+        rows: list[Row] = []
+        for value in inputs:
+            try:
+                row = np.asarray(value, dtype=np.float32).reshape(-1)
+            except (TypeError, ValueError) as error:
+                raise MtlError(
+                    f"the encoder 'array' reads arrays of numbers, found {type(value).__name__}: {error}"
+                ) from error
+            if not np.isfinite(row).all():
+                raise MtlError("the encoder 'array' found a number that is not finite")
+            if rows and len(row) != len(rows[0]):
+                raise MtlError(f"the encoder 'array' found inputs of {len(rows[0])} and of {len(row)} numbers")
+            rows.append(row)
+        return rows
+
+    def fit(self, parsed: Sequence[Row]) -> None:
+        """Learn mean and deviation; a column that never changes is left alone."""
+        table = np.stack(parsed)
+        self._mean = np.zeros(table.shape[1], dtype=np.float32)
+        self._scale = np.ones(table.shape[1], dtype=np.float32)
+        if self.standardise:
+            self._mean = table.mean(axis=0)
+            deviation = table.std(axis=0)
+            self._scale = np.where(deviation > 0, deviation, 1).astype(np.float32)
+
+    def encode(self, parsed: Sequence[Row]) -> list[Row]:
+        """Check the width; scaling is the input layer's."""
+        for row in parsed:
+            if len(row) != len(self._mean):
+                raise MtlError(f"an input has {len(row)} numbers, training inputs had {len(self._mean)}")
+        return list(parsed)
+
+    def collate(self, items: Sequence[Row]) -> torch.Tensor:
+        """Stack to `(batch, width)`, float32."""
+        return torch.from_numpy(np.stack(items))
+
+    def input_layer(self) -> nn.Module:
+        """A layer that standardises."""
+        return ArrayInput(torch.from_numpy(self._mean), torch.from_numpy(self._scale))
+
+    def state(self) -> dict[str, Any]:
+        """Mean and deviation."""
+        return {"mean": self._mean.tolist(), "scale": self._scale.tolist()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over mean and deviation."""
+        self._mean = np.array(state["mean"], dtype=np.float32)
+        self._scale = np.array(state["scale"], dtype=np.float32)

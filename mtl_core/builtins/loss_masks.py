@@ -1,0 +1,60 @@
+"""Masks over labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from mtl_core.specs import LossMaskSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.training.losses import LossMask
+
+
+class Observed(LossMaskSpec):
+    """Every label counts that is there; missing ones do not."""
+
+    type: Literal["observed"] = "observed"
+
+    def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
+        """Make the mask: a label is there if none of its numbers is missing (-1 for classes, NaN for numbers)."""
+
+        def mask(targets: torch.Tensor) -> torch.Tensor:
+            present = ~targets.isnan() if targets.is_floating_point() else targets >= 0
+            return present if present.ndim == 2 else present.flatten(2).all(dim=2)
+
+        return mask
+
+
+class ExcludeLabels(LossMaskSpec):
+    """Missing labels and the named ones do not count: not in the loss, the metrics or the class weights."""
+
+    type: Literal["exclude-labels"] = "exclude-labels"
+    labels: list[str] = ["absent"]
+    """Labels that are never a class."""
+
+    def excluded(self) -> frozenset[str]:
+        """The named labels."""
+        return frozenset(self.labels)
+
+    def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
+        """Make the mask: one look-up of each code in a small table."""
+        import torch
+
+        from mtl_core.data.label_space import ClassSpace
+        from mtl_core.errors import MtlError
+
+        classes = []
+        for space in spaces:
+            if not isinstance(space, ClassSpace):
+                raise MtlError("the mask 'exclude-labels' is for tasks with classes only")
+            classes.append(len(space.classes))
+        limits = torch.tensor(classes)
+
+        def mask(targets: torch.Tensor) -> torch.Tensor:
+            return (targets >= 0) & (targets < limits.to(targets.device))
+
+        return mask

@@ -1,0 +1,101 @@
+"""Metrics for classes, from torchmetrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.specs import MetricSpec
+
+if TYPE_CHECKING:
+    import torch
+    import torchmetrics
+
+    from mtl_core.data.label_space import ClassSpace, LabelSpace
+
+
+def _classes(space: LabelSpace, metric: MetricSpec) -> ClassSpace:
+    from mtl_core.data.label_space import ClassSpace
+
+    if not isinstance(space, ClassSpace):
+        raise MtlError(f"the metric '{metric.type}' is for tasks with classes only")
+    return space
+
+
+class Accuracy(MetricSpec):
+    """Share of labels that were predicted exactly."""
+
+    type: Literal["accuracy"] = "accuracy"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Micro accuracy."""
+        from torchmetrics.classification import MulticlassAccuracy
+
+        return MulticlassAccuracy(len(_classes(space, self).classes), average="micro", validate_args=False)
+
+
+class MacroF1(MetricSpec):
+    """Mean F1 over the classes that occur, as labels or as predictions."""
+
+    type: Literal["macro-f1"] = "macro-f1"
+    pooled: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Macro F1; a class without a label and without a prediction does not count."""
+        from torchmetrics.classification import MulticlassF1Score
+
+        return MulticlassF1Score(len(_classes(space, self).classes), average="macro", validate_args=False)
+
+
+class Confusion(MetricSpec):
+    """Confusion matrix: a row a true class, a column a predicted class."""
+
+    type: Literal["confusion"] = "confusion"
+    pooled: ClassVar[bool] = False
+    scalar: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Counts, `(classes, classes)`."""
+        from torchmetrics.classification import MulticlassConfusionMatrix
+
+        return MulticlassConfusionMatrix(len(_classes(space, self).classes), validate_args=False)
+
+
+class RestrictedAccuracy(MetricSpec):
+    """Accuracy among some of the classes, by restricted arg-max.
+
+    Examples of other classes are left out, and a prediction outside the named classes is replaced by the best
+    one among them. This is how 3-way and 2-way figures of 4-way models are computed in the ABSA literature.
+    """
+
+    type: Literal["restricted-accuracy"] = "restricted-accuracy"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """The figure's name in `metrics.json` and in tables."""
+    classes: list[str] = Field(min_length=2)
+    """The classes that stay."""
+
+    def key(self) -> str:
+        """The given name."""
+        return self.name
+
+    def _codes(self, space: LabelSpace) -> list[int]:
+        known = _classes(space, self).classes
+        for name in self.classes:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise MtlError(f"metric '{self.name}': '{name}' is no class{hint} (classes: {listed(known)})")
+        return [known.index(name) for name in self.classes]
+
+    def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+        """Rows whose true class is among the named ones."""
+        import torch
+
+        return torch.isin(targets, torch.tensor(self._codes(space), device=targets.device))
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Micro accuracy over restricted outputs."""
+        from mtl_core.builtins.restricted_accuracy import RestrictedArgmaxAccuracy
+
+        return RestrictedArgmaxAccuracy(self._codes(space))

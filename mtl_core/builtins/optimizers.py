@@ -1,0 +1,71 @@
+"""Optimizers from torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from mtl_core.specs import OptimizerSpec
+
+if TYPE_CHECKING:
+    import torch
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Adam(OptimizerSpec):
+    """Adam (Kingma and Ba, 2015)."""
+
+    type: Literal["adam"] = "adam"
+    lr: PositiveFloat = 1e-3
+    """Learning rate."""
+    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    """Decay of the running means of gradients and of their squares."""
+    weight_decay: NonNegativeFloat = 0.0
+    """L2 penalty, added to the gradients."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimizer."""
+        from torch.optim import Adam as TorchAdam
+
+        first, second = self.betas
+        return TorchAdam(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay)
+
+
+class AdamW(OptimizerSpec):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    type: Literal["adamw"] = "adamw"
+    lr: PositiveFloat = 1e-3
+    """Learning rate."""
+    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    """Decay of the running means of gradients and of their squares."""
+    weight_decay: NonNegativeFloat = 0.01
+    """Share of each weight that a step of rate 1 would take away."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimizer."""
+        from torch.optim import AdamW as TorchAdamW
+
+        first, second = self.betas
+        return TorchAdamW(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay)
+
+
+class SGD(OptimizerSpec):
+    """Stochastic gradient descent with momentum."""
+
+    type: Literal["sgd"] = "sgd"
+    lr: PositiveFloat = 0.1
+    """Learning rate."""
+    momentum: Beta = 0.9
+    """Share of the last step that is kept."""
+    weight_decay: NonNegativeFloat = 0.0
+    """L2 penalty, added to the gradients."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimizer."""
+        from torch.optim import SGD as TorchSGD  # noqa: N811
+
+        return TorchSGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

@@ -1,0 +1,101 @@
+"""Splitters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtl_core.specs import SplitterSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mtl_core.data.splitting import SplitUnits
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Shares(SplitterSpec):
+    """A splitter that is told how much goes where."""
+
+    validation: Share = 0.2
+    """Share of the training examples that becomes validation data."""
+    test: Share = 0.0
+    """Share of the training examples that becomes test data; for data without a test part of its own."""
+
+    @model_validator(mode="after")
+    def _leave_something(self) -> _Shares:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation and test take {self.validation + self.test:g} of the examples; 1 is all")
+        return self
+
+
+class Stratified(_Shares):
+    """Iterative stratification over (task, class) pairs (Sechidis et al., 2011), by scikit-multilearn."""
+
+    type: Literal["stratified"] = "stratified"
+
+    def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
+        """Divide so that every (task, class) has about the same share everywhere."""
+        from mtl_core.builtins.stratification import stratify
+
+        shares = [1 - self.validation - self.test, self.validation, self.test]
+        return stratify(units.indicators, shares, seed)
+
+
+class RandomSplit(_Shares):
+    """Units drawn at random."""
+
+    type: Literal["random"] = "random"
+
+    def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
+        """Shuffle and cut."""
+        import numpy as np
+
+        order = np.random.default_rng(seed).permutation(len(units))
+        parts = np.zeros(len(units), dtype=np.int8)
+        validation, test = round(len(units) * self.validation), round(len(units) * self.test)
+        parts[order[:validation]] = 1
+        parts[order[validation : validation + test]] = 2
+        return parts
+
+
+class KFold(SplitterSpec):
+    """One of k stratified folds is validation data, the others are for training."""
+
+    type: Literal["k-fold"] = "k-fold"
+    folds: Annotated[int, Field(ge=2)] = 5
+    """How many folds."""
+    fold: Annotated[int, Field(ge=0)] = 0
+    """Which fold is validation data, counted from 0."""
+    split_seed: int | None = Field(default=None, ge=0)
+    """A seed for the folds alone, so that runs with different seeds share them; null takes the run's."""
+
+    @model_validator(mode="after")
+    def _existing_fold(self) -> KFold:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} of {self.folds} does not exist; folds are counted from 0")
+        return self
+
+    def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
+        """Make all folds and pick one; the folds are the same whichever is picked."""
+        from mtl_core.builtins.stratification import stratify
+
+        seed = seed if self.split_seed is None else self.split_seed
+        folds = stratify(units.indicators, [1 / self.folds] * self.folds, seed)
+        chosen: NDArray[np.int8] = (folds == self.fold).astype("int8")
+        return chosen
+
+
+class Predefined(SplitterSpec):
+    """Nothing is divided: the parts are those that the data itself states."""
+
+    type: Literal["predefined"] = "predefined"
+
+    def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
+        """All to training."""
+        import numpy as np
+
+        return np.zeros(len(units), dtype=np.int8)

@@ -1,0 +1,148 @@
+"""The command line. Imports stay inside commands, so that `mtl --help` answers at once."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtl_core.errors import MtlError
+
+app = typer.Typer(
+    name="mtl",
+    help="Multi-task learning from plugins: one network, many tasks, declared in YAML.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+ExperimentArgument = Annotated[
+    str, typer.Argument(metavar="EXPERIMENT", help="Path of a YAML file, or name of a packaged experiment.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as training.epochs=3. May be repeated."),
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."),
+]
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory to make; runs/NAME-NNN if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Overrides the experiment's seed.")] = None,
+) -> None:
+    """Load, split, train, evaluate, report."""
+    from mtl_core.cli.run import run_command
+
+    overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    run_command(experiment, overrides, plugin or [], out)
+
+
+@app.command()
+def resume(path: RunArgument) -> None:
+    """Go on with a run that was cut off, to the results it would have had."""
+    from mtl_core.cli.run import resume_command
+
+    resume_command(path)
+
+
+@app.command()
+def evaluate(
+    path: RunArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A labelled file of the loader's format; the run's own test part if left out."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    plugin: PluginOption = None,
+) -> None:
+    """Score a run on labelled data."""
+    from mtl_core.cli.reuse import evaluate_command
+
+    evaluate_command(path, data, as_json, plugin or [])
+
+
+@app.command()
+def predict(
+    path: RunArgument,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts; `-` reads a text a line from standard input."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--input", help=".txt (a text a line), .jsonl (objects with a text), or the loader's format."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write JSON Lines to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also tell how much each token counted for each task.")
+    ] = False,
+    plugin: PluginOption = None,
+) -> None:
+    """Ask a run about new texts."""
+    from mtl_core.cli.reuse import predict_command
+
+    predict_command(path, texts or [], file, output, as_json, attention, plugin or [])
+
+
+@app.command()
+def validate(experiment: ExperimentArgument, settings: SetOption = None, plugin: PluginOption = None) -> None:
+    """Check an experiment without running it."""
+    from mtl_core.cli.inspect import validate_command
+
+    validate_command(experiment, settings or [], plugin or [])
+
+
+@app.command()
+def schema(
+    plugin: PluginOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
+) -> None:
+    """Print the JSON Schema of experiment files, with all that is installed."""
+    from mtl_core.cli.inspect import schema_command
+
+    schema_command(plugin or [], output)
+
+
+@app.command()
+def plugins(plugin: PluginOption = None) -> None:
+    """List what is installed, by hook, and from where."""
+    from mtl_core.cli.inspect import plugins_command
+
+    plugins_command(plugin or [])
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        from mtl_core import __version__
+
+        typer.echo(f"mtl-core {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Mistakes of the user end with one message and exit code 2; a bug keeps its traceback.
+    """
+    try:
+        app(args=arguments)
+    except MtlError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; a run that was training can go on with `mtl resume RUN`", err=True)
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""`mtl validate`, `mtl schema`, `mtl plugins`: commands that need no torch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mtl_core.atomic import write_text_atomically
+from mtl_core.config.experiment import ExperimentConfig, NamedTask
+from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.config.schema import experiment_schema
+from mtl_core.plugins import load_plugins
+from mtl_core.registry import Registry
+from mtl_core.seams import SEAMS
+
+
+def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str]) -> None:
+    """Check an experiment and say what it is."""
+    loaded = load_experiment(experiment, overrides, plugins)
+    check_inputs(loaded)
+    typer.echo(f"{loaded.source.path}: valid")
+    typer.echo(describe(loaded.config))
+
+
+def describe(config: ExperimentConfig) -> str:
+    """Name the parts of an experiment in one line."""
+    tasks = ", ".join(
+        task.name if isinstance(task, NamedTask) else f"every label column that fits '{task.each}'"
+        for task in config.tasks
+    )
+    return (
+        f"{config.name}: {config.data.type} data, {config.split.type} split, {config.encoder.type} encoder, "
+        f"{config.backbone.type} backbone; tasks: {tasks}"
+    )
+
+
+def schema_command(plugins: Sequence[str], output: Path | None) -> None:
+    """Print or write the JSON Schema."""
+    text = json.dumps(experiment_schema(Registry(load_plugins(plugins))), indent=2) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text_atomically(output, text)
+        typer.echo(f"{output}: written; name it in a YAML file with `# yaml-language-server: $schema={output}`")
+
+
+def plugins_command(plugins: Sequence[str]) -> None:
+    """List what is installed and what is broken."""
+    registry = Registry(load_plugins(plugins))
+    console = Console()
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("hook", "type", "what", "plugin"):
+        table.add_column(column, no_wrap=column in {"hook", "type"})
+    for seam in SEAMS.values():
+        for name, offers in sorted(registry.offers(seam.name).items()):
+            for offer in offers:
+                note = " [red](clash)[/red]" if len(offers) > 1 else ""
+                summary = (offer.spec.__doc__ or "").strip().splitlines()[0]
+                table.add_row(seam.hook, escape(name) + note, escape(summary), escape(offer.plugin))
+    for name, path in registry.experiments().items():
+        table.add_row("mtl_experiments", name, _first_comment(path), "")
+    console.print(table)
+    console.print("\nplugins:")
+    for plugin in registry.plugins.loaded:
+        console.print(f"  {plugin.name}: {plugin.origin}", markup=False, soft_wrap=True)
+    for broken in registry.broken:
+        console.print(
+            f"  {broken.name}: NOT USABLE: {broken.reason} ({broken.origin})", markup=False, soft_wrap=True
+        )
+
+
+def _first_comment(path: Path) -> str:
+    line = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    return escape(line.removeprefix("#").strip()) if line.startswith("#") else ""

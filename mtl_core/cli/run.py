@@ -1,0 +1,38 @@
+"""`mtl run` and `mtl resume`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.runs.directory import check_absent, next_free
+
+
+def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], out: Path | None) -> None:
+    """Do the whole job and print its table."""
+    loaded = load_experiment(experiment, overrides, plugins)
+    check_inputs(loaded)
+    path = out if out is not None else next_free(Path("runs"), loaded.config.name)
+    check_absent(path)
+
+    from mtl_core.cli.progress import ProgressView
+    from mtl_core.cli.report import print_report
+    from mtl_core.runs.run import run_experiment
+
+    console = Console()
+    with ProgressView(Console(stderr=True)) as view:
+        report = run_experiment(loaded.config, path, view)
+    print_report(console, loaded.config.name, report)
+
+
+def resume_command(path: Path) -> None:
+    """Go on with a run and print its table."""
+    from mtl_core.cli.progress import ProgressView
+    from mtl_core.cli.report import print_report
+    from mtl_core.runs.run import resume_run
+
+    console = Console()
+    with ProgressView(Console(stderr=True)) as view:
+        report = resume_run(path, view)
+    print_report(console, path.name, report)

@@ -1,0 +1,143 @@
+"""From the name or path of an experiment to a checked config."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.messages import explain
+from mtl_core.config.migrations import migrate
+from mtl_core.config.overrides import apply_overrides
+from mtl_core.config.paths import input_paths, resolve_paths
+from mtl_core.config.yaml_file import Loc, YamlFile, read_yaml
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.plugins import Plugins
+from mtl_core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked config, the registry that its specs came from, and where its values stand.
+
+    Attributes:
+        config: Every value, paths absolute.
+        registry: What the plugins offer.
+        source: The file.
+        overridden: Places that were set on the command line.
+    """
+
+    config: ExperimentConfig
+    registry: Registry
+    source: YamlFile
+    overridden: Sequence[Loc]
+
+
+def load_experiment(
+    experiment: str | Path,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+) -> Experiment:
+    """Load an experiment by path, or by the name under which a plugin packages it.
+
+    Args:
+        experiment: A path (it ends in `.yaml` or `.yml`, or holds a separator), or a packaged name.
+        overrides: `key=value` texts, as given to `--set`.
+        plugins: Module names or `.py` files to load besides those the file names.
+
+    Raises:
+        MtlError: If anything about it is wrong; all wrong keys are named at once.
+    """
+    loaded = Plugins.installed()
+    for name in plugins:
+        loaded.add(name)
+    source = read_yaml(_find(str(experiment), Registry(loaded)))
+    value, overridden = apply_overrides(migrate(source.value, source.path), overrides)
+    value.setdefault("name", source.path.stem)
+    for name in _plugin_names(value, source):
+        from_command_line = ("plugins",) in overridden
+        loaded.add(name, None if from_command_line else source.path.parent)
+    registry = Registry(loaded)
+    if plugins:
+        value["plugins"] = [*value.get("plugins", []), *(_absolute(name, Path.cwd()) for name in plugins)]
+    try:
+        config = ExperimentConfig.model_validate(value, context={"registry": registry})
+    except ValidationError as error:
+        raise MtlError(explain(error, source, overridden)) from error
+
+    def base_of(loc: Loc) -> Path:
+        typed = any(loc[: len(place)] == place for place in overridden)
+        return Path.cwd() if typed else source.path.parent.resolve()
+
+    config = resolve_paths(config, base_of)
+    names = [_absolute(name, base_of(("plugins",))) for name in config.plugins]
+    config = config.model_copy(update={"plugins": list(dict.fromkeys(names))})
+    return Experiment(config, registry, source, overridden)
+
+
+def check_inputs(experiment: Experiment) -> None:
+    """Check that every file that the experiment names is there, before anything is started.
+
+    Raises:
+        MtlError: If one is missing, or is a folder instead of a file.
+    """
+    for loc, path, must_be_file in input_paths(experiment.config):
+        flaw = ""
+        if not path.exists():
+            flaw = "no such file" if must_be_file else "no such file or folder"
+        elif must_be_file and not path.is_file():
+            flaw = "expected a file, found a folder"
+        if flaw:
+            key = ".".join(map(str, loc))
+            source = experiment.source
+            where = (
+                f"--set {key}" if loc in experiment.overridden else f"{source.path}:{source.line_of(loc)}: {key}"
+            )
+            raise MtlError(f"{where}: {flaw}: {path}{_sibling(path)}")
+
+
+def dump_config(config: ExperimentConfig) -> str:
+    """Write a config as YAML, every value that was used included."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _find(experiment: str, registry: Registry) -> Path:
+    path = Path(experiment)
+    if path.suffix in {".yaml", ".yml"} or "/" in experiment or "\\" in experiment:
+        if path.is_dir():
+            raise MtlError(f"{experiment}: is a folder, expected an experiment file (.yaml)")
+        if not path.exists():
+            raise MtlError(f"{experiment}: no such file")
+        return path
+    packaged = registry.experiments()
+    if experiment not in packaged:
+        raise MtlError(
+            f"unknown experiment '{experiment}'{did_you_mean(experiment, packaged)} "
+            f"(packaged: {listed(packaged)}; a file is named with its ending, such as {experiment}.yaml)"
+            f"{registry.broken_note()}"
+        )
+    return packaged[experiment]
+
+
+def _plugin_names(value: dict[str, Any], source: YamlFile) -> list[str]:
+    names = value.get("plugins", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        line = source.line_of(("plugins",))
+        where = f"{source.path}:{line}" if line else str(source.path)
+        raise MtlError(f"{where}: plugins: expected a list of module names or .py files, found {names!r}")
+    return names
+
+
+def _absolute(plugin: str, base: Path) -> str:
+    """A plugin file by its whole path, so that the resolved config can be used from anywhere."""
+    return str((base / plugin).resolve()) if plugin.endswith(".py") else plugin
+
+
+def _sibling(path: Path) -> str:
+    """Name the file in the same folder whose name is nearest."""
+    if not path.parent.is_dir():
+        return f" (the folder {path.parent} does not exist)"
+    return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))

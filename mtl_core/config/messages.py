@@ -1,0 +1,53 @@
+"""Turning pydantic's errors into messages that name file, line and key."""
+
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import ValidationError
+
+from mtl_core.config.yaml_file import Loc, YamlFile
+
+
+def explain(error: ValidationError, source: YamlFile, overridden: Collection[Loc]) -> str:
+    """Say where, what was found and what was expected, a line each.
+
+    Args:
+        error: What pydantic found.
+        source: The file, for line numbers.
+        overridden: Places that were set on the command line.
+    """
+    lines = error.errors(include_url=False)
+    return "\n".join(_line(dict(line), source, overridden) for line in lines)
+
+
+def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -> str:
+    loc: Loc = tuple(line["loc"])
+    key = ".".join(str(step) for step in loc) or "experiment"
+    if any(loc[: len(place)] == place for place in overridden):
+        where = f"--set {key}"
+    else:
+        number = source.line_of(loc)
+        where = f"{source.path}:{number}: {key}" if number else f"{source.path}: {key}"
+    return f"{where}: {_what(line, key, source.path.name)}"
+
+
+def _what(line: dict[str, Any], key: str, file: str) -> str:
+    message = str(line["msg"])
+    if line["type"] == "missing":
+        return f"required, but missing (give it in {file} or with --set {key}=VALUE)"
+    if line["type"] in {"unknown_key", "unknown_type", "seam"}:
+        return message
+    message = message.removeprefix("Value error, ")
+    message = message.replace("Input should be a valid ", "expected a valid ").replace(
+        "Input should be ", "expected "
+    )
+    found = line["input"]
+    if isinstance(found, dict):
+        found_text = "a block"
+    elif isinstance(found, list):
+        found_text = "a list"
+    else:
+        found_text = repr(found)
+    if line["type"] in {"value_error", "assertion_error"}:
+        return message
+    return f"{message}, found {found_text}"

@@ -1,0 +1,59 @@
+"""Relative paths: those of a YAML file start at its folder, those of the command line where it was typed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from mtl_core.config.yaml_file import Loc
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def resolve_paths(model: Model, base_of: Callable[[Loc], Path], loc: Loc = ()) -> Model:
+    """Make every path in a model absolute.
+
+    Args:
+        model: The model; it is not changed.
+        base_of: Gives the folder that a relative path at a place starts from.
+        loc: The model's own place.
+
+    Returns:
+        A copy with absolute paths.
+    """
+    changed = {}
+    for name in type(model).model_fields:
+        old = getattr(model, name)
+        new = _resolve(old, base_of, (*loc, name))
+        if new is not old:
+            changed[name] = new
+    return model.model_copy(update=changed) if changed else model
+
+
+def _resolve(value: Any, base_of: Callable[[Loc], Path], loc: Loc) -> Any:
+    if isinstance(value, Path):
+        return Path.resolve(base_of(loc) / value.expanduser())
+    if isinstance(value, BaseModel):
+        return resolve_paths(value, base_of, loc)
+    if isinstance(value, list):
+        new = [_resolve(item, base_of, (*loc, index)) for index, item in enumerate(value)]
+        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+    return value
+
+
+def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]:
+    """List the paths that must exist: place, path, and whether it must be a file."""
+    found: list[tuple[Loc, Path, bool]] = []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        place = (*loc, name)
+        marks = [mark for mark in field.metadata if isinstance(mark, str)]
+        values = value if isinstance(value, list) else [value]
+        for index, item in enumerate(values):
+            here = (*place, index) if isinstance(value, list) else place
+            if isinstance(item, Path) and ("input-file" in marks or "input-path" in marks):
+                found.append((here, item, "input-file" in marks))
+            elif isinstance(item, BaseModel):
+                found += input_paths(item, here)
+    return found

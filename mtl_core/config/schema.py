@@ -1,0 +1,72 @@
+"""The JSON Schema of everything that is installed, for editors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask
+from mtl_core.registry import Registry
+from mtl_core.seams import SEAMS
+from mtl_core.specs import Spec
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+"""The draft that YAML language servers read; references into `$defs` work there as anywhere."""
+
+
+def experiment_schema(registry: Registry) -> dict[str, Any]:
+    """Make the schema of an experiment file.
+
+    A block with a `type:` is described once for every installed spec, so an editor can complete type names and
+    the keys of each. A spec that needs no key may also be written as its bare name.
+
+    Args:
+        registry: What is installed.
+    """
+    definitions: dict[str, Any] = {}
+    schema = _own_schema(ExperimentConfig, definitions, "")
+    schema["properties"]["tasks"]["items"] = {
+        "anyOf": [_add(NamedTask, definitions, "NamedTask"), _add(DerivedTasks, definitions, "DerivedTasks")]
+    }
+    # The file's name stands in for a missing name.
+    schema["required"] = [key for key in schema["required"] if key != "name"]
+    for seam in SEAMS:
+        choices: list[dict[str, Any]] = []
+        bare = []
+        for name, offers in sorted(registry.offers(seam).items()):
+            spec = offers[0].spec
+            choices.append(_add(spec, definitions, f"{seam}.{name}"))
+            definition = definitions[f"{seam}.{name}"]
+            definition["required"] = sorted({*definition.get("required", []), "type"})
+            if definition["required"] == ["type"]:
+                bare.append(name)
+        if bare:
+            choices.append({"enum": bare})
+        definitions[seam] = {"anyOf": choices} if choices else False
+    return {"$schema": DRAFT, "title": "MTL experiment", **schema, "$defs": definitions}
+
+
+def _add(model: type[Any], definitions: dict[str, Any], name: str) -> dict[str, str]:
+    definitions[name] = _own_schema(model, definitions, f"{name}.")
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _own_schema(model: type[Any], definitions: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """A model's schema; what it refers to goes to the common definitions under a name of its own."""
+    schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    for name, definition in schema.pop("$defs", {}).items():
+        definitions[f"{prefix}{name}"] = _point_to_seams(definition)
+    resolved: dict[str, Any] = _point_to_seams(schema)
+    if issubclass(model, Spec):
+        resolved["properties"]["type"] = {"const": model.type_name(), "description": model.__doc__ or ""}
+    return resolved
+
+
+def _point_to_seams(value: Any) -> Any:
+    """Replace the marks that seam fields leave by references."""
+    if isinstance(value, Mapping):
+        if "x-mtl-seam" in value:
+            kept = {key: item for key, item in value.items() if key in {"description", "default"}}
+            return {"allOf": [{"$ref": f"#/$defs/{value['x-mtl-seam']}"}], **kept}
+        return {key: _point_to_seams(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_point_to_seams(item) for item in value]
+    return value

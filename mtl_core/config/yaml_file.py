@@ -1,0 +1,121 @@
+"""Reading YAML with line numbers, without YAML 1.1's surprises.
+
+`yes`, `no`, `on` and `off` stay words (labels are often called that), `1e-3` is a number, and a key that stands
+twice is an error instead of the last one winning.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtl_core.errors import MtlError
+
+Loc = tuple[int | str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """`yaml.SafeLoader` with the scalar rules of YAML 1.2's core schema."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A parsed file: its value, and the line on which each key's value starts."""
+
+    path: Path
+    value: dict[str, Any]
+    lines: Mapping[Loc, int]
+
+    def line_of(self, loc: Loc) -> int | None:
+        """The line of the nearest place at or above `loc` that stands in the file."""
+        while loc:
+            if loc in self.lines:
+                return self.lines[loc]
+            loc = loc[:-1]
+        return None
+
+
+def parse_scalar(text: str) -> Any:
+    """Read a value as it would be read in a file (for `--set`).
+
+    Raises:
+        MtlError: If it is not valid YAML.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
+    except yaml.YAMLError as error:
+        raise MtlError(f"the value {text!r} is not valid YAML: {_problem(error)}") from error
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises:
+        MtlError: If the file is missing, unreadable, not UTF-8, not YAML, not a mapping, or names a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MtlError(f"{path}: cannot be read: {error}") from error
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            raise MtlError(
+                f"{path}: the file is empty, expected an experiment (keys such as data, backbone, tasks)"
+            )
+        if not isinstance(node, yaml.MappingNode):
+            raise MtlError(f"{path}:1: expected a mapping of keys to values at the top level")
+        lines: dict[Loc, int] = {}
+        _note_lines(node, (), lines, path)
+        value = loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise MtlError(f"{path}{_line(error)}: not valid YAML: {_problem(error)}") from error
+    except RecursionError as error:
+        raise MtlError(f"{path}: nested too deeply") from error
+    finally:
+        loader.dispose()
+    return YamlFile(path, value, lines)
+
+
+def _note_lines(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:
+    if loc:
+        lines.setdefault(loc, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                raise MtlError(f"{path}:{line}: the key '{name}' stands twice (first on line {seen[name]})")
+            seen[name] = line
+            lines[(*loc, name)] = line
+            _note_lines(value, (*loc, name), lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(value, (*loc, index), lines, path)
+
+
+def _line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark is not None else ""
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or error)

@@ -1,0 +1,70 @@
+"""What an encoder does: parse, fit, encode, collate, embed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Parsed = TypeVar("Parsed")
+"""An input, analysed without knowledge of any other: tokens, an array."""
+Item = TypeVar("Item")
+"""An input as compact numbers, ready to be put into a batch."""
+
+
+class Encoder(ABC, Generic[Parsed, Item]):
+    """Turns inputs into items, items into batches, and gives the layer that reads batches.
+
+    The order is `parse` (each distinct input once), `fit` (training inputs only), `encode`, `collate`.
+    A fitted encoder is rebuilt with `restore(state())`.
+    """
+
+    @abstractmethod
+    def parse(self, inputs: Sequence[Any]) -> list[Parsed]:
+        """Analyse inputs, each by itself.
+
+        Raises:
+            MtlError: If an input is not of the type that this encoder reads.
+        """
+
+    def is_empty(self, parsed: Parsed) -> bool:
+        """Say whether nothing of an input is left to learn from."""
+        return False
+
+    @abstractmethod
+    def fit(self, parsed: Sequence[Parsed]) -> None:
+        """Learn what must be learned from training inputs: a vocabulary, a scale."""
+
+    @abstractmethod
+    def encode(self, parsed: Sequence[Parsed]) -> list[Item]:
+        """Turn analysed inputs into items."""
+
+    def length(self, item: Item) -> int:
+        """How long an item is; batches are made of items of about one length."""
+        return 1
+
+    @abstractmethod
+    def collate(self, items: Sequence[Item]) -> Any:
+        """Put items into a batch of tensors: what the input layer reads. It must have `to(device)`."""
+
+    @abstractmethod
+    def input_layer(self) -> nn.Module:
+        """Make the module from a batch of inputs to `Features`; its attribute `output` is a `FeatureShape`.
+
+        Called once a network, after `fit` or `restore`.
+        """
+
+    def tokens(self, parsed: Parsed) -> list[str]:
+        """The pieces of an input that attention weights belong to, as a person wrote them."""
+        return []
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What was fitted, as JSON."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what another encoder of the same spec has fitted."""

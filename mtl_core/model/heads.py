@@ -1,0 +1,86 @@
+"""Heads: one module for a group of like tasks, or one a task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mtl_core.model.features import Features
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """What heads say about a batch.
+
+    Attributes:
+        outputs: `(batch, tasks, outputs)` from a group, `(batch, outputs)` from one task's head.
+        attention: How much each token counted, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
+    """
+
+    outputs: torch.Tensor
+    attention: torch.Tensor | None = None
+
+
+class HeadGroup(nn.Module):
+    """Base of modules that serve several tasks at once.
+
+    `forward(features, wanted)` gives a `HeadOutput` for all tasks; `wanted` is `(batch, tasks)`, bool, or None for
+    all, and says which outputs will be used. A group may leave out the work for the others.
+
+    A task without a single label in a batch must not be moved by that batch's step, neither by momentum nor by
+    weight decay. So a group says which of its parameters belong to which task.
+    """
+
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        """Parameters whose first dimension counts the tasks."""
+        return []
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        """Parameters that belong to one task alone."""
+        return []
+
+
+class SeparateHeads(HeadGroup):
+    """One module a task, run one after the other.
+
+    Args:
+        names: The tasks' names.
+        heads: Their modules, `Features` to `(batch, outputs)` or a `HeadOutput` of one task.
+    """
+
+    def __init__(self, names: Sequence[str], heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self._keys = [name.replace("%", "%25").replace(".", "%2E") for name in names]  # a key holds no dot
+        self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
+
+    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+        """Run every head on the examples that it has labels for, or on all of them."""
+        if wanted is not None:
+            return self._run_wanted(features, wanted)
+        results = [_as_output(self.heads[key](features)) for key in self._keys]
+        given = [result.attention for result in results if result.attention is not None]
+        attention = torch.stack(given, dim=1) if len(given) == len(results) else None
+        return HeadOutput(torch.stack([result.outputs for result in results], dim=1), attention)
+
+    def _run_wanted(self, features: Features, wanted: torch.Tensor) -> HeadOutput:
+        outputs = features.values.new_zeros(0)
+        for task, key in enumerate(self._keys):
+            rows = wanted[:, task].nonzero()[:, 0]
+            if not len(rows):
+                continue
+            said = _as_output(self.heads[key](features.rows(rows))).outputs
+            if not len(outputs):
+                outputs = said.new_zeros((len(wanted), len(self._keys), *said.shape[1:]))
+            outputs = outputs.index_put((rows, torch.full_like(rows, task)), said)
+        if not len(outputs):
+            outputs = features.values.new_zeros((len(wanted), len(self._keys), 1))
+        return HeadOutput(outputs)
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        """All parameters of the task's own module."""
+        return list(self.heads[self._keys[task]].parameters())
+
+
+def _as_output(result: HeadOutput | torch.Tensor) -> HeadOutput:
+    return result if isinstance(result, HeadOutput) else HeadOutput(result)

@@ -1,0 +1,122 @@
+"""What the loaded plugins offer, by seam and type name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pluggy import HookImpl
+
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.plugins import BrokenPlugin, Plugins
+from mtl_core.seams import SEAMS, Seam
+from mtl_core.specs import Spec
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One spec class and the plugin that offers it."""
+
+    spec: type[Spec]
+    plugin: str
+    origin: str
+
+
+class Registry:
+    """An index over plugins. Cheap to make; holds no state that outlives it."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self.broken: list[BrokenPlugin] = list(plugins.broken)
+        self._offers: dict[str, dict[str, list[Offer]]] = {name: {} for name in SEAMS}
+        for plugin in plugins.loaded:
+            for seam in SEAMS.values():
+                self._collect(plugin.name, plugin.origin, seam)
+
+    def _collect(self, plugin: str, origin: str, seam: Seam) -> None:
+        for spec in self._call(plugin, origin, seam.hook):
+            flaw = _flaw(spec, seam)
+            if flaw:
+                self.broken.append(BrokenPlugin(plugin, origin, f"its hook {seam.hook} {flaw}"))
+                continue
+            self._offers[seam.name].setdefault(spec.type_name(), []).append(Offer(spec, plugin, origin))
+
+    def _call(self, plugin: str, origin: str, hook: str) -> list[Any]:
+        """Call one plugin's implementation of one hook, and take its failure as that plugin's."""
+        implementation = _implementation(self.plugins, plugin, hook)
+        if implementation is None:
+            return []
+        try:
+            result = implementation.function()
+        except Exception as error:  # noqa: BLE001  a plugin's failure must not hide the others
+            reason = f"its hook {hook} failed: {type(error).__name__}: {error}"
+            self.broken.append(BrokenPlugin(plugin, origin, reason))
+            return []
+        if hook == "mtl_experiments":
+            return [Path(str(result))]
+        if not isinstance(result, list | tuple):
+            reason = f"its hook {hook} returned {type(result).__name__}, expected a list of spec classes"
+            self.broken.append(BrokenPlugin(plugin, origin, reason))
+            return []
+        return list(result)
+
+    def offers(self, seam: str) -> dict[str, list[Offer]]:
+        """All offers of a seam by type name; more than one under a name is a clash."""
+        return self._offers[seam]
+
+    def find(self, seam: str, type_name: str) -> type[Spec]:
+        """Look a spec class up.
+
+        Raises:
+            MtlError: If nobody offers it, or more than one plugin does.
+        """
+        noun = SEAMS[seam].noun
+        offers = self._offers[seam].get(type_name, [])
+        if len(offers) > 1:
+            owners = " and ".join(f"'{offer.plugin}' ({offer.origin})" for offer in offers)
+            raise MtlError(f"{noun} '{type_name}' is offered by more than one plugin: {owners}")
+        if not offers:
+            known = sorted(self._offers[seam])
+            raise MtlError(
+                f"unknown {noun} '{type_name}'{did_you_mean(type_name, known)} "
+                f"(installed: {listed(known)}){self.broken_note()}"
+            )
+        return offers[0].spec
+
+    def broken_note(self) -> str:
+        """Say which plugins could not be used, for errors that one of them may have caused."""
+        if not self.broken:
+            return ""
+        reasons = "; ".join(f"plugin '{plugin.name}': {plugin.reason}" for plugin in self.broken)
+        return f". Not usable: {reasons}"
+
+    def experiments(self) -> dict[str, Path]:
+        """The packaged experiments by name.
+
+        Raises:
+            MtlError: If two plugins package an experiment under one name.
+        """
+        found: dict[str, Path] = {}
+        for plugin in self.plugins.loaded:
+            for folder in self._call(plugin.name, plugin.origin, "mtl_experiments"):
+                for path in sorted(folder.glob("*.yaml")):
+                    if path.stem in found:
+                        raise MtlError(f"experiment '{path.stem}' is packaged twice: {found[path.stem]} and {path}")
+                    found[path.stem] = path
+        return found
+
+
+def _implementation(plugins: Plugins, plugin: str, hook: str) -> HookImpl | None:
+    for implementation in getattr(plugins.manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name == plugin:
+            return implementation  # type: ignore[no-any-return]
+    return None
+
+
+def _flaw(spec: object, seam: Seam) -> str:
+    """Say what is wrong with something that a plugin offers; an empty string if nothing is."""
+    if not (isinstance(spec, type) and issubclass(spec, seam.base)):
+        return f"offers {spec!r}, expected a subclass of {seam.base.__name__}"
+    if not isinstance(spec.model_fields["type"].default, str):
+        name = spec.__name__
+        return f'offers {name} without a type name (expected `type: Literal["name"] = "name"` in its body)'
+    return ""

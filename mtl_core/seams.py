@@ -1,0 +1,45 @@
+"""The seams: which hook offers specs of which base class, and what one of them is called."""
+
+from dataclasses import dataclass
+
+from mtl_core import specs
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A place where parts can be exchanged.
+
+    Attributes:
+        name: Plural, as in the hook's name: `backbones` for `mtl_backbones`.
+        noun: What one part is called in messages.
+        base: The class that every spec of this seam derives from.
+    """
+
+    name: str
+    noun: str
+    base: type[specs.Spec]
+
+    @property
+    def hook(self) -> str:
+        """The name of the hook."""
+        return f"mtl_{self.name}"
+
+
+SEAMS: dict[str, Seam] = {
+    seam.name: seam
+    for seam in (
+        Seam("loaders", "loader", specs.LoaderSpec),
+        Seam("splitters", "splitter", specs.SplitterSpec),
+        Seam("encoders", "encoder", specs.EncoderSpec),
+        Seam("backbones", "backbone", specs.BackboneSpec),
+        Seam("heads", "head", specs.HeadSpec),
+        Seam("task_kinds", "task kind", specs.TaskKindSpec),
+        Seam("losses", "loss", specs.LossSpec),
+        Seam("loss_masks", "loss mask", specs.LossMaskSpec),
+        Seam("class_weights", "class weights", specs.ClassWeightsSpec),
+        Seam("metrics", "metric", specs.MetricSpec),
+        Seam("weightings", "weighting", specs.WeightingSpec),
+        Seam("optimizers", "optimizer", specs.OptimizerSpec),
+        Seam("schedules", "schedule", specs.ScheduleSpec),
+    )
+}

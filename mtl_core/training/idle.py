@@ -1,0 +1,60 @@
+"""Tasks without a label in a batch stay exactly as they are.
+
+Momentum and weight decay move every parameter that has a gradient, even one of zeros
+(https://github.com/pytorch/pytorch/issues/41101). So what belongs to an idle task gets no gradient at all, and the
+idle rows of parameters that several tasks share by rows are put back after the step.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from mtl_core.model.heads import HeadGroup
+
+Saved = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+@contextmanager
+def idle_tasks_kept(
+    groups: Sequence[HeadGroup], counts: Sequence[torch.Tensor], optimizer: torch.optim.Optimizer
+) -> Iterator[None]:
+    """Guard an optimizer's step: inside, idle tasks are not moved.
+
+    Args:
+        groups: The network's groups of heads.
+        counts: `(tasks,)` a group: labels of each task in the batch.
+        optimizer: Is about to make the step.
+    """
+    saved: list[tuple[nn.Parameter, torch.Tensor, Saved]] = []
+    for group, labels in zip(groups, counts, strict=True):
+        idle = (labels == 0).nonzero()[:, 0]
+        if len(idle) == len(labels):
+            for parameter in group.parameters():
+                parameter.grad = None
+            continue
+        for task in idle.tolist():
+            for parameter in group.task_parameters(task):
+                parameter.grad = None
+        if len(idle):
+            for parameter in group.stacked_parameters():
+                moving = [parameter.data, *_like(parameter, optimizer)]
+                saved.append((parameter, idle, [(tensor, tensor[idle].clone()) for tensor in moving]))
+    yield
+    with torch.no_grad():
+        for parameter, idle, rows in saved:
+            for tensor, before in rows:
+                tensor[idle] = before
+            fresh = [t for t in _like(parameter, optimizer) if not any(t is tensor for tensor, _ in rows)]
+            for tensor in fresh:  # state that the step has just made: an idle row's is still nothing
+                tensor[idle] = 0
+
+
+def _like(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The optimizer's tensors that move row by row with a parameter."""
+    return [
+        value
+        for value in optimizer.state.get(parameter, {}).values()
+        if isinstance(value, torch.Tensor) and value.shape == parameter.shape
+    ]

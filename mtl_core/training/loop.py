@@ -1,0 +1,194 @@
+"""The training loop. Read it from top to bottom: one batch can be followed through it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from accelerate import Accelerator
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.seeding import derive_seed
+from mtl_core.training.batches import Examples, Rows, epoch_order
+from mtl_core.training.checkpoint import Position, Tensors, load_checkpoint, save_checkpoint
+from mtl_core.training.history import EpochRecord, LossMeter
+from mtl_core.training.losses import TaskLosses
+from mtl_core.training.objective import Objective
+from mtl_core.training.step import training_step
+
+
+@dataclass(frozen=True)
+class ValidationFigures:
+    """What validation data says after an epoch.
+
+    Attributes:
+        figures: Name to value, None if undefined.
+        score: The figure that selection looks at; None if undefined.
+        higher_is_better: Which way is up.
+    """
+
+    figures: dict[str, float | None]
+    score: float | None
+    higher_is_better: bool
+
+
+class TrainingView(Protocol):
+    """Somebody who watches: a progress bar."""
+
+    def stage_started(self, title: str) -> None:
+        """A training begins."""
+
+    def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
+        """An epoch begins, or goes on after `done` batches."""
+
+    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
+        """A batch is done; `means` gives the running loss of each task."""
+
+    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+        """An epoch is complete."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training brought. The network holds the best epoch's weights, or the last's without validation data.
+
+    Attributes:
+        history: A record an epoch.
+        best_epoch: Counted from 1; the last without validation data.
+        examples: Examples visited in this process.
+    """
+
+    history: list[EpochRecord]
+    best_epoch: int
+    examples: int
+
+
+def train(
+    config: ExperimentConfig,
+    network: MultiTaskNetwork,
+    objective: Objective,
+    examples: Examples,
+    rows: Rows,
+    epochs: int,
+    accelerator: Accelerator,
+    validate: Callable[[], ValidationFigures] | None,
+    checkpoint: Path | None,
+    view: TrainingView,
+) -> TrainingResult:
+    """Train a network, and leave it with its best weights.
+
+    Args:
+        config: Batch size, optimizer, schedule, patience and so on.
+        network: The network, with initial weights.
+        objective: Losses and weighting.
+        examples: Items and targets.
+        rows: The examples to train on.
+        epochs: How often they are visited at most.
+        accelerator: Devices and precision.
+        validate: Scores the network on validation data; None if there is none, and then the last epoch counts.
+        checkpoint: Where to save after each epoch, and to go on from if it exists.
+        view: Is told what happens.
+
+    Raises:
+        MtlError: If a loss is not finite, or the checkpoint cannot be read or written.
+    """
+    settings = config.training
+    trained = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
+    optimizer = accelerator.prepare(config.optimizer.build(trained))
+    network = accelerator.prepare(network)
+    objective.to(accelerator.device)
+    plain = accelerator.unwrap_model(network)
+    modules = {"network": plain, "objective": objective}
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    # The schedule spans the declared epochs even if this training is to stop earlier, so that it is the same one.
+    steps = settings.epochs * len(_order(config, examples, rows, 0))
+
+    position, meter, best = Position(), LossMeter(objective.names), _weights(plain)
+    generator: torch.Tensor | None = None
+    if checkpoint is not None and checkpoint.exists():
+        position, extra = load_checkpoint(checkpoint, modules, optimizer)
+        generator, best = extra.pop("generator"), _split_off(extra, "best.")
+        meter.totals, meter.counts = extra["meter.totals"], extra["meter.counts"]
+
+    def save() -> None:
+        if checkpoint is None:
+            return
+        extra = {
+            "generator": torch.get_rng_state(),
+            "meter.totals": meter.totals,
+            "meter.counts": meter.counts,
+        }
+        extra |= {f"best.{key}": value for key, value in best.items()}
+        save_checkpoint(checkpoint, position, modules, optimizer, extra)
+
+    visited = 0
+    while position.epoch < epochs and not _out_of_patience(position, settings.patience):
+        batches = _order(config, examples, rows, position.epoch)
+        view.epoch_started(position.epoch + 1, epochs, len(batches), position.batch)
+        if position.batch == 0:
+            torch.manual_seed(derive_seed(config.seed, "dropout", position.epoch))
+            meter = LossMeter(objective.names)
+        elif generator is not None:
+            torch.set_rng_state(generator)
+        generator = None
+        network.train()
+        for batch_rows in batches[position.batch :]:
+            factor = config.schedule.factor(position.step, steps)
+            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+                group["lr"] = rate * factor
+            batch = examples.batch(batch_rows, accelerator.device)
+            losses: TaskLosses = training_step(
+                accelerator, network, objective, optimizer, batch, settings.clip_norm
+            )
+            meter.add(losses)
+            visited += len(batch_rows)
+            position.step += 1
+            position.batch += 1
+            view.batch_done(meter.means)
+            if settings.checkpoint_steps and position.batch % settings.checkpoint_steps == 0:
+                save()
+
+        found = validate() if validate is not None else None
+        record = EpochRecord(
+            epoch=position.epoch + 1,
+            learning_rate=optimizer.param_groups[0]["lr"],
+            losses=meter.means(),
+            validation=found.figures if found else {},
+            score=found.score if found else None,
+        )
+        better = found is None or _better(found, position.best_score)
+        if better:
+            position.best_epoch, position.best_score, best = record.epoch, record.score, _weights(plain)
+        position.history.append(record)
+        position.epoch, position.batch = position.epoch + 1, 0
+        view.epoch_done(record, better)
+        save()
+
+    plain.load_state_dict(best)
+    return TrainingResult(position.history, position.best_epoch, visited)
+
+
+def _order(config: ExperimentConfig, examples: Examples, rows: Rows, epoch: int) -> list[Rows]:
+    settings = config.training
+    return epoch_order(rows, examples.lengths, settings.batch_size, settings.bucket_batches, config.seed, epoch)
+
+
+def _better(found: ValidationFigures, best: float | None) -> bool:
+    """A first figure is better than none, and without any figure the later epoch is kept."""
+    if found.score is None or best is None:
+        return best is None
+    return found.score > best if found.higher_is_better else found.score < best
+
+
+def _out_of_patience(position: Position, patience: int | None) -> bool:
+    return patience is not None and position.epoch - position.best_epoch >= patience
+
+
+def _weights(network: torch.nn.Module) -> Tensors:
+    return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+
+def _split_off(tensors: Tensors, prefix: str) -> Tensors:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,52 @@
+"""One training step: the heart of the framework, short on purpose."""
+
+import torch
+from accelerate import Accelerator
+
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.training.batches import Batch
+from mtl_core.training.idle import idle_tasks_kept
+from mtl_core.training.losses import TaskLosses
+from mtl_core.training.objective import Objective
+
+
+def training_step(
+    accelerator: Accelerator,
+    network: MultiTaskNetwork,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    clip_norm: float | None,
+) -> TaskLosses:
+    """Move the network by one batch.
+
+    Only labels that are there are looked at. A batch without any label moves nothing; a task without a label in
+    the batch is not moved, neither by momentum nor by weight decay.
+
+    Args:
+        accelerator: Devices, precision, backward.
+        network: The network.
+        objective: Losses and their weighting.
+        optimizer: Moves the parameters of both.
+        batch: Inputs and targets.
+        clip_norm: Norm that gradients are scaled down to, if given.
+
+    Returns:
+        The loss of each task that had a label.
+
+    Raises:
+        MtlError: If a loss is not finite.
+    """
+    optimizer.zero_grad()
+    masks = objective.masks(batch.targets)
+    losses = objective.task_losses(network(batch.inputs, masks), batch.targets, masks)
+    if not len(losses.values):
+        return losses
+    accelerator.backward(objective.weighting(losses))
+    if clip_norm is not None:
+        accelerator.clip_grad_norm_([*network.parameters(), *objective.parameters()], clip_norm)
+    plain = accelerator.unwrap_model(network)
+    counts = torch.split(losses.counts, [targets.shape[1] for targets in batch.targets])
+    with idle_tasks_kept(plain.head_groups(), counts, optimizer):
+        optimizer.step()
+    return losses
