@@ -76,16 +76,16 @@ class SemEval2014(LoaderSpec):
                 train.findings.append(f"{self.train.name}: the category '{name}' never occurs")
         return _corpus(loaded, self._columns(train))
 
-    def load_file(self, path: Path) -> Corpus:
+    def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         """Read one more file, labelled or not, as test data.
 
-        Its columns are `categories`, or those that it names: what else a run knows cannot be seen from here.
+        A category that the run knows and an annotated sentence does not name is absent.
 
         Raises:
             MtlError: If the file is missing or malformed.
         """
         loaded = self._read(path, "test")
-        return _corpus([loaded], self._columns(loaded))
+        return _corpus([loaded], list(dict.fromkeys([*columns, *self._columns(loaded)])))
 
     def from_text(self, text: str) -> str:
         """Take a text as the sentence.

@@ -1,6 +1,7 @@
 """English function words, listed for this project by grammatical class.
 
-Used only where an experiment asks for it: dropping them takes negation away, which polarity depends on.
+Used only where an experiment asks for it: dropping them takes "not" away, which polarity depends on. The
+contracted "n't" is left in, as it stays in cleaning that strips apostrophes first.
 """
 
 _PRONOUNS = """
@@ -20,7 +21,7 @@ _ADVERBS = """
     again further then once here there when where why how all any both each few more most other some such only own
     same too very just now not no
 """
-_CLITICS = "'s n't 'm 're 've 'll 'd s t d m re ve ll"
+_CLITICS = "'s 'm 're 've 'll 'd s t d m re ve ll"
 
 _STRAIGHT = frozenset(
     word

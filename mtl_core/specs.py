@@ -63,8 +63,12 @@ class LoaderSpec(Spec):
             MtlError: If a file is missing or malformed; the message names file, line and example.
         """
 
-    def load_file(self, path: Path) -> Corpus:
+    def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         """Read one more file of the same format, labelled or not, as test data.
+
+        Args:
+            path: The file.
+            columns: The label columns that a run knows. The file may have others, or none.
 
         Raises:
             MtlError: If this loader has no single-file format, or the file is missing or malformed.

@@ -1,5 +1,6 @@
 """The table of a run: for each task and overall, the baseline beside the network."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mtl_core.evaluation.scores import Figure, Scores, TaskScore
@@ -14,11 +15,11 @@ def score_table(scores: Scores, title: str) -> Table:
     """
     names = _scalar_names(scores)
     main = names[0] if names else None
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("task")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("task", no_wrap=True)
     table.add_column("labels", justify="right")
     if main:
-        table.add_column(f"majority {main.replace('_', ' ')}", justify="right")
+        table.add_column("majority", justify="right")
     for name in names:
         table.add_column(name.replace("_", " "), justify="right", style="bold" if name == main else None)
     for task, score in scores.tasks.items():

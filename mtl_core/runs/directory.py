@@ -1,0 +1,165 @@
+"""The run directory: where everything stands that a person needs to trust, reuse and repeat a run."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_core.atomic import write_text_atomically
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import Experiment, dump_config, load_experiment
+from mtl_core.errors import MtlError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's folder, and the names of its files."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Label spaces and the fitted encoder."""
+        return self.path / "state.json"
+
+    @property
+    def weights(self) -> Path:
+        """The network's weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """All figures."""
+        return self.path / "metrics.json"
+
+    @property
+    def history(self) -> Path:
+        """One line an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """One line an example."""
+        return self.path / "predictions.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What `mtl resume` goes on from; gone when the run is complete."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def refit_checkpoint(self) -> Path:
+        """The same for the second training of a run with `training.refit`."""
+        return self.path / "checkpoint-refit.safetensors"
+
+    @classmethod
+    def create(cls, path: Path, config: ExperimentConfig) -> "RunDirectory":
+        """Make the folder, with the config in it.
+
+        Raises:
+            MtlError: If it exists already or cannot be made.
+        """
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise MtlError(_exists(path)) from error
+        except OSError as error:
+            raise MtlError(f"{path}: the run directory cannot be made: {error.strerror}") from error
+        run = cls(path)
+        try:
+            write_text_atomically(run.config, dump_config(config))
+        except MtlError:
+            path.rmdir()
+            raise
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Find an existing run.
+
+        Raises:
+            MtlError: If there is none at `path`.
+        """
+        run = cls(path)
+        if not path.is_dir():
+            raise MtlError(f"{path}: no such run directory")
+        if not run.config.is_file():
+            raise MtlError(f"{path}: not a run directory (it holds no {run.config.name})")
+        return run
+
+    def experiment(self, plugins: Sequence[str] = ()) -> Experiment:
+        """Load the run's config."""
+        return load_experiment(self.config, plugins=plugins)
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """Save what is needed to build the network again."""
+        write_text_atomically(self.state, json.dumps({"format": FORMAT, **state}, ensure_ascii=False))
+
+    def read_state(self) -> dict[str, Any]:
+        """Read what `write_state` wrote.
+
+        Raises:
+            MtlError: If the file is missing, damaged, or from a newer version.
+        """
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise MtlError(f"{self.path}: the run is incomplete: {error_hint(self)}") from error
+        except (OSError, ValueError) as error:
+            raise MtlError(f"{self.state}: damaged: {error}") from error
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            found = state.get("format") if isinstance(state, dict) else None
+            raise MtlError(
+                f"{self.state}: format {found!r}, this installation reads format {FORMAT}; "
+                "the run was made by another version of mtl-core"
+            )
+        return state
+
+    def require(self, path: Path) -> Path:
+        """Check that one of the run's files is there.
+
+        Raises:
+            MtlError: If it is missing.
+        """
+        if not path.is_file():
+            raise MtlError(f"{self.path}: the run is incomplete: {path.name} is missing; {error_hint(self)}")
+        return path
+
+
+def error_hint(run: RunDirectory) -> str:
+    """Say what can be done about an incomplete run."""
+    if run.checkpoint.is_file() or run.refit_checkpoint.is_file():
+        return f"go on with `mtl resume {run.path}`"
+    return f"it can be made again with `mtl run {run.config} --out NEW`"
+
+
+def next_free(parent: Path, name: str) -> Path:
+    """Find the first unused `parent/name-NNN`."""
+    number = 1
+    while (path := parent / f"{name}-{number:03d}").exists():
+        number += 1
+    return path
+
+
+def check_absent(path: Path) -> None:
+    """Refuse an output directory that exists, before any work is done.
+
+    Raises:
+        MtlError: If there is something at `path`.
+    """
+    if path.exists():
+        raise MtlError(_exists(path))
+
+
+def _exists(path: Path) -> str:
+    unfinished = RunDirectory(path)
+    hint = "; it holds an unfinished run: `mtl resume` goes on with it" if unfinished.checkpoint.is_file() else ""
+    return f"{path}: exists already; choose another --out{hint}"
