@@ -67,9 +67,9 @@ def _unevenness(
 @contextmanager
 def _numpy_seeded(seed: int) -> Iterator[None]:
     """Seed NumPy's global generator, the only one the library draws from, and put it back afterwards."""
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
+    state = np.random.get_state()
+    np.random.seed(seed)
     try:
         yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)

@@ -21,7 +21,9 @@ def score_table(scores: Scores, title: str) -> Table:
     if main:
         table.add_column("majority", justify="right")
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right", style="bold" if name == main else None)
+        table.add_column(
+            name.removeprefix(f"{main}_").replace("_", " "), justify="right", style="bold" if name == main else None
+        )
     for task, score in scores.tasks.items():
         table.add_row(task, *_cells(score, names))
     table.add_section()
