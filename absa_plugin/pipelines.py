@@ -28,7 +28,7 @@ def load_pipeline(name: str) -> Language:
         raise MtlError(f"encoder.pipeline: {name} is not the folder of a spaCy pipeline (it has no config.cfg)")
     try:
         components = _components(path) if is_path else []
-        nlp = spacy.load(path if is_path else name, exclude=components or _STANDARD)
+        nlp = spacy.load(path if is_path else name, exclude=[*(components or _STANDARD), *_UNUSED])
     except (OSError, ValueError, KeyError) as error:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(
@@ -40,6 +40,10 @@ def load_pipeline(name: str) -> Language:
 
 _STANDARD = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner", "attribute_ruler",
              "lemmatizer", "textcat"]  # fmt: skip
+
+
+_UNUSED = ["strings", "lookups"]
+"""Vectors are found by hash. The words behind all hashes would take 160 MB and half a second (en_core_web_md)."""
 
 
 def _components(path: Path) -> list[str]:

@@ -65,7 +65,7 @@ class Plugins:
             origin = f"entry point '{entry.name} = {entry.value}' of {distribution}"
             try:
                 module = entry.load()
-            except Exception as error:  # noqa: BLE001  whatever a plugin's import does, it is the plugin's fault
+            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever an import does is the plugin's fault
                 plugins.broken.append(BrokenPlugin(entry.name, origin, _reason(error)))
                 continue
             plugins._try(entry.name, origin, module)
@@ -102,7 +102,7 @@ class Plugins:
             module = load()
         except MtlError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise MtlError(f"plugin '{name}' cannot be imported: {_reason(error)}") from error
         before = len(self.broken)
         self._try(name, origin, module)

@@ -1,5 +1,6 @@
 """What the loaded plugins offer, by seam and type name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,30 @@ class Registry:
             self.broken.append(BrokenPlugin(plugin, origin, reason))
             return []
         if hook == "mtl_experiments":
-            return [Path(str(result))]
+            if isinstance(result, str | Path) and Path(result).is_dir():
+                return [Path(result)]
+            reason = f"its hook {hook} returned {result!r}, expected the path of a folder"
+            self.broken.append(BrokenPlugin(plugin, origin, reason))
+            return []
         if not isinstance(result, list | tuple):
             reason = f"its hook {hook} returned {type(result).__name__}, expected a list of spec classes"
             self.broken.append(BrokenPlugin(plugin, origin, reason))
             return []
         return list(result)
+
+    def require(self, names: Iterable[str]) -> None:
+        """Refuse to go on with a named plugin of which some part cannot be used.
+
+        Args:
+            names: Plugins that the user asked for.
+
+        Raises:
+            MtlError: If one of them is broken.
+        """
+        wanted = set(names)
+        for plugin in self.broken:
+            if plugin.name in wanted:
+                raise MtlError(f"plugin '{plugin.name}' cannot be used: {plugin.reason}")
 
     def offers(self, seam: str) -> dict[str, list[Offer]]:
         """All offers of a seam by type name; more than one under a name is a clash."""
@@ -119,4 +138,5 @@ def _flaw(spec: object, seam: Seam) -> str:
     if not isinstance(spec.model_fields["type"].default, str):
         name = spec.__name__
         return f'offers {name} without a type name (expected `type: Literal["name"] = "name"` in its body)'
-    return ""
+    missing = sorted(getattr(spec, "__abstractmethods__", ()))
+    return f"offers {spec.__name__}, which lacks {listed(missing)}" if missing else ""

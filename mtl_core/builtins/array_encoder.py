@@ -32,7 +32,8 @@ class StandardisedArrays(Encoder[Row, Row]):
         rows: list[Row] = []
         for value in inputs:
             try:
-                row = np.asarray(value, dtype=np.float32).reshape(-1)
+                with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+                    row = np.asarray(value, dtype=np.float32).reshape(-1)
             except (TypeError, ValueError) as error:
                 raise MtlError(
                     f"the encoder 'array' reads arrays of numbers, found {type(value).__name__}: {error}"
@@ -50,9 +51,10 @@ class StandardisedArrays(Encoder[Row, Row]):
         self._mean = np.zeros(table.shape[1], dtype=np.float32)
         self._scale = np.ones(table.shape[1], dtype=np.float32)
         if self.standardise:
-            self._mean = table.mean(axis=0)
-            deviation = table.std(axis=0)
-            self._scale = np.where(deviation > 0, deviation, 1).astype(np.float32)
+            # In 64 bits, and by comparison: rounding alone would give a constant column a tiny deviation.
+            constant = table.max(axis=0) == table.min(axis=0)
+            self._mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
+            self._scale = np.where(constant, 1, table.std(axis=0, dtype=np.float64)).astype(np.float32)
 
     def encode(self, parsed: Sequence[Row]) -> list[Row]:
         """Check the width; scaling is the input layer's."""

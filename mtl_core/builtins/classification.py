@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mtl_core.config.seam_fields import ClassWeightsField, LossField, MetricField
 from mtl_core.errors import MtlError
@@ -33,6 +33,14 @@ class Classification(TaskKindSpec):
     """How classes are weighed against each other in the loss."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True)
     """What is measured."""
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Classification:
+        for what, names in (("class", self.classes or []), ("metric", [metric.key() for metric in self.metrics])):
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"the {what} '{twice[0]}' is listed twice")
+        return self
 
     def space(self, labels: Iterable[Label], excluded: frozenset[str]) -> ClassSpace:
         """The declared classes, or those found."""

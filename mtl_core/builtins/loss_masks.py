@@ -47,14 +47,17 @@ class ExcludeLabels(LossMaskSpec):
         from mtl_core.data.label_space import ClassSpace
         from mtl_core.errors import MtlError
 
-        classes = []
+        kept = []
         for space in spaces:
             if not isinstance(space, ClassSpace):
                 raise MtlError("the mask 'exclude-labels' is for tasks with classes only")
-            classes.append(len(space.classes))
-        limits = torch.tensor(classes)
+            # A named label may be a declared class too; then it has an output, but does not count either.
+            kept.append([name not in self.labels for name in space.classes])
+        codes = max(map(len, kept)) + 1  # the last one stands for all codes that are no class
+        table = torch.tensor([[*row, *[False] * (codes - len(row))] for row in kept])
 
         def mask(targets: torch.Tensor) -> torch.Tensor:
-            return (targets >= 0) & (targets < limits.to(targets.device))
+            tasks = torch.arange(len(spaces), device=targets.device)
+            return (targets >= 0) & table.to(targets.device)[tasks, targets.clamp(0, codes - 1)]
 
         return mask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.specs import MetricSpec
@@ -75,6 +75,13 @@ class RestrictedAccuracy(MetricSpec):
     """The figure's name in `metrics.json` and in tables."""
     classes: list[str] = Field(min_length=2)
     """The classes that stay."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in {"n", "correct"} or name.startswith("majority_") or name.endswith("_n"):
+            raise ValueError(f"'{name}' cannot be a metric's name: metrics.json uses it for something else")
+        return name
 
     def key(self) -> str:
         """The given name."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from mtl_core.errors import MtlError
 from mtl_core.specs import SplitterSpec
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Stratified(_Shares):
         from mtl_core.builtins.stratification import stratify
 
         shares = [1 - self.validation - self.test, self.validation, self.test]
-        return stratify(units.indicators, shares, seed)
+        return stratify(units.indicators, shares, seed).astype("int8")
 
 
 class RandomSplit(_Shares):
@@ -80,9 +81,15 @@ class KFold(SplitterSpec):
         return self
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """Make all folds and pick one; the folds are the same whichever is picked."""
+        """Make all folds and pick one; the folds are the same whichever is picked.
+
+        Raises:
+            MtlError: If there are more folds than units.
+        """
         from mtl_core.builtins.stratification import stratify
 
+        if len(units) < self.folds:
+            raise MtlError(f"split.folds: {self.folds} folds need as many distinct examples, found {len(units)}")
         seed = seed if self.split_seed is None else self.split_seed
         folds = stratify(units.indicators, [1 / self.folds] * self.folds, seed)
         chosen: NDArray[np.int8] = (folds == self.fold).astype("int8")

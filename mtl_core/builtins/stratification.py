@@ -9,11 +9,11 @@ from skmultilearn.model_selection import IterativeStratification
 
 from mtl_core.seeding import derive_seed
 
-ATTEMPTS = 10
+ATTEMPTS = 20
 """Draws of which the most even one is kept. The method is greedy, and its draws differ by whole points."""
 
 
-def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) -> NDArray[np.int8]:
+def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
     """Divide rows into parts of given shares so that each column has about the same mean in every part.
 
     Args:
@@ -26,20 +26,22 @@ def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) 
     """
     wanted = [index for index, share in enumerate(shares) if share > 0]
     if len(wanted) < 2:
-        return np.full(len(indicators), wanted[0] if wanted else 0, dtype=np.int8)
+        return np.full(len(indicators), wanted[0] if wanted else 0, dtype=np.int64)
+    if len(indicators) < len(wanted):  # one row a part, and the last parts get nothing
+        return np.array(wanted[: len(indicators)], dtype=np.int64)
     draws = [_draw(indicators, wanted, shares, derive_seed(seed, "draw", draw)) for draw in range(ATTEMPTS)]
     return min(draws, key=lambda parts: _unevenness(indicators, parts, wanted, shares))
 
 
 def _draw(
     indicators: NDArray[np.uint8], wanted: Sequence[int], shares: Sequence[float], seed: int
-) -> NDArray[np.int8]:
+) -> NDArray[np.int64]:
     # Rows are put in an order of the seed's first: the library breaks many ties by position.
     order = np.random.default_rng(seed).permutation(len(indicators))
     # What most rows carry ("absent") is nearly the complement of the rest. The greedy method, which deals out the
     # rarest column first, is led astray by it: on SemEval-2014 the worst share is then off by 2 points, not 0.5.
     table = indicators[order][:, indicators.mean(axis=0) <= 0.5].astype(int)
-    parts = np.zeros(len(indicators), dtype=np.int8)
+    parts = np.zeros(len(indicators), dtype=np.int64)
     with _numpy_seeded(seed % 2**32):
         stratifier = IterativeStratification(
             n_splits=len(wanted), order=1, sample_distribution_per_fold=[shares[part] for part in wanted]
@@ -50,7 +52,7 @@ def _draw(
 
 
 def _unevenness(
-    indicators: NDArray[np.uint8], parts: NDArray[np.int8], wanted: Sequence[int], shares: Sequence[float]
+    indicators: NDArray[np.uint8], parts: NDArray[np.int64], wanted: Sequence[int], shares: Sequence[float]
 ) -> float:
     """The largest difference between a part's mean of a column and the whole's, or of its size and its share."""
     whole = indicators.mean(axis=0)

@@ -143,6 +143,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MtlError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; a run that was training can go on with `mtl resume RUN`", err=True)
-        sys.exit(130)

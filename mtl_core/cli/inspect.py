@@ -59,7 +59,7 @@ def plugins_command(plugins: Sequence[str]) -> None:
         for name, offers in sorted(registry.offers(seam.name).items()):
             for offer in offers:
                 note = " [red](clash)[/red]" if len(offers) > 1 else ""
-                summary = (offer.spec.__doc__ or "").strip().splitlines()[0]
+                summary = (offer.spec.__doc__ or "").strip().partition("\n")[0]
                 table.add_row(seam.hook, escape(name) + note, escape(summary), escape(offer.plugin))
     for name, path in registry.experiments().items():
         table.add_row("mtl_experiments", name, _first_comment(path), "")

@@ -1,8 +1,10 @@
 """`mtl run` and `mtl resume`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from mtl_core.config.load import check_inputs, load_experiment
@@ -21,7 +23,7 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
     from mtl_core.runs.run import run_experiment
 
     console = Console()
-    with ProgressView(Console(stderr=True)) as view:
+    with _interruptible(path), ProgressView(Console(stderr=True)) as view:
         report = run_experiment(loaded.config, path, view)
     print_report(console, loaded.config.name, report)
 
@@ -33,6 +35,17 @@ def resume_command(path: Path) -> None:
     from mtl_core.runs.run import resume_run
 
     console = Console()
-    with ProgressView(Console(stderr=True)) as view:
+    with _interruptible(path), ProgressView(Console(stderr=True)) as view:
         report = resume_run(path, view)
     print_report(console, path.name, report)
+
+
+@contextmanager
+def _interruptible(path: Path) -> Iterator[None]:
+    """Say at Ctrl-C how to go on; Typer alone would end without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        hint = f"; go on with `mtl resume {path}`" if path.is_dir() else ""
+        typer.echo(f"interrupted{hint}", err=True)
+        raise typer.Exit(130) from None

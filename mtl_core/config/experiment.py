@@ -10,7 +10,7 @@ from pydantic import (
     PositiveInt,
     ValidationInfo,
     WrapValidator,
-    model_validator,
+    field_validator,
 )
 
 from mtl_core.config.seam_fields import (
@@ -142,13 +142,21 @@ class ExperimentConfig(StrictModel):
     training: Training = Training()
     """How the network is trained."""
 
-    @model_validator(mode="after")
-    def _distinct_task_names(self) -> "ExperimentConfig":
-        names = [task.name for task in self.tasks if isinstance(task, NamedTask)]
+    @field_validator("name")
+    @classmethod
+    def _name_of_a_folder(cls, name: str) -> str:
+        if "/" in name or "\\" in name:
+            raise ValueError(f"'{name}' holds a slash; run directories are called after the experiment")
+        return name
+
+    @field_validator("tasks")
+    @classmethod
+    def _distinct_task_names(cls, tasks: list[TaskEntry]) -> list[TaskEntry]:
+        names = [task.name for task in tasks if isinstance(task, NamedTask)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two tasks are called '{twice[0]}'; task names must differ")
-        return self
+        return tasks
 
 
 InputFile = Annotated[Path, Field(strict=False), "input-file"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from mtl_core.config.experiment import ExperimentConfig
@@ -13,7 +12,7 @@ from mtl_core.config.messages import explain
 from mtl_core.config.migrations import migrate
 from mtl_core.config.overrides import apply_overrides
 from mtl_core.config.paths import input_paths, resolve_paths
-from mtl_core.config.yaml_file import Loc, YamlFile, read_yaml
+from mtl_core.config.yaml_file import Loc, YamlFile, read_yaml, write_yaml
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.plugins import Plugins
 from mtl_core.registry import Registry
@@ -55,12 +54,18 @@ def load_experiment(
     for name in plugins:
         loaded.add(name)
     source = read_yaml(_find(str(experiment), Registry(loaded)))
-    value, overridden = apply_overrides(migrate(source.value, source.path), overrides)
+    value, overridden = apply_overrides(migrate(source), overrides)
     value.setdefault("name", source.path.stem)
-    for name in _plugin_names(value, source):
-        from_command_line = ("plugins",) in overridden
-        loaded.add(name, None if from_command_line else source.path.parent)
+    named = _plugin_names(value, source)
+    for index, name in enumerate(named):
+        typed = ("plugins",) in overridden
+        where = "--set plugins" if typed else f"{source.path}:{source.line_of(('plugins', index))}: plugins.{index}"
+        try:
+            loaded.add(name, None if typed else source.path.parent)
+        except MtlError as error:
+            raise MtlError(f"{where}: {error}") from error
     registry = Registry(loaded)
+    registry.require([*plugins, *named])
     if plugins:
         value["plugins"] = [*value.get("plugins", []), *(_absolute(name, Path.cwd()) for name in plugins)]
     try:
@@ -96,12 +101,13 @@ def check_inputs(experiment: Experiment) -> None:
             where = (
                 f"--set {key}" if loc in experiment.overridden else f"{source.path}:{source.line_of(loc)}: {key}"
             )
-            raise MtlError(f"{where}: {flaw}: {path}{_sibling(path)}")
+            near = "" if path.exists() else _sibling(path)
+            raise MtlError(f"{where}: {flaw}: {path}{near}")
 
 
 def dump_config(config: ExperimentConfig) -> str:
     """Write a config as YAML, every value that was used included."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    return write_yaml(config.model_dump(mode="json"))
 
 
 def _find(experiment: str, registry: Registry) -> Path:

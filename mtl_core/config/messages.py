@@ -1,5 +1,6 @@
 """Turning pydantic's errors into messages that name file, line and key."""
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -23,8 +24,11 @@ def explain(error: ValidationError, source: YamlFile, overridden: Collection[Loc
 def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -> str:
     loc: Loc = tuple(line["loc"])
     key = ".".join(str(step) for step in loc) or "experiment"
-    if any(loc[: len(place)] == place for place in overridden):
-        where = f"--set {key}"
+    # What `--set` made is not in the file: neither what lies below such a place, nor a new block on the way to it.
+    new = loc and loc not in source.lines
+    made = next((place for place in overridden if new and place[: len(loc)] == loc), None)
+    if made or any(loc[: len(place)] == place for place in overridden):
+        where = f"--set {'.'.join(map(str, made or loc))}"
     else:
         number = source.line_of(loc)
         where = f"{source.path}:{number}: {key}" if number else f"{source.path}: {key}"
@@ -37,6 +41,13 @@ def _what(line: dict[str, Any], key: str, file: str) -> str:
         return f"required, but missing (give it in {file} or with --set {key}=VALUE)"
     if line["type"] in {"unknown_key", "unknown_type", "seam"}:
         return message
+    if line["type"] in {"model_type", "dict_type"}:
+        message = "expected a block of keys"
+    elif line["type"] == "path_type":
+        message = "expected a path"
+    elif line["type"] in {"too_short", "too_long"}:
+        message = message.replace("List should have", "expected a list of")
+        return message.replace(" after validation, not", ", found")
     message = message.removeprefix("Value error, ")
     message = message.replace("Input should be a valid ", "expected a valid ").replace(
         "Input should be ", "expected "
@@ -47,7 +58,7 @@ def _what(line: dict[str, Any], key: str, file: str) -> str:
     elif isinstance(found, list):
         found_text = "a list"
     else:
-        found_text = repr(found)
+        found_text = json.dumps(found) if found is None or isinstance(found, bool) else repr(found)
     if line["type"] in {"value_error", "assertion_error"}:
         return message
     return f"{message}, found {found_text}"

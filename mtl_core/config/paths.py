@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -48,7 +48,7 @@ def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         place = (*loc, name)
-        marks = [mark for mark in field.metadata if isinstance(mark, str)]
+        marks = _marks(field.annotation) | {mark for mark in field.metadata if isinstance(mark, str)}
         values = value if isinstance(value, list) else [value]
         for index, item in enumerate(values):
             here = (*place, index) if isinstance(value, list) else place
@@ -57,3 +57,9 @@ def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]
             elif isinstance(item, BaseModel):
                 found += input_paths(item, here)
     return found
+
+
+def _marks(annotation: Any) -> set[str]:
+    """The words in an annotation's metadata, those of `InputFile | None` and `list[InputFile]` too."""
+    found = {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
+    return found.union(*(_marks(part) for part in get_args(annotation)))

@@ -28,7 +28,9 @@ def as_details(error: ValidationError) -> list[InitErrorDetails]:
 class StrictModel(BaseModel):
     """A frozen model without coercion that names unknown keys, with the nearest known one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="wrap")
     @classmethod

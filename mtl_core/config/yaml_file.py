@@ -1,7 +1,7 @@
 """Reading YAML with line numbers, without YAML 1.1's surprises.
 
-`yes`, `no`, `on` and `off` stay words (labels are often called that), `1e-3` is a number, and a key that stands
-twice is an error instead of the last one winning.
+`yes`, `no`, `on` and `off` stay words (labels are often called that), and so does `12:30`; `1e-3` is a number; a
+key that stands twice is an error instead of the last one winning. What is written here is read back as it was.
 """
 
 import re
@@ -21,18 +21,33 @@ class _Loader(yaml.SafeLoader):
     """`yaml.SafeLoader` with the scalar rules of YAML 1.2's core schema."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """`yaml.SafeDumper` that also quotes the texts which only `_Loader` would read as something else."""
+
+
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":float", ":timestamp"))]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":float", ":timestamp"))
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$"),
-    list("-+0123456789."),
+_INT = re.compile(r"^[-+]?[0-9]+$")
+_FLOAT = re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf|\.nan)$")
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+    _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+# PyYAML writes U+0085 and its like as they are, and reads them as line breaks.
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
+    ),
 )
+# Never octal, whatever it begins with.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,11 @@ def parse_scalar(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise MtlError(f"the value {text!r} is not valid YAML: {_problem(error)}") from error
+
+
+def write_yaml(value: dict[str, Any]) -> str:
+    """Write a mapping as YAML, keys in their order."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def read_yaml(path: Path) -> YamlFile:

@@ -10,7 +10,7 @@ from torch import nn
 from mtl_core.model.heads import HeadOutput
 from mtl_core.training.batches import Examples, Rows, length_batches
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ def check_selection(select: Selection, tasks: Sequence[LearnedTask]) -> bool:
                 f"training.select.metric: task '{task.name}' has no metric '{select.metric}'"
                 f"{did_you_mean(select.metric, metrics)} (metrics: {listed(metrics)})"
             )
+        if not metrics[select.metric].scalar:
+            raise MtlError(
+                f"training.select.metric: '{select.metric}' is not one number, so it cannot choose an epoch"
+            )
         if select.over == "overall" and not metrics[select.metric].pooled:
             raise MtlError(
                 f"training.select: '{select.metric}' cannot be pooled over tasks; "

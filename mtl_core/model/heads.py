@@ -51,7 +51,8 @@ class SeparateHeads(HeadGroup):
 
     def __init__(self, names: Sequence[str], heads: Sequence[nn.Module]) -> None:
         super().__init__()
-        self._keys = [name.replace("%", "%25").replace(".", "%2E") for name in names]  # a key holds no dot
+        # A key of a ModuleDict holds no dot, and must not be the name of an attribute such as "type".
+        self._keys = ["task-" + name.replace("%", "%25").replace(".", "%2E") for name in names]
         self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
 
     def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:

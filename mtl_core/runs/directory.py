@@ -90,10 +90,25 @@ class RunDirectory:
         """
         run = cls(path)
         if not path.is_dir():
-            raise MtlError(f"{path}: no such run directory")
+            raise MtlError(
+                f"{path}: {'not a run directory, but a file' if path.exists() else 'no such run directory'}"
+            )
         if not run.config.is_file():
             raise MtlError(f"{path}: not a run directory (it holds no {run.config.name})")
         return run
+
+    def take_back(self) -> None:
+        """Remove the folder if nothing stands in it but the config: what failed before its first checkpoint."""
+        if [path.name for path in self.path.iterdir()] == [self.config.name]:
+            self.config.unlink()
+            self.path.rmdir()
+
+    def sweep(self) -> None:
+        """Remove half-written files that a killed process left behind."""
+        written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
+        for file in (*written, self.checkpoint, self.refit_checkpoint):
+            for half in self.path.glob(f".{file.name}.*"):
+                half.unlink(missing_ok=True)
 
     def experiment(self, plugins: Sequence[str] = ()) -> Experiment:
         """Load the run's config."""
@@ -109,10 +124,9 @@ class RunDirectory:
         Raises:
             MtlError: If the file is missing, damaged, or from a newer version.
         """
+        self.require(self.state)
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise MtlError(f"{self.path}: the run is incomplete: {error_hint(self)}") from error
         except (OSError, ValueError) as error:
             raise MtlError(f"{self.state}: damaged: {error}") from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:

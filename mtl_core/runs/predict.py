@@ -53,7 +53,7 @@ def questions_from_json_lines(lines: Iterable[str], name: str) -> Iterator[Quest
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise MtlError(f"{name}:{number}: not valid JSON: {error}") from error
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise MtlError(f'{name}:{number}: expected an object with a "text", found {line.strip()[:60]}')
@@ -79,7 +79,10 @@ def predict(saved: SavedRun, questions: Iterable[Question], attention: bool = Fa
         inputs = []
         for question in chunk:
             try:
+                question.text.encode()
                 inputs.append(saved.config.data.from_text(question.text))
+            except UnicodeEncodeError as error:
+                raise MtlError(f"{question.origin}: not UTF-8 text: {error}") from error
             except MtlError as error:
                 raise MtlError(f"{question.origin}: {error}") from error
         corpus = Corpus(
@@ -111,11 +114,12 @@ def predict_file(saved: SavedRun, path: Path, attention: bool = False) -> Iterat
         MtlError: If the file is missing or malformed.
     """
     if not path.is_file():
-        raise MtlError(f"{path}: no such file")
-    if path.suffix in {".txt", ".jsonl"}:
-        read = questions_from_lines if path.suffix == ".txt" else questions_from_json_lines
+        raise MtlError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}")
+    suffix = path.suffix.lower()
+    if suffix in {".txt", ".jsonl"}:
+        read = questions_from_lines if suffix == ".txt" else questions_from_json_lines
         try:
-            with path.open(encoding="utf-8") as lines:
+            with path.open(encoding="utf-8-sig") as lines:
                 yield from predict(saved, read(lines, str(path)), attention)
         except UnicodeDecodeError as error:
             raise MtlError(f"{path}: not UTF-8: {error}") from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
@@ -86,7 +87,11 @@ def run_experiment(config: ExperimentConfig, out: Path, view: TrainingView | Non
         prepared = prepare(config)
         check_selection(config.training.select, prepared.tasks)
         run = RunDirectory.create(out, config)
-        return _train_and_report(config, prepared, run, view or SilentView())
+        try:
+            return _train_and_report(config, prepared, run, view or SilentView())
+        except Exception:
+            run.take_back()
+            raise
 
 
 def resume_run(path: Path, view: TrainingView | None = None) -> RunReport:
@@ -98,6 +103,7 @@ def resume_run(path: Path, view: TrainingView | None = None) -> RunReport:
     run = RunDirectory.open(path)
     if run.metrics.is_file():
         raise MtlError(f"{path}: this run is complete; there is nothing to resume")
+    run.sweep()
     config = run.experiment().config
     with isolated_torch_randomness():
         return _train_and_report(config, prepare(config), run, view or SilentView())
@@ -213,6 +219,7 @@ def _accelerator(config: ExperimentConfig) -> Accelerator:
     Raises:
         MtlError: If this machine cannot compute in the asked precision, or several processes were started.
     """
+    AcceleratorState._reset_state()  # it would hold all later runs of this process to the first one's precision
     try:
         accelerator = Accelerator(mixed_precision=config.training.precision)
     except ValueError as error:

@@ -77,16 +77,22 @@ def load_run(path: Path, plugins: Sequence[str] = ()) -> SavedRun:
     run.require(run.weights)
     state = run.read_state()
     config = run.experiment(plugins).config
-    tasks = _restore_tasks(config, state["tasks"])
-    groups = group_tasks(tasks)
     encoder = config.encoder.build()
-    encoder.restore(state["encoder"])
+    try:
+        tasks = _restore_tasks(config, state["tasks"])
+        encoder.restore(state["encoder"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise MtlError(f"{run.state}: damaged: {type(error).__name__}: {error}") from error
+    groups = group_tasks(tasks)
     with isolated_torch_randomness():
         network = build_network(config, encoder, groups)
     try:
         network.load_state_dict(load_file(run.weights))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise MtlError(f"{run.weights}: these weights do not fit the run's config: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise MtlError(f"{run.weights}: damaged: {error}") from error
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise MtlError(f"{run.weights}: these weights do not fit the run's config: {first[0].strip()}") from error
     network.eval()
     return SavedRun(config, encoder, groups, network)
 

@@ -68,7 +68,7 @@ def save_checkpoint(
             elif value is not None:
                 plain[f"{index}.{key}"] = value
     metadata = {"position": json.dumps(asdict(position)), "optimizer": json.dumps(plain)}
-    whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
+    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, lambda temporary: save_file(whole, temporary, metadata))
 
 

@@ -92,7 +92,10 @@ def learn_task(declared: NamedTask, known: Iterable[Label | None], training: Ite
     try:
         space = declared.kind.space([label for label in known if label is not None], excluded)
         counts = Counter(str(label) for label in training if label is not None and str(label) not in excluded)
-        return LearnedTask(declared, space, counts, declared.kind.build(space, counts))
+        kind = declared.kind.build(space, counts)
+        for metric in kind.metrics:
+            metric.build(space)  # one that does not fit is refused now, not after the first epoch
+        return LearnedTask(declared, space, counts, kind)
     except MtlError as error:
         raise MtlError(f"task '{declared.name}': {error}") from error
 

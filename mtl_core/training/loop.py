@@ -153,7 +153,8 @@ def train(
         found = validate() if validate is not None else None
         record = EpochRecord(
             epoch=position.epoch + 1,
-            learning_rate=optimizer.param_groups[0]["lr"],
+            # Computed, not read from the optimizer: a resumed epoch may have no batch left.
+            learning_rate=base_rates[0] * config.schedule.factor(position.step - 1, steps),
             losses=meter.means(),
             validation=found.figures if found else {},
             score=found.score if found else None,

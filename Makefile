@@ -1,0 +1,54 @@
+# Everything on a fresh machine with Python 3.11 or newer, pip and make: `make demo`, `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test lint docs bench clean
+
+help:
+	@echo "make demo    train on the sample data that ships with the project, show its table and a prediction"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make docs    build the documentation into site/"
+	@echo "make bench   measure what docs/benchmarks.md reports (needs the SemEval-2014 data, see there)"
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (once; PyTorch is large)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	@$(PIP) -e ".[test,docs]"
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.base
+	@$(PIP) -e ".[lint]"
+	@touch $@
+
+demo: $(VENV)/.base
+	@rm -rf runs/demo
+	@echo '$$ mtl run absa-sample --out runs/demo'
+	@$(BIN)/mtl run absa-sample --out runs/demo
+	@echo
+	@echo '$$ mtl predict runs/demo "The sushi was delicious but the waiter was rude" --attention'
+	@$(BIN)/mtl predict runs/demo "The sushi was delicious but the waiter was rude" --attention
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

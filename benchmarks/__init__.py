@@ -1,0 +1,1 @@
+"""What docs/benchmarks.md and docs/results.md report, measured again: `python -m benchmarks [NAME ...]`."""

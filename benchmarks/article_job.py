@@ -1,0 +1,25 @@
+"""The article's whole job in one process: parse, train 3 epochs, evaluate. Wall time and peak memory."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
+
+
+def main() -> None:
+    """Run it and print time and memory."""
+    require_shared()
+    with tempfile.TemporaryDirectory() as folder:
+        # The training file stands in for the test file, so that the job evaluates as much as the article's does.
+        command = [mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
+                   "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
+        start = perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds = perf_counter() - start
+    scale = 1 if sys.platform == "darwin" else 1024
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6
+    print(f"article's job: {seconds:.1f} s, at most {memory:.0f} MB resident")

@@ -1,0 +1,27 @@
+"""Label counts of the SemEval-2014 training file, and how evenly the default split divides them."""
+
+from collections import Counter
+
+from absa_plugin.semeval import SemEval2014
+from benchmarks.shared import TRAIN, require_shared
+from mtl_core.builtins.splitters import Stratified
+from mtl_core.data.splitting import split_corpus
+
+
+def main() -> None:
+    """Print counts and the worst deviation of ten splits."""
+    import numpy as np
+
+    require_shared()
+    corpus = SemEval2014(train=TRAIN).load()
+    for name, column in corpus.labels.items():
+        counts = Counter(column)
+        shown = "/".join(str(counts[polarity]) for polarity in ("positive", "negative", "conflict", "neutral"))
+        print(f"{name}: {shown} positive/negative/conflict/neutral")
+    usable = np.ones(len(corpus), dtype=bool)
+    worst = []
+    for seed in range(10):
+        split = split_corpus(corpus, usable, list(corpus.labels), Stratified(), seed)
+        assert split.worst is not None
+        worst.append(split.worst.points)
+    print(f"worst (task, class) share, training against validation, 10 seeds: at most {max(worst):.2f} points")

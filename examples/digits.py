@@ -1,0 +1,50 @@
+"""Images, three tasks, two thirds of each task's labels removed: the core is not about text.
+
+mtl run examples/digits.yaml
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from mtl_core import Corpus, LoaderSpec, hookimpl
+
+
+class Digits(LoaderSpec):
+    """scikit-learn's 8 x 8 images of handwritten digits."""
+
+    type: Literal["digits"] = "digits"
+    keep: float = Field(default=1 / 3, gt=0, le=1)
+    """Share of each task's training labels that is kept; which ones differs from task to task."""
+    label_seed: int = 0
+    """Picks the labels that are kept."""
+
+    def load(self) -> Corpus:
+        """Make three label columns: the digit, even or odd, and how much ink was used."""
+        import numpy as np
+        from sklearn.datasets import load_digits
+
+        images, digits = load_digits(return_X_y=True)
+        ink = np.digitize(images.sum(axis=1), np.quantile(images.sum(axis=1), [1 / 3, 2 / 3]))
+        truth = {
+            "digit": [str(digit) for digit in digits],
+            "parity": ["odd" if digit % 2 else "even" for digit in digits],
+            "ink": [("little", "some", "much")[level] for level in ink],
+        }
+        random = np.random.default_rng(self.label_seed)
+        test = random.permutation(len(images)) < len(images) // 4
+        labels = {
+            task: [value if test[i] or random.random() < self.keep else None for i, value in enumerate(column)]
+            for task, column in truth.items()
+        }
+        return Corpus(
+            ids=[str(i) for i in range(len(images))],
+            inputs=list(images),
+            labels=labels,
+            parts=["test" if is_test else "train" for is_test in test],
+        )
+
+
+@hookimpl
+def mtl_loaders() -> list[type[LoaderSpec]]:
+    return [Digits]

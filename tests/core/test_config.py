@@ -1,0 +1,545 @@
+"""Reading experiments: strictness, messages, overrides, paths, versions, and what is written back."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask
+from mtl_core.config.load import check_inputs, dump_config, load_experiment
+from mtl_core.config.overrides import apply_overrides
+from mtl_core.config.yaml_file import parse_scalar, read_yaml, write_yaml
+from mtl_core.data.tasks import resolve_tasks
+from mtl_core.errors import MtlError
+from mtl_core.plugins import load_plugins
+from mtl_core.registry import Registry
+
+Variant = Callable[..., Path]
+
+
+@pytest.fixture
+def variant(toy_experiment: Path, toy_plugin: Path, tmp_path: Path) -> Variant:
+    """Write the toy experiment with some texts replaced, to a folder that holds nothing else."""
+
+    def write(*changes: tuple[str, str], more: str = "") -> Path:
+        text = toy_experiment.read_text(encoding="utf-8").replace("toy_loader.py", str(toy_plugin))
+        for old, new in changes:
+            assert text.count(old) == 1, f"{old!r} must stand in the experiment once"
+            text = text.replace(old, new)
+        path = tmp_path / "variant.yaml"
+        path.write_text(text + more, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refusal(path: Path, *overrides: str) -> str:
+    with pytest.raises(MtlError) as caught:
+        load_experiment(path, overrides)
+    return str(caught.value)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "e.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# Where a mistake is, what it is, and what would be right
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("name: toy", "nam: tiny"), "1: nam: unknown key 'nam'; did you mean 'name'? (keys here: version, "),
+        (
+            ("examples:", "exmaples:"),
+            "2: data.exmaples: unknown key 'exmaples'; did you mean 'examples'? (keys of ty",
+        ),
+        (("validation: 0", "validaton: 0"), "3: split.validaton: unknown key 'validaton'; did you mean 'valida"),
+        (
+            ("standardise:", "standardize:"),
+            "4: encoder.standardize: unknown key 'standardize'; did you mean 'standar",
+        ),
+        (
+            ("hidden_dims:", "hiden_dims:"),
+            "5: backbone.hiden_dims: unknown key 'hiden_dims'; did you mean 'hidden_di",
+        ),
+        (
+            ("    kind:", "    knd:"),
+            "8: tasks.0.knd: unknown key 'knd'; did you mean 'kind'? (keys here: kind, head",
+        ),
+        (
+            ("metrics:", "metric:"),
+            "8: tasks.0.kind.metric: unknown key 'metric'; did you mean 'metrics'? (keys of ty",
+        ),
+        (
+            ("dropout:", "drop:"),
+            "9: tasks.0.head.drop: unknown key 'drop'; did you mean 'dropout'? (keys of type 'li",
+        ),
+        (("labels:", "lables:"), "10: tasks.0.mask.lables: unknown key 'lables'; did you mean 'labels'? (keys of"),
+        (
+            ("lr:", "learning_rate:"),
+            "11: optimizer.learning_rate: unknown key 'learning_rate' (keys of type 'adam'",
+        ),
+        (
+            ("epochs:", "epoch:"),
+            "12: training.epoch: unknown key 'epoch'; did you mean 'epochs'? (keys here: epochs",
+        ),
+        (("{epochs: 2,", "{select: {metrc: x},"), "12: training.select.metrc: unknown key 'metrc'; did you mean"),
+        (("[4]", "[four]"), "5: backbone.hidden_dims.0: expected a valid integer, found 'four'"),
+        (("[4]", "4"), "5: backbone.hidden_dims: expected a valid list, found 4"),
+        (("epochs: 2", "epochs: 2.0"), "12: training.epochs: expected a valid integer, found 2.0"),
+        (("epochs: 2", "epochs: '2'"), "12: training.epochs: expected a valid integer, found '2'"),
+        (("epochs: 2", "epochs: true"), "12: training.epochs: expected a valid integer, found true"),
+        (("epochs: 2", "epochs:"), "12: training.epochs: expected a valid integer, found null"),
+        (("epochs: 2", "epochs: 0"), "12: training.epochs: expected greater than 0, found 0"),
+        (("epochs: 2", "refit: yes"), "12: training.refit: expected a valid boolean, found 'yes'"),
+        (("lr: 0.01", "lr: .inf"), "11: optimizer.lr: expected a finite number, found inf"),
+        (("lr: 0.01", "lr: .nan"), "11: optimizer.lr: expected a finite number, found nan"),
+        (("examples: 48", "beside: 3"), "2: data.beside: expected a path, found 3"),
+        (("metrics: [accuracy]", "classes: [a, 1]"), "8: tasks.0.kind.classes.1: expected a valid string, found 1"),
+        (
+            ("metrics: [accuracy]", "classes: [a]"),
+            "8: tasks.0.kind.classes: expected a list of at least 2 items, foun",
+        ),
+        (("metrics: [accuracy]", "classes: [a, b, a]"), "8: tasks.0.kind: the class 'a' is listed twice"),
+        (("[accuracy]", "[accuracy, accuracy]"), "8: tasks.0.kind: the metric 'accuracy' is listed twice"),
+        (
+            ("type: mlp", "type: identiy"),
+            "5: backbone.type: unknown backbone 'identiy'; did you mean 'identity'? (ins",
+        ),
+        (
+            ("type: numbers", "type: nubers"),
+            "2: data.type: unknown loader 'nubers'; did you mean 'numbers'? (installe",
+        ),
+        (
+            ("type: linear", "type: liner"),
+            "9: tasks.0.head.type: unknown head 'liner'; did you mean 'linear'? (insta",
+        ),
+        (("{type: mlp, hidden", "{hidden"), "5: backbone: expected a backbone: a block with `ty"),
+        (("{type: mlp, hidden_dims: [4]}", "7"), "5: backbone: expected a backbone: a block with `type:`, one of "),
+        (("type: mlp", "type: 7"), "5: backbone: expected a backbone: a block with `type:`, one of "),
+        (("{epochs: 2, batch_size: 8}", "fast"), "12: training: expected a block of keys, found 'fast'"),
+        (('  - each: "*"\n', "  - hello\n  - each: a\n"), "7: tasks.0: expected a block of keys, found 'hello'"),
+        (("name: toy", "name: a/b"), "1: name: 'a/b' holds a slash; run directories are called after the experime"),
+        (("name: toy", "seed: -1"), "1: seed: expected greater than or equal to 0, found -1"),
+        (
+            ("name: toy", "version: 2"),
+            "1: version: the file has format 2, this installation reads up to 1; upgrade",
+        ),
+        (("name: toy", "version: old"), "1: version: found 'old', expected a number from 1 to 1"),
+        (("name: toy", "version: 0"), "1: version: found 0, expected a number from 1 to 1"),
+        (
+            ("plugins: [", "plugins: mine #"),
+            "13: plugins: expected a list of module names or .py files, found 'mine'",
+        ),
+        (("plugins: [", "plugins: [no.py, "), "13: plugins.0: plugin 'no.py': no such file: "),
+        (("name: toy", "1: 2"), "1: 1: unknown key '1' (keys here: "),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_key_and_remedy(
+    change: tuple[str, str], message: str, variant: Variant
+) -> None:
+    path = variant(change)
+    found = refusal(path)
+    assert found.startswith(f"{path}:{message}")
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("key", ["data", "encoder", "backbone", "tasks"])
+def test_a_missing_block_is_named_with_the_ways_to_give_it(key: str, variant: Variant, tmp_path: Path) -> None:
+    value = read_yaml(variant()).value
+    del value[key]
+    path = written(tmp_path, write_yaml(value))
+    assert refusal(path) == f"{path}: {key}: required, but missing (give it in e.yaml or with --set {key}=VALUE)"
+
+
+def test_all_mistakes_are_told_at_once(variant: Variant) -> None:
+    path = variant(
+        ("dropout:", "drop:"), ("lr: 0.01", "lr: fast"), ("type: mlp", "type: gru"), more="sed: 1\nseed: x\n"
+    )
+    lines = refusal(path).splitlines()
+    assert {line.removeprefix(f"{path}:").split(": ")[1] for line in lines} == {
+        "sed",
+        "seed",
+        "backbone.type",
+        "tasks.0.head.drop",
+        "optimizer.lr",
+    }
+
+
+def test_unknown_keys_do_not_hide_what_else_is_wrong_in_their_block(variant: Variant) -> None:
+    path = variant(("hidden_dims: [4]", "hidden_dims: [0], layer: 2"))
+    found = [line.split(": ")[1] for line in refusal(path).splitlines()]
+    assert found == ["backbone.layer", "backbone.hidden_dims.0"]
+
+
+def test_keys_that_stay_behind_when_a_type_is_switched_are_named_with_the_type(variant: Variant) -> None:
+    """They must not be dropped: the user believes that they are in force."""
+    path = variant(("type: mlp", "type: identity"))
+    assert refusal(path) == (
+        f"{path}:5: backbone.hidden_dims: unknown key 'hidden_dims' (keys of type 'identity': type)"
+    )
+    path = variant(("type: adam, lr: 0.01", "type: sgd, betas: [0.9, 0.99]"))
+    assert refusal(path) == (
+        f"{path}:11: optimizer.betas: unknown key 'betas' (keys of type 'sgd': type, lr, momentum, weight_decay)"
+    )
+
+
+def test_a_bare_name_is_short_for_a_block(variant: Variant) -> None:
+    short = variant(("{type: mlp, hidden_dims: [4]}", "mlp"))
+    first = load_experiment(short).config
+    long = variant(("{type: mlp, hidden_dims: [4]}", "{type: mlp}"))
+    assert load_experiment(long).config == first
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[(word, word) for word in ("yes", "no", "on", "off", "Yes", "NO", "y", "n")],
+        ("true", True),
+        ("False", False),
+        ("1e-3", 0.001),
+        ("1E5", 100000.0),
+        (".5", 0.5),
+        ("-2.", -2.0),
+        ("010", 10),
+        ("-7", -7),
+        ("12:30", "12:30"),
+        ("1_000", "1_000"),
+        ("0x1F", "0x1F"),
+        ("2014-06-01", "2014-06-01"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("[no, 1e1]", ["no", 10.0]),
+        ("{a: {b: off}}", {"a": {"b": "off"}}),
+    ],
+)
+def test_scalars_are_read_without_surprises(text: str, value: object) -> None:
+    found = parse_scalar(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ": the file is empty, expected an experiment (keys such as data, backbone, tasks)"),
+        ("# only a comment\n", ": the file is empty, "),
+        ("- a\n", ":1: expected a mapping of keys to values at the top level"),
+        ("just words\n", ":1: expected a mapping of keys to values at the top level"),
+        ("seed: 1\nname: a\nseed: 2\n", ":3: the key 'seed' stands twice (first on line 1)"),
+        ("data:\n  type: a\n  train: b\n  type: c\n", ":4: the key 'type' stands twice (first on line 2)"),
+        ("tasks:\n  - {name: a, name: b}\n", ":2: the key 'name' stands twice (first on line 2)"),
+        ("name: [a\n", ":2: not valid YAML: "),
+        ("name: a\n\tseed: 1\n", ":2: not valid YAML: "),
+        ("name: !!python/object/apply:os.getcwd []\n", ":1: not valid YAML: could not determine a constructor"),
+        ("name: a\n---\nname: b\n", ":2: not valid YAML: "),
+    ],
+)
+def test_files_that_are_no_experiment(text: str, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    assert refusal(path).startswith(f"{path}{message}")
+
+
+def test_a_file_that_is_not_utf8_and_one_that_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: café\n".encode("latin-1"))
+    assert refusal(path).startswith(f"{path}: cannot be read: ")
+    assert refusal(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: no such file"
+    assert "is a folder" in refusal(Path(f"{tmp_path}/."))
+
+
+def test_a_byte_order_mark_does_no_harm(variant: Variant) -> None:
+    path = variant()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_experiment(path).config.name == "toy"
+
+
+def test_the_file_gives_a_nameless_experiment_its_name(variant: Variant) -> None:
+    assert load_experiment(variant(("name: toy\n", ""))).config.name == "variant"
+
+
+# --set
+
+
+def test_set_reaches_blocks_lists_and_short_forms(variant: Variant) -> None:
+    path = variant(("{type: mlp, hidden_dims: [4]}", "mlp"), ("[accuracy]", "[accuracy], classes: [ja, no]"))
+    config = load_experiment(
+        path,
+        [
+            "training.epochs=7",
+            "training.select.over=mean",
+            "tasks.0.weight=2",
+            "tasks.0.kind.classes.1=nein",
+            "backbone.hidden_dims=[6, 7]",
+            "backbone.hidden_dims.1=8",
+            "optimizer={type: sgd, lr: 1e-2}",
+            "seed=5",
+            "name=a=b",
+        ],
+    ).config
+    assert (config.training.epochs, config.training.select.over) == (7, "mean")
+    assert config.tasks[0].weight == 2
+    assert config.tasks[0].kind.model_dump()["classes"] == ["ja", "nein"]
+    assert config.backbone.model_dump()["hidden_dims"] == [6, 8]
+    assert config.optimizer.model_dump() == {"type": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.0}
+    assert (config.seed, config.name) == (5, "a=b")
+
+
+def test_later_settings_see_what_earlier_ones_made(toy_experiment: Path) -> None:
+    config = load_experiment(toy_experiment, ["optimizer=sgd", "optimizer.lr=1"]).config
+    assert config.optimizer.model_dump() == {"type": "sgd", "lr": 1.0, "momentum": 0.9, "weight_decay": 0.0}
+
+
+def test_set_leaves_its_input_alone() -> None:
+    value: dict[str, Any] = {"a": {"b": [1]}}
+    changed, places = apply_overrides(value, ["a.b.0=2", "c=3"])
+    assert value == {"a": {"b": [1]}}
+    assert changed == {"a": {"b": [2]}, "c": 3}
+    assert places == [("a", "b", 0), ("c",)]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epochs", "--set training.epochs: expected KEY=VALUE, such as training.epochs=3"),
+        ("=3", "--set =3: expected KEY=VALUE"),
+        ("training.epochs=", "--set training.epochs: expected a valid integer, found null"),
+        ("training.epochz=3", "--set training.epochz: unknown key 'epochz'; did you mean 'epochs'?"),
+        ("training.epochs.x=3", "--set training.epochs.x=3: 'x' lies below 2, which is not a block"),
+        ("tasks.1.weight=2", "--set tasks.1.weight=2: '1' is no entry of a list of 1 (counted from 0)"),
+        ("tasks.first.weight=2", "--set tasks.first.weight=2: 'first' is no entry of a list of 1"),
+        ("tasks.-1.weight=2", "--set tasks.-1.weight=2: '-1' is no entry of a list"),
+        ("backbone={type: mlp", "the value '{type: mlp' is not valid YAML"),
+        ("backbone=identiy", "--set backbone.type: unknown backbone 'identiy'; did you mean 'identity'?"),
+        ("bakbone.type=mlp", "--set bakbone.type: unknown key 'bakbone'; did you mean 'backbone'?"),
+        ("schedule.warm_up=0.1", "--set schedule.warm_up: expected a schedule: a block with `type:`"),
+        ("training..epochs=3", "--set training..epochs: unknown key ''"),
+        ("version=9", "--set version: expected 1, found 9"),
+        ("plugins=[no.py]", "--set plugins: plugin 'no.py': no such file: "),
+    ],
+)
+def test_a_wrong_setting_is_told_as_such(override: str, message: str, toy_experiment: Path) -> None:
+    assert refusal(toy_experiment, override).startswith(message)
+
+
+# Paths
+
+
+def test_relative_paths_start_at_the_file_or_where_the_command_was_typed(
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = variant(("examples: 48", "beside: sub/a.txt"))
+    monkeypatch.chdir(elsewhere)
+
+    def beside(experiment: str | Path, *overrides: str) -> object:
+        return load_experiment(experiment, overrides).config.data.model_dump()["beside"]
+
+    assert beside(path) == tmp_path / "sub" / "a.txt"
+    assert beside("../variant.yaml") == tmp_path / "sub" / "a.txt"
+    assert beside(path, "data.beside=../b.txt") == tmp_path / "b.txt"
+    assert beside(path, "data={type: numbers, beside: b.txt}") == elsewhere / "b.txt"
+    assert beside(path, "data.beside=/c.txt") == Path("/c.txt")
+    assert beside(path, "data.beside=null") is None
+
+
+def test_a_missing_file_is_told_before_anything_starts(
+    variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "train.txt").touch()
+    monkeypatch.chdir(here)
+    path = variant(("examples: 48", "beside: train.txt"))
+    with pytest.raises(MtlError) as caught:
+        check_inputs(load_experiment(path))
+    assert str(caught.value) == f"{path}:2: data.beside: no such file: {tmp_path / 'train.txt'}"
+    with pytest.raises(MtlError) as caught:
+        check_inputs(load_experiment(path, ["data.beside=trian.txt"]))
+    assert str(caught.value) == (
+        f"--set data.beside: no such file: {here / 'trian.txt'}; did you mean 'train.txt'?"
+    )
+    with pytest.raises(MtlError) as caught:
+        check_inputs(load_experiment(path, ["data.beside=."]))
+    assert str(caught.value) == f"--set data.beside: expected a file, found a folder: {here}"
+    with pytest.raises(MtlError, match=r"the folder .*/gone does not exist"):
+        check_inputs(load_experiment(path, ["data.beside=gone/train.txt"]))
+    check_inputs(load_experiment(path, ["data.beside=train.txt"]))
+
+
+# What is written is what was read
+
+
+def test_a_resolved_config_says_everything_and_stands_for_itself(toy_experiment: Path, tmp_path: Path) -> None:
+    config = load_experiment(toy_experiment).config
+    text = dump_config(config)
+    value = read_yaml(written(tmp_path, text)).value
+    assert value["version"] == 1
+    assert value["training"]["precision"] == "no"
+    assert value["optimizer"]["betas"] == [0.9, 0.999]
+    assert value["tasks"][0]["kind"]["loss"] == {"type": "cross-entropy", "smoothing": 0.0}
+    again = load_experiment(tmp_path / "e.yaml").config
+    assert again == config
+    assert dump_config(again) == text
+
+
+def test_plugins_are_written_so_that_they_are_found_from_anywhere(
+    toy_experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_experiment(toy_experiment).config
+    assert config.plugins == [str(toy_experiment.with_name("toy_loader.py"))]
+    path = written(tmp_path, dump_config(config))
+    monkeypatch.chdir(tmp_path)
+    assert load_experiment(path).config == config
+    monkeypatch.chdir(toy_experiment.parent)
+    bare = toy_experiment.read_text().replace("plugins: [toy_loader.py]\n", "")
+    named = load_experiment(written(tmp_path, bare), ["name=toy"], ["toy_loader.py"]).config
+    assert named == config
+
+
+words = st.text(min_size=1, max_size=8) | st.sampled_from(
+    [
+        "no",
+        "1e3",
+        "010",
+        "0o7",
+        "12:30",
+        "null",
+        "~",
+        "=",
+        "<<",
+        "- a",
+        "#x",
+        "a: b",
+        ".inf",
+        "1_0",
+        "true",
+        "\ufeff",
+    ]
+)
+positive = st.floats(min_value=1e-300, allow_infinity=False, exclude_min=False)
+rate = st.floats(min_value=0, max_value=1, exclude_max=True)
+
+
+@st.composite
+def experiments(draw: st.DrawFn) -> dict[str, Any]:
+    classes = draw(st.lists(words, min_size=2, max_size=4, unique=True))
+    return {
+        "name": draw(words.filter(lambda name: "/" not in name and "\\" not in name)),
+        "seed": draw(st.integers(0, 2**63 - 1)),
+        "data": {"type": "numbers", "beside": "/data/" + draw(st.sampled_from(["a", "no", "ü b", "1"]))},
+        "split": {"type": "k-fold", "split_seed": draw(st.none() | st.integers(0, 2**70))},
+        "encoder": {"type": "array", "standardise": draw(st.booleans())},
+        "backbone": draw(
+            st.sampled_from(["mlp", "identity"])
+            | st.fixed_dictionaries(
+                {"type": st.just("mlp"), "hidden_dims": st.lists(st.integers(1, 2**40), min_size=1, max_size=3)}
+            )
+        ),
+        "tasks": [
+            {
+                "name": name,
+                "label": draw(st.none() | words),
+                "head": {"type": "linear", "dropout": draw(rate)},
+                "weight": draw(st.floats(min_value=0, allow_infinity=False, allow_nan=False)),
+                "kind": {
+                    "type": "classification",
+                    "classes": classes,
+                    "class_weights": {
+                        "type": "given",
+                        "values": draw(st.dictionaries(words, positive, max_size=2)),
+                    },
+                },
+                "mask": {"type": "exclude-labels", "labels": draw(st.lists(words, max_size=2))},
+            }
+            for name in draw(st.lists(words, min_size=1, max_size=2, unique=True))
+        ],
+        "optimizer": {"type": "adamw", "lr": draw(positive)},
+        "training": {"clip_norm": draw(st.none() | positive), "select": {"metric": draw(words)}},
+    }
+
+
+@given(experiments(), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_any_config_survives_being_written_and_read(
+    tmp_path_factory: pytest.TempPathFactory, toy_plugin: Path, value: dict[str, Any], number: int
+) -> None:
+    value["plugins"] = [str(toy_plugin)]
+    registry = Registry(load_plugins(value["plugins"]))
+    config = ExperimentConfig.model_validate(value, context={"registry": registry})
+    text = dump_config(config)
+    path = tmp_path_factory.getbasetemp() / "round.yaml"
+    path.write_text(text, encoding="utf-8")
+    again = load_experiment(path).config
+    assert again == config
+    assert dump_config(again) == text
+    # The order of keys means nothing.
+    keys = list(value)
+    random.Random(number).shuffle(keys)
+    path.write_text(write_yaml({key: value[key] for key in keys}), encoding="utf-8")
+    assert load_experiment(path).config == config
+
+
+# Tasks
+
+
+def entries(path: Path, tasks: str) -> list[NamedTask | DerivedTasks]:
+    return list(load_experiment(path, [f"tasks={tasks}"]).config.tasks)
+
+
+def test_a_derived_entry_takes_every_column_that_nobody_names(toy_experiment: Path) -> None:
+    found = entries(
+        toy_experiment,
+        "[{name: taste, label: food, head: linear}, {each: 's*', head: {type: linear, dropout: 0.5}},"
+        " {each: '*', head: linear}]",
+    )
+    tasks = resolve_tasks(found, ["food", "service", "price", "speed"])
+    assert [(task.name, task.column, task.head.model_dump()["dropout"]) for task in tasks] == [
+        ("taste", "food", 0.0),
+        ("service", "service", 0.5),
+        ("speed", "speed", 0.5),
+        ("price", "price", 0.0),
+    ]
+
+
+def test_two_tasks_can_learn_one_column(toy_experiment: Path) -> None:
+    found = entries(
+        toy_experiment, "[{name: a, label: food, head: linear}, {name: b, label: food, head: {type: linear}}]"
+    )
+    assert [task.column for task in resolve_tasks(found, ["food"])] == ["food", "food"]
+
+
+def test_two_tasks_of_one_name_are_refused_with_their_place(variant: Variant, toy_experiment: Path) -> None:
+    path = variant(('  - each: "*"\n', "  - {name: a, head: linear}\n  - name: a\n"))
+    assert refusal(path) == f"{path}:6: tasks: two tasks are called 'a'; task names must differ"
+    found = entries(toy_experiment, "[{name: food, label: price, head: linear}, {each: '*', head: linear}]")
+    with pytest.raises(MtlError, match="two tasks are called 'food'"):
+        resolve_tasks(found, ["food", "price"])
+
+
+def test_a_column_that_is_not_there_is_told_with_its_neighbour(toy_experiment: Path) -> None:
+    with pytest.raises(MtlError) as caught:
+        resolve_tasks(entries(toy_experiment, "[{name: a, label: fod, head: linear}]"), ["food", "price"])
+    assert str(caught.value) == (
+        "task 'a': the data has no label column 'fod'; did you mean 'food'? (columns: food, price)"
+    )
+    with pytest.raises(MtlError, match=r"no label column fits 'z\*' \(columns: food, price\)"):
+        resolve_tasks(entries(toy_experiment, "[{each: 'z*', head: linear}]"), ["food", "price"])
+
+
+def test_an_entry_is_either_named_or_derived(toy_experiment: Path) -> None:
+    assert "unknown key 'name'" in refusal(toy_experiment, "tasks=[{each: a, name: b, head: linear}]")
+    assert "tasks.0.name: required, but missing" in refusal(toy_experiment, "tasks=[{head: linear}]")
+    assert "expected a list of at least 1 item, found 0" in refusal(toy_experiment, "tasks=[]")

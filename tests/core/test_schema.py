@@ -1,0 +1,141 @@
+"""The JSON Schema that editors complete and check experiments with."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask, Selection, Training
+from mtl_core.config.load import dump_config, load_experiment
+from mtl_core.config.schema import experiment_schema
+from mtl_core.config.yaml_file import parse_scalar, read_yaml
+from mtl_core.plugins import load_plugins
+from mtl_core.registry import Registry
+from mtl_core.seams import SEAMS
+
+INSTALLED = Registry(load_plugins())
+OFFERS = [(seam, name) for seam in SEAMS for name in sorted(INSTALLED.offers(seam))]
+MODELS = [ExperimentConfig, NamedTask, DerivedTasks, Selection, Training]
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return experiment_schema(INSTALLED)
+
+
+@pytest.fixture(scope="module")
+def validator(toy_plugin: Path) -> Draft7Validator:
+    """Checks experiments that use the toy plugin."""
+    return Draft7Validator(experiment_schema(Registry(load_plugins([str(toy_plugin)]))))
+
+
+def test_it_is_a_valid_schema_and_plain_json(schema: dict[str, Any]) -> None:
+    Draft7Validator.check_schema(schema)
+    assert json.loads(json.dumps(schema)) == schema
+    assert "x-mtl-seam" not in json.dumps(schema), "every mark has become a reference"
+
+
+def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
+    def references(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            return own + [found for item in value.values() for found in references(item)]
+        return [found for item in value for found in references(item)] if isinstance(value, list) else []
+
+    found = set(references(schema))
+    assert len(found) > len(OFFERS)
+    for reference in found:
+        assert reference.removeprefix("#/$defs/") in schema["$defs"], reference
+
+
+@pytest.mark.parametrize(("seam", "name"), OFFERS)
+def test_every_type_and_each_of_its_keys_is_described(seam: str, name: str, schema: dict[str, Any]) -> None:
+    spec = INSTALLED.find(seam, name)
+    definition = schema["$defs"][f"{seam}.{name}"]
+    assert spec.__doc__
+    assert definition["properties"]["type"] == {"const": name, "description": spec.__doc__}
+    assert set(definition["properties"]) == set(spec.model_fields)
+    for key, described in definition["properties"].items():
+        assert described.get("description"), f"{seam}.{name}.{key} has no docstring below its field"
+    assert {"$ref": f"#/$defs/{seam}.{name}"} in schema["$defs"][seam]["anyOf"]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_key_of_the_core_is_described(model: type[Any]) -> None:
+    for key, field in model.model_fields.items():
+        assert field.description, f"{model.__name__}.{key} has no docstring below its field"
+
+
+def test_an_experiment_fits_as_written_and_as_resolved(toy_experiment: Path, validator: Draft7Validator) -> None:
+    validator.validate(read_yaml(toy_experiment).value)
+    validator.validate(parse_scalar(dump_config(load_experiment(toy_experiment).config)))
+
+
+def test_a_plugin_is_in_it_only_when_it_is_loaded(
+    toy_experiment: Path, validator: Draft7Validator, schema: dict[str, Any]
+) -> None:
+    value = read_yaml(toy_experiment).value
+    assert "Random numbers." in json.dumps(validator.schema)
+    assert "Random numbers." not in json.dumps(schema)
+    assert not Draft7Validator(schema).is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("sede", 1),
+        ("training.epoch", 3),
+        ("training.select.metrics", "accuracy"),
+        ("backbone.layer", 2),
+        ("tasks.0.weigth", 1),
+        ("tasks.0.head.heads", 2),
+        ("tasks.0.kind.loss", {"type": "focal", "gama": 1}),
+        ("tasks.0.name", "both named and derived"),
+        ("backbone.type", "mpl"),
+        ("backbone", "mpl"),
+        ("backbone", "linear"),
+        ("backbone.type", "identity"),  # which has no hidden_dims
+        ("tasks.0.kind.metrics", ["acuracy"]),
+        ("tasks.0.kind.metrics", ["restricted-accuracy"]),  # it needs keys, so its bare name is not enough
+        ("encoder.standardise", "yes"),
+        ("training.epochs", "3"),
+        ("training.epochs", 0),
+        ("training.precision", "half"),
+        ("optimizer.lr", -1),
+        ("optimizer.betas", [0.9]),
+        ("seed", "x"),
+        ("tasks", []),
+        ("tasks", "food"),
+        ("data", {"type": "nothing"}),
+        ("data", {"examples": 3}),
+        ("version", 2),
+    ],
+)
+def test_what_the_program_refuses_the_schema_refuses(
+    place: str, value: object, toy_experiment: Path, validator: Draft7Validator
+) -> None:
+    good = read_yaml(toy_experiment).value
+    assert validator.is_valid(good)
+    bad = copy.deepcopy(good)
+    target: Any = bad
+    *steps, last = place.split(".")
+    for step in steps:
+        target = target[int(step)] if isinstance(target, list) else target.setdefault(step, {})
+    target[last] = value
+    assert not validator.is_valid(bad)
+
+
+@pytest.mark.parametrize("key", ["data", "encoder", "backbone", "tasks"])
+def test_a_missing_block_is_refused(key: str, toy_experiment: Path, validator: Draft7Validator) -> None:
+    value = read_yaml(toy_experiment).value
+    del value[key]
+    assert not validator.is_valid(value)
+
+
+def test_the_name_may_be_left_to_the_file(toy_experiment: Path, validator: Draft7Validator) -> None:
+    value = read_yaml(toy_experiment).value
+    del value["name"]
+    assert validator.is_valid(value)

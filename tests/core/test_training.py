@@ -1,0 +1,505 @@
+"""Whole runs: the same bits every time, also when a run is killed and resumed; what chooses the weights."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file
+from toy import CLASSES, tensor_bits, toy_config, write_experiment
+
+from mtl_core.cli.app import main
+from mtl_core.config.load import load_experiment
+from mtl_core.errors import MtlError
+from mtl_core.evaluation.outputs import run_network
+from mtl_core.runs.prepare import prepare
+from mtl_core.runs.run import SilentView, resume_run, run_experiment
+from mtl_core.runs.saved import load_run
+from mtl_core.training.batches import Examples
+from mtl_core.training.history import EpochRecord
+
+FILES = ["model.safetensors", "history.csv", "predictions.jsonl", "state.json", "config.yaml"]
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """Everything of a run that must be the same each time: all but the clock."""
+    found = {name: (run / name).read_bytes() for name in FILES if (run / name).exists()}
+    metrics = json.loads((run / "metrics.json").read_text())
+    del metrics["timing"]
+    return {**found, "metrics.json": json.dumps(metrics).encode()}
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def run_toy(folder: Path, name: str = "run", **blocks: Any) -> Path:
+    run_experiment(toy_config(folder, **blocks), folder / name)
+    return folder / name
+
+
+# ── the same bits ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def global_states() -> list[object]:
+    return [
+        torch.get_rng_state().tolist(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        repr(np.random.get_state()),
+        random.getstate(),
+    ]
+
+
+@pytest.fixture
+def deterministic_switch() -> Iterator[Callable[[bool, bool], None]]:
+    def switch(on: bool, warn_only: bool) -> None:
+        torch.use_deterministic_algorithms(on, warn_only=warn_only)
+
+    yield switch
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize(("on", "warn_only"), [(False, False), (True, False), (True, True)])
+def test_two_runs_are_one_and_nothing_global_is_moved(
+    tmp_path: Path, deterministic_switch: Callable[[bool, bool], None], on: bool, warn_only: bool
+) -> None:
+    run_toy(tmp_path, "warm-up")  # rich draws from Python's generator when it is imported
+    deterministic_switch(on, warn_only)
+    torch.manual_seed(1)
+    before = global_states()
+    first = run_toy(tmp_path, "first", data={"type": "toy", "test_rows": 10})
+    assert global_states() == before
+    torch.rand(100)
+    np.random.random(10)  # noqa: NPY002  somebody else draws
+    second = run_toy(tmp_path, "second", data={"type": "toy", "test_rows": 10})
+    assert results(first) == results(second)
+
+
+def test_a_failing_run_moves_nothing_global_either(tmp_path: Path) -> None:
+    run_toy(tmp_path, "warm-up")
+    before = global_states()
+    with pytest.raises(MtlError):
+        run_toy(tmp_path, training={"select": {"over": "nothing"}})
+    with pytest.raises(Interrupt):
+        run_experiment(toy_config(tmp_path), tmp_path / "run", InterruptAfter(3))
+    assert global_states() == before
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    first, second = run_toy(tmp_path, "first"), run_toy(tmp_path, "second", seed=2)
+    assert results(first)["model.safetensors"] != results(second)["model.safetensors"]
+
+
+def test_two_precisions_can_follow_each_other_in_one_process(tmp_path: Path) -> None:
+    exact = run_toy(tmp_path, "exact")
+    run_toy(tmp_path, "half", training={"epochs": 3, "batch_size": 8, "precision": "bf16"})
+    again = run_toy(tmp_path, "again")
+    assert results(again) == results(exact)
+    assert results(tmp_path / "half")["model.safetensors"] != results(exact)["model.safetensors"]
+
+
+def test_the_packaged_experiment_gives_the_same_bits_twice(tmp_path: Path) -> None:
+    pytest.importorskip("absa_plugin")
+    config = load_experiment("absa-sample", ["training.epochs=2"]).config
+    for name in ("first", "second"):
+        run_experiment(config, tmp_path / name)
+    assert results(tmp_path / "first") == results(tmp_path / "second")
+
+
+def test_rows_without_any_label_change_no_bit(tmp_path: Path) -> None:
+    blocks: dict[str, Any] = {"optimizer": {"type": "adamw", "lr": 0.02, "weight_decay": 0.1}}
+    for refit in (False, True):
+        training = {"epochs": 3, "batch_size": 8, "refit": refit}
+        plain, more = (
+            run_toy(
+                tmp_path, f"{every}-{refit}", data={"type": "toy", "bare_every": every}, training=training, **blocks
+            )
+            for every in (0, 3)
+        )
+        findings = json.loads((more / "metrics.json").read_text())["data"]["findings"]
+        assert any("20 training examples have no label for any task" in finding for finding in findings)
+        for name in ("model.safetensors", "history.csv", "predictions.jsonl", "state.json"):
+            assert results(plain)[name] == results(more)[name], name
+
+
+# ── resuming ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Interrupt(BaseException):
+    """As sudden as Ctrl-C."""
+
+
+class InterruptAfter(SilentView):
+    """Watches, and stops the run at the n-th event of a training: a batch, or the end of an epoch."""
+
+    def __init__(self, events: int) -> None:
+        self.left = events
+
+    def _event(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupt
+
+    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
+        self._event()
+
+    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+        self._event()
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {"training": {"epochs": 3, "batch_size": 16}},
+    "each step": {
+        "training": {"epochs": 3, "batch_size": 16, "checkpoint_steps": 1},
+        "schedule": {"type": "linear", "warm_up": 0.2},
+    },
+    "refit": {
+        "training": {"epochs": 3, "batch_size": 16, "checkpoint_steps": 2, "refit": True},
+        "optimizer": {"type": "sgd", "lr": 0.05},
+        "schedule": {"type": "cosine"},
+    },
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_run_can_be_cut_off_anywhere(tmp_path: Path, setting: str) -> None:
+    blocks = {"data": {"type": "toy", "rows": 50, "test_rows": 5}, **SETTINGS[setting]}
+    expected = results(run_toy(tmp_path, "whole", **blocks))
+    config = toy_config(tmp_path, **blocks)
+    events = 0
+    while True:
+        events += 1
+        path = tmp_path / f"cut-{events}"
+        try:
+            run_experiment(config, path, InterruptAfter(events))
+            break  # more events than the run has
+        except Interrupt:
+            assert not (path / "metrics.json").exists()
+        resume_run(path)
+        assert results(path) == expected, f"cut off at event {events}"
+        assert sorted(file.name for file in path.iterdir()) == sorted([*expected])
+    assert events > 3 * 4
+
+
+def test_a_run_can_be_cut_off_again_and_again(tmp_path: Path) -> None:
+    blocks = SETTINGS["each step"]
+    expected = results(run_toy(tmp_path, "whole", **blocks))
+    path = tmp_path / "cut"
+    with pytest.raises(Interrupt):
+        run_experiment(toy_config(tmp_path, **blocks), path, InterruptAfter(2))
+    for _ in range(100):
+        try:
+            resume_run(path, InterruptAfter(2))
+            break
+        except Interrupt:
+            continue
+    assert results(path) == expected
+
+
+def test_what_was_half_written_when_the_run_was_killed_is_swept_away(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(Interrupt):
+        run_experiment(toy_config(tmp_path), path, InterruptAfter(12))
+    for name in (".checkpoint.safetensors.x1y2", ".metrics.json.x1y2"):
+        (path / name).write_bytes(b"half")
+    (path / "notes.txt").write_text("mine")
+    resume_run(path)
+    assert sorted(file.name for file in path.iterdir()) == sorted(["notes.txt", *results(path)])
+
+
+def test_a_complete_run_and_a_folder_that_is_none_cannot_be_resumed(tmp_path: Path) -> None:
+    path = run_toy(tmp_path)
+    with pytest.raises(MtlError, match="this run is complete"):
+        resume_run(path)
+    with pytest.raises(MtlError, match="no such run directory"):
+        resume_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x10\x00\x00\x00\x00\x00\x00\x00not a header", None])
+def test_a_damaged_checkpoint_is_refused_not_trained_from(tmp_path: Path, damage: bytes | None) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(Interrupt):
+        run_experiment(toy_config(tmp_path, **SETTINGS["each step"]), path, InterruptAfter(4))
+    checkpoint = path / "checkpoint.safetensors"
+    checkpoint.write_bytes(damage if damage is not None else checkpoint.read_bytes()[:-100])
+    with pytest.raises(MtlError, match="this checkpoint cannot be resumed from"):
+        resume_run(path)
+
+
+LONG: dict[str, Any] = {
+    "data": {"type": "toy", "rows": 400, "test_rows": 20},
+    "encoder": "array",
+    "schedule": {"type": "linear", "warm_up": 0.1},
+}
+KILLS: dict[str, tuple[dict[str, Any], str]] = {
+    "after an epoch, with early stopping": (
+        {"epochs": 60, "batch_size": 16, "patience": 30},
+        "checkpoint.safetensors",
+    ),
+    "within an epoch": ({"epochs": 6, "batch_size": 4, "checkpoint_steps": 1}, "checkpoint.safetensors"),
+    "while it trains again": (
+        {"epochs": 30, "batch_size": 16, "refit": True, "checkpoint_steps": 3},
+        "checkpoint-refit.safetensors",
+    ),
+}
+
+
+def position_in(checkpoint: Path) -> dict[str, Any]:
+    with safe_open(checkpoint, framework="pt") as file:
+        found: dict[str, Any] = json.loads(file.metadata()["position"])
+    return found
+
+
+def kill_at(process: subprocess.Popen[bytes], checkpoint: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    """Stop the process as soon as there is a checkpoint, look where it stands, and kill it there or let it go on."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        if checkpoint.exists():
+            process.send_signal(signal.SIGSTOP)
+            if wanted(position_in(checkpoint)):
+                break
+            process.send_signal(signal.SIGCONT)
+        time.sleep(0.002)
+    assert process.poll() is None, "the run was over before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("case", KILLS)
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str) -> None:
+    training, file = KILLS[case]
+    experiment = write_experiment(tmp_path, **LONG, training=training)
+    path = tmp_path / "killed"
+    command = [str(Path(sysconfig.get_path("scripts")) / "mtl"), "run", str(experiment), "--out", str(path)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, env={**os.environ})
+        try:
+            expected = run_toy(tmp_path, "whole", **LONG, training=training)  # meanwhile
+            within = "checkpoint_steps" in training
+            kill_at(
+                process, path / file, lambda position: position["batch"] > 0 if within else position["epoch"] > 0
+            )
+        finally:
+            process.kill()
+            process.wait()
+    assert not (path / "metrics.json").exists()
+    if "early" in case:
+        assert len(history(expected)) < training["epochs"]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["resume", str(path)])
+    assert not ended.value.code
+
+    assert results(path) == results(expected)
+    assert sorted(file.name for file in path.iterdir()) == sorted(results(path))
+
+
+# ── what chooses the weights ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def validation_accuracy(path: Path) -> float:
+    saved = load_run(path)
+    prepared = prepare(saved.config)
+    rows = prepared.split.validation
+    right = total = 0
+    outputs = run_network(saved.network, prepared.examples, rows, torch.device("cpu"))
+    for group, said, table in zip(prepared.groups, outputs, prepared.examples.targets, strict=True):
+        wanted = table[torch.from_numpy(rows)]
+        mask = group.mask(wanted)
+        right += int((said.outputs.argmax(dim=2) == wanted)[mask].sum())
+        total += int(mask.sum())
+    return right / total
+
+
+OVERFIT: dict[str, Any] = {"optimizer": {"type": "adam", "lr": 0.1}, "data": {"type": "toy", "rows": 80}}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_weights_are_those_of_the_best_validation_epoch(tmp_path: Path, seed: int) -> None:
+    whole = run_toy(tmp_path, "whole", seed=seed, training={"epochs": 8, "batch_size": 8}, **OVERFIT)
+    scores = [float(row["validation.overall.accuracy"]) for row in history(whole)]
+    best = scores.index(max(scores)) + 1  # the first of the best
+    assert json.loads((whole / "metrics.json").read_text())["model"]["best_epoch"] == best
+    assert validation_accuracy(whole) == pytest.approx(max(scores))
+    # A run of exactly that many epochs, with the same order and no schedule, ends with the same weights.
+    short = run_toy(tmp_path, "short", seed=seed, training={"epochs": best, "batch_size": 8}, **OVERFIT)
+    assert results(short)["model.safetensors"] == results(whole)["model.safetensors"]
+    assert len(set(scores)) > 1
+
+
+def test_patience_stops_so_many_epochs_after_the_best(tmp_path: Path) -> None:
+    long = run_toy(tmp_path, "long", training={"epochs": 25, "batch_size": 8}, **OVERFIT)
+    stopped = run_toy(tmp_path, "stopped", training={"epochs": 25, "batch_size": 8, "patience": 3}, **OVERFIT)
+    epochs = len(history(stopped))
+    best = json.loads((stopped / "metrics.json").read_text())["model"]["best_epoch"]
+    assert epochs == best + 3 < 25
+    assert history(stopped) == history(long)[:epochs]
+
+
+def test_without_validation_data_the_last_epoch_counts(tmp_path: Path) -> None:
+    whole = run_toy(tmp_path, split={"type": "stratified", "validation": 0.0}, **OVERFIT)
+    assert json.loads((whole / "metrics.json").read_text())["model"]["best_epoch"] == 3
+    assert not any(name.startswith("validation") for name in history(whole)[0])
+    with_patience = run_toy(
+        tmp_path, "patience", split={"type": "stratified", "validation": 0.0},
+        training={"epochs": 6, "batch_size": 8, "patience": 1}, **OVERFIT,
+    )  # fmt: skip
+    assert len(history(with_patience)) == 6
+
+
+@pytest.mark.parametrize(
+    "training", [{"epochs": 6, "patience": 2}, {"epochs": 4, "refit": True}], ids=["patience", "refit"]
+)
+def test_test_data_chooses_nothing(tmp_path: Path, training: dict[str, Any]) -> None:
+    right, wrong = (
+        run_toy(tmp_path, f"{wrong}", data={"type": "toy", "test_rows": 30, "wrong_test": wrong}, training=training)
+        for wrong in (False, True)
+    )
+    for name in ("model.safetensors", "history.csv", "state.json"):
+        assert results(right)[name] == results(wrong)[name]
+    figures = [json.loads((run / "metrics.json").read_text())["splits"] for run in (right, wrong)]
+    assert figures[0]["validation"] == figures[1]["validation"]
+    assert figures[0]["test"]["overall"]["accuracy"] > figures[1]["test"]["overall"]["accuracy"]
+
+
+def test_another_figure_chooses_another_epoch(tmp_path: Path) -> None:
+    chosen = {}
+    for over in ("overall", "t0", "t1", "t2"):
+        training = {"epochs": 8, "batch_size": 8, "select": {"metric": "accuracy", "over": over}}
+        path = run_toy(tmp_path, over, training=training, **OVERFIT)
+        scores = [float(row[f"validation.{over}.accuracy"]) for row in history(path)]
+        chosen[over] = scores.index(max(scores)) + 1
+        assert json.loads((path / "metrics.json").read_text())["model"]["best_epoch"] == chosen[over]
+    assert len(set(chosen.values())) > 1
+
+
+def test_refit_trains_on_everything_for_the_best_number_of_epochs(tmp_path: Path) -> None:
+    path = run_toy(tmp_path, training={"epochs": 5, "batch_size": 8, "refit": True}, **OVERFIT)
+    best = json.loads((path / "metrics.json").read_text())["model"]["best_epoch"]
+    stages = [row["stage"] for row in history(path)]
+    assert stages == ["selection"] * 5 + ["refit"] * best
+    alone = run_toy(
+        tmp_path, "alone", split={"type": "stratified", "validation": 0.0},
+        training={"epochs": best, "batch_size": 8}, **OVERFIT,
+    )  # fmt: skip
+    assert load_file(path / "model.safetensors").keys() == load_file(alone / "model.safetensors").keys()
+    assert results(path)["model.safetensors"] == results(alone)["model.safetensors"]
+
+
+def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
+    data = {"type": "toy", "rows": 300, "test_rows": 100, "labelled": 0.9}
+    path = run_toy(tmp_path, data=data, training={"epochs": 15, "batch_size": 16})
+    overall = json.loads((path / "metrics.json").read_text())["splits"]["test"]["overall"]
+    assert overall["accuracy"] > 0.7 > overall["majority_accuracy"] + 0.2
+
+
+# ── after loading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def outputs_of(path: Path) -> dict[str, bytes]:
+    """What a loaded run says about all of its data, by task."""
+    saved = load_run(path)
+    items = saved.encoder.encode(saved.encoder.parse(saved.config.data.load().inputs))
+    outputs = run_network(
+        saved.network, Examples(saved.encoder, items, []), np.arange(len(items)), torch.device("cpu")
+    )
+    return tensor_bits(
+        {
+            task.name: said.outputs[:, column]
+            for group, said in zip(saved.groups, outputs, strict=True)
+            for column, task in enumerate(group.tasks)
+        }
+    )
+
+
+def probabilities(path: Path) -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float]]] = {}
+    for line in (path / "predictions.jsonl").read_text().splitlines():
+        for name, task in json.loads(line)["tasks"].items():
+            found.setdefault(name, []).append([task["probabilities"][label] for label in CLASSES])
+    return found
+
+
+def named(name: str, head: str = "linear", **keys: Any) -> dict[str, Any]:
+    kind = {"type": "classification", "classes": CLASSES}
+    return {"name": name, "kind": kind, "head": head, "mask": "exclude-labels", **keys}
+
+
+LAYOUTS: dict[str, list[dict[str, Any]]] = {
+    "derived": [{"each": "*", **{key: value for key, value in named("").items() if key != "name"}}],
+    "named": [named("t0"), named("t1"), named("t2")],
+    "two groups": [named("t0"), named("t1", "toy-grouped"), named("t2")],
+    "two tasks on one column": [
+        named("a", label="t1"),
+        named("b", "toy-grouped", label="t1"),
+        named("c", label="t2"),
+    ],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_loaded_run_says_what_the_trained_network_said(tmp_path: Path, layout: str) -> None:
+    path = run_toy(tmp_path, tasks=LAYOUTS[layout])
+    said = probabilities(path)
+    loaded = outputs_of(path)
+    assert loaded.keys() == said.keys()
+    rows = prepare(load_run(path).config).split.validation
+    for name, bits in loaded.items():
+        logits = torch.frombuffer(bytearray(bits), dtype=torch.float32).view(-1, 3)[torch.from_numpy(rows)]
+        torch.testing.assert_close(torch.softmax(logits, dim=1), torch.tensor(said[name]), atol=1e-6, rtol=0)
+    assert len(set(loaded.values())) == len(loaded)  # no two tasks say the same
+
+
+@pytest.mark.parametrize("layout", ["named", "two groups"])
+def test_heads_find_their_tasks_by_name_whatever_the_order_in_the_file(tmp_path: Path, layout: str) -> None:
+    path = run_toy(tmp_path, tasks=LAYOUTS[layout])
+    expected = outputs_of(path)
+    for order in ([2, 1, 0], [1, 2, 0]):
+        turned = Path(shutil.copytree(path, tmp_path / f"turned-{order}"))
+        config = yaml.safe_load((turned / "config.yaml").read_text())
+        config["tasks"] = [config["tasks"][index] for index in order]
+        (turned / "config.yaml").write_text(yaml.safe_dump(config))
+        assert outputs_of(turned) == expected
+
+
+def test_derived_tasks_are_those_of_the_run_even_if_the_loader_has_another_order_now(
+    tmp_path: Path,
+) -> None:
+    path = run_toy(tmp_path, tasks=LAYOUTS["derived"])
+    expected = outputs_of(path)
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    config["data"]["reverse"] = True
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    saved = load_run(path)
+    assert list(saved.config.data.load().labels) == ["t2", "t1", "t0"]
+    assert outputs_of(path) == expected
+
+
+def test_a_run_is_still_one_shared_network_after_loading(tmp_path: Path) -> None:
+    saved = load_run(run_toy(tmp_path))
+    before = {name: tensor.clone() for name, tensor in saved.network.state_dict().items()}
+    inputs = torch.randn(4, 6)
+    plain = saved.network(inputs)[0].outputs
+    with torch.no_grad():
+        next(saved.network.backbone.parameters()).add_(1.0)
+    moved = saved.network(inputs)[0].outputs
+    assert not any(torch.equal(plain[:, task], moved[:, task]) for task in range(3))
+    assert before.keys() == load_file(tmp_path / "run" / "model.safetensors").keys()

@@ -1,0 +1,164 @@
+"""A toy world for the core's tests: rows of numbers with labels for several tasks. No text, no files.
+
+It is a plugin file, loaded by path like anyone's, and a module with a few helpers for tests.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import nn
+
+from mtl_core import Corpus, Features, FeatureShape, HeadSpec, Label, LoaderSpec, hookimpl
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import load_experiment
+from mtl_core.model.heads import HeadGroup, HeadOutput
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.runs.prepare import Prepared, build_network, prepare
+from mtl_core.training.objective import Objective
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Toy(LoaderSpec):
+    """Rows of numbers, each task's label being a noisy linear rule of them; "absent" stands among the labels."""
+
+    type: Literal["toy"] = "toy"
+    rows: PositiveInt = 60
+    test_rows: NonNegativeInt = 0
+    tasks: PositiveInt = 3
+    classes: PositiveInt = 3
+    width: PositiveInt = 6
+    labelled: Share = 0.6
+    """Chance of a label to be there."""
+    bare_every: NonNegativeInt = 0
+    """After every so many training rows stands one more, without a label for any task; 0 for none."""
+    wrong_test: bool = False
+    """Whether the labels of test rows are moved on by one class."""
+    reverse: bool = False
+    """Whether the label columns come in reverse order."""
+    seed: NonNegativeInt = 0
+
+    def load(self) -> Corpus:
+        random = np.random.default_rng(self.seed)
+        total = self.rows + self.test_rows
+        inputs = random.normal(size=(total, self.width)).astype(np.float32)
+        rules = random.normal(size=(self.tasks, self.width, self.classes))
+        codes = np.einsum("nw,twc->ntc", inputs, rules) + random.normal(size=(total, self.tasks, self.classes)) / 2
+        codes = codes.argmax(axis=2)
+        codes[random.random(codes.shape) < 0.1] = -2  # absent
+        codes[random.random(codes.shape) >= self.labelled] = -1
+        codes[: self.rows][(codes[: self.rows] < 0).all(axis=1), 0] = 0  # no row is bare by chance
+        if self.wrong_test:
+            test = codes[self.rows :]
+            test[test >= 0] = (test[test >= 0] + 1) % self.classes
+        rows = [(f"r{row}", inputs[row], codes[row]) for row in range(total)]
+        if self.bare_every:
+            bare = np.random.default_rng(self.seed + 1)
+            for place in range(self.rows, 0, -self.bare_every):
+                extra = bare.normal(size=self.width).astype(np.float32) * 100
+                rows.insert(place, (f"bare{place}", extra, np.full(self.tasks, -1)))
+        order = range(self.tasks)[:: -1 if self.reverse else 1]
+        return Corpus(
+            ids=[name for name, _, _ in rows],
+            inputs=[values for _, values, _ in rows],
+            labels={f"t{task}": [_label(codes[task]) for _, _, codes in rows] for task in order},
+            parts=["train"] * (len(rows) - self.test_rows) + ["test"] * self.test_rows,
+        )
+
+
+def _label(code: int) -> Label | None:
+    return {-1: None, -2: "absent"}.get(int(code), f"c{code}")
+
+
+class GroupedLinear(HeadSpec):
+    """One module for all tasks: a layer that they share, then a matrix and a bias each."""
+
+    type: Literal["toy-grouped"] = "toy-grouped"
+    width: PositiveInt = 5
+    spoil: Literal["nan", "inf", "-inf"] | None = None
+    """Written over every output that is not wanted: the contract says that they may be anything."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        raise AssertionError("this head has a grouped form")
+
+    def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup:
+        return GroupedLinearHeads(inputs, outputs, tasks, self.width, float(self.spoil) if self.spoil else None)
+
+
+class GroupedLinearHeads(HeadGroup):
+    def __init__(self, inputs: FeatureShape, outputs: int, tasks: int, width: int, spoil: float | None) -> None:
+        super().__init__()
+        self.shared = nn.Linear(inputs.width, width)
+        self.weight = nn.Parameter(torch.randn(tasks, width, outputs) / width)
+        self.bias = nn.Parameter(torch.randn(tasks, outputs) / width)
+        self.spoil = spoil
+
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        return [self.weight, self.bias]
+
+    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+        hidden = torch.tanh(self.shared(features.pooled()))
+        outputs = torch.einsum("bw,two->bto", hidden, self.weight) + self.bias
+        if wanted is not None and self.spoil is not None:
+            outputs = outputs.masked_fill(~wanted.unsqueeze(-1), self.spoil)
+        return HeadOutput(outputs)
+
+
+@hookimpl
+def mtl_loaders() -> list[type[LoaderSpec]]:
+    return [Toy]
+
+
+@hookimpl
+def mtl_heads() -> list[type[HeadSpec]]:
+    return [GroupedLinear]
+
+
+CLASSES = ["c0", "c1", "c2"]
+
+
+def task_block(head: Any = "linear", **keys: Any) -> dict[str, Any]:
+    """An entry of `tasks:`; for all columns unless `name` is given."""
+    kind = keys.pop("kind", {"type": "classification", "classes": CLASSES})
+    block = {"kind": kind, "head": head, "mask": "exclude-labels", **keys}
+    return block if "name" in block else {"each": "*", **block}
+
+
+def write_experiment(folder: Path, **blocks: Any) -> Path:
+    """Write a toy experiment; every block can be replaced."""
+    value = {
+        "name": "toy",
+        "seed": 1,
+        "plugins": [str(Path(__file__).resolve())],
+        "data": {"type": "toy"},
+        "encoder": "array",
+        "backbone": {"type": "mlp", "hidden_dims": [8], "dropout": 0.2},
+        "tasks": [task_block()],
+        "optimizer": {"type": "adam", "lr": 0.02},
+        "training": {"epochs": 3, "batch_size": 8},
+        **blocks,
+    }
+    path = folder / "toy.yaml"
+    path.write_text(yaml.safe_dump(value), encoding="utf-8")
+    return path
+
+
+def toy_config(folder: Path, **blocks: Any) -> ExperimentConfig:
+    """A toy experiment, written and loaded."""
+    return load_experiment(write_experiment(folder, **blocks)).config
+
+
+def toy_network(config: ExperimentConfig) -> tuple[Prepared, MultiTaskNetwork, Objective]:
+    """All that a training step needs."""
+    prepared = prepare(config)
+    network = build_network(config, prepared.encoder, prepared.groups)
+    return prepared, network, Objective(prepared.groups, config.weighting)
+
+
+def tensor_bits(tensors: dict[str, torch.Tensor]) -> dict[str, bytes]:
+    """Tensors as bytes, so that equality means equality of bits (NaN included)."""
+    return {name: tensor.detach().contiguous().numpy().tobytes() for name, tensor in tensors.items()}

@@ -1,0 +1,223 @@
+"""Runs what a page tells its reader to type, in a folder of its own.
+
+`mtl …` runs in this process (torch is imported once, not once a command), everything else in bash. What cannot or need
+not be run (`make`, installations from the internet) is checked as far as it can be.
+"""
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pages import ROOT, Command
+from packaging.requirements import Requirement
+
+from mtl_core.cli.app import main
+
+SCRIPTS = sysconfig.get_path("scripts")
+SHARED = ROOT.parent / "shared"
+SAMPLE = ROOT / "absa_plugin" / "sample"
+REAL = {
+    "Restaurants_Train_v2.xml": SHARED / "data" / "semeval2014" / "Restaurants_Train_v2.xml",
+    # The gold file is not among the shared data; the sample's has the same categories.
+    "Restaurants_Test_Gold.xml": SAMPLE / "test.xml",
+    "en_core_web_md": SHARED / "models" / "en_core_web_md",
+}
+"""What the pages call the real data and the pipeline with vectors, and where tests find them."""
+NEED_REAL = {"absa-article", "absa-restaurants", *REAL}
+QUICK = ["--set", "training.epochs=1", "--set", "split={type: random, validation: 0.9}"]
+"""Runs on the real data see a tenth of it, once."""
+
+
+def needs_real_data(text: str) -> bool:
+    """Whether a block cannot be run without the real data or vectors."""
+    return any(name in text for name in NEED_REAL)
+
+
+@dataclass
+class Terminal:
+    """A reader who types.
+
+    Attributes:
+        folder: Where commands are typed; `cd` changes it.
+        variables: Environment variables that are set besides this process's.
+    """
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    module: types.ModuleType = field(default_factory=lambda: types.ModuleType("__docs__"))
+
+    def type(self, command: Command) -> None:
+        """Run a command and compare its output with what the page shows.
+
+        A `…` in the page stands for anything, numbers for any number. A line that starts with `error:` wants exit
+        code 2, a line `^C` that the command is interrupted once it has saved a checkpoint.
+        """
+        words = shlex.split(command.text, comments=True)
+        if self._checked_only(words):
+            return
+        shown = [line for line in command.output if line.strip() != "^C"]
+        if len(shown) < len(command.output):
+            code, output = self._interrupted(words)
+            expected = 130
+        else:
+            expected = 2 if any(line.startswith("error: ") for line in shown) else 0
+            code, output = self._run(words, command.text)
+        assert code == expected, f"{command.text}: exit code {code}, expected {expected}\n{output}"
+        _compare(shown, output, command.text)
+
+    def _run(self, words: list[str], text: str) -> tuple[int, str]:
+        if words[0] == "cd":
+            self.folder = self.folder / words[1]
+            return 0, ""
+        simple = not any(word in {"|", ">", ">>", "<", ";", "&&", "do"} for word in words)
+        if words[0] == "mtl" and simple and "PYTHONPATH" not in self.variables:
+            return self._mtl(_quick(words[1:]))
+        if words[:2] == ["pip", "install"]:
+            self._install(self.folder)
+            return 0, ""
+        done = subprocess.run(
+            ["bash", "-c", text], cwd=self.folder, env=self._environment(), capture_output=True, text=True, timeout=120
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def _mtl(self, words: list[str]) -> tuple[int, str]:
+        output = io.StringIO()
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            try:
+                main(words)
+                code = 0
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        return code, output.getvalue()
+
+    def _interrupted(self, words: list[str]) -> tuple[int, str]:
+        checkpoint = self.folder / words[words.index("--out") + 1] / "checkpoint.safetensors"
+        process = subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+    def _environment(self) -> dict[str, str]:
+        path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **self.variables}
+
+    def _checked_only(self, words: list[str]) -> bool:
+        """Check what is not to be run here; false if it is to be run."""
+        match words:
+            case ["make", *targets]:
+                rules = re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+                assert set(targets) <= set(rules), f"no such target: {targets}"
+            case ["pip" | "pip3", "install", *what]:
+                return self._checked_installation(what)
+            case ["python" | "python3", "-m", "pip", "install", *what]:
+                return self._checked_installation(what)
+            case ["python" | "python3", "-m", "spacy", "download", name]:
+                assert re.fullmatch(r"[a-z]{2}_\w+_(sm|md|lg|trf)", name), name
+            case ["python" | "python3", "-m", "venv", _] | ["source" | ".", _] | ["git", "clone", *_]:
+                pass
+            case ["python" | "python3", "-m", "benchmarks", *_]:
+                assert importlib.util.find_spec("benchmarks") or (ROOT / "benchmarks" / "__main__.py").is_file()
+            case ["python" | "python3", "docs/generate.py"]:
+                assert (ROOT / "docs" / "generate.py").is_file()
+            case _:
+                return False
+        return True
+
+    def _checked_installation(self, what: list[str]) -> bool:
+        named = [word for word in what if not word.startswith("-")]
+        for word in named:
+            if word.startswith("."):
+                extras = re.search(r"\[(.+)\]", word)
+                project = tomllib.loads(self._project().read_text(encoding="utf-8"))["project"]
+                known = project.get("optional-dependencies", {})
+                assert not extras or set(extras[1].split(",")) <= set(known), f"no such extra: {word}"
+            elif not word.endswith(".txt"):
+                Requirement(word)
+        return named != ["."] or self._project().parent == ROOT
+
+    def _project(self) -> Path:
+        own = self.folder / "pyproject.toml"
+        return own if own.exists() else ROOT / "pyproject.toml"
+
+    def _install(self, folder: Path) -> None:
+        """Do what `pip install .` does with a project of plain modules, without asking the network for setuptools."""
+        declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        project, site = declared["project"], folder / "site-packages"
+        metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        metadata.mkdir(parents=True)
+        for module in declared["tool"]["setuptools"]["py-modules"]:
+            shutil.copy(folder / f"{module}.py", site)
+        header = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        (metadata / "METADATA").write_text(header, encoding="utf-8")
+        lines = [
+            f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+            for group, entries in project["entry-points"].items()
+        ]
+        (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+        self.variables["PYTHONPATH"] = str(site)
+
+    def python(self, source: str, where: str) -> None:
+        """Run Python as if it stood in a file; the blocks of a page see each other's names."""
+        sys.modules[self.module.__name__] = self.module
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, where, "exec"), self.module.__dict__)  # noqa: S102
+
+
+def _quick(words: list[str]) -> list[str]:
+    """Put the real files in the place of their names, and make runs on them short."""
+    if not needs_real_data(" ".join(words)):
+        return words
+    found = [_substituted(word, REAL) for word in words]
+    packaged = ROOT / "absa_plugin" / "experiments" / f"{words[1]}.yaml"
+    if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
+        found += ["--set", f"encoder.pipeline={REAL['en_core_web_md']}"]
+    return [*found, *QUICK] if words[0] == "run" else found
+
+
+def _substituted(word: str, names: Mapping[str, Path]) -> str:
+    for name, path in names.items():
+        word = word.replace(name, str(path))
+    return word
+
+
+def _plain(line: str) -> str:
+    """A line without what differs from machine to machine: spaces, box drawing, digits."""
+    line = re.sub(r"[│┃─━…]+|\.\.\.", lambda found: "…" if found[0][0] in "….." else " ", line)
+    return " ".join(re.sub(r"\d+(?:\.\d+)?", "#", line).split())
+
+
+def _compare(shown: list[str], output: str, command: str) -> None:
+    """Find the shown lines in the output, in their order."""
+    rest = [_plain(line) for line in output.splitlines()]
+    for line in shown:
+        pattern = re.compile(".*".join(re.escape(part.strip()) for part in _plain(line).split("…")))
+        place = next((index for index, actual in enumerate(rest) if pattern.fullmatch(actual)), None)
+        if place is None:
+            # A line that the page leaves open at both ends may lie inside a longer one.
+            raise AssertionError(f"{command}: the page shows a line that the output lacks:\n{line}\n\n{output}")
+        rest = rest[place + 1 :]

@@ -1,0 +1,239 @@
+"""Everything that the documentation shows is run, and nothing that exists is missing from it."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from console import REAL, SHARED, Terminal, needs_real_data
+from pages import DOCS, NAMES, PAGES, ROOT, Block, blocks, commands
+
+from mtl_core import hookspecs
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import load_experiment
+from mtl_core.plugins import HOOKS, load_plugins
+from mtl_core.registry import Registry
+from mtl_core.seams import SEAMS
+
+SAMPLE = ROOT / "absa_plugin" / "experiments" / "absa-sample.yaml"
+MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:work|tmp|root|home|opt|usr|mnt|Users)/|[A-Z]:\\)")
+pages = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A folder that looks like a checkout where pages need one."""
+    for name in ("examples", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return Terminal(tmp_path)
+
+
+def _runnable(page: Path) -> bool:
+    return any(block.language in {"console", "python", "yaml", "toml"} for block in blocks(page))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)], ids=lambda page: page.stem)
+def test_every_block_of_a_page_works(page: Path, terminal: Terminal) -> None:
+    for block in blocks(page):
+        if block.title:
+            path = terminal.folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        if block.language == "yaml":
+            _check_yaml(block, terminal)
+        elif block.language == "python" and block.title:
+            ast.parse(block.text)
+        elif block.language == "python" and not block.text.startswith("def mtl_") and "): ...\n" not in block.text:
+            terminal.python(block.text, f"{page.name}:{block.line}")
+        elif block.language == "console" and not needs_real_data(block.text):
+            for command in commands(block):
+                terminal.type(command)
+
+
+REAL_BLOCKS = [
+    pytest.param(page, block, id=f"{page.stem}:{block.line}")
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "console" and needs_real_data(block.text)
+]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("page", "block"), REAL_BLOCKS)
+def test_every_command_on_the_real_data_works(page: Path, block: Block, terminal: Terminal) -> None:
+    missing = [name for name, path in REAL.items() if not path.exists()]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not found in {SHARED.name}/ beside the checkout")
+    for command in commands(block):
+        terminal.type(command)
+
+
+def _check_yaml(block: Block, terminal: Terminal) -> None:
+    """Validate a whole experiment as it stands, and a part of one in its place in the sample experiment."""
+    value = yaml.safe_load(block.text)
+    assert set(value) <= set(ExperimentConfig.model_fields), f"line {block.line}: not an experiment's keys"
+    if {"data", "encoder", "backbone", "tasks"} <= set(value):
+        path, source = terminal.folder / (block.title or "block.yaml"), block.text
+    else:
+        sample = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
+        path, source = terminal.folder / "part.yaml", json.dumps({**sample, **value})
+    path.write_text(source, encoding="utf-8")
+    load_experiment(path)
+
+
+def test_blocks_are_seen() -> None:
+    """The two tests above would pass if no block were recognised."""
+    found = [block for page in PAGES for block in blocks(page)]
+    for language, least in {"console": 20, "python": 10, "yaml": 10, "toml": 1}.items():
+        assert sum(block.language == language for block in found) >= least, language
+    fences = sum(page.read_text(encoding="utf-8").count("```") for page in PAGES)
+    assert fences == 2 * len(found)
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[str, str]:
+    """The reference pages as `docs/generate.py` makes them now."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        import generate
+    finally:
+        sys.path.remove(str(DOCS))
+    return {name: page() for name, page in generate.PAGES.items()}
+
+
+@pytest.mark.parametrize("name", ["hooks.md", "options.md", "cli.md"])
+def test_generated_pages_are_up_to_date(name: str, generated: dict[str, str]) -> None:
+    committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
+    assert committed == generated[name], f"run `python docs/generate.py` ({name} is out of date)"
+
+
+def _reference(name: str) -> str:
+    return (DOCS / "reference" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_signature(hook: str) -> None:
+    source = Path(hookspecs.__file__).read_text(encoding="utf-8")
+    signature = re.search(rf"^def {hook}\(.*?\) -> .*?:(?=\s)", source, re.MULTILINE)
+    assert signature
+    assert signature[0] in _reference("hooks.md")
+
+
+@pytest.mark.parametrize("seam", SEAMS.values(), ids=list(SEAMS))
+def test_every_method_of_a_spec_is_documented(seam: Any) -> None:
+    text = _reference("hooks.md")
+    for name in vars(seam.base):
+        if not name.startswith(("_", "model_")):
+            assert f"`{seam.base.__name__}.{name}`" in text
+
+
+def test_every_type_and_key_is_documented() -> None:
+    """Asked of the registry, not of the script that writes the page."""
+    text = _reference("options.md")
+    registry = Registry(load_plugins())
+    for seam in SEAMS:
+        for name, offers in registry.offers(seam).items():
+            if offers[0].plugin not in {"core", "absa"}:
+                continue
+            heading = f"### `{name}` {{ #{seam}-{name} }}"
+            assert heading in text
+            section = re.split(r"^##", text.split(heading)[1], maxsplit=1, flags=re.MULTILINE)[0]
+            for key, field in offers[0].spec.model_fields.items():
+                assert key == "type" or f"| `{key}` | " in section, f"{seam}.{name}.{key}"
+                assert field.description is None or " ".join(field.description.split()) in section
+
+
+def test_every_command_and_option_is_documented(mtl: Any) -> None:
+    text = _reference("cli.md")
+    names = re.findall(r"^[│|] (\w+)  ", mtl("--help").stdout, re.MULTILINE)
+    assert {"run", "predict"} <= set(names)
+    for name in names:
+        section = text.split(f"## mtl {name}\n")[1].split("\n## ")[0]
+        options = set(re.findall(r"(?<!\S)(--[a-z-]+)(?=\s)", mtl(name, "--help").stdout)) - {"--help"}
+        assert options, name
+        for option in options:
+            assert re.search(rf"`{option}[ `]", section), f"mtl {name} {option}"
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield str(key)
+            yield from _keys(item)
+
+
+def test_every_key_of_a_run_directory_is_documented(trained_run: Path) -> None:
+    text = _reference("run-directory.md")
+    for path in trained_run.iterdir():
+        assert f"`{path.name}`" in text
+    metrics = json.loads((trained_run / "metrics.json").read_text(encoding="utf-8"))
+    first = json.loads((trained_run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    state = json.loads((trained_run / "state.json").read_text(encoding="utf-8"))
+    names = {*metrics["data"]["examples"], *metrics["splits"]["test"]["tasks"], *first["tasks"]}
+    classes = {"positive", "negative", "neutral", "conflict", "absent"}
+    keys = {*_keys(metrics), *_keys(first), *state, *state["tasks"][0]} - names - classes
+    keys |= set((trained_run / "history.csv").read_text(encoding="utf-8").split("\n")[0].split(",")[:3])
+    assert not {key for key in keys if f"`{key}`" not in text}
+
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def _anchors(page: Path) -> set[str]:
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        given = re.search(r"\{ ?#([\w-]+) ?\}", heading)
+        plain = re.sub(r"[^\w\s-]", "", re.sub(r"`|\{.*\}", "", heading)).strip().lower()
+        found.add(given[1] if given else re.sub(r"[\s-]+", "-", plain))
+    return found
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), link
+        assert not anchor or anchor in _anchors(path), link
+
+
+@pages
+def test_no_page_names_a_place_on_one_machine(page: Path) -> None:
+    assert not MACHINE_PATH.search(page.read_text(encoding="utf-8"))
+
+
+def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="the documentation's tools are not installed (extra `docs`)")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    built = list((tmp_path / "site").rglob("*.html"))
+    assert len(built) > len(PAGES) / 2
+    for path in built:
+        for tag in re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*>", path.read_text(encoding="utf-8")):
+            assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", tag) or 'rel="canonical"' in tag, tag
+
+
+@pytest.mark.parametrize("name", ["data", "encoder", "backbone", "tasks"])
+def test_shown_mistakes_need_the_key_they_are_about(name: str, tmp_path: Path, mtl: Any) -> None:
+    """The first page calls these four keys enough for an experiment: each of them is needed, and no other."""
+    sample = yaml.safe_load(next(b.text for b in blocks(DOCS / "index.md") if b.language == "yaml"))
+    del sample[name]
+    path = tmp_path / "short.yaml"
+    path.write_text(json.dumps(sample), encoding="utf-8")
+    done = mtl("validate", path)
+    assert done.returncode == 2
+    assert f"{name}: required, but missing" in done.stderr
