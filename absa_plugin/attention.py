@@ -26,7 +26,7 @@ class Attention(HeadSpec):
     type: Literal["attention"] = "attention"
     key_dim: PositiveInt = 64
     """Width of the space in which tokens and questions meet."""
-    hidden_dim: PositiveInt = 64
+    hidden_dim: PositiveInt = 32
     """Width of the layer between the pooled tokens and the outputs."""
     dropout: Rate = 0.0
     """Dropout before either layer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ FORGET_AFTER = 500_000
 """Distinct words after which the tokenizer is loaded afresh, so that a long stream needs bounded memory."""
 MAX_CHARACTERS = 100_000
 """Where a text is cut before it is tokenised; spaCy refuses a million."""
+LONG_CHUNK = re.compile(r"\S{200}(?=\S)")
+"""What no space interrupts for so long gets one: spaCy needs minutes for 100,000 exclamation marks in a row."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
             self._load()
             self._rows = self._index(self._words)
-        texts = [text[:MAX_CHARACTERS] for text in inputs]
+        texts = [LONG_CHUNK.sub(r"\g<0> ", text[:MAX_CHARACTERS]) for text in inputs]
         return [
             ParsedText(text, self._keep(doc)[1])
             for text, doc in zip(texts, self._nlp.tokenizer.pipe(texts), strict=True)
@@ -194,23 +197,25 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
     def input_layer(self) -> nn.Module:
         """A table of word vectors: the pipeline's, or random ones."""
         table = torch.randn(len(self._words), self._width) * 0.1
-        if self._pretrained:
-            found = [row for row, word in enumerate(self._words) if row > UNKNOWN and self._has_vector(word)]
+        known = range(len(SPECIAL), len(self._words)) if self._pretrained else ()
+        found = [row for row in known if self._has_vector(self._words[row])]
+        if found:
             vectors = np.stack([self._vector(self._words[row]) for row in found])
             table[found] = torch.from_numpy(vectors)
             mean = table[found].mean(dim=0)
             table[UNKNOWN] = mean
-            for row in set(range(len(SPECIAL), len(self._words))) - set(found):
+            for row in set(known) - set(found):
                 near = self._spelling.nearest(self._words[row])
                 table[row] = table[self._rows[self._nlp.vocab.strings[near]]] if near else mean
         table[PADDING] = 0
         return WordVectors(table, self._tune, self._word_dropout, UNKNOWN)
 
     def tokens(self, parsed: ParsedText) -> list[str]:
-        """The words as they were written."""
+        """The words as they were written; one unknown word where none is left, as `encode` has it."""
         doc = self._nlp.tokenizer(parsed.text)
         kept, _ = self._keep(doc)
-        return [token.text for token, keep in zip(doc, kept, strict=True) if keep][: self._max_tokens]
+        words = [token.text for token, keep in zip(doc, kept, strict=True) if keep]
+        return words[: self._max_tokens] or [SPECIAL[UNKNOWN]]
 
     def state(self) -> dict[str, Any]:
         """The vocabulary."""

@@ -1,4 +1,4 @@
-"""Our training loop against a bare PyTorch loop with the same network, batches, losses and optimizer, in one run."""
+"""Our training loop against a bare PyTorch loop with the same network, batches, losses and optimizer."""
 
 from time import perf_counter
 

@@ -15,7 +15,14 @@ def score_table(scores: Scores, title: str) -> Table:
     """
     names = _scalar_names(scores)
     main = names[0] if names else None
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("task", no_wrap=True)
     table.add_column("labels", justify="right")
     if main:

@@ -122,7 +122,7 @@ def test_a_pipeline_that_knows_no_training_word_is_no_crash(pipeline: str) -> No
 @pytest.mark.shared
 def test_the_real_pipeline_knows_words_that_training_never_saw(medium: str) -> None:
     encoder = fitted(pipeline=medium)
-    assert read_as(encoder, "Scrumptious soup, delicous") == ["*scrumptious", "soup", ",", "delicious"]
+    assert read_as(encoder, "Scrumptious soup, deliciouus") == ["*scrumptious", "soup", ",", "delicious"]
     features = encoder.input_layer()(encoder.collate(items(encoder, "scrumptious soup")))
     vocab = spacy.load(medium, exclude=["tagger", "parser", "ner", "tok2vec"]).vocab
     for place, word in enumerate(["scrumptious", "soup"]):
@@ -157,7 +157,7 @@ def test_any_text_becomes_ids_that_line_up_with_its_tokens(texts: list[str], dro
         tokens = encoder.tokens(one)
         assert len(tokens) == len(item.ids)
         if encoder.is_empty(one):
-            assert item.ids.tolist() == [UNKNOWN]
+            assert (item.ids.tolist(), tokens) == ([UNKNOWN], ["<unknown>"])
         else:
             assert all(token in text and token.strip() for token in tokens)
     again = encoder.encode(encoder.parse(texts))
@@ -216,6 +216,13 @@ def test_a_hundred_thousand_characters_and_more_are_read() -> None:
         [item] = encoder.encode([parsed])
         assert 1 <= len(item.ids) <= 256
         assert len(encoder.tokens(parsed)) == len(item.ids)
+
+
+def test_attention_can_be_told_of_a_text_of_which_nothing_is_left() -> None:
+    encoder = fitted(drop=["stop-words"])
+    [parsed] = encoder.parse(["It was not"])
+    assert encoder.tokens(parsed) == ["<unknown>"]
+    assert encoder.length(encoder.encode([parsed])[0]) == 1
 
 
 def test_what_is_no_text_is_refused() -> None:

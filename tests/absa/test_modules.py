@@ -1,0 +1,318 @@
+"""Recurrent backbones and attention heads: padding means nothing, and the formulas are the textbook's."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from absa_plugin.attention import Attention, SelfAttention
+from absa_plugin.attention_modules import AttentionPoolingGroup, SelfAttentionHead, masked_softmax
+from absa_plugin.recurrent import BiGRU, BiLSTM
+from mtl_core import BackboneSpec, Features, FeatureShape, MtlError
+from mtl_core.builtins.backbones import MLP, Identity
+from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.losses import CrossEntropy
+from mtl_core.builtins.optimizers import SGD, Adam, AdamW
+from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
+from mtl_core.model.network import build_head_group
+from mtl_core.specs import HeadSpec, OptimizerSpec
+from mtl_core.training.idle import idle_tasks_kept
+from mtl_core.training.losses import GroupLoss
+
+WIDTH = 8
+SHAPE = FeatureShape(WIDTH, sequence=True)
+
+BACKBONES: dict[str, BackboneSpec] = {
+    "bilstm": BiLSTM(hidden_dim=5),
+    "bilstm, two layers": BiLSTM(hidden_dim=5, layers=2, dropout=0.3, input_dropout=0.3),
+    "bigru": BiGRU(hidden_dim=5),
+    "mlp": MLP(hidden_dims=[6]),
+    "identity": Identity(),
+}
+HEADS: dict[str, HeadSpec] = {
+    "attention, grouped": Attention(key_dim=4, hidden_dim=5, dropout=0.3),
+    "attention, separate": Attention(key_dim=4, hidden_dim=5, grouped=False),
+    "self-attention": SelfAttention(attention_heads=2, hidden_dim=5),
+    "linear": Linear(),
+}
+COUNTS = [1, 2, 20]
+
+
+def batch(lengths: list[int], longest: int = 0, padding: float = 0.0, seed: int = 0) -> Features:
+    """Random tokens; the same ones for a seed however long the padding is."""
+    random = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(len(lengths), 40, WIDTH, generator=random)
+    longest = max([*lengths, longest])
+    mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
+    return Features(tokens[:, :longest].masked_fill(~mask.unsqueeze(-1), padding), mask)
+
+
+def heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int = 3) -> HeadGroup:
+    with torch.random.fork_rng():
+        torch.manual_seed(tasks)
+        group = build_head_group(spec, shape, outputs, [f"t{task}" for task in range(tasks)])
+    for parameter in group.parameters():  # biases too, so that nothing is hidden by a zero
+        with torch.no_grad():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) / 5)
+    return group.eval()
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+def build(spec: BackboneSpec) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return spec.build(SHAPE).eval()
+
+
+lengths_of_a_batch = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
+@settings(max_examples=15, deadline=None)
+@given(lengths=lengths_of_a_batch, extra=st.integers(0, 9), data=st.data())
+def test_padding_and_order_change_no_token_of_a_backbone(
+    backbone: BackboneSpec, lengths: list[int], extra: int, data: st.DataObject
+) -> None:
+    module = build(backbone)
+    plain = module(batch(lengths))
+    padded = module(batch(lengths, max(lengths) + extra, padding=data.draw(st.sampled_from([0.0, 7.0]))))
+    order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
+    turned = module(Features(batch(lengths).values[order], batch(lengths).mask[order]))  # type: ignore[index]
+    for row, length in enumerate(lengths):
+        alone = module(Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool)))
+        close(plain.values[row, :length], alone.values[0])
+        close(padded.values[row, :length], alone.values[0])
+        close(turned.values[int((order == row).nonzero())][:length], alone.values[0])
+    assert padded.mask.sum(dim=1).tolist() == lengths
+    assert module.output == FeatureShape(plain.values.shape[2], sequence=True)
+
+
+@pytest.mark.parametrize("spec", [BiLSTM(hidden_dim=5), BiGRU(hidden_dim=5)], ids=lambda spec: spec.type)
+def test_a_recurrent_backbone_gives_zeros_at_padding_and_reads_both_ways(spec: BackboneSpec) -> None:
+    module = build(spec)
+    states = module(batch([4, 2], padding=7.0))
+    assert not states.values[~states.mask].any()
+    changed = batch([4, 2])
+    changed.values[0, 1] += 1.0
+    moved = (module(changed).values - module(batch([4, 2])).values).abs().sum(dim=2) > 0
+    assert moved[0].tolist() == [True] * 4  # what comes before and what comes after
+    assert not moved[1].any()
+
+
+@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+@settings(max_examples=8, deadline=None)
+@given(lengths=lengths_of_a_batch, extra=st.integers(0, 9), padding=st.sampled_from([0.0, 7.0]), data=st.data())
+def test_padding_and_order_change_no_output_of_a_head(
+    head: HeadSpec, tasks: int, lengths: list[int], extra: int, padding: float, data: st.DataObject
+) -> None:
+    group = heads(head, tasks)
+    plain = group(batch(lengths))
+    assert plain.outputs.shape == (len(lengths), tasks, 3)
+    padded = group(batch(lengths, max(lengths) + extra, padding))
+    close(padded.outputs, plain.outputs)
+    order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
+    turned = group(Features(batch(lengths).values[order], batch(lengths).mask[order]))  # type: ignore[index]
+    close(turned.outputs, plain.outputs[order])
+    for row, length in enumerate(lengths):
+        alone = Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
+        close(group(alone).outputs[0], plain.outputs[row])
+
+
+@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("name", [name for name in HEADS if "attention" in name])
+def test_attention_is_a_share_of_every_token_and_nothing_at_padding(name: str, tasks: int) -> None:
+    lengths = [6, 3, 1]
+    found = heads(HEADS[name], tasks)(batch(lengths, 9, padding=5.0))
+    assert found.attention.shape == (3, tasks, 9)
+    close(found.attention.sum(dim=2), torch.ones(3, tasks))
+    for row, length in enumerate(lengths):
+        assert (found.attention[row, :, :length] > 0).all()
+        assert (found.attention[row, :, length:] == 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=lengths_of_a_batch, parts=st.sampled_from([1, 2, 4, 8]), seed=st.integers(0, 2**31))
+def test_self_attention_is_torchs_followed_by_the_mean_over_the_tokens(
+    lengths: list[int], parts: int, seed: int
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = SelfAttentionHead(SHAPE, 3, parts, 5, 0.2).double().eval()
+        for parameter in head.parameters():
+            nn.init.normal_(parameter, std=0.5)
+    features = batch(lengths, max(lengths) + 2, padding=3.0, seed=seed)
+    values, mask = features.values.double(), features.mask
+    assert mask is not None
+    states, attention = F.multi_head_attention_forward(
+        *[values.transpose(0, 1)] * 3,
+        embed_dim_to_check=WIDTH,
+        num_heads=parts,
+        in_proj_weight=torch.cat([head.query_key.weight, head.value.weight]),
+        in_proj_bias=torch.cat([head.query_key.bias, head.value.bias]),
+        bias_k=None,
+        bias_v=None,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        out_proj_weight=head.project.weight,
+        out_proj_bias=head.project.bias,
+        training=False,
+        key_padding_mask=~mask,
+    )
+    tokens = mask.double().unsqueeze(-1)
+    mean = (states.transpose(0, 1) * tokens).sum(dim=1) / tokens.sum(dim=1)
+    found = head(Features(values, mask))
+    torch.testing.assert_close(found.outputs, head.layers(mean), atol=1e-9, rtol=1e-9)
+    assert attention is not None
+    torch.testing.assert_close(found.attention, (attention * tokens).sum(dim=1) / tokens.sum(dim=1))
+
+
+def test_self_attention_learns_by_the_textbooks_gradients() -> None:
+    torch.manual_seed(0)
+    head = SelfAttentionHead(SHAPE, 3, 2, 5, 0.0).double()
+    features = Features(batch([4, 2]).values.double(), batch([4, 2]).mask)
+    head(features).outputs.pow(2).sum().backward()
+    found = {name: parameter.grad.clone() for name, parameter in head.named_parameters() if parameter.grad is not None}
+    assert found.keys() == dict(head.named_parameters()).keys()
+    step = 1e-6
+    for name, parameter in head.named_parameters():
+        index = tuple(0 for _ in parameter.shape)
+        with torch.no_grad():
+            parameter[index] += step
+            above = head(features).outputs.pow(2).sum()
+            parameter[index] -= 2 * step
+            below = head(features).outputs.pow(2).sum()
+            parameter[index] += step
+        assert float((above - below) / (2 * step)) == pytest.approx(float(found[name][index]), rel=1e-4, abs=1e-7), name
+
+
+@pytest.mark.parametrize("tasks", COUNTS)
+def test_attention_pooling_of_a_group_is_each_tasks_formula(tasks: int) -> None:
+    group = heads(HEADS["attention, grouped"], tasks)
+    assert isinstance(group, AttentionPoolingGroup)
+    lengths = [5, 1, 3]
+    features = batch(lengths)
+    found = group(features)
+    for task in range(tasks):
+        for row, length in enumerate(lengths):
+            tokens = features.values[row, :length]
+            share = torch.softmax(torch.tanh(group.keys(tokens)) @ group.questions[task], dim=0)
+            hidden = torch.relu(share @ tokens @ group.hidden_weight[task] + group.hidden_bias[task])
+            close(found.outputs[row, task], hidden @ group.output_weight[task] + group.output_bias[task])
+            close(found.attention[row, task, :length], share)
+
+
+def test_a_group_of_one_task_is_that_tasks_own_head() -> None:
+    torch.manual_seed(3)
+    alone = Attention(key_dim=4, hidden_dim=5).build(SHAPE, 3).eval()
+    group = heads(HEADS["attention, grouped"], 1)
+    group.load_state_dict({name.removeprefix("group."): value for name, value in alone.state_dict().items()})
+    found: HeadOutput = alone(batch([4, 2]))
+    close(found.outputs, group(batch([4, 2])).outputs[:, 0])
+    assert found.attention is not None
+    close(found.attention, group(batch([4, 2])).attention[:, 0])
+
+
+def test_grouped_and_separate_are_what_was_asked_for() -> None:
+    grouped, separate = heads(HEADS["attention, grouped"], 4), heads(HEADS["attention, separate"], 4)
+    assert isinstance(grouped, AttentionPoolingGroup)
+    assert isinstance(separate, SeparateHeads)
+    assert len({id(head.group.keys) for head in separate.heads.values()}) == 4
+
+
+@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_outputs_that_are_wanted_are_those_of_the_whole(head: HeadSpec, tasks: int) -> None:
+    group = heads(head, tasks)
+    features = batch([6, 1, 3, 2])
+    wanted = torch.rand(4, tasks, generator=torch.Generator().manual_seed(tasks)) < 0.5
+    wanted[0, 0] = True
+    close(group(features, wanted).outputs[wanted], group(features).outputs[wanted])
+
+
+OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.1), SGD(weight_decay=0.1)]
+
+
+@pytest.mark.parametrize("warm", [0, 3])
+@pytest.mark.parametrize("optimizer_spec", OPTIMIZERS, ids=lambda spec: spec.type)
+def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: OptimizerSpec, warm: int) -> None:
+    group = heads(Attention(key_dim=4, hidden_dim=5), 3).train()
+    assert isinstance(group, AttentionPoolingGroup)
+    optimizer = optimizer_spec.build(group.parameters())
+    loss = GroupLoss(CrossEntropy().build(), [None] * 3)
+    targets = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+
+    def step(*idle: int) -> None:
+        mask = torch.ones(3, 3, dtype=torch.bool)
+        mask[:, list(idle)] = False
+        optimizer.zero_grad()
+        losses = loss(group(batch([5, 3, 2]), mask).outputs, targets, mask)
+        losses.values.sum().backward()
+        with idle_tasks_kept([group], [losses.counts], optimizer):
+            optimizer.step()
+
+    def rows(task: int) -> list[torch.Tensor]:
+        found = []
+        for parameter in group.stacked_parameters():
+            state = [v for v in optimizer.state[parameter].values() if torch.is_tensor(v) and v.shape == parameter.shape]
+            found += [tensor[task].detach().clone() for tensor in (parameter, *state)]
+        return found
+
+    for _ in range(warm):
+        step()
+    weights = [parameter[1].detach().clone() for parameter in group.stacked_parameters()]
+    step(1)
+    assert all(torch.equal(p[1], old) for p, old in zip(group.stacked_parameters(), weights, strict=True))
+    before = [rows(task) for task in range(3)]
+    keys = group.keys.weight.detach().clone()
+    step(1)
+    assert all(torch.equal(new, old) for new, old in zip(rows(1), before[1], strict=True))
+    assert not torch.equal(group.keys.weight, keys)
+    for task in (0, 2):
+        assert not any(torch.equal(new, old) for new, old in zip(rows(task), before[task], strict=True))
+    step()
+    assert not any(torch.equal(new, old) for new, old in zip(rows(1), before[1], strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=lengths_of_a_batch, scale=st.sampled_from([0.0, 1.0, 1e4]))
+def test_masked_softmax_is_softmax_over_what_is_there(lengths: list[int], scale: float) -> None:
+    features = batch(lengths)
+    scores = features.values.transpose(1, 2) * scale
+    found = masked_softmax(scores, features.mask)
+    for row, length in enumerate(lengths):
+        close(found[row, :, :length], torch.softmax(scores[row, :, :length], dim=-1))
+        assert not found[row, :, length:].any()
+    close(masked_softmax(scores, None), torch.softmax(scores, dim=-1))
+
+
+@pytest.mark.parametrize("spec", [Attention(), SelfAttention(), BiLSTM(), BiGRU()], ids=lambda spec: spec.type)
+def test_parts_that_read_tokens_say_so_when_there_are_none(spec: HeadSpec | BackboneSpec) -> None:
+    vector = FeatureShape(8, sequence=False)
+    make: Callable[[], object] = (
+        (lambda: spec.build(vector)) if isinstance(spec, BackboneSpec) else (lambda: build_head_group(spec, vector, 2, "ab"))
+    )
+    with pytest.raises(MtlError, match="reads (tokens|sequences), but the (backbone|encoder) gives one vector"):
+        make()
+
+
+def test_self_attention_names_a_width_that_cannot_be_divided() -> None:
+    with pytest.raises(MtlError, match="divides 8 features into 3 parts"):
+        SelfAttention(attention_heads=3).build(SHAPE, 2)
+
+
+def test_initial_layers_of_a_group_are_drawn_as_linear_layers_are() -> None:
+    torch.manual_seed(0)
+    group = AttentionPoolingGroup(FeatureShape(100, True), 50, 20, 4, 64, 0.0)
+    for weight, width in ((group.hidden_weight, 100), (group.output_weight, 64)):
+        bound = 1 / math.sqrt(width)
+        assert weight.abs().max() <= bound
+        assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
