@@ -1,8 +1,8 @@
 """Accuracy of a packaged experiment by nested 5-fold cross-validation on the training file, over several seeds.
 
-Each fold is held out as test data in turn. On the other four, the experiment does what it always does: it splits off
-its own validation data, chooses its epoch, trains again on all four folds if it says `refit`. So no figure here was
-measured on a sentence that had a say in training or selection.
+Each fold is held out as test data in turn. On the other four, the experiment does what it always does: it splits
+off its own validation data, chooses its epoch, trains again on all four folds if it says `refit`. So no figure here
+was measured on a sentence that had a say in training or selection.
 """
 
 import json

@@ -38,9 +38,9 @@ def hooks_page() -> str:
         GENERATED,
         "",
         "A plugin implements the hooks that it needs, as functions of a module, each marked with",
-        "`mtl_core.hookimpl`. A hook returns a list of *spec classes*: pydantic models whose fields are the keys of",
-        "the YAML block, and whose `build` (or `load`, `split`) makes the part. The type in YAML is the default of",
-        'the field `type`: `type: Literal["max-pooling"] = "max-pooling"`.',
+        "`mtl_core.hookimpl`. A hook returns a list of *spec classes*: pydantic models whose fields are the keys",
+        "of the YAML block, and whose `build` (or `load`, `split`) makes the part. The name that YAML picks it by",
+        'is the default of its field `type`: `type: Literal["max-pooling"] = "max-pooling"`.',
         "",
         "All base classes, `hookimpl`, `Corpus`, `Features`, `FeatureShape` and `MtlError` can be imported from",
         "`mtl_core`; none of it imports torch. The other classes that parts exchange are described in",
@@ -76,7 +76,7 @@ def _base_class(seam: Seam) -> Iterator[str]:
 def _attribute_docstrings(model: type) -> dict[str, str]:
     """Strings that stand below class attributes."""
     source = inspect.getsource(model)
-    found = {name: "" for name in vars(model)}
+    found = dict.fromkeys(vars(model), "")
     found |= dict(re.findall(r'^    (\w+): ClassVar\[.*\n    """(.*?)"""', source, flags=re.MULTILINE))
     return found
 
@@ -220,19 +220,21 @@ def cli_page() -> str:
         "",
         GENERATED,
         "",
-        "Exit codes: 0 all is well; 1 a bug, with its traceback; 2 a mistake in what was given, with a message that",
-        "says where it is; 130 interrupted.",
+        "Exit codes: 0 all is well; 1 a bug, with its traceback; 2 a mistake in what was given, with a message",
+        "that says where it is; 130 interrupted.",
         "",
         "`mtl --help`, and `--help` after any command, tell the same; `mtl --version` prints the version.",
     ]
     for command in app.registered_commands:
-        assert command.callback is not None
-        parameters = list(_parameters(command.callback))
-        arguments = [shown for shown, _, required in parameters if required is not None]
-        name = f"mtl {command.callback.__name__}"
+        callback = command.callback
+        if callback is None:
+            continue
+        parameters = list(_parameters(callback))
+        arguments = [shown for shown, _, is_argument in parameters if is_argument]
+        name = f"mtl {callback.__name__}"
         lines += ["", f"## {name}", "", f"```text\n{' '.join([name, *arguments, '[OPTIONS]'])}\n```", ""]
         lines += [
-            inspect.getdoc(command.callback) or "",
+            inspect.getdoc(callback) or "",
             "",
             "| argument or option | what it does |",
             "| --- | --- |",
@@ -241,23 +243,20 @@ def cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, str, bool | None]]:
-    """How each parameter is typed, what it does, and, for arguments, whether it must be given."""
+def _parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, str, bool]]:
+    """How each parameter is typed, what it does, and whether it is an argument."""
     hints = get_type_hints(callback, include_extras=True)
-    for name, parameter in inspect.signature(callback).parameters.items():
+    for name in inspect.signature(callback).parameters:
         kind, info = get_args(hints[name])
-        required = parameter.default is inspect.Parameter.empty
         if isinstance(info, ArgumentInfo):
-            yield str(info.metavar or name.upper()), info.help or "", required
-            continue
-        assert isinstance(info, OptionInfo)
-        # In Annotated, Typer keeps the first name that is declared in the place of the default.
-        declared = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
-        option = (declared or [f"--{name.replace('_', '-')}"])[0]
-        value = info.metavar or next(
-            (text for type_, text in VALUES.items() if type_ in (kind, *get_args(kind))), ""
-        )
-        yield f"{option} {value}".strip(), info.help or "", None
+            yield str(info.metavar or name.upper()), info.help or "", True
+        elif isinstance(info, OptionInfo):
+            # In Annotated, Typer keeps the first name that is declared in the place of the default.
+            declared = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
+            option = (declared or [f"--{name.replace('_', '-')}"])[0]
+            kinds = (kind, *get_args(kind))
+            value = info.metavar or next((text for type_, text in VALUES.items() if type_ in kinds), "")
+            yield f"{option} {value}".strip(), info.help or "", False
 
 
 PAGES = {"hooks.md": hooks_page, "options.md": options_page, "cli.md": cli_page}

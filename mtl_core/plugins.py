@@ -87,7 +87,7 @@ class Plugins:
                 raise MtlError(f"plugin '{name}': no such file: {path}")
             self._add_checked(name, f"file {path}", lambda: _import_file(path))
         else:
-            self._add_checked(name, f"module {name}", lambda: importlib.import_module(name))
+            self._add_checked(name, f"module {name}", lambda: _import_module(name))
 
     def add_object(self, module: object, name: str) -> None:
         """Register a module, class or instance with hook implementations (the Python way to `plugins:`).
@@ -156,6 +156,16 @@ def _check_hooks(module: object) -> None:
             raise MtlError(f"its function '{name}' is not marked with @hookimpl, so it would never be called")
     if not any(hasattr(module, hook) for hook in HOOKS):
         raise MtlError("it implements no hook (a hook is a function such as mtl_heads marked with @hookimpl)")
+
+
+def _import_module(name: str) -> ModuleType:
+    """Import a module; where there is only a file of that name at hand, say how a file is named."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name and Path(f"{name}.py").is_file():
+            raise MtlError(f"plugin '{name}': no such module; did you mean the file '{name}.py'?") from error
+        raise
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -186,6 +186,7 @@ class MetricSpec(Spec):
     pooled: ClassVar[bool] = True
     """Whether tasks are put together by a mean weighted with their counts (true of accuracies)."""
     higher_is_better: ClassVar[bool] = True
+    """Whether a higher figure is better, where epochs are chosen by it."""
     scalar: ClassVar[bool] = True
     """Whether the figure is one number, and so has a column in tables."""
 

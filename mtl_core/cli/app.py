@@ -1,5 +1,6 @@
 """The command line. Imports stay inside commands, so that `mtl --help` answers at once."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,6 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Mistakes of the user end with one message and exit code 2; a bug keeps its traceback.
     """
+    # Threads of torch that wait would otherwise spin, which on a busy machine makes training many times slower.
+    # It is read when torch is imported, so it has to be said before.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(args=arguments)
     except MtlError as error:

@@ -75,7 +75,7 @@ class ProgressView:
             }
             line += f" | validation {record.score:.4f}{' (best so far)' if best else ''}"
             line += f" | {_figures(figures, worst=min)}" if figures else ""
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
 
 
 def _mean(losses: Mapping[str, float | None]) -> float:

@@ -63,7 +63,7 @@ class NamedTask(_TaskParts):
 
 
 class DerivedTasks(_TaskParts):
-    """One task for every label column that the loader found and no other entry names."""
+    """One task for every label column that the loader found and after which no other task is called."""
 
     each: str
     """A pattern over column names: `*` for all of them."""

@@ -8,7 +8,10 @@ from mtl_core.errors import MtlError, did_you_mean, listed
 
 
 def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence[str]) -> list[NamedTask]:
-    """Make a named task of every entry; a derived entry becomes one for each column nobody else names.
+    """Make a named task of every entry; a derived entry becomes one for each column that fits.
+
+    A column that fits two patterns belongs to the first, and one after which a named task is called, to that task.
+    A named task of another name (`{name: taste, label: food}`) learns a column beside the derived one.
 
     Args:
         entries: The experiment's `tasks:`.
@@ -17,7 +20,7 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence
     Raises:
         MtlError: If an entry names a column that is not there, or a pattern fits none.
     """
-    taken = {entry.column for entry in entries if isinstance(entry, NamedTask)}
+    taken = {entry.name for entry in entries if isinstance(entry, NamedTask)}
     tasks: list[NamedTask] = []
     for entry in entries:
         if isinstance(entry, NamedTask):
@@ -36,8 +39,4 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence
             NamedTask(name=name, kind=entry.kind, head=entry.head, mask=entry.mask, weight=entry.weight)
             for name in fitting
         ]
-    names = [task.name for task in tasks]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise MtlError(f"tasks: two tasks are called '{twice[0]}'; task names must differ")
     return tasks

@@ -1,6 +1,6 @@
 """The main job: load, split, train, evaluate, report. A recipe to be read from top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -12,8 +12,9 @@ from accelerate.state import AcceleratorState
 
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.data.corpus import Part
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import run_network
+from mtl_core.evaluation.outputs import GroupOutputs, run_network
 from mtl_core.evaluation.scores import Scores, score
 from mtl_core.evaluation.selection import check_selection, flat_figures, selection_score
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
@@ -121,11 +122,13 @@ def _train_and_report(
 
     start = perf_counter()
     scores: dict[str, Scores] = {}
-    if len(prepared.split.validation):
-        scores["validation"] = _scores(network, prepared, prepared.split.validation)
+    validated = None
+    if len(rows := prepared.split.validation):
+        validated = run_network(network, prepared.examples, rows, device_of(network))
+        scores["validation"] = score(prepared.groups, [o.outputs for o in validated], _targets(prepared, rows))
     evaluate_s = perf_counter() - start
 
-    # What was measured for selection stands; what is saved and tested is the network that saw everything.
+    # What validation data said stands; what is saved and tested is the network that saw everything.
     final, visited = prepared, result.examples
     if config.training.refit and len(prepared.split.validation):
         start = perf_counter()
@@ -138,15 +141,12 @@ def _train_and_report(
 
     start = perf_counter()
     save_model(run, network, final.encoder, final.tasks)
-    part = "test" if len(final.split.test) else "validation"
-    rows = rows_of(prepared, "test" if part == "test" else "validation")
-    if len(rows):
-        outputs = run_network(network, final.examples, rows, device_of(network))
-        if part == "test":
-            scores["test"] = score(final.groups, [o.outputs for o in outputs], _targets(final, rows))
-        records = prediction_records(final.corpus, rows.tolist(), final.groups, outputs)
-        lines = json_lines({"split": part, **record} for record in records)
-        write_text_atomically(run.predictions, lines)
+    if len(final.split.test):
+        outputs = run_network(network, final.examples, final.split.test, device_of(network))
+        scores["test"] = score(final.groups, [o.outputs for o in outputs], _targets(final, final.split.test))
+        _write_predictions(run, final, "test", outputs)
+    elif validated is not None:
+        _write_predictions(run, prepared, "validation", validated)
     write_text_atomically(run.history, history_csv(history))
     timing = Timing(
         prepared.load_s,
@@ -175,7 +175,9 @@ def _train(
     higher = check_selection(config.training.select, prepared.tasks)
 
     def validate() -> ValidationFigures:
-        scores = _scores(network, prepared, prepared.split.validation)
+        rows = prepared.split.validation
+        outputs = run_network(network, prepared.examples, rows, device_of(network))
+        scores = score(prepared.groups, [o.outputs for o in outputs], _targets(prepared, rows))
         return ValidationFigures(flat_figures(scores), selection_score(config.training.select, scores), higher)
 
     result = train(
@@ -193,9 +195,10 @@ def _train(
     return network, result
 
 
-def _scores(network: MultiTaskNetwork, prepared: Prepared, rows: Rows) -> Scores:
-    outputs = run_network(network, prepared.examples, rows, device_of(network))
-    return score(prepared.groups, [group.outputs for group in outputs], _targets(prepared, rows))
+def _write_predictions(run: RunDirectory, prepared: Prepared, part: Part, outputs: Sequence[GroupOutputs]) -> None:
+    rows = rows_of(prepared, part).tolist()
+    records = prediction_records(prepared.corpus, rows, prepared.groups, outputs)
+    write_text_atomically(run.predictions, json_lines({"split": part, **record} for record in records))
 
 
 def _targets(prepared: Prepared, rows: Rows) -> list[torch.Tensor]:

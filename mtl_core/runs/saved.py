@@ -98,7 +98,8 @@ def load_run(path: Path, plugins: Sequence[str] = ()) -> SavedRun:
 
 
 def _restore_tasks(config: ExperimentConfig, saved: Sequence[dict[str, Any]]) -> list[LearnedTask]:
-    declared = {task.name: task for task in resolve_tasks(config.tasks, [task["column"] for task in saved])}
+    columns = list(dict.fromkeys(task["column"] for task in saved))
+    declared = {task.name: task for task in resolve_tasks(config.tasks, columns)}
     tasks = []
     for task in saved:
         if task["name"] not in declared:

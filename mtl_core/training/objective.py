@@ -29,11 +29,16 @@ class Objective(nn.Module):
         self.names = [task.name for task in tasks]
         self.losses = nn.ModuleList([group.build_loss() for group in groups])
         self._masks = [group.mask for group in groups]
+        self._weighed = [torch.tensor([task.declared.weight > 0 for task in group.tasks]) for group in groups]
         self.weighting = weighting.build(self.names, [task.declared.weight for task in tasks])
 
     def masks(self, targets: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Say which labels of a batch are valid: `(batch, tasks)`, bool, a group."""
-        return [mask(table) for mask, table in zip(self._masks, targets, strict=True)]
+        """Say which labels of a batch are learned from: `(batch, tasks)`, bool, a group.
+
+        A task of weight 0 is left out here, so that it costs nothing and is not moved by weight decay either.
+        """
+        groups = zip(self._masks, self._weighed, targets, strict=True)
+        return [mask(table) & weighed.to(table.device) for mask, weighed, table in groups]
 
     def task_losses(
         self, outputs: Sequence[HeadOutput], targets: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,14 +14,17 @@ from torch.nn import functional as F  # noqa: N812
 from absa_plugin.attention import Attention, SelfAttention
 from absa_plugin.attention_modules import AttentionPoolingGroup, SelfAttentionHead, masked_softmax
 from absa_plugin.recurrent import BiGRU, BiLSTM
+from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import BackboneSpec, Features, FeatureShape, MtlError
 from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.losses import CrossEntropy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
+from mtl_core.evaluation.outputs import run_network
 from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
-from mtl_core.model.network import build_head_group
+from mtl_core.model.network import MultiTaskNetwork, build_head_group
 from mtl_core.specs import HeadSpec, OptimizerSpec
+from mtl_core.training.batches import Examples
 from mtl_core.training.idle import idle_tasks_kept
 from mtl_core.training.losses import GroupLoss
 
@@ -87,7 +91,9 @@ def test_padding_and_order_change_no_token_of_a_backbone(
     order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
     turned = module(Features(batch(lengths).values[order], batch(lengths).mask[order]))  # type: ignore[index]
     for row, length in enumerate(lengths):
-        alone = module(Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool)))
+        alone = module(
+            Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
+        )
         close(plain.values[row, :length], alone.values[0])
         close(padded.values[row, :length], alone.values[0])
         close(turned.values[int((order == row).nonzero())][:length], alone.values[0])
@@ -180,7 +186,9 @@ def test_self_attention_learns_by_the_textbooks_gradients() -> None:
     head = SelfAttentionHead(SHAPE, 3, 2, 5, 0.0).double()
     features = Features(batch([4, 2]).values.double(), batch([4, 2]).mask)
     head(features).outputs.pow(2).sum().backward()
-    found = {name: parameter.grad.clone() for name, parameter in head.named_parameters() if parameter.grad is not None}
+    found = {
+        name: parameter.grad.clone() for name, parameter in head.named_parameters() if parameter.grad is not None
+    }
     assert found.keys() == dict(head.named_parameters()).keys()
     step = 1e-6
     for name, parameter in head.named_parameters():
@@ -191,7 +199,9 @@ def test_self_attention_learns_by_the_textbooks_gradients() -> None:
             parameter[index] -= 2 * step
             below = head(features).outputs.pow(2).sum()
             parameter[index] += step
-        assert float((above - below) / (2 * step)) == pytest.approx(float(found[name][index]), rel=1e-4, abs=1e-7), name
+        assert float((above - below) / (2 * step)) == pytest.approx(
+            float(found[name][index]), rel=1e-4, abs=1e-7
+        ), name
 
 
 @pytest.mark.parametrize("tasks", COUNTS)
@@ -238,6 +248,29 @@ def test_outputs_that_are_wanted_are_those_of_the_whole(head: HeadSpec, tasks: i
     close(group(features, wanted).outputs[wanted], group(features).outputs[wanted])
 
 
+def test_a_network_run_over_texts_of_all_lengths_answers_in_the_order_of_the_question() -> None:
+    words = [f"word{number}" for number in range(40)]
+    encoder = SpacyEncoder(dimensions=WIDTH).build()
+    texts = [
+        " ".join(words[start : start + length]) for start, length in zip(range(30), [9, 1, 5] * 10, strict=True)
+    ]
+    encoder.fit(encoder.parse(texts))
+    torch.manual_seed(0)
+    spec = BiLSTM(hidden_dim=5)
+    groups = [heads(head, 2, FeatureShape(10, sequence=True)) for head in HEADS.values()]
+    network = MultiTaskNetwork(encoder.input_layer(), spec.build(SHAPE), groups).eval()
+    items = encoder.encode(encoder.parse(texts))
+    rows = np.random.default_rng(0).permutation(30)[:25]
+    found = run_network(network, Examples(encoder, items, []), rows, torch.device("cpu"), keep_attention=True)
+    for place, row in enumerate(rows):
+        alone = network(encoder.collate([items[row]]))
+        for group, one in zip(found, alone, strict=True):
+            close(group.outputs[place], one.outputs[0].detach())
+            assert (group.attention is None) == (one.attention is None)
+            if group.attention is not None:
+                close(group.attention[place], one.attention[0].detach())
+
+
 OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.1), SGD(weight_decay=0.1)]
 
 
@@ -262,7 +295,9 @@ def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: Opti
     def rows(task: int) -> list[torch.Tensor]:
         found = []
         for parameter in group.stacked_parameters():
-            state = [v for v in optimizer.state[parameter].values() if torch.is_tensor(v) and v.shape == parameter.shape]
+            state = [
+                v for v in optimizer.state[parameter].values() if torch.is_tensor(v) and v.shape == parameter.shape
+            ]
             found += [tensor[task].detach().clone() for tensor in (parameter, *state)]
         return found
 
@@ -298,9 +333,11 @@ def test_masked_softmax_is_softmax_over_what_is_there(lengths: list[int], scale:
 def test_parts_that_read_tokens_say_so_when_there_are_none(spec: HeadSpec | BackboneSpec) -> None:
     vector = FeatureShape(8, sequence=False)
     make: Callable[[], object] = (
-        (lambda: spec.build(vector)) if isinstance(spec, BackboneSpec) else (lambda: build_head_group(spec, vector, 2, "ab"))
+        (lambda: spec.build(vector))
+        if isinstance(spec, BackboneSpec)
+        else (lambda: build_head_group(spec, vector, 2, "ab"))
     )
-    with pytest.raises(MtlError, match="reads (tokens|sequences), but the (backbone|encoder) gives one vector"):
+    with pytest.raises(MtlError, match=r"reads (tokens|sequences), but the (backbone|encoder) gives one vector"):
         make()
 
 
@@ -315,4 +352,4 @@ def test_initial_layers_of_a_group_are_drawn_as_linear_layers_are() -> None:
     for weight, width in ((group.hidden_weight, 100), (group.output_weight, 64)):
         bound = 1 / math.sqrt(width)
         assert weight.abs().max() <= bound
-        assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
+        assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)

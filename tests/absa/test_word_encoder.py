@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,13 +61,13 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def medium() -> Iterator[str]:
+def medium() -> str:
     if not MEDIUM.is_dir():
         pytest.skip("the pipeline en_core_web_md is not beside the checkout")
-    yield str(MEDIUM)
+    return str(MEDIUM)
 
 
-# ── tokens and ids ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── tokens and ids ──
 
 
 def test_words_are_lower_cased_and_the_vocabulary_goes_by_frequency() -> None:
@@ -129,13 +128,25 @@ def test_the_real_pipeline_knows_words_that_training_never_saw(medium: str) -> N
         assert np.array_equal(features.values[0, place].detach().numpy(), vocab.get_vector(word))
 
 
-TEXTS = st.one_of(
-    st.text(max_size=60),
-    st.lists(
-        st.sampled_from(["The", "soup", "delicous", "n't", "not", "7", "ten", "...", "—", "ﬁne", "日本語", "🍣", "\n", " ", "é", "e\u0301", "İ"]),
-        max_size=12,
-    ).map(" ".join),
-)  # fmt: skip
+PIECES = [
+    "The",
+    "soup",
+    "delicous",
+    "n't",
+    "not",
+    "7",
+    "ten",
+    "...",
+    "\u2014",
+    "\ufb01ne",
+    "日本語",
+    "🍣",
+    "\n",
+    " ",
+    "e\u0301",
+    "İ",
+]
+TEXTS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join))
 
 
 @cache
@@ -184,10 +195,10 @@ def test_what_is_dropped() -> None:
     text = "The soup was not 10 or ten dollars , truly !"
     for drop, left in (
         ([], text.split()),
-        (["punctuation"], "The soup was not 10 or ten dollars truly".split()),
-        (["numbers"], "The soup was not or dollars , truly !".split()),
-        (["stop-words"], "soup 10 ten dollars , truly !".split()),
-        (CLEANING, "soup dollars truly".split()),
+        (["punctuation"], ["The", "soup", "was", "not", "10", "or", "ten", "dollars", "truly"]),
+        (["numbers"], ["The", "soup", "was", "not", "or", "dollars", ",", "truly", "!"]),
+        (["stop-words"], ["soup", "10", "ten", "dollars", ",", "truly", "!"]),
+        (CLEANING, ["soup", "dollars", "truly"]),
     ):
         encoder = fitted(drop=drop)
         [parsed] = encoder.parse([text])
@@ -197,7 +208,7 @@ def test_what_is_dropped() -> None:
 
 def test_stop_words_are_dropped_with_either_apostrophe_and_in_any_case() -> None:
     encoder = fitted(drop=["stop-words"])
-    for text in ("It's", "it’s", "IT'S", "They're", "they’re"):
+    for text in ("It's", "it\u2019s", "IT'S", "They're", "they\u2019re"):
         assert encoder.is_empty(encoder.parse([text])[0]), text
     assert "not" in STOP_WORDS
     assert all(word == word.lower().strip() for word in STOP_WORDS)
@@ -230,10 +241,10 @@ def test_what_is_no_text_is_refused() -> None:
         fitted().parse(["fine", 3])
 
 
-# ── state ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── state ──
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_a_restored_encoder_gives_the_same_items(texts: list[str]) -> None:
     encoder = shared_encoder()
@@ -255,7 +266,7 @@ def test_a_restored_encoder_with_vectors_gives_the_same_features(pipeline: str) 
 
 
 def test_a_run_does_not_take_vectors_of_another_width(pipeline: str) -> None:
-    with pytest.raises(MtlError, match="the run's word vectors have 9 numbers, those of .* 6"):
+    with pytest.raises(MtlError, match=r"the run's word vectors have 9 numbers, those of .* 6"):
         SpacyEncoder(pipeline=pipeline).build().restore(fitted(dimensions=9).state())
 
 
@@ -295,7 +306,7 @@ def test_a_pipeline_that_is_not_there_is_named(name: str, message: str) -> None:
         SpacyEncoder(pipeline=name).build()
 
 
-# ── the layer ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the layer ──
 
 
 def test_padding_stays_zero_under_weight_decay_and_a_frozen_table_stays_as_it_is(pipeline: str) -> None:
@@ -305,7 +316,9 @@ def test_padding_stays_zero_under_weight_decay_and_a_frozen_table_stays_as_it_is
         assert isinstance(layer, WordVectors)
         scale = torch.nn.Parameter(torch.ones(6))
         before = layer.table.detach().clone()
-        optimizer = torch.optim.AdamW([p for p in (*layer.parameters(), scale) if p.requires_grad], 0.1, weight_decay=0.1)
+        optimizer = torch.optim.AdamW(
+            [p for p in (*layer.parameters(), scale) if p.requires_grad], 0.1, weight_decay=0.1
+        )
         for _ in range(3):
             optimizer.zero_grad()
             features = layer(encoder.collate(items(encoder, "tasty soup", "the waiter forgot the bread")))
@@ -338,7 +351,7 @@ def test_texts_of_a_batch_do_not_depend_on_each_other(pipeline: str) -> None:
         assert torch.equal(together[row, : len(item.ids)], alone[0])
 
 
-# ── spelling, and the real data ────────────────────────────────────────────────────────────────────────────────────
+# ── spelling, and the real data ──
 
 
 def test_the_spelling_index_answers_only_what_is_near() -> None:

@@ -29,7 +29,7 @@ from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import OptimizerSpec, ScheduleSpec
 from mtl_core.training.losses import GroupLoss
 
-# ── schedules ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── schedules ──
 
 totals = st.integers(1, 300)
 shares = st.floats(0, 1)
@@ -67,7 +67,7 @@ def test_a_schedule_never_leaves_the_range_even_past_its_end(spec: ScheduleSpec)
     assert len(set(factors[10:])) == 1
 
 
-# ── class weights ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── class weights ──
 
 counts = st.lists(st.integers(1, 500), min_size=2, max_size=6)
 
@@ -94,7 +94,7 @@ def test_given_weights_are_those_given_and_a_wrong_name_is_refused() -> None:
         spec.weights({"a": 1, "bb": 2, "c": 3})
 
 
-# ── optimizers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── optimizers ──
 
 
 def by_hand(spec: Any, start: float, gradients: Sequence[float]) -> float:
@@ -139,7 +139,7 @@ def test_an_optimizer_moves_as_its_formula_says(spec: OptimizerSpec) -> None:
     assert weight.item() == pytest.approx(by_hand(spec, 1.5, gradients), rel=1e-6)
 
 
-# ── losses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── losses ──
 
 
 @settings(max_examples=40, deadline=None)
@@ -170,7 +170,7 @@ def test_smoothing_spreads_probability() -> None:
     torch.testing.assert_close(CrossEntropy(smoothing=0.1).build()(outputs, targets), expected)
 
 
-# ── weightings ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── weightings ──
 
 
 @settings(max_examples=40, deadline=None)
@@ -197,7 +197,7 @@ def test_weightings_are_a_weighted_sum_and_the_mean_over_all_labels(seed: int, t
     torch.testing.assert_close(ByLabels().build(names, [1.0] * tasks)(losses), each[mask].mean())
 
 
-# ── masks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── masks ──
 
 
 def test_masks_keep_what_is_there() -> None:
@@ -237,7 +237,7 @@ def test_named_labels_never_count_even_if_they_are_declared_classes(
     assert spec.build(spaces)(codes).tolist() == counted
 
 
-# ── array encoder, backbones, head ─────────────────────────────────────────────────────────────────────────────────
+# ── array encoder, backbones, head ──
 
 
 def fitted(rows: Sequence[Any], standardise: bool = True) -> StandardisedArrays:

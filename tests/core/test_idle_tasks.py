@@ -174,7 +174,11 @@ def test_heads_run_on_wanted_rows_only_and_say_there_what_they_always_say(
 
     poisoned = values.clone()
     poisoned[~wanted.any(dim=1)] = float("nan")  # a row that nobody wants is never read
+    read: list[int] = []
+    for head in heads.heads.values():
+        head.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0].values)))
     found = heads(Features(poisoned, features.mask), wanted).outputs
+    assert read == [count for count in wanted.sum(dim=0).tolist() if count]
     torch.testing.assert_close(found[wanted], whole[wanted] if wanted.any() else found[wanted], atol=1e-6, rtol=0)
     if wanted.any():
         assert found.shape == whole.shape

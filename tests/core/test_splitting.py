@@ -84,7 +84,7 @@ def test_a_split_is_complete_disjoint_repeatable_and_keeps_equal_inputs_together
 
     parts = [found.train.tolist(), found.validation.tolist(), found.test.tolist()]
     wanted = sorted([*trainable, *corpus.rows("validation"), *corpus.rows("test")])
-    assert sorted(sum(parts, [])) == wanted  # complete, and nothing twice
+    assert sorted(row for part in parts for row in part) == wanted  # complete, and nothing twice
     assert all(part == sorted(part) for part in parts)
     assert set(corpus.rows("validation")) <= set(parts[1])
     assert set(corpus.rows("test")) <= set(parts[2])
@@ -257,7 +257,7 @@ def test_numbers_become_quartiles_and_a_missing_one_has_no_column(values: list[f
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(ValidationError, match="take 1.2 of the examples"):
+    with pytest.raises(ValidationError, match=r"take 1\.2 of the examples"):
         Stratified(validation=0.6, test=0.6)
     with pytest.raises(ValidationError, match="fold 5 of 5 does not exist"):
         KFold(fold=5)

@@ -52,7 +52,7 @@ def run_toy(folder: Path, name: str = "run", **blocks: Any) -> Path:
     return folder / name
 
 
-# ── the same bits ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the same bits ──
 
 
 def global_states() -> list[object]:
@@ -88,7 +88,7 @@ def test_two_runs_are_one_and_nothing_global_is_moved(
     first = run_toy(tmp_path, "first", data={"type": "toy", "test_rows": 10})
     assert global_states() == before
     torch.rand(100)
-    np.random.random(10)  # noqa: NPY002  somebody else draws
+    np.random.random(10)  # somebody else draws
     second = run_toy(tmp_path, "second", data={"type": "toy", "test_rows": 10})
     assert results(first) == results(second)
 
@@ -140,7 +140,7 @@ def test_rows_without_any_label_change_no_bit(tmp_path: Path) -> None:
             assert results(plain)[name] == results(more)[name], name
 
 
-# ── resuming ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── resuming ──
 
 
 class Interrupt(BaseException):
@@ -251,7 +251,7 @@ LONG: dict[str, Any] = {
 }
 KILLS: dict[str, tuple[dict[str, Any], str]] = {
     "after an epoch, with early stopping": (
-        {"epochs": 60, "batch_size": 16, "patience": 30},
+        {"epochs": 60, "batch_size": 16, "patience": 15},
         "checkpoint.safetensors",
     ),
     "within an epoch": ({"epochs": 6, "batch_size": 4, "checkpoint_steps": 1}, "checkpoint.safetensors"),
@@ -269,7 +269,7 @@ def position_in(checkpoint: Path) -> dict[str, Any]:
 
 
 def kill_at(process: subprocess.Popen[bytes], checkpoint: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Stop the process as soon as there is a checkpoint, look where it stands, and kill it there or let it go on."""
+    """Stop the process as soon as there is a checkpoint, look where it stands, and kill it or let it go on."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         if checkpoint.exists():
@@ -292,7 +292,6 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str) -> Non
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, env={**os.environ})
         try:
-            expected = run_toy(tmp_path, "whole", **LONG, training=training)  # meanwhile
             within = "checkpoint_steps" in training
             kill_at(
                 process, path / file, lambda position: position["batch"] > 0 if within else position["epoch"] > 0
@@ -301,6 +300,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str) -> Non
             process.kill()
             process.wait()
     assert not (path / "metrics.json").exists()
+    expected = run_toy(tmp_path, "whole", **LONG, training=training)
     if "early" in case:
         assert len(history(expected)) < training["epochs"]
 
@@ -312,7 +312,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str) -> Non
     assert sorted(file.name for file in path.iterdir()) == sorted(results(path))
 
 
-# ── what chooses the weights ───────────────────────────────────────────────────────────────────────────────────────
+# ── what chooses the weights ──
 
 
 def validation_accuracy(path: Path) -> float:
@@ -411,7 +411,7 @@ def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
     assert overall["accuracy"] > 0.7 > overall["majority_accuracy"] + 0.2
 
 
-# ── after loading ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── after loading ──
 
 
 def outputs_of(path: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Runs what a page tells its reader to type, in a folder of its own.
 
-`mtl …` runs in this process (torch is imported once, not once a command), everything else in bash. What cannot or need
-not be run (`make`, installations from the internet) is checked as far as it can be.
+`mtl …` runs in this process (torch is imported once, not once a command), everything else in bash. What cannot or
+need not be run (`make`, installations from the internet) is checked as far as it can be.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ import sysconfig
 import time
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pages import ROOT, Command
 from packaging.requirements import Requirement
+from pages import ROOT, Command
 
 from mtl_core.cli.app import main
 
@@ -38,8 +38,10 @@ REAL = {
 }
 """What the pages call the real data and the pipeline with vectors, and where tests find them."""
 NEED_REAL = {"absa-article", "absa-restaurants", *REAL}
-QUICK = ["--set", "training.epochs=1", "--set", "split={type: random, validation: 0.9}"]
+QUICK = ["training.epochs=1", "split={type: random, validation: 0.9}", "training.refit=false"]
 """Runs on the real data see a tenth of it, once."""
+SHORT = "training.epochs=5"
+"""Runs of the sample experiment for which a page names no number of epochs."""
 
 
 def needs_real_data(text: str) -> bool:
@@ -53,11 +55,12 @@ class Terminal:
 
     Attributes:
         folder: Where commands are typed; `cd` changes it.
-        variables: Environment variables that are set besides this process's.
+        site: Where the page has installed something.
+        module: Holds the names that the page's Python blocks define.
     """
 
     folder: Path
-    variables: dict[str, str] = field(default_factory=dict)
+    site: Path | None = None
     module: types.ModuleType = field(default_factory=lambda: types.ModuleType("__docs__"))
 
     def type(self, command: Command) -> None:
@@ -71,7 +74,7 @@ class Terminal:
             return
         shown = [line for line in command.output if line.strip() != "^C"]
         if len(shown) < len(command.output):
-            code, output = self._interrupted(words)
+            code, output = self._interrupted(_quick(words))
             expected = 130
         else:
             expected = 2 if any(line.startswith("error: ") for line in shown) else 0
@@ -84,25 +87,50 @@ class Terminal:
             self.folder = self.folder / words[1]
             return 0, ""
         simple = not any(word in {"|", ">", ">>", "<", ";", "&&", "do"} for word in words)
-        if words[0] == "mtl" and simple and "PYTHONPATH" not in self.variables:
-            return self._mtl(_quick(words[1:]))
+        if words[0] == "mtl" and simple:
+            return self._mtl(_quick(words)[1:])
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""
         done = subprocess.run(
-            ["bash", "-c", text], cwd=self.folder, env=self._environment(), capture_output=True, text=True, timeout=120
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=self._environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         return done.returncode, done.stdout + done.stderr
 
     def _mtl(self, words: list[str]) -> tuple[int, str]:
         output = io.StringIO()
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+            self._installed(),
+        ):
             try:
                 main(words)
                 code = 0
             except SystemExit as stop:
                 code = int(stop.code or 0)
         return code, output.getvalue()
+
+    @contextlib.contextmanager
+    def _installed(self) -> Iterator[None]:
+        """Let this process see what the page has installed, and forget it afterwards."""
+        if self.site is None:
+            yield
+            return
+        sys.path.insert(0, str(self.site))
+        try:
+            yield
+        finally:
+            sys.path.remove(str(self.site))
+            for path in self.site.glob("*.py"):
+                sys.modules.pop(path.stem, None)
 
     def _interrupted(self, words: list[str]) -> tuple[int, str]:
         checkpoint = self.folder / words[words.index("--out") + 1] / "checkpoint.safetensors"
@@ -124,7 +152,8 @@ class Terminal:
 
     def _environment(self) -> dict[str, str]:
         path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **self.variables}
+        site = {"PYTHONPATH": str(self.site)} if self.site else {}
+        return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **site}
 
     def _checked_only(self, words: list[str]) -> bool:
         """Check what is not to be run here; false if it is to be run."""
@@ -165,7 +194,7 @@ class Terminal:
         return own if own.exists() else ROOT / "pyproject.toml"
 
     def _install(self, folder: Path) -> None:
-        """Do what `pip install .` does with a project of plain modules, without asking the network for setuptools."""
+        """Do what `pip install .` does with a project of plain modules, without a network for setuptools."""
         declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         project, site = declared["project"], folder / "site-packages"
         metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
@@ -179,7 +208,7 @@ class Terminal:
             for group, entries in project["entry-points"].items()
         ]
         (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-        self.variables["PYTHONPATH"] = str(site)
+        self.site = site
 
     def python(self, source: str, where: str) -> None:
         """Run Python as if it stood in a file; the blocks of a page see each other's names."""
@@ -189,14 +218,18 @@ class Terminal:
 
 
 def _quick(words: list[str]) -> list[str]:
-    """Put the real files in the place of their names, and make runs on them short."""
-    if not needs_real_data(" ".join(words)):
-        return words
+    """Make an `mtl run` short, and put the real files in the place of their names."""
+    text = " ".join(words)
+    if not needs_real_data(text):
+        sample = words[1:3] == ["run", "absa-sample"] and "training.epochs" not in text
+        return [*words, "--set", SHORT] if sample else words
     found = [_substituted(word, REAL) for word in words]
-    packaged = ROOT / "absa_plugin" / "experiments" / f"{words[1]}.yaml"
+    packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
         found += ["--set", f"encoder.pipeline={REAL['en_core_web_md']}"]
-    return [*found, *QUICK] if words[0] == "run" else found
+    if words[1] == "run":
+        found += [part for setting in QUICK for part in ("--set", setting)]
+    return found
 
 
 def _substituted(word: str, names: Mapping[str, Path]) -> str:
@@ -218,6 +251,5 @@ def _compare(shown: list[str], output: str, command: str) -> None:
         pattern = re.compile(".*".join(re.escape(part.strip()) for part in _plain(line).split("…")))
         place = next((index for index, actual in enumerate(rest) if pattern.fullmatch(actual)), None)
         if place is None:
-            # A line that the page leaves open at both ends may lie inside a longer one.
             raise AssertionError(f"{command}: the page shows a line that the output lacks:\n{line}\n\n{output}")
         rest = rest[place + 1 :]

@@ -17,6 +17,7 @@ from pages import DOCS, NAMES, PAGES, ROOT, Block, blocks, commands
 from mtl_core import hookspecs
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
+from mtl_core.errors import MtlError
 from mtl_core.plugins import HOOKS, load_plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS
@@ -98,6 +99,28 @@ def test_blocks_are_seen() -> None:
         assert sum(block.language == language for block in found) >= least, language
     fences = sum(page.read_text(encoding="utf-8").count("```") for page in PAGES)
     assert fences == 2 * len(found)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "```console\n$ echo one\ntwo\n```\n",
+        "```console\n$ printf 'a\\nb\\n'\nb\na\n```\n",
+        "```console\n$ false\n```\n",
+        "```console\n$ mtl validate absa-sample\nerror: it is valid\n```\n",
+        "```console\n$ mtl validate absa-sampel\n```\n",
+        "```console\n$ make coffee\n```\n",
+        "```console\n$ pip install -e '.[coffee]'\n```\n",
+        "```python\nassert 1 == 2\n```\n",
+        "```yaml\nbackbone: {type: bilstm, hidden_dims: 3}\n```\n",
+        "```yaml\ncoffee: black\n```\n",
+    ],
+)
+def test_a_page_that_is_not_true_is_noticed(page: str, tmp_path: Path, terminal: Terminal) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(page, encoding="utf-8")
+    with pytest.raises((AssertionError, MtlError)):
+        test_every_block_of_a_page_works(path, terminal)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +244,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
+        check=False,
         capture_output=True,
         text=True,
         timeout=120,
@@ -234,8 +258,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data", "encoder", "backbone", "tasks"])
-def test_shown_mistakes_need_the_key_they_are_about(name: str, tmp_path: Path, mtl: Any) -> None:
-    """The first page calls these four keys enough for an experiment: each of them is needed, and no other."""
+def test_the_four_keys_of_the_first_example_are_all_needed(name: str, tmp_path: Path, mtl: Any) -> None:
     sample = yaml.safe_load(next(b.text for b in blocks(DOCS / "index.md") if b.language == "yaml"))
     del sample[name]
     path = tmp_path / "short.yaml"
