@@ -136,6 +136,9 @@ class _LoadedFile:
         self.labels = [self._labels(sentence) for sentence in self.sentences]
         self.counts = Counter(name for labels in self.labels for name in labels or {})
         self.findings = [self._finding(pattern, ids) for pattern, ids in self._noticed.items()]
+        if file.doubled:
+            ids = listed(dict.fromkeys(file.doubled), 5)
+            self.findings.append(f"{self.path.name}: ids that stand there more than once were numbered ({ids})")
 
     def origin(self, sentence: Sentence, line: int | None = None) -> str:
         """Where a sentence stands, or a line of it."""

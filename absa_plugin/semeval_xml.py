@@ -54,11 +54,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SentenceFile:
-    """A file's sentences in its order, and the `notice` of its root element."""
+    """A file's sentences in its order, the `notice` of its root element, and the ids that stood there twice."""
 
     path: Path
     notice: str
     sentences: tuple[Sentence, ...]
+    doubled: tuple[str, ...] = ()
 
 
 def read_sentences(path: Path) -> SentenceFile:
@@ -80,7 +81,7 @@ def read_sentences(path: Path) -> SentenceFile:
     _parse(_decode(data, path), reader)
     if not reader.sentences:
         raise MtlError(f"{path}: holds no <sentence>")
-    return SentenceFile(path, reader.notice, tuple(reader.sentences.values()))
+    return SentenceFile(path, reader.notice, tuple(reader.sentences.values()), tuple(reader.doubled))
 
 
 def _decode(data: bytes, path: Path) -> str:
@@ -144,6 +145,7 @@ class _Reader(ContentHandler):
         self.path = path
         self.notice = ""
         self.sentences: dict[str, Sentence] = {}
+        self.doubled: list[str] = []
         self._open: list[str] = []
         self._seen: set[str] = set()
         self._id = ""
@@ -215,10 +217,13 @@ class _Reader(ContentHandler):
         raise MtlError(f"{self.here}: the root element is <{name}>, expected <sentences>{hint}")
 
     def _start_sentence(self, attrs: AttributesImpl) -> None:
-        self._id, self._line = attrs.get("id", "").strip(), self._position()
+        self._line = self._position()
         self._seen, self._text, self._mentions = set(), [], []
-        if not self._id:
-            raise MtlError(f"{self.here}: <sentence> has no id")
-        if self._id in self.sentences:
-            first = self.sentences[self._id].line
-            raise MtlError(f"{self.here}: sentence {self._id}: this id is taken, by line {first}; ids must differ")
+        # Other data sets of this format (MAMS) have no ids.
+        given = attrs.get("id", "").strip() or f"line-{self._line}"
+        self._id, number = given, 1
+        while self._id in self.sentences:
+            number += 1
+            self._id = f"{given} ({number})"
+        if number > 1:
+            self.doubled.append(given)

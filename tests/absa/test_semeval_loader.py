@@ -203,16 +203,21 @@ def test_training_file_without_categories(tmp_path: Path) -> None:
     assert "nothing to learn" in refusal(tmp_path, document(BARE))
 
 
-def test_duplicate_ids(tmp_path: Path) -> None:
-    message = refusal(tmp_path, document(GOOD, BARE, GOOD))
-    assert message == ":12: sentence 1: this id is taken, by line 3; ids must differ"
+def test_duplicate_ids_are_told_apart_and_reported(tmp_path: Path) -> None:
+    corpus = SemEval2014(train=write(tmp_path, document(GOOD, BARE, GOOD, GOOD))).load()
+    assert list(corpus.ids) == ["1", "2", "1 (2)", "1 (3)"]
+    assert any("ids that stand there more than once were numbered (1)" in finding for finding in corpus.findings)
+
+
+@pytest.mark.parametrize("opening", ["<sentence>", '<sentence id=" ">'])
+def test_a_sentence_without_an_id_is_called_after_its_line(tmp_path: Path, opening: str) -> None:
+    corpus = SemEval2014(train=write(tmp_path, document(GOOD, BARE).replace('<sentence id="1">', opening))).load()
+    assert list(corpus.ids) == ["line-3", "2"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('<sentence id="1">', "<sentence>", ":3: <sentence> has no id"),
-        ('<sentence id="1">', '<sentence id=" ">', ":3: <sentence> has no id"),
         ("<text>Fine soup.</text>", "", ":3: sentence 1 has no <text>"),
         ("<text>", "<text>One.</text><text>", ":4: sentence 1 has a second <text>"),
         ("Fine", "<b>Fine</b>", ":4: unexpected <b>, inside <text> of sentence 1"),
