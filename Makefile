@@ -33,8 +33,9 @@ demo: $(VENV)/.base
 	@echo '$$ mtl run absa-sample --out runs/demo'
 	@$(BIN)/mtl run absa-sample --out runs/demo
 	@echo
-	@echo '$$ mtl predict runs/demo "The sushi was delicious but the waiter was rude" --attention'
-	@$(BIN)/mtl predict runs/demo "The sushi was delicious but the waiter was rude" --attention
+	@echo "For every aspect, the polarity that a sentence would have if it speaks of it:"
+	@echo '$$ mtl predict runs/demo "The sushi was delicious." "Our waiter was rude." --attention'
+	@$(BIN)/mtl predict runs/demo "The sushi was delicious." "Our waiter was rude." --attention
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -45,7 +46,7 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 
 docs: $(VENV)/.test
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks

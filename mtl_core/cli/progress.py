@@ -5,11 +5,14 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from mtl_core.training.history import EpochRecord
 
 SHOWN_TASKS = 8
 """With more tasks than this, only the worst ones are shown."""
+SHOWN_LETTERS = 5
+"""Letters of a task's name that fit a line of 80 with five tasks."""
 EVERY = 10
 """Batches between two updates of the figures."""
 
@@ -24,13 +27,14 @@ class ProgressView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="crop", ratio=1)),
             console=console,
             transient=True,
+            expand=True,
         )
         self._bar: TaskID | None = None
         self._batches = 0
@@ -44,7 +48,7 @@ class ProgressView:
 
     def stage_started(self, title: str) -> None:
         """Name the training."""
-        self._console.print(title, style="bold", highlight=False)
+        self._console.print(f"{title} (* is the best epoch so far)", style="bold", highlight=False)
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         """Start a bar."""
@@ -73,9 +77,9 @@ class ProgressView:
                 for name, value in record.validation.items()
                 if name.endswith(".accuracy") and not name.startswith("overall.")
             }
-            line += f" | validation {record.score:.4f}{' (best so far)' if best else ''}"
+            line += f" | validation {record.score:.4f}{'*' if best else ' '}"
             line += f" | {_figures(figures, worst=min)}" if figures else ""
-        self._console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _mean(losses: Mapping[str, float | None]) -> float:
@@ -84,8 +88,12 @@ def _mean(losses: Mapping[str, float | None]) -> float:
 
 
 def _figures(values: Mapping[str, float | None], worst: Callable[..., float]) -> str:
+    """Name the tasks' figures, long names cut so that a line holds five tasks; of many tasks, the worst ones."""
     known = {name: value for name, value in values.items() if value is not None}
+    title = ""
     if len(known) > SHOWN_TASKS:
         ordered = sorted(known.items(), key=lambda pair: pair[1], reverse=worst is max)
-        return "worst: " + "  ".join(f"{name} {value:.3f}" for name, value in ordered[:3])
-    return "  ".join(f"{name} {value:.3f}" for name, value in known.items())
+        known, title = dict(ordered[:3]), "worst: "
+    return title + " ".join(
+        f"{name[:SHOWN_LETTERS]} {value:.2f}".replace(" 0.", " .") for name, value in known.items()
+    )

@@ -50,6 +50,8 @@ def load_experiment(
     Raises:
         MtlError: If anything about it is wrong; all wrong keys are named at once.
     """
+    if isinstance(overrides, str) or isinstance(plugins, str):
+        raise MtlError("overrides and plugins are lists of texts, such as ['training.epochs=3']; found one text")
     loaded = Plugins.installed()
     for name in plugins:
         loaded.add(name)
@@ -118,6 +120,8 @@ def _find(experiment: str, registry: Registry) -> Path:
         if not path.exists():
             raise MtlError(f"{experiment}: no such file")
         return path
+    if path.exists():
+        raise MtlError(f"{experiment}: expected an experiment file, whose name ends in .yaml")
     packaged = registry.experiments()
     if experiment not in packaged:
         raise MtlError(

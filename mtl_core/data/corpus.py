@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, listed
 
 Label = str | int | float
 """One label as it stands in the data."""
@@ -56,6 +56,11 @@ class Corpus:
         for name, length in lengths.items():
             if length != len(self.ids):
                 raise MtlError(f"a loader gave {len(self.ids)} ids but {length} {name}")
+        for part in set(self.parts) - set(PARTS):
+            raise MtlError(f"a loader put an example into the part {part!r}; parts are {listed(PARTS)}")
+        for name, column in self.labels.items():
+            for origin, label in zip(self.origins, column, strict=True):
+                _check_label(name, label, origin)
         seen: dict[tuple[Part, str], int] = {}
         for index, key in enumerate(zip(self.parts, self.ids, strict=True)):
             if key in seen:
@@ -73,6 +78,16 @@ class Corpus:
     def rows(self, part: Part) -> list[int]:
         """Indices of the examples that the data puts in a part."""
         return [index for index, found in enumerate(self.parts) if found == part]
+
+
+def _check_label(column: str, label: object, origin: str) -> None:
+    if label is None:
+        return
+    if not isinstance(label, str | int | float) or label == "" or label != label:
+        found = "an empty text" if label == "" else repr(label)
+        raise MtlError(
+            f"{origin}: the label '{column}' is {found}, expected a text or a number (a missing label is None)"
+        )
 
 
 def input_key(value: object) -> Hashable:

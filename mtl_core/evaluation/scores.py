@@ -86,8 +86,16 @@ def _measure(metric: MetricSpec, task: LearnedTask, outputs: torch.Tensor, targe
     result = measure.compute()
     if result.ndim == 0 and not torch.isfinite(result):
         return None
-    value: Value = result.tolist() if result.ndim else float(result)
-    return value
+    if result.ndim:
+        matrix: Value = result.tolist()
+        return matrix
+    return _exact_share(float(result), len(targets)) if metric.pooled else float(result)
+
+
+def _exact_share(value: float, n: int) -> float:
+    """Undo the rounding of 32 bits in a share of n labels, so that equal results are equal numbers."""
+    count = round(value * n)
+    return count / n if abs(value * n - count) < 1e-4 * n else value
 
 
 def pool(scores: Sequence[TaskScore]) -> TaskScore:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mtl_core.errors import MtlError
 from mtl_core.model.features import Features
 
 
@@ -47,10 +48,13 @@ class SeparateHeads(HeadGroup):
     Args:
         names: The tasks' names.
         heads: Their modules, `Features` to `(batch, outputs)` or a `HeadOutput` of one task.
+        outputs: How many numbers a task needs for an example.
     """
 
-    def __init__(self, names: Sequence[str], heads: Sequence[nn.Module]) -> None:
+    def __init__(self, names: Sequence[str], heads: Sequence[nn.Module], outputs: int) -> None:
         super().__init__()
+        self.names = list(names)
+        self.width = outputs
         # A key of a ModuleDict holds no dot, and must not be the name of an attribute such as "type".
         self._keys = ["task-" + name.replace("%", "%25").replace(".", "%2E") for name in names]
         self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
@@ -59,29 +63,42 @@ class SeparateHeads(HeadGroup):
         """Run every head on the examples that it has labels for, or on all of them."""
         if wanted is not None:
             return self._run_wanted(features, wanted)
-        results = [_as_output(self.heads[key](features)) for key in self._keys]
+        results = [self._run(task, features) for task in range(len(self._keys))]
         given = [result.attention for result in results if result.attention is not None]
         attention = torch.stack(given, dim=1) if len(given) == len(results) else None
         return HeadOutput(torch.stack([result.outputs for result in results], dim=1), attention)
 
     def _run_wanted(self, features: Features, wanted: torch.Tensor) -> HeadOutput:
         outputs = features.values.new_zeros(0)
-        for task, key in enumerate(self._keys):
+        for task in range(len(self._keys)):
             rows = wanted[:, task].nonzero()[:, 0]
             if not len(rows):
                 continue
-            said = _as_output(self.heads[key](features.rows(rows))).outputs
+            said = self._run(task, features.rows(rows)).outputs
             if not len(outputs):
                 outputs = said.new_zeros((len(wanted), len(self._keys), *said.shape[1:]))
             outputs = outputs.index_put((rows, torch.full_like(rows, task)), said)
         if not len(outputs):
-            outputs = features.values.new_zeros((len(wanted), len(self._keys), 1))
+            outputs = features.values.new_zeros((len(wanted), len(self._keys), self.width))
         return HeadOutput(outputs)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """All parameters of the task's own module."""
         return list(self.heads[self._keys[task]].parameters())
 
+    def _run(self, task: int, features: Features) -> HeadOutput:
+        result = self.heads[self._keys[task]](features)
+        said = result if isinstance(result, HeadOutput) else HeadOutput(result)
+        expected = (len(features.values), self.width)
+        if not isinstance(said.outputs, torch.Tensor) or tuple(said.outputs.shape) != expected:
+            raise MtlError(
+                f"the head of task '{self.names[task]}' gave {_described(said.outputs)}, "
+                f"expected a tensor of shape {expected}: (batch, outputs)"
+            )
+        return said
 
-def _as_output(result: HeadOutput | torch.Tensor) -> HeadOutput:
-    return result if isinstance(result, HeadOutput) else HeadOutput(result)
+
+def _described(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return "nothing (is there a `return`?)" if value is None else f"a {type(value).__name__}"

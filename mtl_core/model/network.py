@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtl_core.errors import MtlError
-from mtl_core.model.features import FeatureShape
+from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
 from mtl_core.specs import BackboneSpec, HeadSpec
 
@@ -36,6 +36,13 @@ class MultiTaskNetwork(nn.Module):
                 cost as little as the heads can make them cost. None wants all.
         """
         features = self.backbone(self.input_layer(inputs))
+        if not isinstance(features, Features):
+            raise MtlError(f"the backbone gave a {type(features).__name__}, expected Features")
+        if features.values.shape[-1] != self.backbone.output.width:  # type: ignore[union-attr]
+            raise MtlError(
+                f"the backbone gave {features.values.shape[-1]} features, but its `output` says "
+                f"{self.backbone.output.width}"  # type: ignore[union-attr]
+            )
         masks = wanted if wanted is not None else [None] * len(self.groups)
         return [group(features, mask) for group, mask in zip(self.groups, masks, strict=True)]
 
@@ -57,11 +64,19 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
 
 
 def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names: Sequence[str]) -> HeadGroup:
-    """Build one module for all the named tasks, or one for each if the spec has no grouped form."""
+    """Build one module for all the named tasks, or one for each if the spec has no grouped form.
+
+    Raises:
+        MtlError: If the spec builds something that is no module.
+    """
     group = spec.build_group(features, outputs, len(names))
     if group is not None:
         return group
-    return SeparateHeads(names, [spec.build(features, outputs) for _ in names])
+    heads = [spec.build(features, outputs) for _ in names]
+    for head in heads:
+        if not isinstance(head, nn.Module):
+            raise MtlError(f"head '{spec.type}': its build gave {head!r}, expected a torch module")
+    return SeparateHeads(names, heads, outputs)
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -9,7 +9,7 @@ from mtl_core.data.corpus import Corpus
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.evaluation.scores import Scores, score
-from mtl_core.runs.prepare import encode_targets, parse_distinct
+from mtl_core.runs.prepare import encode_targets, parse_distinct, prepare
 from mtl_core.runs.saved import SavedRun, device_of
 from mtl_core.training.batches import Examples
 
@@ -33,13 +33,13 @@ def evaluate_file(saved: SavedRun, path: Path) -> Evaluation:
 
 
 def evaluate_test_part(saved: SavedRun) -> Evaluation:
-    """Score a saved run on the test part of its own data, read again.
+    """Score a saved run on the test part of its own data, read and split again.
 
     Raises:
-        MtlError: If the data has no test part of its own.
+        MtlError: If the run has no test part.
     """
-    corpus = saved.config.data.load()
-    rows = corpus.rows("test")
+    prepared = prepare(saved.config)
+    corpus, rows = prepared.corpus, prepared.split.test.tolist()
     if not rows:
         raise MtlError("the run's data has no test part; name a file with --data")
     part = Corpus(

@@ -58,7 +58,10 @@ def prepare(config: ExperimentConfig) -> Prepared:
     corpus = config.data.load()
     if not len(corpus):
         raise MtlError(f"the loader '{config.data.type}' found no example")
-    declared = resolve_tasks(config.tasks, _trainable_columns(corpus))
+    columns = _trainable_columns(corpus)
+    if not columns:
+        raise MtlError("no training example has any label" + _empty_columns(corpus))
+    declared = resolve_tasks(config.tasks, columns)
     load_s = perf_counter() - start
 
     start = perf_counter()
@@ -150,6 +153,14 @@ def _trainable_columns(corpus: Corpus) -> list[str]:
     """Label columns that hold something in training data."""
     rows = corpus.rows("train")
     return [name for name, column in corpus.labels.items() if any(column[row] is not None for row in rows)]
+
+
+def _empty_columns(corpus: Corpus) -> str:
+    if not corpus.rows("train"):
+        return (
+            f": the loader put no example into the part 'train' (parts found: {listed(sorted(set(corpus.parts)))})"
+        )
+    return f" (label columns: {listed(corpus.labels)})"
 
 
 def _usable(

@@ -73,7 +73,7 @@ class SilentView:
         """Nothing."""
 
 
-def run_experiment(config: ExperimentConfig, out: Path, view: TrainingView | None = None) -> RunReport:
+def run_experiment(config: ExperimentConfig, out: Path | str, view: TrainingView | None = None) -> RunReport:
     """Do the whole job, from data files to a run directory.
 
     Args:
@@ -87,7 +87,7 @@ def run_experiment(config: ExperimentConfig, out: Path, view: TrainingView | Non
     with isolated_torch_randomness():
         prepared = prepare(config)
         check_selection(config.training.select, prepared.tasks)
-        run = RunDirectory.create(out, config)
+        run = RunDirectory.create(Path(out), config)
         try:
             return _train_and_report(config, prepared, run, view or SilentView())
         except Exception:
@@ -95,13 +95,13 @@ def run_experiment(config: ExperimentConfig, out: Path, view: TrainingView | Non
             raise
 
 
-def resume_run(path: Path, view: TrainingView | None = None) -> RunReport:
+def resume_run(path: Path | str, view: TrainingView | None = None) -> RunReport:
     """Go on with a run that was cut off, from its last checkpoint, to bit-identical results.
 
     Raises:
         MtlError: If there is no such run, or it is complete.
     """
-    run = RunDirectory.open(path)
+    run = RunDirectory.open(Path(path))
     if run.metrics.is_file():
         raise MtlError(f"{path}: this run is complete; there is nothing to resume")
     run.sweep()

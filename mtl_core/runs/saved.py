@@ -63,7 +63,7 @@ def save_model(
     write_atomically(run.weights, lambda path: save_file(tensors, path))
 
 
-def load_run(path: Path, plugins: Sequence[str] = ()) -> SavedRun:
+def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
     """Build a saved run's network again from its config, its state and its weights.
 
     Args:
@@ -73,7 +73,7 @@ def load_run(path: Path, plugins: Sequence[str] = ()) -> SavedRun:
     Raises:
         MtlError: If a file is missing or damaged, or does not belong to the others.
     """
-    run = RunDirectory.open(path)
+    run = RunDirectory.open(Path(path))
     run.require(run.weights)
     state = run.read_state()
     config = run.experiment(plugins).config

@@ -38,7 +38,7 @@ class Objective(nn.Module):
         A task of weight 0 is left out here, so that it costs nothing and is not moved by weight decay either.
         """
         groups = zip(self._masks, self._weighed, targets, strict=True)
-        return [mask(table) & weighed.to(table.device) for mask, weighed, table in groups]
+        return [_checked(mask(table), table) & weighed.to(table.device) for mask, weighed, table in groups]
 
     def task_losses(
         self, outputs: Sequence[HeadOutput], targets: Sequence[torch.Tensor], masks: Sequence[torch.Tensor]
@@ -57,3 +57,13 @@ class Objective(nn.Module):
                 "a lower optimizer.lr or a training.clip_norm may help"
             )
         return losses
+
+
+def _checked(mask: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Refuse what a mask of somebody's making must not give."""
+    if mask.dtype != torch.bool or mask.shape != targets.shape[:2]:
+        raise MtlError(
+            f"a loss mask gave {mask.dtype} of shape {tuple(mask.shape)}, "
+            f"expected torch.bool of shape {tuple(targets.shape[:2])}: (batch, tasks)"
+        )
+    return mask

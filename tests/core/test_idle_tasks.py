@@ -146,7 +146,7 @@ def test_without_the_guard_momentum_and_weight_decay_would_move_an_idle_row(tmp_
 
 def separate(shape: FeatureShape, tasks: int, outputs: int = 3) -> SeparateHeads:
     return SeparateHeads(
-        [f"t.{task}" for task in range(tasks)], [Linear().build(shape, outputs) for _ in range(tasks)]
+        [f"t.{task}" for task in range(tasks)], [Linear().build(shape, outputs) for _ in range(tasks)], outputs
     )
 
 
@@ -186,7 +186,7 @@ def test_heads_run_on_wanted_rows_only_and_say_there_what_they_always_say(
 
 def test_tasks_with_odd_names_have_heads_of_their_own() -> None:
     names = ["a.b", "a%2Eb", "a b", "a/b", "type"]
-    heads = SeparateHeads(names, [Linear().build(FeatureShape(2, False), 2) for _ in names])
+    heads = SeparateHeads(names, [Linear().build(FeatureShape(2, False), 2) for _ in names], 2)
     owned = [{id(p) for p in heads.task_parameters(task)} for task in range(len(names))]
     assert len(set().union(*owned)) == sum(map(len, owned)) == len(list(heads.parameters()))
 

@@ -126,7 +126,8 @@ def parameter_gradients(folder: Path, tasks: list[dict[str, Any]], change: Any, 
     config = toy_config(folder, tasks=tasks, weighting=weighting, backbone={"type": "mlp", "hidden_dims": [8]})
     prepared, network, objective = toy_network(config)
     batch = prepared.examples.batch(prepared.split.train, torch.device("cpu"))
-    targets = [change(table, objective.masks([table] * len(batch.targets))[0]) for table in batch.targets]
+    before = objective.masks(batch.targets)
+    targets = [change(table, mask) for table, mask in zip(batch.targets, before, strict=True)]
     masks = objective.masks(targets)
     losses = objective.task_losses(network(batch.inputs, masks), targets, masks)
     assert len(losses.values) == 3

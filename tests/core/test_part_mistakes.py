@@ -1,0 +1,98 @@
+"""Parts that somebody wrote wrongly are answered with what they gave and what was expected."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtl_core import Corpus, MtlError
+from mtl_core.config.load import load_experiment
+from mtl_core.runs.evaluate import evaluate_test_part
+from mtl_core.runs.run import run_experiment
+from mtl_core.runs.saved import load_run
+
+Refusal = Callable[[str], str]
+
+
+@pytest.fixture
+def refusal(toy_experiment: Path, tmp_path: Path) -> Refusal:
+    """Runs the toy experiment with one change and gives the message that it ends with."""
+
+    def message(change: str) -> str:
+        config = load_experiment(toy_experiment, [change], [str(Path(__file__).with_name("wrong_parts.py"))]).config
+        with pytest.raises(MtlError) as caught:
+            run_experiment(config, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+        return str(caught.value)
+
+    return message
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("length", "gave a tensor of shape ("),
+        ("one row", "gave a tensor of shape (1, "),
+        ("too wide", "gave a tensor of shape ("),
+        ("nothing", "gave nothing (is there a `return`?)"),
+        ("tuple", "gave a tuple"),
+        ("classes", "gave a tensor of shape ("),
+    ],
+)
+def test_a_head_of_the_wrong_shape_is_named(refusal: Refusal, what: str, expected: str) -> None:
+    message = refusal(f"tasks.0.head={{type: wrong, what: {what}}}")
+    assert message.startswith("the head of task '")
+    assert expected in message
+    assert message.endswith(": (batch, outputs)")
+
+
+def test_a_head_spec_that_builds_nothing(refusal: Refusal) -> None:
+    message = refusal("tasks.0.head={type: wrong, what: no module}")
+    assert message == "head 'wrong': its build gave None, expected a torch module"
+
+
+def test_a_backbone_that_gives_something_else(refusal: Refusal) -> None:
+    assert refusal("backbone={type: wrong, tensor: true}") == "the backbone gave a Tensor, expected Features"
+    assert "but its `output` says" in refusal("backbone={type: wrong, tensor: false}")
+
+
+@pytest.mark.parametrize("flat", ["true", "false"])
+def test_a_mask_of_the_wrong_shape_or_type(refusal: Refusal, flat: str) -> None:
+    message = refusal(f"tasks.0.mask={{type: wrong, flat: {flat}}}")
+    assert message.startswith("a loss mask gave torch.")
+    assert message.endswith(": (batch, tasks)")
+
+
+@pytest.mark.parametrize(
+    ("label", "found"),
+    [(float("nan"), "nan"), ("", "an empty text"), (["a"], "['a']")],
+    ids=["nan", "empty", "list"],
+)
+def test_a_loader_s_labels_are_checked(label: Any, found: str) -> None:
+    with pytest.raises(MtlError) as caught:
+        Corpus(ids=["a", "b"], inputs=["x", "y"], labels={"t": ["good", label]}, parts=["train"] * 2)
+    expected = "expected a text or a number (a missing label is None)"
+    assert str(caught.value) == f"example b: the label 't' is {found}, {expected}"
+
+
+def test_a_loader_s_parts_are_checked() -> None:
+    with pytest.raises(MtlError, match="into the part 'dev'; parts are train, validation, test"):
+        Corpus(ids=["a"], inputs=["x"], labels={}, parts=["dev"])  # type: ignore[list-item]
+
+
+def test_a_test_part_that_the_splitter_made_can_be_evaluated(toy_experiment: Path, tmp_path: Path) -> None:
+    changes = ["split={type: stratified, validation: 0.2, test: 0.2}"]
+    report = run_experiment(load_experiment(toy_experiment, changes).config, str(tmp_path / "run"))
+    again = evaluate_test_part(load_run(str(tmp_path / "run")))
+    assert again.examples == len(report.prepared.split.test) > 0
+    assert again.scores == report.scores["test"]
+
+
+def test_equal_shares_are_equal_numbers(toy_experiment: Path, tmp_path: Path) -> None:
+    run_experiment(load_experiment(toy_experiment).config, tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for split in metrics["splits"].values():
+        for score in [*split["tasks"].values(), split["overall"]]:
+            assert score["accuracy"] == score["correct"] / score["n"]

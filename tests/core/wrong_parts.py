@@ -1,0 +1,86 @@
+"""A plugin whose parts are wrong, each in the way that it is told to be."""
+
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec, LossMaskSpec, hookimpl
+
+
+class _Gives(nn.Module):
+    """A head that gives whatever it is told to."""
+
+    def __init__(self, width: int, outputs: int, what: str) -> None:
+        super().__init__()
+        self.layer, self.what = nn.Linear(width, outputs), what
+
+    def forward(self, features: Features) -> Any:
+        good = self.layer(features.values)
+        return {
+            "length": good.unsqueeze(1).expand(-1, 3, -1),
+            "one row": good[:1],
+            "too wide": torch.cat([good, good], dim=1),
+            "nothing": None,
+            "tuple": (good, good),
+            "classes": good.argmax(dim=1),
+        }[self.what]
+
+
+class WrongHead(HeadSpec):
+    """A head that is wrong."""
+
+    type: Literal["wrong"] = "wrong"
+    what: str
+    """How it is wrong."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Make it, or not even that."""
+        return None if self.what == "no module" else _Gives(inputs.width, outputs, self.what)  # type: ignore[return-value]
+
+
+class WrongBackbone(BackboneSpec):
+    """A backbone that is wrong."""
+
+    type: Literal["wrong"] = "wrong"
+    tensor: bool
+    """Whether it gives a tensor instead of features."""
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        """Make it."""
+        tensor = self.tensor
+
+        class Module(nn.Module):
+            output = FeatureShape(inputs.width + 1, inputs.sequence)
+
+            def forward(self, features: Features) -> Any:
+                return features.values if tensor else features
+
+        return Module()
+
+
+class WrongMask(LossMaskSpec):
+    """A mask that is wrong."""
+
+    type: Literal["wrong"] = "wrong"
+    flat: bool
+    """Whether it has one dimension instead of floats."""
+
+    def build(self, spaces: Any) -> Any:
+        """Make it."""
+        return lambda targets: targets[:, 0] >= 0 if self.flat else (targets >= 0).float()
+
+
+@hookimpl
+def mtl_heads() -> list[type[HeadSpec]]:
+    return [WrongHead]
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [WrongBackbone]
+
+
+@hookimpl
+def mtl_loss_masks() -> list[type[LossMaskSpec]]:
+    return [WrongMask]
