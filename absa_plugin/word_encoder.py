@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from spacy.attrs import IS_PUNCT, IS_SPACE, LIKE_NUM, LOWER
+from spacy.language import Language
 from torch import nn
 
 from absa_plugin.pipelines import load_pipeline
@@ -24,8 +25,10 @@ from mtl_core.errors import MtlError
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<padding>", "<unknown>"]
-FORGET_AFTER = 500_000
+FORGET_AFTER = 30_000
 """Distinct words after which the tokenizer is loaded afresh, so that a long stream needs bounded memory."""
+KEPT_VECTORS = 20_000
+"""Vectors of unseen words that are kept at hand; more are forgotten and looked up again."""
 MAX_CHARACTERS = 100_000
 """Where a text is cut before it is tokenised; spaCy refuses a million."""
 LONG_CHUNK = re.compile(r"\S{200}(?=\S)")
@@ -87,18 +90,28 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self._drop = drop
         self._word_dropout = word_dropout
         self._max_tokens = max_tokens
-        self._load()
+        self._words: list[str] = []
+        self._rows: dict[int, int] = {}
+        self._loaded: Language | None = None
+        self._vectors: dict[str, NDArray[np.float32]] = {}
         self._pretrained = self._nlp.vocab.vectors_length > 0
         if not self._pretrained and not tune:
             raise MtlError(f"encoder.tune: '{pipeline}' has no word vectors, so they must be tuned (tune: true)")
         self._width = self._nlp.vocab.vectors_length or dimensions
-        self._words: list[str] = []
-        self._rows: dict[int, int] = {}
 
-    def _load(self) -> None:
-        self._nlp = load_pipeline(self._pipeline)
-        self._first_size = len(self._nlp.vocab)
-        self._stops = {self._nlp.vocab.strings.add(word) for word in STOP_WORDS}
+    @property
+    def _nlp(self) -> Language:
+        """The pipeline, loaded when it is needed."""
+        if self._loaded is None:
+            self._loaded = load_pipeline(self._pipeline)
+            self._first_size = len(self._loaded.vocab)
+            self._stops = {self._loaded.vocab.strings.add(word) for word in STOP_WORDS}
+            self._rows = self._index(self._words)
+        return self._loaded
+
+    def release(self) -> None:
+        """Let the pipeline go: 130 MB for `en_core_web_md`. Vectors of words met so far are kept."""
+        self._loaded = None
 
     def parse(self, inputs: Sequence[Any]) -> list[ParsedText]:
         """Tokenise at the speed of `nlp.tokenizer.pipe`."""
@@ -106,8 +119,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
             if not isinstance(value, str):
                 raise MtlError(f"the encoder 'spacy' reads texts, found {type(value).__name__}")
         if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
-            self._load()
-            self._rows = self._index(self._words)
+            self.release()
         texts = [LONG_CHUNK.sub(r"\g<0> ", text[:MAX_CHARACTERS]) for text in inputs]
         return [
             ParsedText(text, self._keep(doc)[1])
@@ -140,7 +152,8 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self.__dict__.pop("_spelling", None)
 
     def _index(self, words: Sequence[str]) -> dict[int, int]:
-        add = self._nlp.vocab.strings.add
+        nlp = self._loaded or self._nlp  # while the pipeline is being loaded, `_nlp` asks for this index
+        add = nlp.vocab.strings.add
         return {add(word): row for row, word in enumerate(words) if row >= len(SPECIAL)}
 
     @cached_property
@@ -154,6 +167,8 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         """Look words up; a text without any word becomes one unknown word."""
         rows = self._rows
         items = []
+        if len(self._vectors) > KEPT_VECTORS:
+            self._vectors.clear()
         for text in parsed:
             ids = [rows.get(word, -1) for word in text.words.tolist()] or [UNKNOWN]
             unseen: dict[str, int] = {}
@@ -166,6 +181,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
 
     def _row_of_unseen(self, word: str, unseen: dict[str, int]) -> int:
         if self._pretrained and self._nlp.vocab.has_vector(word):
+            self._vector(word)
             return len(self._words) + unseen.setdefault(word, len(unseen))
         near = self._spelling.nearest(word)
         return self._rows[self._nlp.vocab.strings[near]] if near else UNKNOWN
@@ -191,8 +207,9 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return TokenBatch(torch.from_numpy(ids), lengths, torch.from_numpy(extra.astype(np.float32)))
 
     def _vector(self, word: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._nlp.vocab.get_vector(word)
-        return vector
+        if word not in self._vectors:  # a copy: a view would keep the whole table alive after `release`
+            self._vectors[word] = np.array(self._nlp.vocab.get_vector(word), dtype=np.float32)
+        return self._vectors[word]
 
     def input_layer(self) -> nn.Module:
         """A table of word vectors: the pipeline's, or random ones."""
@@ -200,7 +217,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         known = range(len(SPECIAL), len(self._words)) if self._pretrained else ()
         found = [row for row in known if self._has_vector(self._words[row])]
         if found:
-            vectors = np.stack([self._vector(self._words[row]) for row in found])
+            vectors = np.stack([self._nlp.vocab.get_vector(self._words[row]) for row in found])
             table[found] = torch.from_numpy(vectors)
             mean = table[found].mean(dim=0)
             table[UNKNOWN] = mean

@@ -57,6 +57,9 @@ class Encoder(ABC, Generic[Parsed, Item]):
         Called once a network, after `fit` or `restore`.
         """
 
+    def release(self) -> None:
+        """Let go of large resources. Called before training; what is needed later must be loaded again."""
+
     def tokens(self, parsed: Parsed) -> list[str]:
         """The pieces of an input that attention weights belong to, as a person wrote them."""
         return []

@@ -171,6 +171,7 @@ def _train(
     view: TrainingView,
 ) -> tuple[MultiTaskNetwork, TrainingResult]:
     network = build_network(config, prepared.encoder, prepared.groups)
+    prepared.encoder.release()
     objective = Objective(prepared.groups, config.weighting)
     higher = check_selection(config.training.select, prepared.tasks)
 
