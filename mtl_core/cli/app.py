@@ -142,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Waiting threads of torch would otherwise spin for long. Two trainings at once on two cores took 75 s so, and
     # take 13 s with this; one alone, 9 s with either. torch reads it when imported, so it has to be said before.
     os.environ.setdefault("GOMP_SPINCOUNT", "300")
+    # Kernels are compiled for each shape of batch, and 1,024 of them kept would be 250 MB.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     try:
         app(args=arguments)
     except MtlError as error:
