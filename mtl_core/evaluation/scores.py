@@ -95,7 +95,7 @@ def _measure(metric: MetricSpec, task: LearnedTask, outputs: torch.Tensor, targe
 def _exact_share(value: float, n: int) -> float:
     """Undo the rounding of 32 bits in a share of n labels, so that equal results are equal numbers."""
     count = round(value * n)
-    return count / n if abs(value * n - count) < 1e-4 * n else value
+    return count / n if abs(value * n - count) < 1e-6 * n else value
 
 
 def pool(scores: Sequence[TaskScore]) -> TaskScore:
