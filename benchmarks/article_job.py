@@ -16,7 +16,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The training file stands in for the test file, so that the job evaluates as much as the article's does.
         command = [mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
-                   "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
+                   "--set", f"data.test={TRAIN}", "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
         start = perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seconds = perf_counter() - start
