@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from spacy.attrs import IS_PUNCT, IS_SPACE, LIKE_NUM, LOWER
 from spacy.language import Language
 from torch import nn
 
+from absa_plugin.parsed_text import ParsedText, readable, tokenise
 from absa_plugin.pipelines import load_pipeline
 from absa_plugin.spelling import SpellingIndex
 from absa_plugin.stop_words import STOP_WORDS
@@ -29,23 +29,6 @@ FORGET_AFTER = 30_000
 """Distinct words after which the tokenizer is loaded afresh, so that a long stream needs bounded memory."""
 KEPT_VECTORS = 20_000
 """Vectors of unseen words that are kept at hand; more are forgotten and looked up again."""
-MAX_CHARACTERS = 100_000
-"""Where a text is cut before it is tokenised; spaCy refuses a million."""
-LONG_CHUNK = re.compile(r"\S{200}(?=\S)")
-"""What no space interrupts for so long gets one: spaCy needs minutes for 100,000 exclamation marks in a row."""
-
-
-@dataclass(frozen=True)
-class ParsedText:
-    """A tokenised text.
-
-    Attributes:
-        text: The text.
-        words: `(tokens,)`, uint64: spaCy's hashes of the lower-cased words that were kept.
-    """
-
-    text: str
-    words: NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -114,17 +97,16 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self._loaded = None
 
     def parse(self, inputs: Sequence[Any]) -> list[ParsedText]:
-        """Tokenise at the speed of `nlp.tokenizer.pipe`."""
-        for value in inputs:
-            if not isinstance(value, str):
-                raise MtlError(f"the encoder 'spacy' reads texts, found {type(value).__name__}")
-        if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
+        """Tokenise texts; of a list of words, each is a token already.
+
+        Raises:
+            MtlError: If an input is neither.
+        """
+        texts = [readable(value) for value in inputs]
+        if self._words and len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
             self.release()
-        texts = [LONG_CHUNK.sub(r"\g<0> ", text[:MAX_CHARACTERS]) for text in inputs]
-        return [
-            ParsedText(text, self._keep(doc)[1])
-            for text, doc in zip(texts, self._nlp.tokenizer.pipe(texts), strict=True)
-        ]
+        nlp = self._nlp
+        return [ParsedText(text, self._keep(tokenise(nlp, text))[1]) for text in texts]
 
     def _keep(self, doc: Any) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         """Say which tokens are kept (before the cut), and give the words of those that are."""
@@ -142,7 +124,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         """Whether no token is left."""
         return len(parsed.words) == 0
 
-    def fit(self, parsed: Sequence[ParsedText]) -> None:
+    def fit(self, parsed: Iterable[ParsedText]) -> None:
         """Take the training words as vocabulary, in the order of their frequency."""
         counts = Counter(word for text in parsed for word in text.words.tolist())
         strings = self._nlp.vocab.strings
@@ -173,11 +155,19 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
             ids = [rows.get(word, -1) for word in text.words.tolist()] or [UNKNOWN]
             unseen: dict[str, int] = {}
             if -1 in ids:
+                strings = self._strings(text)
                 for place, row in enumerate(ids):
                     if row == -1:
-                        ids[place] = self._row_of_unseen(self._nlp.vocab.strings[int(text.words[place])], unseen)
+                        ids[place] = self._row_of_unseen(strings[int(text.words[place])], unseen)
             items.append(TextItem(np.array(ids, dtype=np.int32), tuple(unseen)))
         return items
+
+    def _strings(self, text: ParsedText) -> Any:
+        """The pipeline's table from hashes to words; it may have been loaded afresh since the text was parsed."""
+        strings = self._nlp.vocab.strings
+        if any(int(word) not in strings for word in text.words):
+            tokenise(self._nlp, text.text)
+        return strings
 
     def _row_of_unseen(self, word: str, unseen: dict[str, int]) -> int:
         if self._pretrained and self._nlp.vocab.has_vector(word):
@@ -227,12 +217,44 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         table[PADDING] = 0
         return WordVectors(table, self._tune, self._word_dropout, UNKNOWN)
 
+    def words(self, parsed: ParsedText) -> list[str]:
+        """The words that were given; of a text, its tokens but for white space."""
+        return self._written(parsed)[0]
+
+    def places(self, parsed: ParsedText) -> list[int]:
+        """The words that were not dropped; none where none is left: the unknown word is none of them."""
+        places: list[int] = np.flatnonzero(self._written(parsed)[1])[: self._max_tokens].tolist()
+        return places
+
     def tokens(self, parsed: ParsedText) -> list[str]:
         """The words as they were written; one unknown word where none is left, as `encode` has it."""
-        doc = self._nlp.tokenizer(parsed.text)
+        words, kept = self._written(parsed)
+        left = [word for word, keep in zip(words, kept, strict=True) if keep]
+        return left[: self._max_tokens] or [SPECIAL[UNKNOWN]]
+
+    def _written(self, parsed: ParsedText) -> tuple[list[str], NDArray[np.bool_]]:
+        """Words as they were written, and which of them are kept (before the cut)."""
+        doc = tokenise(self._nlp, parsed.text)
         kept, _ = self._keep(doc)
-        words = [token.text for token, keep in zip(doc, kept, strict=True) if keep]
-        return words[: self._max_tokens] or [SPECIAL[UNKNOWN]]
+        if not isinstance(parsed.text, str):
+            return list(parsed.text), kept
+        visible = np.array([not token.is_space for token in doc], dtype=bool)
+        return [token.text for token in doc if not token.is_space], kept[visible]
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The training words, frequent ones first."""
+        return self._words[len(SPECIAL) :]
+
+    def token_ids(self, inputs: TokenBatch) -> torch.Tensor:
+        """Places in `vocabulary`; -1 for padding, unknown words and those that training never saw."""
+        known = (inputs.ids >= len(SPECIAL)) & (inputs.ids < len(self._words))
+        return torch.where(known, inputs.ids - len(SPECIAL), -1)
+
+    def hide(self, inputs: TokenBatch, hidden: torch.Tensor) -> TokenBatch:
+        """Read hidden tokens as unknown words."""
+        ids = inputs.ids.masked_fill(hidden & (inputs.ids != PADDING), UNKNOWN)
+        return replace(inputs, ids=ids)
 
     def state(self) -> dict[str, Any]:
         """The vocabulary."""

@@ -3,8 +3,8 @@
 import importlib
 import sys
 
-SHORT = ("command_line", "labels", "article_job", "training_loop", "many_tasks", "prediction")
-LONG = ("accuracy",)
+SHORT = ("command_line", "labels", "article_job", "training_loop", "many_tasks", "architectures", "prediction")
+LONG = ("accuracy", "auxiliary", "table_memory")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or SHORT:

@@ -21,7 +21,7 @@ def main() -> None:
     usable = np.ones(len(corpus), dtype=bool)
     worst = []
     for seed in range(10):
-        split = split_corpus(corpus, usable, list(corpus.labels), Stratified(), seed)
+        split = split_corpus(corpus, usable, corpus.labels, Stratified(), seed)
         assert split.worst is not None
         worst.append(split.worst.points)
     print(f"worst (task, class) share, training against validation, 10 seeds: at most {max(worst):.2f} points")

@@ -8,15 +8,18 @@ from accelerate import Accelerator
 
 from absa_plugin.attention import Attention
 from absa_plugin.recurrent import BiLSTM
+from mtl_core.builtins.architectures import HardSharing
 from mtl_core.builtins.backbones import Identity
-from mtl_core.builtins.classification import Classification
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
+from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.weightings import Static
 from mtl_core.config.experiment import NamedTask
+from mtl_core.data.label_space import FoundLabels
+from mtl_core.model.architecture import NetworkParts, build_backbone
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.specs import BackboneSpec
+from mtl_core.specs import ArchitectureSpec, BackboneSpec
 from mtl_core.training.batches import Batch
 from mtl_core.training.groups import group_tasks, learn_task
 from mtl_core.training.objective import Objective
@@ -33,7 +36,7 @@ def main() -> None:
 
 
 def _compare(title: str, backbone: BackboneSpec, width: int) -> None:
-    steps = {tasks: _make_step(tasks, backbone, width) for tasks in (5, 20, 100)}
+    steps = {tasks: make_step(tasks, backbone, width) for tasks in (5, 20, 100)}
     times: dict[int, list[float]] = {tasks: [] for tasks in steps}
     for _ in range(STEPS):
         for tasks, step in steps.items():
@@ -57,24 +60,29 @@ class _FixedFeatures(torch.nn.Module):
         return Features(values * self.scale, torch.ones(values.shape[:2], dtype=torch.bool))
 
 
-def _make_step(tasks: int, spec: BackboneSpec, width: int) -> Callable[[], object]:
-    """Make a whole training step: forward, masked losses, backward, optimizer."""
+def make_step(
+    tasks: int, spec: BackboneSpec, width: int, architecture: ArchitectureSpec | None = None
+) -> Callable[[], object]:
+    """Make a whole training step: forward, masked losses, backward, optimizer. Hard sharing is the default."""
+    architecture = architecture or HardSharing()
     torch.manual_seed(0)
-    names = [str(label) for label in range(CLASSES)]
-    kind = Classification(classes=names)
+    labels = [str(label) for label in range(CLASSES)]
+    kind = Classification(classes=labels)
     learned = [
-        learn_task(NamedTask(name=f"task {i}", kind=kind, head=Attention(), mask=Observed()), names, names)
+        learn_task(
+            NamedTask(name=f"task {i}", kind=kind, head=Attention(), mask=Observed()), FoundLabels(labels, labels)
+        )
         for i in range(tasks)
     ]
-    groups = group_tasks(learned)
-    inputs = _FixedFeatures(width)
-    backbone = spec.build(inputs.output)
-    shape = FeatureShape(WIDTH, sequence=True)
-    network = MultiTaskNetwork(inputs, backbone, [group.build_heads(shape) for group in groups])
+    groups = group_tasks(learned, alone=architecture.own_features)
+    parts = NetworkParts(lambda: _FixedFeatures(width), lambda shape: build_backbone(spec, shape))
+    body = architecture.build(parts, [task.name for task in learned])
+    network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups])
     objective = Objective(groups, Static())
     accelerator = Accelerator()
     optimizer = accelerator.prepare(Adam().build(network.parameters()))
     targets = torch.randint(0, CLASSES, (BATCH, tasks))
     targets[torch.rand(targets.shape) < 0.5] = -1
-    batch = Batch(torch.randn(BATCH, LENGTH, width), [targets])
+    tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
+    batch = Batch(torch.randn(BATCH, LENGTH, width), tables, [None] * len(groups))
     return lambda: training_step(accelerator, network, objective, optimizer, batch, None)

@@ -14,6 +14,7 @@ from mtl_core.runs.run import SilentView
 from mtl_core.training.batches import epoch_order
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
+from mtl_core.training.order import training_order
 
 ROUNDS = 5
 
@@ -41,7 +42,7 @@ def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
         network,
         objective,
         prepared.examples,
-        prepared.split.train,
+        training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths),
         1,
         Accelerator(),
         None,
@@ -72,7 +73,7 @@ def _time_bare(config: ExperimentConfig, prepared: Prepared) -> float:
             if valid.any():
                 total = total + F.cross_entropy(output.outputs[valid, task], targets[valid, task], reduction="sum")
                 labels += int(valid.sum())
-        (total / labels).backward()
+        (total / labels).backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimizer.step()

@@ -81,5 +81,20 @@ def mtl_schedules() -> Sequence[type[specs.ScheduleSpec]]:  # type: ignore[empty
 
 
 @hookspec
+def mtl_architectures() -> Sequence[type[specs.ArchitectureSpec]]:  # type: ignore[empty-body]
+    """Say how backbones and heads are joined: which parameters the tasks share, and how."""
+
+
+@hookspec
+def mtl_samplings() -> Sequence[type[specs.SamplingSpec]]:  # type: ignore[empty-body]
+    """Say from which data set the next batch comes, where there are several."""
+
+
+@hookspec
+def mtl_auxiliary_tasks() -> Sequence[type[specs.AuxiliarySpec]]:  # type: ignore[empty-body]
+    """Derive further tasks from the data, which are there to help the others."""
+
+
+@hookspec
 def mtl_experiments() -> Path:  # type: ignore[empty-body]
     """Name a folder of experiments (`NAME.yaml`) that can be run by name."""

@@ -41,5 +41,8 @@ SEAMS: dict[str, Seam] = {
         Seam("weightings", "weighting", specs.WeightingSpec),
         Seam("optimizers", "optimizer", specs.OptimizerSpec),
         Seam("schedules", "schedule", specs.ScheduleSpec),
+        Seam("architectures", "architecture", specs.ArchitectureSpec),
+        Seam("samplings", "sampling strategy", specs.SamplingSpec),
+        Seam("auxiliary_tasks", "auxiliary task", specs.AuxiliarySpec),
     )
 }

@@ -10,8 +10,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from pydantic import Field, NonNegativeFloat, SerializeAsAny
+
+from mtl_core.config.by_registry import SeamMark, by_registry, default_type
 from mtl_core.config.strict import StrictModel
 from mtl_core.errors import MtlError
 
@@ -22,15 +25,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from mtl_core.data.corpus import Corpus, Label
+    from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+    from mtl_core.data.corpus import Corpus
     from mtl_core.data.encoder import Encoder
-    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.data.label_space import FoundLabels, LabelSpace
     from mtl_core.data.splitting import SplitUnits
+    from mtl_core.model.architecture import Architecture, NetworkParts
     from mtl_core.model.features import FeatureShape
     from mtl_core.model.heads import HeadGroup
     from mtl_core.training.kinds import TaskKind
     from mtl_core.training.losses import LossMask
     from mtl_core.training.weighting import Weighting
+
+
+Level = Literal["example", "token"]
+"""Whether there is one label (and one output) an example, or one a token."""
 
 
 class Spec(StrictModel):
@@ -54,6 +63,9 @@ class Spec(StrictModel):
 
 class LoaderSpec(Spec):
     """Reads files into a `Corpus`."""
+
+    reads_json_lines: ClassVar[bool] = False
+    """Whether `load_file` reads `.jsonl` files. Objects that have a `text` are read without it by `mtl predict`."""
 
     @abstractmethod
     def load(self) -> Corpus:
@@ -126,13 +138,16 @@ class BackboneSpec(Spec):
 class HeadSpec(Spec):
     """Builds the part of the network that belongs to one task, or to a group of like tasks."""
 
+    level: ClassVar[Level] = "example"
+    """Whether the module gives outputs an example, `(batch, outputs)`, or a token, `(batch, length, outputs)`."""
+
     @abstractmethod
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's module, from `Features` to a tensor `(batch, outputs)` or a `HeadOutput`.
+        """Make one task's module, from `Features` to a tensor of outputs (see `level`) or a `HeadOutput`.
 
         Args:
             inputs: What the backbone gives.
-            outputs: How many numbers the task needs for an example.
+            outputs: How many numbers the task needs for an example, or for a token.
         """
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
@@ -162,6 +177,8 @@ class LossMaskSpec(Spec):
     @abstractmethod
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
         """Make a function from targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`.
+
+        For tasks that label tokens, it is from `(batch, tasks, length)` to a tensor of that shape.
 
         Args:
             spaces: The label space of each task, in the order of the targets' columns.
@@ -195,8 +212,10 @@ class MetricSpec(Spec):
         return self.type.replace("-", "_")
 
     def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
-        """Say which rows `(n,)` of the targets this metric looks at; all by default."""
-        return targets >= 0
+        """Say which rows `(n,)` of the targets `(n, ...)`, all of them labelled, it looks at; all by default."""
+        import torch
+
+        return torch.ones(len(targets), dtype=torch.bool, device=targets.device)
 
     @abstractmethod
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
@@ -206,9 +225,18 @@ class MetricSpec(Spec):
 class TaskKindSpec(Spec):
     """Says what a label is."""
 
+    level: ClassVar[Level] = "example"
+    """Whether an example has one label, or each of its tokens has one."""
+    reads_inputs: ClassVar[bool] = False
+    """Whether labels are made from the inputs themselves, so that no label column is needed."""
+
     @abstractmethod
-    def space(self, labels: Iterable[Label], excluded: frozenset[str]) -> LabelSpace:
-        """Make the label space, from the declaration or from the training labels that were found."""
+    def space(self, found: FoundLabels) -> LabelSpace:
+        """Make the label space, from the declaration or from what was found.
+
+        Raises:
+            MtlError: If the labels do not make a task of this kind.
+        """
 
     @abstractmethod
     def restore_space(self, state: Mapping[str, Any]) -> LabelSpace:
@@ -220,8 +248,56 @@ class TaskKindSpec(Spec):
 
         Args:
             space: The label space.
-            counts: How often each class stands in the training labels, masked labels left out.
+            counts: How often each class stands in the training labels, masked labels left out; empty for numbers.
         """
+
+
+class ArchitectureSpec(Spec):
+    """Says how backbones and heads are joined."""
+
+    own_features: ClassVar[bool] = True
+    """Whether each task reads features of its own (soft sharing), or all read the same (hard sharing)."""
+
+    @abstractmethod
+    def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
+        """Make the module from a batch of inputs to the features that heads read.
+
+        Args:
+            parts: Makes input layers and backbones.
+            tasks: The tasks' names.
+        """
+
+
+class SamplingSpec(Spec):
+    """Says from which data set the next batch comes, where there are several."""
+
+    @abstractmethod
+    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+        """Give each data set's share of the draws; they are brought to a sum of 1.
+
+        Args:
+            batches: How many batches each data set's training examples make.
+            progress: Where the run stands, from 0 (first step) to 1 (last).
+        """
+
+    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+        """Say for every step of a run which data set its batch comes from.
+
+        Drawn shares follow the stated ones at every moment (they differ by about one draw a data set at the end of
+        each window of draws), and the order within a window is random.
+
+        Args:
+            batches: How many batches each data set's training examples make; as many steps are an epoch.
+            steps: The steps, counted from the run's first.
+            total: Steps of the whole run.
+            seed: The only source of randomness.
+
+        Returns:
+            Shape `(len(steps),)`: places in `batches`.
+        """
+        from mtl_core.training.sampling import quota_draws
+
+        return quota_draws(lambda progress: self.shares(batches, progress), batches, steps, total, seed)
 
 
 class WeightingSpec(Spec):
@@ -246,13 +322,45 @@ class OptimizerSpec(Spec):
 
 
 class ScheduleSpec(Spec):
-    """Says how the learning rate moves over the steps of a run."""
+    """Says how a learning rate, or an auxiliary task's weight, moves over the steps of a run."""
 
     @abstractmethod
     def factor(self, step: int, total: int) -> float:
-        """Give what the learning rate is multiplied with.
+        """Give what it is multiplied with.
 
         Args:
             step: The step that is about to be taken, counted from 0.
             total: The number of steps that the run has.
+        """
+
+
+ScheduleField = Annotated[SerializeAsAny[ScheduleSpec], by_registry("schedules"), SeamMark("schedules")]
+
+
+class AuxiliarySpec(Spec):
+    """A task that is there to help the others: its labels are derived from the inputs or from other columns."""
+
+    name: str | None = Field(default=None, min_length=1)
+    """The auxiliary task's name; its type if left out."""
+    weight: NonNegativeFloat = 1.0
+    """How much its loss counts beside the main tasks'; at 0 it is not computed."""
+    schedule: ScheduleField = default_type("constant")
+    """How its weight moves over the run: `{type: linear}` lets it fall, `{type: constant, warm_up: 0.2}` rise."""
+    keep: bool = False
+    """Save its head with the model, so that `predict` answers it too."""
+
+    @property
+    def task_name(self) -> str:
+        """The auxiliary task's name."""
+        return self.name or self.type
+
+    @abstractmethod
+    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+        """Derive labels, and say what kind of task they make and which head learns it.
+
+        Args:
+            data: The examples, and which of them are training data: nothing may be learned from others.
+
+        Raises:
+            MtlError: If the labels cannot be had from this data.
         """

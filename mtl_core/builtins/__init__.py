@@ -1,19 +1,32 @@
 """The parts that come with the core. They register like anyone's plugin."""
 
 from mtl_core import specs
+from mtl_core.builtins.architectures import HardSharing, SoftSharing
 from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.class_weights import Balanced, GivenWeights, Unweighted
-from mtl_core.builtins.classification import Classification
 from mtl_core.builtins.encoders import ArrayEncoder
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.heads import Linear, SequenceDecoder, TokenLinear
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
-from mtl_core.builtins.losses import CrossEntropy, Focal
-from mtl_core.builtins.metrics import Accuracy, Confusion, MacroF1, RestrictedAccuracy
+from mtl_core.builtins.losses import AbsoluteError, CrossEntropy, Focal, Huber, SquaredError
+from mtl_core.builtins.metrics import Accuracy, Confusion, MacroF1, QuadraticKappa, RankDistance, RestrictedAccuracy
+from mtl_core.builtins.more_metrics import MAE, R2, RMSE, ExactMatch, MicroF1
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
+from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
 from mtl_core.builtins.splitters import KFold, Predefined, RandomSplit, Stratified
+from mtl_core.builtins.table import Table
+from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
+from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Reconstruction
+from mtl_core.builtins.task_kinds.multilabel import MultiLabel
+from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
+from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
 from mtl_core.builtins.weightings import ByLabels, Static
 from mtl_core.hookspecs import hookimpl
+
+
+@hookimpl
+def mtl_loaders() -> list[type[specs.LoaderSpec]]:
+    return [Table]
 
 
 @hookimpl
@@ -33,17 +46,28 @@ def mtl_backbones() -> list[type[specs.BackboneSpec]]:
 
 @hookimpl
 def mtl_heads() -> list[type[specs.HeadSpec]]:
-    return [Linear]
+    return [Linear, TokenLinear, SequenceDecoder]
 
 
 @hookimpl
 def mtl_task_kinds() -> list[type[specs.TaskKindSpec]]:
-    return [Classification]
+    return [
+        Binary,
+        Classification,
+        MultiLabel,
+        Ordinal,
+        Regression,
+        TokenTagging,
+        TokenRegression,
+        Reconstruction,
+        MaskedTokens,
+        BagOfWords,
+    ]
 
 
 @hookimpl
 def mtl_losses() -> list[type[specs.LossSpec]]:
-    return [CrossEntropy, Focal]
+    return [CrossEntropy, Focal, SquaredError, AbsoluteError, Huber]
 
 
 @hookimpl
@@ -58,7 +82,19 @@ def mtl_class_weights() -> list[type[specs.ClassWeightsSpec]]:
 
 @hookimpl
 def mtl_metrics() -> list[type[specs.MetricSpec]]:
-    return [Accuracy, MacroF1, Confusion, RestrictedAccuracy]
+    return [
+        Accuracy,
+        MacroF1,
+        Confusion,
+        RestrictedAccuracy,
+        RankDistance,
+        QuadraticKappa,
+        MicroF1,
+        ExactMatch,
+        MAE,
+        RMSE,
+        R2,
+    ]
 
 
 @hookimpl
@@ -74,3 +110,13 @@ def mtl_optimizers() -> list[type[specs.OptimizerSpec]]:
 @hookimpl
 def mtl_schedules() -> list[type[specs.ScheduleSpec]]:
     return [Constant, LinearDecay, Cosine]
+
+
+@hookimpl
+def mtl_architectures() -> list[type[specs.ArchitectureSpec]]:
+    return [HardSharing, SoftSharing]
+
+
+@hookimpl
+def mtl_samplings() -> list[type[specs.SamplingSpec]]:
+    return [Proportional, Uniform, RoundRobin, Temperature, Annealed]

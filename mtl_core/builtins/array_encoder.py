@@ -1,6 +1,6 @@
 """Arrays as inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,9 @@ class StandardisedArrays(Encoder[Row, Row]):
             rows.append(row)
         return rows
 
-    def fit(self, parsed: Sequence[Row]) -> None:
+    def fit(self, parsed: Iterable[Row]) -> None:
         """Learn mean and deviation; a column that never changes is left alone."""
-        table = np.stack(parsed)
+        table = np.stack(list(parsed))
         self._mean = np.zeros(table.shape[1], dtype=np.float32)
         self._scale = np.ones(table.shape[1], dtype=np.float32)
         if self.standardise:

@@ -1,12 +1,12 @@
-"""The head that fits any features."""
+"""Heads that fit any features."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from mtl_core.specs import HeadSpec
+from mtl_core.specs import HeadSpec, Level
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from mtl_core.model.features import FeatureShape
 
 
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Linear(HeadSpec):
     """One linear layer; over a sequence, on the mean of its tokens."""
 
     type: Literal["linear"] = "linear"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Rate = 0.0
     """Dropout before the layer."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
@@ -26,3 +29,41 @@ class Linear(HeadSpec):
         from mtl_core.builtins.modules import LinearHead
 
         return LinearHead(inputs, outputs, self.dropout)
+
+
+class TokenLinear(HeadSpec):
+    """One linear layer for every token, for tasks that label tokens."""
+
+    type: Literal["token-linear"] = "token-linear"
+    level: ClassVar[Level] = "token"
+    dropout: Rate = 0.0
+    """Dropout before the layer."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Make one task's layer.
+
+        Raises:
+            MtlError: If the features are no sequence.
+        """
+        from mtl_core.builtins.token_heads import TokenLinearHead
+
+        return TokenLinearHead(inputs, outputs, self.dropout)
+
+
+class SequenceDecoder(HeadSpec):
+    """A recurrent decoder that unfolds the mean of the tokens into a sequence again (Srivastava et al., 2015)."""
+
+    type: Literal["sequence-decoder"] = "sequence-decoder"
+    level: ClassVar[Level] = "token"
+    hidden_dim: PositiveInt = 128
+    """Width of the decoder."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Make one task's decoder.
+
+        Raises:
+            MtlError: If the features are no sequence.
+        """
+        from mtl_core.builtins.token_heads import SequenceDecoderHead
+
+        return SequenceDecoderHead(inputs, outputs, self.hidden_dim)

@@ -20,13 +20,8 @@ class Observed(LossMaskSpec):
     type: Literal["observed"] = "observed"
 
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
-        """Make the mask: a label is there if none of its numbers is missing (-1 for classes, NaN for numbers)."""
-
-        def mask(targets: torch.Tensor) -> torch.Tensor:
-            present = ~targets.isnan() if targets.is_floating_point() else targets >= 0
-            return present if present.ndim == 2 else present.flatten(2).all(dim=2)
-
-        return mask
+        """Make the mask: the label space knows how a missing label is written."""
+        return spaces[0].observed
 
 
 class ExcludeLabels(LossMaskSpec):
@@ -44,20 +39,20 @@ class ExcludeLabels(LossMaskSpec):
         """Make the mask: one look-up of each code in a small table."""
         import torch
 
-        from mtl_core.data.label_space import ClassSpace
+        from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
         from mtl_core.errors import MtlError
 
         kept = []
         for space in spaces:
-            if not isinstance(space, ClassSpace):
-                raise MtlError("the mask 'exclude-labels' is for tasks with classes only")
+            if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
+                raise MtlError("the mask 'exclude-labels' is for tasks with one class a label")
             # A named label may be a declared class too; then it has an output, but does not count either.
             kept.append([name not in self.labels for name in space.classes])
         codes = max(map(len, kept)) + 1  # the last one stands for all codes that are no class
         table = torch.tensor([[*row, *[False] * (codes - len(row))] for row in kept])
 
         def mask(targets: torch.Tensor) -> torch.Tensor:
-            tasks = torch.arange(len(spaces), device=targets.device)
+            tasks = torch.arange(len(spaces), device=targets.device).view(1, -1, *[1] * (targets.ndim - 2))
             return (targets >= 0) & table.to(targets.device)[tasks, targets.clamp(0, codes - 1)]
 
         return mask

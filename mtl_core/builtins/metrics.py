@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def _classes(space: LabelSpace, metric: MetricSpec) -> ClassSpace:
-    from mtl_core.data.label_space import ClassSpace
+    from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
 
-    if not isinstance(space, ClassSpace):
-        raise MtlError(f"the metric '{metric.type}' is for tasks with classes only")
+    if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
+        raise MtlError(f"the metric '{metric.type}' is for tasks with one class a label")
     return space
 
 
@@ -106,3 +106,31 @@ class RestrictedAccuracy(MetricSpec):
         from mtl_core.builtins.restricted_accuracy import RestrictedArgmaxAccuracy
 
         return RestrictedArgmaxAccuracy(self._codes(space))
+
+
+class RankDistance(MetricSpec):
+    """Mean distance between the predicted and the true class of an order, in steps."""
+
+    type: Literal["rank-distance"] = "rank-distance"
+    pooled: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Mean absolute difference of codes."""
+        from mtl_core.builtins.metric_modules import MeanRankDistance
+
+        _classes(space, self)
+        return MeanRankDistance()
+
+
+class QuadraticKappa(MetricSpec):
+    """Agreement beyond chance, by which far misses count more (Cohen, 1968)."""
+
+    type: Literal["quadratic-kappa"] = "quadratic-kappa"
+    pooled: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Quadratically weighted kappa; undefined if all labels and predictions are one class."""
+        from torchmetrics.classification import MulticlassCohenKappa
+
+        return MulticlassCohenKappa(len(_classes(space, self).classes), weights="quadratic", validate_args=False)

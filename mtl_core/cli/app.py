@@ -27,6 +27,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as training.epochs=3. May be repeated."),
 ]
+DataSetOption = Annotated[
+    str | None,
+    typer.Option("--data-set", metavar="NAME", help="Of a run with several data sets: the one a file is like."),
+]
 PluginOption = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."),
@@ -63,13 +67,14 @@ def evaluate(
         Path | None,
         typer.Option(help="A labelled file of the loader's format; the run's own test part if left out."),
     ] = None,
+    data_set: DataSetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     plugin: PluginOption = None,
 ) -> None:
     """Score a run on labelled data."""
     from mtl_core.cli.reuse import evaluate_command
 
-    evaluate_command(path, data, as_json, plugin or [])
+    evaluate_command(path, data, data_set, as_json, plugin or [])
 
 
 @app.command()
@@ -83,6 +88,7 @@ def predict(
         Path | None,
         typer.Option("--input", help=".txt (a text a line), .jsonl (objects with a text), or the loader's format."),
     ] = None,
+    data_set: DataSetOption = None,
     output: Annotated[Path | None, typer.Option(help="Write JSON Lines to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
     attention: Annotated[
@@ -93,7 +99,27 @@ def predict(
     """Ask a run about new texts."""
     from mtl_core.cli.reuse import predict_command
 
-    predict_command(path, texts or [], file, output, as_json, attention, plugin or [])
+    predict_command(path, texts or [], file, data_set, output, as_json, attention, plugin or [])
+
+
+@app.command()
+def ablate(
+    experiment: ExperimentArgument,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to make, or to go on in; runs/NAME-ablation-NNN if left out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from the experiment's.")] = 3,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate over so many folds instead of the own split.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each if several.")] = 1,
+) -> None:
+    """Find out whether auxiliary tasks help: train without any, with each alone, and with all."""
+    from mtl_core.cli.ablate import ablate_command
+
+    ablate_command(experiment, settings or [], plugin or [], out, seeds, folds, jobs)
 
 
 @app.command()

@@ -32,8 +32,14 @@ def describe(config: ExperimentConfig) -> str:
         task.name if isinstance(task, NamedTask) else f"every label column that fits '{task.each}'"
         for task in config.tasks
     )
+    if config.auxiliary:
+        tasks += "; auxiliary tasks: " + ", ".join(spec.task_name for spec in config.auxiliary)
+    data = ", ".join(
+        loader.type if len(config.sources) == 1 else f"{name} ({loader.type})"
+        for name, loader in config.sources.items()
+    )
     return (
-        f"{config.name}: {config.data.type} data, {config.split.type} split, {config.encoder.type} encoder, "
+        f"{config.name}: {data} data, {config.split.type} split, {config.encoder.type} encoder, "
         f"{config.backbone.type} backbone; tasks: {tasks}"
     )
 

@@ -72,14 +72,20 @@ class ProgressView:
             self._bar = None
         line = f"  epoch {record.epoch}: loss {_mean(record.losses):.3f}"
         if record.score is not None:
-            figures = {
-                name.removesuffix(".accuracy"): value
-                for name, value in record.validation.items()
-                if name.endswith(".accuracy") and not name.startswith("overall.")
-            }
+            figures = _first_figures(record.validation)
             line += f" | validation {record.score:.4f}{'*' if best else ' '}"
             line += f" | {_figures(figures, worst=min)}" if figures else ""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _first_figures(validation: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Each task's main figure."""
+    figures: dict[str, float | None] = {}
+    for name, value in validation.items():
+        task = name.rpartition(".")[0]
+        if task != "overall":
+            figures.setdefault(task, value)
+    return figures
 
 
 def _mean(losses: Mapping[str, float | None]) -> float:

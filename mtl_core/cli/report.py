@@ -2,7 +2,8 @@
 
 from rich.console import Console
 
-from mtl_core.evaluation.table import score_table
+from mtl_core.evaluation.table import auxiliary_table, score_table
+from mtl_core.runs.cost import AuxiliaryCost
 from mtl_core.runs.run import RunReport
 
 
@@ -26,6 +27,9 @@ def print_report(console: Console, name: str, report: RunReport) -> None:
         if part in report.scores:
             console.print()
             console.print(score_table(report.scores[part], f"{name}: {part}"))
+    _print_auxiliary(console, name, report)
+    if report.started is not None:
+        console.print(f"\n{report.started.sentence()}", highlight=False, markup=False, soft_wrap=True)
     timing = report.timing
     console.print(
         f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s "
@@ -33,4 +37,30 @@ def print_report(console: Console, name: str, report: RunReport) -> None:
         highlight=False,
         markup=False,
         soft_wrap=True,
+    )
+
+
+def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
+    """Say what auxiliary tasks learned and what they cost; they count in no table above."""
+    part = next((part for part in ("validation", "test") if part in report.scores), None)
+    if part is not None and report.scores[part].auxiliary:
+        console.print()
+        console.print(auxiliary_table(report.scores[part].auxiliary, f"{name}: auxiliary tasks, {part}"))
+    for cost in report.costs:
+        console.print(_cost_line(cost), highlight=False, markup=False, soft_wrap=True)
+    if report.costs:
+        console.print(
+            "whether they help: `mtl ablate` trains with and without each of them",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _cost_line(cost: AuxiliaryCost) -> str:
+    more = cost.step_ms - cost.without_ms
+    share = 100 * more / cost.without_ms if cost.without_ms else 0.0
+    return (
+        f"auxiliary task {cost.name}: weight {cost.weight:g}, {cost.parameters:,} parameters, "
+        f"{more:+.1f} ms a step ({share:+.0f} % of {cost.without_ms:.1f} ms)"
     )

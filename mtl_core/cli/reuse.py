@@ -13,15 +13,19 @@ from mtl_core.atomic import write_atomically
 from mtl_core.errors import MtlError
 
 
-def evaluate_command(path: Path, data: Path | None, as_json: bool, plugins: Sequence[str]) -> None:
+def evaluate_command(
+    path: Path, data: Path | None, data_set: str | None, as_json: bool, plugins: Sequence[str]
+) -> None:
     """Score a run and print the table."""
+    if data_set is not None and data is None:
+        raise MtlError("--data-set says what the file of --data is like; give --data FILE too")
     from mtl_core.evaluation.table import score_table
     from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
     from mtl_core.runs.results import json_text, scores_report
     from mtl_core.runs.saved import load_run
 
     saved = load_run(path, plugins)
-    evaluation = evaluate_file(saved, data) if data is not None else evaluate_test_part(saved)
+    evaluation = evaluate_file(saved, data, data_set) if data is not None else evaluate_test_part(saved)
     if as_json:
         report = {"examples": evaluation.examples, "notice": evaluation.corpus.notice}
         typer.echo(json_text({**report, **scores_report(evaluation.scores)}), nl=False)
@@ -39,6 +43,7 @@ def predict_command(
     path: Path,
     texts: Sequence[str],
     file: Path | None,
+    data_set: str | None,
     output: Path | None,
     as_json: bool,
     attention: bool,
@@ -58,11 +63,11 @@ def predict_command(
     saved = load_run(path, plugins)
     records: Iterator[dict[str, Any]]
     if file is not None:
-        records = predict_file(saved, file, attention)
+        records = predict_file(saved, file, attention, data_set)
     elif not texts or list(texts) == ["-"]:
-        records = predict(saved, questions_from_lines(sys.stdin, "standard input"), attention)
+        records = predict(saved, questions_from_lines(sys.stdin, "standard input"), attention, data_set)
     else:
-        records = predict(saved, questions_from_texts(texts), attention)
+        records = predict(saved, questions_from_texts(texts), attention, data_set)
     if output is not None:
         count = _write(output, records)
         typer.echo(f"{output}: {count} predictions")
@@ -92,10 +97,25 @@ def _print_readable(records: Iterable[dict[str, Any]]) -> None:
         console.print(record["text"] or record["id"], style="bold", highlight=False, markup=False, soft_wrap=True)
         width = max(len(name) for name in record["tasks"])
         for name, task in record["tasks"].items():
-            sure = max(task["probabilities"].values(), default=None)
-            line = f"  {name:<{width}}  {task['label']}"
-            line += f"  {sure:.2f}" if sure is not None else ""
+            line = f"  {name:<{width}}  {_shown(task, record.get('tokens', []))}"
             if "attention" in task:
                 heaviest = sorted(zip(task["attention"], record["tokens"], strict=True), reverse=True)[:3]
                 line += "  looked at: " + ", ".join(f"{token} {weight:.2f}" for weight, token in heaviest)
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(task: dict[str, Any], tokens: Sequence[str]) -> str:
+    """A task's answer: a class and how sure it is, a number, some labels, or a label a word."""
+    label = task["label"]
+    if (isinstance(label, list) and "confidence" in task) or (
+        isinstance(label, list) and len(label) == len(tokens) > 0
+    ):
+        return " ".join(f"{token}/{_text(one)}" for token, one in zip(tokens, label, strict=True))
+    if isinstance(label, list):
+        return ", ".join(map(_text, label)) or "none"
+    sure = task["probabilities"].get(label)
+    return _text(label) + (f"  {sure:.2f}" if sure is not None else "")
+
+
+def _text(label: object) -> str:
+    return f"{label:.4g}" if isinstance(label, float) else str(label)

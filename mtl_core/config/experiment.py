@@ -8,44 +8,53 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    ValidationError,
     ValidationInfo,
     WrapValidator,
     field_validator,
+    model_validator,
 )
 
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.named_heads import resolve_named_heads
 from mtl_core.config.seam_fields import (
+    ArchitectureField,
+    AuxiliaryField,
     BackboneField,
     EncoderField,
     HeadField,
     LoaderField,
     LossMaskField,
     OptimizerField,
+    SamplingField,
     ScheduleField,
     SplitterField,
     TaskKindField,
     WeightingField,
 )
-from mtl_core.config.strict import StrictModel
+from mtl_core.config.strict import StrictModel, error_at
+from mtl_core.errors import did_you_mean, listed
+from mtl_core.specs import LoaderSpec
 
 FORMAT_VERSION: int = 1
 
-
-def _default(type_name: str) -> Any:
-    """A block that is looked up in the registry even when it is left out, so that the core names no class."""
-    return Field(default_factory=lambda: {"type": type_name}, validate_default=True)
+ONE_DATA_SET = "data"
+"""What the data set of an experiment with `data:` is called."""
 
 
 class _TaskParts(StrictModel):
     """What every entry of `tasks:` says."""
 
-    kind: TaskKindField = _default("classification")
+    kind: TaskKindField = default_type("classification")
     """What the labels are."""
     head: HeadField
     """The part of the network that belongs to the task."""
-    mask: LossMaskField = _default("observed")
+    mask: LossMaskField = default_type("observed")
     """Which labels count."""
     weight: NonNegativeFloat = 1.0
-    """How much the task's loss counts beside the others'."""
+    """How much the task's loss counts beside the others'; at 0 it is not computed."""
+    data: list[str] = []
+    """The data sets of `data_sets:` that the task learns from; all that have its label column if left out."""
 
 
 class NamedTask(_TaskParts):
@@ -58,8 +67,8 @@ class NamedTask(_TaskParts):
 
     @property
     def column(self) -> str:
-        """The label column."""
-        return self.label or self.name
+        """The label column; an empty name if labels are made from the inputs."""
+        return "" if self.kind.reads_inputs else self.label or self.name
 
 
 class DerivedTasks(_TaskParts):
@@ -83,10 +92,12 @@ TaskEntry = Annotated[NamedTask | DerivedTasks, WrapValidator(_task_entry)]
 class Selection(StrictModel):
     """How the best epoch is chosen. Only validation data is asked."""
 
-    metric: str = "accuracy"
-    """A metric that every task has."""
-    over: str = "overall"
-    """`overall` (all labels pooled), `mean` (mean over tasks), or the name of one task."""
+    metric: str | None = None
+    """A metric that every task has; null takes `accuracy` if every task has it, otherwise each task's first."""
+    over: str | None = None
+    """`overall` (all labels pooled), `mean` (mean over tasks), `gain` (mean over tasks of the share of the
+    baseline's error that is gone), or the name of one task. Null is `overall`; `mean` where figures cannot be
+    pooled; `gain` where tasks are measured differently, or by errors in units of their own."""
 
 
 class Training(StrictModel):
@@ -112,6 +123,15 @@ class Training(StrictModel):
     """Also save a checkpoint every so many steps within an epoch; null saves after each epoch only."""
 
 
+class StartFrom(StrictModel):
+    """Parts of a trained network to begin with."""
+
+    run: Annotated[Path, Field(strict=False), "input-path"]
+    """The run directory to take weights from."""
+    parts: list[str] = Field(default=["body.*"], min_length=1)
+    """Patterns over the names of weights: `body.*` for what tasks share, `heads.NAME.*` for the head of a task."""
+
+
 class ExperimentConfig(StrictModel):
     """An experiment: data, parts, tasks and training, every value stated or defaulted."""
 
@@ -123,21 +143,33 @@ class ExperimentConfig(StrictModel):
     """Every random draw of the run comes from it."""
     plugins: list[str] = []
     """Plugins to load besides the installed ones: module names, or paths of `.py` files."""
-    data: LoaderField
+    data: LoaderField | None = None
     """Where the examples come from."""
-    split: SplitterField = _default("stratified")
+    data_sets: dict[str, LoaderField] = {}
+    """Several data sets by name, instead of `data`: tasks with examples of their own."""
+    sampling: SamplingField = default_type("proportional")
+    """From which data set the next batch comes, where there are several."""
+    split: SplitterField = default_type("stratified")
     """How the training examples are divided."""
     encoder: EncoderField
     """How raw inputs become numbers."""
     backbone: BackboneField
     """The network that all tasks share."""
+    architecture: ArchitectureField = default_type("hard-sharing")
+    """How backbones and heads are joined."""
+    heads: dict[str, HeadField] = {}
+    """Heads by name, for tasks to refer to: `head: NAME`."""
     tasks: list[TaskEntry] = Field(min_length=1)
     """What is learned."""
-    weighting: WeightingField = _default("static")
+    auxiliary: list[AuxiliaryField] = []
+    """Tasks that are there to help the others. They choose no epoch and count in no overall figure."""
+    start_from: StartFrom | None = None
+    """A trained run whose weights to begin with; null begins with random ones."""
+    weighting: WeightingField = default_type("static")
     """How the losses of the tasks are combined."""
-    optimizer: OptimizerField = _default("adam")
+    optimizer: OptimizerField = default_type("adam")
     """How gradients become steps."""
-    schedule: ScheduleField = _default("constant")
+    schedule: ScheduleField = default_type("constant")
     """How the learning rate moves."""
     training: Training = Training()
     """How the network is trained."""
@@ -148,6 +180,46 @@ class ExperimentConfig(StrictModel):
         if "/" in name or "\\" in name:
             raise ValueError(f"'{name}' holds a slash; run directories are called after the experiment")
         return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_heads(cls, value: Any, info: ValidationInfo) -> Any:
+        """Put the head that `heads:` declares in place of its name."""
+        return resolve_named_heads(value, info)
+
+    @model_validator(mode="after")
+    def _one_way_to_name_data(self) -> "ExperimentConfig":
+        lines = []
+        if self.data is None and not self.data_sets:
+            lines.append(error_at(("data",), "missing", "required", None))
+        elif self.data is not None and self.data_sets:
+            message = "expected `data` (one data set) or `data_sets` (several by name), found both"
+            lines.append(error_at(("data_sets",), "seam", message, None))
+        for place, task in enumerate(self.tasks):
+            for number, name in enumerate(task.data):
+                if name not in self.sources:
+                    message = (
+                        f"unknown data set '{name}'{did_you_mean(name, self.sources)} "
+                        f"(data sets: {listed(self.sources)})"
+                    )
+                    lines.append(error_at(("tasks", place, "data", number), "seam", message, name))
+        if lines:
+            raise ValidationError.from_exception_data("ExperimentConfig", lines)
+        return self
+
+    @property
+    def sources(self) -> dict[str, LoaderSpec]:
+        """The data sets by name; one without a name is called `data`."""
+        return {ONE_DATA_SET: self.data} if self.data is not None else dict(self.data_sets)
+
+    @field_validator("auxiliary")
+    @classmethod
+    def _distinct_auxiliary_names(cls, auxiliary: list[AuxiliaryField]) -> list[AuxiliaryField]:
+        names = [spec.task_name for spec in auxiliary]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two auxiliary tasks are called '{twice[0]}'; give one of them another `name:`")
+        return auxiliary
 
     @field_validator("tasks")
     @classmethod

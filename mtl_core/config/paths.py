@@ -39,6 +39,9 @@ def _resolve(value: Any, base_of: Callable[[Loc], Path], loc: Loc) -> Any:
     if isinstance(value, list):
         new = [_resolve(item, base_of, (*loc, index)) for index, item in enumerate(value)]
         return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+    if isinstance(value, dict):
+        table = {key: _resolve(item, base_of, (*loc, key)) for key, item in value.items()}
+        return table if any(table[key] is not item for key, item in value.items()) else value
     return value
 
 
@@ -49,14 +52,21 @@ def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]
         value = getattr(model, name)
         place = (*loc, name)
         marks = _marks(field.annotation) | {mark for mark in field.metadata if isinstance(mark, str)}
-        values = value if isinstance(value, list) else [value]
-        for index, item in enumerate(values):
-            here = (*place, index) if isinstance(value, list) else place
+        for here, item in _entries(value, place):
             if isinstance(item, Path) and ("input-file" in marks or "input-path" in marks):
                 found.append((here, item, "input-file" in marks))
             elif isinstance(item, BaseModel):
                 found += input_paths(item, here)
     return found
+
+
+def _entries(value: Any, place: Loc) -> list[tuple[Loc, Any]]:
+    """A field's value, or each member of a list or a mapping, with its place."""
+    if isinstance(value, list):
+        return [((*place, index), item) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return [((*place, key), item) for key, item in value.items()]
+    return [(place, value)]
 
 
 def _marks(annotation: Any) -> set[str]:

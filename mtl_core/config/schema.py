@@ -28,6 +28,11 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     }
     # The file's name stands in for a missing name.
     schema["required"] = [key for key in schema["required"] if key != "name"]
+    # One way to name data; a resolved file writes the other as null or empty.
+    schema["oneOf"] = [
+        {"required": ["data"], "properties": {"data": {"type": ["object", "string"]}}},
+        {"required": ["data_sets"], "properties": {"data_sets": {"minProperties": 1}}},
+    ]
     for seam in SEAMS:
         choices: list[dict[str, Any]] = []
         bare = []

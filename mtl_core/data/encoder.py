@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mtl_core.errors import MtlError
+
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 Parsed = TypeVar("Parsed")
@@ -35,8 +38,8 @@ class Encoder(ABC, Generic[Parsed, Item]):
         return False
 
     @abstractmethod
-    def fit(self, parsed: Sequence[Parsed]) -> None:
-        """Learn what must be learned from training inputs: a vocabulary, a scale."""
+    def fit(self, parsed: Iterable[Parsed]) -> None:
+        """Learn what must be learned from training inputs, read once: a vocabulary, a scale."""
 
     @abstractmethod
     def encode(self, parsed: Sequence[Parsed]) -> list[Item]:
@@ -60,9 +63,43 @@ class Encoder(ABC, Generic[Parsed, Item]):
     def release(self) -> None:
         """Let go of large resources. Called before training; what is needed later must be loaded again."""
 
-    def tokens(self, parsed: Parsed) -> list[str]:
-        """The pieces of an input that attention weights belong to, as a person wrote them."""
+    def words(self, parsed: Parsed) -> list[str]:
+        """The words of an input as a person wrote them, before any is left out: what labels a token belong to."""
         return []
+
+    def places(self, parsed: Parsed) -> list[int]:
+        """For each token that the network reads, which of the input's `words` it is."""
+        return list(range(len(self.words(parsed))))
+
+    def tokens(self, parsed: Parsed) -> list[str]:
+        """The tokens that the network reads, and that attention weights belong to, as a person wrote them."""
+        words = self.words(parsed)
+        return [words[place] for place in self.places(parsed)]
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """Names of the token ids, frequent ones first; empty if inputs are no tokens. Known after `fit`."""
+        return ()
+
+    def token_ids(self, inputs: Any) -> torch.Tensor:
+        """Places in `vocabulary`, `(batch, length)`, int64, of a batch that `collate` made; -1 where there is none.
+
+        Raises:
+            MtlError: If inputs are no tokens.
+        """
+        raise MtlError(f"a task that predicts its input needs an encoder of tokens; {type(self).__name__} has none")
+
+    def hide(self, inputs: Any, hidden: torch.Tensor) -> Any:
+        """Make the batch again with some tokens hidden from the network.
+
+        Args:
+            inputs: What `collate` gave.
+            hidden: `(batch, length)`, bool: the tokens to hide.
+
+        Raises:
+            MtlError: If inputs are no tokens.
+        """
+        raise MtlError(f"a task that hides tokens needs an encoder of tokens; {type(self).__name__} has none")
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Dividing the training examples, and saying how evenly that was done."""
 
+from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.label_space import members
 from mtl_core.errors import MtlError
 from mtl_core.specs import SplitterSpec
 
@@ -58,82 +61,118 @@ class Split:
 
 
 def split_corpus(
-    corpus: Corpus, usable: NDArray[np.bool_], columns: Sequence[str], splitter: SplitterSpec, seed: int
+    corpus: Corpus,
+    usable: NDArray[np.bool_],
+    labels: Mapping[str, Sequence[Label | None]],
+    splitter: SplitterSpec,
+    seed: int,
 ) -> Split:
     """Divide the usable training examples of a corpus; what the data itself puts elsewhere stays there.
 
     Args:
         corpus: The examples.
         usable: Shape `(examples,)`: which examples can be trained on. Others of `train` go nowhere.
-        columns: Label columns that tasks learn.
+        labels: Name of each task to its label for every example.
         splitter: Does the dividing.
         seed: The splitter's only source of randomness.
 
     Raises:
         MtlError: If the splitter's answer is not one part for each unit, or leaves nothing to train on.
     """
-    rows = np.array([index for index in corpus.rows("train") if usable[index]], dtype=np.int64)
+    rows = corpus.rows("train")
+    rows = rows[usable[rows]]
     if not len(rows):
         raise MtlError("no training example has a label for any task")
-    members = _units([corpus.groups[index] for index in rows])
-    labels = {name: [corpus.labels[name][index] for index in rows] for name in columns}
-    cells, names = indicator_columns(labels)
-    indicators = np.stack([cells[unit].max(axis=0) for unit in members]) if names else np.zeros((len(members), 0))
-    sizes = np.array([len(unit) for unit in members])
-    parts = splitter.split(SplitUnits(indicators.astype(np.uint8), names, sizes), seed)
-    if parts.shape != (len(members),) or not np.isin(parts, (0, 1, 2)).all():
-        raise MtlError(f"the splitter '{splitter.type}' must give 0, 1 or 2 for each of {len(members)} units")
-    part_of_row = np.empty(len(rows), dtype=np.int8)
-    for unit, part in zip(members, parts, strict=True):
-        part_of_row[unit] = part
+    unit_of_row = _units(corpus.groups, rows)
+    cells, names = indicator_columns({name: _Chosen(column, rows) for name, column in labels.items()}, len(rows))
+    sizes = np.bincount(unit_of_row)
+    indicators = np.zeros((len(sizes), len(names)), dtype=np.uint8)
+    np.maximum.at(indicators, unit_of_row, cells)
+    parts = splitter.split(SplitUnits(indicators, names, sizes), seed)
+    if parts.shape != (len(sizes),) or not np.isin(parts, (0, 1, 2)).all():
+        raise MtlError(f"the splitter '{splitter.type}' must give 0, 1 or 2 for each of {len(sizes)} units")
+    part_of_row = parts[unit_of_row]
     train, validation = rows[part_of_row == 0], rows[part_of_row == 1]
     if not len(train):
         raise MtlError(f"the splitter '{splitter.type}' left no example to train on")
     worst = _worst(cells[part_of_row == 0], cells[part_of_row == 1], names)
     return Split(
         train,
-        np.sort(np.concatenate([validation, np.array(corpus.rows("validation"), dtype=np.int64)])),
-        np.sort(np.concatenate([rows[part_of_row == 2], np.array(corpus.rows("test"), dtype=np.int64)])),
+        np.sort(np.concatenate([validation, corpus.rows("validation")])),
+        np.sort(np.concatenate([rows[part_of_row == 2], corpus.rows("test")])),
         worst,
     )
 
 
-def _units(groups: Sequence[Hashable]) -> list[list[int]]:
-    members: dict[Hashable, list[int]] = {}
-    for row, group in enumerate(groups):
-        members.setdefault(group, []).append(row)
-    return list(members.values())
+def _units(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the groups of some rows in the order of their first ones, `(rows,)`."""
+    if isinstance(groups, array):
+        _, first, inverse = np.unique(np.asarray(groups)[rows], return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        return rank[inverse.reshape(-1)]
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(groups[row], len(numbers)) for row in rows.tolist()], dtype=np.int64)
+
+
+class _Chosen(Sequence[Label | None]):
+    """The labels of some rows, without a copy."""
+
+    def __init__(self, column: Sequence[Label | None], rows: NDArray[np.int64]) -> None:
+        self._column = column
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._column[int(self._rows[index])]
 
 
 def indicator_columns(
-    labels: Mapping[str, Sequence[Label | None]],
+    labels: Mapping[str, Sequence[Label | None]], examples: int
 ) -> tuple[NDArray[np.uint8], list[tuple[str, str]]]:
     """Make one column a (task, class): 1 where an example carries that label.
 
     Args:
-        labels: Column name to one label (or None) an example. Numbers with many values become quartiles.
+        labels: Task name to one label (or None) an example. Numbers with many values become quartiles; of a list
+            of labels, each counts; lists of numbers are left out.
+        examples: How many examples.
 
     Returns:
         Cells of shape `(examples, columns)`, and the (task, class) of each column.
     """
-    cells, names = [], []
+    rows: list[NDArray[np.uint8]] = []
+    names: list[tuple[str, str]] = []
     for task, column in labels.items():
-        binned = _quartiles(column)
-        for label in sorted({str(value) for value in binned if value is not None}):
-            cells.append([value is not None and str(value) == label for value in binned])
-            names.append((task, label))
-    examples = len(next(iter(labels.values()), []))
-    if not cells:
-        return np.zeros((examples, 0), dtype=np.uint8), []
-    return np.array(cells, dtype=np.uint8).T.copy(), names
+        found: dict[str, list[int]] = {}
+        for row, label in enumerate(_quartiles(column)):
+            if label is not None:
+                for member in members(label):
+                    if isinstance(member, str) or not isinstance(label, list | tuple):
+                        found.setdefault(str(member), []).append(row)
+        for name, holders in sorted(found.items()):
+            cells = np.zeros(examples, dtype=np.uint8)
+            cells[holders] = 1
+            rows.append(cells)
+            names.append((task, name))
+    return (np.stack(rows, axis=1) if rows else np.zeros((examples, 0), dtype=np.uint8)), names
 
 
 def _quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
-    numbers = [value for value in column if isinstance(value, int | float)]
-    if len(set(numbers)) <= MANY_VALUES:
+    """Numbers as quartiles if there are many different ones; texts that are numbers throughout, too."""
+    seen: set[str] = set()
+    for label in column:
+        if label is not None and not isinstance(label, list | tuple):
+            seen.add(str(label))
+    if len(seen) <= MANY_VALUES:
         return column
-    edges = np.quantile(numbers, [0.25, 0.5, 0.75])
-    return [None if value is None else int(np.searchsorted(edges, float(value))) for value in column]
+    try:
+        numbers = np.array([np.nan if label is None else float(label) for label in column])  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return column
+    edges = np.nanquantile(numbers, [0.25, 0.5, 0.75])
+    return [None if np.isnan(value) else int(np.searchsorted(edges, value)) for value in numbers]
 
 
 def _worst(

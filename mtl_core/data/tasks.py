@@ -1,13 +1,18 @@
-"""From the `tasks:` of an experiment to one declared task for each name."""
+"""From the `tasks:` of an experiment to one declared task for each name, and to its labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from mtl_core.config.experiment import DerivedTasks, NamedTask
+from mtl_core.data.columns import distinct, rows_with
+from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError, did_you_mean, listed
 
+Columns = Mapping[str, Sequence[str]]
+"""Name of each data set to its label columns."""
 
-def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence[str]) -> list[NamedTask]:
+
+def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns) -> list[NamedTask]:
     """Make a named task of every entry; a derived entry becomes one for each column that fits.
 
     A column that fits two patterns belongs to the first, and one after which a named task is called, to that task.
@@ -15,7 +20,7 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence
 
     Args:
         entries: The experiment's `tasks:`.
-        columns: The label columns that the loader found.
+        columns: The label columns of each data set.
 
     Raises:
         MtlError: If an entry names a column that is not there, or a pattern fits none.
@@ -23,20 +28,100 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Sequence
     taken = {entry.name for entry in entries if isinstance(entry, NamedTask)}
     tasks: list[NamedTask] = []
     for entry in entries:
+        allowed = {name: found for name, found in columns.items() if not entry.data or name in entry.data}
+        known = list(dict.fromkeys(column for found in allowed.values() for column in found))
         if isinstance(entry, NamedTask):
-            if entry.column not in columns:
-                raise MtlError(
-                    f"task '{entry.name}': the data has no label column '{entry.column}'"
-                    f"{did_you_mean(entry.column, columns)} (columns: {listed(columns)})"
-                )
+            _check_column(entry, known, columns)
             tasks.append(entry)
             continue
-        fitting = [name for name in columns if name not in taken and fnmatchcase(name, entry.each)]
+        if entry.kind.reads_inputs:
+            raise MtlError(
+                f"tasks: the kind '{entry.kind.type}' needs no label column, so it cannot be given to each of "
+                f"'{entry.each}'; give the task a `name:` instead"
+            )
+        fitting = [name for name in known if name not in taken and fnmatchcase(name, entry.each)]
         if not fitting:
-            raise MtlError(f"tasks: no label column fits '{entry.each}' (columns: {listed(columns)})")
+            raise MtlError(f"tasks: no label column fits '{entry.each}' (columns: {listed(known)})")
         taken.update(fitting)
         tasks += [
-            NamedTask(name=name, kind=entry.kind, head=entry.head, mask=entry.mask, weight=entry.weight)
+            NamedTask(
+                name=name, kind=entry.kind, head=entry.head, mask=entry.mask, weight=entry.weight, data=entry.data
+            )
             for name in fitting
         ]
     return tasks
+
+
+def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> None:
+    if task.kind.reads_inputs:
+        if task.data or task.label:
+            raise MtlError(
+                f"task '{task.name}': its kind '{task.kind.type}' learns from all inputs; "
+                "`data` and `label` are for tasks with labels"
+            )
+        return
+    for name in task.data:
+        if task.column not in columns[name]:
+            raise MtlError(
+                f"task '{task.name}': the data set '{name}' has no label column '{task.column}'"
+                f"{did_you_mean(task.column, columns[name])} (columns: {listed(columns[name])})"
+            )
+    if task.column not in known:
+        raise MtlError(
+            f"task '{task.name}': the data has no label column '{task.column}'"
+            f"{did_you_mean(task.column, known)} (columns: {listed(known)})"
+        )
+
+
+def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
+    """List the label columns of each data set: those that hold something in it.
+
+    Args:
+        corpus: All examples.
+        names: The data sets, in the experiment's order.
+    """
+    if len(names) == 1:
+        return {names[0]: list(corpus.labels)}
+    rows = {name: rows_with(corpus.sources, name) for name in names}
+    return {
+        name: [
+            column
+            for column, labels in corpus.labels.items()
+            if any(labels[row] is not None for row in rows[name].tolist())
+        ]
+        for name in names
+    }
+
+
+def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
+    """Give a task's label for every example: None where it has none, or where its data set is not the task's.
+
+    A column that the corpus lacks is missing throughout.
+    """
+    missing: list[Label | None] = [None] * len(corpus)
+    column = corpus.labels.get(task.column, missing)
+    if not task.data or not len(corpus.sources):
+        return column
+    own = set(task.data)
+    return [label if source in own else None for label, source in zip(column, corpus.sources, strict=True)]
+
+
+def check_any_label(task: NamedTask, labels: Sequence[Label | None], train: Sequence[int]) -> None:
+    """Refuse a task without a single label to learn from.
+
+    Raises:
+        MtlError: If there is none in the training data.
+    """
+    excluded = task.mask.excluded()
+    if any(_says_something(labels[row]) and str(labels[row]) not in excluded for row in train):
+        return
+    found = [str(value) for value in distinct(labels) if _says_something(value)]
+    elsewhere = f"; the column holds: {listed(found, 5)}" if found else ""
+    raise MtlError(f"task '{task.name}': no training example has a label in the column '{task.column}'{elsewhere}")
+
+
+def _says_something(label: Label | None) -> bool:
+    """Whether a label is there; of a list of missing ones, none is. An empty list says that nothing fits."""
+    if isinstance(label, list | tuple):
+        return not label or any(member is not None for member in label)
+    return label is not None

@@ -1,14 +1,18 @@
 """From outputs and targets to figures, under the mask, with counts, undefined ones named."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
+import torchmetrics
 
+from mtl_core.evaluation.outputs import BatchOutputs
 from mtl_core.specs import MetricSpec
 from mtl_core.training.groups import LearnedTask, TaskGroup
 
 Value = float | list[list[int]] | None
+GATHERED_NUMBERS = 2_000_000
+"""Outputs that a task gathers before its metrics see them."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Figure:
         baseline: The same figure of the baseline (the majority class of the training labels).
         pooled: Whether tasks are put together by a mean weighted with their counts.
         scalar: Whether the figure is one number.
+        higher_is_better: Which way is up.
     """
 
     value: Value
@@ -28,6 +33,20 @@ class Figure:
     baseline: Value
     pooled: bool
     scalar: bool = True
+    higher_is_better: bool = True
+
+    @property
+    def gain(self) -> float | None:
+        """The share of the baseline's error that is gone; None where that is undefined.
+
+        The error of a figure that should be high is what it lacks to 1.
+        """
+        if not isinstance(self.value, float) or not isinstance(self.baseline, float):
+            return None
+        error, before = (
+            (1 - self.value, 1 - self.baseline) if self.higher_is_better else (self.value, self.baseline)
+        )
+        return (before - error) / before if before > 0 else None
 
 
 @dataclass(frozen=True)
@@ -43,53 +62,118 @@ class Scores:
     """What was measured on one part of the data.
 
     Attributes:
-        tasks: Task name to its score.
-        overall: The pooled figures of all tasks together.
+        tasks: Name of each main task to its score.
+        overall: The pooled figures of all main tasks together.
+        auxiliary: Name of each auxiliary task to its score.
     """
 
     tasks: Mapping[str, TaskScore]
     overall: TaskScore
+    auxiliary: Mapping[str, TaskScore] = field(default_factory=dict)
 
 
-def score(groups: Sequence[TaskGroup], outputs: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> Scores:
-    """Measure every metric of every task.
+class Scorer:
+    """Measures every metric of every task, fed with batches.
 
     Args:
         groups: The groups of tasks.
-        outputs: `(examples, tasks, outputs)` a group.
-        targets: `(examples, tasks, ...)` a group.
     """
-    tasks: dict[str, TaskScore] = {}
-    for group, said, wanted in zip(groups, outputs, targets, strict=True):
-        mask = group.mask(wanted)
-        for column, task in enumerate(group.tasks):
-            rows = mask[:, column]
-            tasks[task.name] = _score_task(task, said[rows, column], wanted[rows, column])
-    return Scores(tasks, pool(list(tasks.values())))
+
+    def __init__(self, groups: Sequence[TaskGroup]) -> None:
+        self._groups = groups
+        self._tasks = {task.name: _TaskScorer(task) for group in groups for task in group.tasks}
+
+    def update(self, said: BatchOutputs) -> None:
+        """Take a batch in."""
+        for group, output, targets in zip(self._groups, said.groups, said.batch.targets, strict=True):
+            if output is None:
+                continue
+            mask = group.mask(targets)
+            for column, task in enumerate(group.tasks):
+                valid = mask[:, column]
+                self._tasks[task.name].update(
+                    output.outputs[:, column][valid].float().cpu(), targets[:, column][valid].cpu()
+                )
+
+    def scores(self) -> Scores:
+        """What was measured."""
+        main: dict[str, TaskScore] = {}
+        auxiliary: dict[str, TaskScore] = {}
+        for group in self._groups:
+            for task in group.tasks:
+                home = main if task.auxiliary is None else auxiliary
+                home[task.name] = self._tasks[task.name].score()
+        return Scores(main, pool(list(main.values())), auxiliary)
 
 
-def _score_task(task: LearnedTask, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
-    baseline = task.kind.baseline_outputs(len(targets)) if task.kind.baseline is not None else None
-    figures = {}
-    for metric in task.kind.metrics:
-        rows = metric.scored(task.space, targets)
+class _TaskScorer:
+    """One task's metrics. Labels are gathered, so that a metric sees few large batches."""
+
+    def __init__(self, task: LearnedTask) -> None:
+        self._task = task
+        self._n = 0
+        self._gathered: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._numbers = 0
+        self._metrics = [_Measured(metric, task) for metric in task.kind.metrics]
+
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        self._n += len(targets)
+        self._gathered.append((outputs, targets))
+        self._numbers += outputs.numel()
+        if self._numbers > GATHERED_NUMBERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._gathered:
+            return
+        outputs = torch.cat([said for said, _ in self._gathered])
+        targets = torch.cat([wanted for _, wanted in self._gathered])
+        self._gathered, self._numbers = [], 0
+        for metric in self._metrics:
+            metric.update(outputs, targets)
+
+    def score(self) -> TaskScore:
+        self._flush()
+        return TaskScore(self._n, {metric.spec.key(): metric.figure() for metric in self._metrics})
+
+
+class _Measured:
+    """One metric of one task, of the network and of the baseline."""
+
+    def __init__(self, spec: MetricSpec, task: LearnedTask) -> None:
+        self.spec = spec
+        self._task = task
+        self._network = spec.build(task.space)
+        self._baseline = spec.build(task.space) if task.kind.baseline is not None else None
+        self._n = 0
+
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        kind = self._task.kind
+        rows = self.spec.scored(self._task.space, targets)
         n = int(rows.sum())
-        value = _measure(metric, task, outputs[rows], targets[rows]) if n else None
-        compared = _measure(metric, task, baseline[rows], targets[rows]) if n and baseline is not None else None
-        figures[metric.key()] = Figure(value, n, compared, metric.pooled, metric.scalar)
-    return TaskScore(len(targets), figures)
+        if not n:
+            return
+        self._n += n
+        self._network.update(*kind.for_metrics(outputs[rows], targets[rows]))
+        if self._baseline is not None:
+            self._baseline.update(*kind.for_metrics(kind.baseline_outputs(len(targets))[rows], targets[rows]))
 
+    def figure(self) -> Figure:
+        spec = self.spec
+        value = self._compute(self._network)
+        compared = self._compute(self._baseline) if self._baseline is not None else None
+        return Figure(value, self._n, compared, spec.pooled, spec.scalar, spec.higher_is_better)
 
-def _measure(metric: MetricSpec, task: LearnedTask, outputs: torch.Tensor, targets: torch.Tensor) -> Value:
-    measure = metric.build(task.space)
-    measure.update(outputs, targets)
-    result = measure.compute()
-    if result.ndim == 0 and not torch.isfinite(result):
-        return None
-    if result.ndim:
-        matrix: Value = result.tolist()
-        return matrix
-    return _exact_share(float(result), len(targets)) if metric.pooled else float(result)
+    def _compute(self, metric: torchmetrics.Metric) -> Value:
+        if not self._n:
+            return None
+        result = metric.compute()
+        if result.ndim == 0 and not torch.isfinite(result):
+            return None
+        if result.ndim:
+            matrix: Value = result.tolist()
+            return matrix
+        return _exact_share(float(result), self._n) if self.spec.pooled else float(result)
 
 
 def _exact_share(value: float, n: int) -> float:

@@ -1,62 +1,108 @@
-"""The one figure by which epochs are chosen."""
+"""The one figure by which epochs are chosen. Only main tasks are asked."""
 
 from collections.abc import Sequence
 
 from mtl_core.config.experiment import Selection
 from mtl_core.errors import MtlError, did_you_mean, listed
-from mtl_core.evaluation.scores import Scores
+from mtl_core.evaluation.scores import Scores, TaskScore
 from mtl_core.training.groups import LearnedTask
 
 
-def check_selection(select: Selection, tasks: Sequence[LearnedTask]) -> bool:
-    """Check that the figure exists before hours are spent on training.
-
-    Returns:
-        Whether higher figures are better.
+def resolve_selection(select: Selection, tasks: Sequence[LearnedTask]) -> Selection:
+    """Put the figure that is meant in place of what the experiment leaves open.
 
     Raises:
-        MtlError: If the task or the metric does not exist.
+        MtlError: If the task or the metric does not exist, or the two do not fit.
     """
-    names = [task.name for task in tasks]
-    if select.over not in {"overall", "mean", *names}:
-        known = ["overall", "mean", *names]
+    main = [task for task in tasks if task.auxiliary is None]
+    names = [task.name for task in main]
+    known = ["overall", "mean", "gain", *names]
+    if select.over is not None and select.over not in known:
         raise MtlError(
             f"training.select.over: unknown '{select.over}'{did_you_mean(select.over, known)} "
             f"(known: {listed(known)})"
         )
-    asked = [task for task in tasks if select.over in {"overall", "mean", task.name}]
+    resolved = Selection(metric=select.metric, over=select.over or "overall")
+    if select.metric is None:
+        resolved = _by_default(select.over, [task for task in main if task.name == select.over] or main)
+    _check_metric(resolved, [task for task in main if resolved.over not in names or task.name == resolved.over])
+    return resolved
+
+
+def _by_default(over: str | None, asked: Sequence[LearnedTask]) -> Selection:
+    """Choose a metric: accuracy if all have it, else each task's first."""
+    if over != "gain" and all("accuracy" in _metrics(task) for task in asked):
+        return Selection(metric="accuracy", over=over or "overall")
+    first = asked[0].kind.metrics[0]
+    if len({task.kind.metrics[0].key() for task in asked}) == 1:
+        # Errors of several tasks have units of their own: the mean would be that of the largest numbers.
+        alike = "mean" if first.higher_is_better or len(asked) == 1 else "gain"
+        return Selection(metric=first.key(), over=over or ("overall" if first.pooled else alike))
+    if over not in {None, "gain"}:
+        raise MtlError(
+            "training.select: tasks are measured differently, so they have no common figure; "
+            "name a `metric`, or use `over: gain`"
+        )
+    return Selection(metric=None, over="gain")
+
+
+def higher_is_better(select: Selection, tasks: Sequence[LearnedTask]) -> bool:
+    """Say which way is up for a resolved selection."""
+    if select.over == "gain" or select.metric is None:
+        return True
+    return next(_metrics(task)[select.metric] for task in tasks if select.metric in _metrics(task))
+
+
+def _metrics(task: LearnedTask) -> dict[str, bool]:
+    return {metric.key(): metric.higher_is_better for metric in task.kind.metrics}
+
+
+def _check_metric(select: Selection, asked: Sequence[LearnedTask]) -> None:
     for task in asked:
         metrics = {metric.key(): metric for metric in task.kind.metrics}
-        if select.metric not in metrics:
+        metric = metrics.get(select.metric) if select.metric is not None else task.kind.metrics[0]
+        if metric is None:
             raise MtlError(
                 f"training.select.metric: task '{task.name}' has no metric '{select.metric}'"
-                f"{did_you_mean(select.metric, metrics)} (metrics: {listed(metrics)})"
+                f"{did_you_mean(str(select.metric), metrics)} (metrics: {listed(metrics)})"
             )
-        if not metrics[select.metric].scalar:
+        if not metric.scalar:
             raise MtlError(
-                f"training.select.metric: '{select.metric}' is not one number, so it cannot choose an epoch"
+                f"training.select.metric: '{metric.key()}' is not one number, so it cannot choose an epoch"
             )
-        if select.over == "overall" and not metrics[select.metric].pooled:
+        if select.over == "overall" and not metric.pooled:
             raise MtlError(
-                f"training.select: '{select.metric}' cannot be pooled over tasks; "
+                f"training.select: '{metric.key()}' cannot be pooled over tasks; "
                 "use `over: mean` or the name of one task"
             )
-    return next(m.higher_is_better for m in asked[0].kind.metrics if m.key() == select.metric)
 
 
 def selection_score(select: Selection, scores: Scores) -> float | None:
-    """Read the figure; None if it is undefined."""
+    """Read the figure of a resolved selection; None if it is undefined."""
+    if select.over == "gain":
+        return _mean([_main_gain(score, select.metric) for score in scores.tasks.values()])
+    metric = str(select.metric)
     if select.over == "mean":
-        values = [score.figures[select.metric].value for score in scores.tasks.values()]
-        known = [value for value in values if isinstance(value, float)]
-        return sum(known) / len(known) if known else None
-    score = scores.overall if select.over == "overall" else scores.tasks[select.over]
-    value = score.figures[select.metric].value
+        return _mean([_number(score.figures[metric].value) for score in scores.tasks.values()])
+    score = scores.overall if select.over == "overall" else scores.tasks[str(select.over)]
+    return _number(score.figures[metric].value) if metric in score.figures else None
+
+
+def _main_gain(score: TaskScore, metric: str | None) -> float | None:
+    return score.figures[metric or next(iter(score.figures))].gain
+
+
+def _number(value: object) -> float | None:
     return value if isinstance(value, float) else None
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def flat_figures(scores: Scores) -> dict[str, float | None]:
-    """Every scalar figure under `task.metric`, for histories."""
+    """Every scalar figure of main tasks under `task.metric`, for histories."""
     flat: dict[str, float | None] = {}
     for name, score in (("overall", scores.overall), *scores.tasks.items()):
         for metric, figure in score.figures.items():

@@ -1,5 +1,7 @@
 """The table of a run: for each task and overall, the baseline beside the network."""
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -7,15 +9,60 @@ from mtl_core.evaluation.scores import Figure, Scores, TaskScore
 
 
 def score_table(scores: Scores, title: str) -> Table:
-    """Lay scores out for the terminal.
+    """Lay scores out for the terminal: one column a metric, or one line a task if tasks are measured differently.
 
     Args:
         scores: What was measured.
         title: What it was measured on.
     """
+    if len({next(iter(_scalars(score)), None) for score in scores.tasks.values()}) > 1:
+        return _mixed_table(scores.tasks, title)
     names = _scalar_names(scores)
     main = names[0] if names else None
-    table = Table(
+    table = _table(title)
+    table.add_column("task", no_wrap=True)
+    table.add_column("labels", justify="right")
+    if main:
+        table.add_column(_baseline_name(scores, main), justify="right")
+    for name in names:
+        table.add_column(
+            name.removeprefix(f"{main}_").replace("_", " "), justify="right", style="bold" if name == main else None
+        )
+    for task, score in scores.tasks.items():
+        table.add_row(task, *_cells(score, names))
+    if main in scores.overall.figures:
+        table.add_section()
+        table.add_row("overall", *_cells(scores.overall, names), style="bold")
+    return table
+
+
+def auxiliary_table(scores: Mapping[str, TaskScore], title: str) -> Table:
+    """Lay the auxiliary tasks' own scores out, each by its main metric."""
+    return _mixed_table(scores, title)
+
+
+def _mixed_table(tasks: Mapping[str, TaskScore], title: str) -> Table:
+    table = _table(title)
+    table.add_column("task", no_wrap=True)
+    table.add_column("labels", justify="right")
+    table.add_column("metric")
+    table.add_column("baseline", justify="right")
+    table.add_column("value", justify="right", style="bold")
+    table.add_column("also")
+    for task, score in tasks.items():
+        scalars = _scalars(score)
+        if not scalars:
+            table.add_row(task, str(score.n), "-", "-", "-", "")
+            continue
+        (name, main), *others = scalars.items()
+        also = ", ".join(f"{other.replace('_', ' ')} {_number(f.value, f)}" for other, f in others)
+        cells = [_number(main.baseline, main), _number(main.value, main)]
+        table.add_row(task, str(score.n), name.replace("_", " "), *cells, also)
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -23,26 +70,20 @@ def score_table(scores: Scores, title: str) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("task", no_wrap=True)
-    table.add_column("labels", justify="right")
-    if main:
-        table.add_column("majority", justify="right")
-    for name in names:
-        table.add_column(
-            name.removeprefix(f"{main}_").replace("_", " "), justify="right", style="bold" if name == main else None
-        )
-    for task, score in scores.tasks.items():
-        table.add_row(task, *_cells(score, names))
-    table.add_section()
-    table.add_row("overall", *_cells(scores.overall, names), style="bold")
-    return table
+
+
+def _scalars(score: TaskScore) -> dict[str, Figure]:
+    return {name: figure for name, figure in score.figures.items() if figure.scalar}
 
 
 def _scalar_names(scores: Scores) -> list[str]:
-    names: dict[str, None] = {}
-    for score in scores.tasks.values():
-        names |= {name: None for name, figure in score.figures.items() if figure.scalar}
-    return list(names)
+    return list(dict.fromkeys(name for score in scores.tasks.values() for name in _scalars(score)))
+
+
+def _baseline_name(scores: Scores, metric: str) -> str:
+    """Shares are compared with the most frequent class, other figures with whatever their baseline is."""
+    pooled = any(score.figures[metric].pooled for score in scores.tasks.values() if metric in score.figures)
+    return "majority" if pooled else "baseline"
 
 
 def _cells(score: TaskScore, names: list[str]) -> list[str]:
@@ -58,4 +99,6 @@ def _cells(score: TaskScore, names: list[str]) -> list[str]:
 def _number(value: object, figure: Figure | None) -> str:
     if figure is None:
         return "-"
-    return f"{value:.4f}" if isinstance(value, float) else f"undefined (n={figure.n})"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"undefined (n={figure.n})"

@@ -11,7 +11,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, dump_config, load_experiment
 from mtl_core.errors import MtlError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl_core.data.columns import distinct
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.parsing import encode_inputs, item_lengths, parse_inputs
+from mtl_core.data.tasks import task_labels
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.evaluation.outputs import run_network
-from mtl_core.evaluation.scores import Scores, score
-from mtl_core.runs.prepare import encode_targets, parse_distinct, prepare
-from mtl_core.runs.saved import SavedRun, device_of
-from mtl_core.training.batches import Examples
+from mtl_core.evaluation.scores import Scorer, Scores
+from mtl_core.runs.encoding import encode_targets
+from mtl_core.runs.prepare import TaskLabels, prepare
+from mtl_core.runs.saved import SavedRun, device_of, label_columns_of
+from mtl_core.training.batches import Examples, Rows
+from mtl_core.training.groups import data_label
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,36 @@ class Evaluation:
     examples: int
 
 
-def evaluate_file(saved: SavedRun, path: Path) -> Evaluation:
-    """Score a saved run on a file of the loader's format.
+def evaluate_file(saved: SavedRun, path: Path, data_set: str | None = None) -> Evaluation:
+    """Score a saved run on a file of its loader's format.
+
+    Args:
+        saved: The run.
+        path: The file.
+        data_set: The data set whose loader reads it, if the run has several.
 
     Raises:
         MtlError: If the file is malformed, has no label for any task, or has labels that training never saw.
     """
-    return _evaluate(saved, saved.config.data.load_file(path, saved.columns), str(path))
+    if len(saved.config.sources) > 1 and data_set is None:
+        raise MtlError(
+            f"the run has several data sets; say which the file is like, by --data-set NAME "
+            f"(data sets: {listed(saved.config.sources)})"
+        )
+    loader, tasks = saved.loader(data_set), saved.tasks_of(data_set)
+    columns = label_columns_of(tasks)
+    corpus = loader.load_file(path, columns)
+    _refuse_new_columns(saved, corpus)
+    labels = {
+        task.name: task_labels(task.declared, corpus) for task in tasks if not task.declared.kind.reads_inputs
+    }
+    rows = np.arange(len(corpus), dtype=np.int64)
+    needed = len(labels) == len(tasks)  # a task that learns from inputs has something to say about any
+    if needed and not any(
+        data_label(value, task.declared.mask.excluded()) for task in tasks for value in distinct(labels[task.name])
+    ):
+        raise MtlError(f"{path}: has no label for any task of the run (label columns: {listed(sorted(columns))})")
+    return _evaluate(saved, corpus, labels, rows)
 
 
 def evaluate_test_part(saved: SavedRun) -> Evaluation:
@@ -39,47 +67,35 @@ def evaluate_test_part(saved: SavedRun) -> Evaluation:
         MtlError: If the run has no test part.
     """
     prepared = prepare(saved.config)
-    corpus, rows = prepared.corpus, prepared.split.test.tolist()
-    if not rows:
+    if not len(prepared.split.test):
         raise MtlError("the run's data has no test part; name a file with --data")
-    part = Corpus(
-        ids=[corpus.ids[row] for row in rows],
-        inputs=[corpus.inputs[row] for row in rows],
-        labels={name: [column[row] for row in rows] for name, column in corpus.labels.items()},
-        parts=["test"] * len(rows),
-        origins=[corpus.origins[row] for row in rows],
-        notice=corpus.notice,
-        findings=corpus.findings,
-    )
-    return _evaluate(saved, part, "the run's test part")
+    return _evaluate(saved, prepared.corpus, prepared.labels, prepared.split.test)
 
 
-def _evaluate(saved: SavedRun, corpus: Corpus, name: str) -> Evaluation:
+def _refuse_new_columns(saved: SavedRun, corpus: Corpus) -> None:
     known = set(saved.columns)
-    masked = _masked(saved)
-    strange = [
-        name
-        for name, column in corpus.labels.items()
-        if saved.derives_tasks and name not in known and any(value not in (None, *masked) for value in column)
-    ]
-    if strange:
-        column = corpus.labels[strange[0]]
-        row = next(row for row in range(len(corpus)) if column[row] not in (None, *masked))
-        raise MtlError(
-            f"{corpus.origins[row]}: '{strange[0]}' is a label column that training never saw"
-            f"{did_you_mean(strange[0], known)} (known: {listed(sorted(known))})"
-        )
-    items = saved.encoder.encode(parse_distinct(saved.encoder, corpus))
-    targets = encode_targets(corpus, saved.groups)
-    if not any(bool(group.mask(table).any()) for group, table in zip(saved.groups, targets, strict=True)):
-        raise MtlError(f"{name}: has no label for any task of the run (tasks: {listed(sorted(known))})")
-    examples = Examples(saved.encoder, items, targets)
-    rows = np.arange(len(corpus), dtype=np.int64)
-    outputs = run_network(saved.network, examples, rows, device_of(saved.network))
-    scores = score(saved.groups, [group.outputs for group in outputs], targets)
-    return Evaluation(scores, corpus, len(corpus))
+    silent = (None, *(label for task in saved.main_tasks for label in task.declared.mask.excluded()))
+    for name, column in corpus.labels.items():
+        if not saved.derives_tasks or name in known:
+            continue
+        row = next((row for value, row in distinct(column).items() if value not in silent), None)
+        if row is not None:
+            raise MtlError(
+                f"{corpus.origins[row]}: '{name}' is a label column that training never saw"
+                f"{did_you_mean(name, known)} (known: {listed(sorted(known))})"
+            )
 
 
-def _masked(saved: SavedRun) -> set[str]:
-    """Labels that say that a task has nothing to say."""
-    return {label for group in saved.groups for label in group.tasks[0].declared.mask.excluded()}
+def _evaluate(saved: SavedRun, corpus: Corpus, labels: TaskLabels, rows: Rows) -> Evaluation:
+    parsed = parse_inputs(saved.encoder, corpus)
+    items = encode_inputs(saved.encoder, parsed)
+    missing: list[None] = [None] * len(corpus)
+    whole = {task.name: labels.get(task.name, missing) for group in saved.groups for task in group.tasks}
+    targets = encode_targets(saved.groups, whole, corpus, saved.encoder, parsed, items)
+    examples = Examples(saved.encoder, items, item_lengths(saved.encoder, corpus, items), targets)
+    scorer = Scorer(saved.groups)
+    asked = [not group.auxiliary for group in saved.groups]
+    for said in run_network(saved.network, examples, rows, device_of(saved.network), asked):
+        scorer.update(said)
+    scores = scorer.scores()
+    return Evaluation(Scores(scores.tasks, scores.overall), corpus, len(rows))

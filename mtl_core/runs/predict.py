@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.tasks import task_labels
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import run_network
-from mtl_core.runs.results import prediction_records
-from mtl_core.runs.saved import SavedRun, device_of
+from mtl_core.runs.predictions import Predictions
+from mtl_core.runs.saved import SavedRun, device_of, label_columns_of
+from mtl_core.specs import LoaderSpec
 from mtl_core.training.batches import Examples
 
 CHUNK = 4096
@@ -60,13 +62,16 @@ def questions_from_json_lines(lines: Iterable[str], name: str) -> Iterator[Quest
         yield Question(str(record.get("id", number)), record["text"], f"{name}:{number}")
 
 
-def predict(saved: SavedRun, questions: Iterable[Question], attention: bool = False) -> Iterator[dict[str, Any]]:
+def predict(
+    saved: SavedRun, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
+) -> Iterator[dict[str, Any]]:
     """Predict for a stream of texts in constant memory, in their order.
 
     Args:
         saved: The run.
         questions: What to predict for.
         attention: Whether tokens and attention weights are told.
+        data_set: The data set as whose texts they are read, if the run has several; the first if left out.
 
     Yields:
         A record an input, as in `predictions.jsonl`.
@@ -75,12 +80,13 @@ def predict(saved: SavedRun, questions: Iterable[Question], attention: bool = Fa
         MtlError: If the run's loader does not read texts, or an input is not one.
     """
     stream = iter(questions)
+    loader = saved.loader(data_set)
     while chunk := list(islice(stream, CHUNK)):
         inputs = []
         for question in chunk:
             try:
                 question.text.encode()
-                inputs.append(saved.config.data.from_text(question.text))
+                inputs.append(loader.from_text(question.text))
             except UnicodeEncodeError as error:
                 raise MtlError(f"{question.origin}: not UTF-8 text: {error}") from error
             except MtlError as error:
@@ -96,19 +102,36 @@ def predict(saved: SavedRun, questions: Iterable[Question], attention: bool = Fa
             yield {**record, "id": question.id, "text": question.text}
 
 
-def predict_corpus(saved: SavedRun, corpus: Corpus, attention: bool = False) -> Iterator[dict[str, Any]]:
-    """Predict for the examples of a corpus."""
-    parsed = saved.encoder.parse(corpus.inputs)
-    examples = Examples(saved.encoder, saved.encoder.encode(parsed), [])
-    rows = np.arange(len(corpus), dtype=np.int64)
-    outputs = run_network(saved.network, examples, rows, device_of(saved.network), keep_attention=attention)
-    if attention:
-        return prediction_records(corpus, range(len(corpus)), saved.groups, outputs, saved.encoder, parsed)
-    return prediction_records(corpus, range(len(corpus)), saved.groups, outputs)
+def predict_corpus(
+    saved: SavedRun, corpus: Corpus, attention: bool = False, data_set: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Predict for the examples of a corpus, some thousand at a time; labels are those of a data set's tasks."""
+    tasks = saved.tasks_of(data_set)
+    labels = {task.name: task_labels(task.declared, corpus) for task in tasks if task.declared.column}
+    for start in range(0, len(corpus), CHUNK):
+        stop = min(start + CHUNK, len(corpus))
+        parsed = saved.encoder.parse([corpus.inputs[row] for row in range(start, stop)])
+        items = saved.encoder.encode(parsed)
+        lengths = np.array([saved.encoder.length(item) for item in items], dtype=np.int64)
+        predictions = Predictions(saved.groups, saved.answered, saved.encoder, items, attention)
+        examples = Examples(saved.encoder, items, lengths, [])
+        places = np.arange(len(items), dtype=np.int64)
+        for said in run_network(saved.network, examples, places, device_of(saved.network), saved.answered):
+            predictions.add(said)
+        for place, row in enumerate(range(start, stop)):
+            yield predictions.record(place, corpus, row, labels, parsed[place])
 
 
-def predict_file(saved: SavedRun, path: Path, attention: bool = False) -> Iterator[dict[str, Any]]:
-    """Predict for a file: `.txt` (a text a line), `.jsonl`, or the format of the run's own loader.
+def predict_file(
+    saved: SavedRun, path: Path, attention: bool = False, data_set: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Predict for a file: `.txt` (a text a line), `.jsonl` (texts), or the format of the run's own loader.
+
+    Args:
+        saved: The run.
+        path: The file.
+        attention: Whether tokens and attention weights are told.
+        data_set: The data set whose loader reads it, if the run has several; the first if left out.
 
     Raises:
         MtlError: If the file is missing or malformed.
@@ -116,12 +139,26 @@ def predict_file(saved: SavedRun, path: Path, attention: bool = False) -> Iterat
     if not path.is_file():
         raise MtlError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.lower()
-    if suffix in {".txt", ".jsonl"}:
+    if suffix == ".txt" or (suffix == ".jsonl" and not _is_table(saved.loader(data_set), path)):
         read = questions_from_lines if suffix == ".txt" else questions_from_json_lines
         try:
             with path.open(encoding="utf-8-sig") as lines:
-                yield from predict(saved, read(lines, str(path)), attention)
+                yield from predict(saved, read(lines, str(path)), attention, data_set)
         except UnicodeDecodeError as error:
             raise MtlError(f"{path}: not UTF-8: {error}") from error
         return
-    yield from predict_corpus(saved, saved.config.data.load_file(path, saved.columns), attention)
+    corpus = saved.loader(data_set).load_file(path, label_columns_of(saved.tasks_of(data_set)))
+    yield from predict_corpus(saved, corpus, attention, data_set)
+
+
+def _is_table(loader: LoaderSpec, path: Path) -> bool:
+    """Whether a `.jsonl` file is for the loader: it reads such files, and the first object has no `text`."""
+    if not loader.reads_json_lines:
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        first = next((line for line in lines if line.strip()), "")
+    try:
+        record = json.loads(first)
+    except (ValueError, RecursionError):
+        return True
+    return not (isinstance(record, dict) and isinstance(record.get("text"), str))

@@ -1,6 +1,7 @@
 """From a config to everything that training needs: data read, split, encoded; tasks made ready."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -12,13 +13,30 @@ from numpy.typing import NDArray
 from mtl_core.config.experiment import ExperimentConfig, NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.parsing import encode_inputs, item_lengths, parse_inputs
+from mtl_core.data.sources import load_sources
 from mtl_core.data.splitting import Split, split_corpus
-from mtl_core.data.tasks import resolve_tasks
+from mtl_core.data.tasks import check_any_label, label_columns, resolve_tasks, task_labels
 from mtl_core.errors import MtlError, listed
-from mtl_core.model.network import MultiTaskNetwork, build_backbone
+from mtl_core.model.architecture import NetworkParts, build_architecture, build_backbone
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.runs.auxiliary import derive_auxiliary
+from mtl_core.runs.encoding import encode_targets, label_weights
+from mtl_core.runs.found import found_labels
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batches import Examples
-from mtl_core.training.groups import LearnedTask, TaskGroup, group_tasks, learn_task
+from mtl_core.training.groups import (
+    LearnedTask,
+    TaskGroup,
+    check_names,
+    data_label,
+    group_tasks,
+    learn_task,
+)
+
+TaskLabels = Mapping[str, Sequence[Label | None]]
+"""Name of each task to its label for every example."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +45,11 @@ class Prepared:
 
     Attributes:
         corpus: The examples.
-        split: Which of them are for what.
+        labels: Name of each task to its label for every example; nothing for tasks that need none.
+        split: Which examples are for what.
         encoder: Fitted on the training inputs.
-        tasks: The tasks, in the experiment's order.
+        parsed: The inputs as the encoder analysed them.
+        tasks: The main tasks in the experiment's order, then the auxiliary ones.
         groups: The same tasks, like ones together.
         examples: Items and targets of all examples.
         findings: What the user should know about the data.
@@ -38,14 +58,26 @@ class Prepared:
     """
 
     corpus: Corpus
+    labels: TaskLabels
     split: Split
     encoder: Encoder[Any, Any]
+    parsed: Sequence[Any]
     tasks: Sequence[LearnedTask]
     groups: Sequence[TaskGroup]
     examples: Examples
     findings: Sequence[str]
     load_s: float
     encode_s: float
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What training data makes of tasks and encoder."""
+
+    labels: TaskLabels
+    tasks: Sequence[LearnedTask]
+    groups: Sequence[TaskGroup]
+    examples: Examples
 
 
 def prepare(config: ExperimentConfig) -> Prepared:
@@ -55,30 +87,44 @@ def prepare(config: ExperimentConfig) -> Prepared:
         MtlError: If the data does not fit the experiment.
     """
     start = perf_counter()
-    corpus = config.data.load()
-    if not len(corpus):
-        raise MtlError(f"the loader '{config.data.type}' found no example")
-    columns = _trainable_columns(corpus)
-    if not columns:
-        raise MtlError("no training example has any label" + _empty_columns(corpus))
-    declared = resolve_tasks(config.tasks, columns)
+    corpus = load_sources(config.sources)
+    if not len(corpus.rows("train")):
+        found = listed(sorted({str(part) for part in corpus.parts}))
+        raise MtlError(f"no example to train on: the loader put none into the part 'train' (parts found: {found})")
+    declared = resolve_tasks(config.tasks, label_columns(corpus, list(config.sources)))
+    labels = {task.name: task_labels(task, corpus) for task in declared if not task.kind.reads_inputs}
+    for task in declared:
+        if task.name in labels:
+            check_any_label(task, labels[task.name], corpus.rows("train").tolist())
     load_s = perf_counter() - start
 
     start = perf_counter()
     encoder = config.encoder.build()
-    parsed = parse_distinct(encoder, corpus)
+    parsed = parse_inputs(encoder, corpus)
     encode_s = perf_counter() - start
 
     start = perf_counter()
-    usable, findings = _usable(corpus, declared, encoder, parsed)
-    columns = list(dict.fromkeys(task.column for task in declared))
-    split = split_corpus(corpus, usable, columns, config.split, derive_seed(config.seed, "split"))
-    findings = [*corpus.findings, *findings, *_overlap(corpus, split)]
+    usable, findings = _usable(corpus, declared, labels, encoder, parsed)
+    split = split_corpus(corpus, usable, labels, config.split, derive_seed(config.seed, "split"))
+    findings = [*corpus.findings, *findings, *_overlap(corpus, split), *_undrawn(config, corpus, split)]
     load_s += perf_counter() - start
 
     start = perf_counter()
-    fitted = _fit(corpus, declared, encoder, parsed, split)
-    return Prepared(corpus, split, encoder, *fitted, findings, load_s, encode_s + perf_counter() - start)
+    fitted = _fit(config, corpus, declared, labels, encoder, parsed, split)
+    encode_s += perf_counter() - start
+    return Prepared(
+        corpus,
+        fitted.labels,
+        split,
+        encoder,
+        parsed,
+        fitted.tasks,
+        fitted.groups,
+        fitted.examples,
+        findings,
+        load_s,
+        encode_s,
+    )
 
 
 def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
@@ -90,93 +136,92 @@ def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
         validation=np.zeros(0, dtype=np.int64),
     )
     encoder = config.encoder.build()
-    parsed = parse_distinct(encoder, prepared.corpus)
-    declared = [task.declared for task in prepared.tasks]
-    fitted = _fit(prepared.corpus, declared, encoder, parsed, merged)
-    return Prepared(
-        prepared.corpus, merged, encoder, *fitted, prepared.findings, prepared.load_s, prepared.encode_s
+    parsed = parse_inputs(encoder, prepared.corpus)
+    declared = [task.declared for task in prepared.tasks if task.auxiliary is None]
+    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged)
+    return replace(
+        prepared,
+        labels=fitted.labels,
+        split=merged,
+        encoder=encoder,
+        parsed=parsed,
+        tasks=fitted.tasks,
+        groups=fitted.groups,
+        examples=fitted.examples,
     )
 
 
 def build_network(
     config: ExperimentConfig, encoder: Encoder[Any, Any], groups: Sequence[TaskGroup]
 ) -> MultiTaskNetwork:
-    """Build a network with initial weights drawn from the run's seed."""
+    """Build a network with initial weights drawn from the run's seed.
+
+    Where tasks have features of their own, a task's first weights depend on the seed and its name alone: it begins
+    as it would without the other tasks.
+    """
     torch.manual_seed(derive_seed(config.seed, "init"))
-    input_layer = encoder.input_layer()
-    backbone = build_backbone(config.backbone, input_layer.output)  # type: ignore[arg-type]
-    return MultiTaskNetwork(input_layer, backbone, [group.build_heads(backbone.output) for group in groups])  # type: ignore[arg-type]
-
-
-def parse_distinct(encoder: Encoder[Any, Any], corpus: Corpus) -> list[Any]:
-    """Parse every distinct input once; equal inputs share the result."""
-    first: dict[Any, int] = {}
-    distinct: list[object] = []
-    where = []
-    for value in corpus.inputs:
-        key = value if isinstance(value, str) else id(value)
-        if key not in first:
-            first[key] = len(distinct)
-            distinct.append(value)
-        where.append(first[key])
-    parsed = encoder.parse(distinct)
-    return [parsed[index] for index in where]
-
-
-def encode_targets(corpus: Corpus, groups: Sequence[TaskGroup]) -> list[torch.Tensor]:
-    """Turn label columns into target tables; a column that the corpus lacks is missing throughout."""
-    empty: list[Label | None] = [None] * len(corpus)
-    return [
-        group.targets([corpus.labels.get(task.declared.column, empty) for task in group.tasks], corpus.origins)
-        for group in groups
-    ]
+    names = [task.name for group in groups for task in group.tasks]
+    parts = NetworkParts(encoder.input_layer, lambda shape: build_backbone(config.backbone, shape))
+    body = build_architecture(config.architecture, parts, names)
+    heads = []
+    for group in groups:
+        if config.architecture.own_features:
+            torch.manual_seed(derive_seed(config.seed, "init", group.tasks[0].name))
+        heads.append(group.build_heads(body.output))
+    return MultiTaskNetwork(body, heads)
 
 
 def _fit(
-    corpus: Corpus, declared: Sequence[NamedTask], encoder: Encoder[Any, Any], parsed: Sequence[Any], split: Split
-) -> tuple[list[LearnedTask], list[TaskGroup], Examples]:
+    config: ExperimentConfig,
+    corpus: Corpus,
+    declared: Sequence[NamedTask],
+    labels: TaskLabels,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+    split: Split,
+) -> _Fitted:
+    encoder.fit(parsed[row] for row in split.train)
     known = np.concatenate([split.train, split.validation])
-    tasks = [
-        learn_task(
-            task,
-            (corpus.labels[task.column][row] for row in known),
-            (corpus.labels[task.column][row] for row in split.train),
-        )
-        for task in declared
-    ]
-    groups = group_tasks(tasks)
-    encoder.fit([parsed[row] for row in split.train])
-    return tasks, groups, Examples(encoder, encoder.encode(parsed), encode_targets(corpus, groups))
 
+    def found(task: NamedTask, column: Sequence[Label | None]) -> FoundLabels:
+        return found_labels(task, column, known, split.train, corpus.origins, encoder, parsed)
 
-def _trainable_columns(corpus: Corpus) -> list[str]:
-    """Label columns that hold something in training data."""
-    rows = corpus.rows("train")
-    return [name for name, column in corpus.labels.items() if any(column[row] is not None for row in rows)]
-
-
-def _empty_columns(corpus: Corpus) -> str:
-    if not corpus.rows("train"):
-        return (
-            f": the loader put no example into the part 'train' (parts found: {listed(sorted(set(corpus.parts)))})"
-        )
-    return f" (label columns: {listed(corpus.labels)})"
+    tasks = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]
+    main = {task.name: labels[task.name] for task in declared if task.name in labels}
+    derived = derive_auxiliary(config, corpus, main, encoder, parsed, split.train)
+    every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
+    tasks += [learn_task(task.declared, found(task.declared, task.labels), task.spec) for task in derived]
+    check_names(tasks)
+    groups = group_tasks(tasks, alone=config.architecture.own_features)
+    items = encode_inputs(encoder, parsed)
+    examples = Examples(
+        encoder,
+        items,
+        item_lengths(encoder, corpus, items),
+        encode_targets(groups, every, corpus, encoder, parsed, items),
+        label_weights(groups, corpus),
+    )
+    return _Fitted(every, tasks, groups, examples)
 
 
 def _usable(
-    corpus: Corpus, declared: Sequence[NamedTask], encoder: Encoder[Any, Any], parsed: Sequence[Any]
+    corpus: Corpus,
+    declared: Sequence[NamedTask],
+    labels: TaskLabels,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Set aside training examples that nothing can be learned from, and say so."""
     rows = corpus.rows("train")
-    labelled = _has_label(corpus, declared)
-    empty = np.array([encoder.is_empty(value) for value in parsed], dtype=bool)
+    labelled = _has_label(corpus, declared, labels)
+    empty = np.fromiter((encoder.is_empty(value) for value in parsed), dtype=bool, count=len(corpus))
     findings = []
-    hollow = [corpus.ids[row] for row in rows if empty[row]]
+    hollow = [corpus.ids[row] for row in rows[empty[rows]].tolist()]
     if hollow:
         findings.append(
             f"{len(hollow)} training examples have nothing left to encode and are set aside ({listed(hollow, 5)})"
         )
-    bare = [corpus.ids[row] for row in rows if not labelled[row]]
+    bare = [corpus.ids[row] for row in rows[~labelled[rows]].tolist()]
     if bare:
         findings.append(
             f"{len(bare)} training examples have no label for any task and are set aside ({listed(bare, 5)})"
@@ -184,21 +229,44 @@ def _usable(
     return labelled & ~empty, findings
 
 
-def _has_label(corpus: Corpus, declared: Sequence[NamedTask]) -> NDArray[np.bool_]:
+def _has_label(corpus: Corpus, declared: Sequence[NamedTask], labels: TaskLabels) -> NDArray[np.bool_]:
     result = np.zeros(len(corpus), dtype=bool)
     for task in declared:
+        if task.kind.reads_inputs:
+            return np.ones(len(corpus), dtype=bool)
         excluded = task.mask.excluded()
-        column = corpus.labels[task.column]
-        result |= np.array([label is not None and str(label) not in excluded for label in column], dtype=bool)
+        result |= np.fromiter(
+            (data_label(label, excluded) for label in labels[task.name]), dtype=bool, count=len(corpus)
+        )
     return result
 
 
 def _overlap(corpus: Corpus, split: Split) -> list[str]:
     """Tell about inputs that stand in training data and, by the data's own division, elsewhere too."""
-    known = {corpus.groups[row] for row in (*split.train, *split.validation)}
-    shared = [corpus.ids[row] for row in split.test if corpus.groups[row] in known]
+    if not len(split.test):
+        return []
+    trained = np.concatenate([split.train, split.validation])
+    if isinstance(corpus.groups, array):  # hashes of many inputs
+        groups = np.asarray(corpus.groups)
+        rows = split.test[np.isin(groups[split.test], groups[trained])]
+    else:
+        known = {corpus.groups[row] for row in trained.tolist()}
+        rows = np.array([row for row in split.test.tolist() if corpus.groups[row] in known], dtype=np.int64)
+    shared = [corpus.ids[row] for row in rows.tolist()]
     if not shared:
         return []
     return [
         f"{len(shared)} test examples have an input that also stands in the training data ({listed(shared, 5)})"
+    ]
+
+
+def _undrawn(config: ExperimentConfig, corpus: Corpus, split: Split) -> list[str]:
+    """Tell about data sets that no batch will come from."""
+    if len(config.sources) < 2:
+        return []
+    drawn = {corpus.sources[row] for row in split.train.tolist()}
+    return [
+        f"data set '{name}': no training example, so no batch is drawn from it"
+        for name in config.sources
+        if name not in drawn
     ]

@@ -1,41 +1,50 @@
 """The main job: load, split, train, evaluate, report. A recipe to be read from top to bottom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from mtl_core.atomic import write_text_atomically
+from mtl_core.atomic import write_atomically, write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.corpus import Part
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import GroupOutputs, run_network
-from mtl_core.evaluation.scores import Scores, score
-from mtl_core.evaluation.selection import check_selection, flat_figures, selection_score
+from mtl_core.evaluation.outputs import run_network
+from mtl_core.evaluation.scores import Scorer, Scores
+from mtl_core.evaluation.selection import (
+    flat_figures,
+    higher_is_better,
+    resolve_selection,
+    selection_score,
+)
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
+from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
 from mtl_core.runs.results import (
     Timing,
     data_report,
     history_csv,
-    json_lines,
     json_text,
-    prediction_records,
     rows_of,
     scores_report,
+    write_json_lines,
 )
 from mtl_core.runs.saved import device_of, save_model
+from mtl_core.runs.start import StartReport, start_from
 from mtl_core.seeding import isolated_torch_randomness
-from mtl_core.training.batches import Rows
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.loop import TrainingResult, TrainingView, ValidationFigures, train
 from mtl_core.training.objective import Objective
+from mtl_core.training.order import training_order
+
+CHUNK = 16_384
+"""Examples that are scored between two writes to the file of predictions."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +56,20 @@ class RunReport:
         scores: Part of the data to what was measured on it.
         prepared: The data.
         best_epoch: The epoch that selection chose, counted from 1.
+        best_score: The figure by which it was chosen; None without validation data.
         timing: Where the time went.
+        costs: What each auxiliary task costs.
+        started: What was taken from another run, if anything was to be.
     """
 
     path: Path
     scores: dict[str, Scores]
     prepared: Prepared
     best_epoch: int
+    best_score: float | None
     timing: Timing
+    costs: Sequence[AuxiliaryCost] = ()
+    started: StartReport | None = None
 
 
 class SilentView:
@@ -86,7 +101,7 @@ def run_experiment(config: ExperimentConfig, out: Path | str, view: TrainingView
     """
     with isolated_torch_randomness():
         prepared = prepare(config)
-        check_selection(config.training.select, prepared.tasks)
+        resolve_selection(config.training.select, prepared.tasks)
         run = RunDirectory.create(Path(out), config)
         try:
             return _train_and_report(config, prepared, run, view or SilentView())
@@ -116,16 +131,15 @@ def _train_and_report(
     accelerator = _accelerator(config)
     start = perf_counter()
     view.stage_started("training")
-    network, result = _train(config, prepared, config.training.epochs, run.checkpoint, accelerator, view)
+    network, result, started = _train(config, prepared, config.training.epochs, run.checkpoint, accelerator, view)
     train_s = perf_counter() - start
     history = [{"stage": "selection", **record.row()} for record in result.history]
 
     start = perf_counter()
     scores: dict[str, Scores] = {}
-    validated = None
-    if len(rows := prepared.split.validation):
-        validated = run_network(network, prepared.examples, rows, device_of(network))
-        scores["validation"] = score(prepared.groups, [o.outputs for o in validated], _targets(prepared, rows))
+    told = "test" if len(prepared.split.test) else "validation"
+    if len(prepared.split.validation):
+        scores["validation"] = _score(network, prepared, "validation", run if told == "validation" else None)
     evaluate_s = perf_counter() - start
 
     # What validation data said stands; what is saved and tested is the network that saw everything.
@@ -134,19 +148,15 @@ def _train_and_report(
         start = perf_counter()
         view.stage_started(f"training again on all training data, {result.best_epoch} epochs")
         final = refit_all(config, prepared)
-        network, again = _train(config, final, result.best_epoch, run.refit_checkpoint, accelerator, view)
+        network, again, started = _train(config, final, result.best_epoch, run.refit_checkpoint, accelerator, view)
         history += [{"stage": "refit", **record.row()} for record in again.history]
         visited += again.examples
         train_s += perf_counter() - start
 
     start = perf_counter()
-    save_model(run, network, final.encoder, final.tasks)
+    save_model(run, config, network, final.encoder, final.groups)
     if len(final.split.test):
-        outputs = run_network(network, final.examples, final.split.test, device_of(network))
-        scores["test"] = score(final.groups, [o.outputs for o in outputs], _targets(final, final.split.test))
-        _write_predictions(run, final, "test", outputs)
-    elif validated is not None:
-        _write_predictions(run, prepared, "validation", validated)
+        scores["test"] = _score(network, final, "test", run)
     write_text_atomically(run.history, history_csv(history))
     timing = Timing(
         prepared.load_s,
@@ -155,7 +165,9 @@ def _train_and_report(
         evaluate_s + perf_counter() - start,
         visited / max(train_s, 1e-9),
     )
-    report = RunReport(run.path, scores, prepared, result.best_epoch, timing)
+    costs = auxiliary_costs(config, final, network)
+    best = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
+    report = RunReport(run.path, scores, prepared, result.best_epoch, best, timing, costs, started)
     write_text_atomically(run.metrics, json_text(_metrics(config, report, network)))
     run.checkpoint.unlink(missing_ok=True)
     run.refit_checkpoint.unlink(missing_ok=True)
@@ -169,52 +181,84 @@ def _train(
     checkpoint: Path,
     accelerator: Accelerator,
     view: TrainingView,
-) -> tuple[MultiTaskNetwork, TrainingResult]:
+) -> tuple[MultiTaskNetwork, TrainingResult, StartReport | None]:
     network = build_network(config, prepared.encoder, prepared.groups)
+    started = None
+    if config.start_from is not None:
+        started = start_from(config.start_from, network, prepared.groups, prepared.encoder)
     prepared.encoder.release()
     objective = Objective(prepared.groups, config.weighting)
-    higher = check_selection(config.training.select, prepared.tasks)
+    select = resolve_selection(config.training.select, prepared.tasks)
+    main = [not group.auxiliary for group in prepared.groups]
 
     def validate() -> ValidationFigures:
+        scorer = Scorer(prepared.groups)
         rows = prepared.split.validation
-        outputs = run_network(network, prepared.examples, rows, device_of(network))
-        scores = score(prepared.groups, [o.outputs for o in outputs], _targets(prepared, rows))
-        return ValidationFigures(flat_figures(scores), selection_score(config.training.select, scores), higher)
+        for said in run_network(network, prepared.examples, rows, device_of(network), main):
+            scorer.update(said)
+        scores = scorer.scores()
+        score = selection_score(select, scores)
+        return ValidationFigures(flat_figures(scores), score, higher_is_better(select, prepared.tasks))
 
     result = train(
         config,
         network,
         objective,
         prepared.examples,
-        prepared.split.train,
+        training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths),
         epochs,
         accelerator,
         validate if len(prepared.split.validation) else None,
         checkpoint,
         view,
     )
-    return network, result
+    return network, result, started
 
 
-def _write_predictions(run: RunDirectory, prepared: Prepared, part: Part, outputs: Sequence[GroupOutputs]) -> None:
-    rows = rows_of(prepared, part).tolist()
-    records = prediction_records(prepared.corpus, rows, prepared.groups, outputs)
-    write_text_atomically(run.predictions, json_lines({"split": part, **record} for record in records))
+def _score(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
+    """Score a part, auxiliary tasks too; write what is said about each example, if a run directory is given."""
+    scorer = Scorer(prepared.groups)
+    if run is None:
+        for said in run_network(network, prepared.examples, rows_of(prepared, part), device_of(network)):
+            scorer.update(said)
+    else:
+        records = ({"split": part, **record} for record in _records(network, prepared, part, scorer))
+        write_atomically(run.predictions, lambda path: write_json_lines(path, records))
+    return scorer.scores()
 
 
-def _targets(prepared: Prepared, rows: Rows) -> list[torch.Tensor]:
-    return [table[torch.from_numpy(rows)] for table in prepared.examples.targets]
+def _records(network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer) -> Iterator[dict[str, Any]]:
+    """Give a record an example in their order, and let the scorer see them; some thousand examples at a time."""
+    told = [group.answered for group in prepared.groups]
+    predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
+    rows = rows_of(prepared, part)
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        for said in run_network(network, prepared.examples, chunk, device_of(network)):
+            scorer.update(said)
+            predictions.add(said)
+        for row in chunk.tolist():
+            yield predictions.record(row, prepared.corpus, row, prepared.labels, prepared.parsed[row])
 
 
 def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetwork) -> dict[str, Any]:
-    return {
+    metrics = {
         "experiment": config.name,
         "seed": config.seed,
         "data": data_report(report.prepared),
-        "model": {"parameters": parameter_count(network), "best_epoch": report.best_epoch},
+        "model": {
+            "parameters": parameter_count(network),
+            "best_epoch": report.best_epoch,
+            "best_score": report.best_score,
+        },
         "splits": {part: scores_report(scores) for part, scores in report.scores.items()},
         "timing": asdict(report.timing),
     }
+    if report.costs:
+        metrics["auxiliary"] = {cost.name: asdict(cost) for cost in report.costs}
+    if report.started is not None:
+        metrics["start"] = asdict(report.started)
+    return metrics
 
 
 def _accelerator(config: ExperimentConfig) -> Accelerator:

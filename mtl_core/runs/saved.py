@@ -10,14 +10,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtl_core.atomic import write_atomically
-from mtl_core.config.experiment import DerivedTasks, ExperimentConfig
+from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.tasks import resolve_tasks
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.registry import Registry
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.runs.prepare import build_network
 from mtl_core.seeding import isolated_torch_randomness
+from mtl_core.specs import LoaderSpec
 from mtl_core.training.groups import LearnedTask, TaskGroup, group_tasks
 
 
@@ -31,36 +33,93 @@ class SavedRun:
     network: MultiTaskNetwork
 
     @property
+    def answered(self) -> list[bool]:
+        """Which groups of tasks answer questions: the main tasks', and auxiliary ones that were kept for it."""
+        return [group.answered for group in self.groups]
+
+    @property
+    def main_tasks(self) -> list[LearnedTask]:
+        """The main tasks."""
+        return [task for group in self.groups for task in group.tasks if task.auxiliary is None]
+
+    @property
     def columns(self) -> list[str]:
         """The label columns that the run knows."""
-        return list(dict.fromkeys(task.declared.column for group in self.groups for task in group.tasks))
+        return label_columns_of(self.main_tasks)
+
+    def tasks_of(self, data_set: str | None = None) -> list[LearnedTask]:
+        """The main tasks that learn from a data set; from the first one if none is named."""
+        name = data_set or next(iter(self.config.sources))
+        return [task for task in self.main_tasks if not task.declared.data or name in task.declared.data]
 
     @property
     def derives_tasks(self) -> bool:
         """Whether the experiment takes every label column as a task, so that a new one is a surprise."""
         return any(isinstance(entry, DerivedTasks) for entry in self.config.tasks)
 
+    def loader(self, data_set: str | None = None) -> LoaderSpec:
+        """The loader of a data set: new inputs are read as it reads its own.
+
+        Args:
+            data_set: Its name; the first one if left out.
+
+        Raises:
+            MtlError: If there is no such data set.
+        """
+        sources = self.config.sources
+        name = data_set or next(iter(sources))
+        if name not in sources:
+            raise MtlError(f"unknown data set '{name}'{did_you_mean(name, sources)} (data sets: {listed(sources)})")
+        return sources[name]
+
+
+def label_columns_of(tasks: Sequence[LearnedTask]) -> list[str]:
+    """The label columns of some tasks, each once; tasks that learn from inputs have none."""
+    return [name for name in dict.fromkeys(task.declared.column for task in tasks) if name]
+
 
 def save_model(
-    run: RunDirectory, network: MultiTaskNetwork, encoder: Encoder[Any, Any], tasks: Sequence[LearnedTask]
+    run: RunDirectory,
+    config: ExperimentConfig,
+    network: MultiTaskNetwork,
+    encoder: Encoder[Any, Any],
+    groups: Sequence[TaskGroup],
 ) -> None:
     """Save weights, label spaces and the fitted encoder.
+
+    Auxiliary heads are left out unless they are to be kept. Where tasks have features of their own, an auxiliary
+    task may feed the others, and so stays.
 
     Raises:
         MtlError: If the disk is full.
     """
-    state = [
-        {
-            "name": task.name,
-            "column": task.declared.column,
-            "space": task.space.state(),
-            "counts": dict(task.counts),
-        }
-        for task in tasks
-    ]
+    saved = [group.answered or config.architecture.own_features for group in groups]
+    state = [_task_state(task) for group, keep in zip(groups, saved, strict=True) if keep for task in group.tasks]
     run.write_state({"tasks": state, "encoder": encoder.state()})
-    tensors = {key: value.detach().contiguous().clone() for key, value in network.state_dict().items()}
+    tensors = {}
+    for key, value in network.state_dict().items():
+        if key.startswith("groups."):
+            place, rest = key.removeprefix("groups.").split(".", 1)
+            if not saved[int(place)]:
+                continue
+            key = f"groups.{sum(saved[: int(place)])}.{rest}"
+        tensors[key] = value.detach().contiguous().clone()
     write_atomically(run.weights, lambda path: save_file(tensors, path))
+
+
+def _task_state(task: LearnedTask) -> dict[str, Any]:
+    state = {
+        "name": task.name,
+        "column": task.declared.column,
+        "data": list(task.declared.data),
+        "space": task.space.state(),
+        "counts": dict(task.counts),
+    }
+    if task.auxiliary is not None:  # what its block made of the data cannot be made again without the data
+        state["auxiliary"] = task.auxiliary.task_name
+        state["kind"] = task.declared.kind.model_dump(mode="json")
+        state["head"] = task.declared.head.model_dump(mode="json")
+    return state
 
 
 def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
@@ -76,14 +135,15 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
     run = RunDirectory.open(Path(path))
     run.require(run.weights)
     state = run.read_state()
-    config = run.experiment(plugins).config
+    experiment = run.experiment(plugins)
+    config = experiment.config
     encoder = config.encoder.build()
     try:
-        tasks = _restore_tasks(config, state["tasks"])
+        tasks = _restore_tasks(config, state["tasks"], experiment.registry)
         encoder.restore(state["encoder"])
     except (KeyError, TypeError, ValueError) as error:
         raise MtlError(f"{run.state}: damaged: {type(error).__name__}: {error}") from error
-    groups = group_tasks(tasks)
+    groups = group_tasks(tasks, alone=config.architecture.own_features)
     with isolated_torch_randomness():
         network = build_network(config, encoder, groups)
     try:
@@ -97,18 +157,33 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
     return SavedRun(config, encoder, groups, network)
 
 
-def _restore_tasks(config: ExperimentConfig, saved: Sequence[dict[str, Any]]) -> list[LearnedTask]:
-    columns = list(dict.fromkeys(task["column"] for task in saved))
-    declared = {task.name: task for task in resolve_tasks(config.tasks, columns)}
+def _restore_tasks(
+    config: ExperimentConfig, saved: Sequence[dict[str, Any]], registry: Registry
+) -> list[LearnedTask]:
+    declared = {task.name: task for task in resolve_tasks(config.tasks, _saved_columns(config, saved))}
+    auxiliary = {spec.task_name: spec for spec in config.auxiliary}
     tasks = []
     for task in saved:
-        if task["name"] not in declared:
+        spec = auxiliary.get(task.get("auxiliary", ""))
+        if spec is not None:
+            block = {"name": task["name"], "kind": task["kind"], "head": task["head"], "label": task["column"]}
+            own = NamedTask.model_validate(block, context={"registry": registry})
+        elif task["name"] in declared:
+            own = declared[task["name"]]
+        else:
             raise MtlError(f"the run's state has a task '{task['name']}' that its config does not declare")
-        kind = declared[task["name"]].kind
-        space = kind.restore_space(task["space"])
-        built = kind.build(space, task["counts"])
-        tasks.append(LearnedTask(declared[task["name"]], space, task["counts"], built))
+        space = own.kind.restore_space(task["space"])
+        tasks.append(LearnedTask(own, space, task["counts"], own.kind.build(space, task["counts"]), spec))
     return tasks
+
+
+def _saved_columns(config: ExperimentConfig, saved: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """The label columns of each data set, as far as the run's tasks learn from them."""
+    main = [task for task in saved if "auxiliary" not in task and task["column"]]
+    return {
+        name: list(dict.fromkeys(task["column"] for task in main if not task["data"] or name in task["data"]))
+        for name in config.sources
+    }
 
 
 def device_of(network: torch.nn.Module) -> torch.device:

@@ -1,7 +1,7 @@
 """Encoded examples, the order of an epoch, and batches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from mtl_core.data.encoder import Encoder
 from mtl_core.seeding import derive_seed
+from mtl_core.training.targets import InputTargets, TargetTable
 
 Rows = NDArray[np.int64]
+Hiding = Callable[[torch.Tensor, float], torch.Tensor]
+"""From token ids `(batch, length)` and a share to the tokens to hide, `(batch, length)`, bool."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,26 @@ class Batch:
     Attributes:
         inputs: What the encoder's `collate` gave.
         targets: `(batch, tasks, ...)` a group of tasks.
+        weights: `(batch, tasks)` a group: how much each label counts; None if all count alike.
+        hidden: Place of a group of tasks to the inputs that it reads instead, some tokens hidden.
     """
 
     inputs: Any
     targets: Sequence[torch.Tensor]
+    weights: Sequence[torch.Tensor | None]
+    hidden: Mapping[int, Any] = field(default_factory=dict)
+
+
+def hide_at_random(ids: torch.Tensor, share: float) -> torch.Tensor:
+    """Draw the tokens to hide: for training."""
+    return torch.rand(ids.shape) < share
+
+
+def hide_evenly(ids: torch.Tensor, share: float) -> torch.Tensor:
+    """Hide every so many tokens, always the same ones of a text: for evaluation."""
+    every = max(1, round(1 / share))
+    place = torch.arange(ids.shape[1])
+    return ((place % every) == every // 2).expand(ids.shape)
 
 
 class Examples:
@@ -33,20 +52,57 @@ class Examples:
     Args:
         encoder: Collates items.
         items: One item an example; equal inputs share one.
-        targets: `(examples, tasks, ...)` a group of tasks.
+        lengths: `(examples,)`: about how long each is; batches are made of examples of about one length.
+        targets: The targets of each group of tasks.
+        weights: `(examples, tasks)`, float32, a group: how much each label counts; None if all count alike.
     """
 
-    def __init__(self, encoder: Encoder[Any, Any], items: Sequence[Any], targets: Sequence[torch.Tensor]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder[Any, Any],
+        items: Sequence[Any],
+        lengths: NDArray[np.int64],
+        targets: Sequence[TargetTable],
+        weights: Sequence[torch.Tensor | None] | None = None,
+    ) -> None:
         self.encoder = encoder
         self.items = items
+        self.lengths = lengths
         self.targets = targets
-        self.lengths = np.array([encoder.length(item) for item in items], dtype=np.int64)
+        self.weights = weights or [None] * len(targets)
 
-    def batch(self, rows: Rows, device: torch.device) -> Batch:
-        """Put examples into a batch."""
+    def batch(
+        self,
+        rows: Rows,
+        device: torch.device,
+        hiding: Hiding = hide_evenly,
+        needed: Sequence[bool] | None = None,
+    ) -> Batch:
+        """Put examples into a batch.
+
+        Args:
+            rows: Which examples.
+            device: Where to.
+            hiding: Chooses the tokens that are hidden from groups that predict them.
+            needed: Which groups of tasks will be computed; all by default. Nothing is hidden for the others.
+        """
         index = torch.from_numpy(rows)
         inputs = self.encoder.collate([self.items[row] for row in rows])
-        return Batch(inputs.to(device), [table[index].to(device) for table in self.targets])
+        ids = None
+        if any(isinstance(table, InputTargets) for table in self.targets):
+            ids = self.encoder.token_ids(inputs)
+        targets, hidden = [], {}
+        for place, table in enumerate(self.targets):
+            where = None
+            if table.hides and ids is not None:
+                if needed is None or needed[place]:
+                    where = hiding(ids, table.hides) & (ids >= 0)
+                    hidden[place] = self.encoder.hide(inputs, where).to(device)
+                else:
+                    where = torch.zeros(ids.shape, dtype=torch.bool)
+            targets.append(table.batch(index, ids, where).to(device))
+        weights = [None if table is None else table[index].to(device) for table in self.weights]
+        return Batch(inputs.to(device), targets, weights, hidden)
 
 
 def epoch_order(

@@ -11,24 +11,28 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from mtl_core.model.heads import HeadGroup
+from mtl_core.model.network import MultiTaskNetwork
 
 Saved = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 @contextmanager
 def idle_tasks_kept(
-    groups: Sequence[HeadGroup], counts: Sequence[torch.Tensor], optimizer: torch.optim.Optimizer
+    network: MultiTaskNetwork, counts: Sequence[torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> Iterator[None]:
     """Guard an optimizer's step: inside, idle tasks are not moved.
 
     Args:
-        groups: The network's groups of heads.
+        network: The network.
         counts: `(tasks,)` a group: labels of each task in the batch.
         optimizer: Is about to make the step.
     """
     saved: list[tuple[nn.Parameter, torch.Tensor, Saved]] = []
-    for group, labels in zip(groups, counts, strict=True):
+    for task, labels in enumerate(torch.cat(list(counts)).tolist()):
+        if not labels:
+            for parameter in network.body.task_parameters(task):
+                parameter.grad = None
+    for group, labels in zip(network.head_groups(), counts, strict=True):
         idle = (labels == 0).nonzero()[:, 0]
         if len(idle) == len(labels):
             for parameter in group.parameters():

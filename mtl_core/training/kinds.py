@@ -13,7 +13,7 @@ from mtl_core.specs import MetricSpec
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a task says about one example.
+    """What a task says about one example, or about one of its tokens.
 
     Attributes:
         label: The predicted label.
@@ -25,21 +25,24 @@ class Prediction:
 
 
 class TaskKind(ABC):
-    """What a task does with outputs and targets.
+    """What a task does with outputs and targets. For tasks that label tokens, `n` counts tokens.
 
     Attributes:
-        outputs: How many numbers a head must give for an example.
+        outputs: How many numbers a head must give for an example, or for a token.
         loss: From outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
         class_weights: `(classes,)`, or None if every label counts alike.
-        metrics: What is measured.
-        baseline: The target that is predicted when nothing is known of the input (the majority class).
+        metrics: What is measured; the first is the main one.
+        baseline: The target that is predicted when nothing is known of the input (the majority class, the mean);
+            None if there is none.
+        hides: Share of tokens that the network must not see while it predicts (masked-token prediction).
     """
 
     outputs: int
     loss: nn.Module
-    class_weights: torch.Tensor | None
+    class_weights: torch.Tensor | None = None
     metrics: Sequence[MetricSpec]
     baseline: int | float | None
+    hides: float = 0.0
 
     @abstractmethod
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
@@ -48,3 +51,19 @@ class TaskKind(ABC):
     @abstractmethod
     def baseline_outputs(self, examples: int) -> torch.Tensor:
         """Outputs `(examples, outputs)` that always say `baseline`, to be scored like any others."""
+
+    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Bring outputs `(n, outputs)` and targets `(n, ...)` into the form that metrics of this kind read."""
+        return outputs, targets
+
+    def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
+        """Make targets from the inputs, for kinds that need no labels.
+
+        Args:
+            ids: `(batch, length)`, int64: each token's place in the encoder's vocabulary, -1 where it has none.
+            hidden: `(batch, length)`, bool: tokens that the network does not see, if `hides` is not 0.
+
+        Returns:
+            Targets of one task: `(batch, length)` for tokens, `(batch, ...)` for examples.
+        """
+        raise NotImplementedError(f"{type(self).__name__} learns from labels")

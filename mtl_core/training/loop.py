@@ -11,11 +11,12 @@ from accelerate import Accelerator
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
-from mtl_core.training.batches import Examples, Rows, epoch_order
+from mtl_core.training.batches import Examples, hide_at_random
 from mtl_core.training.checkpoint import Position, Tensors, load_checkpoint, save_checkpoint
 from mtl_core.training.history import EpochRecord, LossMeter
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
+from mtl_core.training.order import Order
 from mtl_core.training.step import training_step
 
 
@@ -70,7 +71,7 @@ def train(
     network: MultiTaskNetwork,
     objective: Objective,
     examples: Examples,
-    rows: Rows,
+    order: Order,
     epochs: int,
     accelerator: Accelerator,
     validate: Callable[[], ValidationFigures] | None,
@@ -84,8 +85,8 @@ def train(
         network: The network, with initial weights.
         objective: Losses and weighting.
         examples: Items and targets.
-        rows: The examples to train on.
-        epochs: How often they are visited at most.
+        order: The batches of each epoch.
+        epochs: How many there are at most.
         accelerator: Devices and precision.
         validate: Scores the network on validation data; None if there is none, and then the last epoch counts.
         checkpoint: Where to save after each epoch, and to go on from if it exists.
@@ -103,7 +104,7 @@ def train(
     modules = {"network": plain, "objective": objective}
     base_rates = [group["lr"] for group in optimizer.param_groups]
     # The schedule spans the declared epochs even if this training is to stop earlier, so that it is the same one.
-    steps = settings.epochs * len(_order(config, examples, rows, 0))
+    steps = settings.epochs * order.steps_per_epoch
 
     position, meter, best = Position(), LossMeter(objective.names), _weights(plain)
     generator: torch.Tensor | None = None
@@ -125,7 +126,7 @@ def train(
 
     visited = 0
     while position.epoch < epochs and not _out_of_patience(position, settings.patience):
-        batches = _order(config, examples, rows, position.epoch)
+        batches = order.epoch(position.epoch)
         view.epoch_started(position.epoch + 1, epochs, len(batches), position.batch)
         if position.batch == 0:
             torch.manual_seed(derive_seed(config.seed, "dropout", position.epoch))
@@ -138,7 +139,8 @@ def train(
             factor = config.schedule.factor(position.step, steps)
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
-            batch = examples.batch(batch_rows, accelerator.device)
+            objective.at(position.step, steps)
+            batch = examples.batch(batch_rows, accelerator.device, hide_at_random, objective.needed)
             losses: TaskLosses = training_step(
                 accelerator, network, objective, optimizer, batch, settings.clip_norm
             )
@@ -169,11 +171,6 @@ def train(
 
     plain.load_state_dict(best)
     return TrainingResult(position.history, position.best_epoch, visited)
-
-
-def _order(config: ExperimentConfig, examples: Examples, rows: Rows, epoch: int) -> list[Rows]:
-    settings = config.training
-    return epoch_order(rows, examples.lengths, settings.batch_size, settings.bucket_batches, config.seed, epoch)
 
 
 def _better(found: ValidationFigures, best: float | None) -> bool:

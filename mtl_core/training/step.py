@@ -38,15 +38,17 @@ def training_step(
         MtlError: If a loss is not finite.
     """
     optimizer.zero_grad()
-    masks = objective.masks(batch.targets)
-    losses = objective.task_losses(network(batch.inputs, masks), batch.targets, masks)
+    masks = objective.masks(batch)
+    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
+    losses = objective.task_losses(network(batch.inputs, wanted, batch.hidden), batch, masks)
     if not len(losses.values):
         return losses
-    accelerator.backward(objective.weighting(losses))
+    plain = accelerator.unwrap_model(network)
+    total, penalty = objective.total(losses), plain.body.penalty()
+    accelerator.backward(total if penalty is None else total + penalty)
     if clip_norm is not None:
         accelerator.clip_grad_norm_([*network.parameters(), *objective.parameters()], clip_norm)
-    plain = accelerator.unwrap_model(network)
     counts = torch.split(losses.counts, [targets.shape[1] for targets in batch.targets])
-    with idle_tasks_kept(plain.head_groups(), counts, optimizer):
+    with idle_tasks_kept(plain, counts, optimizer):
         optimizer.step()
     return losses

@@ -1,7 +1,7 @@
 """Recurrent backbones and attention heads: padding means nothing, and the formulas are the textbook's."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -16,11 +16,13 @@ from absa_plugin.attention_modules import AttentionPoolingGroup, SelfAttentionHe
 from absa_plugin.recurrent import BiGRU, BiLSTM
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import BackboneSpec, Features, FeatureShape, MtlError
+from mtl_core.builtins.architectures import HardSharing
 from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.losses import CrossEntropy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.evaluation.outputs import run_network
+from mtl_core.model.architecture import NetworkParts, build_backbone
 from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
 from mtl_core.model.network import MultiTaskNetwork, build_head_group
 from mtl_core.specs import HeadSpec, OptimizerSpec
@@ -64,6 +66,22 @@ def heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int 
         with torch.no_grad():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) / 5)
     return group.eval()
+
+
+class Given(nn.Module):
+    """An input layer for batches that are features already."""
+
+    output = SHAPE
+
+    def forward(self, features: Features) -> Features:
+        return features
+
+
+def hard_sharing(
+    groups: Sequence[HeadGroup], spec: BackboneSpec, input_layer: Callable[[], nn.Module] = Given
+) -> MultiTaskNetwork:
+    parts = NetworkParts(input_layer, lambda shape: build_backbone(spec, shape))
+    return MultiTaskNetwork(HardSharing().build(parts, ["t0", "t1"]), groups)
 
 
 def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
@@ -248,7 +266,7 @@ def test_outputs_that_are_wanted_are_those_of_the_whole(head: HeadSpec, tasks: i
     close(group(features, wanted).outputs[wanted], group(features).outputs[wanted])
 
 
-def test_a_network_run_over_texts_of_all_lengths_answers_in_the_order_of_the_question() -> None:
+def test_a_network_run_over_texts_of_all_lengths_answers_each_as_if_it_were_alone() -> None:
     words = [f"word{number}" for number in range(40)]
     encoder = SpacyEncoder(dimensions=WIDTH).build()
     texts = [
@@ -256,19 +274,25 @@ def test_a_network_run_over_texts_of_all_lengths_answers_in_the_order_of_the_que
     ]
     encoder.fit(encoder.parse(texts))
     torch.manual_seed(0)
-    spec = BiLSTM(hidden_dim=5)
     groups = [heads(head, 2, FeatureShape(10, sequence=True)) for head in HEADS.values()]
-    network = MultiTaskNetwork(encoder.input_layer(), spec.build(SHAPE), groups).eval()
+    network = hard_sharing(groups, BiLSTM(hidden_dim=5), encoder.input_layer).eval()
     items = encoder.encode(encoder.parse(texts))
+    lengths = np.array([encoder.length(item) for item in items])
     rows = np.random.default_rng(0).permutation(30)[:25]
-    found = run_network(network, Examples(encoder, items, []), rows, torch.device("cpu"), keep_attention=True)
-    for place, row in enumerate(rows):
-        alone = network(encoder.collate([items[row]]))
-        for group, one in zip(found, alone, strict=True):
-            close(group.outputs[place], one.outputs[0].detach())
-            assert (group.attention is None) == (one.attention is None)
-            if group.attention is not None:
-                close(group.attention[place], one.attention[0].detach())
+    answered: list[int] = []
+    for said in run_network(network, Examples(encoder, items, lengths, []), rows, torch.device("cpu")):
+        answered += said.rows.tolist()
+        for place, row in enumerate(said.rows):
+            alone = network(encoder.collate([items[row]]))
+            for group, one in zip(said.groups, alone, strict=True):
+                assert group is not None
+                close(group.outputs[place], one.outputs[0].detach())
+                assert (group.attention is None) == (one.attention is None)
+                if group.attention is not None:
+                    shown = one.attention.shape[2]
+                    close(group.attention[place, :, :shown], one.attention[0].detach())
+                    assert not group.attention[place, :, shown:].any()
+    assert sorted(answered) == sorted(rows.tolist())
 
 
 OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.1), SGD(weight_decay=0.1)]
@@ -279,7 +303,8 @@ OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.
 def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: OptimizerSpec, warm: int) -> None:
     group = heads(Attention(key_dim=4, hidden_dim=5), 3).train()
     assert isinstance(group, AttentionPoolingGroup)
-    optimizer = optimizer_spec.build(group.parameters())
+    network = hard_sharing([group], Identity())
+    optimizer = optimizer_spec.build(network.parameters())
     loss = GroupLoss(CrossEntropy().build(), [None] * 3)
     targets = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
 
@@ -287,9 +312,9 @@ def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: Opti
         mask = torch.ones(3, 3, dtype=torch.bool)
         mask[:, list(idle)] = False
         optimizer.zero_grad()
-        losses = loss(group(batch([5, 3, 2]), mask).outputs, targets, mask)
+        losses = loss(network(batch([5, 3, 2]), [mask])[0].outputs, targets, mask)
         losses.values.sum().backward()
-        with idle_tasks_kept([group], [losses.counts], optimizer):
+        with idle_tasks_kept(network, [losses.counts], optimizer):
             optimizer.step()
 
     def rows(task: int) -> list[torch.Tensor]:

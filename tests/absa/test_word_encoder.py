@@ -167,6 +167,10 @@ def test_any_text_becomes_ids_that_line_up_with_its_tokens(texts: list[str], dro
         assert all(0 < row < size for row in item.ids)
         tokens = encoder.tokens(one)
         assert len(tokens) == len(item.ids)
+        words, places = encoder.words(one), encoder.places(one)
+        assert [words[place] for place in places] == ([] if encoder.is_empty(one) else tokens)
+        assert places == sorted(set(places))
+        assert "".join("".join(words).split()) == "".join(text.split())
         if encoder.is_empty(one):
             assert (item.ids.tolist(), tokens) == ([UNKNOWN], ["<unknown>"])
         else:
@@ -237,8 +241,75 @@ def test_attention_can_be_told_of_a_text_of_which_nothing_is_left() -> None:
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(MtlError, match="the encoder 'spacy' reads texts, found int"):
+    with pytest.raises(MtlError, match="the encoder 'spacy' reads texts or lists of words, found int"):
         fitted().parse(["fine", 3])
+    with pytest.raises(MtlError, match="the encoder 'spacy' reads lists of words, found NoneType in a list"):
+        fitted().parse([["fine", None]])
+
+
+# ── words, places and names of ids ──
+
+
+def test_given_words_are_tokens_and_every_word_keeps_its_place() -> None:
+    encoder = fitted(drop=CLEANING, max_tokens=3)
+    given = ["The", "soup", "", "was", "not", "10", "New York", "\n", "delicious", "bread", "!"]
+    for words in (given, tuple(given)):
+        [parsed] = encoder.parse([words])
+        assert encoder.words(parsed) == given
+        assert encoder.places(parsed) == [1, 6, 8]
+        assert encoder.tokens(parsed) == ["soup", "New York", "delicious"]
+        vocabulary = encoder.state()["words"]
+        assert encoder.encode([parsed])[0].ids.tolist() == [
+            vocabulary.index("soup"),
+            UNKNOWN,
+            vocabulary.index("delicious"),
+        ]
+
+
+def test_white_space_is_no_word_of_a_text() -> None:
+    encoder = fitted(drop=["punctuation"])
+    [parsed] = encoder.parse(["The  soup ,\n\n cold !"])
+    assert encoder.words(parsed) == ["The", "soup", ",", "cold", "!"]
+    assert encoder.places(parsed) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", "It was not", [], [""], ["It", "was", "not"]])
+def test_of_a_text_of_which_nothing_is_left_no_word_has_a_place(nothing: Any) -> None:
+    encoder = fitted(drop=["stop-words"])
+    [parsed] = encoder.parse([nothing])
+    assert encoder.is_empty(parsed)
+    assert encoder.places(parsed) == []
+    assert encoder.tokens(parsed) == ["<unknown>"]
+    assert encoder.encode([parsed])[0].ids.tolist() == [UNKNOWN]
+
+
+def test_a_word_learned_from_a_list_is_known_in_a_text() -> None:
+    encoder = WordEncoder("blank:en", True, 4, frozenset(), 0.0, 256)
+    encoder.fit(iter(encoder.parse([["Soup", "do", "n't"], ["soup"]])))
+    assert encoder.vocabulary == ["soup", "do", "n't"]
+    assert read_as(encoder, "don't SOUP") == ["do", "n't", "soup"]
+
+
+def test_token_ids_are_places_in_the_vocabulary(pipeline: str) -> None:
+    encoder = fitted(pipeline=pipeline)
+    batch = encoder.collate(items(encoder, "The soup, tasty xylophone", "bread"))
+    names = [[encoder.vocabulary[i] if i >= 0 else None for i in row] for row in encoder.token_ids(batch).tolist()]
+    assert names == [["the", "soup", ",", None, None], ["bread", None, None, None, None]]
+
+
+def test_hidden_tokens_are_read_as_unknown_and_the_others_as_before(pipeline: str) -> None:
+    encoder = fitted(pipeline=pipeline)
+    layer = encoder.input_layer()
+    batch = encoder.collate(items(encoder, "The tasty soup", "bread gazpacho"))
+    hidden = torch.tensor([[False, True, False], [True, False, True]])
+    before, after = layer(batch), layer(encoder.hide(batch, hidden))
+    assert torch.equal(after.mask, before.mask)
+    unknown = layer.table[UNKNOWN]
+    assert torch.equal(after.values[0, 1], unknown)
+    assert torch.equal(after.values[1, 0], unknown)
+    assert torch.equal(after.values[~hidden], before.values[~hidden])
+    assert not after.values[1, 2].any()  # padding stays padding
+    assert not torch.equal(before.values[0, 1], unknown)
 
 
 # ── state ──
@@ -286,6 +357,25 @@ def test_a_long_stream_of_new_words_changes_no_answer(monkeypatch: pytest.Monkey
         items(encoder, " ".join(f"word{number}" for number in range(start, start + 20)))
     assert len(encoder._nlp.vocab) < size + 200
     assert [read_as(encoder, text) for text in ("delicous soup", "waiter xylophone")] == before
+
+
+def test_texts_parsed_before_the_pipeline_was_let_go_are_still_read(pipeline: str) -> None:
+    encoder = fitted(pipeline=pipeline)
+    texts = ["tasty delicous soup", ["gazpacho", "deliciouss", "xylophone"]]
+    parsed = encoder.parse(texts)
+    before = encoder.encode(parsed)
+    encoder.release()
+    assert [(item.ids.tolist(), item.unseen) for item in encoder.encode(parsed)] == [
+        (item.ids.tolist(), item.unseen) for item in before
+    ]
+    assert [encoder.words(one) for one in parsed] == [["tasty", "delicous", "soup"], texts[1]]
+
+
+def test_a_stream_of_training_texts_is_fitted_however_many_words_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_encoder, "FORGET_AFTER", 50)
+    encoder = SpacyEncoder().build()
+    encoder.fit(one for part in range(30) for one in encoder.parse([f"p{part}w{word}" for word in range(20)]))
+    assert len(encoder.vocabulary) == 600
 
 
 def test_vectors_that_are_not_there_must_be_tuned() -> None:

@@ -256,6 +256,7 @@ def test_evaluate_says_undefined_where_there_is_no_label(
         "accuracy": None,
         "majority_accuracy": None,
         "macro_f1": None,
+        "baseline_macro_f1": None,
         "confusion": None,
     }
     assert found["overall"]["n"] == 1

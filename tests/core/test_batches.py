@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mtl_core.builtins.array_encoder import StandardisedArrays
 from mtl_core.training.batches import Examples, epoch_order, length_batches
+from mtl_core.training.targets import ExampleTargets
 
 Lengths = np.ndarray
 
@@ -88,12 +89,13 @@ def test_evaluation_batches_of_plentiful_lengths_have_no_padding() -> None:
 
 def test_a_batch_holds_its_rows_in_their_order() -> None:
     inputs = [np.array([row, -row], dtype=np.float32) for row in range(6)]
-    targets = [torch.arange(6).unsqueeze(1), torch.arange(12).view(6, 2)]
+    targets = [ExampleTargets(torch.arange(6).unsqueeze(1)), ExampleTargets(torch.arange(12).view(6, 2))]
     encoder = StandardisedArrays(standardise=False)
     encoder.fit(encoder.parse(inputs))
-    batch = Examples(encoder, encoder.encode(encoder.parse(inputs)), targets).batch(
-        np.array([4, 0, 5]), torch.device("cpu")
-    )
+    examples = Examples(encoder, encoder.encode(encoder.parse(inputs)), np.ones(6, dtype=np.int64), targets)
+    batch = examples.batch(np.array([4, 0, 5]), torch.device("cpu"))
     assert batch.inputs[:, 0].tolist() == [4, 0, 5]
     assert batch.targets[0].tolist() == [[4], [0], [5]]
     assert batch.targets[1].tolist() == [[8, 9], [0, 1], [10, 11]]
+    assert list(batch.weights) == [None, None]
+    assert not batch.hidden

@@ -23,7 +23,7 @@ from mtl_core.builtins.losses import CrossEntropy, Focal
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
 from mtl_core.builtins.weightings import ByLabels, Static
-from mtl_core.data.label_space import ClassSpace
+from mtl_core.data.label_space import ClassSpace, MultiLabelSpace, NumberSpace
 from mtl_core.errors import MtlError
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import OptimizerSpec, ScheduleSpec
@@ -207,12 +207,19 @@ def test_masks_keep_what_is_there() -> None:
     assert ExcludeLabels().build(spaces)(codes).tolist() == [[True, True], [False, False], [False, True]]
 
 
-def test_an_observed_label_of_numbers_is_there_if_all_of_them_are() -> None:
+def test_an_observed_label_of_numbers_is_there_if_any_of_them_is() -> None:
     nan = float("nan")
-    assert Observed().build([])(torch.tensor([[1.0, nan], [nan, 0.0]])).tolist() == [[True, False], [False, True]]
+    one, two = NumberSpace([0.0], [1.0], vector=False), NumberSpace([0.0, 0.0], [1.0, 1.0], vector=True)
+    numbers = torch.tensor([[1.0, nan], [nan, 0.0]])
+    assert Observed().build([one, one])(numbers).tolist() == [[True, False], [False, True]]
     several = torch.tensor([[[1.0, 2.0], [nan, 1.0]], [[0.0, nan], [nan, nan]]])
-    assert Observed().build([])(several).tolist() == [[True, False], [False, False]]
-    assert Observed().build([])(torch.tensor([[[0, 1], [1, -1]]])).tolist() == [[True, False]]
+    assert Observed().build([two, two])(several).tolist() == [[True, True], [True, False]]
+
+
+def test_an_observed_list_of_labels_is_there_even_if_it_is_empty() -> None:
+    space = MultiLabelSpace(["a", "b"])
+    table = torch.from_numpy(space.encode([["a", "b"], [], None], [""] * 3)).unsqueeze(1)
+    assert Observed().build([space])(table).tolist() == [[True], [True], [False]]
 
 
 @settings(max_examples=60, deadline=None)

@@ -345,7 +345,7 @@ def test_relative_paths_start_at_the_file_or_where_the_command_was_typed(
     monkeypatch.chdir(elsewhere)
 
     def beside(experiment: str | Path, *overrides: str) -> object:
-        return load_experiment(experiment, overrides).config.data.model_dump()["beside"]
+        return load_experiment(experiment, overrides).config.sources["data"].model_dump()["beside"]
 
     assert beside(path) == tmp_path / "sub" / "a.txt"
     assert beside("../variant.yaml") == tmp_path / "sub" / "a.txt"
@@ -505,7 +505,7 @@ def test_a_derived_entry_takes_every_column_that_nobody_names(toy_experiment: Pa
         "[{name: taste, label: food, head: linear}, {each: 's*', head: {type: linear, dropout: 0.5}},"
         " {each: '*', head: linear}]",
     )
-    tasks = resolve_tasks(found, ["food", "service", "price", "speed"])
+    tasks = resolve_tasks(found, {"data": ["food", "service", "price", "speed"]})
     assert [(task.name, task.column, task.head.model_dump()["dropout"]) for task in tasks] == [
         ("taste", "food", 0.0),  # a task of another name takes nothing away from `each`
         ("service", "service", 0.5),
@@ -519,25 +519,26 @@ def test_two_tasks_can_learn_one_column(toy_experiment: Path) -> None:
     found = entries(
         toy_experiment, "[{name: a, label: food, head: linear}, {name: b, label: food, head: {type: linear}}]"
     )
-    assert [task.column for task in resolve_tasks(found, ["food"])] == ["food", "food"]
+    assert [task.column for task in resolve_tasks(found, {"data": ["food"]})] == ["food", "food"]
 
 
 def test_two_tasks_of_one_name_are_refused_with_their_place(variant: Variant, toy_experiment: Path) -> None:
     path = variant(('  - each: "*"\n', "  - {name: a, head: linear}\n  - name: a\n"))
     assert refusal(path) == f"{path}:6: tasks: two tasks are called 'a'; task names must differ"
     found = entries(toy_experiment, "[{name: food, label: price, head: linear}, {each: '*', head: linear}]")
-    names = [task.name for task in resolve_tasks(found, ["food", "price"])]
+    names = [task.name for task in resolve_tasks(found, {"data": ["food", "price"]})]
     assert names == ["food", "price"]  # the derived task gives way
 
 
 def test_a_column_that_is_not_there_is_told_with_its_neighbour(toy_experiment: Path) -> None:
+    columns = {"data": ["food", "price"]}
     with pytest.raises(MtlError) as caught:
-        resolve_tasks(entries(toy_experiment, "[{name: a, label: fod, head: linear}]"), ["food", "price"])
+        resolve_tasks(entries(toy_experiment, "[{name: a, label: fod, head: linear}]"), columns)
     assert str(caught.value) == (
         "task 'a': the data has no label column 'fod'; did you mean 'food'? (columns: food, price)"
     )
     with pytest.raises(MtlError, match=r"no label column fits 'z\*' \(columns: food, price\)"):
-        resolve_tasks(entries(toy_experiment, "[{each: 'z*', head: linear}]"), ["food", "price"])
+        resolve_tasks(entries(toy_experiment, "[{each: 'z*', head: linear}]"), columns)
 
 
 def test_an_entry_is_either_named_or_derived(toy_experiment: Path) -> None:

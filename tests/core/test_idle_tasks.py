@@ -49,9 +49,8 @@ class Bench:
         for name in idle:
             group, column = self.places[name]
             targets[self.network.head_groups().index(group)][:, column] = -1
-        losses = training_step(
-            self.accelerator, self.network, self.objective, self.optimizer, Batch(batch.inputs, targets), 1.0
-        )
+        silent = Batch(batch.inputs, targets, batch.weights)
+        losses = training_step(self.accelerator, self.network, self.objective, self.optimizer, silent, 1.0)
         assert [self.objective.names[task] for task in losses.tasks] == [
             name for name in self.objective.names if name not in idle
         ]
@@ -75,7 +74,7 @@ class Bench:
         return {key: value for key, value in self.task(name).items() if key.count(".") == 1 or "weight" in key}
 
     def shared(self) -> dict[str, bytes]:
-        return {name: _bits(p) for name, p in self.network.backbone.named_parameters()}
+        return {name: _bits(p) for name, p in self.network.body.named_parameters()}
 
 
 def _bits(tensor: torch.Tensor) -> bytes:
@@ -134,12 +133,13 @@ def test_without_the_guard_momentum_and_weight_decay_would_move_an_idle_row(tmp_
     bench.step()
     before = bench.weights("t1")
     batch = bench.prepared.examples.batch(bench.prepared.split.train, torch.device("cpu"))
-    targets = [batch.targets[0].clone()]
-    targets[0][:, 1] = -1
-    masks = bench.objective.masks(targets)
+    targets = batch.targets[0].clone()
+    targets[:, 1] = -1
+    silent = Batch(batch.inputs, [targets], batch.weights)
+    masks = bench.objective.masks(silent)
     bench.optimizer.zero_grad()
-    losses = bench.objective.task_losses(bench.network(batch.inputs, masks), targets, masks)
-    bench.objective.weighting(losses).backward()
+    losses = bench.objective.task_losses(bench.network(silent.inputs, masks), silent, masks)
+    bench.objective.total(losses).backward()  # type: ignore[no-untyped-call]
     bench.optimizer.step()
     assert bench.weights("t1") != before
 
@@ -204,7 +204,7 @@ def test_a_head_group_that_names_nothing_still_works(tmp_path: Path) -> None:
 
     bench = Bench(tmp_path, "grouped", "sgd")
     plain = Plain(bench.network.head_groups()[0])
-    bench.network = MultiTaskNetwork(bench.network.input_layer, bench.network.backbone, [plain])
+    bench.network = MultiTaskNetwork(bench.network.body, [plain])
     bench.places = {name: (plain, column) for name, (_, column) in bench.places.items()}
     before = [_bits(p) for p in plain.parameters()]
     bench.step("t1")

@@ -126,12 +126,13 @@ def parameter_gradients(folder: Path, tasks: list[dict[str, Any]], change: Any, 
     config = toy_config(folder, tasks=tasks, weighting=weighting, backbone={"type": "mlp", "hidden_dims": [8]})
     prepared, network, objective = toy_network(config)
     batch = prepared.examples.batch(prepared.split.train, torch.device("cpu"))
-    before = objective.masks(batch.targets)
+    before = objective.masks(batch)
     targets = [change(table, mask) for table, mask in zip(batch.targets, before, strict=True)]
-    masks = objective.masks(targets)
-    losses = objective.task_losses(network(batch.inputs, masks), targets, masks)
+    changed = Batch(batch.inputs, targets, batch.weights)
+    masks = objective.masks(changed)
+    losses = objective.task_losses(network(changed.inputs, masks), changed, masks)
     assert len(losses.values) == 3
-    objective.weighting(losses).backward()
+    objective.total(losses).backward()  # type: ignore[no-untyped-call]
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
     assert len(gradients) == len(list(network.parameters()))
     assert all(gradient.any() for gradient in gradients.values())
@@ -197,7 +198,8 @@ def test_a_batch_without_any_label_moves_nothing(
         training_step(accelerator, network, objective, optimizer, batch, 1.0)
     before = snapshot(network, optimizer)
 
-    silent = Batch(batch.inputs, [table.masked_fill(table >= 0, 3) for table in batch.targets])  # missing or absent
+    absent = [table.masked_fill(table >= 0, 3) for table in batch.targets]  # what is not missing
+    silent = Batch(batch.inputs, absent, batch.weights)
     losses = training_step(accelerator, network, objective, optimizer, silent, 1.0)
 
     assert snapshot(network, optimizer) == before
@@ -220,8 +222,8 @@ def test_the_mean_of_an_epoch_weighs_each_label_alike() -> None:
 def test_a_loss_that_is_not_finite_is_named(tmp_path: Path) -> None:
     prepared, network, objective = toy_network(toy_config(tmp_path))
     batch = prepared.examples.batch(prepared.split.train, torch.device("cpu"))
-    masks = objective.masks(batch.targets)
+    masks = objective.masks(batch)
     with torch.no_grad():
         network.head_groups()[0].task_parameters(1)[0].fill_(float("nan"))
     with pytest.raises(MtlError, match="the loss of task 't1' is not finite"):
-        objective.task_losses(network(batch.inputs, masks), batch.targets, masks)
+        objective.task_losses(network(batch.inputs, masks), batch, masks)

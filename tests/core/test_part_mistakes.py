@@ -67,13 +67,20 @@ def test_a_mask_of_the_wrong_shape_or_type(refusal: Refusal, flat: str) -> None:
 
 @pytest.mark.parametrize(
     ("label", "found"),
-    [(float("nan"), "nan"), ("", "an empty text"), (["a"], "['a']")],
-    ids=["nan", "empty", "list"],
+    [
+        (float("nan"), "nan"),
+        ("", "an empty text"),
+        ({"a": 1}, "{'a': 1}"),
+        (["a", ""], "an empty text"),
+        (["a", float("nan")], "nan"),
+        (["a", ["b"]], "['b']"),
+    ],
+    ids=["nan", "empty", "block", "list with an empty text", "list with nan", "list in a list"],
 )
 def test_a_loader_s_labels_are_checked(label: Any, found: str) -> None:
     with pytest.raises(MtlError) as caught:
         Corpus(ids=["a", "b"], inputs=["x", "y"], labels={"t": ["good", label]}, parts=["train"] * 2)
-    expected = "expected a text or a number (a missing label is None)"
+    expected = "expected a text, a number or a list of them (a missing label is None)"
     assert str(caught.value) == f"example b: the label 't' is {found}, {expected}"
 
 

@@ -375,4 +375,4 @@ def test_every_seam_has_a_hook_and_every_builtin_registers_like_a_plugin() -> No
     plugins.add("mtl_core.builtins")
     registry = Registry(plugins)
     assert not registry.broken
-    assert {name for name in SEAMS if registry.offers(name)} == set(SEAMS) - {"loaders"}
+    assert {name for name in SEAMS if registry.offers(name)} == set(SEAMS) - {"auxiliary_tasks"}

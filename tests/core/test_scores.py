@@ -13,13 +13,22 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from toy import Toy, toy_config
 
 from mtl_core.config.experiment import NamedTask, Selection
+from mtl_core.data.label_space import FoundLabels
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.scores import Figure, Scores, TaskScore, pool, score
-from mtl_core.evaluation.selection import check_selection, flat_figures, selection_score
+from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.evaluation.scores import Figure, Scorer, Scores, TaskScore, pool
+from mtl_core.evaluation.selection import (
+    flat_figures,
+    higher_is_better,
+    resolve_selection,
+    selection_score,
+)
 from mtl_core.evaluation.table import score_table
+from mtl_core.model.heads import HeadOutput
 from mtl_core.runs.results import json_text, scores_report
 from mtl_core.runs.run import run_experiment
-from mtl_core.training.groups import LearnedTask, group_tasks, learn_task
+from mtl_core.training.batches import Batch
+from mtl_core.training.groups import LearnedTask, data_label, group_tasks, learn_task
 
 CLASSES = ["bad", "fair", "good", "best"]
 RESTRICTED = {"type": "restricted-accuracy", "name": "two_way", "classes": ["good", "bad"]}
@@ -35,17 +44,27 @@ def task(name: str, training: Column = (), metrics: Sequence[Any] = METRICS, **k
         "head": "linear",
         "mask": "exclude-labels",
     }
-    return learn_task(NamedTask.model_validate(block), training, training)
+    declared = NamedTask.model_validate(block)
+    excluded = declared.mask.excluded()
+    known = [label for label in training if label is not None and data_label(label, excluded)]
+    return learn_task(declared, FoundLabels(known, known, excluded))
 
 
 def scored(outputs: dict[str, torch.Tensor], gold: dict[str, Column], tasks: Sequence[LearnedTask] = ()) -> Scores:
+    """Score the outputs, in two batches: what is measured must not depend on where they are cut."""
     groups = group_tasks(tasks or [task(name) for name in gold])
-    origins = [""] * len(next(iter(gold.values())))
-    return score(
-        groups,
-        [torch.stack([outputs[task.name] for task in group.tasks], dim=1) for group in groups],
-        [group.targets([gold[task.name] for task in group.tasks], origins) for group in groups],
-    )
+    said = [torch.stack([outputs[task.name] for task in group.tasks], dim=1) for group in groups]
+    targets = [
+        torch.stack(
+            [torch.from_numpy(t.space.encode(gold[t.name], [""] * len(gold[t.name]))) for t in group.tasks], 1
+        )
+        for group in groups
+    ]
+    scorer = Scorer(groups)
+    for rows in np.array_split(np.arange(len(said[0])), 2):
+        batch = Batch(None, [table[rows] for table in targets], [None] * len(groups))
+        scorer.update(BatchOutputs(rows, batch, [HeadOutput(table[rows]) for table in said]))
+    return scorer.scores()
 
 
 columns = st.lists(st.sampled_from([None, "absent", *CLASSES, *CLASSES]), min_size=1, max_size=30)
@@ -167,8 +186,8 @@ def test_what_is_undefined_is_null_and_called_undefined() -> None:
     result = scored({name: torch.eye(4)[:2] for name in gold}, gold)
     report = json.loads(json_text(scores_report(result)))
     assert report["tasks"]["b"] == {
-        "n": 0, "correct": 0, "accuracy": None, "majority_accuracy": None, "macro_f1": None, "confusion": None,
-        "two_way": None, "majority_two_way": None,
+        "n": 0, "correct": 0, "accuracy": None, "majority_accuracy": None, "macro_f1": None,
+        "baseline_macro_f1": None, "confusion": None, "two_way": None, "majority_two_way": None,
     }  # fmt: skip
     assert report["tasks"]["c"]["two_way"] is None
     assert report["tasks"]["c"]["two_way_n"] == 0
@@ -205,10 +224,10 @@ def test_selection_reads_the_asked_figure_and_passes_over_what_is_undefined() ->
     gold: dict[str, Column] = {"a": ["good", "fair", "fair"], "b": ["bad", None, None], "c": [None, None, None]}
     outputs = {"a": torch.eye(4)[[2, 0, 0]], "b": torch.eye(4)[[0, 0, 0]], "c": torch.eye(4)[[0, 0, 0]]}
     result = scored(outputs, gold)
-    assert selection_score(Selection(over="overall"), result) == pytest.approx(2 / 4)
-    assert selection_score(Selection(over="mean"), result) == pytest.approx((1 / 3 + 1) / 2)
-    assert selection_score(Selection(over="a"), result) == pytest.approx(1 / 3)
-    assert selection_score(Selection(over="c"), result) is None
+    assert selection_score(Selection(metric="accuracy", over="overall"), result) == pytest.approx(2 / 4)
+    assert selection_score(Selection(metric="accuracy", over="mean"), result) == pytest.approx((1 / 3 + 1) / 2)
+    assert selection_score(Selection(metric="accuracy", over="a"), result) == pytest.approx(1 / 3)
+    assert selection_score(Selection(metric="accuracy", over="c"), result) is None
     flat = flat_figures(result)
     assert flat["b.accuracy"] == 1
     assert flat["c.macro_f1"] is None
@@ -217,8 +236,13 @@ def test_selection_reads_the_asked_figure_and_passes_over_what_is_undefined() ->
 
 def test_selection_is_checked_before_hours_are_spent() -> None:
     tasks = [task("food"), task("price", metrics=["accuracy"])]
-    assert check_selection(Selection(), tasks) is True
-    assert check_selection(Selection(metric="macro_f1", over="food"), tasks) is True
+    assert resolve_selection(Selection(), tasks) == Selection(metric="accuracy", over="overall")
+    assert resolve_selection(Selection(over="mean"), tasks) == Selection(metric="accuracy", over="mean")
+    assert resolve_selection(Selection(over="food"), tasks) == Selection(metric="accuracy", over="food")
+    named = Selection(metric="macro_f1", over="food")
+    assert resolve_selection(named, tasks) == named
+    assert higher_is_better(named, tasks)
+    assert higher_is_better(resolve_selection(Selection(), tasks), tasks)
     for selection, message in (
         (Selection(over="fod"), "unknown 'fod'; did you mean 'food'"),
         (Selection(metric="acuracy"), "task 'food' has no metric 'acuracy'; did you mean 'accuracy'"),
@@ -226,6 +250,6 @@ def test_selection_is_checked_before_hours_are_spent() -> None:
         (Selection(metric="macro_f1"), "'macro_f1' cannot be pooled over tasks"),
     ):
         with pytest.raises(MtlError, match=message):
-            check_selection(selection, [tasks[0]] if "pooled" in message else tasks)
+            resolve_selection(selection, [tasks[0]] if "pooled" in message else tasks)
     with pytest.raises(MtlError, match="confusion"):
-        check_selection(Selection(metric="confusion", over="food"), tasks)
+        resolve_selection(Selection(metric="confusion", over="food"), tasks)

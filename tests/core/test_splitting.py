@@ -43,7 +43,7 @@ def table(
 def split(corpus: Corpus, splitter: SplitterSpec, seed: int = 0, usable: np.ndarray | None = None) -> Split:
     if usable is None:
         usable = np.ones(len(corpus), dtype=bool)
-    return split_corpus(corpus, usable, list(corpus.labels), splitter, seed)
+    return split_corpus(corpus, usable, corpus.labels, splitter, seed)
 
 
 @st.composite
@@ -161,7 +161,7 @@ def test_a_stratified_split_has_the_shares_that_were_asked_for_in_every_class(se
     drawn = split(corpus, RandomSplit(validation=0.25, test=0.15), seed)
 
     def worst(parts: Split) -> float:
-        whole, _ = indicator_columns(labels)
+        whole, _ = indicator_columns(labels, rows)
         return max(
             float(np.abs(whole[part].mean(axis=0) - whole.mean(axis=0)).max())
             for part in (parts.train, parts.validation, parts.test)
@@ -244,7 +244,7 @@ def test_without_a_usable_example_there_is_no_split() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=120))
 def test_numbers_become_quartiles_and_a_missing_one_has_no_column(values: list[float | None]) -> None:
-    cells, names = indicator_columns({"t": values})
+    cells, names = indicator_columns({"t": values}, len(values))
     known = [value for value in values if value is not None]
     assert cells.shape == (len(values), len(names))
     assert cells.sum(axis=1).tolist() == [int(value is not None) for value in values]

@@ -320,12 +320,12 @@ def validation_accuracy(path: Path) -> float:
     prepared = prepare(saved.config)
     rows = prepared.split.validation
     right = total = 0
-    outputs = run_network(saved.network, prepared.examples, rows, torch.device("cpu"))
-    for group, said, table in zip(prepared.groups, outputs, prepared.examples.targets, strict=True):
-        wanted = table[torch.from_numpy(rows)]
-        mask = group.mask(wanted)
-        right += int((said.outputs.argmax(dim=2) == wanted)[mask].sum())
-        total += int(mask.sum())
+    for batch in run_network(saved.network, prepared.examples, rows, torch.device("cpu")):
+        for group, said, wanted in zip(prepared.groups, batch.groups, batch.batch.targets, strict=True):
+            assert said is not None
+            mask = group.mask(wanted)
+            right += int((said.outputs.argmax(dim=2) == wanted)[mask].sum())
+            total += int(mask.sum())
     return right / total
 
 
@@ -417,17 +417,16 @@ def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
 def outputs_of(path: Path) -> dict[str, bytes]:
     """What a loaded run says about all of its data, by task."""
     saved = load_run(path)
-    items = saved.encoder.encode(saved.encoder.parse(saved.config.data.load().inputs))
-    outputs = run_network(
-        saved.network, Examples(saved.encoder, items, []), np.arange(len(items)), torch.device("cpu")
-    )
-    return tensor_bits(
-        {
-            task.name: said.outputs[:, column]
-            for group, said in zip(saved.groups, outputs, strict=True)
-            for column, task in enumerate(group.tasks)
-        }
-    )
+    items = saved.encoder.encode(saved.encoder.parse(saved.loader().load().inputs))
+    examples = Examples(saved.encoder, items, np.ones(len(items), dtype=np.int64), [])
+    names = [[task.name for task in group.tasks] for group in saved.groups]
+    outputs = {name: torch.full((len(items), len(CLASSES)), torch.nan) for group in names for name in group}
+    for batch in run_network(saved.network, examples, np.arange(len(items)), torch.device("cpu")):
+        for group, said in zip(names, batch.groups, strict=True):
+            assert said is not None
+            for column, name in enumerate(group):
+                outputs[name][batch.rows] = said.outputs[:, column]
+    return tensor_bits(outputs)
 
 
 def probabilities(path: Path) -> dict[str, list[list[float]]]:
@@ -489,7 +488,7 @@ def test_derived_tasks_are_those_of_the_run_even_if_the_loader_has_another_order
     config["data"]["reverse"] = True
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     saved = load_run(path)
-    assert list(saved.config.data.load().labels) == ["t2", "t1", "t0"]
+    assert list(saved.loader().load().labels) == ["t2", "t1", "t0"]
     assert outputs_of(path) == expected
 
 
@@ -497,9 +496,15 @@ def test_a_run_is_still_one_shared_network_after_loading(tmp_path: Path) -> None
     saved = load_run(run_toy(tmp_path))
     before = {name: tensor.clone() for name, tensor in saved.network.state_dict().items()}
     inputs = torch.randn(4, 6)
-    plain = saved.network(inputs)[0].outputs
+
+    def outputs() -> torch.Tensor:
+        (said,) = saved.network(inputs)
+        found: torch.Tensor = said.outputs
+        return found
+
+    plain = outputs()
     with torch.no_grad():
-        next(saved.network.backbone.parameters()).add_(1.0)
-    moved = saved.network(inputs)[0].outputs
+        next(saved.network.body.parameters()).add_(1.0)
+    moved = outputs()
     assert not any(torch.equal(plain[:, task], moved[:, task]) for task in range(3))
     assert before.keys() == load_file(tmp_path / "run" / "model.safetensors").keys()

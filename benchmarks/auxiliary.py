@@ -1,0 +1,76 @@
+"""Do auxiliary tasks help aspect polarity? Each family alone and all together against none.
+
+5-fold cross-validation on the training file, 3 seeds, the same epochs for all: the last epoch's accuracy on the fold
+that was held out, so that no epoch is chosen by it. Where it stopped, it goes on: `python -m benchmarks auxiliary
+[FOLDER] [JOBS]`.
+"""
+
+import csv
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.shared import PIPELINE, TRAIN, require_shared
+from mtl_core.runs.ablation import Outcome, Trial, run_trials, summarise
+
+FOLDS = 5
+SEEDS = (1, 2, 3)
+FAMILIES: dict[str, list[str]] = {
+    "none": [],
+    "statistical": [
+        "{type: word-frequency, weight: 0.1}",
+        f"{{type: part-of-speech, pipeline: {PIPELINE}, weight: 0.1}}",
+        "{type: sentence-length, weight: 0.1}",
+    ],
+    "selective": ["{type: opinion-words, weight: 0.2}"],
+    "supervised": ["{type: mentioned, weight: 0.2}"],
+    "unsupervised": ["{type: masked-tokens, weight: 0.1}", "{type: bag-of-words, weight: 0.1}"],
+}
+FAMILIES["all"] = [task for tasks in FAMILIES.values() for task in tasks]
+
+
+def main() -> None:
+    """Train what is not trained yet, and print the table."""
+    require_shared()
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(tempfile.mkdtemp(prefix="auxiliary-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    trials = [
+        Trial(family, seed, fold, _settings(seed, fold, family), folder / f"{family}-{seed}-{fold}")
+        for seed in SEEDS
+        for fold in range(FOLDS)
+        for family in FAMILIES
+    ]
+
+    def tell(trial: Trial, outcome: Outcome) -> None:
+        score = _last_epoch(trial.path)
+        print(f"{trial.path.name}: {score:.4f} in {outcome.train_s:.1f} s", flush=True)
+
+    outcomes = run_trials("absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, tell)
+    last = {path: Outcome(_last_epoch(path), outcome.train_s) for path, outcome in outcomes.items()}
+    summaries = summarise(trials, last)
+    (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
+    print("| auxiliary tasks | accuracy | against none | training | ratio |\n| --- | --- | --- | --- | --- |")
+    for one in summaries:
+        print(
+            f"| {one.variant} | {one.mean:.4f} ± {one.spread:.4f} | "
+            f"{one.difference:+.4f} ± {one.difference_spread:.4f} | {one.train_s:.1f} s | "
+            f"{one.train_s / summaries[0].train_s:.2f} |"
+        )
+
+
+def _settings(seed: int, fold: int, family: str) -> list[str]:
+    return [
+        f"data.train={TRAIN}",
+        f"encoder.pipeline={PIPELINE}",
+        f"seed={seed}",
+        "training.refit=false",
+        f"split={{type: k-fold, folds: {FOLDS}, fold: {fold}}}",
+        f"auxiliary=[{', '.join(FAMILIES[family])}]",
+    ]
+
+
+def _last_epoch(run: Path) -> float:
+    with (run / "history.csv").open(encoding="utf-8") as lines:
+        return float(list(csv.DictReader(lines))[-1]["validation.overall.accuracy"])

@@ -1,0 +1,90 @@
+"""The modules behind hard and soft sharing."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
+from mtl_core.model.features import Features
+from mtl_core.model.task_keys import task_keys
+
+Distance = Callable[[torch.Tensor], torch.Tensor]
+"""From the tasks' versions of one parameter, `(tasks, numbers)`, to a scalar."""
+
+
+class SharedBody(Architecture):
+    """One input layer and one backbone.
+
+    Args:
+        parts: Makes both.
+    """
+
+    def __init__(self, parts: NetworkParts) -> None:
+        super().__init__()
+        self.input_layer = parts.input_layer()
+        self.backbone = parts.backbone(self.input_layer.output)  # type: ignore[arg-type]
+        self.output = self.backbone.output  # type: ignore[assignment]
+
+    def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
+        """The same features for all tasks."""
+        return [self.backbone(self.input_layer(inputs))]
+
+
+class SoftlySharedBodies(Architecture):
+    """A body for each task, and a penalty on the distance between corresponding parameters.
+
+    Args:
+        parts: Makes input layers and backbones.
+        tasks: The tasks' names.
+        distance: Between the tasks' versions of one parameter.
+        strength: Its factor.
+    """
+
+    def __init__(self, parts: NetworkParts, tasks: Sequence[str], distance: Distance, strength: float) -> None:
+        super().__init__()
+        first = SharedBody(parts)
+        bodies = [first, *(deepcopy(first) for _ in tasks[1:])]
+        self.bodies = nn.ModuleDict(dict(zip(task_keys(tasks), bodies, strict=True)))
+        self.output = first.output
+        self._distance = distance
+        self._strength = strength
+
+    def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
+        """Features of every active task's own body."""
+        found: list[Features | None] = []
+        for body, on in zip(self.bodies.values(), active, strict=True):
+            found.append(checked_features(body(inputs, [True])[0], self.output) if on else None)
+        return found
+
+    def penalty(self) -> torch.Tensor | None:
+        """Strength times the distance, summed over parameters; None for nothing."""
+        if not self._strength or len(self.bodies) < 2:
+            return None
+        versions = zip(*(body.parameters() for body in self.bodies.values()), strict=True)
+        moving = [version for version in versions if version[0].requires_grad]
+        distances = [self._distance(torch.stack([one.flatten() for one in version])) for version in moving]
+        return self._strength * torch.stack(distances).sum() if distances else None
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        """The whole body of the task."""
+        return list(list(self.bodies.values())[task].parameters())
+
+
+def squared_distance(versions: torch.Tensor) -> torch.Tensor:
+    """Sum over the numbers of their mean squared distance from the tasks' mean."""
+    return (versions - versions.mean(dim=0)).square().mean(dim=0).sum()
+
+
+def trace_norm(versions: torch.Tensor) -> torch.Tensor:
+    """Sum of the singular values: small if the tasks' parameters are multiples of few common ones.
+
+    They are the roots of the eigenvalues of the small matrix of products between tasks. A root has no slope at 0,
+    where equal tasks have all values but one, so each is taken a little above, in 64 bits.
+    """
+    wide = versions.double()
+    values = torch.linalg.eigvalsh(wide @ wide.T).clamp_min(0)
+    total: torch.Tensor = (values + 1e-8).sqrt().sum().to(versions.dtype)
+    return total

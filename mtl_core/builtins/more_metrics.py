@@ -1,0 +1,106 @@
+"""Metrics for lists of labels and for numbers, from torchmetrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mtl_core.errors import MtlError
+from mtl_core.specs import MetricSpec
+
+if TYPE_CHECKING:
+    import torchmetrics
+
+    from mtl_core.data.label_space import LabelSpace, NumberSpace
+
+
+class MicroF1(MetricSpec):
+    """F1 over all labels of all examples together, for tasks with any number of labels.
+
+    It is undefined where no example has a label and none was predicted.
+    """
+
+    type: Literal["micro-f1"] = "micro-f1"
+    pooled: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Micro F1 of indicators."""
+        from mtl_core.builtins.metric_modules import IndicatorF1
+
+        _lists(space, self)
+        return IndicatorF1(validate_args=False)
+
+
+class ExactMatch(MetricSpec):
+    """Share of examples whose labels were all predicted, and no other."""
+
+    type: Literal["exact-match"] = "exact-match"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Exact match of indicators."""
+        from torchmetrics.classification import MultilabelExactMatch
+
+        return MultilabelExactMatch(_lists(space, self), validate_args=False)
+
+
+class _OfNumbers(MetricSpec):
+    """What metrics of numbers have in common: tasks have different units, so they are not pooled."""
+
+    pooled: ClassVar[bool] = False
+
+    def _numbers(self, space: LabelSpace) -> NumberSpace:
+        from mtl_core.data.label_space import NumberSpace
+
+        if not isinstance(space, NumberSpace):
+            raise MtlError(f"the metric '{self.type}' is for tasks whose labels are numbers")
+        return space
+
+
+class MAE(_OfNumbers):
+    """Mean absolute error, in the labels' own units."""
+
+    type: Literal["mae"] = "mae"
+    higher_is_better: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Over all numbers of all labels."""
+        from mtl_core.builtins.metric_modules import MeanError
+
+        self._numbers(space)
+        return MeanError(squared=False)
+
+
+class RMSE(_OfNumbers):
+    """Root of the mean squared error, in the labels' own units."""
+
+    type: Literal["rmse"] = "rmse"
+    higher_is_better: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Over all numbers of all labels."""
+        from mtl_core.builtins.metric_modules import MeanError
+
+        self._numbers(space)
+        return MeanError(squared=True)
+
+
+class R2(_OfNumbers):
+    """Share of the labels' variance that is explained; undefined for fewer than two labels, or equal ones.
+
+    Of several outputs, the mean of their shares.
+    """
+
+    type: Literal["r2"] = "r2"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """For each output by itself."""
+        from mtl_core.builtins.metric_modules import ExplainedShare
+
+        return ExplainedShare(self._numbers(space).typical.tolist())
+
+
+def _lists(space: LabelSpace, metric: MetricSpec) -> int:
+    from mtl_core.data.label_space import MultiLabelSpace
+
+    if not isinstance(space, MultiLabelSpace):
+        raise MtlError(f"the metric '{metric.type}' is for tasks with any number of labels")
+    return len(space.classes)

@@ -1,0 +1,169 @@
+"""The loader of tables: CSV, TSV, JSON Lines and Parquet files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mtl_core.builtins.tables.endings import check_ending
+from mtl_core.config.experiment import InputFile
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.specs import LoaderSpec
+
+if TYPE_CHECKING:
+    from mtl_core.builtins.tables.inputs import InputColumns
+    from mtl_core.data.corpus import Corpus, Part
+
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
+class Table(LoaderSpec):
+    """Tables with a row an example: CSV, TSV, JSON Lines or Parquet, told by the file's ending.
+
+    Inputs are the texts of one column, or its lists of words, or the numbers of several columns. Every other
+    column can be a label column. Files of any size are read in little memory: inputs of large ones stay on disk
+    until they are needed.
+    """
+
+    type: Literal["table"] = "table"
+    reads_json_lines: ClassVar[bool] = True
+    train: InputFile
+    """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`."""
+    validation: InputFile | None = None
+    """A validation file, if validation data is not to be taken from the training file."""
+    test: InputFile | None = None
+    """The test file."""
+    text: ColumnName | None = None
+    """The column of texts. One of `text`, `words` and `numbers` is needed."""
+    words: ColumnName | None = None
+    """The column of lists of words, for texts that are divided into words already."""
+    numbers: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    """The columns of numbers that make an array; a cell may be a list of numbers in JSON Lines and Parquet."""
+    labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    """The label columns; null takes every column of the training file that nothing else uses."""
+    id: ColumnName | None = None
+    """The column of ids, distinct within a part; null numbers the rows of each file."""
+    part: ColumnName | None = None
+    """The column that says `train`, `validation` or `test`, if one file holds all."""
+    weights: dict[ColumnName, ColumnName] = {}
+    """Label column: column of numbers that say how much each example's label counts. An empty cell counts 1."""
+    lists: dict[ColumnName, Annotated[str, Field(min_length=1)]] = {}
+    """Column: what separates the members of its lists, where cells are texts (a space separates `words`)."""
+    missing: list[str] = [""]
+    """Cells that mean that there is no label; null in JSON Lines and Parquet always does."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What separates the cells of CSV files; null is a tab in `.tsv` files and a comma in others."""
+    quoted: bool = True
+    """Whether quotation marks enclose cells of CSV files; if not, they are characters like any other."""
+    notice: str = ""
+    """Something that every output must say about this data, such as that it is a sample."""
+
+    @field_validator("train", "validation", "test")
+    @classmethod
+    def _known_ending(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                check_ending(path)
+            except MtlError as error:
+                raise ValueError(str(error)) from error
+        return path
+
+    @field_validator("delimiter")
+    @classmethod
+    def _usable_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and delimiter in '"\r\n\0':
+            raise ValueError(f"{delimiter!r} cannot separate cells")
+        return delimiter
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Table:
+        given = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none of them"
+            raise ValueError(
+                f"expected one of `text`, `words` and `numbers`, which say what the inputs are; {found}"
+            )
+        if self.part and (self.validation or self.test):
+            other = "validation" if self.validation else "test"
+            raise ValueError(f"`part` divides the training file, so there can be no `{other}` file besides")
+        self._check_names()
+        return self
+
+    def _check_names(self) -> None:
+        inputs = self.input_names
+        for key, names in {"numbers": self.numbers or [], "labels": self.labels or []}.items():
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"`{key}` names '{twice[0]}' twice")
+        for name in self.labels or []:
+            if name in inputs:
+                raise ValueError(f"the column '{name}' cannot be an input and a label at once")
+        if self.labels is None:
+            return
+        for name in self.weights:
+            self._check_named("weights", name, self.labels)
+        for name in self.lists:
+            self._check_named("lists", name, [*self.labels, *([self.words] if self.words else [])])
+
+    def _check_named(self, key: str, name: str, known: Sequence[str]) -> None:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise ValueError(f"`{key}` names '{name}', which is no such column{near} (columns: {listed(known)})")
+
+    @property
+    def input_names(self) -> list[str]:
+        """The columns that inputs are read from."""
+        return self.numbers or [name for name in (self.text, self.words) if name is not None]
+
+    @property
+    def reserved(self) -> set[str]:
+        """The columns that are something else than labels."""
+        named = {name for name in (self.id, self.part) if name is not None}
+        return {*self.input_names, *named, *self.weights.values()}
+
+    def inputs(self) -> InputColumns:
+        """Make the reader of this table's inputs."""
+        from mtl_core.builtins.tables.inputs import NumberInputs, TextInputs, WordInputs
+
+        if self.numbers is not None:
+            return NumberInputs(self.numbers)
+        if self.words is not None:
+            return WordInputs(self.words, self.lists.get(self.words, " "))
+        return TextInputs(self.input_names[0])
+
+    def load(self) -> Corpus:
+        """Read the training, validation and test files.
+
+        Raises:
+            MtlError: If a file is missing or malformed; the message names file, line and column.
+        """
+        from mtl_core.builtins.tables.corpus import read_tables
+
+        files: list[tuple[Path, Part]] = [(self.train, "train")]
+        if self.validation:
+            files.append((self.validation, "validation"))
+        if self.test:
+            files.append((self.test, "test"))
+        return read_tables(self, files)
+
+    def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
+        """Read one more table as test data: its inputs, and those of the known label columns that it has.
+
+        Raises:
+            MtlError: If the file is missing or malformed.
+        """
+        from mtl_core.builtins.tables.corpus import read_tables
+
+        return read_tables(self, [(path, "test")], columns)
+
+    def from_text(self, text: str) -> object:
+        """Take a text as the text, or divide it into words at white space.
+
+        Raises:
+            MtlError: If there is nothing in it, or inputs are numbers.
+        """
+        return self.inputs().from_text(text)

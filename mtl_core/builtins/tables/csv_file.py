@@ -1,0 +1,127 @@
+"""CSV and TSV files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtl_core.builtins.tables.files import Cells, Row, check_header
+from mtl_core.builtins.tables.lines import LineFile
+from mtl_core.errors import MtlError, listed
+
+LONGEST_CELL = 2**24
+"""Characters of a cell beyond which a quotation mark is taken for one that is never closed."""
+
+_FLAWS = {
+    "unexpected end of data": "a quotation mark opens a cell that is never closed",
+    "expected after": "a quotation mark within a quoted cell must be doubled, and a cell ends with its last one",
+    "new-line character": "a carriage return stands within the line; lines must end with a line feed",
+    "field larger": f"a cell is longer than {LONGEST_CELL:,} characters; is a quotation mark never closed?",
+}
+"""Part of what the csv module says: what we say."""
+
+
+class CsvFile(LineFile):
+    """A CSV file with a header. Rows without any character are passed over.
+
+    Args:
+        path: The file.
+        delimiter: What separates cells.
+        quoted: Whether quotation marks enclose cells.
+
+    Raises:
+        MtlError: If there is no header, or it holds a name twice.
+    """
+
+    header: Sequence[str]
+
+    def __init__(self, path: Path, delimiter: str, quoted: bool) -> None:
+        super().__init__(path)
+        self._delimiter = delimiter
+        self._quoted = quoted
+        with closing(self._records()) as records:
+            first = next(records, None)
+        if first is None:
+            raise MtlError(f"{path}: the file is empty, expected a header")
+        cells, number, _ = first
+        self._top = number
+        self.header = [name.strip() for name in cells]
+        check_header(self.header, self.top)
+
+    @property
+    def top(self) -> str:
+        """The place of the header."""
+        return self.origin(self._top)
+
+    def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
+        """Read all rows; none of another length than the header is let through.
+
+        Raises:
+            MtlError: If a row has too many or too few cells, or is not valid CSV.
+        """
+        with closing(self._records()) as records:
+            next(records)
+            for cells, number, start in records:
+                if len(cells) != len(self.header):
+                    raise MtlError(
+                        f"{self.origin(number)}: {_count(len(cells), 'cell')}, expected {len(self.header)}"
+                        f" (columns: {listed(self.header)})"
+                    )
+                yield Row(dict(zip(self.header, cells, strict=True)), number, start)
+
+    def parse(self, data: bytes) -> Cells:
+        """Read a row again.
+
+        Raises:
+            MtlError: If it is none.
+        """
+        try:
+            with _long_cells():
+                cells = next(self._reader([data.decode()]))
+            return dict(zip(self.header, cells, strict=True))
+        except (csv.Error, ValueError, StopIteration) as error:
+            raise MtlError(f"{self.path}: was changed while it was in use") from error
+
+    def _records(self) -> Generator[tuple[list[str], int, int], None, None]:
+        """Cells of each row, the header's too, with the line and the byte where it starts."""
+        with self.lines() as lines, _long_cells():
+            reader = self._reader(lines)
+            while True:
+                number, start = lines.number + 1, lines.end
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    break
+                except csv.Error as error:
+                    raise MtlError(f"{self.path}:{number}: not valid CSV: {_flaw(error, self._quoted)}") from error
+                if cells:
+                    yield cells, number, start
+            self.end = lines.end
+
+    def _reader(self, lines: Iterable[str]) -> Any:
+        if self._quoted:
+            return csv.reader(lines, delimiter=self._delimiter, strict=True)
+        return csv.reader(lines, delimiter=self._delimiter, quoting=csv.QUOTE_NONE, strict=True)
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let the csv module, which has one limit for the whole process, read cells longer than 131,072 characters."""
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _flaw(error: csv.Error, quoted: bool) -> str:
+    text = next((ours for theirs, ours in _FLAWS.items() if theirs in str(error)), str(error))
+    hint = "; set `quoted: false` if quotation marks enclose no cells in this file"
+    return text + (hint if quoted and "quotation" in text else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

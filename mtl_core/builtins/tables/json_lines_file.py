@@ -1,0 +1,95 @@
+"""JSON Lines files: an object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mtl_core.builtins.tables.files import Cells, Row
+from mtl_core.builtins.tables.lines import LineFile
+from mtl_core.errors import MtlError
+
+
+class JsonLinesFile(LineFile):
+    """A file of JSON objects, a line each. Empty lines are passed over.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MtlError: If the file is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.header = None
+        with self.lines() as lines:
+            if not any(line.strip() for line in lines):
+                raise MtlError(f"{path}: the file is empty, expected a JSON object a line")
+
+    @property
+    def top(self) -> str:
+        """The file: there is no header."""
+        return str(self.path)
+
+    def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
+        """Read all rows.
+
+        Raises:
+            MtlError: If a line is no JSON object, or names a key twice.
+        """
+        with self.lines() as lines:
+            for line in lines:
+                if not line.isspace():
+                    try:
+                        cells = _cells(line)
+                    except MtlError as error:
+                        raise MtlError(f"{self.origin(lines.number)}: {error}") from error
+                    yield Row(cells, lines.number, lines.start)
+            self.end = lines.end
+
+    def parse(self, data: bytes) -> Cells:
+        """Read a row again.
+
+        Raises:
+            MtlError: If it is none.
+        """
+        try:
+            return _cells(data.decode())
+        except (UnicodeDecodeError, MtlError) as error:
+            raise MtlError(f"{self.path}: was changed while it was in use") from error
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MtlError(f"the key '{twice}' stands there twice")
+    return cells
+
+
+def _constant(name: str) -> NoReturn:
+    raise MtlError(f"not valid JSON: {name} is no JSON number (null says that there is none)")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+
+
+def _cells(line: str) -> Cells:
+    try:
+        cells = _DECODER.decode(line)
+        if "\\ud" in line or "\\uD" in line:
+            # An escape can name half a character, which nothing could write out again.
+            json.dumps(cells, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MtlError("an escape such as \\ud800 names half a character") from error
+    except json.JSONDecodeError as error:
+        raise MtlError(f"not valid JSON: {error.msg} (character {error.pos + 1})") from error
+    except (ValueError, RecursionError) as error:
+        raise MtlError(f"not valid JSON: {error}") from error
+    if not isinstance(cells, dict):
+        raise MtlError(f"expected a JSON object, found {line.strip()[:60]}")
+    return cells

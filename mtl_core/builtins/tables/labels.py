@@ -1,0 +1,109 @@
+"""The cells of a label column, and what labels they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mtl_core.builtins.tables.inputs import shown, split_list
+from mtl_core.builtins.tables.stores import MANY, CodedStore, LabelStore, ListStore
+from mtl_core.errors import MtlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtl_core.data.corpus import Label, Scalar
+
+
+class LabelCells:
+    """Says which label a cell is.
+
+    Args:
+        name: The column.
+        missing: Texts that mean that there is no label.
+        separator: What divides members in cells that are texts; None if such cells are single labels.
+    """
+
+    def __init__(self, name: str, missing: Iterable[str], separator: str | None) -> None:
+        self._name = name
+        self._missing = frozenset(text.strip() for text in missing)
+        self._separator = separator
+
+    def label(self, cell: object) -> Label | None:
+        """Read a cell: white space around texts is removed, true and false are texts, lists become tuples.
+
+        Raises:
+            MtlError: If it is nothing that a label can be. The message names the column, not the row.
+        """
+        if isinstance(cell, str):
+            text = cell.strip()
+            if text in self._missing:
+                return None
+            if self._separator is None:
+                return self._text(text)
+            cell = split_list(text, self._separator)
+        if isinstance(cell, list):
+            return tuple(self._member(member) for member in cell)
+        return self._scalar(cell)
+
+    def _member(self, cell: object) -> Scalar | None:
+        if isinstance(cell, str):
+            text = cell.strip()
+            return None if text in self._missing else self._text(text)
+        return self._scalar(cell)
+
+    def _text(self, text: str) -> str:
+        if not text:
+            raise MtlError(f"column '{self._name}': the label is empty, which `missing` does not list")
+        return text
+
+    def _scalar(self, cell: object) -> Scalar | None:
+        if isinstance(cell, bool):
+            return "true" if cell else "false"
+        if cell is None or isinstance(cell, int):
+            return cell
+        if isinstance(cell, float) and math.isfinite(cell):
+            return cell
+        raise MtlError(
+            f"column '{self._name}': expected a text, a number or a list of them, found {shown(cell)};"
+            " `labels` names the columns that are labels"
+        )
+
+
+class LabelColumn:
+    """A label column that is read row by row.
+
+    Args:
+        cells: Reads its cells.
+        compact: Whether it must take little memory.
+        rows: How many rows there were before the first that names it.
+    """
+
+    def __init__(self, cells: LabelCells, compact: bool, rows: int) -> None:
+        self._cells = cells
+        self._known: dict[str, Label | None] = {}
+        self._store: LabelStore = CodedStore() if compact else ListStore()
+        for _ in range(rows):
+            self._store.add(None)
+
+    def add(self, cell: object) -> None:
+        """Take the next row's cell.
+
+        Raises:
+            MtlError: If it is no label.
+        """
+        if not isinstance(cell, str):
+            label = self._cells.label(cell)
+        elif cell in self._known:
+            label = self._known[cell]
+        else:
+            label = self._cells.label(cell)
+            if len(self._known) < MANY:
+                self._known[cell] = label
+        while not self._store.add(label):
+            self._store = self._store.wider()
+
+    def column(self) -> Sequence[Label | None]:
+        """All labels."""
+        return self._store.column()

@@ -1,0 +1,113 @@
+"""Lines of a UTF-8 file, with the byte where each starts."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mtl_core.builtins.tables.files import TableFile
+from mtl_core.errors import MtlError
+
+LONGEST_LINE = 2**26
+"""Bytes of a line beyond which a file is taken for something else than a table."""
+
+
+class Lines:
+    """An iterator over decoded lines, line ends kept.
+
+    Args:
+        file: The file, at its start.
+        path: Its name, for messages.
+
+    Attributes:
+        number: The number of the line that was given last, from 1.
+        start: The byte where that line starts.
+        end: The byte where it ends.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.number = 0
+        mark = file.read(3)
+        if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise MtlError(f"{path}:1: the file is UTF-16; save it as UTF-8")
+        self.start = self.end = 3 if mark == codecs.BOM_UTF8 else 0
+        file.seek(self.end)
+        self._file = file
+        self._path = path
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        data = self._file.readline(LONGEST_LINE)
+        if not data:
+            raise StopIteration
+        self.number += 1
+        self.start = self.end
+        self.end += len(data)
+        if len(data) == LONGEST_LINE:
+            raise MtlError(f"{self._path}:{self.number}: the line is longer than {LONGEST_LINE:,} bytes")
+        if b"\0" in data:
+            raise MtlError(
+                f"{self._path}:{self.number}: byte {self.start + data.index(0)} is NUL, which no text holds;"
+                " is this a text file, saved as UTF-8?"
+            )
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise MtlError(
+                f"{self._path}:{self.number}: byte {self.start + error.start} (0x{data[error.start]:02x}) is not"
+                " UTF-8; save the file as UTF-8"
+            ) from error
+
+
+class LineFile(TableFile):
+    """A table in a text file, whose rows can be read again where they stand."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._reading():
+            self._state = _state(path.stat())
+
+    @property
+    def size(self) -> int:
+        """The file's size."""
+        return self._state[0]
+
+    def open(self) -> BinaryIO:
+        """Open the file again.
+
+        Raises:
+            MtlError: If it was changed since.
+        """
+        with self._reading():
+            file = self.path.open("rb")
+            if _state(os.fstat(file.fileno())) != self._state:
+                file.close()
+                raise MtlError(f"{self.path}: was changed while it was in use")
+        return file
+
+    @contextmanager
+    def lines(self) -> Iterator[Lines]:
+        """Read the file from its start.
+
+        Raises:
+            MtlError: If it cannot be read.
+        """
+        with self._reading(), self.path.open("rb") as file:
+            yield Lines(file, self.path)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise MtlError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+def _state(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns

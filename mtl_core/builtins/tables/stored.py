@@ -1,0 +1,85 @@
+"""Inputs of large tables, read from their files row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core.builtins.tables.files import TableFile
+from mtl_core.builtins.tables.inputs import InputColumns
+from mtl_core.data.stored import StoredInputs
+from mtl_core.errors import MtlError
+
+
+class StoredRows:
+    """The rows of one file.
+
+    Args:
+        table: The file.
+        starts: `(rows + 1,)`: the byte where each row starts, and the one where the last ends.
+    """
+
+    def __init__(self, table: TableFile, starts: NDArray[np.int64]) -> None:
+        self._table = table
+        self._starts = starts
+        self._file: BinaryIO | None = None
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def read(self, row: int, inputs: InputColumns) -> object:
+        """Read the input of a row.
+
+        Raises:
+            MtlError: If the file is not what it was.
+        """
+        if self._file is None:
+            self._file = self._table.open()
+        start, end = int(self._starts[row]), int(self._starts[row + 1])
+        try:
+            self._file.seek(start)
+            data = self._file.read(end - start)
+        except OSError as error:
+            raise MtlError(f"{self._table.path}: cannot be read: {error.strerror}") from error
+        return inputs.read(self._table.parse(data))
+
+
+class TableInputs(StoredInputs):
+    """The inputs of one or several large files.
+
+    Args:
+        files: The files' rows.
+        inputs: Makes an input of a row.
+        sizes: `(rows,)`: how long each input is.
+    """
+
+    def __init__(self, files: Sequence[StoredRows], inputs: InputColumns, sizes: NDArray[np.int32]) -> None:
+        self._files = files
+        self._inputs = inputs
+        self._sizes = sizes
+
+    @property
+    def sizes(self) -> NDArray[np.int32]:
+        """How long each input is, `(rows,)`."""
+        return self._sizes
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @overload
+    def __getitem__(self, index: int) -> object: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[object]: ...
+    def __getitem__(self, index: int | slice) -> object:
+        """The input of a row, read from its file."""
+        if isinstance(index, slice):
+            return [self[row] for row in range(len(self))[index]]
+        row = range(len(self))[index]
+        for file in self._files:
+            if row < len(file):
+                return file.read(row, self._inputs)
+            row -= len(file)
+        raise IndexError(index)

@@ -1,0 +1,92 @@
+"""The task kinds "one of several classes", for examples and for tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from mtl_core.builtins.task_kinds.checks import refuse_twice
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.seam_fields import ClassWeightsField, LossField, MetricField
+from mtl_core.errors import MtlError, listed
+from mtl_core.specs import Level, TaskKindSpec
+
+if TYPE_CHECKING:
+    from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
+    from mtl_core.training.kinds import TaskKind
+
+
+def _default_metrics() -> Any:
+    return [{"type": "accuracy"}, {"type": "macro-f1"}, {"type": "confusion"}]
+
+
+class _Classes(TaskKindSpec):
+    """What both say."""
+
+    classes: list[str] | None = Field(default=None, min_length=2)
+    """Names of the classes, in the order of the outputs; null takes those of the training data, sorted."""
+    loss: LossField = default_type("cross-entropy")
+    """How wrong one output is."""
+    class_weights: ClassWeightsField = default_type("none")
+    """How classes are weighed against each other in the loss."""
+    metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
+    """What is measured; the first is the main one."""
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> _Classes:
+        refuse_twice("class", self.classes or [])
+        refuse_twice("metric", [metric.key() for metric in self.metrics])
+        return self
+
+    def space(self, found: FoundLabels) -> ClassSpace:
+        """The declared classes, or those found."""
+        from mtl_core.data.label_space import ClassSpace
+
+        if self.classes is not None:
+            return ClassSpace(self.classes, found.excluded)
+        return ClassSpace(found_classes(found), found.excluded)
+
+    def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
+        """The classes of a saved run."""
+        from mtl_core.data.label_space import ClassSpace
+
+        return ClassSpace.from_state(state)
+
+    def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
+        """Make the run-time side."""
+        from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
+
+        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        return ClassificationKind(space.classes, self.loss.build(), weights, self.metrics, counts)
+
+
+class Classification(_Classes):
+    """One of several classes: softmax and cross entropy."""
+
+    type: Literal["classification"] = "classification"
+
+
+class TokenTagging(_Classes):
+    """One of several classes for each word, such as its part of speech; a label is a list, a tag a word.
+
+    A missing tag is null in the list; an example without tags has no list.
+    """
+
+    type: Literal["token-tagging"] = "token-tagging"
+    level: ClassVar[Level] = "token"
+
+
+def found_classes(found: FoundLabels, at_least: int = 2) -> list[str]:
+    """The classes that stand in the data, sorted.
+
+    Raises:
+        MtlError: If there are too few to tell apart.
+    """
+    from mtl_core.data.label_space import members
+
+    names = sorted({str(member) for label in found.known for member in members(label)} - found.excluded)
+    if len(names) < at_least:
+        raise MtlError(f"classes in the training labels: {listed(names)}; a task needs {at_least} or more")
+    return names

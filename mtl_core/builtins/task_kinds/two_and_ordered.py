@@ -1,0 +1,132 @@
+"""The task kinds "one of two classes" and "one of several classes that have an order"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mtl_core.builtins.task_kinds.checks import refuse_twice
+from mtl_core.builtins.task_kinds.classification import found_classes
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.seam_fields import ClassWeightsField, MetricField
+from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.specs import TaskKindSpec
+
+if TYPE_CHECKING:
+    from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
+    from mtl_core.training.kinds import TaskKind
+
+
+def _binary_metrics() -> Any:
+    return [{"type": "accuracy"}, {"type": "macro-f1"}, {"type": "confusion"}]
+
+
+def _ordinal_metrics() -> Any:
+    return [{"type": "accuracy"}, {"type": "rank-distance"}, {"type": "quadratic-kappa"}, {"type": "confusion"}]
+
+
+class Binary(TaskKindSpec):
+    """One of two classes: one sigmoid."""
+
+    type: Literal["binary"] = "binary"
+    classes: list[str] | None = Field(default=None, min_length=2, max_length=2)
+    """The two classes; null takes those of the training data, sorted."""
+    positive: str | None = None
+    """The class that the output speaks for; null takes the second."""
+    class_weights: ClassWeightsField = default_type("none")
+    """How the classes are weighed against each other in the loss."""
+    metrics: list[MetricField] = Field(default_factory=_binary_metrics, validate_default=True, min_length=1)
+    """What is measured; the first is the main one."""
+
+    @model_validator(mode="after")
+    def _consistent_names(self) -> Binary:
+        refuse_twice("class", self.classes or [])
+        refuse_twice("metric", [metric.key() for metric in self.metrics])
+        if self.classes and self.positive and self.positive not in self.classes:
+            raise ValueError(f"positive: '{self.positive}' is none of the classes ({listed(self.classes)})")
+        return self
+
+    def space(self, found: FoundLabels) -> ClassSpace:
+        """The two classes, the positive one second.
+
+        Raises:
+            MtlError: If the data has more, or lacks the positive one.
+        """
+        from mtl_core.data.label_space import ClassSpace
+
+        names = list(self.classes or found_classes(found))
+        if len(names) != 2:
+            raise MtlError(f"{len(names)} classes in the training labels ({listed(names)}); a binary task has two")
+        if self.positive is not None:
+            if self.positive not in names:
+                hint = did_you_mean(self.positive, names)
+                raise MtlError(f"kind.positive: '{self.positive}' is no class{hint} (classes: {listed(names)})")
+            names = [name for name in names if name != self.positive] + [self.positive]
+        return ClassSpace(names, found.excluded)
+
+    def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
+        """The classes of a saved run."""
+        from mtl_core.data.label_space import ClassSpace
+
+        return ClassSpace.from_state(state)
+
+    def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
+        """Make the run-time side."""
+        from mtl_core.builtins.task_kinds.class_runtime import BinaryKind
+        from mtl_core.builtins.task_kinds.losses import SigmoidLoss
+
+        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        return BinaryKind(space.classes, SigmoidLoss(), weights, self.metrics, counts)
+
+
+class Ordinal(TaskKindSpec):
+    """One of several classes that have an order, such as stars: a sigmoid for each step (Frank and Hall, 2001)."""
+
+    type: Literal["ordinal"] = "ordinal"
+    classes: list[str] | None = Field(default=None, min_length=2)
+    """The classes from the lowest to the highest; null takes those of the data, which must then be numbers."""
+    class_weights: ClassWeightsField = default_type("none")
+    """How the classes are weighed against each other in the loss."""
+    metrics: list[MetricField] = Field(default_factory=_ordinal_metrics, validate_default=True, min_length=1)
+    """What is measured; the first is the main one."""
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Ordinal:
+        refuse_twice("class", self.classes or [])
+        refuse_twice("metric", [metric.key() for metric in self.metrics])
+        return self
+
+    def space(self, found: FoundLabels) -> ClassSpace:
+        """The declared classes, or the numbers that were found in their order.
+
+        Raises:
+            MtlError: If classes are not declared and are no numbers.
+        """
+        from mtl_core.data.label_space import ClassSpace
+
+        if self.classes is not None:
+            return ClassSpace(self.classes, found.excluded)
+        names = found_classes(found)
+        try:
+            return ClassSpace(sorted(names, key=float), found.excluded)
+        except ValueError:
+            raise MtlError(
+                f"the classes are no numbers ({listed(names)}), so their order must be declared: "
+                "kind: {type: ordinal, classes: [lowest, …, highest]}"
+            ) from None
+
+    def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
+        """The classes of a saved run."""
+        from mtl_core.data.label_space import ClassSpace
+
+        return ClassSpace.from_state(state)
+
+    def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
+        """Make the run-time side."""
+        from mtl_core.builtins.task_kinds.class_runtime import OrdinalKind
+        from mtl_core.builtins.task_kinds.losses import ThresholdLoss
+
+        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        return OrdinalKind(space.classes, ThresholdLoss(), weights, self.metrics, counts)

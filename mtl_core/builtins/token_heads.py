@@ -1,0 +1,51 @@
+"""Modules of heads that give outputs for tokens."""
+
+import torch
+from torch import nn
+
+from mtl_core.errors import MtlError
+from mtl_core.model.features import Features, FeatureShape
+
+
+class TokenLinearHead(nn.Module):
+    """Dropout and one linear layer over every token's features."""
+
+    def __init__(self, inputs: FeatureShape, outputs: int, dropout: float) -> None:
+        super().__init__()
+        require_sequence(inputs, "token-linear")
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs.width, outputs))
+
+    def forward(self, features: Features) -> torch.Tensor:
+        """`(batch, length, outputs)`."""
+        logits: torch.Tensor = self.layers(features.values)
+        return logits
+
+
+class SequenceDecoderHead(nn.Module):
+    """A GRU that reads the mean of the tokens at every step, and says a word at each.
+
+    It is told nothing of the words before: what it says must stand in the one vector.
+    """
+
+    def __init__(self, inputs: FeatureShape, outputs: int, hidden_dim: int) -> None:
+        super().__init__()
+        require_sequence(inputs, "sequence-decoder")
+        self.rnn = nn.GRU(inputs.width, hidden_dim, batch_first=True)
+        self.layer = nn.Linear(hidden_dim, outputs)
+
+    def forward(self, features: Features) -> torch.Tensor:
+        """`(batch, length, outputs)`."""
+        summary = features.pooled().unsqueeze(1).expand(-1, features.values.shape[1], -1)
+        states, _ = self.rnn(summary.contiguous())
+        logits: torch.Tensor = self.layer(states)
+        return logits
+
+
+def require_sequence(inputs: FeatureShape, head: str) -> None:
+    """Refuse features without tokens.
+
+    Raises:
+        MtlError: If the features are no sequence.
+    """
+    if not inputs.sequence:
+        raise MtlError(f"the head '{head}' gives an output a token, but the backbone gives one vector an example")

@@ -1,0 +1,97 @@
+"""`mtl ablate`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mtl_core.atomic import write_text_atomically
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import check_inputs, dump_config, load_experiment
+from mtl_core.errors import MtlError
+from mtl_core.runs.ablation import Outcome, Trial, VariantSummary, plan, run_trials, summarise
+from mtl_core.runs.directory import next_free
+
+PLAN, RESULT = "ablation.plan.json", "ablation.json"
+
+
+def ablate_command(
+    experiment: str,
+    overrides: Sequence[str],
+    plugins: Sequence[str],
+    out: Path | None,
+    seeds: int,
+    folds: int | None,
+    jobs: int,
+) -> None:
+    """Train with and without auxiliary tasks, and print what they brought."""
+    loaded = load_experiment(experiment, overrides, plugins)
+    check_inputs(loaded)
+    path = out if out is not None else next_free(Path("runs"), f"{loaded.config.name}-ablation")
+    trials = plan(loaded, overrides, seeds, folds, path)
+    _claim(path, loaded.config, trials)
+    console = Console(stderr=True)
+
+    def tell(trial: Trial, outcome: Outcome) -> None:
+        fold = "" if trial.fold is None else f", fold {trial.fold}"
+        console.print(
+            f"{trial.variant}, seed {trial.seed}{fold}: {outcome.score:.4f} in {outcome.train_s:.1f} s",
+            highlight=False,
+            markup=False,
+        )
+
+    summaries = summarise(trials, run_trials(experiment, plugins, trials, jobs, tell))
+    write_text_atomically(path / RESULT, json.dumps([asdict(one) for one in summaries], indent=2) + "\n")
+    Console().print(_table(loaded.config.name, summaries, seeds, folds))
+    typer.echo(f"{path / RESULT}: written; runs beside it")
+
+
+def _claim(path: Path, config: ExperimentConfig, trials: Sequence[Trial]) -> None:
+    """Make the folder, or go on in one that was made for the same trainings.
+
+    Raises:
+        MtlError: If it holds something else.
+    """
+    runs = [[trial.path.name, list(trial.overrides)] for trial in trials]
+    text = json.dumps({"experiment": dump_config(config), "runs": runs}, indent=2) + "\n"
+    if path.exists():
+        planned = path / PLAN
+        if not planned.is_file() or planned.read_text(encoding="utf-8") != text:
+            raise MtlError(f"{path}: exists already, and not from this very ablation; choose another --out")
+        return
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise MtlError(f"{path}: cannot be made: {error.strerror}") from error
+    write_text_atomically(path / PLAN, text)
+
+
+def _table(name: str, summaries: Sequence[VariantSummary], seeds: int, folds: int | None) -> Table:
+    over = f"{seeds} seed{'s' if seeds > 1 else ''}" + (f", {folds} folds" if folds else "")
+    table = Table(
+        title=f"{name}: validation, {over}",
+        title_justify="left",
+        caption="± is the standard deviation over seeds; a difference within it may be chance" if seeds > 1 else None,
+        caption_justify="left",
+        show_edge=False,
+        pad_edge=False,
+    )
+    table.add_column("auxiliary tasks", no_wrap=True)
+    for column in ("score", "against none", "training"):
+        table.add_column(column, justify="right", no_wrap=True)
+    base = summaries[0].train_s
+    for one in summaries:
+        against = "-" if one is summaries[0] else _with_spread(f"{one.difference:+.4f}", one.difference_spread)
+        slower = "" if one is summaries[0] else f" ({one.train_s / base:.2f} x)"
+        table.add_row(
+            one.variant, _with_spread(f"{one.mean:.4f}", one.spread), against, f"{one.train_s:.1f} s{slower}"
+        )
+    return table
+
+
+def _with_spread(value: str, spread: float | None) -> str:
+    return value if spread is None else f"{value} ± {spread:.4f}"

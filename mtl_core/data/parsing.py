@@ -1,0 +1,105 @@
+"""Inputs, analysed: all at once, or on demand where there are more than memory would hold."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core.data.corpus import Corpus
+from mtl_core.data.encoder import Encoder
+from mtl_core.data.stored import StoredInputs
+
+CHUNK = 1024
+"""Inputs that are analysed together while all of them are read once."""
+
+
+def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
+    """Parse every distinct input once; equal inputs share the result. Stored inputs are parsed on demand."""
+    if isinstance(corpus.inputs, StoredInputs):
+        return ParsedOnDemand(encoder, corpus.inputs)
+    first: dict[Any, int] = {}
+    distinct: list[object] = []
+    where = []
+    for value in corpus.inputs:
+        key = value if isinstance(value, str) else id(value)
+        if key not in first:
+            first[key] = len(distinct)
+            distinct.append(value)
+        where.append(first[key])
+    parsed = encoder.parse(distinct)
+    return [parsed[index] for index in where]
+
+
+def encode_inputs(encoder: Encoder[Any, Any], parsed: Sequence[Any]) -> Sequence[Any]:
+    """Turn parsed inputs into items: at once, or on demand."""
+    if isinstance(parsed, ParsedOnDemand):
+        return ItemsOnDemand(encoder, parsed)
+    return encoder.encode(parsed)
+
+
+def item_lengths(encoder: Encoder[Any, Any], corpus: Corpus, items: Sequence[Any]) -> NDArray[np.int64]:
+    """About how long each example is, `(examples,)`: in tokens, or as stored inputs say without being read."""
+    if isinstance(corpus.inputs, StoredInputs):
+        return corpus.inputs.sizes.astype(np.int64)
+    return np.array([encoder.length(item) for item in items], dtype=np.int64)
+
+
+class ParsedOnDemand(Sequence[Any]):
+    """Stored inputs, parsed whenever they are asked for.
+
+    Args:
+        encoder: Parses.
+        inputs: On disk.
+    """
+
+    def __init__(self, encoder: Encoder[Any, Any], inputs: StoredInputs) -> None:
+        self._encoder = encoder
+        self._inputs = inputs
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Parse one input, or some."""
+        if isinstance(index, slice):
+            return self._encoder.parse(list(self._inputs[index]))
+        return self._encoder.parse([self._inputs[index]])[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
+
+
+class ItemsOnDemand(Sequence[Any]):
+    """Stored inputs, parsed and encoded whenever they are asked for.
+
+    Args:
+        encoder: Encodes.
+        parsed: Parses.
+    """
+
+    def __init__(self, encoder: Encoder[Any, Any], parsed: ParsedOnDemand) -> None:
+        self._encoder = encoder
+        self._parsed = parsed
+
+    def __len__(self) -> int:
+        return len(self._parsed)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Encode one input, or some."""
+        if isinstance(index, slice):
+            return self._encoder.encode(self._parsed[index])
+        return self._encoder.encode([self._parsed[index]])[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]

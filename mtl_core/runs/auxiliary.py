@@ -1,0 +1,67 @@
+"""From the `auxiliary:` of an experiment to tasks with labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core.config.experiment import ExperimentConfig, NamedTask
+from mtl_core.data.auxiliary import AuxiliaryData
+from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.encoder import Encoder
+from mtl_core.errors import MtlError
+from mtl_core.specs import AuxiliarySpec
+
+
+@dataclass(frozen=True)
+class DerivedTask:
+    """An auxiliary task, declared like any other.
+
+    Attributes:
+        declared: The task.
+        labels: One an example; empty if its kind makes them from the inputs.
+        spec: The block that it comes from.
+    """
+
+    declared: NamedTask
+    labels: Sequence[Label | None]
+    spec: AuxiliarySpec
+
+
+def derive_auxiliary(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    labels: Mapping[str, Sequence[Label | None]],
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+    train: NDArray[np.int64],
+) -> list[DerivedTask]:
+    """Ask every auxiliary block for its tasks.
+
+    Args:
+        config: Declares them.
+        corpus: All examples.
+        labels: Name of each main task to its labels.
+        encoder: Fitted.
+        parsed: The inputs, analysed.
+        train: Indices of the training examples.
+
+    Raises:
+        MtlError: If labels cannot be had from this data.
+    """
+    data = AuxiliaryData(corpus, labels, encoder, parsed, train)
+    derived = []
+    for place, spec in enumerate(config.auxiliary):
+        try:
+            tasks = spec.tasks(data)
+        except MtlError as error:
+            raise MtlError(f"auxiliary.{place} ('{spec.task_name}'): {error}") from error
+        for task in tasks:
+            # Not a column of the data: the labels are handed on beside it.
+            declared = NamedTask(name=task.name, kind=task.kind, head=task.head, label=f"auxiliary:{task.name}")
+            derived.append(DerivedTask(declared, task.labels, spec))
+            if not task.kind.reads_inputs and not any(task.labels[row] is not None for row in train.tolist()):
+                raise MtlError(f"auxiliary.{place} ('{task.name}'): no training example has a label for it")
+    return derived

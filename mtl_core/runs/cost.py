@@ -1,0 +1,105 @@
+"""What each auxiliary task costs: parameters, and time in every step."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import torch
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.model.network import MultiTaskNetwork, parameter_count
+from mtl_core.runs.prepare import Prepared
+from mtl_core.runs.saved import device_of
+from mtl_core.training.batches import Rows, hide_at_random
+from mtl_core.training.objective import Objective
+from mtl_core.training.order import training_order
+
+BATCHES = 6
+"""Batches that are timed; the first warms up."""
+
+
+@dataclass(frozen=True)
+class AuxiliaryCost:
+    """What an auxiliary task costs.
+
+    Attributes:
+        name: The task.
+        weight: The weight of its loss at the beginning, before any schedule.
+        parameters: Numbers in its head.
+        step_ms: Milliseconds of forward and backward pass with all tasks.
+        without_ms: The same without this one.
+    """
+
+    name: str
+    weight: float
+    parameters: int
+    step_ms: float
+    without_ms: float
+
+
+def auxiliary_costs(config: ExperimentConfig, prepared: Prepared, network: MultiTaskNetwork) -> list[AuxiliaryCost]:
+    """Time some steps with and without each auxiliary task, on a copy of the network.
+
+    Args:
+        config: The experiment.
+        prepared: Its data.
+        network: The trained network; it is not changed.
+    """
+    names = [spec.task_name for spec in config.auxiliary]
+    if not names:
+        return []
+    copy = deepcopy(network).train()
+    objective = Objective(prepared.groups, config.weighting).to(device_of(network))
+    batches = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths).epoch(0)[
+        :BATCHES
+    ]
+    owners = [task.auxiliary.task_name if task.auxiliary else None for g in prepared.groups for task in g.tasks]
+    states = [frozenset[str](), *(frozenset({name}) for name in names)]
+    times: dict[frozenset[str], list[float]] = {state: [] for state in states}
+    with torch.random.fork_rng():
+        for rows in batches:
+            for state in states:  # in turn, so that whatever else the machine does hits all of them
+                objective.mute([owner in state for owner in owners])
+                times[state].append(_seconds(lambda rows=rows: _step(copy, objective, prepared, rows)))  # type: ignore[misc]
+    whole = _typical(times[states[0]])
+    return [
+        AuxiliaryCost(
+            spec.task_name,
+            spec.weight,
+            _parameters(prepared, network, spec.task_name),
+            whole,
+            _typical(times[state]),
+        )
+        for spec, state in zip(config.auxiliary, states[1:], strict=True)
+    ]
+
+
+def _step(network: MultiTaskNetwork, objective: Objective, prepared: Prepared, rows: Rows) -> None:
+    batch = prepared.examples.batch(rows, device_of(network), hide_at_random, objective.needed)
+    masks = objective.masks(batch)
+    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
+    losses = objective.task_losses(network(batch.inputs, wanted, batch.hidden), batch, masks)
+    if len(losses.values):
+        objective.total(losses).backward()  # type: ignore[no-untyped-call]
+    network.zero_grad()
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def _typical(seconds: Sequence[float]) -> float:
+    return 1000 * median(seconds[1:] or seconds)
+
+
+def _parameters(prepared: Prepared, network: MultiTaskNetwork, name: str) -> int:
+    heads = zip(network.head_groups(), prepared.groups, strict=True)
+    return sum(
+        parameter_count(head)
+        for head, group in heads
+        if group.tasks[0].auxiliary is not None and group.tasks[0].auxiliary.task_name == name
+    )

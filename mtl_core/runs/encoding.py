@@ -1,0 +1,120 @@
+"""From labels to tables of targets and weights."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.encoder import Encoder
+from mtl_core.errors import MtlError, listed
+from mtl_core.training.groups import LearnedTask, TaskGroup
+from mtl_core.training.targets import ExampleTargets, InputTargets, TargetTable, TokenTargets
+
+
+def encode_targets(
+    groups: Sequence[TaskGroup],
+    labels: Mapping[str, Sequence[Label | None]],
+    corpus: Corpus,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+    items: Sequence[Any],
+) -> list[TargetTable]:
+    """Turn each group's labels into targets.
+
+    Args:
+        groups: The groups of tasks.
+        labels: Name of each task to its label for every example; nothing for tasks that need none.
+        corpus: Says where labels stand.
+        encoder: Says which word each token is, where tokens are labelled.
+        parsed: The inputs, analysed.
+        items: The inputs, encoded.
+
+    Raises:
+        MtlError: If a label lies outside its task's space, or there are not as many as words.
+    """
+    tables: list[TargetTable] = []
+    for group in groups:
+        kind = group.tasks[0].declared.kind
+        if kind.reads_inputs:
+            tables.append(InputTargets([task.kind for task in group.tasks]))
+        elif kind.level == "token":
+            tables.append(_token_targets(group, labels, corpus, encoder, parsed, items))
+        else:
+            columns = [_encoded(task, labels[task.name], corpus.origins) for task in group.tasks]
+            tables.append(ExampleTargets(torch.from_numpy(np.stack(columns, axis=1))))
+    return tables
+
+
+def label_weights(groups: Sequence[TaskGroup], corpus: Corpus) -> list[torch.Tensor | None]:
+    """Lay out the weights of labels, `(examples, tasks)`, float32, a group; None where all count alike."""
+    tables: list[torch.Tensor | None] = []
+    for group in groups:
+        columns = [corpus.weights.get(task.declared.column) for task in group.tasks]
+        if all(column is None for column in columns):
+            tables.append(None)
+            continue
+        ones = np.ones(len(corpus))
+        rows = [np.asarray(ones if column is None else column, dtype=np.float32) for column in columns]
+        tables.append(torch.from_numpy(np.stack(rows, axis=1)))
+    return tables
+
+
+def _encoded(task: LearnedTask, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+    try:
+        return task.space.encode(labels, origins)
+    except MtlError as error:
+        raise MtlError(f"task '{task.name}': {error}") from error
+
+
+def _token_targets(
+    group: TaskGroup,
+    labels: Mapping[str, Sequence[Label | None]],
+    corpus: Corpus,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+    items: Sequence[Any],
+) -> TokenTargets:
+    lengths = np.fromiter((encoder.length(item) for item in items), dtype=np.int64, count=len(corpus))
+    columns = [list(_per_token(task, labels[task.name], corpus, encoder, parsed)) for task in group.tasks]
+    dtype = group.tasks[0].space.encode([], ()).dtype
+    return TokenTargets(columns, lengths, dtype)
+
+
+def _per_token(
+    task: LearnedTask,
+    labels: Sequence[Label | None],
+    corpus: Corpus,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+) -> Iterator[NDArray[Any] | None]:
+    """Encode an example's labels, a word each, and keep those of the words that the network reads."""
+    for row, label in enumerate(labels):
+        if label is None:
+            yield None
+            continue
+        words = encoder.words(parsed[row])
+        if not isinstance(label, list | tuple) or len(label) != len(words):
+            found = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"
+            raise MtlError(
+                f"{corpus.origins[row]}: task '{task.name}' has {found} for {len(words)} words "
+                f"({listed(words, 8)}); expected a list with one for each, null where there is none"
+            )
+        codes = _encoded(task, label, _WordOrigins(corpus.origins[row], words))
+        yield codes[encoder.places(parsed[row])]
+
+
+class _WordOrigins(Sequence[str]):
+    """Where each label of an example stands, written only if it is asked for."""
+
+    def __init__(self, origin: str, words: Sequence[str]) -> None:
+        self._origin = origin
+        self._words = words
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __getitem__(self, index: Any) -> Any:
+        return f"{self._origin}, word {index + 1} ('{self._words[index]}')"

@@ -1,0 +1,144 @@
+"""The checks of a task kind's run-time side."""
+
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from mtl_core.testing.checks import expect, fail
+from mtl_core.testing.label_trials import MadeKind
+from mtl_core.testing.masked_loss import expect_unmoved
+from mtl_core.testing.randomness import left_alone, seeded
+from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown
+from mtl_core.training.kinds import Prediction, TaskKind
+
+
+class KindRuntime:
+    """The run-time side of a kind that was made for some labels.
+
+    Args:
+        made: The kind.
+        tolerance: How much numbers may differ that should be equal.
+    """
+
+    def __init__(self, made: MadeKind, tolerance: float) -> None:
+        self.made, self.kind, self.tolerance = made, made.kind, tolerance
+
+    def _outputs(self) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        return torch.randn(len(self.made.targets), self.kind.outputs, generator=generator)
+
+    def form(self) -> None:
+        """Look at the attributes."""
+        kind = self.kind
+        expect(isinstance(kind, TaskKind), f"expected a TaskKind, found {shown(kind)}")
+        expect(
+            isinstance(kind.outputs, int) and kind.outputs > 0, f"expected `outputs` > 0, found {kind.outputs!r}"
+        )
+        expect(isinstance(kind.loss, nn.Module), f"expected `loss` to be a torch module, found {shown(kind.loss)}")
+        keys = [metric.key() for metric in kind.metrics]
+        expect(keys and len(set(keys)) == len(keys), f"expected metrics of different names, found {keys}")
+        expect(0 <= kind.hides < 1, f"expected `hides` from 0 to 1, found {kind.hides}")
+        if kind.class_weights is not None:
+            expect_tensor(kind.class_weights, (len(self.made.space.classes),), "the class weights")
+        if kind.baseline is not None:
+            with left_alone():
+                expect_tensor(kind.baseline_outputs(3), (3, kind.outputs), "the baseline's outputs of 3 examples")
+
+    def no_counts(self) -> None:
+        """Build it again, with nothing counted."""
+        kind = self.made.spec.build(self.made.space, {})
+        expect(kind.outputs == self.kind.outputs, f"expected {self.kind.outputs} outputs, found {kind.outputs}")
+        kind.decode(self._outputs())
+
+    def rows(self) -> None:
+        """Compare the losses of all rows with those of each alone."""
+        with seeded(0), left_alone():
+            outputs = self._outputs().requires_grad_()
+            whole = self.kind.loss(outputs, self.made.targets)
+            expect_tensor(whole, (len(outputs),), "the losses, one a row")
+            for row in range(len(outputs)):
+                alone = self.kind.loss(outputs[row : row + 1], self.made.targets[row : row + 1])
+                expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} alone")
+            whole.sum().backward()
+            if outputs.grad is None:
+                fail("expected a gradient at the outputs, found none")
+            expect_finite(outputs.grad, "the gradient at the outputs")
+            expect(outputs.grad.any(dim=1).all(), "expected a gradient in every row, found a row without")
+
+    def influence(self) -> None:
+        """Leave every other row out, as a mask would."""
+        targets = self.made.targets.unsqueeze(1)
+        mask = self.made.observed(self.made.targets).unsqueeze(1) & (torch.arange(len(targets)) % 2 == 0).unsqueeze(
+            1
+        )
+        expect_unmoved(self.kind.loss, self.kind.outputs, targets, mask, self.tolerance)
+
+    def decoding(self) -> None:
+        """Read random outputs, and none."""
+        with left_alone():
+            predictions = self.kind.decode(self._outputs())
+        count = len(self.made.targets)
+        expect(len(predictions) == count, f"expected {count} predictions of {count} rows, found {len(predictions)}")
+        expect(not self.kind.decode(self._outputs()[:0]), "expected no prediction of no rows, found some")
+        for prediction in predictions:
+            self._check(prediction)
+
+    def _check(self, prediction: Prediction) -> None:
+        self.made.encoded([prediction.label])  # refuses a label that lies outside the space
+        strange = sorted(set(prediction.probabilities) - set(self.made.space.classes))
+        expect(not strange, f"expected probabilities of classes, found some of {strange}")
+        wrong = {name: value for name, value in prediction.probabilities.items() if not 0 <= value <= 1}
+        expect(not wrong, f"expected probabilities from 0 to 1, found {wrong}")
+
+    def baseline(self) -> None:
+        """Read the baseline's outputs."""
+        if self.kind.baseline is None:
+            return
+        found = [prediction.label for prediction in self.kind.decode(self.kind.baseline_outputs(3))]
+        expect(found[0] == found[1] == found[2], f"expected the same of every example, found {found}")
+
+    @cached_property
+    def _learned(self) -> torch.Tensor:
+        """Outputs `(n, outputs)` that the loss likes best, found by following its gradient."""
+        with seeded(0):
+            outputs = torch.zeros(len(self.made.targets), self.kind.outputs, requires_grad=True)
+            optimizer = torch.optim.Adam([outputs], lr=0.3)
+            for step in range(200):
+                optimizer.param_groups[0]["lr"] = 0.3 * (1 - step / 200)
+                optimizer.zero_grad()
+                self.kind.loss(outputs, self.made.targets).sum().backward()
+                optimizer.step()
+        return outputs.detach()
+
+    def metrics(self) -> None:
+        """Measure outputs that the loss likes, and the baseline's."""
+        learned, targets = self._learned, self.made.targets
+        for metric in self.kind.metrics:
+            figures = []
+            for outputs in (learned, self.kind.baseline_outputs(len(targets))):
+                measure = metric.build(self.made.space)
+                measure.update(*self.kind.for_metrics(outputs, targets))
+                figures.append(measure.compute())
+            if metric.scalar:
+                good, base = (float(figure) for figure in figures)
+                better = good >= base if metric.higher_is_better else good <= base
+                expect(
+                    better or base != base,
+                    f"expected '{metric.type}' to be better for outputs that the loss likes ({good:.4g}) than for "
+                    f"the baseline ({base:.4g})",
+                )
+
+    def agreement(self) -> None:
+        """Read outputs that the loss likes best."""
+        labels = [prediction.label for prediction in self.kind.decode(self._learned)]
+        found = self.made.encoded(labels)
+        if not found.is_floating_point():
+            expect(
+                torch.equal(found.long(), self.made.targets.long()),
+                f"expected outputs that the loss likes best to be decoded as the labels, found {labels}",
+            )
+            return
+        expect_close(
+            found, self.made.targets, 0.05, "labels decoded from outputs that the loss likes best, encoded"
+        )

@@ -1,0 +1,166 @@
+"""The checks of loaders."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtl_core.config.paths import input_paths
+from mtl_core.data.corpus import Corpus, Label, input_key
+from mtl_core.errors import MtlError
+from mtl_core.specs import LoaderSpec
+from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.randomness import left_alone
+from mtl_core.testing.spec import spec_checks
+
+
+def loader_checks(spec: LoaderSpec, file: Path | None, text: str | None, without: Mapping[str, str]) -> Checks:
+    """See `mtl_core.testing.loader_checks`."""
+    checks = spec_checks(spec)
+    checks.add("corpus", "It gives a Corpus with training examples and labels.", lambda: _corpus(spec))
+    checks.add("ids", "Ids are texts, and distinct within their part.", lambda: _ids(spec))
+    checks.add("origins", "Every example says where it stands.", lambda: _origins(spec))
+    checks.add("repeats", "Loaded twice, it is the same; nothing is drawn.", lambda: _repeats(spec))
+    files = [path for _, path, is_file in input_paths(spec) if is_file]
+    if files:
+        checks.add("missing-file", "A file that is not there is named by an `MtlError`.", lambda: _missing(spec))
+    else:
+        checks.leave_out("missing-file", "no key names a file (a key of type `InputFile` does)")
+    _add_single(checks, spec, file or (files[0] if files else None), files)
+    _add_text(checks, spec, text)
+    return checks.without(without)
+
+
+def _add_single(checks: Checks, spec: LoaderSpec, file: Path | None, files: Sequence[Path]) -> None:
+    if type(spec).load_file is LoaderSpec.load_file:
+        checks.leave_out("load-file", "the loader does not read single files")
+    elif file is None:
+        checks.leave_out("load-file", "no file was given to the suite, and no key names one")
+    else:
+        own = any(file.resolve() == one.resolve() for one in files)
+        if not own:
+            checks.leave_out("load-file-as-load", f"no key names {file.name}, so `load` may not read it")
+        what = "A single file is read as test data, with the inputs and labels that `load` gives it."
+        checks.add("load-file", what, lambda: _single(spec, file, own))
+
+
+def _add_text(checks: Checks, spec: LoaderSpec, text: str | None) -> None:
+    if type(spec).from_text is LoaderSpec.from_text:
+        checks.leave_out("from-text", "the loader does not read texts")
+        return
+    if text is None:
+        text = "A short text, as somebody may type it."
+        try:
+            spec.from_text(text)
+        except MtlError as error:
+            checks.leave_out("from-text", f"refused: {error} (another `text` can be given to the suite)")
+            return
+        except Exception:  # noqa: BLE001,S110  the check will meet it again, and say it
+            pass
+    checks.add("from-text", "A typed text becomes an input like those of its files.", lambda: _text(spec, text))
+
+
+def _loaded(spec: LoaderSpec) -> Corpus:
+    corpus = spec.load()
+    if not isinstance(corpus, Corpus):
+        fail(f"expected a Corpus, found a {type(corpus).__name__}")
+    return corpus
+
+
+def _corpus(spec: LoaderSpec) -> None:
+    corpus = _loaded(spec)
+    train = corpus.rows("train")
+    expect(len(train), "expected examples of the part 'train', found none")
+    expect(corpus.labels, "expected label columns, found none")
+    for name, column in corpus.labels.items():
+        held = any(column[row] is not None for row in train)
+        expect(held, f"expected a training label in the column '{name}', found none")
+
+
+def _ids(spec: LoaderSpec) -> None:
+    corpus = _loaded(spec)
+    seen: set[tuple[str, str]] = set()
+    for part, name in zip(corpus.parts, corpus.ids, strict=True):
+        expect(isinstance(name, str) and name, f"expected ids that are texts, found {name!r}")
+        expect((part, name) not in seen, f"expected distinct ids, found '{name}' twice in the part '{part}'")
+        seen.add((part, name))
+
+
+def _origins(spec: LoaderSpec) -> None:
+    corpus = _loaded(spec)
+    for origin in corpus.origins:
+        expect(isinstance(origin, str) and origin, f"expected a text that says where, found {origin!r}")
+
+
+def _repeats(spec: LoaderSpec) -> None:
+    with left_alone():
+        first = _loaded(spec)
+    again = _loaded(type(spec).model_validate(spec.model_dump(mode="json")))
+    for name in ("ids", "parts", "origins", "groups", "sources", "findings"):
+        same = list(getattr(first, name)) == list(getattr(again, name))
+        expect(same, f"expected the same {name} when loaded again, found others")
+    same = [input_key(value) for value in first.inputs] == [input_key(value) for value in again.inputs]
+    expect(same, "expected the same inputs when loaded again, found others")
+    for kind, one, other in (("labels", first.labels, again.labels), ("weights", first.weights, again.weights)):
+        expect(
+            list(one) == list(other), f"expected the same columns of {kind}, found {list(one)} and {list(other)}"
+        )
+        for name in one:
+            expect(list(one[name]) == list(other[name]), f"expected the same {kind} of '{name}' when loaded again")
+
+
+def _missing(spec: LoaderSpec) -> None:
+    loc, path, _ = next(found for found in input_paths(spec) if found[2])
+    gone = path.with_name(f"no-such-{path.name}")
+    try:
+        spec.model_copy(update=_changed(spec, loc, gone)).load()
+    except MtlError as error:
+        expect(gone.name in str(error), f"expected a message that names {gone.name}, found: {error}")
+        return
+    fail(f"expected an MtlError, since {gone.name} is not there, found that it loads")
+
+
+def _changed(spec: LoaderSpec, loc: tuple[int | str, ...], path: Path) -> dict[str, Any]:
+    """The value of a key with one path in it exchanged."""
+    key, *rest = loc
+    value = getattr(spec, str(key))
+    if rest:
+        value = value.copy()
+        value[rest[0]] = path
+        return {str(key): value}
+    return {str(key): path}
+
+
+def _single(spec: LoaderSpec, file: Path, own: bool) -> None:
+    whole = _loaded(spec)
+    single = spec.load_file(file, list(whole.labels))
+    expect(len(single), f"expected examples in {file.name}, found none")
+    parts = sorted(set(single.parts))
+    expect(parts == ["test"], f"expected a single file to be test data, found the parts {parts}")
+    if not own:
+        return
+    known, found = _labels_of(whole), _labels_of(single)
+    strange = len(found.keys() - known.keys())
+    expect(not strange, f"expected the inputs that `load` gives for {file.name}, found {strange} others")
+    for key, labels in found.items():
+        for column in whole.labels.keys() & single.labels.keys():
+            one, other = labels[column], known[key][column]
+            expect(one <= other, f"expected the label of '{column}' that `load` gives, found {one} and {other}")
+
+
+def _labels_of(corpus: Corpus) -> dict[Hashable, dict[str, set[Label | None]]]:
+    """Every distinct input with the labels that it has anywhere."""
+    found: dict[Hashable, dict[str, set[Label | None]]] = {}
+    for row, value in enumerate(corpus.inputs):
+        labels = found.setdefault(input_key(value), {name: set() for name in corpus.labels})
+        for name, column in corpus.labels.items():
+            label = column[row]
+            labels[name].add(tuple(label) if isinstance(label, list) else label)
+    return found
+
+
+def _text(spec: LoaderSpec, text: str) -> None:
+    found, example = spec.from_text(text), _loaded(spec).inputs[0]
+    alike = isinstance(found, type(example)) or (isinstance(found, np.ndarray) and isinstance(example, np.ndarray))
+    expect(alike, f"expected an input like the others, a {type(example).__name__}, found a {type(found).__name__}")

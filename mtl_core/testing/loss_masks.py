@@ -1,0 +1,94 @@
+"""The checks of loss masks: what does not count has no influence at all."""
+
+from collections.abc import Mapping
+
+import torch
+
+from mtl_core.data.label_space import MISSING
+from mtl_core.specs import LossMaskSpec
+from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.labels import VARIANTS, SampleLabels, sample_labels
+from mtl_core.testing.masked_loss import expect_unmoved
+from mtl_core.testing.randomness import left_alone
+from mtl_core.testing.spec import spec_checks
+from mtl_core.testing.tensors import expect_tensor
+from mtl_core.training.losses import LossMask
+
+
+def loss_mask_checks(spec: LossMaskSpec, without: Mapping[str, str], tolerance: float) -> Checks:
+    """See `mtl_core.testing.loss_mask_checks`."""
+    checks = spec_checks(spec)
+    checks.add("excluded", "It names the labels that are never a class, as a frozenset.", lambda: _excluded(spec))
+
+    def masked(variant: str) -> _Masked:
+        labels = sample_labels(variant, spec.excluded())
+        return _Masked(spec.build(labels.spaces), labels, tolerance)
+
+    for variant, made in accepted(checks, {name: name for name in VARIANTS}, masked, "labels").items():
+        _add(checks, made, variant)
+    return checks.without(without)
+
+
+def _excluded(spec: LossMaskSpec) -> None:
+    found = spec.excluded()
+    named = isinstance(found, frozenset) and all(isinstance(name, str) for name in found)
+    expect(named, f"expected a frozenset of names, found {found!r}")
+
+
+class _Masked:
+    """A mask and labels to try it with."""
+
+    def __init__(self, mask: LossMask, labels: SampleLabels, tolerance: float) -> None:
+        self.mask, self.labels, self.tolerance = mask, labels, tolerance
+
+    def shape(self) -> None:
+        targets = self.labels.targets
+        before = targets.clone()
+        with left_alone():
+            found = self.mask(targets)
+        expect_tensor(found, tuple(self.labels.left.shape), "the mask", torch.bool)
+        kept = torch.equal(targets.nan_to_num(), before.nan_to_num())
+        expect(kept, "expected the targets to stay as they were, found them changed")
+
+    def missing(self) -> None:
+        counted = self.mask(self.labels.targets) & self.labels.left
+        expect(
+            not counted.any(),
+            f"expected no missing and no excluded label to count, found {int(counted.sum())} that do",
+        )
+
+    def something(self) -> None:
+        counted = self.mask(self.labels.targets[-1:])
+        expect(counted.any(), "expected a label to count of an example that has a label for every task, found none")
+
+    def rows(self) -> None:
+        whole = self.mask(self.labels.targets)
+        order = torch.tensor([7, 3, 9, 0, 1, 8, 2, 6, 4, 5])
+        other = self.mask(self.labels.targets[order])
+        expect(torch.equal(other, whole[order]), "expected the same mask in another order, found another")
+        for row in range(len(whole)):
+            alone = self.mask(self.labels.targets[row : row + 1])
+            expect(torch.equal(alone[0], whole[row]), f"expected example {row + 1} alone to have the same mask")
+
+    def influence(self) -> None:
+        mask = self.mask(self.labels.targets)
+        expect_unmoved(self.labels.loss, self.labels.outputs, self.labels.targets, mask, self.tolerance)
+        bare = self.labels.targets.clone()
+        bare[~mask] = float("nan") if bare.is_floating_point() else MISSING
+        again = self.mask(bare)
+        expect(torch.equal(again, mask), "expected the same mask once labels that do not count are taken away")
+
+
+def _add(checks: Checks, masked: _Masked, variant: str) -> None:
+    names = "(batch, tasks, length)" if variant == "tags" else "(batch, tasks)"
+    checks.add("shape", f"It gives {names}, bool, and leaves the targets alone.", masked.shape, variant)
+    checks.add("missing-labels", "No label counts that is missing or no class.", masked.missing, variant)
+    checks.add("counts-something", "Of an example with all labels, some count.", masked.something, variant)
+    checks.add("batch-company", "An example's mask does not depend on the batch it is in.", masked.rows, variant)
+    checks.add(
+        "influence",
+        "What does not count changes no loss: no label, no NaN in an output.",
+        masked.influence,
+        variant,
+    )

@@ -1,0 +1,170 @@
+"""The checks of weightings."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from safetensors.torch import load, save
+
+from mtl_core.specs import WeightingSpec
+from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.randomness import left_alone, seeded
+from mtl_core.testing.spec import spec_checks
+from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown
+from mtl_core.training.losses import TaskLosses
+from mtl_core.training.weighting import Weighting
+
+TASKS = ("first", "second", "third", "fourth")
+VALUES = (0.7, 2.5, 0.1, 1.3)
+WEIGHTS = (1.0, 0.5, 2.0, 1.0)
+COUNTS = (8, 3, 5, 8)
+
+
+def weighting_checks(spec: WeightingSpec, without: Mapping[str, str], tolerance: float) -> Checks:
+    """See `mtl_core.testing.weighting_checks`."""
+    checks = spec_checks(spec)
+
+    def add(name: str, what: str, test: Callable[[WeightingSpec, float], None]) -> None:
+        checks.add(name, what, lambda: test(spec, tolerance))
+
+    add("scalar", "It makes one finite number of the losses, for one task and for several.", _scalar)
+    add(
+        "gradients",
+        "Every loss that counts gets a positive, finite gradient; so do its own parameters.",
+        _gradients,
+    )
+    add("task-order", "The order of the tasks makes no difference.", _order)
+    add("absent-tasks", "A task without labels in the batch does not count, whatever its weight.", _absent)
+    add("weight-zero", "A task of weight 0 has no influence.", _zero)
+    add("task-weight", "Twice a task's weight gives it a larger share of the influence.", _doubled)
+    add("steps", "It stays finite over many steps, with losses near 0 and large ones.", _steps)
+    add("seed", "Under one seed it repeats; Python's and NumPy's generators are left alone.", _seed)
+    add("save-and-load", "Saved as safetensors and loaded again, it goes on as it would have.", _saved)
+    return checks.without(without)
+
+
+def _losses(places: Sequence[int] = range(4), values: Sequence[float] = VALUES) -> TaskLosses:
+    counts = torch.zeros(len(values), dtype=torch.int64)
+    for place in places:
+        counts[place] = COUNTS[place]
+    chosen = torch.tensor([values[place] for place in places], requires_grad=True)
+    return TaskLosses(chosen, torch.tensor(list(places)), counts)
+
+
+def _built(spec: WeightingSpec, weights: Sequence[float] = WEIGHTS) -> Weighting:
+    torch.manual_seed(0)
+    module = spec.build(TASKS[: len(weights)], list(weights))
+    expect(isinstance(module, Weighting), f"expected `build` to give a Weighting, found {shown(module)}")
+    return module.train()
+
+
+def _influence(module: Weighting, losses: TaskLosses) -> torch.Tensor:
+    """What each loss counts: the slope of the total."""
+    [slope] = torch.autograd.grad(module(losses), [losses.values])
+    return slope
+
+
+def _scalar(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        for places in (range(4), [2], [0, 3]):
+            total = _built(spec)(_losses(places))
+            expect_tensor(total, (), f"the total of {len(places)} losses")
+            expect_finite(total, f"the total of {len(places)} losses")
+        expect_tensor(_built(spec, WEIGHTS[:1])(_losses([0], VALUES[:1])), (), "the total where there is one task")
+
+
+def _gradients(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        module, losses = _built(spec), _losses()
+        total = module(losses)
+        expect(total.requires_grad, "expected a total that gradients can flow from, found one without")
+        total.backward()
+        slope = losses.values.grad
+        if slope is None:
+            fail("expected gradients at the losses, found none")
+        expect_finite(slope, "the gradients at the losses")
+        expect((slope > 0).all(), f"expected every loss to be made smaller, found the slopes {slope.tolist()}")
+        for name, parameter in module.named_parameters():
+            reached = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
+            expect(reached or not parameter.requires_grad, f"expected a finite gradient at the parameter '{name}'")
+
+
+def _order(spec: WeightingSpec, tolerance: float) -> None:
+    order = [2, 0, 3, 1]
+    with seeded(0):
+        expected = _built(spec)(_losses())
+        torch.manual_seed(0)
+        module = spec.build([TASKS[p] for p in order], [WEIGHTS[p] for p in order]).train()
+        values = torch.tensor([VALUES[place] for place in order], requires_grad=True)
+        counts = torch.tensor([COUNTS[place] for place in order])
+        found = module(TaskLosses(values, torch.arange(4), counts))
+        expect_close(found, expected, tolerance, "the total, the tasks in another order")
+        turned = _losses([3, 1, 0, 2])
+        expect_close(_built(spec)(turned), expected, tolerance, "the total, the losses in another order")
+
+
+def _absent(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        expected = _influence(_built(spec), _losses([0, 2]))
+        changed = (WEIGHTS[0], WEIGHTS[1] * 9, WEIGHTS[2], WEIGHTS[3] * 5)
+        found = _influence(_built(spec, changed), _losses([0, 2]))
+        expect_close(found, expected, tolerance, "the influence of present tasks, once absent ones weigh more")
+
+
+def _zero(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        slope = _influence(_built(spec, (0.0, *WEIGHTS[1:])), _losses())
+        expect(slope[0] == 0, f"expected a task of weight 0 to have no influence, found {float(slope[0]):.4g}")
+
+
+def _doubled(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        shares = []
+        for weight in (WEIGHTS[1], WEIGHTS[1] * 2):
+            slope = _influence(_built(spec, (WEIGHTS[0], weight, *WEIGHTS[2:])), _losses())
+            shares.append(float(slope[1] / slope.sum()))
+        expect(
+            shares[1] > shares[0] * 1.01,
+            f"expected twice the weight to give a larger share of the influence, found {shares[0]:.4g} and then "
+            f"{shares[1]:.4g}",
+        )
+
+
+def _steps(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        module = _built(spec)
+        parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(parameters, lr=0.01) if parameters else None
+        for step in range(30):
+            scale = (1.0, 1e-6, 1e4)[step % 3]
+            places = [place for place in range(4) if (step + place) % 4]
+            losses = _losses(places, [value * scale for value in VALUES])
+            total = module(losses)
+            expect_finite(total, f"the total of step {step + 1}, of losses around {scale:g}")
+            total.backward()
+            if losses.values.grad is not None:
+                expect_finite(losses.values.grad, f"the influence of the tasks in step {step + 1}")
+            if optimizer is not None:
+                optimizer.step()
+                optimizer.zero_grad()
+        zero = module(_losses(values=[0.0, 1.0, 1.0, 1.0]))
+        expect_finite(zero, "the total where a loss is 0")
+
+
+def _seed(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        with left_alone(torch_too=False):
+            first = _built(spec)(_losses())
+        expect_close(_built(spec)(_losses()), first, 0, "the total, built and asked again under the same seed")
+
+
+def _saved(spec: WeightingSpec, tolerance: float) -> None:
+    with seeded(0):
+        module, other = _built(spec), _built(spec)
+        for step in range(3):
+            module(_losses(values=[value / (step + place + 1) for place, value in enumerate(VALUES)]))
+        tensors = {name: value.detach().contiguous().clone() for name, value in module.state_dict().items()}
+        other.load_state_dict(load(save(tensors)))
+        torch.manual_seed(1)
+        expected = module(_losses())
+        torch.manual_seed(1)
+        expect_close(other(_losses()), expected, 0, "the total of the fourth step, after loading")

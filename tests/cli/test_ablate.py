@@ -1,0 +1,95 @@
+"""`mtl ablate`: the same training without auxiliary tasks, with each of them, with all."""
+
+import json
+import shutil
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from mtl_core.cli.app import main
+
+TASKS = "auxiliary=[{type: sentence-length}, {type: masked-tokens, weight: 0.5}]"
+FAST = ("--set", "training.epochs=1", "--set", TASKS, "--seeds", "2")
+
+
+@pytest.fixture(scope="module")
+def ablation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ablation") / "out"
+    with pytest.raises(SystemExit) as stop:
+        main(["ablate", "auxiliary-sample", *FAST, "--out", str(path)])
+    assert stop.value.code == 0
+    return path
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_variant_is_trained_with_every_seed(ablation: Path) -> None:
+    summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
+    variants = [one["variant"] for one in summary]
+    assert variants == ["none", "sentence-length", "masked-tokens", "all"]
+    for one in summary:
+        assert len(one["scores"]) == 2
+        for seed in (42, 43):
+            assert _metrics(ablation / f"{one['variant']}-seed{seed}")["seed"] == seed
+
+
+def test_figures_are_those_of_the_runs(ablation: Path) -> None:
+    summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
+    for one in summary:
+        runs = [_metrics(ablation / f"{one['variant']}-seed{seed}") for seed in (42, 43)]
+        scores = [run["splits"]["validation"]["overall"]["accuracy"] for run in runs]
+        assert one["scores"] == pytest.approx(scores)
+        assert one["mean"] == pytest.approx(mean(scores))
+        before = summary[0]["scores"]
+        assert one["difference"] == pytest.approx(mean(a - b for a, b in zip(scores, before, strict=True)))
+
+
+def test_a_variant_alone_computes_no_other_auxiliary_task(ablation: Path) -> None:
+    """Other tasks have weight 0 there, so their heads keep their first weights and cost nothing."""
+    costs = _metrics(ablation / "masked-tokens-seed42")["auxiliary"]
+    assert {name: cost["weight"] for name, cost in costs.items()} == {"masked-tokens": 0.5, "sentence-length": 0}
+    assert "auxiliary" not in _metrics(ablation / "none-seed42")
+
+
+def test_it_goes_on_where_it_stopped(ablation: Path, mtl: Any) -> None:
+    kept = ablation / "all-seed43"
+    stamp = (kept / "metrics.json").stat().st_mtime_ns
+    shutil.rmtree(ablation / "none-seed42")
+    before = (ablation / "ablation.json").read_text(encoding="utf-8")
+    done = mtl("ablate", "auxiliary-sample", *FAST, "--out", ablation)
+    assert done.returncode == 0, done.stderr
+    assert (kept / "metrics.json").stat().st_mtime_ns == stamp
+    scores = [one["scores"] for one in json.loads(before)]
+    again = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
+    assert [one["scores"] for one in again] == scores
+
+
+def test_another_ablation_does_not_go_on_there(ablation: Path, mtl: Any) -> None:
+    done = mtl("ablate", "auxiliary-sample", *FAST, "--set", "training.epochs=2", "--out", ablation)
+    assert done.returncode == 2
+    assert "not from this very ablation" in done.stderr
+
+
+def test_without_auxiliary_tasks_there_is_nothing_to_compare(mtl: Any, tmp_path: Path) -> None:
+    done = mtl("ablate", "absa-sample", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "no `auxiliary:` tasks" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_folds_and_several_processes_give_the_figures_of_one(mtl: Any, tmp_path: Path) -> None:
+    tasks = "auxiliary=[{type: sentence-length}]"
+    options = ("--set", "training.epochs=1", "--set", tasks, "--seeds", "1", "--folds", "2")
+    scores = []
+    for jobs in ("1", "2"):
+        done = mtl("ablate", "auxiliary-sample", *options, "--jobs", jobs, "--out", tmp_path / jobs)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((tmp_path / jobs / "ablation.json").read_text(encoding="utf-8"))
+        scores.append([one["scores"] for one in summary])
+    assert scores[0] == scores[1]
+    assert len(list((tmp_path / "1").glob("*-fold1"))) == 2

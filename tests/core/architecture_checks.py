@@ -1,0 +1,241 @@
+"""What every architecture keeps to, whoever offers it. Tests of the core and of plugins call these."""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from test_training import Interrupt, InterruptAfter, results
+from torch import nn
+from toy import tensor_bits, toy_config, toy_network
+
+from mtl_core import BackboneSpec, Features, FeatureShape
+from mtl_core.builtins.backbones import MLP
+from mtl_core.evaluation.outputs import run_network
+from mtl_core.model.architecture import Architecture, NetworkParts, build_backbone
+from mtl_core.runs.prepare import prepare
+from mtl_core.runs.run import resume_run, run_experiment
+from mtl_core.runs.saved import load_run
+from mtl_core.specs import ArchitectureSpec
+from mtl_core.training.batches import Batch
+from mtl_core.training.step import training_step
+
+Block = dict[str, Any]
+TASKS = ["t0", "t1", "t2"]
+OPTIMIZERS: dict[str, Block] = {
+    "adamw": {"type": "adamw", "lr": 0.01, "weight_decay": 0.1},
+    "momentum": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.1},
+}
+CPU = torch.device("cpu")
+
+
+class Bench:
+    """A network of three tasks and all that moves it; labels can be taken from a batch."""
+
+    def __init__(self, folder: Path, architecture: Block, optimizer: str = "adamw") -> None:
+        config = toy_config(folder, architecture=architecture, optimizer=OPTIMIZERS[optimizer])
+        self.prepared, self.network, self.objective = toy_network(config)
+        self.optimizer = config.optimizer.build(self.network.parameters())
+        self.where = {
+            task.name: (place, column)
+            for place, group in enumerate(self.prepared.groups)
+            for column, task in enumerate(group.tasks)
+        }
+
+    def step(self, without: Collection[str] = (), code: int = -1) -> None:
+        """Take a step on all training examples; labels of some tasks are replaced by a code that does not count."""
+        batch = self.prepared.examples.batch(self.prepared.split.train, CPU)
+        for name in without:
+            place, column = self.where[name]
+            batch.targets[place][:, column] = code
+        torch.manual_seed(0)
+        losses = training_step(Accelerator(), self.network, self.objective, self.optimizer, batch, 1.0)
+        assert len(losses.values) == len(self.where) - len(without)
+
+    def own(self, name: str) -> list[nn.Parameter]:
+        """The parameters that belong to a task alone."""
+        place, column = self.where[name]
+        head = self.network.head_groups()[place].task_parameters(column)
+        return [*self.network.body.task_parameters(self.objective.names.index(name)), *head]
+
+    def state(self, name: str) -> dict[str, bytes]:
+        """What belongs to a task alone, and the optimizer's memory of it."""
+        found = {}
+        for index, parameter in enumerate(self.own(name)):
+            memory = {
+                key: value for key, value in self.optimizer.state.get(parameter, {}).items() if value is not None
+            }
+            found |= {f"{index}.{key}": value for key, value in {"weight": parameter, **memory}.items()}
+        return tensor_bits(found)
+
+    def outputs(self, name: str, wanted: Collection[str] = TASKS) -> torch.Tensor:
+        """What one task says about all examples where some are asked."""
+        batch: Batch = self.prepared.examples.batch(np.arange(len(self.prepared.corpus)), CPU)
+        asked = [
+            torch.tensor([[task.name in wanted for task in group.tasks]]).expand(len(self.prepared.corpus), -1)
+            for group in self.prepared.groups
+        ]
+        self.network.eval()
+        with torch.inference_mode():
+            said = self.network(batch.inputs, asked)
+        self.network.train()
+        place, column = self.where[name]
+        output = said[place]
+        assert output is not None
+        return output.outputs[:, column].clone()
+
+
+def check_idle_tasks_stay(folder: Path, architecture: Block, optimizer: str) -> None:
+    """A step without labels for a task moves nothing that is the task's own: no weight, no optimizer's memory."""
+    bench = Bench(folder, architecture, optimizer)
+    assert all(bench.own(name) for name in TASKS)
+    fresh = {name: bench.state(name) for name in TASKS}
+    bench.step(without=["t1"])  # idle from the very first step
+    assert bench.state("t1") == fresh["t1"]
+    assert bench.state("t0") != fresh["t0"]
+    for _ in range(2):
+        bench.step()
+    for idle in (["t0"], ["t2", "t1"]):
+        before = {name: bench.state(name) for name in TASKS}
+        bench.step(without=idle)
+        bench.step(without=idle)
+        for name in TASKS:
+            changed = [key for key, bits in bench.state(name).items() if bits != before[name].get(key)]
+            assert (not changed) == (name in idle), f"{name}: {changed}"
+
+
+def check_parameters_have_one_owner(folder: Path, architecture: Block) -> None:
+    """No parameter belongs to two tasks alone."""
+    bench = Bench(folder, architecture)
+    owned = [id(parameter) for name in TASKS for parameter in bench.own(name)]
+    assert len(set(owned)) == len(owned)
+    assert set(owned) <= {id(parameter) for parameter in bench.network.parameters()}
+
+
+def check_labels_that_do_not_count_say_nothing(folder: Path, architecture: Block) -> None:
+    """A label that the mask excludes is as good as none: the same bits of every weight."""
+    found = []
+    for code in (-1, 3):  # no label; "absent", which the toys' mask excludes
+        bench = Bench(folder, architecture)
+        bench.step()
+        bench.step(without=["t1"], code=code)
+        found.append(tensor_bits(dict(bench.network.state_dict())))
+    assert found[0] == found[1]
+
+
+def check_who_is_asked_changes_no_answer(folder: Path, architecture: Block) -> None:
+    """A task says the same whichever others are asked with it; products of other sizes may round otherwise."""
+    bench = Bench(folder, architecture)
+    for _ in range(3):
+        bench.step()
+    for name in TASKS:
+        together = bench.outputs(name)
+        for others in ([], TASKS[:1], TASKS[1:]):
+            torch.testing.assert_close(bench.outputs(name, {name, *others}), together, rtol=0, atol=1e-6)
+
+
+def check_a_loaded_run_says_the_same(folder: Path, architecture: Block) -> None:
+    """What a run wrote down is what its saved network says."""
+    config = toy_config(folder, architecture=architecture, data={"type": "toy", "test_rows": 20})
+    run_experiment(config, folder / "run")
+    lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    written = {record["id"]: record["tasks"] for record in map(json.loads, lines)}
+    saved, prepared = load_run(folder / "run"), prepare(config)
+    answers = 0
+    for said in run_network(saved.network, prepared.examples, prepared.split.test, CPU):
+        for group, output in zip(saved.groups, said.groups, strict=True):
+            assert output is not None
+            for column, task in enumerate(group.tasks):
+                for row, logits in zip(said.rows.tolist(), output.outputs[:, column], strict=True):
+                    told = list(written[f"r{row}"][task.name]["probabilities"].values())
+                    torch.testing.assert_close(torch.softmax(logits, 0), torch.tensor(told), rtol=0, atol=1e-6)
+                    answers += 1
+    assert answers == 20 * len(TASKS)
+
+
+def check_resumes_to_the_same_bits(folder: Path, architecture: Block) -> None:
+    """A run that was cut off goes on to the result that it would have had."""
+    training = {"epochs": 2, "batch_size": 16, "checkpoint_steps": 1}
+    config = toy_config(folder, architecture=architecture, training=training)
+    run_experiment(config, folder / "whole")
+    for events in (2, 4):  # within the first epoch, and after its last batch
+        path = folder / f"cut-{events}"
+        try:
+            run_experiment(config, path, InterruptAfter(events))
+        except Interrupt:
+            resume_run(path)
+        assert results(path) == results(folder / "whole")
+
+
+class Given(nn.Module):
+    """An input layer that passes features on."""
+
+    def __init__(self, shape: FeatureShape) -> None:
+        super().__init__()
+        self.output = shape
+
+    def forward(self, features: Features) -> Features:
+        return features
+
+
+def built(
+    spec: ArchitectureSpec,
+    shape: FeatureShape,
+    backbone: BackboneSpec | None = None,
+    tasks: Sequence[str] = TASKS,
+    seed: int = 0,
+) -> Architecture:
+    """An architecture that reads features as they are given; its weights are spread, so that tasks differ."""
+    made = backbone or MLP(hidden_dims=[shape.width])
+    parts = NetworkParts(lambda: Given(shape), lambda inputs: build_backbone(made, inputs))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        body = spec.build(parts, tasks)
+        with torch.no_grad():
+            for parameter in body.parameters():
+                parameter.add_(torch.randn_like(parameter) / 4)
+    return body.eval()
+
+
+def check_padding_changes_nothing(spec: ArchitectureSpec, backbone: BackboneSpec | None = None) -> None:
+    """An example's tokens have the same features alone and in a batch, whatever stands at the padding."""
+    body = built(spec, FeatureShape(6, sequence=True), backbone)
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.tensor([4, 1, 6, 3])
+    values = torch.randn(4, 9, 6, generator=generator)
+    mask = torch.arange(9) < lengths.unsqueeze(1)
+    alone = [
+        body(Features(values[row : row + 1, :length], mask[row : row + 1, :length]), [True] * 3)
+        for row, length in enumerate(lengths.tolist())
+    ]
+    for filler in (0.0, 50.0):
+        padded = body(Features(values.masked_fill(~mask.unsqueeze(2), filler), mask), [True] * 3)
+        for task, found in enumerate(padded):
+            assert found is not None
+            for row, single in enumerate(alone):
+                expected = single[task]
+                assert expected is not None
+                torch.testing.assert_close(found.rows(torch.tensor([row])).pooled(), expected.pooled())
+                if expected.mask is not None:
+                    assert found.mask is not None
+                    torch.testing.assert_close(found.values[row, found.mask[row]], expected.values[0])
+
+
+def check_single_vectors(spec: ArchitectureSpec) -> None:
+    """Inputs without tokens are read as well, each example for itself, and tasks differ."""
+    body = built(spec, FeatureShape(6, sequence=False))
+    values = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
+    together = body(Features(values), [True, False, True])
+    assert len(together) == 1 or together[1] is None
+    for task, found in enumerate(together):
+        if found is None:
+            continue
+        assert found.mask is None
+        assert found.values.shape == (5, body.output.width)
+        for row in range(5):
+            single = body(Features(values[row : row + 1]), [True, True, True])[task]
+            assert single is not None
+            torch.testing.assert_close(found.values[row : row + 1], single.values)

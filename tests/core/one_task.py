@@ -1,0 +1,73 @@
+"""One task by itself, without a network: its outputs are whatever a test says."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtl_core import Label
+from mtl_core.config.experiment import NamedTask
+from mtl_core.data.label_space import FoundLabels
+from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.evaluation.scores import Scorer, TaskScore
+from mtl_core.model.heads import HeadOutput
+from mtl_core.training.batches import Batch
+from mtl_core.training.groups import LearnedTask, TaskGroup, group_tasks, learn_task
+from mtl_core.training.losses import TaskLosses
+
+Labels = Sequence[Label | None]
+
+
+class OneTask:
+    """A task of a kind, learned from some labels.
+
+    Args:
+        kind: The block `kind:`.
+        training: The training labels; missing ones are left out.
+        vocabulary: What a task that predicts its input knows of it.
+    """
+
+    def __init__(self, kind: Any, training: Labels = (), vocabulary: Sequence[str] = ()) -> None:
+        block = NamedTask.model_validate({"name": "t", "kind": kind, "head": "linear"})
+        head = "linear" if block.kind.level == "example" else "token-linear"
+        declared = NamedTask.model_validate({"name": "t", "kind": kind, "head": head})
+        known = [label for label in training if label is not None]
+        self.task: LearnedTask = learn_task(declared, FoundLabels(known, known, vocabulary=vocabulary))
+        self.group: TaskGroup = group_tasks([self.task])[0]
+
+    def targets(self, labels: Labels) -> torch.Tensor:
+        """`(batch, 1, ...)`; of lists of labels for tokens, padded `(batch, 1, length)`."""
+        if self.task.declared.kind.level == "token":
+            return self._padded(labels)
+        origins = [f"row {row}" for row in range(len(labels))]
+        return torch.from_numpy(self.task.space.encode(labels, origins)).unsqueeze(1)
+
+    def _padded(self, labels: Labels) -> torch.Tensor:
+        nothing = self.task.space.encode([None], ["nowhere"])
+        longest = max(len(label) for label in labels if isinstance(label, list | tuple))
+        table = np.repeat(nothing, len(labels) * longest).reshape(len(labels), 1, longest)
+        for row, label in enumerate(labels):
+            if isinstance(label, list | tuple):
+                table[row, 0, : len(label)] = self.task.space.encode(label, [f"word {w}" for w in label])
+        return torch.from_numpy(table)
+
+    def mask(self, labels: Labels) -> torch.Tensor:
+        """Which of them count."""
+        return self.group.mask(self.targets(labels))
+
+    def losses(
+        self, outputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> TaskLosses:
+        """The loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
+        weighed = None if weights is None else weights.unsqueeze(1)
+        return self.group.build_loss()(outputs.unsqueeze(1), targets, self.group.mask(targets), weighed)
+
+    def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
+        """What is measured of outputs `(batch, ...)`, taken in in two batches."""
+        scorer = Scorer([self.group])
+        half = len(outputs) // 2
+        for part in (slice(None, half), slice(half, None)):
+            said = [HeadOutput(outputs[part].unsqueeze(1))]
+            scorer.update(BatchOutputs(np.arange(len(outputs))[part], Batch(None, [targets[part]], [None]), said))
+        return scorer.scores().tasks["t"]

@@ -1,0 +1,158 @@
+"""Label spaces: whatever stands in the data is either encoded or refused with the place where it stands."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from one_task import OneTask
+
+from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace, MultiLabelSpace, NumberSpace
+from mtl_core.errors import MtlError
+
+CLASSES = ["a", "b", "c"]
+SPACES: dict[str, LabelSpace] = {
+    "classes": ClassSpace(CLASSES, ["absent"]),
+    "lists": MultiLabelSpace(CLASSES),
+    "number": NumberSpace([3.0], [2.0], vector=False),
+    "numbers": NumberSpace([3.0, -1.0], [2.0, 0.5], vector=True),
+}
+
+scalars = st.one_of(
+    st.sampled_from([*CLASSES, "absent", "", "1", "nan", "-inf", "1_0", "0x1", " 3 "]),
+    st.text(max_size=5),
+    st.integers(),
+    st.floats(),
+    st.sampled_from([10**400, -(10**400), 1e39, -1e39, 1e308]),
+    st.none(),
+)
+anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3).map(tuple) | st.lists(inner, max_size=3))
+
+
+@settings(max_examples=400, deadline=None)
+@given(name=st.sampled_from(sorted(SPACES)), labels=st.lists(anything, min_size=1, max_size=4))
+def test_anything_is_encoded_or_refused_with_its_place(name: str, labels: list[Any]) -> None:
+    space = SPACES[name]
+    origins = [f"<file:{row}>" for row in range(len(labels))]
+    try:
+        table = space.encode(labels, origins)
+    except MtlError as error:
+        named = re.findall(r"<file:(\d+)>", str(error))
+        assert len(named) == 1
+        with pytest.raises(MtlError):  # it is that label which is at fault, by itself
+            space.encode([labels[int(named[0])]], ["alone"])
+        return
+    assert len(table) == len(labels)
+    observed = space.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    for row, label in enumerate(labels):
+        assert space.encode([label], ["alone"]).tobytes() == table[row : row + 1].tobytes()
+        assert not (label is None and observed[row])
+    if table.dtype == np.float32:
+        assert not np.isinf(table).any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(labels=st.lists(st.none() | st.lists(st.sampled_from([*CLASSES, None]), max_size=5), min_size=1, max_size=6))
+def test_a_list_is_the_set_of_its_members_and_missing_ones_count_for_nothing(labels: list[Any]) -> None:
+    space = MultiLabelSpace(CLASSES)
+    table = space.encode(labels, [""] * len(labels))
+    assert table.dtype == np.int8
+    observed = space.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    for row, label in enumerate(labels):
+        assert observed[row] == (label is not None)
+        assert table[row].tolist() == ([-1] * 3 if label is None else [int(name in label) for name in CLASSES])
+
+
+numbers = st.floats(-1e6, 1e6) | st.integers(-(10**6), 10**6) | st.floats(-1e3, 1e3).map(repr)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), width=st.integers(1, 3), standardise=st.booleans())
+def test_numbers_come_back_in_their_own_units(data: st.DataObject, width: int, standardise: bool) -> None:
+    rows = st.lists(st.none() | numbers, min_size=width, max_size=width)
+    labels = data.draw(st.lists(st.none() | rows, min_size=1, max_size=8))
+    known = [label for label in labels if label is not None]
+    if not known or any(all(row[place] is None for row in known) for place in range(width)):
+        with pytest.raises(MtlError, match="scale"):
+            NumberSpace.learned(known, True, standardise)
+        return
+    space = NumberSpace.learned(known, True, standardise)
+    again = NumberSpace.from_state(json.loads(json.dumps(space.state())))
+    table = again.encode(labels, [""] * len(labels))
+    observed = again.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    for row, label in enumerate(labels):
+        members = label or [None] * width
+        assert observed[row] == any(member is not None for member in members)
+        for place, member in enumerate(members):
+            if member is None:
+                assert math.isnan(table[row, place])
+            else:
+                back = float(table[row, place]) * again.scale[place] + again.mean[place]
+                size = abs(again.mean[place]) + again.scale[place] + abs(float(member))
+                assert back == pytest.approx(float(member), abs=1e-6 * size)
+    if standardise:
+        for place in range(width):
+            present = table[~np.isnan(table[:, place]), place].astype(np.float64)
+            assert abs(present.mean()) < 1e-3
+            assert present.std() == pytest.approx(1, abs=1e-2) or len({*map(float, _of(known, place))}) == 1
+    column = np.array([float(value) for value in _of(known, 0)])
+    assert again.typical[0] == pytest.approx(column.mean(), abs=1e-6)
+
+
+def _of(rows: Sequence[Any], place: int) -> list[Any]:
+    return [row[place] for row in rows if row[place] is not None]
+
+
+def test_numbers_that_cannot_be_learned_from_say_where_they_stand() -> None:
+    origins = ["a.csv:2", "a.csv:5", "a.csv:9"]
+
+    def refusal(*labels: Any, vector: bool = False) -> str:
+        with pytest.raises(MtlError) as refused:
+            NumberSpace.learned(labels, vector, True, origins)
+        return str(refused.value)
+
+    assert refusal(1, "cheap", 2) == "a.csv:5: the label 'cheap' is not a number"
+    assert refusal(1, 2, ("3", ("x",))) == "a.csv:9: the label \"('x',)\" is not a number"
+    assert refusal(1, 10**400, 2).startswith("a.csv:5: the label '1000")
+    assert refusal(1, 10**400, 2).endswith("is too large a number")
+    assert refusal([1, 2], [1, 2], [1], vector=True) == (
+        "a.csv:9: found 1 numbers, elsewhere 2; all must have as many"
+    )
+    assert "labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)" in refusal([1, 2])
+    assert refusal() == "no training label, so the numbers have no scale"
+    assert refusal([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
+
+
+def test_a_number_that_is_huge_beside_the_training_labels_is_refused() -> None:
+    space = NumberSpace.learned([1.0, 1.0 + 1e-9], vector=False, standardise=True)
+    with pytest.raises(MtlError, match=r"b\.csv:7: the label '1e\+35' is too large beside the others"):
+        space.encode([1.0, 1e35], ["b.csv:3", "b.csv:7"])
+
+
+def test_an_integer_table_of_missing_numbers_is_missing() -> None:
+    """What has no label at all must not become a label because of its type."""
+    task = OneTask("token-regression", [[1.0, 2.0]])
+    assert task.task.space.encode([], ()).dtype == np.float32
+    assert not task.mask([[None, None]]).any()
+
+
+def test_missing_classes_are_told_by_name() -> None:
+    with pytest.raises(MtlError, match=r"x:1: the label 'd' is none of the task's classes \(classes: a, b, c\)"):
+        SPACES["classes"].encode(["d"], ["x:1"])
+    with pytest.raises(MtlError, match=r"x:1: the label 'absnt' is none of .*; did you mean 'absent'"):
+        SPACES["classes"].encode(["absnt"], ["x:1"])
+    with pytest.raises(MtlError, match=r"x:1: the label '\['a'\]' is a list, expected one of"):
+        SPACES["classes"].encode([["a"]], ["x:1"])
+
+
+def test_a_task_kind_is_made_of_training_labels_and_knows_where_they_stand() -> None:
+    kind = OneTask("token-regression", [[1.0]]).task.declared.kind
+    found = FoundLabels([], [(1.0, None), (2.0, "two")], origins=["x:1", "x:2"])
+    with pytest.raises(MtlError, match="x:2: the label 'two' is not a number"):
+        kind.space(found)

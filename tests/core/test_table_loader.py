@@ -1,0 +1,707 @@
+import csv
+import json
+import sys
+import tempfile
+from collections.abc import Hashable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+from pydantic import ValidationError
+
+from mtl_core.builtins.table import Table
+from mtl_core.builtins.tables import corpus as table_corpus
+from mtl_core.builtins.tables import stores as table_stores
+from mtl_core.builtins.tables.ids import hashed
+from mtl_core.data.columns import CodedColumn, DistinctIds, NumberColumn, PackedColumn, RowNumbers
+from mtl_core.data.corpus import Corpus
+from mtl_core.data.stored import StoredInputs
+from mtl_core.errors import MtlError
+
+REVIEWS = """\
+number,review,sentiment,topic,sure
+a,Good soup.,positive,food,1
+b,"Slow,
+but ""kind"" staff",negative,service,0.5
+
+c,Meh,,food,
+"""
+Records = Sequence[dict[str, Any]]
+
+
+@pytest.fixture
+def on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table counts as large."""
+    monkeypatch.setattr(table_corpus, "HELD_BYTES", -1)
+
+
+def write(folder: Path, content: str | bytes, name: str = "reviews.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def load(folder: Path, content: str | bytes, name: str = "reviews.csv", **fields: Any) -> Corpus:
+    if not fields.keys() & {"text", "words", "numbers"}:
+        fields["text"] = "review"
+    return Table(train=write(folder, content, name), **fields).load()
+
+
+def refusal(folder: Path, content: str | bytes, name: str = "reviews.csv", **fields: Any) -> str:
+    with pytest.raises(MtlError) as caught:
+        load(folder, content, name, **fields)
+    message = str(caught.value)
+    assert message.startswith(str(folder / name))
+    return message.removeprefix(str(folder / name))
+
+
+def json_lines(records: Records) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def write_parquet(path: Path, records: Records, **options: Any) -> Path:
+    parquet.write_table(pa.Table.from_pylist(list(records)), path, **options)
+    return path
+
+
+def contents(corpus: Corpus) -> dict[str, Any]:
+    """All that a corpus says, types included; of groups, which rows are in one."""
+    first: dict[Hashable, int] = {}
+    return {
+        "ids": list(corpus.ids),
+        "inputs": [value.tolist() if isinstance(value, np.ndarray) else value for value in corpus.inputs],
+        "labels": {name: [repr(label) for label in column] for name, column in corpus.labels.items()},
+        "parts": list(corpus.parts),
+        "origins": list(corpus.origins),
+        "groups": [first.setdefault(group, row) for row, group in enumerate(corpus.groups)],
+        "weights": {name: list(weights) for name, weights in corpus.weights.items()},
+        "notice": corpus.notice,
+        "findings": list(corpus.findings),
+    }
+
+
+def places(corpus: Corpus) -> list[str]:
+    return [origin.rpartition("/")[2] for origin in corpus.origins]
+
+
+# What the rows of each format mean
+
+
+def test_a_csv_file(tmp_path: Path) -> None:
+    corpus = load(tmp_path, REVIEWS, id="number", weights={"sentiment": "sure"}, notice="Made up.")
+    assert corpus.inputs == ["Good soup.", 'Slow,\nbut "kind" staff', "Meh"]
+    assert corpus.labels == {"sentiment": ["positive", "negative", None], "topic": ["food", "service", "food"]}
+    assert corpus.ids == ["a", "b", "c"]
+    assert corpus.parts == ["train"] * 3
+    assert list(corpus.weights["sentiment"]) == [1, 0.5, 1]
+    assert corpus.notice == "Made up."
+
+
+def test_origins_are_lines_and_ids_are_rows(tmp_path: Path) -> None:
+    corpus = load(tmp_path, REVIEWS)
+    assert places(corpus) == ["reviews.csv:2", "reviews.csv:3", "reviews.csv:6"]
+    assert list(corpus.ids) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + REVIEWS.encode(),
+        REVIEWS.replace("\n", "\r\n").encode(),
+        REVIEWS.rstrip("\n").encode(),
+        b"\n\n" + REVIEWS.encode(),
+        REVIEWS.replace("number,review,", " number,review ,").encode(),
+    ],
+    ids=["byte-order mark", "CRLF", "no last line end", "empty lines before", "spaces in the header"],
+)
+def test_csv_files_as_programs_write_them(content: bytes, tmp_path: Path) -> None:
+    corpus = load(tmp_path, content)
+    assert corpus.labels["topic"] == ["food", "service", "food"]
+    assert [str(text).replace("\r", "") for text in corpus.inputs] == load(tmp_path, REVIEWS).inputs
+
+
+def test_columns_without_a_name_are_no_labels(tmp_path: Path) -> None:
+    assert load(tmp_path, ",review,topic,\n0,Fine,food,\n1,Good,food,\n").labels == {"topic": ["food", "food"]}
+
+
+def test_named_labels_come_in_their_order(tmp_path: Path) -> None:
+    assert list(load(tmp_path, REVIEWS, labels=["topic", "sentiment"]).labels) == ["topic", "sentiment"]
+
+
+def test_tabs_other_delimiters_and_plain_quotation_marks(tmp_path: Path) -> None:
+    assert load(tmp_path, "review\ttopic\nSoup, bread\tfood\n", "a.tsv").inputs == ["Soup, bread"]
+    assert load(tmp_path, "review;topic\nSoup, bread;food\n", delimiter=";").inputs == ["Soup, bread"]
+    quoting = 'review\ttopic\n"No" they said\tservice\n'
+    assert load(tmp_path, quoting, "a.tsv", quoted=False).inputs == ['"No" they said']
+    assert "set `quoted: false`" in refusal(tmp_path, quoting, "a.tsv")
+
+
+def test_json_lines_keep_their_types(tmp_path: Path) -> None:
+    records = [
+        {"review": "One", "stars": 3, "price": 2.5, "new": True, "tags": ["a", "b"], "pos": ["X", None, 1]},
+        {"review": "Two", "stars": None, "price": 3, "new": False, "tags": []},
+    ]
+    labels = load(tmp_path, json_lines(records) + "\n \n", "a.jsonl").labels
+    assert {name: [repr(label) for label in column] for name, column in labels.items()} == {
+        "stars": ["3", "None"],
+        "price": ["2.5", "3"],
+        "new": ["'true'", "'false'"],
+        "tags": ["('a', 'b')", "()"],
+        "pos": ["('X', None, 1)", "None"],
+    }
+
+
+def test_json_lines_may_name_a_column_late(tmp_path: Path) -> None:
+    corpus = load(tmp_path, '{"review": "One"}\n\n{"review": "Two", "topic": "food"}\n', "a.jsonl")
+    assert corpus.labels == {"topic": [None, "food"]}
+    assert places(corpus) == ["a.jsonl:1", "a.jsonl:3"]
+
+
+def test_parquet_says_what_json_lines_say(tmp_path: Path) -> None:
+    records = [
+        {"review": f"Review {row}", "stars": row % 3, "price": row / 2, "new": row == 0, "tags": ["a"] * row}
+        for row in range(5)
+    ] + [{"review": "Last", "stars": None, "price": None, "new": None, "tags": None}]
+    written = write_parquet(tmp_path / "a.parquet", records, row_group_size=2)
+    of_parquet = contents(Table(train=written, text="review").load())
+    of_json = contents(load(tmp_path, json_lines(records), "a.jsonl"))
+    assert of_parquet.pop("origins")[5] == f"{written}: row 6"
+    assert of_json.pop("origins")[5] == f"{tmp_path}/a.jsonl:6"
+    assert of_parquet == of_json
+
+
+def test_nan_in_parquet_is_a_missing_label(tmp_path: Path) -> None:
+    table = pa.table(
+        {"review": ["a", "b"], "price": [float("nan"), 2.0], "kind": pa.array(["x", "y"]).dictionary_encode()}
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    labels = Table(train=tmp_path / "a.parquet", text="review").load().labels
+    assert labels == {"price": [None, 2.0], "kind": ["x", "y"]}
+
+
+# Inputs
+
+
+def test_words(tmp_path: Path) -> None:
+    assert load(tmp_path, "w,pos\n good  soup ,A N\n", words="w", lists={"pos": " "}).inputs == [("good", "soup")]
+    corpus = load(tmp_path, "w,pos\ngood|soup,A|N\n", words="w", lists={"pos": "|", "w": "|"})
+    assert corpus.inputs == [("good", "soup")]
+    assert corpus.labels == {"pos": [("A", "N")]}
+    assert corpus.text(0) == "good soup"
+    assert load(tmp_path, '{"w": ["good", "soup bowl"]}', "a.jsonl", words="w").inputs == [("good", "soup bowl")]
+
+
+def test_numbers(tmp_path: Path) -> None:
+    (array,) = load(tmp_path, "a,b,y\n1, -2.5e1 ,x\n", numbers=["b", "a"]).inputs
+    assert isinstance(array, np.ndarray)
+    assert array.dtype == np.float32
+    assert array.tolist() == [-25, 1]
+    (array,) = load(tmp_path, '{"v": [1, 2.5], "z": 4}', "a.jsonl", numbers=["v", "z"]).inputs
+    assert isinstance(array, np.ndarray)
+    assert array.tolist() == [1, 2.5, 4]
+
+
+def test_what_somebody_types_becomes_an_input(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\n1,2\n")
+    assert Table(train=path, text="a").from_text(" Good soup. ") == "Good soup."
+    assert Table(train=path, words="a", lists={"a": "|"}).from_text("Good  soup") == ("Good", "soup")
+    for fields in ({"text": "a"}, {"words": "a"}):
+        with pytest.raises(MtlError, match="the text is empty"):
+            Table(train=path, **fields).from_text(" ")
+    with pytest.raises(MtlError, match=r"inputs of this run are numbers \(a, b\), not texts; give a table"):
+        Table(train=path, numbers=["a", "b"]).from_text("1 2")
+
+
+# Labels, parts and weights
+
+
+def test_what_counts_as_missing(tmp_path: Path) -> None:
+    rows = "review,topic,tags\na, NA ,x;NA;y\nb,,\nc, food ,z\n"
+    assert load(tmp_path, rows, missing=["", "NA"], lists={"tags": ";"}).labels == {
+        "topic": [None, None, "food"],
+        "tags": [("x", None, "y"), None, ("z",)],
+    }
+    # If an empty cell does not say that there is no label, it says that the list is empty.
+    only = load(tmp_path, rows, missing=["NA"], labels=["tags"], lists={"tags": ";"})
+    assert only.labels == {"tags": [("x", None, "y"), (), ("z",)]}
+    refused = refusal(tmp_path, rows, missing=["NA"], lists={"tags": ";"})
+    assert refused == ":3: column 'topic': the label is empty, which `missing` does not list"
+
+
+def test_a_column_can_say_the_part(tmp_path: Path) -> None:
+    corpus = load(tmp_path, "review,y,split\na,p,train\nb,n,test\nc,p, validation\n", part="split")
+    assert corpus.parts == ["train", "test", "validation"]
+    assert list(corpus.labels) == ["y"]
+
+
+def test_three_files_of_three_formats(tmp_path: Path) -> None:
+    corpus = Table(
+        train=write(tmp_path, "number,review,topic,trust\nx,One,food,2\ny,Two,staff,3\n"),
+        validation=write(tmp_path, '{"number": 7, "review": "Three", "topic": "food", "more": {}}', "v.jsonl"),
+        test=write_parquet(tmp_path / "t.parquet", [{"review": "Four", "topik": "food"}]),
+        text="review",
+        id="number",
+        weights={"topic": "trust"},
+    ).load()
+    assert corpus.labels == {"topic": ["food", "staff", "food", None]}
+    assert corpus.parts == ["train", "train", "validation", "test"]
+    assert corpus.ids == ["x", "y", "7", "1"]
+    assert list(corpus.weights["topic"]) == [2, 3, 1, 1]
+    assert places(corpus) == ["reviews.csv:2", "reviews.csv:3", "v.jsonl:1", "t.parquet: row 1"]
+    assert corpus.findings == [
+        "t.parquet: no column 'topic'; did you mean 'topik'? (columns: review, topik); these labels are missing",
+        "t.parquet: no column 'number' (columns: review, topik); ids are row numbers",
+    ]
+
+
+@pytest.mark.parametrize("name", ["more.csv", "more.jsonl", "more.parquet"])
+def test_one_more_file_brings_the_labels_that_are_known(name: str, tmp_path: Path) -> None:
+    table = Table(train=write(tmp_path, REVIEWS), text="review", weights={"topic": "sure"})
+    records = [{"review": "New", "topic": "food", "colour": "red", "sure": "hardly"}]
+    if name.endswith("parquet"):
+        path = write_parquet(tmp_path / name, records)
+    else:
+        text = "review,topic,colour,sure\nNew,food,red,hardly\n"
+        path = write(tmp_path, text if name.endswith("csv") else json_lines(records), name)
+    corpus = table.load_file(path, ["sentiment", "topic"])
+    assert corpus.labels == {"sentiment": [None], "topic": ["food"]}
+    assert corpus.parts == ["test"]
+    assert len(corpus.findings) == 1
+    assert not corpus.weights
+
+
+def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
+    assert len(load(tmp_path, "review,topic\n")) == 0
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "message"),
+    [
+        ("", {}, ": the file is empty, expected a header"),
+        ("\n\n", {}, ": the file is empty, expected a header"),
+        ("revue,topic\n", {}, ":1: no column 'review'; did you mean 'revue'? (columns: revue, topic)"),
+        ("\nreview,topic\na,b\n", {"labels": ["topik"]}, ":2: no column 'topik'; did you mean 'topic'? (columns:"),
+        ("review,topic\n", {"id": "number"}, ":1: no column 'number' (columns: review, topic)"),
+        ("review,topic\n", {"part": "split"}, ":1: no column 'split'"),
+        ("review,topic\n", {"weights": {"topic": "sure"}}, ":1: no column 'sure'"),
+        (
+            "review,topic,sure\n",
+            {"weights": {"topc": "sure"}},
+            ":1: `weights` names 'topc', which is no label column;",
+        ),
+        ("review,topic\n", {"lists": {"topc": ";"}}, ":1: `lists` names 'topc', which is no label column; did you"),
+        ("review,a,review\n", {}, ":1: two columns are called 'review'"),
+        ('review,topic\n"a\nb",c\nd\n', {}, ":4: 1 cell, expected 2 (columns: review, topic)"),
+        ("review,topic\na,b,c\n", {}, ":2: 3 cells, expected 2 (columns: review, topic)"),
+        (
+            'review,topic\n\n"a,b\nc,d\n',
+            {},
+            ":3: not valid CSV: a quotation mark opens a cell that is never closed;",
+        ),
+        ('review,topic\n"a" b,c\n', {}, ":2: not valid CSV: a quotation mark within a quoted cell must be doubled"),
+        ("review,topic\ra,b\r", {}, ":1: not valid CSV: a carriage return stands within the line"),
+        ("review,topic\na,b\n ,c\n", {}, ":3: column 'review': the text is empty"),
+        (b"review,topic\na\0,b\n", {}, ":2: byte 14 is NUL, which no text holds; is this a text file, saved as"),
+        ("review,topic\n".encode("utf-16"), {}, ":1: the file is UTF-16; save it as UTF-8"),
+        (b"review,topic\nb\xe9,b\n", {}, ":2: byte 14 (0xe9) is not UTF-8; save the file as UTF-8"),
+        (
+            "review,y,split\na,b,dev\n",
+            {"part": "split"},
+            ":2: column 'split': expected train, validation, test, found 'dev'",
+        ),
+        ("review,y,split\na,b,Test\n", {"part": "split"}, "found 'Test'; did you mean 'test'?"),
+        (
+            "review,y,split\na,b,\n",
+            {"part": "split"},
+            ":2: column 'split': expected train, validation, test, found an",
+        ),
+        ("review,y,id\na,b,7\nc,d, 7\n", {"id": "id"}, ":3: the id '7' is taken ("),
+        ("review,y,id\na,b,\n", {"id": "id"}, ":2: column 'id': expected an id, found an empty text"),
+        ("review,y,w\na,b,high\n", {"weights": {"y": "w"}}, ":2: column 'w': expected a number, found 'high'"),
+        (
+            "review,y,w\na,b,-1\n",
+            {"weights": {"y": "w"}},
+            ":2: column 'w': expected a weight from 0 on, found '-1'",
+        ),
+        ("a,b\n1,x\n", {"numbers": ["a", "b"]}, ":2: column 'b': expected a number, found 'x'"),
+        ("a,b\n1,\n", {"numbers": ["a", "b"]}, ":2: column 'b': expected a number, found an empty text"),
+        ("a,b\n1,nan\n", {"numbers": ["a", "b"]}, ":2: column 'b': expected a number, found 'nan'"),
+        ("a,b\n1_0,2\n", {"numbers": ["a", "b"]}, ":2: column 'a': expected a number, found '1_0'"),
+        ("a,b\n1,1e39\n", {"numbers": ["a", "b"]}, ":2: column 'b': the number 1e+39 is too large"),
+        ("w,y\n,z\n", {"words": "w"}, ":2: column 'w': the list of words is empty"),
+        (
+            "w,y\na||b,z\n",
+            {"words": "w", "lists": {"w": "|"}},
+            ":2: column 'w': expected a word in place 2, found an",
+        ),
+    ],
+)
+@pytest.mark.parametrize("large", [False, True], ids=["held", "on demand"])
+def test_a_csv_file_is_refused_with_its_place(
+    content: str | bytes,
+    fields: dict[str, Any],
+    message: str,
+    large: bool,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    if large:
+        request.getfixturevalue("on_demand")
+    assert message in refusal(tmp_path, content, **fields)
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "message"),
+    [
+        ("", {}, ": the file is empty, expected a JSON object a line"),
+        ('{"review": "a"}\n{"review": }', {}, ":2: not valid JSON: Expecting value (character 12)"),
+        ('{"review": "a"}\n["b"]', {}, ':2: expected a JSON object, found ["b"]'),
+        ('{"review": "a", "review": "b"}', {}, ":1: the key 'review' stands there twice"),
+        ('{"review": "a", "y": NaN}', {}, ":1: not valid JSON: NaN is no JSON number"),
+        (
+            '{"review": "a", "y": 1e999}',
+            {},
+            ":1: column 'y': expected a text, a number or a list of them, found inf",
+        ),
+        (
+            '{"review": "a", "y": {"z": 1}}',
+            {},
+            ":1: column 'y': expected a text, a number or a list of them, found an obj",
+        ),
+        (
+            '{"review": "a", "y": [[1]]}',
+            {},
+            ":1: column 'y': expected a text, a number or a list of them, found [1]",
+        ),
+        ('{"review": "\\ud800"}', {}, ":1: an escape such as \\ud800 names half a character"),
+        ('{"revue": "a"}', {}, ":1: no column 'review'; did you mean 'revue'? (columns: revue)"),
+        ('{"review": null}', {}, ":1: column 'review': there is nothing"),
+        ('{"review": 5}', {}, ":1: column 'review': expected a text, found 5"),
+        (
+            '{"review": "a", "topic": 1}',
+            {"labels": ["topik"]},
+            ": no column 'topik'; did you mean 'topic'? (columns:",
+        ),
+        ('{"review": "a"}', {"id": "number"}, ":1: no column 'number' (columns: review)"),
+        ('{"review": "a", "number": true}', {"id": "number"}, ":1: column 'number': expected an id, found True"),
+        ('{"w": ["a", 1]}', {"words": "w"}, ":1: column 'w': expected a word in place 2, found 1"),
+        ('{"w": 1}', {"words": "w"}, ":1: column 'w': expected a list of words, found 1"),
+        ('{"v": [1, true]}', {"numbers": ["v"]}, ":1: column 'v': expected a number, found True"),
+        ("[" * 100_000, {}, ":1: not valid JSON: "),
+        ('{"review": "a", "y": ' + "9" * 5000 + "}", {}, ":1: not valid JSON: "),
+    ],
+    ids=range(20),
+)
+def test_a_json_lines_file_is_refused_with_its_place(
+    content: str, fields: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    assert message in refusal(tmp_path, content, "a.jsonl", **fields)
+
+
+def test_a_parquet_file_is_refused_with_its_place(tmp_path: Path) -> None:
+    assert ": cannot be read as Parquet: " in refusal(tmp_path, REVIEWS, "a.parquet")
+    path = tmp_path / "b.parquet"
+    for table, message in [
+        (pa.table([["a"], ["b"]], names=["review", "review"]), ": two columns are called 'review'"),
+        (pa.table({"revue": ["a"]}), ": no column 'review'; did you mean 'revue'? (columns: revue)"),
+        (pa.table({"review": ["a", ""]}), ": row 2: column 'review': the text is empty"),
+        (pa.table({"review": ["a"], "y": [{"z": 1}]}), ": column 'y' is of type struct<z: int64>, expected texts"),
+    ]:
+        parquet.write_table(table, path)
+        with pytest.raises(MtlError) as caught:
+            Table(train=path, text="review").load()
+        assert f"{path}{message}" in str(caught.value)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert (
+        refusal(tmp_path, b"PAR1", "a.parquet") == ': Parquet files need pyarrow: pip install "mtl-core[parquet]"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "expected one of `text`, `words` and `numbers`, which say what the inputs are; found none of them"),
+        ({"text": "a", "words": "b"}, "; found text and words"),
+        ({"text": "a", "labels": ["b", "b"]}, "`labels` names 'b' twice"),
+        ({"text": "a", "labels": ["b", "a"]}, "the column 'a' cannot be an input and a label at once"),
+        (
+            {"text": "a", "labels": ["abc"], "weights": {"abd": "w"}},
+            "`weights` names 'abd', which is no such column; did",
+        ),
+        (
+            {"text": "a", "labels": ["abc"], "lists": {"abd": ";"}},
+            "`lists` names 'abd', which is no such column; did you",
+        ),
+        ({"text": "a", "delimiter": '"'}, "'\"' cannot separate cells"),
+        ({"text": "a", "part": "b", "test": Path("t.csv")}, "so there can be no `test` file besides"),
+        (
+            {"text": "a", "test": Path("t.json")},
+            "t.json: '.json' is no ending of a table; did you mean '.jsonl'? (endings",
+        ),
+        ({"text": "a", "test": Path("table")}, "table: no ending is no ending of a table"),
+    ],
+)
+def test_contradictions_are_refused_before_anything_is_read(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Table(train=Path("nowhere.csv"), **fields)
+    assert message in str(caught.value)
+
+
+def test_one_more_file_of_another_kind(tmp_path: Path) -> None:
+    table = Table(train=tmp_path / "a.csv", text="review")
+    with pytest.raises(MtlError, match=r"a\.txt: '\.txt' is no ending of a table"):
+        table.load_file(tmp_path / "a.txt", [])
+    with pytest.raises(MtlError, match=r"a\.csv: no such file"):
+        table.load_file(tmp_path / "a.csv", [])
+
+
+def test_the_command_line_names_key_and_line(tmp_path: Path, mtl: Any) -> None:
+    write(tmp_path, REVIEWS)
+    experiment = write(
+        tmp_path,
+        "data: {type: table, train: reviews.csv, text: review}\nencoder: array\nbackbone: identity\n"
+        "tasks: [{each: '*', head: linear}]\n",
+        "reviews.yaml",
+    )
+    assert mtl("validate", experiment).returncode == 0
+    refused = mtl("validate", experiment, "--set", "data.test=reviews.txt")
+    assert refused.returncode == 2
+    assert "--set data.test: reviews.txt: '.txt' is no ending of a table" in refused.stderr
+
+
+CELLS = st.text(st.characters(codec="utf-8"), max_size=8)
+TOKENS = st.sampled_from(
+    rb"""" , { } : [ ] "a" "\ud800" 1 1e999 null - NaN review review,y {"review":"x"} {"review":"x","y":""".split()
+)
+BREAKS = st.sampled_from([b"\n", b"\r", b"\r\n", b"\t", b" ", b"review,y\n", "ü".encode()])
+ANYTHING = st.sampled_from([b"\xff", b"\0", b"\xef\xbb\xbf"]) | st.binary(max_size=3)
+STARTS = st.sampled_from([b"", b"review,y\n", b"review\ty\n", b'{"review": "x", "y": 1}\n'])
+SOUP = st.lists(TOKENS | BREAKS, max_size=20) | st.lists(TOKENS | BREAKS | ANYTHING, max_size=20)
+BYTES = st.tuples(STARTS, SOUP.map(b"".join)).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]), quoted=st.booleans(), large=st.booleans()
+)
+def test_any_bytes_are_read_or_refused(
+    content: bytes, name: str, quoted: bool, large: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = write(tmp_path_factory.getbasetemp(), content, name)
+    limit = csv.field_size_limit()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_corpus, "HELD_BYTES", -1 if large else 2**20)
+        message = str(path)
+        try:
+            corpus = Table(train=path, text="review", quoted=quoted).load()
+            assert len(list(corpus.inputs)) == len(corpus)
+        except MtlError as error:
+            message = str(error)
+    assert message.encode().startswith(str(path).encode())
+    assert csv.field_size_limit() == limit
+
+
+# Tables that are too large to be held
+
+
+MANY_COLUMNS = """\
+name,w,x,split,y,stars,trust
+a,good soup,1,train,p,1.5,1
+b,slow staff,2,train,n,2.5,
+c,good soup,3,validation,,3.5,0.25
+a,"so
+so",4,test,p,,2
+"""
+
+
+@pytest.mark.parametrize("fields", [{"words": "w"}, {"numbers": ["x", "trust"]}, {"text": "w"}], ids=repr)
+@pytest.mark.parametrize("identified", [False, True])
+def test_every_kind_of_input_can_stay_in_its_file(
+    fields: dict[str, Any], identified: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = MANY_COLUMNS if "numbers" not in fields else MANY_COLUMNS.replace("train,n,2.5,", "train,n,2.5,7")
+    train = write(tmp_path, content)
+    table = Table(train=train, part="split", id="name" if identified else None, weights={"y": "trust"}, **fields)
+    held = table.load()
+    monkeypatch.setattr(table_corpus, "HELD_BYTES", -1)
+    large = table.load()
+    assert contents(large) == contents(held)
+    assert isinstance(large.inputs, StoredInputs)
+    assert large.inputs.sizes.tolist() == [len(value) for value in held.inputs]  # type: ignore[arg-type]
+    assert large.rows("train").tolist() == [0, 1]
+    for lazy, plain in [(large.inputs, held.inputs), (large.ids, held.ids), (large.origins, held.origins)]:
+        assert str(lazy[-1]) == str(plain[3])
+        assert str(list(lazy[1:3])) == str(list(plain[1:3]))
+        with pytest.raises(IndexError):
+            lazy[4]
+
+
+@pytest.mark.usefixtures("on_demand")
+def test_files_of_all_formats_stay_where_they_are(tmp_path: Path) -> None:
+    corpus = Table(
+        train=write(tmp_path, REVIEWS),
+        validation=write(tmp_path, '{"review": "Three"}\n\n{"review": "Four"}', "v.jsonl"),
+        test=write_parquet(tmp_path / "t.parquet", [{"review": "Five"}, {"review": "Six"}]),
+        text="review",
+    ).load()
+    assert [corpus.inputs[row] for row in (6, 4, 2, 0, 5, 3)] == [
+        "Six",
+        "Four",
+        "Meh",
+        "Good soup.",
+        "Five",
+        "Three",
+    ]
+    assert list(corpus.ids) == ["1", "2", "3", "1", "2", "1", "2"]
+    assert places(corpus)[4:6] == ["v.jsonl:3", "t.parquet: row 1"]
+
+
+@pytest.mark.usefixtures("on_demand")
+def test_columns_take_the_memory_that_their_values_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_stores, "MANY", 300)
+    rows = [
+        {"review": "a", "id": row, "few": row % 256, "more": row % 257, "price": row / 3, "mixed": [row]}
+        for row in range(1000)
+    ]
+    corpus = load(tmp_path, json_lines(rows), "a.jsonl", id="id")
+    labels = corpus.labels
+    assert isinstance(labels["few"], CodedColumn)
+    assert labels["few"].codes.dtype == np.uint8
+    assert isinstance(labels["more"], CodedColumn)
+    assert labels["more"].codes.dtype == np.uint16
+    assert isinstance(labels["price"], NumberColumn)
+    assert isinstance(labels["mixed"], PackedColumn)
+    assert isinstance(corpus.ids, DistinctIds)
+    assert isinstance(load(tmp_path, json_lines(rows), "a.jsonl").ids, RowNumbers)
+
+
+@pytest.mark.usefixtures("on_demand")
+def test_ids_are_distinct_within_their_part(tmp_path: Path) -> None:
+    rows = "review,id,split\na,x,train\nb,y,train\nc,x,test\nd,y,{}\ne,x,{}\n"
+    assert list(load(tmp_path, rows.format("test", "validation"), id="id", part="split").ids) == list("xyxyx")
+    message = refusal(tmp_path, rows.format("train", "test"), id="id", part="split")
+    assert message == f":5: the id 'y' is taken ({tmp_path}/reviews.csv:3)"
+
+
+@pytest.mark.usefixtures("on_demand")
+def test_a_file_that_was_changed_is_not_read_again(tmp_path: Path) -> None:
+    corpus = load(tmp_path, REVIEWS)
+    write(tmp_path, REVIEWS.replace("Good", "Very good"))
+    with pytest.raises(MtlError, match=r"reviews\.csv: was changed while it was in use"):
+        corpus.inputs[0]
+
+
+@pytest.mark.usefixtures("on_demand")
+def test_the_copy_of_a_parquet_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_parquet(tmp_path / "t.parquet", [{"review": "Five"}])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with pytest.raises(MtlError, match=r"t\.parquet: its inputs cannot be copied to .*temporary: No such file"):
+        Table(train=path, text="review").load()
+    (tmp_path / "temporary").mkdir()
+    corpus = Table(train=path, text="review").load()
+    assert corpus.inputs[0] == "Five"
+    del corpus
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+@pytest.mark.parametrize("limit", [-1, 2**20])
+def test_a_cell_may_be_long_and_the_csv_module_stays_as_it_was(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_corpus, "HELD_BYTES", limit)
+    before = csv.field_size_limit()
+    text = "soup " * 40_000
+    corpus = load(tmp_path, f"review,y\n{text},a\n")
+    assert corpus.inputs[0] == text.strip()
+    with pytest.raises(MtlError) as caught:
+        load(tmp_path, f"review,y\n{text}\n")
+    assert csv.field_size_limit() == before
+    assert "1 cell, expected 2" in str(caught.value)
+
+
+def test_groups_are_the_same_numbers_in_every_process() -> None:
+    assert hashed("good soup") == -499518594998653652
+
+
+WHOLE = st.integers(-(2**60), 2**60)
+SCALARS = st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | CELLS
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {"review": TEXTS | st.sampled_from(["Soup", "SOUP ", "so up"])},
+        optional={
+            "any": SCALARS | st.lists(st.none() | WHOLE | CELLS.filter(str.strip), max_size=3),
+            "number": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
+            "whole": st.none() | st.integers(-(2**54), 2**54),
+            "sure": st.none() | st.floats(0, 1000),
+        },
+    ),
+    max_size=30,
+)
+
+
+def as_csv(records: Records, end: str) -> str:
+    """Cells as a spreadsheet writes them, lists with semicolons; NUL, which no text file holds, left out."""
+    file = StringIO()
+    writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=end)
+    names = ["review", "any", "number", "whole", "sure"]
+    writer.writerow(names)
+    for record in records:
+        cells = [record.get(name) for name in names]
+        shown = [
+            ";".join(map(str, cell)) if isinstance(cell, list) else "" if cell is None else cell for cell in cells
+        ]
+        writer.writerow([str(cell).replace("\0", " ") or " " for cell in shown])
+    return file.getvalue()
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    records=ROWS,
+    name=st.sampled_from(["a.csv", "a.jsonl", "a.parquet"]),
+    many=st.integers(1, 8),
+    end=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_large_table_says_what_a_small_one_says(
+    records: Records, name: str, many: int, end: str, order: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    weights, labels = {"any": "sure"}, ["any", "number", "whole"]
+    if name == "a.parquet":
+        columns = {"review": [record["review"] for record in records]}
+        for column in ("number", "whole", "sure"):
+            kind = pa.int64() if column == "whole" else pa.float64()
+            columns[column] = pa.array([record.get(column) for record in records], kind)
+        columns["any"] = [None if record.get("any") is None else str(record["any"]) for record in records]
+        path = folder / name
+        parquet.write_table(pa.table(columns), path, row_group_size=7)
+    elif name == "a.csv":
+        path = write(folder, as_csv(records, end), name)
+    else:
+        records = [{"review": "first", "any": 1, "number": 1, "whole": 1, "sure": 1}, *records]
+        path = write(folder, end.join(json.dumps(record, ensure_ascii=False) for record in records), name)
+    table = Table(train=path, text="review", labels=labels, weights=weights, lists={"any": ";"})
+    held = table.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_corpus, "HELD_BYTES", -1)
+        patch.setattr(table_stores, "MANY", many)
+        large = table.load()
+    assert isinstance(large.inputs, StoredInputs)
+    assert contents(large) == contents(held)
+    assert large.inputs.sizes.tolist() == [len(str(text)) for text in held.inputs]
+    rows = list(range(len(held))) * 2
+    order.shuffle(rows)
+    assert [large.inputs[row] for row in rows] == [held.inputs[row] for row in rows]
