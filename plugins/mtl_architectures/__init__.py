@@ -1,0 +1,18 @@
+"""Architectures between one network for all tasks and one for each: columns that are stitched, mixed experts."""
+
+from pathlib import Path
+
+from mtl_architectures.cross_stitch import CrossStitch
+from mtl_architectures.mmoe import MMoE
+from mtl_core import hookimpl
+from mtl_core.specs import ArchitectureSpec
+
+
+@hookimpl
+def mtl_architectures() -> list[type[ArchitectureSpec]]:
+    return [CrossStitch, MMoE]
+
+
+@hookimpl
+def mtl_experiments() -> Path:
+    return Path(__file__).parent / "experiments"

@@ -1,0 +1,119 @@
+"""The modules behind cross-stitch networks."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtl_core import Features, FeatureShape, MtlError
+from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
+from mtl_core.model.task_keys import task_keys
+
+
+class CrossStitchUnit(nn.Module):
+    """Makes each task's features a weighted sum of all tasks'.
+
+    Args:
+        tasks: How many tasks.
+        width: Width of the features.
+        same: What a task's own features count at first; the others share the rest equally.
+        per_channel: Whether every channel has weights of its own.
+    """
+
+    def __init__(self, tasks: int, width: int, same: float, per_channel: bool) -> None:
+        super().__init__()
+        start = torch.full((tasks, tasks), (1 - same) / max(tasks - 1, 1))
+        start.fill_diagonal_(same if tasks > 1 else 1.0)
+        if per_channel:
+            start = start.unsqueeze(2).repeat(1, 1, width)
+        # A parameter a task, not one matrix: the rows of the last unit belong to one task alone each.
+        self.rows = nn.ParameterList([row.clone() for row in start])
+        self.per_channel = per_channel
+
+    def forward(self, values: Sequence[torch.Tensor], active: Sequence[bool]) -> list[torch.Tensor | None]:
+        """Mix.
+
+        Args:
+            values: `(batch, ..., width)` a task.
+            active: Which tasks need theirs.
+
+        Returns:
+            `(batch, ..., width)` a task; None for a task that is not active.
+        """
+        rows = [row for row, on in zip(self.rows, active, strict=True) if on]
+        if self.per_channel:  # the same sum as an einsum, which takes twice as long for it
+            mixed = [_weighted_sum(row, values) for row in rows]
+        else:
+            mixed = list(torch.einsum("at,t...->a...", torch.stack(rows), torch.stack(list(values))))
+        found = iter(mixed)
+        return [next(found) if on else None for on in active]
+
+
+def _weighted_sum(weights: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = values[0] * weights[0]
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        total = torch.addcmul(total, value, weight)
+    return total
+
+
+class StitchedColumns(Architecture):
+    """One input layer, a column of backbones for each task, and a cross-stitch unit after each layer.
+
+    Args:
+        parts: Makes the input layer and the backbones.
+        tasks: The tasks' names.
+        layers: Backbones in a column.
+        same: What a task's own column counts at first.
+        per_channel: Whether every channel has weights of its own.
+
+    Raises:
+        MtlError: If the backbone cannot be stacked.
+    """
+
+    def __init__(
+        self, parts: NetworkParts, tasks: Sequence[str], layers: int, same: float, per_channel: bool
+    ) -> None:
+        super().__init__()
+        self.input_layer = parts.input_layer()
+        first = _column(parts, self.input_layer.output, layers)  # type: ignore[arg-type]
+        copies = [first, *(deepcopy(first) for _ in tasks[1:])]
+        self.columns = nn.ModuleDict(dict(zip(task_keys(tasks), copies, strict=True)))
+        self._shapes: list[FeatureShape] = [backbone.output for backbone in first]  # type: ignore[misc]
+        self.units = nn.ModuleList(
+            [CrossStitchUnit(len(tasks), shape.width, same, per_channel) for shape in self._shapes]
+        )
+        self.output = self._shapes[-1]
+
+    def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
+        """Run all columns, since every task reads from each; only the last mix is left out for idle tasks."""
+        said: list[Features | None] = [self.input_layer(inputs)] * len(self.columns)
+        for depth, (unit, shape) in enumerate(zip(self.units, self._shapes, strict=True)):
+            columns = zip(self.columns.values(), said, strict=True)
+            found = [checked_features(column[depth](features), shape) for column, features in columns]  # type: ignore[index]
+            needed = active if unit is self.units[-1] else [True] * len(found)
+            mixed = unit([features.values for features in found], needed)
+            said = [None if values is None else Features(values, found[0].mask) for values in mixed]
+        return said
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        """How the task mixes the last layer. Its column is everybody's: the others read it, too."""
+        return [self.units[-1].rows[task]]  # type: ignore[union-attr, index]
+
+
+def _column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleList:
+    column = nn.ModuleList()
+    for _ in range(layers):
+        try:
+            backbone = parts.backbone(shape)
+        except MtlError as error:
+            if not column:
+                raise
+            raise MtlError(
+                "architecture 'cross-stitch': one backbone cannot be put on the other: the second reads what the "
+                f"first gives ({error}). Choose `layers: 1`, or a backbone that gives what it reads"
+            ) from error
+        column.append(backbone)
+        shape = backbone.output  # type: ignore[assignment]
+    return column

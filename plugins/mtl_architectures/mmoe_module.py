@@ -1,0 +1,67 @@
+"""The module behind the multi-gate mixture of experts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from mtl_core import Features, FeatureShape
+from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
+from mtl_core.model.task_keys import task_keys
+
+
+class Gate(nn.Module):
+    """One linear layer that begins at zero, so that at first every expert counts alike."""
+
+    def __init__(self, width: int, experts: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(experts, width))
+        self.bias = nn.Parameter(torch.zeros(experts))
+
+
+class MixedExperts(Architecture):
+    """One input layer, backbones that all tasks share, and a gate for each task.
+
+    Args:
+        parts: Makes the input layer and the backbones.
+        tasks: The tasks' names.
+        experts: How many backbones.
+    """
+
+    def __init__(self, parts: NetworkParts, tasks: Sequence[str], experts: int) -> None:
+        super().__init__()
+        self.input_layer = parts.input_layer()
+        shape: FeatureShape = self.input_layer.output  # type: ignore[assignment]
+        self.experts = nn.ModuleList([parts.backbone(shape) for _ in range(experts)])
+        self.gates = nn.ModuleDict({key: Gate(shape.width, experts) for key in task_keys(tasks)})
+        self.output = self.experts[0].output  # type: ignore[assignment]
+
+    def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
+        """Run all experts once, and mix them for every active task."""
+        features = self.input_layer(inputs)
+        said = [checked_features(expert(features), self.output) for expert in self.experts]
+        values = torch.stack([one.values for one in said], dim=1)
+        mixed = iter(torch.einsum("tbe,be...->tb...", self.shares(features, active), values))
+        return [Features(next(mixed), said[0].mask) if on else None for on in active]
+
+    def shares(self, features: Features, active: Sequence[bool]) -> torch.Tensor:
+        """Say how much each expert counts.
+
+        Args:
+            features: What the input layer gave.
+            active: Which tasks to ask.
+
+        Returns:
+            `(active tasks, batch, experts)`; the last dimension sums to 1.
+        """
+        gates = [gate for gate, on in zip(self.gates.values(), active, strict=True) if on]
+        weights = torch.cat([gate.weight for gate in gates])  # type: ignore[misc]
+        biases = torch.cat([gate.bias for gate in gates])  # type: ignore[misc]
+        scores = F.linear(features.pooled(), weights, biases)
+        return scores.unflatten(1, (len(gates), -1)).softmax(dim=2).transpose(0, 1)
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        """The task's gate."""
+        return list(list(self.gates.values())[task].parameters())

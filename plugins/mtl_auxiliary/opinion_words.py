@@ -1,0 +1,127 @@
+"""The auxiliary tasks of guessing whether the input holds a positive word, and whether it holds a negative one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from mtl_auxiliary.log_odds import log_odds, strongest
+from mtl_auxiliary.main_tasks import label_names, main_labels, names_in
+from mtl_auxiliary.word_list import read_word_list
+from mtl_auxiliary.words import all_words, count_words, require_words, same_word
+from mtl_core import InputFile, MtlError
+from mtl_core.builtins.task_kinds.two_and_ordered import Binary
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.seam_fields import HeadField
+from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.errors import did_you_mean, listed
+from mtl_core.specs import AuxiliarySpec
+
+Labels = Annotated[list[str], Field(min_length=1)]
+
+
+class OpinionWords(AuxiliarySpec):
+    """Selective unsupervised: does the input hold a positive word, does it hold a negative one?
+
+    Two tasks, `NAME.positive` and `NAME.negative`, after Yu and Jiang (2016). Words are chosen from the training
+    examples alone, by the log-odds ratio with an informative Dirichlet prior (Monroe et al., 2008) of examples with
+    a positive label and none negative against examples with a negative label and none positive. Yu and Jiang chose
+    theirs by another statistic, and kept them out of what these tasks read; here the network sees them.
+    """
+
+    type: Literal["opinion-words"] = "opinion-words"
+    over: Labels | None = None
+    """The main tasks whose labels are looked at; all if left out."""
+    positive: Labels = ["positive"]
+    """Labels that make an example positive."""
+    negative: Labels = ["negative"]
+    """Labels that make an example negative."""
+    count: PositiveInt = 100
+    """How many words of either sort are chosen, at most."""
+    min_count: PositiveInt = 3
+    """How often a word must stand in the training data to be chosen."""
+    min_score: NonNegativeFloat = 1.0
+    """The z-score that a word must reach: how many standard deviations its log-odds ratio lies from 0."""
+    max_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """The share of training inputs that may hold a word; what stands in more of them is grammar ("is", "was")."""
+    positive_words: InputFile | None = None
+    """A file of positive words instead: a word a line, `#` and `;` begin comments."""
+    negative_words: InputFile | None = None
+    """A file of negative words instead."""
+    head: HeadField = default_type("linear")
+    """Learns yes or no for an input; there is one for each of the two tasks."""
+
+    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+        """Choose words, and look for them in every input.
+
+        Raises:
+            MtlError: If inputs have no words, labels are not there, no word can be chosen, or a file is malformed.
+        """
+        require_words(data)
+        kind = Binary(classes=["no", "yes"], positive="yes")
+        tasks = []
+        for side, words in zip(("positive", "negative"), self.chosen_words(data), strict=True):
+            chosen = set(words)
+            held = [any(same_word(word) in chosen for word in found) for found in all_words(data)]
+            if not any(held[row] for row in data.train.tolist()):
+                raise MtlError(
+                    f"no training input holds one of the {len(chosen)} {side} words ({listed(words, 5)})"
+                )
+            labels = ["yes" if hold else "no" for hold in held]
+            tasks.append(AuxiliaryTask(f"{self.task_name}.{side}", kind, self.head, labels))
+        return tasks
+
+    def chosen_words(self, data: AuxiliaryData) -> tuple[list[str], list[str]]:
+        """Give the positive and the negative words, the surest first; those of a file in the file's order.
+
+        Raises:
+            MtlError: If labels are not there, no word can be chosen, or a file is malformed.
+        """
+        positive = None if self.positive_words is None else read_word_list(self.positive_words)
+        negative = None if self.negative_words is None else read_word_list(self.negative_words)
+        if positive is None or negative is None:
+            scores = self._scores(data)
+            positive = positive or self._strongest(scores, "positive")
+            negative = negative or self._strongest({word: -score for word, score in scores.items()}, "negative")
+        return positive, negative
+
+    def _scores(self, data: AuxiliaryData) -> dict[str, float]:
+        """Word to its z-score: above 0 if it stands with positive labels."""
+        columns = main_labels(data, self.over)
+        train = data.train.tolist()
+        sides: dict[str, list[int]] = {"positive": [], "negative": []}
+        for row in train:
+            names = {name for column in columns.values() for name in label_names(column[row])}
+            positive, negative = bool(names & set(self.positive)), bool(names & set(self.negative))
+            if positive != negative:
+                sides["positive" if positive else "negative"].append(row)
+        for side, rows in sides.items():
+            if not rows:
+                wanted, found = getattr(self, side), names_in(columns, train)
+                near = next((hint for name in wanted if (hint := did_you_mean(name, found))), "")
+                raise MtlError(
+                    f"{side}: no training example has one of the labels {listed(wanted)} and none of the other side"
+                    f"{near} (labels of {listed(columns)}: {listed(found)}); name the labels, or give both "
+                    "`positive_words` and `negative_words`"
+                )
+        counts = count_words(data, train)
+        scores = log_odds(count_words(data, sides["positive"]), count_words(data, sides["negative"]), counts)
+        holders = Counter(word for row in train for word in {same_word(word) for word in data.words(row)})
+        most = self.max_share * len(train)
+        return {
+            word: score
+            for word, score in scores.items()
+            if counts[word] >= self.min_count and holders[word] <= most and any(map(str.isalpha, word))
+        }
+
+    def _strongest(self, scores: dict[str, float], side: str) -> list[str]:
+        words = strongest(scores, self.count, self.min_score)
+        if not words:
+            raise MtlError(
+                f"no word of the training data speaks for {side} labels clearly enough: it must stand in it "
+                f"{self.min_count} times (`min_count`), but not in more than {self.max_share:.0%} of the inputs "
+                f"(`max_share`), and have a z-score of {self.min_score:g} (`min_score`); or give "
+                f"`{side}_words: FILE`"
+            )
+        return words

@@ -1,0 +1,51 @@
+"""The auxiliary task of guessing each word's part of speech."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from mtl_auxiliary.words import all_words, require_words
+from mtl_core import MtlError
+from mtl_core.builtins.task_kinds.classification import TokenTagging
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.seam_fields import HeadField
+from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.errors import listed
+from mtl_core.specs import AuxiliarySpec
+
+
+class PartOfSpeech(AuxiliarySpec):
+    """Statistical: each word's part of speech, as a spaCy pipeline tags it.
+
+    Among the auxiliary tasks that Bingel and Søgaard (2017) and Martínez Alonso and Plank (2017) compared. A tag
+    that no training word has is missing elsewhere.
+    """
+
+    type: Literal["part-of-speech"] = "part-of-speech"
+    pipeline: str = Field(min_length=1)
+    """An installed spaCy pipeline with a tagger (`en_core_web_md`), or a pipeline's folder."""
+    tags: Literal["coarse", "fine"] = "coarse"
+    """`coarse`: the universal tags (NOUN, VERB, …); `fine`: those of the pipeline's own tagger (NNS, VBD, …)."""
+    head: HeadField = default_type("token-linear")
+    """Learns a tag for each word."""
+
+    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+        """Tag all inputs.
+
+        Raises:
+            MtlError: If inputs have no words, or the pipeline cannot be loaded or gives no tags.
+        """
+        from mtl_auxiliary.tagging import tag_words
+
+        require_words(data)
+        tagged = tag_words(self.pipeline, all_words(data), fine=self.tags == "fine")
+        known = sorted({tag for row in data.train.tolist() for tag in tagged[row] if tag})
+        if len(known) < 2:
+            raise MtlError(
+                f"tags: the pipeline '{self.pipeline}' gives the training words fewer than two {self.tags} tags "
+                f"({listed(known)})"
+            )
+        seen = set(known)
+        labels = [[tag if tag in seen else None for tag in tags] for tags in tagged]
+        return [AuxiliaryTask(self.task_name, TokenTagging(classes=known), self.head, labels)]

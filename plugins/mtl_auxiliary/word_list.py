@@ -1,0 +1,31 @@
+"""Files of words."""
+
+from pathlib import Path
+
+from mtl_auxiliary.words import same_word
+from mtl_core import MtlError
+
+
+def read_word_list(path: Path) -> list[str]:
+    """Read a word a line; empty lines and those that begin with `#` or `;` are passed over.
+
+    Raises:
+        MtlError: If the file cannot be read, a line has more than a word, or there is none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise MtlError(f"{path}: not UTF-8: {error}") from error
+    except OSError as error:
+        raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
+    words: dict[str, None] = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        if len(text.split()) > 1:
+            raise MtlError(f"{path}:{number}: expected one word a line, found '{text}'")
+        words[same_word(text)] = None
+    if not words:
+        raise MtlError(f"{path}: holds no word")
+    return list(words)

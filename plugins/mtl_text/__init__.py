@@ -1,0 +1,22 @@
+"""Texts without pretrained parts: words with vectors of their own, an LSTM, and the textbook's example of both."""
+
+from pathlib import Path
+
+from mtl_core import BackboneSpec, EncoderSpec, hookimpl
+from mtl_text.embedding import Embedding
+from mtl_text.lstm import LSTM
+
+
+@hookimpl
+def mtl_encoders() -> list[type[EncoderSpec]]:
+    return [Embedding]
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [LSTM]
+
+
+@hookimpl
+def mtl_experiments() -> Path:
+    return Path(__file__).parent / "experiments"

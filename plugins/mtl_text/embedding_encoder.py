@@ -1,0 +1,153 @@
+"""From texts to rows of a table, and back to names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mtl_core import MtlError
+from mtl_core.data.encoder import Encoder
+from mtl_text.embedding_layer import PADDING, SPECIAL, UNKNOWN, WordEmbedding
+from mtl_text.words import read_as, words_of
+
+Text = str | tuple[str, ...]
+"""A text, or its words where they were given. Nothing more is kept of an input: dividing a text costs little."""
+Item = NDArray[np.int32]
+"""Rows of the table, `(tokens,)`."""
+LONGEST_WORD = 64
+"""A longer run of letters gets no row of its own; it is no word."""
+
+
+class EmbeddingEncoder(Encoder[Text, Item]):
+    """Keeps the most frequent training words.
+
+    Args:
+        vocabulary_size: Rows of the table at most, those for padding and the unknown word among them.
+        min_count: How often a word must stand in the training data.
+        dimensions: Width of the vectors.
+        lower_case: Whether words are lower-cased.
+        dropout: Dropout of the vectors.
+        word_dropout: How often a word becomes unknown during training.
+        max_tokens: Where texts are cut.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        min_count: int,
+        dimensions: int,
+        lower_case: bool,
+        dropout: float,
+        word_dropout: float,
+        max_tokens: int,
+    ) -> None:
+        self._vocabulary_size = vocabulary_size
+        self._min_count = min_count
+        self._dimensions = dimensions
+        self._lower_case = lower_case
+        self._dropout = dropout
+        self._word_dropout = word_dropout
+        self._max_tokens = max_tokens
+        self._words: list[str] = []
+        self._rows: dict[str, int] = {}
+
+    def parse(self, inputs: Sequence[Any]) -> list[Text]:
+        """Check that inputs are texts or lists of words.
+
+        Raises:
+            MtlError: If one is neither.
+        """
+        return [_checked(value) for value in inputs]
+
+    def is_empty(self, parsed: Text) -> bool:
+        """Whether there is nothing but white space."""
+        return not (parsed if isinstance(parsed, str) else "".join(parsed)).strip()
+
+    def fit(self, parsed: Iterable[Text]) -> None:
+        """Count the words that the network will read, and keep the most frequent; ties go by the alphabet."""
+        counts = Counter(name for text in parsed for name in self._names(text) if len(name) <= LONGEST_WORD)
+        frequent = sorted((-count, name) for name, count in counts.items() if count >= self._min_count)
+        self._keep([name for _, name in frequent[: self._vocabulary_size - SPECIAL]])
+
+    def encode(self, parsed: Sequence[Text]) -> list[Item]:
+        """Look words up; a text without any word becomes one unknown word."""
+        rows = self._rows
+        return [
+            np.array([rows.get(name, UNKNOWN) for name in self._names(text)] or [UNKNOWN], dtype=np.int32)
+            for text in parsed
+        ]
+
+    def length(self, item: Item) -> int:
+        """Tokens."""
+        return len(item)
+
+    def collate(self, items: Sequence[Item]) -> torch.Tensor:
+        """Pad to the longest: `(batch, length)`, int64."""
+        rows = np.full((len(items), max(len(item) for item in items)), PADDING, dtype=np.int64)
+        for place, item in enumerate(items):
+            rows[place, : len(item)] = item
+        return torch.from_numpy(rows)
+
+    def input_layer(self) -> nn.Module:
+        """A table of random vectors."""
+        return WordEmbedding(len(self._words) + SPECIAL, self._dimensions, self._dropout, self._word_dropout)
+
+    def words(self, parsed: Text) -> list[str]:
+        """The words that were given, or those that the text is divided into."""
+        return list(words_of(parsed) if isinstance(parsed, str) else parsed)
+
+    def places(self, parsed: Text) -> list[int]:
+        """All words up to the cut; none where there are none: the unknown word read in their stead has no place."""
+        return list(range(len(self.words(parsed))))[: self._max_tokens]
+
+    def tokens(self, parsed: Text) -> list[str]:
+        """The words as they were written; one unknown word where there are none, as `encode` has it."""
+        return super().tokens(parsed) or ["<unknown>"]
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The training words that have a row, frequent ones first."""
+        return self._words
+
+    def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Places in `vocabulary`; -1 for padding and unknown words."""
+        return (inputs - SPECIAL).clamp(min=-1)
+
+    def hide(self, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Read hidden tokens as unknown words."""
+        return inputs.masked_fill(hidden & (inputs != PADDING), UNKNOWN)
+
+    def state(self) -> dict[str, Any]:
+        """The vocabulary."""
+        return {"words": self._words}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the vocabulary over."""
+        self._keep(state["words"])
+
+    def _keep(self, words: Iterable[str]) -> None:
+        self._words = list(words)
+        self._rows = {word: row for row, word in enumerate(self._words, start=SPECIAL)}
+
+    def _names(self, text: Text) -> Iterator[str]:
+        """The words that the network reads, as they stand in a vocabulary."""
+        words = words_of(text) if isinstance(text, str) else text
+        return (read_as(word, self._lower_case) for word in islice(words, self._max_tokens))
+
+
+def _checked(value: object) -> Text:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple):
+        raise MtlError(f"the encoder 'embedding' reads texts or lists of words, found {type(value).__name__}")
+    for word in value:
+        if not isinstance(word, str):
+            raise MtlError(f"the encoder 'embedding' reads lists of words, found {type(word).__name__} in a list")
+    return tuple(value)

@@ -1,0 +1,131 @@
+"""Sentences that can be counted by hand, and experiments on them."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import spacy
+import yaml
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import load_experiment
+from mtl_core.data.corpus import Label
+from mtl_core.runs.prepare import Prepared, prepare
+
+Row = Sequence[str]
+COLUMNS = ("part", "text", "mood", "topic")
+ROWS: list[Row] = [
+    ("train", "Good good soup", "positive", "food"),
+    ("train", "bad soup", "negative", "food"),
+    ("train", "good game tonight", "positive", "sport"),
+    ("train", "bad bad game again .", "negative", "sport"),
+    ("train", "the game", "neutral", "sport"),
+    ("validation", "new good tea", "positive", "travel"),
+    ("validation", "bad game", "negative", "sport"),
+    ("test", "BAD New new", "negative", "music"),
+]
+"""Training: good 3, bad 3, game 3, soup 2, tonight 1, again 1, the 1, and a full stop."""
+MOOD = {"name": "mood", "kind": "classification", "head": "linear"}
+TAGS = {
+    "NOUN": ("soup", "game", "tea"),
+    "ADJ": ("good", "bad", "new"),
+    "ADV": ("tonight", "again"),
+    "DET": ("the",),
+    "PUNCT": (".",),
+}
+TYPES: dict[str, dict[str, Any]] = {
+    "word-frequency": {},
+    "part-of-speech": {"pipeline": "pipeline"},
+    "sentence-length": {"bins": 2},
+    "opinion-words": {"min_count": 1, "min_score": 0.0, "max_share": 1.0},
+    "mentioned": {"missing": "absent", "absent": ["negative"]},
+    "adversarial": {"label": "topic"},
+    "inverse": {"label": "topic"},
+    "masked-tokens": {"share": 0.4},
+    "bag-of-words": {},
+    "reconstruction": {},
+}
+"""Every type, with what it needs to work on the sentences."""
+
+
+def many_rows() -> list[Row]:
+    """More sentences, in which moods and topics can be learned: 48 for training, 12 each for the rest."""
+    moods = {"positive": ("good", "lovely", "fine"), "negative": ("bad", "grim", "poor")}
+    topics = {"food": ("soup", "tea"), "sport": ("game", "match"), "travel": ("train", "hotel")}
+    rows = [
+        (f"The {thing} was {word} {more} .", mood, topic)
+        for more in ("tonight", "again at last")
+        for mood, words in moods.items()
+        for word in words
+        for topic, things in topics.items()
+        for thing in things
+    ]
+    parts = ["train", "train", "train", "train", "validation", "test"]
+    return [(parts[(place + place // 6) % 6], *row) for place, row in enumerate(rows)]
+
+
+def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> Path:
+    """Write a table."""
+    path = folder / "data.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+def write_tagger(folder: Path) -> Path:
+    """Save a spaCy pipeline that tags the words of `TAGS`: coarse ones, and fine ones in small letters."""
+    path = folder / "pipeline"
+    if not path.exists():
+        nlp = spacy.blank("en")
+        ruler = nlp.add_pipe("attribute_ruler")
+        for tag, words in TAGS.items():
+            ruler.add([[{"LOWER": word}] for word in words], {"POS": tag, "TAG": tag.lower()})  # type: ignore[attr-defined]
+        nlp.to_disk(path)
+    return path
+
+
+def block(name: str, folder: Path, **keys: Any) -> dict[str, Any]:
+    """The block of a type, with what it needs."""
+    found = {"type": name, **TYPES[name], **keys}
+    if "pipeline" in found:
+        found["pipeline"] = str(write_tagger(folder))
+    return found
+
+
+def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> Path:
+    """Write an experiment on `data.csv` beside it, made if it is not there; every block can be replaced."""
+    if not (folder / "data.csv").exists():
+        write_rows(folder, ROWS)
+    value = {
+        "name": "small",
+        "seed": 1,
+        "data": {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood", "topic"]},
+        "split": "predefined",
+        "encoder": {"type": "embedding", "dimensions": 6},
+        "backbone": {"type": "lstm", "hidden_dim": 5, "output": "tokens", "dropout": 0.2},
+        "tasks": [MOOD],
+        "auxiliary": [dict(one) for one in auxiliary],
+        "optimizer": {"type": "adam", "lr": 0.01},
+        "training": {"epochs": 2, "batch_size": 8},
+        **blocks,
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump({key: block for key, block in value.items() if block is not None}))
+    return path
+
+
+def config(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> ExperimentConfig:
+    """The same, loaded."""
+    return load_experiment(experiment(folder, auxiliary, **blocks)).config
+
+
+def prepared(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> Prepared:
+    """The same, made ready for training."""
+    return prepare(config(folder, auxiliary, **blocks))
+
+
+def labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Label | None]]:
+    """The labels of the auxiliary tasks."""
+    found = prepared(folder, *auxiliary, **blocks)
+    return {task.name: list(found.labels[task.name]) for task in found.tasks if task.auxiliary}

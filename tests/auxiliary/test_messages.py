@@ -1,0 +1,190 @@
+"""What a user is told who asks for an auxiliary task that cannot be had."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from sentences import MOOD, ROWS, block, experiment, prepared, write_rows
+
+from mtl_core.errors import MtlError
+
+
+def write_words(folder: Path) -> None:
+    (folder / "words.txt").write_text("good\nbad\n")
+    (folder / "empty.txt").write_text("# nothing\n\n")
+    (folder / "two.txt").write_text("good\nvery good\n")
+    (folder / "latin.txt").write_bytes("na\xefve\n".encode("latin-1"))
+    (folder / "strange.txt").write_text("xyzzy\n")
+    spacy.blank("en").to_disk(folder / "untagged")
+
+
+IN_THE_FILE: dict[str, tuple[dict[str, Any], str]] = {
+    "a misspelt type": (
+        {"type": "word-freqency"},
+        "auxiliary.0.type: unknown auxiliary task 'word-freqency'; did you mean 'word-frequency'?",
+    ),
+    "a misspelt key": (
+        {"type": "sentence-length", "bin": 3},
+        "auxiliary.0.bin: unknown key 'bin'; did you mean 'bins'?",
+    ),
+    "one bin": ({"type": "sentence-length", "bins": 1}, "auxiliary.0.bins"),
+    "a weight below nothing": ({"type": "word-frequency", "weight": -1.0}, "auxiliary.0.weight"),
+    "no pipeline": ({"type": "part-of-speech"}, "auxiliary.0.pipeline: required, but missing"),
+    "no origin for the adversary": (
+        {"type": "adversarial"},
+        "expected `label: COLUMN` or `source: true`, found neither",
+    ),
+    "two origins for the adversary": (
+        {"type": "adversarial", "label": "topic", "source": True},
+        "expected `label: COLUMN` or `source: true`, found both",
+    ),
+    "no column": ({"type": "inverse"}, "auxiliary.0.label: required, but missing"),
+    "a share of more than half": ({"type": "masked-tokens", "share": 0.9}, "auxiliary.0.share"),
+    "a word file that is not there": (
+        {"type": "opinion-words", "positive_words": "wrods.txt"},
+        "auxiliary.0.positive_words: no such file: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_FILE)
+def test_mistakes_in_the_file_are_found_before_anything_is_read(tmp_path: Path, case: str, mtl: Any) -> None:
+    rule, message = IN_THE_FILE[case]
+    write_words(tmp_path)
+    done = mtl("validate", experiment(tmp_path, [rule]))
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+
+
+IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
+    "no such pipeline": (
+        {"type": "part-of-speech", "pipeline": "no_such_pipeline"},
+        "pipeline: the spaCy pipeline 'no_such_pipeline' cannot be loaded \\(installed: .*spacy download",
+    ),
+    "no folder of a pipeline": (
+        {"type": "part-of-speech", "pipeline": "./nowhere"},
+        "pipeline: ./nowhere is not the folder of a spaCy pipeline",
+    ),
+    "a blank pipeline": ({"type": "part-of-speech", "pipeline": "blank:en"}, "'blank:en' has no tagger"),
+    "a pipeline without a tagger": (
+        {"type": "part-of-speech", "pipeline": "FOLDER/untagged"},
+        "gives no coarse tags \\(its components: none\\); part-of-speech tags need a pipeline with a tagger",
+    ),
+    "labels of the wrong name": (
+        {"type": "opinion-words", "positive": ["postive"]},
+        "positive: no training example has one of the labels postive and none of the other side; did you mean "
+        "'positive'\\? \\(labels of mood: negative, neutral, positive\\); name the labels, or give both",
+    ),
+    "words that are all too rare": (
+        {"type": "opinion-words", "min_count": 50},
+        "no word of the training data speaks for positive labels clearly enough: it must stand in it 50 times",
+    ),
+    "words that no text holds": (
+        {"type": "opinion-words", "positive_words": "strange.txt", "negative_words": "words.txt"},
+        "no training input holds one of the 1 positive words \\(xyzzy\\)",
+    ),
+    "a word file without words": (
+        {"type": "opinion-words", "positive_words": "empty.txt", "negative_words": "words.txt"},
+        "empty.txt: holds no word",
+    ),
+    "two words on a line": (
+        {"type": "opinion-words", "positive_words": "words.txt", "negative_words": "two.txt"},
+        "two.txt:2: expected one word a line, found 'very good'",
+    ),
+    "a word file of another encoding": (
+        {"type": "opinion-words", "positive_words": "latin.txt", "negative_words": "words.txt"},
+        "latin.txt: not UTF-8",
+    ),
+    "a main task that is not there": (
+        {"type": "opinion-words", "over": ["mod"]},
+        "over: unknown task 'mod'; did you mean 'mood'\\? \\(tasks: mood\\)",
+    ),
+    "nothing is ever absent": (
+        {"type": "mentioned", "absent": ["neutrl"]},
+        "absent: no training example has one of the labels neutrl; did you mean 'neutral'\\?, so every task always",
+    ),
+    "a column that is not there": (
+        {"type": "inverse", "label": "topik"},
+        "label: the data has no column 'topik'; did you mean 'topic'\\? \\(columns: mood, topic\\)",
+    ),
+    "a kind that needs no column": (
+        {"type": "inverse", "label": "topic", "kind": "bag-of-words"},
+        "kind: 'bag-of-words' learns from inputs, so it needs no column",
+    ),
+    "a kind that the labels are not": (
+        {"type": "adversarial", "label": "topic", "kind": "regression"},
+        "the label 'food' is not a number",
+    ),
+    "one data set": ({"type": "adversarial", "source": True}, "source: the experiment has one data set"),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_DATA)
+def test_labels_that_cannot_be_had_are_refused_with_the_reason(tmp_path: Path, case: str) -> None:
+    rule, message = IN_THE_DATA[case]
+    write_words(tmp_path)
+    rule = {
+        key: value.replace("FOLDER", str(tmp_path)) if key == "pipeline" else value for key, value in rule.items()
+    }
+    with pytest.raises(MtlError) as caught:
+        prepared(tmp_path, {"type": "sentence-length", "name": "before"}, rule)
+    assert re.search(message, str(caught.value)), caught.value
+    assert str(caught.value).startswith(f"auxiliary.1 ('{rule['type']}'): ")
+
+
+def test_the_command_line_tells_it_in_one_line(tmp_path: Path, mtl: Any) -> None:
+    done = mtl("run", experiment(tmp_path, [{"type": "inverse", "label": "topik"}]), "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "auxiliary.0 ('inverse'): label: the data has no column 'topik'" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_texts_that_are_equally_long_have_no_bins(tmp_path: Path) -> None:
+    write_rows(tmp_path, [("train", text, "positive", "x") for text in ("a b", "c d", "e f")])
+    kind = {"type": "classification", "classes": ["positive", "negative"]}
+    with pytest.raises(MtlError, match=r"all training inputs are equally long \(2 words\)"):
+        prepared(tmp_path, block("sentence-length", tmp_path), tasks=[{**MOOD, "kind": kind}])
+
+
+def test_examples_that_always_lack_a_label_do_not_say_what_is_mentioned(tmp_path: Path) -> None:
+    rows = [(part, text, mood if place % 2 else "", "" if place % 2 else topic)
+            for place, (part, text, mood, topic) in enumerate(ROWS)]  # fmt: skip
+    write_rows(tmp_path, rows)
+    kind = {"type": "classification", "classes": ["positive", "negative", "food", "sport", "travel"]}
+    tasks = [{**MOOD, "name": name, "kind": kind} for name in ("mood", "topic")]
+    with pytest.raises(
+        MtlError, match=r"lacks a label of one of the tasks \(mood, topic\).*`over: .*missing: absent"
+    ):
+        prepared(tmp_path, block("mentioned", tmp_path, missing="unknown"), tasks=tasks)
+
+
+def test_a_column_that_training_data_has_no_label_in(tmp_path: Path) -> None:
+    write_rows(tmp_path, [(part, text, mood, topic if part == "test" else "") for part, text, mood, topic in ROWS])
+    with pytest.raises(MtlError, match=r"\('inverse'\): no training example has a label in the column 'topic'"):
+        prepared(tmp_path, block("inverse", tmp_path))
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path, mtl: Any) -> None:
+    twice = [block("inverse", tmp_path), block("inverse", tmp_path)]
+    done = mtl("validate", experiment(tmp_path, twice))
+    assert done.returncode == 2
+    assert "two auxiliary tasks are called 'inverse'" in done.stderr
+    with pytest.raises(MtlError, match="auxiliary: 'mood' is the name of another task too"):
+        prepared(tmp_path, {**block("inverse", tmp_path), "name": "mood"})
+
+
+def test_a_head_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        MtlError, match=r"task 'word-frequency': .*has a label for each token, but its head 'linear'"
+    ):
+        prepared(tmp_path, block("word-frequency", tmp_path, head="linear"))
+
+
+def test_labels_of_words_need_features_of_words(tmp_path: Path, mtl: Any) -> None:
+    path = experiment(tmp_path, [block("word-frequency", tmp_path)], backbone={"type": "lstm", "hidden_dim": 4})
+    done = mtl("run", path, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "the head 'token-linear' gives an output a token, but the backbone gives one vector" in done.stderr

@@ -1,0 +1,109 @@
+"""What ships with the plugin: the experiment, its hooks, and real parts that others made."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sentences import ROWS, TYPES, block, config, labels, many_rows, write_rows
+
+import mtl_auxiliary
+from mtl_auxiliary.tagging import tag_words
+from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.plugins import load_plugins
+from mtl_core.registry import Registry
+from mtl_core.runs.run import run_experiment
+
+PACKAGE = Path(mtl_auxiliary.__file__).parent
+EXPERIMENT = PACKAGE / "experiments" / "auxiliary-sample.yaml"
+FAMILIES = {
+    "statistical": {"word-frequency", "part-of-speech", "sentence-length"},
+    "selective unsupervised": {"opinion-words"},
+    "supervised": {"mentioned", "adversarial", "inverse"},
+    "unsupervised": {"masked-tokens", "bag-of-words", "reconstruction"},
+}
+PIPELINE = Path(__file__).parents[3] / "shared" / "models" / "en_core_web_md"
+
+
+def test_every_family_is_offered_and_says_which_it_is() -> None:
+    offered = Registry(load_plugins()).offers("auxiliary_tasks")
+    for family, names in FAMILIES.items():
+        for name in names:
+            assert str(offered[name][0].spec.__doc__).lower().startswith(family), name
+    assert set(TYPES) == set().union(*FAMILIES.values()) <= set(offered)
+
+
+def test_the_packaged_experiment_has_a_task_of_every_family_and_runs(tmp_path: Path) -> None:
+    loaded = load_experiment("auxiliary-sample", ["training.epochs=1"])
+    used = {spec.type for spec in loaded.config.auxiliary}
+    assert all(used & names for names in FAMILIES.values())
+    assert any(spec.schedule.type != "constant" for spec in loaded.config.auxiliary)
+    run_experiment(loaded.config, tmp_path / "run")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert set(metrics["auxiliary"]) == used
+    assert metrics["splits"]["validation"]["tasks"].keys() == {"sentiment"}
+
+
+def test_the_sample_is_found_where_packages_lie_side_by_side_as_an_installation_has_them(tmp_path: Path) -> None:
+    """A wheel puts them beside each other, and so does the checkout."""
+    data = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))["data"]
+    for package in ("mtl_auxiliary", "mtl_text"):
+        shutil.copytree(PACKAGE.parent / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    check_inputs(load_experiment(tmp_path / "mtl_auxiliary" / "experiments" / EXPERIMENT.name))
+    assert {Path(data[part]).parts[:3] for part in ("train", "test")} == {("..", "..", "mtl_text")}
+
+
+def test_it_works_with_the_parts_of_other_plugins(tmp_path: Path) -> None:
+    pytest.importorskip("absa_plugin")
+    write_rows(tmp_path, many_rows())
+    blocks = [
+        block("opinion-words", tmp_path, head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
+        block("adversarial", tmp_path, head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
+        block("word-frequency", tmp_path),
+        block("masked-tokens", tmp_path),
+    ]
+    parts: dict[str, Any] = {
+        "encoder": {"type": "spacy", "dimensions": 5, "drop": ["punctuation"]},
+        "backbone": {"type": "bilstm", "hidden_dim": 4},
+    }
+    run_experiment(config(tmp_path, blocks, **parts), tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"]
+    assert all(score["n"] for score in told.values())
+
+
+def test_the_adversary_of_data_sets_learns_from_batches_of_either(tmp_path: Path) -> None:
+    write_rows(tmp_path, many_rows())
+    one = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood"]}
+    blocks: dict[str, Any] = {"data": None, "data_sets": {"first": one, "second": one}}
+    run_experiment(config(tmp_path, [{"type": "adversarial", "source": True}], **blocks), tmp_path / "run")
+    score = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"][
+        "adversarial"
+    ]
+    assert score["n"] == 24
+    assert len(score["confusion"]) == 2
+
+
+@pytest.mark.shared
+def test_a_real_pipeline_tags_words() -> None:
+    if not PIPELINE.is_dir():
+        pytest.skip(f"{PIPELINE.name} not found in shared/ beside the checkout")
+    words = ["The", "waiter", "was", "very", "rude", "."]
+    assert tag_words(str(PIPELINE), [words, [], words], fine=False) == [
+        tags := ["DET", "NOUN", "AUX", "ADV", "ADJ", "PUNCT"],
+        [],
+        tags,
+    ]
+    assert tag_words(str(PIPELINE), [words], fine=True) == [["DT", "NN", "VBD", "RB", "JJ", "."]]
+
+
+@pytest.mark.shared
+def test_a_real_pipeline_labels_the_sentences(tmp_path: Path) -> None:
+    if not PIPELINE.is_dir():
+        pytest.skip(f"{PIPELINE.name} not found in shared/ beside the checkout")
+    found = labels(tmp_path, {"type": "part-of-speech", "pipeline": str(PIPELINE)})["part-of-speech"]
+    assert [len(label) for label in found if isinstance(label, list)] == [
+        len(row[1].replace(".", " .").split()) for row in ROWS
+    ]
+    assert found[0] == ["ADJ", "ADJ", "NOUN"]
