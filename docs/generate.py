@@ -16,14 +16,14 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from mtl_core import hookspecs
 from mtl_core.cli.app import app
-from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask, Selection, Training
+from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask, Selection, StartFrom, Training
 from mtl_core.plugins import HOOKS, Plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS, Seam
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-OWN_PLUGINS = {"core", "absa"}
+OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures"}
 NUMBERS = {"integer": "whole number", "number": "number"}
 BOUNDS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 VALUES = {Path: "PATH", int: "NUMBER", str: "TEXT"}
@@ -63,6 +63,10 @@ def _base_class(seam: Seam) -> Iterator[str]:
     for name in constants:
         yield f"\n### `{base.__name__}.{name}` = `{vars(base)[name]}`\n"
         yield _attribute_docstrings(base)[name]
+    for name, value in vars(base).items():
+        if isinstance(value, property) and not name.startswith("_"):
+            yield f"\n### `{base.__name__}.{name}`\n"
+            yield f"A property. {inspect.getdoc(value) or ''}"
     for name, method in vars(base).items():
         if name.startswith("_") or not inspect.isfunction(method) or name == "model_post_init":
             continue
@@ -132,6 +136,10 @@ def options_page() -> str:
         "### `training.select`",
         "",
         *_table(Selection),
+        "",
+        "### `start_from`",
+        "",
+        *_table(StartFrom),
     ]
     registry = Registry(Plugins.installed())
     for seam in SEAMS.values():
@@ -169,7 +177,11 @@ def _value(key: str, field: dict[str, Any], root: dict[str, Any]) -> str:
     """Say in words what a key takes."""
     if "$ref" in field:
         name = field["$ref"].rsplit("/", 1)[1]
-        sections = {"Training": "[block](#training)", "Selection": "[block](#trainingselect)"}
+        sections = {
+            "Training": "[block](#training)",
+            "Selection": "[block](#trainingselect)",
+            "StartFrom": "[block](#start_from)",
+        }
         return sections.get(name) or _value(key, root["$defs"][name], root)
     if "x-mtl-seam" in field:
         seam = SEAMS[field["x-mtl-seam"]]
@@ -231,7 +243,7 @@ def cli_page() -> str:
             continue
         parameters = list(_parameters(callback))
         arguments = [shown for shown, _, is_argument in parameters if is_argument]
-        name = f"mtl {callback.__name__}"
+        name = f"mtl {command.name or callback.__name__}"
         lines += ["", f"## {name}", "", f"```text\n{' '.join([name, *arguments, '[OPTIONS]'])}\n```", ""]
         lines += [
             inspect.getdoc(callback) or "",

@@ -9,6 +9,8 @@ from mtl_core.errors import MtlError
 from mtl_core.hookspecs import hookimpl
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import (
+    ArchitectureSpec,
+    AuxiliarySpec,
     BackboneSpec,
     ClassWeightsSpec,
     EncoderSpec,
@@ -18,6 +20,7 @@ from mtl_core.specs import (
     LossSpec,
     MetricSpec,
     OptimizerSpec,
+    SamplingSpec,
     ScheduleSpec,
     SplitterSpec,
     TaskKindSpec,
@@ -27,6 +30,8 @@ from mtl_core.specs import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchitectureSpec",
+    "AuxiliarySpec",
     "BackboneSpec",
     "ClassWeightsSpec",
     "Corpus",
@@ -43,6 +48,7 @@ __all__ = [
     "MetricSpec",
     "MtlError",
     "OptimizerSpec",
+    "SamplingSpec",
     "ScheduleSpec",
     "SplitterSpec",
     "TaskKindSpec",

@@ -75,7 +75,7 @@ class SoftlySharedBodies(Architecture):
 
 def squared_distance(versions: torch.Tensor) -> torch.Tensor:
     """Sum over the numbers of their mean squared distance from the tasks' mean."""
-    return (versions - versions.mean(dim=0)).square().mean(dim=0).sum()
+    return (versions - versions.mean(dim=0)).square().sum() / len(versions)
 
 
 def trace_norm(versions: torch.Tensor) -> torch.Tensor:

@@ -16,21 +16,29 @@ if TYPE_CHECKING:
     from mtl_core.data.splitting import SplitUnits
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+USUAL_VALIDATION = 0.2
 
 
 class _Shares(SplitterSpec):
     """A splitter that is told how much goes where."""
 
-    validation: Share = 0.2
-    """Share of the training examples that becomes validation data."""
+    validation: Share | None = None
+    """Share of the training examples that becomes validation data; null is 0.2, or 0 if the data has such a part."""
     test: Share = 0.0
     """Share of the training examples that becomes test data; for data without a test part of its own."""
 
     @model_validator(mode="after")
     def _leave_something(self) -> _Shares:
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation and test take {self.validation + self.test:g} of the examples; 1 is all")
+        taken = (USUAL_VALIDATION if self.validation is None else self.validation) + self.test
+        if taken >= 1:
+            raise ValueError(f"validation and test take {taken:g} of the examples; 1 is all")
         return self
+
+    def validation_share(self, units: SplitUnits) -> float:
+        """The stated share, or the usual one where the data brings no validation part of its own."""
+        if self.validation is not None:
+            return self.validation
+        return 0.0 if units.has_validation else USUAL_VALIDATION
 
 
 class Stratified(_Shares):
@@ -42,7 +50,8 @@ class Stratified(_Shares):
         """Divide so that every (task, class) has about the same share everywhere."""
         from mtl_core.builtins.stratification import stratify
 
-        shares = [1 - self.validation - self.test, self.validation, self.test]
+        validation = self.validation_share(units)
+        shares = [1 - validation - self.test, validation, self.test]
         return stratify(units.indicators, shares, seed).astype("int8")
 
 
@@ -57,7 +66,7 @@ class RandomSplit(_Shares):
 
         order = np.random.default_rng(seed).permutation(len(units))
         parts = np.zeros(len(units), dtype=np.int8)
-        validation, test = round(len(units) * self.validation), round(len(units) * self.test)
+        validation, test = round(len(units) * self.validation_share(units)), round(len(units) * self.test)
         parts[order[:validation]] = 1
         parts[order[validation : validation + test]] = 2
         return parts

@@ -75,7 +75,9 @@ def _table(name: str, summaries: Sequence[VariantSummary], seeds: int, folds: in
     table = Table(
         title=f"{name}: validation, {over}",
         title_justify="left",
-        caption="± is the standard deviation over seeds; a difference within it may be chance" if seeds > 1 else None,
+        caption="± is the standard deviation over seeds; a difference within it may be chance"
+        if seeds > 1
+        else None,
         caption_justify="left",
         show_edge=False,
         pad_edge=False,

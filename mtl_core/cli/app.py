@@ -149,6 +149,19 @@ def plugins(plugin: PluginOption = None) -> None:
     plugins_command(plugin or [])
 
 
+@app.command()
+def new_plugin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name: letters, digits, - and _.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to put it into; the current one if left out.")
+    ] = None,
+) -> None:
+    """Write a new plugin: a loader, a head and a metric that run, with sample data and a test."""
+    from mtl_core.cli.new_plugin import new_plugin_command
+
+    new_plugin_command(name, out)
+
+
 @app.callback(invoke_without_command=True)
 def _main(
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,

@@ -62,5 +62,5 @@ def _cost_line(cost: AuxiliaryCost) -> str:
     share = 100 * more / cost.without_ms if cost.without_ms else 0.0
     return (
         f"auxiliary task {cost.name}: weight {cost.weight:g}, {cost.parameters:,} parameters, "
-        f"{more:+.1f} ms a step ({share:+.0f} % of {cost.without_ms:.1f} ms)"
+        f"{more:+.1f} ms a step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
     )

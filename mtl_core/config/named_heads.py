@@ -48,8 +48,12 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
 
 def _flaw(name: str, declared: dict[str, Any], installed: dict[str, Any]) -> str:
     if name in declared and name in installed:
-        return f"'{name}' is declared in `heads`, and is the type of an installed head too; rename the one in `heads`"
+        return (
+            f"'{name}' is declared in `heads`, and is the type of an installed head too; rename the one in `heads`"
+        )
     if name not in declared and name not in installed:
         near = did_you_mean(name, [*declared, *installed])
-        return f"unknown head '{name}'{near} (in `heads`: {listed(declared)}; installed: {listed(sorted(installed))})"
+        return (
+            f"unknown head '{name}'{near} (in `heads`: {listed(declared)}; installed: {listed(sorted(installed))})"
+        )
     return ""

@@ -48,9 +48,11 @@ class AuxiliaryTask:
         kind: What the labels are.
         head: Learns them.
         labels: One an example, None where there is none; empty if the kind makes them from the inputs.
+        notes: What the user should know, such as which words were chosen.
     """
 
     name: str
     kind: TaskKindSpec
     head: HeadSpec
     labels: Sequence[Label | None] = ()
+    notes: Sequence[str] = ()

@@ -123,7 +123,8 @@ def _check_label(column: str, label: object, origin: str) -> None:
 
 def _check_weights(column: str, weights: Sequence[float], origins: Sequence[str]) -> None:
     table = np.asarray(weights, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(table) | (table < 0))
+    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+        bad = np.flatnonzero(~np.isfinite(table.astype(np.float32)) | (table < 0))
     if len(bad):
         raise MtlError(
             f"{origins[bad[0]]}: the weight of '{column}' is {table[bad[0]]:g}, expected a number from 0 on"

@@ -26,8 +26,8 @@ class FoundLabels:
 
     Attributes:
         known: Labels of training and validation data.
-        training: Labels of training data alone: the only ones to learn a scale or a frequency from. Where tokens are
-            labelled, those of the tokens that the network reads.
+        training: Labels of training data alone: the only ones to learn a scale or a frequency from. Where tokens
+            are labelled, those of the tokens that the network reads.
         excluded: Labels that the task's mask leaves out.
         vocabulary: Names of the encoder's token ids, frequent ones first; empty if inputs are no tokens.
         origins: Where each of the training labels stands, for messages.
@@ -177,7 +177,9 @@ class NumberSpace(LabelSpace):
             raise MtlError("no training label, so the numbers have no scale")
         odd = next((place for place, row in enumerate(rows) if len(row) != width), None)
         if odd is not None:
-            raise MtlError(f"{places[odd]}: found {len(rows[odd])} numbers, elsewhere {width}; all must have as many")
+            raise MtlError(
+                f"{places[odd]}: found {len(rows[odd])} numbers, elsewhere {width}; all must have as many"
+            )
         if not vector and width != 1:
             raise MtlError(
                 f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)"

@@ -25,11 +25,13 @@ class SplitUnits:
         indicators: Shape `(units, columns)`, uint8: does the unit hold this (task, class)?
         columns: The (task, class) of each column.
         sizes: Shape `(units,)`: examples in each unit.
+        has_validation: Whether the data brings validation examples of its own besides.
     """
 
     indicators: NDArray[np.uint8]
     columns: Sequence[tuple[str, str]]
     sizes: NDArray[np.int64]
+    has_validation: bool = False
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -88,7 +90,7 @@ def split_corpus(
     sizes = np.bincount(unit_of_row)
     indicators = np.zeros((len(sizes), len(names)), dtype=np.uint8)
     np.maximum.at(indicators, unit_of_row, cells)
-    parts = splitter.split(SplitUnits(indicators, names, sizes), seed)
+    parts = splitter.split(SplitUnits(indicators, names, sizes, len(corpus.rows("validation")) > 0), seed)
     if parts.shape != (len(sizes),) or not np.isin(parts, (0, 1, 2)).all():
         raise MtlError(f"the splitter '{splitter.type}' must give 0, 1 or 2 for each of {len(sizes)} units")
     part_of_row = parts[unit_of_row]

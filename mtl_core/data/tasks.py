@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from mtl_core.config.experiment import DerivedTasks, NamedTask
 from mtl_core.data.columns import distinct, rows_with
@@ -106,18 +107,31 @@ def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
     return [label if source in own else None for label, source in zip(column, corpus.sources, strict=True)]
 
 
-def check_any_label(task: NamedTask, labels: Sequence[Label | None], train: Sequence[int]) -> None:
+def check_any_label(
+    task: NamedTask, labels: Sequence[Label | None], train: Sequence[int], weights: Sequence[float] | None = None
+) -> None:
     """Refuse a task without a single label to learn from.
 
+    Args:
+        task: The task.
+        labels: Its label for every example.
+        train: Rows of the training examples.
+        weights: How much each label counts; None if all count alike.
+
     Raises:
-        MtlError: If there is none in the training data.
+        MtlError: If there is none in the training data, or none that counts.
     """
     excluded = task.mask.excluded()
-    if any(_says_something(labels[row]) and str(labels[row]) not in excluded for row in train):
-        return
+    where = f"the column '{task.column}'" + (f" of the data set {listed(task.data)}" if task.data else "")
+    known = (row for row in train if _says_something(labels[row]) and str(labels[row]) not in excluded)
+    first = next(known, None)
+    if first is not None:
+        if weights is None or any(weights[row] > 0 for row in chain([first], known)):
+            return
+        raise MtlError(f"task '{task.name}': all training labels in {where} have a weight of 0")
     found = [str(value) for value in distinct(labels) if _says_something(value)]
     elsewhere = f"; the column holds: {listed(found, 5)}" if found else ""
-    raise MtlError(f"task '{task.name}': no training example has a label in the column '{task.column}'{elsewhere}")
+    raise MtlError(f"task '{task.name}': no training example has a label in {where}{elsewhere}")
 
 
 def _says_something(label: Label | None) -> bool:

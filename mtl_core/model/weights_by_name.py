@@ -29,7 +29,7 @@ def weights_by_name(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -
         stacked = {id(parameter) for parameter in group.stacked_parameters()}
         own = {id(p): place for place in range(len(names)) for p in group.task_parameters(place)}
         for place, name in enumerate(names):
-            for key, value in group.named_parameters():
+            for key, value in (*group.named_parameters(), *group.named_buffers()):
                 if own.get(id(value), place) == place:
                     weights[f"heads.{name}.{key}"] = value.data[place] if id(value) in stacked else value.data
     return weights

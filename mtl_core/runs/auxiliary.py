@@ -23,11 +23,17 @@ class DerivedTask:
         declared: The task.
         labels: One an example; empty if its kind makes them from the inputs.
         spec: The block that it comes from.
+        notes: What the user should know about it.
     """
 
     declared: NamedTask
     labels: Sequence[Label | None]
     spec: AuxiliarySpec
+    notes: Sequence[str] = ()
+
+    def speaks_of(self, row: int) -> bool:
+        """Whether it has a label for an example."""
+        return self.declared.kind.reads_inputs or self.labels[row] is not None
 
 
 def derive_auxiliary(
@@ -61,7 +67,8 @@ def derive_auxiliary(
         for task in tasks:
             # Not a column of the data: the labels are handed on beside it.
             declared = NamedTask(name=task.name, kind=task.kind, head=task.head, label=f"auxiliary:{task.name}")
-            derived.append(DerivedTask(declared, task.labels, spec))
+            notes = [f"auxiliary task '{task.name}': {note}" for note in task.notes]
+            derived.append(DerivedTask(declared, task.labels, spec, notes))
             if not task.kind.reads_inputs and not any(task.labels[row] is not None for row in train.tolist()):
                 raise MtlError(f"auxiliary.{place} ('{task.name}'): no training example has a label for it")
     return derived

@@ -96,6 +96,10 @@ def _per_token(
             yield None
             continue
         words = encoder.words(parsed[row])
+        if not words and label:
+            raise MtlError(
+                f"{corpus.origins[row]}: task '{task.name}' labels words, but the encoder finds none in this input"
+            )
         if not isinstance(label, list | tuple) or len(label) != len(words):
             found = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"
             raise MtlError(

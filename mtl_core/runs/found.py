@@ -33,7 +33,7 @@ def found_labels(
         task: The task.
         column: Its label for every example; empty for a task that needs none.
         known: Training and validation examples.
-        train: Training examples.
+        train: Training examples, those whose label counts.
         origins: Where each example stands.
         encoder: Fitted; says which words the network reads, where tokens are labelled.
         parsed: The inputs, analysed.
@@ -43,10 +43,13 @@ def found_labels(
     where = _Origins(origins, column, train, excluded, len(training))
     if task.kind.level == "token" and len(column):
         rows = [row for row in train.tolist() if data_label(column[row], excluded)]
-        training = [
-            _read(label, encoder.places(parsed[row])) for label, row in zip(training, rows, strict=True)
-        ]
+        training = [_read(label, encoder.places(parsed[row])) for label, row in zip(training, rows, strict=True)]
     return FoundLabels(_labels_of(column, known, excluded), training, excluded, encoder.vocabulary, where)
+
+
+def rows_that_count(rows: Rows, weights: Sequence[float] | None) -> Rows:
+    """Leave out examples whose label has a weight of 0: to learning, it is missing."""
+    return rows if weights is None else rows[np.asarray(weights)[rows] > 0]
 
 
 def _labels_of(column: Column, rows: Rows, excluded: frozenset[str]) -> Sequence[Label]:

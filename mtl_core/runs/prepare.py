@@ -1,6 +1,5 @@
 """From a config to everything that training needs: data read, split, encoded; tasks made ready."""
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -23,14 +22,14 @@ from mtl_core.model.architecture import NetworkParts, build_architecture, build_
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.runs.auxiliary import derive_auxiliary
 from mtl_core.runs.encoding import encode_targets, label_weights
-from mtl_core.runs.found import found_labels
+from mtl_core.runs.found import found_labels, rows_that_count
+from mtl_core.runs.usable import overlap, undrawn, unseen_elsewhere, usable_examples
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batches import Examples
 from mtl_core.training.groups import (
     LearnedTask,
     TaskGroup,
     check_names,
-    data_label,
     group_tasks,
     learn_task,
 )
@@ -72,8 +71,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What training data makes of tasks and encoder."""
+    """What training data makes of tasks and encoder; the split may have training examples for auxiliary tasks only."""
 
+    split: Split
+    notes: Sequence[str]
     labels: TaskLabels
     tasks: Sequence[LearnedTask]
     groups: Sequence[TaskGroup]
@@ -95,7 +96,8 @@ def prepare(config: ExperimentConfig) -> Prepared:
     labels = {task.name: task_labels(task, corpus) for task in declared if not task.kind.reads_inputs}
     for task in declared:
         if task.name in labels:
-            check_any_label(task, labels[task.name], corpus.rows("train").tolist())
+            weights = corpus.weights.get(task.column)
+            check_any_label(task, labels[task.name], corpus.rows("train").tolist(), weights)
     load_s = perf_counter() - start
 
     start = perf_counter()
@@ -104,18 +106,26 @@ def prepare(config: ExperimentConfig) -> Prepared:
     encode_s = perf_counter() - start
 
     start = perf_counter()
-    usable, findings = _usable(corpus, declared, labels, encoder, parsed)
-    split = split_corpus(corpus, usable, labels, config.split, derive_seed(config.seed, "split"))
-    findings = [*corpus.findings, *findings, *_overlap(corpus, split), *_undrawn(config, corpus, split)]
+    usable = usable_examples(corpus, declared, labels, encoder, parsed)
+    split = split_corpus(corpus, usable.labelled, labels, config.split, derive_seed(config.seed, "split"))
     load_s += perf_counter() - start
 
     start = perf_counter()
-    fitted = _fit(config, corpus, declared, labels, encoder, parsed, split)
+    helping = any(spec.weight > 0 for spec in config.auxiliary)
+    bare = unseen_elsewhere(corpus, split, usable.bare) if helping else usable.bare[:0]
+    fitted = _fit(config, corpus, declared, labels, encoder, parsed, split, bare)
     encode_s += perf_counter() - start
+    findings = [
+        *corpus.findings,
+        *usable.findings(corpus, fitted.split),
+        *overlap(corpus, split),
+        *undrawn(config.sources, corpus, fitted.split),
+        *fitted.notes,
+    ]
     return Prepared(
         corpus,
         fitted.labels,
-        split,
+        fitted.split,
         encoder,
         parsed,
         fitted.tasks,
@@ -138,11 +148,11 @@ def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
     encoder = config.encoder.build()
     parsed = parse_inputs(encoder, prepared.corpus)
     declared = [task.declared for task in prepared.tasks if task.auxiliary is None]
-    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged)
+    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged, split.train[:0])
     return replace(
         prepared,
         labels=fitted.labels,
-        split=merged,
+        split=fitted.split,
         encoder=encoder,
         parsed=parsed,
         tasks=fitted.tasks,
@@ -179,17 +189,34 @@ def _fit(
     encoder: Encoder[Any, Any],
     parsed: Sequence[Any],
     split: Split,
+    bare: NDArray[np.int64],
 ) -> _Fitted:
-    encoder.fit(parsed[row] for row in split.train)
+    """Fit the encoder, make tasks of labels, encode.
+
+    Args:
+        config: The experiment.
+        corpus: All examples.
+        declared: The main tasks.
+        labels: Their labels.
+        encoder: Is fitted.
+        parsed: The inputs, analysed.
+        split: Which examples are for what.
+        bare: Training examples without a label for a main task, from which auxiliary tasks may learn.
+    """
+    train = np.sort(np.concatenate([split.train, bare]))
+    encoder.fit(parsed[row] for row in train)
+    main = {task.name: labels[task.name] for task in declared if task.name in labels}
+    derived = derive_auxiliary(config, corpus, main, encoder, parsed, train)
+    every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
+    spoken = np.array([any(task.speaks_of(row) for task in derived) for row in bare.tolist()], dtype=bool)
+    split = replace(split, train=np.sort(np.concatenate([split.train, bare[spoken]])))
     known = np.concatenate([split.train, split.validation])
 
     def found(task: NamedTask, column: Sequence[Label | None]) -> FoundLabels:
-        return found_labels(task, column, known, split.train, corpus.origins, encoder, parsed)
+        counted = rows_that_count(split.train, corpus.weights.get(task.column))
+        return found_labels(task, column, known, counted, corpus.origins, encoder, parsed)
 
     tasks = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]
-    main = {task.name: labels[task.name] for task in declared if task.name in labels}
-    derived = derive_auxiliary(config, corpus, main, encoder, parsed, split.train)
-    every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
     tasks += [learn_task(task.declared, found(task.declared, task.labels), task.spec) for task in derived]
     check_names(tasks)
     groups = group_tasks(tasks, alone=config.architecture.own_features)
@@ -201,72 +228,5 @@ def _fit(
         encode_targets(groups, every, corpus, encoder, parsed, items),
         label_weights(groups, corpus),
     )
-    return _Fitted(every, tasks, groups, examples)
-
-
-def _usable(
-    corpus: Corpus,
-    declared: Sequence[NamedTask],
-    labels: TaskLabels,
-    encoder: Encoder[Any, Any],
-    parsed: Sequence[Any],
-) -> tuple[NDArray[np.bool_], list[str]]:
-    """Set aside training examples that nothing can be learned from, and say so."""
-    rows = corpus.rows("train")
-    labelled = _has_label(corpus, declared, labels)
-    empty = np.fromiter((encoder.is_empty(value) for value in parsed), dtype=bool, count=len(corpus))
-    findings = []
-    hollow = [corpus.ids[row] for row in rows[empty[rows]].tolist()]
-    if hollow:
-        findings.append(
-            f"{len(hollow)} training examples have nothing left to encode and are set aside ({listed(hollow, 5)})"
-        )
-    bare = [corpus.ids[row] for row in rows[~labelled[rows]].tolist()]
-    if bare:
-        findings.append(
-            f"{len(bare)} training examples have no label for any task and are set aside ({listed(bare, 5)})"
-        )
-    return labelled & ~empty, findings
-
-
-def _has_label(corpus: Corpus, declared: Sequence[NamedTask], labels: TaskLabels) -> NDArray[np.bool_]:
-    result = np.zeros(len(corpus), dtype=bool)
-    for task in declared:
-        if task.kind.reads_inputs:
-            return np.ones(len(corpus), dtype=bool)
-        excluded = task.mask.excluded()
-        result |= np.fromiter(
-            (data_label(label, excluded) for label in labels[task.name]), dtype=bool, count=len(corpus)
-        )
-    return result
-
-
-def _overlap(corpus: Corpus, split: Split) -> list[str]:
-    """Tell about inputs that stand in training data and, by the data's own division, elsewhere too."""
-    if not len(split.test):
-        return []
-    trained = np.concatenate([split.train, split.validation])
-    if isinstance(corpus.groups, array):  # hashes of many inputs
-        groups = np.asarray(corpus.groups)
-        rows = split.test[np.isin(groups[split.test], groups[trained])]
-    else:
-        known = {corpus.groups[row] for row in trained.tolist()}
-        rows = np.array([row for row in split.test.tolist() if corpus.groups[row] in known], dtype=np.int64)
-    shared = [corpus.ids[row] for row in rows.tolist()]
-    if not shared:
-        return []
-    return [
-        f"{len(shared)} test examples have an input that also stands in the training data ({listed(shared, 5)})"
-    ]
-
-
-def _undrawn(config: ExperimentConfig, corpus: Corpus, split: Split) -> list[str]:
-    """Tell about data sets that no batch will come from."""
-    if len(config.sources) < 2:
-        return []
-    drawn = {corpus.sources[row] for row in split.train.tolist()}
-    return [
-        f"data set '{name}': no training example, so no batch is drawn from it"
-        for name in config.sources
-        if name not in drawn
-    ]
+    notes = [note for task in derived for note in task.notes]
+    return _Fitted(split, notes, every, tasks, groups, examples)

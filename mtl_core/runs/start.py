@@ -66,7 +66,8 @@ def start_from(
     here = weights_by_name(network, [[task.name for task in group.tasks] for group in groups])
     for pattern in block.parts:
         if not any(fnmatchcase(name, pattern) for name in here):
-            near = did_you_mean(pattern, here)
+            whole = [f"heads.{task.name}.*" for group in groups for task in group.tasks]
+            near = did_you_mean(pattern, ["body.*", *whole, *here])
             raise MtlError(f"start_from.parts: '{pattern}' fits no weight{near} (weights: {listed(here)})")
     loaded: list[str] = []
     by_word: dict[str, int] = {}
@@ -100,9 +101,7 @@ def _heads_of_other_classes(here: Sequence[TaskGroup], there: Sequence[TaskGroup
     """The names' beginnings of heads whose outputs mean something else in the other run."""
     classes = {task.name: list(task.space.classes) for group in there for task in group.tasks}
     tasks = [task for group in here for task in group.tasks]
-    return tuple(
-        f"heads.{task.name}." for task in tasks if classes.get(task.name, []) != list(task.space.classes)
-    )
+    return tuple(f"heads.{task.name}." for task in tasks if classes.get(task.name, []) != list(task.space.classes))
 
 
 def _is_word_table(

@@ -10,7 +10,8 @@ from mtl_core.model.architecture import Architecture, NetworkParts, build_archit
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import ArchitectureSpec
 from mtl_core.testing.acceptance import accepted
-from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import Probe, add_module_checks
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.sample_network import SampleBackbone, SampleInput

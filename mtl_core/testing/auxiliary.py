@@ -11,7 +11,8 @@ from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import FoundLabels
 from mtl_core.specs import AuxiliarySpec
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import left_alone, seeded
 from mtl_core.testing.sample_words import SampleWords
 from mtl_core.testing.spec import spec_checks
@@ -49,8 +50,8 @@ def sample_data() -> AuxiliaryData:
     for name, things in THINGS.items():
         for polarity, words in (("positive", GOOD), ("negative", BAD)):
             for place, thing in enumerate(things * 2):
-                extra = " and we waited" * (place % 3)
-                texts.append(f"The {thing} was {words[place % len(words)]}{extra}")
+                very = "very " * place
+                texts.append(f"The {thing} was {very}{words[place % len(words)]}")
                 for other, column in columns.items():
                     known: Label | None = polarity if other == name else "absent"
                     column.append(None if place == 5 and other == name else known)
@@ -138,26 +139,26 @@ def _repeats(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
 
 
 def _no_leak(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
-    """Take other inputs and labels for all examples that are no training data."""
+    """Put a short, a middling and a long training example in the place of all that are no training data."""
     train = data.train.tolist()
-    others = sorted(set(range(len(data.corpus))) - set(train))
-    expect(others, "expected examples that are no training data in what was given, found none")
-    parsed = list(data.parsed)
-    labels = {name: list(column) for name, column in data.tasks.items()}
-    for row, source in zip(others, train * len(others), strict=False):
-        parsed[row] = data.parsed[source]
-        for name, column in labels.items():
-            column[row] = data.tasks[name][train[-1 - source % len(train)]]
-    inputs = [data.corpus.inputs[row] for row in range(len(data.corpus))]
-    corpus = replace(data.corpus, inputs=inputs, labels={**data.corpus.labels, **labels}, groups=())
-    changed = replace(data, corpus=corpus, tasks=labels, parsed=parsed)
-    for one, other in zip(_made(spec, data), _made(spec, changed), strict=True):
-        expect(
-            one.kind == other.kind,
-            f"expected the same kind of '{one.name}', whatever test data holds, found another",
-        )
-        if one.labels:
-            same = [one.labels[row] for row in train] == [other.labels[row] for row in train]
-            expect(
-                same, f"expected the same training labels of '{one.name}', whatever test data holds, found others"
-            )
+    expect(
+        len(train) < len(data.corpus), "expected examples that are no training data in what was given, found none"
+    )
+    first = _made(spec, data)
+    by_length = sorted(train, key=lambda row: len(data.words(row)))
+    for source in (by_length[0], by_length[len(train) // 2], by_length[-1]):
+        for one, other in zip(first, _made(spec, _repeated(data, source)), strict=True):
+            expect(one.kind == other.kind, f"expected the same kind of '{one.name}', whatever test data holds")
+            if one.labels:
+                same = [one.labels[row] for row in train] == [other.labels[row] for row in train]
+                expect(same, f"expected the same training labels of '{one.name}', whatever test data holds")
+
+
+def _repeated(data: AuxiliaryData, source: int) -> AuxiliaryData:
+    """The same data with one example in the place of all that are no training data."""
+    train = set(data.train.tolist())
+    rows = [row if row in train else source for row in range(len(data.corpus))]
+    labels = {name: [column[row] for row in rows] for name, column in data.corpus.labels.items()}
+    corpus = replace(data.corpus, inputs=[data.corpus.inputs[row] for row in rows], labels=labels, groups=())
+    tasks = {name: [column[row] for row in rows] for name, column in data.tasks.items()}
+    return replace(data, corpus=corpus, tasks=tasks, parsed=[data.parsed[row] for row in rows])

@@ -9,7 +9,8 @@ from torch import nn
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import BackboneSpec
 from mtl_core.testing.acceptance import accepted
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.modules import Probe, add_module_checks
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.samples import batched, named_shapes, rows_of

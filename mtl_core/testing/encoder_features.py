@@ -3,8 +3,8 @@
 import torch
 
 from mtl_core.model.features import FeatureShape
-from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.encoding import Encoding
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import check_gradients
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.tensors import expect_finite, expect_rows, expect_tensor, shown

@@ -2,8 +2,8 @@
 
 import torch
 
-from mtl_core.testing.checks import expect
 from mtl_core.testing.encoding import Encoding
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.tensors import expect_tensor
 

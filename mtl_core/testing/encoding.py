@@ -10,7 +10,7 @@ from torch import nn
 from mtl_core.data.encoder import Encoder
 from mtl_core.model.features import Features
 from mtl_core.specs import EncoderSpec
-from mtl_core.testing.checks import fail
+from mtl_core.testing.expectations import fail
 from mtl_core.testing.samples import rows_of
 from mtl_core.testing.tensors import shown
 

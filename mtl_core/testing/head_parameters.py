@@ -3,7 +3,7 @@
 import torch
 
 from mtl_core.model.heads import HeadGroup
-from mtl_core.testing.checks import expect, fail
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import Probe
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.samples import batched

@@ -11,7 +11,8 @@ from mtl_core.model.heads import HeadGroup, HeadOutput
 from mtl_core.model.network import build_head_group
 from mtl_core.specs import HeadSpec
 from mtl_core.testing.acceptance import accepted
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.head_parameters import parameters_are_told
 from mtl_core.testing.modules import Probe, add_module_checks
 from mtl_core.testing.randomness import seeded

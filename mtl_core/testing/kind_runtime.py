@@ -5,7 +5,8 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from mtl_core.testing.checks import expect, fail
+from mtl_core.data.label_space import MISSING
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.label_trials import MadeKind
 from mtl_core.testing.masked_loss import expect_unmoved
 from mtl_core.testing.randomness import left_alone, seeded
@@ -67,12 +68,17 @@ class KindRuntime:
             expect(outputs.grad.any(dim=1).all(), "expected a gradient in every row, found a row without")
 
     def influence(self) -> None:
-        """Leave every other row out, as a mask would."""
-        targets = self.made.targets.unsqueeze(1)
-        mask = self.made.observed(self.made.targets).unsqueeze(1) & (torch.arange(len(targets)) % 2 == 0).unsqueeze(
-            1
+        """Take every other label of a second task away."""
+        targets = torch.stack([self.made.targets, self.made.targets], dim=1)
+        there = torch.ones(len(targets), 2, dtype=torch.bool)
+        there[::2, 1] = False
+        targets[~there] = float("nan") if targets.is_floating_point() else MISSING
+        found = self.made.space.observed(targets)
+        same = found.shape == there.shape and torch.equal(found, there)
+        expect(
+            same, f"expected `observed` to find the labels {there.tolist()} of two tasks, found {found.tolist()}"
         )
-        expect_unmoved(self.kind.loss, self.kind.outputs, targets, mask, self.tolerance)
+        expect_unmoved(self.kind.loss, self.kind.outputs, targets, there, self.tolerance)
 
     def decoding(self) -> None:
         """Read random outputs, and none."""
@@ -103,9 +109,9 @@ class KindRuntime:
         """Outputs `(n, outputs)` that the loss likes best, found by following its gradient."""
         with seeded(0):
             outputs = torch.zeros(len(self.made.targets), self.kind.outputs, requires_grad=True)
-            optimizer = torch.optim.Adam([outputs], lr=0.3)
-            for step in range(200):
-                optimizer.param_groups[0]["lr"] = 0.3 * (1 - step / 200)
+            optimizer = torch.optim.Adam([outputs])
+            for step in range(300):
+                optimizer.param_groups[0]["lr"] = 1 - step / 300
                 optimizer.zero_grad()
                 self.kind.loss(outputs, self.made.targets).sum().backward()
                 optimizer.step()

@@ -5,7 +5,7 @@ import json
 import torch
 
 from mtl_core.errors import MtlError
-from mtl_core.testing.checks import expect, fail
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.label_trials import MadeKind
 from mtl_core.testing.tensors import expect_close
 

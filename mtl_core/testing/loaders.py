@@ -10,7 +10,8 @@ from mtl_core.config.paths import input_paths
 from mtl_core.data.corpus import Corpus, Label, input_key
 from mtl_core.errors import MtlError
 from mtl_core.specs import LoaderSpec
-from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks
 

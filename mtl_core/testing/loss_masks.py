@@ -7,7 +7,8 @@ import torch
 from mtl_core.data.label_space import MISSING
 from mtl_core.specs import LossMaskSpec
 from mtl_core.testing.acceptance import accepted
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.labels import VARIANTS, SampleLabels, sample_labels
 from mtl_core.testing.masked_loss import expect_unmoved
 from mtl_core.testing.randomness import left_alone

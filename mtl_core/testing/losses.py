@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from mtl_core.specs import LossSpec
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.labels import sample_labels
-from mtl_core.testing.masked_loss import expect_unmoved
 from mtl_core.testing.randomness import left_alone, seeded
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown
@@ -28,7 +28,6 @@ def loss_checks(
     checks.add(
         "better-is-lower", "Outputs that say the target cost less than outputs that deny it.", tried.direction
     )
-    checks.add("influence", "What a mask leaves out changes no loss.", tried.influence)
     return checks.without(without)
 
 
@@ -89,6 +88,3 @@ class _Tried:
             f"expected right outputs to cost less, found {cheap.mean():.4g} for right ones and {dear.mean():.4g} "
             "for wrong ones",
         )
-
-    def influence(self) -> None:
-        expect_unmoved(self.build(), self.labels.outputs, self.labels.targets, ~self.labels.left, self.tolerance)

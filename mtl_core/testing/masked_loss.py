@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from mtl_core.testing.checks import expect
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import seeded
 from mtl_core.testing.tensors import expect_close, expect_finite
 from mtl_core.training.losses import GroupLoss, TaskLosses

@@ -10,7 +10,8 @@ import torchmetrics
 from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
 from mtl_core.specs import MetricSpec
 from mtl_core.testing.acceptance import accepted
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.labels import sample_labels
 from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks

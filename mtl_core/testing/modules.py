@@ -8,7 +8,8 @@ from safetensors.torch import load, save
 from torch import nn
 
 from mtl_core.model.features import Features, FeatureShape
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import left_alone, seeded
 from mtl_core.testing.samples import batched, sample_features
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_rows

@@ -6,7 +6,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from mtl_core.testing.checks import expect
+from mtl_core.testing.expectations import RandomStateError
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put the global generators of Python and NumPy back afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 @contextmanager
@@ -19,16 +30,11 @@ def seeded(seed: int) -> Iterator[None]:
 
     from mtl_core.seeding import isolated_torch_randomness
 
-    python, numpy = random.getstate(), np.random.get_state()
-    with isolated_torch_randomness():
+    with isolated_torch_randomness(), generators_kept():
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
+        yield
 
 
 @contextmanager
@@ -37,16 +43,19 @@ def left_alone(torch_too: bool = True) -> Iterator[None]:
 
     Args:
         torch_too: Whether torch's generator is watched as well as those of Python and NumPy.
+
+    Raises:
+        RandomStateError: If one is changed.
     """
     before = _states(torch_too)
     yield
     after = _states(torch_too)
     for name, state in before.items():
-        expect(
-            state == after[name],
-            f"expected the global random state of {name} to be left as it was, found it changed; "
-            "draw from a generator of your own, seeded with what is handed in",
-        )
+        if state != after[name]:
+            raise RandomStateError(
+                f"expected the global random state of {name} to be left as it was, found it changed; "
+                "draw from a generator of your own, seeded with what is handed in"
+            )
 
 
 def _states(torch_too: bool) -> dict[str, object]:

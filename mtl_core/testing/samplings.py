@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.specs import SamplingSpec
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from mtl_core.specs import ClassWeightsSpec, OptimizerSpec, ScheduleSpec
-from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.randomness import left_alone, seeded
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_finite, shown

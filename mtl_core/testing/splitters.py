@@ -9,7 +9,8 @@ from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.splitting import SplitUnits, split_corpus
 from mtl_core.errors import MtlError
 from mtl_core.specs import SplitterSpec
-from mtl_core.testing.checks import Checks, expect
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect
 from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks
 

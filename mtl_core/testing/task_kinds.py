@@ -48,7 +48,7 @@ def _add_runtime(checks: Checks, kind: KindRuntime, name: str) -> None:
     )
     checks.add("no-counts", "It can be built without a single training label.", kind.no_counts, name)
     checks.add("loss-rows", "It gives a loss a row, of that row alone, with a finite gradient.", kind.rows, name)
-    checks.add("influence", "What is not labelled changes no loss, and gets no gradient.", kind.influence, name)
+    checks.add("influence", "A missing label changes no loss, and gets no gradient.", kind.influence, name)
     checks.add(
         "decoding", "It reads every output as a label of its space, and tells probabilities.", kind.decoding, name
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from mtl_core.testing.checks import expect, fail
+from mtl_core.testing.expectations import expect, fail
 
 
 def shown(value: object) -> str:
@@ -41,6 +41,7 @@ def expect_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float, 
     if found.dtype == torch.bool or not found.is_floating_point():
         expect(torch.equal(found, expected), f"{what}: expected {expected.tolist()}, found {found.tolist()}")
         return
+    found, expected = found.detach(), expected.detach()
     gap = (found - expected).abs()
     bad = ~((gap <= tolerance * expected.abs().clamp_min(1)) | (found == expected))
     if bad.any():

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load, save
 
 from mtl_core.specs import WeightingSpec
-from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.checks import Checks
+from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.randomness import left_alone, seeded
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown

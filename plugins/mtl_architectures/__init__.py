@@ -4,8 +4,7 @@ from pathlib import Path
 
 from mtl_architectures.cross_stitch import CrossStitch
 from mtl_architectures.mmoe import MMoE
-from mtl_core import hookimpl
-from mtl_core.specs import ArchitectureSpec
+from mtl_core import ArchitectureSpec, hookimpl
 
 
 @hookimpl

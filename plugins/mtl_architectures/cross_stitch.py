@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core.specs import ArchitectureSpec
+from mtl_core import ArchitectureSpec
 
 if TYPE_CHECKING:
     from mtl_core.model.architecture import Architecture, NetworkParts

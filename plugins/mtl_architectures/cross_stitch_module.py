@@ -99,7 +99,7 @@ class StitchedColumns(Architecture):
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """How the task mixes the last layer. Its column is everybody's: the others read it, too."""
-        return [self.units[-1].rows[task]]  # type: ignore[union-attr, index]
+        return [self.units[-1].get_parameter(f"rows.{task}")]
 
 
 def _column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleList:

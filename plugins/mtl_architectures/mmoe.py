@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from mtl_core.specs import ArchitectureSpec
+from mtl_core import ArchitectureSpec
 
 if TYPE_CHECKING:
     from mtl_core.model.architecture import Architecture, NetworkParts

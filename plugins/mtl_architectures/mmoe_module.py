@@ -59,8 +59,8 @@ class MixedExperts(Architecture):
         gates = [gate for gate, on in zip(self.gates.values(), active, strict=True) if on]
         weights = torch.cat([gate.weight for gate in gates])  # type: ignore[misc]
         biases = torch.cat([gate.bias for gate in gates])  # type: ignore[misc]
-        scores = F.linear(features.pooled(), weights, biases)
-        return scores.unflatten(1, (len(gates), -1)).softmax(dim=2).transpose(0, 1)
+        scores = F.linear(features.pooled(), weights, biases).view(-1, len(gates), len(self.experts))
+        return scores.softmax(dim=2).transpose(0, 1)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """The task's gate."""

@@ -7,9 +7,8 @@ from collections import Counter
 def log_odds(first: Counter[str], second: Counter[str], prior: Counter[str]) -> dict[str, float]:
     """Compare how often words stand in two collections of texts, less surely the rarer they are.
 
-    The log-odds ratio with an informative Dirichlet prior, as a z-score (Monroe, Colaresi and Quinn, 2008,
-    equations 16 to 22): counts are shrunk towards those of the prior, and the difference is divided by its standard
-    deviation.
+    The log-odds ratio with an informative Dirichlet prior, as a z-score (Monroe, Colaresi and Quinn, 2008): counts
+    are shrunk towards those of the prior, and the difference is divided by its standard deviation.
 
     Args:
         first: Word to its count in the first collection.

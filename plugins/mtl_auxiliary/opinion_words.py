@@ -69,7 +69,8 @@ class OpinionWords(AuxiliarySpec):
                     f"no training input holds one of the {len(chosen)} {side} words ({listed(words, 5)})"
                 )
             labels = ["yes" if hold else "no" for hold in held]
-            tasks.append(AuxiliaryTask(f"{self.task_name}.{side}", kind, self.head, labels))
+            note = f"{len(words)} {side} words: {listed(words, 10)}"
+            tasks.append(AuxiliaryTask(f"{self.task_name}.{side}", kind, self.head, labels, [note]))
         return tasks
 
     def chosen_words(self, data: AuxiliaryData) -> tuple[list[str], list[str]]:

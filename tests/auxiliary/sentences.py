@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import spacy
@@ -73,24 +75,22 @@ def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUM
     return path
 
 
-def write_tagger(folder: Path) -> Path:
-    """Save a spaCy pipeline that tags the words of `TAGS`: coarse ones, and fine ones in small letters."""
-    path = folder / "pipeline"
-    if not path.exists():
-        nlp = spacy.blank("en")
-        ruler = nlp.add_pipe("attribute_ruler")
-        for tag, words in TAGS.items():
-            ruler.add([[{"LOWER": word}] for word in words], {"POS": tag, "TAG": tag.lower()})  # type: ignore[attr-defined]
-        nlp.to_disk(path)
-    return path
+@cache
+def _tagger() -> TemporaryDirectory[str]:
+    """A saved spaCy pipeline that tags the words of `TAGS`: coarse tags, and fine ones in small letters."""
+    folder = TemporaryDirectory()
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("attribute_ruler")
+    for tag, words in TAGS.items():
+        ruler.add([[{"LOWER": word}] for word in words], {"POS": tag, "TAG": tag.lower()})  # type: ignore[attr-defined]
+    nlp.to_disk(folder.name)
+    return folder
 
 
-def block(name: str, folder: Path, **keys: Any) -> dict[str, Any]:
+def block(name: str, **keys: Any) -> dict[str, Any]:
     """The block of a type, with what it needs."""
     found = {"type": name, **TYPES[name], **keys}
-    if "pipeline" in found:
-        found["pipeline"] = str(write_tagger(folder))
-    return found
+    return {**found, "pipeline": _tagger().name} if "pipeline" in found else found
 
 
 def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> Path:

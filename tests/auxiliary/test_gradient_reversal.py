@@ -116,8 +116,8 @@ def body_gradient(folder: Path, auxiliary: list[dict[str, Any]]) -> list[torch.T
 
 def test_in_a_network_the_shared_part_gets_what_the_inverse_task_would_give_turned_round(tmp_path: Path) -> None:
     alone = body_gradient(tmp_path, [])
-    with_it = body_gradient(tmp_path, [block("inverse", tmp_path, weight=0.5)])
-    against = body_gradient(tmp_path, [block("adversarial", tmp_path, weight=0.5, strength=3.0)])
+    with_it = body_gradient(tmp_path, [block("inverse", weight=0.5)])
+    against = body_gradient(tmp_path, [block("adversarial", weight=0.5, strength=3.0)])
     assert len(alone) > 4
     for main, helped, hindered in zip(alone, with_it, against, strict=True):
         assert not torch.allclose(main, helped)

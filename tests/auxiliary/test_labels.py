@@ -34,7 +34,7 @@ def auxiliary_data(found: Prepared) -> AuxiliaryData:
 
 
 def test_word_frequency_is_the_logarithm_of_one_and_the_training_count(tmp_path: Path) -> None:
-    found = labels(tmp_path, block("word-frequency", tmp_path))["word-frequency"]
+    found = labels(tmp_path, block("word-frequency"))["word-frequency"]
     assert found[0] == log1p(3, 3, 2)
     assert found[3] == log1p(3, 3, 3, 1, 1)
     assert found[5] == log1p(0, 3, 0)  # "new" and "tea" stand in validation and test data only
@@ -44,8 +44,7 @@ def test_word_frequency_is_the_logarithm_of_one_and_the_training_count(tmp_path:
 def test_a_tag_a_word_and_none_that_training_has_not(tmp_path: Path) -> None:
     write_rows(tmp_path, [*[row for row in ROWS if row[1] != "the game"], ("test", "the soup oddly", "", "")])
     coarse, fine = (
-        labels(tmp_path, block("part-of-speech", tmp_path, tags=tags))["part-of-speech"]
-        for tags in ("coarse", "fine")
+        labels(tmp_path, block("part-of-speech", tags=tags))["part-of-speech"] for tags in ("coarse", "fine")
     )
     assert coarse[0] == ["ADJ", "ADJ", "NOUN"]
     assert coarse[3] == ["ADJ", "ADJ", "NOUN", "ADV", "PUNCT"]
@@ -55,7 +54,7 @@ def test_a_tag_a_word_and_none_that_training_has_not(tmp_path: Path) -> None:
 
 def test_tags_belong_to_the_words_that_the_network_reads(tmp_path: Path) -> None:
     encoder = {"type": "spacy", "dimensions": 4, "drop": ["stop-words", "punctuation"], "max_tokens": 3}
-    found = prepared(tmp_path, block("part-of-speech", tmp_path), encoder=encoder)
+    found = prepared(tmp_path, block("part-of-speech"), encoder=encoder)
     [group] = [group for group in found.groups if group.auxiliary]
     batch = found.examples.batch(np.array([3, 4]), torch.device("cpu"))
     classes = list(group.tasks[0].space.classes)
@@ -71,16 +70,16 @@ def test_a_long_input_is_tagged_to_its_end(tmp_path: Path) -> None:
     text = "good soup " * 4000
     write_rows(tmp_path, [*ROWS, ("train", text, "positive", "food")])
     encoder = {"type": "embedding", "dimensions": 2, "max_tokens": 10}
-    found = labels(tmp_path, block("part-of-speech", tmp_path), encoder=encoder)["part-of-speech"]
+    found = labels(tmp_path, block("part-of-speech"), encoder=encoder)["part-of-speech"]
     assert found[-1] == ["ADJ", "NOUN"] * 4000
     assert found[0] == ["ADJ", "ADJ", "NOUN"]
 
 
 def test_sentence_length_in_bins_of_the_training_lengths(tmp_path: Path) -> None:
     # training lengths are 3, 2, 3, 5, 2; the middle one is 3
-    found = labels(tmp_path, block("sentence-length", tmp_path))["sentence-length"]
+    found = labels(tmp_path, block("sentence-length"))["sentence-length"]
     assert found == ["up to 3"] * 3 + ["4 or more"] + ["up to 3"] * 4
-    three = block("sentence-length", tmp_path, bins=3)
+    three = block("sentence-length", bins=3)
     assert labels(tmp_path, three)["sentence-length"][:5] == ["3", "up to 2", "3", "4 or more", "up to 2"]
     for ordered, kind in ((True, "ordinal"), (False, "classification")):
         one = prepared(tmp_path, {**three, "ordered": ordered}).tasks[-1]
@@ -134,7 +133,7 @@ def test_log_odds_turn_round_with_the_sides_and_a_surer_word_has_more(
 
 
 def test_opinion_words_are_chosen_by_the_labels_of_training_examples(tmp_path: Path) -> None:
-    rule = block("opinion-words", tmp_path)
+    rule = block("opinion-words")
     found = prepared(tmp_path, rule)
     spec = config(tmp_path, [rule]).auxiliary[0]
     positive, negative = spec.chosen_words(auxiliary_data(found))  # type: ignore[attr-defined]
@@ -149,7 +148,7 @@ def test_opinion_words_are_chosen_by_the_labels_of_training_examples(tmp_path: P
 
 def test_words_that_are_rare_or_everywhere_are_not_chosen(tmp_path: Path) -> None:
     def chosen(**keys: object) -> list[list[str]]:
-        rule = block("opinion-words", tmp_path, **keys)
+        rule = block("opinion-words", **keys)
         spec = config(tmp_path, [rule]).auxiliary[0]
         return list(spec.chosen_words(auxiliary_data(prepared(tmp_path, rule))))  # type: ignore[attr-defined]
 
@@ -165,10 +164,15 @@ def test_words_that_are_rare_or_everywhere_are_not_chosen(tmp_path: Path) -> Non
 def test_an_example_with_labels_of_both_sides_chooses_no_words(tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["food", "sport", "travel", "music"]}
     both = [{**MOOD, "name": "first", "label": "mood"}, {**MOOD, "name": "second", "label": "topic", "kind": kind}]
-    rule = block("opinion-words", tmp_path, negative=["negative", "sport"], count=1)
-    # "good game tonight" is positive and of sport; the other positive one alone chooses, the first by the alphabet
+    rule = block("opinion-words", negative=["negative", "sport"], count=1)
     found = labels(tmp_path, rule, tasks=both)["opinion-words.positive"]
     assert found == ["yes", "no", "yes", "no", "no", "yes", "no", "no"]
+    # "good game tonight" is positive and of sport, and so speaks for neither; for mood alone, it does
+    for over, chooses in (("first", True), (None, False)):
+        wide = {**rule, "count": 9, "min_score": 0.4, "over": over and [over]}
+        spec = config(tmp_path, [wide], tasks=both).auxiliary[0]
+        positive, _ = spec.chosen_words(auxiliary_data(prepared(tmp_path, wide, tasks=both)))  # type: ignore[attr-defined]
+        assert ("tonight" in positive) == chooses
     rest = {**rule, "over": ["first"], "negative": ["negative"]}
     assert labels(tmp_path, rest, tasks=both) == labels(tmp_path, {**rest, "over": None}, tasks=[MOOD])
 
@@ -182,7 +186,7 @@ def test_words_can_be_given(tmp_path: Path) -> None:
         "words.positive": ["no", "no", "yes", "yes", "yes", "no", "yes", "no"],
         "words.negative": ["yes", "yes", "no", "no", "no", "no", "no", "no"],
     }
-    half = block("opinion-words", tmp_path, positive_words="up.txt", count=1)
+    half = block("opinion-words", positive_words="up.txt", count=1)
     mixed = labels(tmp_path, half)
     assert mixed["opinion-words.positive"] == found["words.positive"]
     assert mixed["opinion-words.negative"] == ["no", "yes", "no", "yes", "no", "no", "yes", "yes"]
@@ -228,7 +232,7 @@ def test_a_list_of_labels_that_is_empty_has_nothing_to_say(tmp_path: Path) -> No
 
 def test_another_column_is_learned_and_its_new_labels_elsewhere_are_missing(tmp_path: Path) -> None:
     for name in ("adversarial", "inverse"):
-        found = prepared(tmp_path, block(name, tmp_path))
+        found = prepared(tmp_path, block(name))
         task = found.tasks[-1]
         assert list(found.labels[name]) == ["food", "food", "sport", "sport", "sport", None, "sport", None]
         assert list(task.space.classes) == ["food", "sport"]  # not "travel", which validation data has
@@ -287,7 +291,7 @@ def test_an_inverse_task_can_be_of_any_kind(tmp_path: Path) -> None:
 
 def test_what_is_predicted_of_the_whole_input_is_the_input(tmp_path: Path) -> None:
     names = ("masked-tokens", "bag-of-words", "reconstruction")
-    found = prepared(tmp_path, *[block(name, tmp_path, top=3) for name in names])
+    found = prepared(tmp_path, *[block(name, top=3) for name in names])
     assert [task.declared.kind.type for task in found.tasks[1:]] == list(names)
     for task in found.tasks[1:]:
         assert list(task.space.classes) == ["bad", "game", "good"]  # three each; in the order of the alphabet
@@ -305,7 +309,7 @@ def test_what_is_predicted_of_the_whole_input_is_the_input(tmp_path: Path) -> No
 
 def test_masked_tokens_hides_the_stated_share(tmp_path: Path) -> None:
     for share in (0.15, 0.5):
-        found = prepared(tmp_path, block("masked-tokens", tmp_path, share=share))
+        found = prepared(tmp_path, block("masked-tokens", share=share))
         assert found.groups[-1].tasks[0].kind.hides == share
 
 
@@ -318,7 +322,7 @@ def test_encoders_without_words_are_refused(tmp_path: Path) -> None:
     for name in ("word-frequency", "part-of-speech", "sentence-length", "opinion-words", "masked-tokens",
                  "bag-of-words", "reconstruction", "adversarial", "inverse", "mentioned"):  # fmt: skip
         try:
-            works.append(list(labels(tmp_path, block(name, tmp_path), **blocks)))
+            works.append(list(labels(tmp_path, block(name), **blocks)))
         except MtlError as error:
             assert f"auxiliary.0 ('{name}')" in str(error)  # noqa: PT017
             assert "it needs an encoder of texts" in str(error)  # noqa: PT017

@@ -146,7 +146,7 @@ def test_texts_that_are_equally_long_have_no_bins(tmp_path: Path) -> None:
     write_rows(tmp_path, [("train", text, "positive", "x") for text in ("a b", "c d", "e f")])
     kind = {"type": "classification", "classes": ["positive", "negative"]}
     with pytest.raises(MtlError, match=r"all training inputs are equally long \(2 words\)"):
-        prepared(tmp_path, block("sentence-length", tmp_path), tasks=[{**MOOD, "kind": kind}])
+        prepared(tmp_path, block("sentence-length"), tasks=[{**MOOD, "kind": kind}])
 
 
 def test_examples_that_always_lack_a_label_do_not_say_what_is_mentioned(tmp_path: Path) -> None:
@@ -158,33 +158,33 @@ def test_examples_that_always_lack_a_label_do_not_say_what_is_mentioned(tmp_path
     with pytest.raises(
         MtlError, match=r"lacks a label of one of the tasks \(mood, topic\).*`over: .*missing: absent"
     ):
-        prepared(tmp_path, block("mentioned", tmp_path, missing="unknown"), tasks=tasks)
+        prepared(tmp_path, block("mentioned", missing="unknown"), tasks=tasks)
 
 
 def test_a_column_that_training_data_has_no_label_in(tmp_path: Path) -> None:
     write_rows(tmp_path, [(part, text, mood, topic if part == "test" else "") for part, text, mood, topic in ROWS])
     with pytest.raises(MtlError, match=r"\('inverse'\): no training example has a label in the column 'topic'"):
-        prepared(tmp_path, block("inverse", tmp_path))
+        prepared(tmp_path, block("inverse"))
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path: Path, mtl: Any) -> None:
-    twice = [block("inverse", tmp_path), block("inverse", tmp_path)]
+    twice = [block("inverse"), block("inverse")]
     done = mtl("validate", experiment(tmp_path, twice))
     assert done.returncode == 2
     assert "two auxiliary tasks are called 'inverse'" in done.stderr
     with pytest.raises(MtlError, match="auxiliary: 'mood' is the name of another task too"):
-        prepared(tmp_path, {**block("inverse", tmp_path), "name": "mood"})
+        prepared(tmp_path, {**block("inverse"), "name": "mood"})
 
 
 def test_a_head_that_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         MtlError, match=r"task 'word-frequency': .*has a label for each token, but its head 'linear'"
     ):
-        prepared(tmp_path, block("word-frequency", tmp_path, head="linear"))
+        prepared(tmp_path, block("word-frequency", head="linear"))
 
 
 def test_labels_of_words_need_features_of_words(tmp_path: Path, mtl: Any) -> None:
-    path = experiment(tmp_path, [block("word-frequency", tmp_path)], backbone={"type": "lstm", "hidden_dim": 4})
+    path = experiment(tmp_path, [block("word-frequency")], backbone={"type": "lstm", "hidden_dim": 4})
     done = mtl("run", path, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "the head 'token-linear' gives an output a token, but the backbone gives one vector" in done.stderr

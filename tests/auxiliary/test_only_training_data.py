@@ -10,10 +10,10 @@ from mtl_core.data.corpus import Label
 
 OTHER: list[Row] = [
     ("validation", "soup soup soup soup game game good and a long long long text .", "negative", "food"),
-    ("validation", "bad bad bad bad", "positive", "food"),
-    ("validation", "horrible horrible horrible", "negative", "sport"),
-    ("test", "good", "negative", "sport"),
-    ("test", "bad tonight tonight tonight tonight", "positive", "zoo"),
+    ("validation", "bad bad bad bad bad bad bad", "positive", "food"),
+    ("validation", "horrible horrible horrible horrible horrible the horrible", "negative", "sport"),
+    ("test", "good good good good game game", "negative", "sport"),
+    ("test", "bad tonight tonight tonight tonight tonight", "positive", "zoo"),
 ]
 
 
@@ -21,7 +21,7 @@ def learned(folder: Path, rows: list[Row], name: str, **keys: Any) -> tuple[list
     """What a type makes of the training examples, and what it remembers: its label spaces and counts."""
     folder.mkdir()
     write_rows(folder, rows)
-    found = prepared(folder, block(name, folder, **keys))
+    found = prepared(folder, block(name, **keys))
     tasks = [task for task in found.tasks if task.auxiliary]
     train = found.split.train.tolist()
     columns = [[column[row] for row in train] for task in tasks if len(column := found.labels.get(task.name, ()))]

@@ -59,10 +59,10 @@ def test_it_works_with_the_parts_of_other_plugins(tmp_path: Path) -> None:
     pytest.importorskip("absa_plugin")
     write_rows(tmp_path, many_rows())
     blocks = [
-        block("opinion-words", tmp_path, head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
-        block("adversarial", tmp_path, head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
-        block("word-frequency", tmp_path),
-        block("masked-tokens", tmp_path),
+        block("opinion-words", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
+        block("adversarial", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
+        block("word-frequency"),
+        block("masked-tokens"),
     ]
     parts: dict[str, Any] = {
         "encoder": {"type": "spacy", "dimensions": 5, "drop": ["punctuation"]},

@@ -46,14 +46,14 @@ def without(place: Path) -> Path:
 @pytest.fixture(scope="module")
 def kept(place: Path) -> Path:
     """A run with one auxiliary task of every type, all of them kept."""
-    run_experiment(config(place, [block(name, place, keep=True, weight=0.1) for name in ALL]), place / "kept")
+    run_experiment(config(place, [block(name, keep=True, weight=0.1) for name in ALL]), place / "kept")
     return place / "kept"
 
 
 @pytest.fixture(scope="module")
 def dropped(place: Path) -> Path:
     """The same run, none of them kept."""
-    run_experiment(config(place, [block(name, place, weight=0.1) for name in ALL]), place / "dropped")
+    run_experiment(config(place, [block(name, weight=0.1) for name in ALL]), place / "dropped")
     return place / "dropped"
 
 
@@ -85,8 +85,8 @@ def losses_of(
 
 
 def test_a_schedule_moves_the_weight_and_at_nothing_nothing_is_computed(place: Path) -> None:
-    annealed = block("masked-tokens", place, weight=0.5, schedule={"type": "linear"})
-    rising = block("sentence-length", place, weight=2.0, schedule={"type": "constant", "warm_up": 0.5})
+    annealed = block("masked-tokens", weight=0.5, schedule={"type": "linear"})
+    rising = block("sentence-length", weight=2.0, schedule={"type": "constant", "warm_up": 0.5})
     found, network, objective = made(config(place, [annealed, rising]))
     for step, masked, length in ((0, 1.0, 0.02), (50, 0.5, 1.0), (75, 0.25, 1.0)):
         objective.at(step, 100)
@@ -103,7 +103,7 @@ def test_a_schedule_moves_the_weight_and_at_nothing_nothing_is_computed(place: P
 def test_a_task_that_is_annealed_to_nothing_is_not_moved_any_more(place: Path) -> None:
     from accelerate import Accelerator
 
-    found, network, objective = made(config(place, [block("bag-of-words", place, schedule={"type": "cosine"})]))
+    found, network, objective = made(config(place, [block("bag-of-words", schedule={"type": "cosine"})]))
     accelerator = Accelerator()
     optimizer = accelerator.prepare(torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.5))
     own = network.head_groups()[1]
@@ -122,8 +122,8 @@ def test_a_task_that_is_annealed_to_nothing_is_not_moved_any_more(place: Path) -
 
 @pytest.mark.parametrize("name", TYPES)
 def test_at_weight_0_the_run_is_the_one_without_it(place: Path, without: Path, name: str, tmp_path: Path) -> None:
-    run_experiment(config(place, [block(name, place, weight=0.0)]), tmp_path / "none")
-    run_experiment(config(place, [block(name, place, weight=0.5)]), tmp_path / "some")
+    run_experiment(config(place, [block(name, weight=0.0)]), tmp_path / "none")
+    run_experiment(config(place, [block(name, weight=0.5)]), tmp_path / "some")
     for file in ("model.safetensors", "predictions.jsonl"):
         assert (tmp_path / "none" / file).read_bytes() == (without / file).read_bytes()
     assert (tmp_path / "some" / "model.safetensors").read_bytes() != (without / "model.safetensors").read_bytes()
@@ -167,7 +167,7 @@ def test_no_auxiliary_task_chooses_an_epoch(place: Path, without: Path, dropped:
     }
     training = {"epochs": 1, "select": {"over": "sentence-length"}}
     with pytest.raises(MtlError, match=r"training\.select\.over: unknown 'sentence-length'.*known: .*mood"):
-        run_experiment(config(place, [block("sentence-length", place)], training=training), place / "never")
+        run_experiment(config(place, [block("sentence-length")], training=training), place / "never")
 
 
 def test_auxiliary_heads_are_not_saved_unless_they_are_kept(without: Path, dropped: Path, kept: Path) -> None:
@@ -223,7 +223,7 @@ def test_evaluating_a_run_with_kept_tasks_scores_the_main_ones(place: Path, kept
 
 
 def test_hiding_words_changes_nothing_for_other_tasks(place: Path) -> None:
-    loaded = config(place, [block("bag-of-words", place), block("masked-tokens", place, share=0.5)])
+    loaded = config(place, [block("bag-of-words"), block("masked-tokens", share=0.5)])
     found, network, _ = made(loaded)
     rows = found.split.validation
     both, others = (
@@ -242,7 +242,7 @@ def test_hiding_words_changes_nothing_for_other_tasks(place: Path) -> None:
 
 
 def test_other_words_are_hidden_in_every_step_but_the_same_ones_in_scoring(place: Path) -> None:
-    found, _, _ = made(config(place, [block("masked-tokens", place, share=0.3)]))
+    found, _, _ = made(config(place, [block("masked-tokens", share=0.3)]))
     rows = np.arange(6)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -289,9 +289,9 @@ def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(
     place: Path, tmp_path: Path, refit: bool
 ) -> None:
     blocks = [
-        block("masked-tokens", place, weight=0.3, schedule={"type": "linear"}, keep=True),
-        block("adversarial", place, weight=0.2, schedule={"type": "constant", "warm_up": 0.5}),
-        block("opinion-words", place, weight=0.2),
+        block("masked-tokens", weight=0.3, schedule={"type": "linear"}, keep=True),
+        block("adversarial", weight=0.2, schedule={"type": "constant", "warm_up": 0.5}),
+        block("opinion-words", weight=0.2),
     ]
     training = {"epochs": 2, "batch_size": 8, "checkpoint_steps": 1, "refit": refit}
     loaded = config(place, blocks, training=training)

@@ -35,7 +35,7 @@ scalars = st.one_of(
 anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3).map(tuple) | st.lists(inner, max_size=3))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(name=st.sampled_from(sorted(SPACES)), labels=st.lists(anything, min_size=1, max_size=4))
 def test_anything_is_encoded_or_refused_with_its_place(name: str, labels: list[Any]) -> None:
     space = SPACES[name]

@@ -162,6 +162,8 @@ class Sentences(LoaderSpec):
     test_rows: NonNegativeInt = 40
     columns: list[str] | None = None
     """The label columns; all if left out."""
+    weighted: bool = False
+    """Whether labels have weights, some of them 0."""
     seed: NonNegativeInt = 0
 
     def load(self) -> Corpus:
@@ -174,6 +176,9 @@ class Sentences(LoaderSpec):
             inputs=texts,
             labels={name: columns[name] for name in self.columns or COLUMNS},
             parts=["train"] * self.rows + ["test"] * self.test_rows,
+            weights={name: random.choice([0.0, 0.5, 1.0, 3.0], total).tolist() for name in self.columns or COLUMNS}
+            if self.weighted
+            else {},
         )
 
     def from_text(self, text: str) -> object:

@@ -69,7 +69,7 @@ class Regression(_Numbers):
 
         space = NumberSpace.learned(found.training, self.outputs > 1, self.standardise, found.origins)
         if len(space.mean) != self.outputs:
-            raise MtlError(f"labels hold {len(space.mean)} numbers, but kind.outputs says {self.outputs}")
+            raise MtlError(f"numbers in a label: found {len(space.mean)}, but kind.outputs says {self.outputs}")
         return space
 
 

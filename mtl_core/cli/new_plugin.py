@@ -1,0 +1,23 @@
+"""`mtl new-plugin`: a command that needs no torch."""
+
+from pathlib import Path
+
+import typer
+
+from mtl_core.scaffold.plugin import write_plugin
+
+
+def new_plugin_command(name: str, out: Path | None) -> None:
+    """Write a plugin, list its files, and say what to do next."""
+    target, *files = write_plugin(name, out or Path())
+    typer.echo(f"{target}: written")
+    for path in files:
+        typer.echo(f"  {path.relative_to(target)}")
+    typer.echo("next:")
+    for line in (
+        f"cd {target}",
+        'pip install -e ".[test]"',
+        f"mtl run {name} --out runs/first",
+        "pytest",
+    ):
+        typer.echo(f"  {line}")

@@ -1,0 +1,88 @@
+"""Writing a new plugin from templates."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from string import Template
+
+from mtl_core.errors import MtlError
+from mtl_core.scaffold.names import PluginNames, plugin_names
+
+TEMPLATES = Path(__file__).parent
+FILES = {
+    "README.md": "README.md.tmpl",
+    "pyproject.toml": "pyproject.toml.tmpl",
+    "{package}/__init__.py": "package.py.tmpl",
+    "{package}/pooling.py": "pooling.py.tmpl",
+    "{package}/{name}.yaml": "experiment.yaml.tmpl",
+    "{package}/sample.csv": "sample.csv.tmpl",
+    "{package}/py.typed": "",
+    "tests/test_{package}.py": "test_plugin.py.tmpl",
+}
+"""A file of the plugin, and its template; an empty name for an empty file."""
+WIDTH = 88
+"""Where ruff breaks lines by default."""
+
+
+def write_plugin(name: str, out: Path) -> list[Path]:
+    """Write a plugin that can be installed, run and tested as it stands.
+
+    Args:
+        name: Its name; the folder is called so too.
+        out: The folder to put that folder into.
+
+    Returns:
+        The files, the plugin's folder first.
+
+    Raises:
+        MtlError: If the name cannot be used, the folder exists, or it cannot be written; nothing is left behind.
+    """
+    names = plugin_names(name)
+    target = out / name
+    if target.exists() or target.is_symlink():
+        raise MtlError(f"{target}: exists already; choose another name, or another folder with --out")
+    if not out.is_dir():
+        raise MtlError(f"{out}: {'not a folder' if out.exists() else 'no such folder'}")
+    contents = {path.format(name=name, package=names.package): _filled(tmpl, names) for path, tmpl in FILES.items()}
+    try:
+        half = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out))
+    except OSError as error:
+        raise MtlError(f"{out}: cannot be written: {error.strerror}") from error
+    try:
+        for path, text in contents.items():
+            (half / path).parent.mkdir(parents=True, exist_ok=True)
+            (half / path).write_text(text, encoding="utf-8")
+        half.chmod(0o755)  # a temporary folder is for its owner's eyes only
+        half.rename(target)
+    except OSError as error:
+        raise MtlError(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        if half.exists():
+            shutil.rmtree(half)
+    return [target, *(target / path for path in contents)]
+
+
+def _filled(template: str, names: PluginNames) -> str:
+    """Put the names into a template.
+
+    A name that the template does not know is an error of ours, so `substitute` may raise a KeyError.
+    """
+    if not template:
+        return ""
+    text = (TEMPLATES / template).read_text(encoding="utf-8")
+    return Template(text).substitute(
+        name=names.name,
+        package=names.package,
+        type=names.type,
+        loader_type=_type_line(names.type),
+        head_type=_type_line(f"{names.type}-max-pooling"),
+        metric_type=_type_line(f"{names.type}-top-two"),
+    )
+
+
+def _type_line(type_name: str) -> str:
+    """The line that gives a spec its type name, broken as ruff breaks it."""
+    line = f'type: Literal["{type_name}"] = "{type_name}"'
+    if len(line) + 4 <= WIDTH:
+        return line
+    return f'type: Literal["{type_name}"] = (\n        "{type_name}"\n    )'

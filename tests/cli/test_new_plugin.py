@@ -1,0 +1,231 @@
+"""`mtl new-plugin` writes a plugin that can be installed, run, tested and shown at once, or nothing at all."""
+
+import ast
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "README.md",
+    "pyproject.toml",
+    "door_bells/__init__.py",
+    "door_bells/pooling.py",
+    "door_bells/door-bells.yaml",
+    "door_bells/sample.csv",
+    "door_bells/py.typed",
+    "tests/test_door_bells.py",
+}
+Mtl = Callable[..., CompletedProcess[str]]
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plugin, written by the command itself."""
+    from mtl_core.cli.app import main
+
+    out = tmp_path_factory.mktemp("plugins")
+    with pytest.raises(SystemExit) as stop:
+        main(["new-plugin", "door-bells", "--out", str(out)])
+    assert not stop.value.code
+    return out / "door-bells"
+
+
+@pytest.fixture(scope="module")
+def run(plugin: Path) -> Run:
+    """Runs Python in an environment of its own, in which pip has installed the plugin."""
+    folder = plugin.parent / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    # What is installed beside these tests is seen from there too; what pip installs there is not seen here.
+    (site / "outside.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+    def in_there(*words: object) -> str:
+        done = subprocess.run(
+            [str(python), *map(str, words)],
+            cwd=plugin,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    in_there("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    return in_there
+
+
+def _mtl(run: Run, *words: object) -> str:
+    return run("-c", "from mtl_core.cli.app import main; main()", *words)
+
+
+def test_all_files_are_there(plugin: Path) -> None:
+    found = {path.relative_to(plugin).as_posix() for path in plugin.rglob("*") if path.is_file()}
+    assert found >= FILES
+    for path in FILES:
+        assert "$" not in (plugin / path).read_text(encoding="utf-8"), path
+
+
+def test_installed_it_is_shown_valid_and_runs(plugin: Path, run: Run) -> None:
+    shown = _mtl(run, "plugins")
+    assert "door-bells: entry point 'door-bells = door_bells' of door-bells" in shown
+    for type_name in ("door-bells", "door-bells-max-pooling", "door-bells-top-two"):
+        assert f" {type_name} " in shown
+    assert "NOT USABLE" not in shown
+    assert "tasks: urgency" in _mtl(run, "validate", "door-bells")
+    said = _mtl(run, "run", "door-bells", "--out", "runs/first", "--set", "training.epochs=2")
+    assert "urgency" in said
+    assert "run directory: " in said
+    answer = _mtl(run, "predict", "runs/first", "Water is pouring through the ceiling!")
+    assert "urgency" in answer
+
+
+def test_its_own_tests_pass(run: Run) -> None:
+    said = run("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert " passed" in said
+    assert int(said.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) > 40
+    assert "skipped" not in said
+
+
+def test_the_task_takes_forty_lines_at_most(plugin: Path) -> None:
+    """Its loader, head and metric, and what the experiment says of data and tasks; blank lines do not count."""
+    lines = 0
+    for path in (plugin / "door_bells").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef):
+                segment = ast.get_source_segment(source, node) or ""
+                lines += sum(bool(line.strip()) for line in segment.splitlines())
+    experiment = (plugin / "door_bells" / "door-bells.yaml").read_text(encoding="utf-8")
+    inside = False
+    for line in experiment.splitlines():
+        inside = line.startswith(("data:", "tasks:")) or (inside and line.startswith(" "))
+        lines += inside
+    assert 30 < lines <= 40
+
+
+def test_the_sample_has_enough_of_every_class(plugin: Path) -> None:
+    rows = (plugin / "door_bells" / "sample.csv").read_text(encoding="utf-8").splitlines()[1:]
+    labels = [row.rsplit(",", 1)[1] for row in rows]
+    assert len(set(rows)) == len(rows)
+    assert all(labels.count(name) >= 15 for name in ("now", "soon", "whenever"))
+    assert "" in labels
+
+
+@pytest.mark.parametrize("name", ["door-bells", "Door_Bells", "bells-" * 6 + "bell"])
+def test_what_it_writes_passes_the_usual_tools(name: str, tmp_path: Path, mtl: Mtl) -> None:
+    assert mtl("new-plugin", name, "--out", tmp_path).returncode == 0
+    folder = tmp_path / name
+    for words in (["format", "--check"], ["check"]):
+        done = _tool("ruff", *words, "--isolated", "--no-cache", ".", cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert yaml.safe_load(next(folder.rglob("*.yaml")).read_text(encoding="utf-8"))["name"] == name
+
+
+def test_what_it_writes_is_typed(plugin: Path) -> None:
+    options = ["--strict", "--config-file=", "--follow-imports=silent", "--cache-dir", str(ROOT / ".mypy_cache")]
+    done = _tool("mypy", *options, "door_bells", "tests", cwd=plugin)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _tool(name: str, *words: str, cwd: Path) -> CompletedProcess[str]:
+    pytest.importorskip(name, reason=f"{name} is not installed (extra `lint`)")
+    environment = {**os.environ, "MYPYPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+    return subprocess.run(
+        [sys.executable, "-m", name, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("9 lives!", "did you mean 'lives'?"),
+        ("door bells", "did you mean 'door-bells'?"),
+        ("-x", "did you mean 'x'?"),
+        ("été", "a letter first"),
+        ("x" * 41, f"did you mean '{'x' * 40}'?"),
+        ("class", "'class' is a word of Python's own; 'mtl-class' would be free"),
+        ("json", "a Python module 'json' is there already; 'mtl-json' would be free"),
+        ("absa-plugin", "a Python module 'absa_plugin' is there already"),
+        ("text", "a plugin of that name is installed (entry point 'text = mtl_text' of mtl-core); 'my-text'"),
+        ("scikit-learn", "a distribution 'scikit-learn' is installed"),
+        ("topic-sentiment", "an experiment 'topic-sentiment' is packaged by another plugin"),
+        ("table", "there is a loader 'table' already"),
+    ],
+)
+def test_a_name_that_cannot_be_is_answered(name: str, message: str, tmp_path: Path, mtl: Mtl) -> None:
+    done = mtl("new-plugin", "--out", tmp_path, "--", name)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten(tmp_path: Path, mtl: Mtl) -> None:
+    (tmp_path / "bells").mkdir()
+    (tmp_path / "bells" / "mine").write_text("mine")
+    done = mtl("new-plugin", "bells", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "bells: exists already; choose another name, or another folder with --out" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["bells", "mine"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "file"])
+def test_a_folder_that_is_none(kind: str, tmp_path: Path, mtl: Mtl) -> None:
+    place = tmp_path / "place"
+    if kind == "file":
+        place.touch()
+    done = mtl("new-plugin", "bells", "--out", place)
+    assert done.returncode == 2
+    assert f"{place}: {'not a folder' if kind == 'file' else 'no such folder'}" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs limits of POSIX")
+def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No file may grow beyond a kilobyte, as if the disk were full after the first small ones."""
+    script = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
+        "from mtl_core.cli.app import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script, "new-plugin", "bells", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / 'bells'}: cannot be written: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_is_written_where_one_stands_if_nothing_is_said(
+    tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = mtl("new-plugin", "bells")
+    assert done.returncode == 0
+    assert (tmp_path / "bells" / "bells" / "__init__.py").is_file()
+    assert 'pip install -e ".[test]"' in done.stdout
+
+
+def test_templates_are_packaged() -> None:
+    """A template that no pattern of `package-data` fits would be missing from an installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["*"]
+    templates = (ROOT / "mtl_core" / "scaffold").glob("*.tmpl")
+    assert all(any(fnmatch(path.name, pattern) for pattern in patterns) for path in templates)

@@ -1,0 +1,167 @@
+"""Every check of every suite is failed by a part that is wrong in its way, and by no right one."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from wrong_data import LINES, WrongAuxiliary, WrongEncoder, WrongLoader, WrongSplitter
+from wrong_labels import WrongKind, WrongLoss, WrongMask, WrongMetric
+from wrong_modules import WrongArchitecture, WrongBackbone, WrongHead
+from wrong_specs import WRONG
+from wrong_training import WrongClassWeights, WrongOptimizer, WrongSampling, WrongSchedule, WrongWeighting
+
+from mtl_core import FeatureShape, testing
+from mtl_core.builtins.backbones import MLP
+from mtl_core.builtins.heads import TokenLinear
+from mtl_core.builtins.splitters import Stratified
+from mtl_core.testing import Check, Checks, report
+from mtl_text.lstm import LSTM
+
+Suite = Callable[..., Checks]
+SUITES: dict[Suite, type[Any]] = {
+    testing.architecture_checks: WrongArchitecture,
+    testing.auxiliary_checks: WrongAuxiliary,
+    testing.backbone_checks: WrongBackbone,
+    testing.class_weights_checks: WrongClassWeights,
+    testing.encoder_checks: WrongEncoder,
+    testing.head_checks: WrongHead,
+    testing.loader_checks: WrongLoader,
+    testing.loss_checks: WrongLoss,
+    testing.loss_mask_checks: WrongMask,
+    testing.metric_checks: WrongMetric,
+    testing.optimizer_checks: WrongOptimizer,
+    testing.sampling_checks: WrongSampling,
+    testing.schedule_checks: WrongSchedule,
+    testing.splitter_checks: WrongSplitter,
+    testing.task_kind_checks: WrongKind,
+    testing.weighting_checks: WrongWeighting,
+}
+HERE = {"light-import": "this test imports torch anyway"}
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lines") / "lines.csv"
+    path.write_text(LINES, encoding="utf-8")
+    return path
+
+
+def checks_of(suite: Suite, lines: Path, wrong: str = "") -> Checks:
+    """A suite's checks of the part that it is to be tried with."""
+    given: dict[str, Any] = {"train": lines} if suite is testing.loader_checks else {}
+    return suite(SUITES[suite](wrong=wrong, **given), without=HERE)
+
+
+def names(suite: Suite, folder: Path) -> list[str]:
+    own = [check.name for check in checks_of(suite, folder)]
+    return [name for name in dict.fromkeys(own) if name not in WRONG]
+
+
+def failed(check: Check) -> str:
+    with pytest.raises(AssertionError) as caught:
+        check.run()
+    return str(caught.value)
+
+
+def complaint(check: Check) -> str:
+    try:
+        check.run()
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
+def test_a_right_part_passes(suite: Suite, lines: Path) -> None:
+    for check in checks_of(suite, lines):
+        check.run()
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
+def test_each_check_is_failed_by_the_part_that_is_wrong_in_its_way(suite: Suite, lines: Path) -> None:
+    found = names(suite, lines)
+    assert found
+    for name in found:
+        meant = [check for check in checks_of(suite, lines, wrong=name) if check.name == name]
+        assert meant, f"a part with the fault '{name}' is not checked for it"
+        messages = {check: message for check in meant if (message := complaint(check))}
+        assert messages, f"the fault '{name}' goes unnoticed by the check of that name"
+        for check, message in messages.items():
+            assert message.startswith(f"{check}: "), message
+            assert message.endswith(f"\n({check.what})"), message
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_check_of_specs_is_failed(name: str) -> None:
+    [check] = [check for check in testing.spec_checks(WRONG[name]) if check.name == name]
+    assert "expected" in failed(check) or name in {"schema", "read-again"}
+
+
+def test_the_checks_of_specs_are_all_tried() -> None:
+    assert {check.name for check in testing.spec_checks(MLP)} == set(WRONG)
+
+
+def test_what_a_part_refuses_is_left_out_with_its_words() -> None:
+    checks = testing.head_checks(TokenLinear())
+    assert not [check for check in checks if check.variant == "vectors"]
+    [left] = checks.left_out
+    assert left.name == "everything on vectors"
+    assert "gives an output a token" in left.reason
+
+
+def test_a_part_that_refuses_everything_does_not_pass() -> None:
+    checks = testing.backbone_checks(LSTM(), shapes=[FeatureShape(4, sequence=False)])
+    [check] = [check for check in checks if check.name == "accepts"]
+    assert "found all refused" in failed(check)
+
+
+def test_an_author_leaves_checks_out_by_name_and_reason() -> None:
+    checks = testing.backbone_checks(MLP(), without={"padding": "no padding here"})
+    assert "padding" not in {check.name for check in checks}
+    assert ("padding", "no padding here") in {(left.name, left.reason) for left in checks.left_out}
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [({"paddings": "none"}, "did you mean 'padding'"), ({"padding": " "}, "needs a reason")],
+)
+def test_what_is_left_out_must_exist_and_have_a_reason(without: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        testing.backbone_checks(MLP(), without=without)
+
+
+def test_the_report_tells_what_ran_what_failed_and_what_did_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(testing.backbone_checks(MLP()))
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "26 checks, 0 failed"
+    assert sum(line.startswith("ok        mlp-") for line in said) == 26
+    assert "left out  padding-vectors: there is no padding where an example is one vector" in said
+    assert not report(testing.backbone_checks(WrongBackbone(wrong="evaluation"), without=HERE))
+    said = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAILED    wrong-backbone-evaluation-tokens: expected") for line in said)
+
+
+def test_a_check_of_nothing_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not report([])
+
+
+def test_checks_leave_random_state_as_they_found_it() -> None:
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    for checks in (testing.head_checks(TokenLinear(dropout=0.5)), testing.splitter_checks(Stratified())):
+        for check in checks:
+            check.run()
+    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_suites_can_be_named_without_torch() -> None:
+    script = "import sys, mtl_core.testing; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

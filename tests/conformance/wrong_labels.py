@@ -1,0 +1,201 @@
+"""A loss, a mask, a metric and a task kind: right, or wrong in the way that they are told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+import torchmetrics
+from numpy.typing import NDArray
+from torch import nn
+
+from mtl_core import Label, LossMaskSpec, LossSpec, MetricSpec, MtlError, TaskKindSpec
+from mtl_core.builtins.metrics import MacroF1
+from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
+from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
+from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.training.losses import LossMask
+
+
+class WrongLoss(LossSpec):
+    """Cross entropy."""
+
+    type: Literal["wrong-loss"] = "wrong-loss"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self) -> nn.Module:
+        return _Loss(self.wrong)
+
+
+class _Loss(nn.Module):
+    def __init__(self, wrong: str) -> None:
+        super().__init__()
+        self.wrong, self.calls = wrong, 0
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        losses = nn.functional.cross_entropy(outputs, targets, reduction="none")
+        match self.wrong:
+            case "shape":
+                return losses.mean()
+            case "rows" | "loss-rows":
+                return losses / len(losses)
+            case "repeats":
+                return losses * self.calls
+            case "gradients":
+                return losses.detach() * outputs.sum() * 0 + losses.detach()
+            case "better-is-lower":
+                return 10 - losses
+        return losses
+
+
+class WrongMask(LossMaskSpec):
+    """Labels that are there, but for those named "absent"."""
+
+    type: Literal["wrong-mask"] = "wrong-mask"
+    wrong: str = ""
+    """Its fault."""
+
+    def excluded(self) -> frozenset[str]:
+        return ["absent"] if self.wrong == "excluded" else frozenset({"absent"})  # type: ignore[return-value]
+
+    def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
+        classes = len(spaces[0].classes)
+        if type(spaces[0]) is not ClassSpace:
+            if self.wrong == "accepts":
+                raise IndexError("no classes")
+            raise MtlError("for classes alone")
+
+        def mask(targets: torch.Tensor) -> torch.Tensor:
+            found = (targets >= 0) & (targets < classes)
+            match self.wrong:
+                case "shape":
+                    return found.float()
+                case "missing-labels":
+                    return targets < classes
+                case "counts-something":
+                    return torch.zeros_like(found)
+                case "batch-company":
+                    return found & (targets != targets.min())
+                case "influence":
+                    return found & (targets.roll(1, dims=1) >= 0)
+            return found
+
+        return mask
+
+
+class WrongMetric(MetricSpec):
+    """Accuracy."""
+
+    type: Literal["wrong-metric"] = "wrong-metric"
+    wrong: str = ""
+    """Its fault."""
+
+    def key(self) -> str:
+        return "correct" if self.wrong == "key" else super().key()
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]
+        return self.wrong != "direction"
+
+    def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(targets)) if self.wrong == "scored" else super().scored(space, targets)
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        if type(space) not in {ClassSpace, _Space}:
+            if self.wrong == "accepts":
+                raise IndexError("no classes")
+            raise MtlError("for classes alone")
+        if self.wrong == "pooling":
+            return MacroF1().build(space)
+        if self.wrong == "afresh":
+            return _SHARED
+        return _Accuracy(self.wrong)
+
+
+class _Accuracy(torchmetrics.Metric):
+    full_state_update = False
+    correct: torch.Tensor
+    total: torch.Tensor
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.add_state("correct", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        if self.wrong == "batches":
+            self.correct.zero_()
+            self.total.zero_()
+        self.correct += (outputs.argmax(dim=1) == targets).sum()
+        self.total += len(targets)
+
+    def compute(self) -> torch.Tensor:
+        share = self.correct / self.total
+        return torch.stack([share, share]) if self.wrong == "form" else share
+
+
+_SHARED = _Accuracy("")
+
+
+class WrongKind(TaskKindSpec):
+    """One of several classes."""
+
+    type: Literal["wrong-kind"] = "wrong-kind"
+    wrong: str = ""
+    """Its fault."""
+    level: ClassVar[Literal["example"]] = "example"
+
+    def space(self, found: FoundLabels) -> LabelSpace:
+        if any(isinstance(label, list) for label in found.known):
+            if self.wrong == "accepts":
+                raise TypeError("a list")
+            raise MtlError("one class a label, not a list")
+        return _Space(sorted({str(label) for label in found.known}), self.wrong)
+
+    def restore_space(self, state: Mapping[str, Any]) -> LabelSpace:
+        names = state["classes"]
+        return _Space(names[::-1] if self.wrong == "space-state" else names, self.wrong)
+
+    def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
+        if self.wrong == "no-counts":
+            max(counts.values())
+        return _Kind(space.classes, counts, self.wrong)
+
+
+class _Space(ClassSpace):
+    def __init__(self, classes: Sequence[str], wrong: str) -> None:
+        super().__init__(classes)
+        self.wrong = wrong
+
+    def observed(self, targets: torch.Tensor) -> torch.Tensor:
+        found = super().observed(targets)
+        return found.all(dim=1, keepdim=True).expand_as(found) if self.wrong == "influence" else found
+
+    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+        if self.wrong == "missing-labels":
+            labels = [self.classes[0] if label is None else label for label in labels]
+        if self.wrong == "strange-label":
+            known: list[Label | None] = [None if str(label) not in self.classes else label for label in labels]
+            return super().encode(known, origins)
+        return np.asarray(super().encode(labels, origins))
+
+
+class _Kind(ClassificationKind):
+    def __init__(self, classes: Sequence[str], counts: Mapping[str, int], wrong: str) -> None:
+        metrics: Any = [] if wrong == "runtime" else [WrongMetric()]
+        super().__init__(classes, _Loss(wrong), [1.0] * len(classes), metrics, counts)
+        self.wrong = wrong
+
+    def decode(self, outputs: torch.Tensor) -> list[Prediction]:
+        if self.wrong == "agreement":
+            outputs = -outputs
+        found = super().decode(outputs)
+        if self.wrong == "baseline":
+            return [Prediction(self.classes[row % len(self.classes)], {}) for row in range(len(found))]
+        return [Prediction("nowhere", {}) for _ in found] if self.wrong == "decoding" else found
+
+    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (-outputs if self.wrong == "metrics" else outputs), targets

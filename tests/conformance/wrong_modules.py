@@ -1,0 +1,150 @@
+"""A backbone, a head and an architecture, each right, or wrong in the way that it is told: one way a check."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec
+from mtl_core.model.architecture import Architecture, NetworkParts
+from mtl_core.model.heads import HeadGroup, HeadOutput
+from mtl_core.specs import ArchitectureSpec
+
+
+class _Faulty(nn.Module):
+    """One linear layer, and the faults that any module can have."""
+
+    def __init__(self, width: int, wrong: str) -> None:
+        super().__init__()
+        if wrong == "seed":
+            torch.manual_seed(0)
+        self.wrong = wrong
+        self.layer = nn.Linear(width, width)
+        self.idle = nn.Linear(1, 1) if wrong == "gradients" else None
+        self.outside_the_state = [torch.randn(width)] if wrong == "save-and-load" else []
+
+    def transform(self, features: Features) -> torch.Tensor:
+        values = features.values
+        match self.wrong:
+            case "padding" if features.mask is not None:
+                values = values + values.mean(dim=1, keepdim=True)
+            case "batch-order":
+                values = values + torch.arange(len(values)).view(-1, *[1] * (values.ndim - 1))
+            case "batch-company":
+                values = values * len(values)
+            case "evaluation":
+                values = values + torch.randn_like(values)
+            case "inputs-kept":
+                values.data.add_(1)
+        found: torch.Tensor = self.layer(values)
+        return found + self.outside_the_state[0] if self.outside_the_state else found
+
+
+class WrongBackbone(BackboneSpec):
+    """A layer over every token."""
+
+    type: Literal["wrong-backbone"] = "wrong-backbone"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        if self.wrong == "accepts":
+            raise KeyError("no such features")
+        return _Backbone(inputs, self.wrong)
+
+
+class _Backbone(_Faulty):
+    def __init__(self, inputs: FeatureShape, wrong: str) -> None:
+        super().__init__(inputs.width, wrong)
+        self.output = FeatureShape(inputs.width + (wrong == "shape"), inputs.sequence)
+
+    def forward(self, features: Features) -> Features:
+        return Features(self.transform(features), features.mask)
+
+
+class WrongHead(HeadSpec):
+    """A shared layer, the mean of the tokens by attention, and a matrix a task."""
+
+    type: Literal["wrong-head"] = "wrong-head"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        raise NotImplementedError
+
+    def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup:
+        if self.wrong == "accepts":
+            raise KeyError("no such features")
+        return _Heads(inputs, outputs, tasks, self.wrong)
+
+
+class _Heads(HeadGroup):
+    def __init__(self, inputs: FeatureShape, outputs: int, tasks: int, wrong: str) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.shared = _Faulty(inputs.width, wrong)
+        self.questions = nn.Parameter(torch.randn(tasks, inputs.width))
+        self.weight = nn.Parameter(torch.randn(tasks, inputs.width, outputs))
+
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        return [self.questions] if self.wrong == "own-parameters" else [self.questions, self.weight]
+
+    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+        values = self.shared.transform(features)
+        attention = None
+        pooled = values.unsqueeze(1) * self.questions if features.mask is None else values
+        if features.mask is not None:
+            scores = (self.questions @ values.transpose(1, 2)).masked_fill(~features.mask.unsqueeze(1), -torch.inf)
+            attention = scores.softmax(dim=2)
+            pooled = attention @ values
+        outputs = torch.einsum("btw,two->bto", pooled, self.weight)
+        if self.wrong == "shape":
+            outputs = outputs[:, :1]
+        if self.wrong == "attention" and attention is not None:
+            attention = attention * 2
+        if self.wrong == "wanted" and wanted is not None:
+            outputs = outputs * wanted.sum(dim=1).view(-1, 1, 1)
+        return HeadOutput(outputs, attention)
+
+
+class WrongArchitecture(ArchitectureSpec):
+    """A shared body and a layer a task on it."""
+
+    type: Literal["wrong-architecture"] = "wrong-architecture"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
+        if self.wrong == "accepts":
+            raise KeyError("no such features")
+        return _Branches(parts, len(tasks), self.wrong)
+
+
+class _Branches(Architecture):
+    def __init__(self, parts: NetworkParts, tasks: int, wrong: str) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.input_layer = parts.input_layer()
+        self.output = self.input_layer.output  # type: ignore[assignment]
+        self.shared = _Faulty(self.output.width, wrong)
+        self.own = nn.ModuleList([parts.backbone(self.output) for _ in range(tasks)])
+
+    def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
+        features = self.input_layer(inputs if self.wrong != "inputs-kept" else self._spoilt(inputs))
+        shared = Features(self.shared.transform(features), features.mask)
+        if self.wrong == "active":
+            shared = Features(shared.values * sum(active), shared.mask)
+        found = [body(shared) if on else None for body, on in zip(self.own, active, strict=True)]
+        return found[:2] if self.wrong == "shape" else found
+
+    def _spoilt(self, inputs: Features) -> Features:
+        inputs.values.data.add_(1)
+        return inputs
+
+    def penalty(self) -> torch.Tensor | None:
+        first = next(self.own[0].parameters())
+        return first.square() if self.wrong == "penalty" else first.square().sum()
+
+    def task_parameters(self, task: int) -> list[nn.Parameter]:
+        return [] if self.wrong == "own-parameters" else list(self.own[task].parameters())

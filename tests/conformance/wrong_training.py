@@ -1,0 +1,135 @@
+"""A weighting, optimizer, schedule, class weights and sampling strategy: each right, or wrong as it is told."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtl_core import ClassWeightsSpec, OptimizerSpec, ScheduleSpec, WeightingSpec
+from mtl_core.specs import SamplingSpec
+from mtl_core.training.losses import TaskLosses
+from mtl_core.training.weighting import Weighting
+
+
+class WrongWeighting(WeightingSpec):
+    """A weighted sum."""
+
+    type: Literal["wrong-weighting"] = "wrong-weighting"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
+        return _Sum(weights, self.wrong)
+
+
+class _Sum(Weighting):
+    def __init__(self, weights: Sequence[float], wrong: str) -> None:
+        super().__init__()
+        self.wrong, self.calls = wrong, 0
+        self.register_buffer("weights", torch.tensor(weights), persistent=False)
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        self.calls += 1
+        weights: Any = self.weights
+        chosen = weights[losses.tasks]
+        total = (losses.values * chosen).sum()
+        match self.wrong:
+            case "scalar":
+                return losses.values * chosen
+            case "gradients":
+                return -total
+            case "task-order":
+                return total + losses.values[0]
+            case "absent-tasks":
+                return total / weights.sum()
+            case "weight-zero":
+                return total + losses.values.sum()
+            case "task-weight":
+                return (losses.values * (chosen > 0)).sum()
+            case "steps":
+                return losses.values.log().sum() + total
+            case "seed":
+                return total + random.random() * 0 * losses.values.sum() + np.random.random() * losses.values.sum()
+            case "save-and-load":
+                return total * self.calls
+        return total
+
+
+class WrongOptimizer(OptimizerSpec):
+    """Gradient descent."""
+
+    type: Literal["wrong-optimizer"] = "wrong-optimizer"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        return _Descent(parameters, self.wrong)
+
+
+class _Descent(torch.optim.SGD):
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], wrong: str) -> None:
+        super().__init__(parameters, lr=0.05, momentum=0.5, maximize=wrong == "moves")
+        self.wrong, self.steps = wrong, 0
+
+    def step(self, closure: Any = None) -> None:
+        self.steps += 1
+        rates = [group["lr"] for group in self.param_groups]
+        for group in self.param_groups:
+            if self.wrong == "learning-rate":
+                group["lr"] = 0.01
+            if self.wrong == "resume":
+                group["lr"] = 0.05 / self.steps
+        super().step(closure)
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+
+class WrongSchedule(ScheduleSpec):
+    """Falls in a straight line."""
+
+    type: Literal["wrong-schedule"] = "wrong-schedule"
+    wrong: str = ""
+    """Its fault."""
+
+    def factor(self, step: int, total: int) -> float:
+        if self.wrong == "not-idle":
+            return 0.0
+        return 0.5 - step / total if self.wrong == "factors" else 1 - step / total
+
+
+class WrongClassWeights(ClassWeightsSpec):
+    """One over the count."""
+
+    type: Literal["wrong-class-weights"] = "wrong-class-weights"
+    wrong: str = ""
+    """Its fault."""
+
+    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+        if self.wrong == "weights":
+            return [1 / count if count else float("inf") for count in counts.values()]
+        if self.wrong == "class-order":
+            return [float(place) for place in range(len(counts))]
+        return [1 / max(count, 1) for count in counts.values()]
+
+
+class WrongSampling(SamplingSpec):
+    """In proportion to size."""
+
+    type: Literal["wrong-sampling"] = "wrong-sampling"
+    wrong: str = ""
+    """Its fault."""
+
+    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+        return [size - 2.0 for size in batches] if self.wrong == "shares" else [float(size) for size in batches]
+
+    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+        if self.wrong == "draws":
+            return super().draws(batches, steps, total, seed) + 1
+        if self.wrong == "draws-follow-shares":
+            return np.zeros(len(steps), dtype=np.int64)
+        if self.wrong == "seed":
+            return super().draws(batches, steps, total, np.random.randint(1000))
+        return super().draws(batches, steps, total, seed)

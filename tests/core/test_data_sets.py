@@ -1,0 +1,423 @@
+"""Several data sets: each with its own columns, masks and batches, and together in one network."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from toy import toy_config, toy_network, write_experiment
+from two_tables import rows, table, two_tables, write
+
+from mtl_core import Corpus, LoaderSpec, MtlError
+from mtl_core.config.load import load_experiment
+from mtl_core.data.sources import load_sources
+from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
+from mtl_core.runs.predict import predict_file
+from mtl_core.runs.prepare import Prepared, prepare
+from mtl_core.runs.run import RunReport, run_experiment
+from mtl_core.runs.saved import SavedRun, load_run
+from mtl_core.training.order import training_order
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> RunReport:
+    """Two data sets whose columns have one name and different meanings."""
+    return run_experiment(toy_config(folder, **two_tables(folder)), folder / "run")
+
+
+@pytest.fixture(scope="module")
+def saved(report: RunReport) -> SavedRun:
+    return load_run(report.path)
+
+
+def metrics(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    return found
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+# ── one column name, two meanings ──
+
+
+def test_each_task_has_the_classes_the_labels_and_the_figures_of_its_own_data_set(report: RunReport) -> None:
+    data = metrics(report.path)["data"]
+    assert data["examples"]["test"] == 21 + 22
+    assert data["examples"]["train"] + data["examples"]["validation"] == 60 + 90
+    for name, classes, count in (("side", {"left", "right"}, 60), ("height", {"low", "high"}, 90)):
+        counts = [data["label_counts"][part][name] for part in ("train", "validation")]
+        assert {*counts[0]} == classes
+        assert sum(sum(part.values()) for part in counts) == count
+    scores = metrics(report.path)["splits"]["test"]["tasks"]
+    assert {name: score["n"] for name, score in scores.items()} == {"side": 21, "height": 22}
+    for score in scores.values():
+        assert score["accuracy"] > 0.85 > score["majority_accuracy"] + 0.1
+
+
+def test_examples_are_called_after_their_data_set_and_have_its_labels_alone(report: RunReport) -> None:
+    found = records(report.path)
+    assert [record["id"] for record in found] == [
+        *(f"across/{number}" for number in range(1, 22)),
+        *(f"down/{number}" for number in range(1, 23)),
+    ]
+    for record in found:
+        own, other = ("side", "height") if record["id"].startswith("across/") else ("height", "side")
+        assert "gold" in record["tasks"][own]
+        assert "gold" not in record["tasks"][other]  # every task answers about every example
+        assert {*record["tasks"][other]["probabilities"]} == {
+            "side": {"left", "right"},
+            "height": {"low", "high"},
+        }[other]
+
+
+def batches_of(config: Any, prepared: Prepared, epochs: int) -> list[np.ndarray[Any, Any]]:
+    order = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths)
+    return [batch for epoch in range(epochs) for batch in order.epoch(epoch)]
+
+
+def test_a_batch_holds_one_data_set_and_labels_of_its_tasks_alone(folder: Path) -> None:
+    config = toy_config(folder, **two_tables(folder, sampling="uniform"))
+    prepared, _, objective = toy_network(config)
+    names = [task.name for group in prepared.groups for task in group.tasks]
+    seen = Counter()
+    for rows_of_batch in batches_of(config, prepared, 2):
+        (source,) = {prepared.corpus.sources[row] for row in rows_of_batch.tolist()}
+        masks = torch.cat(objective.masks(prepared.examples.batch(rows_of_batch, CPU)), dim=1)
+        expected = ["side" if source == "across" else "height"]
+        assert [name for name, column in zip(names, masks.T, strict=True) if column.any()] == expected
+        assert masks[:, names.index(expected[0])].all()
+        seen[source] += 1
+    assert abs(seen["across"] - seen["down"]) <= 1
+
+
+def test_a_saved_run_is_loaded_with_its_data_sets(saved: SavedRun, report: RunReport) -> None:
+    assert list(saved.config.sources) == ["across", "down"]
+    for name, score in evaluate_test_part(saved).scores.tasks.items():
+        assert score.figures["accuracy"].value == report.scores["test"].tasks[name].figures["accuracy"].value
+        assert score.n == report.scores["test"].tasks[name].n
+
+
+def test_a_file_is_scored_for_the_tasks_of_the_data_set_that_it_is_like(
+    saved: SavedRun, report: RunReport, folder: Path
+) -> None:
+    for name, task, other in (("across", "side", "height"), ("down", "height", "side")):
+        scores = evaluate_file(saved, folder / f"{name}-test.csv", name).scores
+        assert scores.tasks[task].figures["accuracy"].value == pytest.approx(
+            report.scores["test"].tasks[task].figures["accuracy"].value
+        )
+        assert scores.tasks[other].n == 0
+    with pytest.raises(MtlError, match=r"task 'height': .*across-test\.csv:2: the label .* is none of the task's"):
+        evaluate_file(saved, folder / "across-test.csv", "down")
+
+
+def test_a_file_is_answered_with_the_gold_labels_of_its_own_data_set(saved: SavedRun, folder: Path) -> None:
+    for name, own in (("across", "side"), ("down", "height")):
+        told = list(predict_file(saved, folder / f"{name}-test.csv", data_set=name))
+        assert {key for record in told for key, task in record["tasks"].items() if "gold" in task} == {own}
+
+
+def test_data_sets_that_are_not_there_are_named_with_the_nearest(saved: SavedRun, folder: Path) -> None:
+    with pytest.raises(MtlError, match=r"the run has several data sets; say .* \(data sets: across, down\)"):
+        evaluate_file(saved, folder / "across-test.csv")
+    for use in (evaluate_file, lambda *words: list(predict_file(*words[:2], data_set=words[2]))):
+        with pytest.raises(
+            MtlError, match=r"unknown data set 'acros'; did you mean 'across'\? \(data sets: across, d"
+        ):
+            use(saved, folder / "across-test.csv", "acros")
+
+
+# ── who learns from what ──
+
+
+def test_two_data_sets_feed_one_task(tmp_path: Path) -> None:
+    blocks = two_tables(tmp_path)
+    for name, seed in (("across", 1), ("down", 2)):
+        write(tmp_path / f"{name}.csv", rows(30, seed, label="x"))
+        write(tmp_path / f"{name}-test.csv", rows(7, seed + 5, label="x"))
+    prepared = prepare(
+        toy_config(tmp_path, **{**blocks, "tasks": [{"name": "label", "head": "linear"}]}, split="predefined")
+    )
+    (task,) = prepared.tasks
+    assert sum(task.counts.values()) == 60
+    assert task.space.classes == ("left", "right")
+    assert sum(label is not None for label in prepared.labels["label"]) == 60 + 14
+    assert Counter(prepared.corpus.sources) == {"across": 37, "down": 37}
+
+
+def test_two_tasks_learn_from_one_data_set_and_a_third_from_both(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", rows(40, 1, side="x", height="y", both="x"))
+    write(tmp_path / "b.csv", rows(50, 2, both="x"))
+    sets = {"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv")}
+    config = toy_config(
+        tmp_path, data=None, data_sets=sets, tasks=[{"each": "*", "head": "linear"}], split="predefined"
+    )
+    prepared, _, objective = toy_network(config)
+    names = [task.name for group in prepared.groups for task in group.tasks]
+    assert names == ["side", "height", "both"]
+    masks = torch.cat(objective.masks(prepared.examples.batch(np.arange(90), CPU)), dim=1)
+    assert masks.sum(dim=0).tolist() == [40, 40, 90]
+
+
+def test_a_pattern_takes_the_columns_of_the_data_sets_that_it_names(tmp_path: Path) -> None:
+    blocks = two_tables(tmp_path, "first", "second")
+    derived = [{"each": "*", "data": ["down"], "head": "linear"}]
+    assert [task.name for task in prepare(toy_config(tmp_path, **{**blocks, "tasks": derived})).tasks] == ["second"]
+    derived.append({"each": "*", "data": ["across"], "head": {"type": "linear", "dropout": 0.1}})  # type: ignore[dict-item]
+    run_experiment(toy_config(tmp_path, **{**blocks, "tasks": derived}), tmp_path / "run")
+    assert [task.name for task in load_run(tmp_path / "run").main_tasks] == ["second", "first"]
+
+
+def test_columns_that_a_data_set_lacks_are_named(tmp_path: Path) -> None:
+    blocks = two_tables(tmp_path, "first", "second")
+
+    def refused(**task: Any) -> str:
+        with pytest.raises(MtlError) as error:
+            prepare(toy_config(tmp_path, **{**blocks, "tasks": [{"head": "linear", **task}]}))
+        return str(error.value)
+
+    assert refused(name="t", label="secnd", data=["down"]) == (
+        "task 't': the data set 'down' has no label column 'secnd'; did you mean 'second'? (columns: second)"
+    )
+    assert refused(name="t", label="second", data=["across"]) == (
+        "task 't': the data set 'across' has no label column 'second' (columns: first)"
+    )
+    assert refused(name="fist") == (
+        "task 'fist': the data has no label column 'fist'; did you mean 'first'? (columns: first, second)"
+    )
+    assert refused(each="s*", data=["across"]) == "tasks: no label column fits 's*' (columns: first)"
+
+
+# ── splitting ──
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_inputs_of_two_data_sets_stay_on_one_side(tmp_path: Path, seed: int) -> None:
+    shared = rows(30, 5, label="x")
+    write(tmp_path / "a.csv", [*rows(20, 1, label="x"), *shared])
+    write(tmp_path / "b.csv", [{**row, "label": "left"} for row in shared[::-1]])
+    config = toy_config(
+        tmp_path,
+        data=None,
+        data_sets={"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv")},
+        tasks=[{"name": "label", "head": "linear"}],
+        split={"type": "random", "validation": 0.4, "test": 0.2},
+        seed=seed,
+    )
+    prepared = prepare(config)
+    part_of = {
+        row: part for part in ("train", "validation", "test") for row in getattr(prepared.split, part).tolist()
+    }
+    keys = [np.asarray(value).tobytes() for value in prepared.corpus.inputs]
+    sides: dict[bytes, set[str]] = {}
+    for row, key in enumerate(keys):
+        sides.setdefault(key, set()).add(part_of[row])
+    assert len(sides) == 50
+    assert all(len(found) == 1 for found in sides.values())
+    assert {*part_of.values()} == {"train", "validation", "test"}
+
+
+def test_a_test_input_that_another_data_set_trains_on_is_told(tmp_path: Path) -> None:
+    train = rows(30, 1, label="x")
+    write(tmp_path / "a.csv", train)
+    write(tmp_path / "b.csv", rows(30, 2, label="x"))
+    write(tmp_path / "b-test.csv", [*train[:2], *rows(5, 3, label="x")])
+    sets = {"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv", tmp_path / "b-test.csv")}
+    found = prepare(
+        toy_config(tmp_path, data=None, data_sets=sets, tasks=[{"name": "label", "head": "linear"}])
+    ).findings
+    assert "2 test examples have an input that also stands in the training data (b/1, b/2)" in found
+
+
+# ── data sets that have nothing ──
+
+
+class Given(LoaderSpec):
+    """A loader that gives what it is told."""
+
+    type: Literal["given"] = "given"
+    parts: list[Literal["train", "validation", "test"]]
+    column: str = "label"
+    notice: str = ""
+    start: int = 0
+
+    def load(self) -> Corpus:
+        numbers = range(self.start, self.start + len(self.parts))
+        return Corpus(
+            ids=[str(number) for number in numbers],
+            inputs=[np.array([number, number % 3], dtype=np.float32) for number in numbers],
+            labels={self.column: ["ab"[number % 2] for number in numbers]},
+            parts=self.parts,
+            notice=self.notice,
+            findings=["looked at it"] if self.notice else [],
+        )
+
+
+def test_a_data_set_without_training_examples_is_scored_and_never_drawn(tmp_path: Path) -> None:
+    train, test = Given(parts=["train"] * 40), Given(parts=["test"] * 9, start=100)
+    config = toy_config(tmp_path, tasks=[{"name": "label", "head": "linear"}], sampling="round-robin")
+    config = config.model_copy(update={"data": None, "data_sets": {"train": train, "test": test}})
+    prepared = prepare(config)
+    assert prepared.findings == ["data set 'test': no training example, so no batch is drawn from it"]
+    drawn = batches_of(config, prepared, 2)
+    assert {prepared.corpus.sources[row] for batch in drawn for row in batch.tolist()} == {"train"}
+    assert len(prepared.split.test) == 9
+
+
+def test_a_data_set_without_any_example_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(MtlError, match="data set 'second': the loader 'given' found no example"):
+        load_sources({"first": Given(parts=["train"]), "second": Given(parts=[])})
+    with pytest.raises(MtlError, match=r"^the loader 'given' found no example"):
+        load_sources({"data": Given(parts=[])})
+    blocks = two_tables(tmp_path)
+    (tmp_path / "down.csv").write_text("x,y,label\n")
+    with pytest.raises(
+        MtlError, match="task 'height': no training example has a label in the column 'label' of the data"
+    ):
+        prepare(toy_config(tmp_path, **blocks))
+    (tmp_path / "down-test.csv").write_text("x,y,label\n")
+    with pytest.raises(MtlError, match="data set 'down': the loader 'table' found no example"):
+        prepare(toy_config(tmp_path, **blocks))
+
+
+def test_what_is_wrong_with_a_file_is_told_with_the_name_of_its_data_set(tmp_path: Path) -> None:
+    blocks = two_tables(tmp_path)
+    (tmp_path / "down.csv").write_text("x,y,label\n1,2,low\n1,many,high\n")
+    with pytest.raises(
+        MtlError, match=r"data set 'down': .*down\.csv:3: column 'y': expected a number, found 'many'"
+    ):
+        prepare(toy_config(tmp_path, **blocks))
+
+
+def test_notices_and_findings_are_those_of_all_data_sets() -> None:
+    first, second = Given(parts=["train"], notice="A sample."), Given(parts=["train"], notice="Another.")
+    corpus = load_sources({"one": first, "two": second, "three": first})
+    assert corpus.notice == "A sample. Another."
+    assert corpus.findings == [f"data set '{name}': looked at it" for name in ("one", "two", "three")]
+
+
+def test_ids_need_only_differ_within_a_data_set() -> None:
+    same = Given(parts=["train", "train"])
+    assert load_sources({"one": same, "two": same}).ids == ["one/0", "one/1", "two/0", "two/1"]
+    assert load_sources({"data": same}).ids == ["0", "1"]
+
+
+# ── the file ──
+
+
+def refusal(folder: Path, **blocks: Any) -> str:
+    path = write_experiment(folder, **blocks)
+    with pytest.raises(MtlError) as error:
+        load_experiment(path)
+    return str(error.value)
+
+
+def test_data_is_named_in_one_way(tmp_path: Path) -> None:
+    both = refusal(tmp_path, data_sets={"a": {"type": "toy"}})
+    assert "expected `data` (one data set) or `data_sets` (several by name), found both" in both
+    assert "data: required, but missing" in refusal(tmp_path, data=None)
+    assert "data: required, but missing" in refusal(tmp_path, data=None, data_sets={})
+
+
+def test_a_task_names_data_sets_that_are_there(tmp_path: Path) -> None:
+    message = refusal(
+        tmp_path, data=None, data_sets={"train": {"type": "toy"}, "other": {"type": "toy"}},
+        tasks=[{"name": "t0", "head": "linear"}, {"name": "t1", "head": "linear", "data": ["other", "tain"]}],
+    )  # fmt: skip
+    assert message.endswith(
+        "tasks.1.data.1: unknown data set 'tain'; did you mean 'train'? (data sets: other, train)"
+    )
+    assert "toy.yaml:" in message
+    one = refusal(tmp_path, tasks=[{"name": "t0", "head": "linear", "data": ["toy"]}])
+    assert one.endswith("unknown data set 'toy' (data sets: data)")
+
+
+def test_one_named_data_set_is_like_one_without_a_name(tmp_path: Path) -> None:
+    tasks = [{"each": "*", "head": "linear", "mask": "exclude-labels", "data": ["only"]}]
+    for name, blocks in (
+        ("named", {"data": None, "data_sets": {"only": {"type": "toy"}}, "tasks": tasks}),
+        ("plain", {}),
+    ):
+        run_experiment(toy_config(tmp_path, **blocks, backbone="identity"), tmp_path / name)
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("named", "plain")]
+    assert len(files[0]) == len(files[1])
+    ids = [[record["id"] for record in records(tmp_path / name)] for name in ("named", "plain")]
+    assert ids[0] == ids[1]
+
+
+# ── heads by name ──
+
+
+def test_tasks_share_the_settings_of_a_head_by_its_name(tmp_path: Path) -> None:
+    config = toy_config(
+        tmp_path,
+        heads={"small": {"type": "toy-grouped", "width": 3}, "plain": "linear"},
+        tasks=[
+            {"name": "t0", "head": "small", "mask": "exclude-labels"},
+            {"name": "t1", "head": "plain", "mask": "exclude-labels"},
+            {"each": "*", "head": "small", "mask": "exclude-labels"},
+        ],
+    )
+    assert [task.head.type for task in config.tasks] == ["toy-grouped", "linear", "toy-grouped"]
+    assert [getattr(task.head, "width", None) for task in config.tasks] == [3, None, 3]
+    prepared, network, _ = toy_network(config)
+    assert [[task.name for task in group.tasks] for group in prepared.groups] == [["t0", "t2"], ["t1"]]
+    assert network.head_groups()[0].shared.out_features == 3  # type: ignore[union-attr]
+    run_experiment(config, tmp_path / "run")
+    assert [task.head for task in load_run(tmp_path / "run").config.tasks] == [task.head for task in config.tasks]
+
+
+def test_settings_of_a_named_head_can_be_overridden(tmp_path: Path) -> None:
+    tasks = [{"each": "*", "head": "small", "mask": "exclude-labels"}]
+    path = write_experiment(tmp_path, heads={"small": {"type": "toy-grouped", "width": 3}}, tasks=tasks)
+    assert load_experiment(path, ["heads.small.width=4"]).config.tasks[0].head.width == 4  # type: ignore[attr-defined]
+
+
+def test_names_of_heads_that_are_wrong(tmp_path: Path) -> None:
+    heads: dict[str, Any] = {"shared": {"type": "linear", "dropout": 0.1}}
+    unknown = refusal(tmp_path, heads=heads, tasks=[{"each": "*", "head": "shraed"}])
+    assert "tasks.0.head: unknown head 'shraed'; did you mean 'shared'? (in `heads`: shared; installed: " in unknown
+    clash = refusal(tmp_path, heads={"linear": heads["shared"]}, tasks=[{"each": "*", "head": "linear"}])
+    assert clash.endswith(
+        "tasks.0.head: 'linear' is declared in `heads`, and is the type of an installed head too; "
+        "rename the one in `heads`"
+    )
+    heads["shared"]["dropuot"] = 0.1
+    wrong = refusal(tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")])
+    assert len(wrong.splitlines()) == 1  # once, not once a task
+    assert "heads.shared.dropuot: unknown key 'dropuot'; did you mean 'dropout'?" in wrong
+
+
+# ── the command line ──
+
+
+def test_a_run_is_asked_about_a_file_like_one_of_its_data_sets(report: RunReport, folder: Path, mtl: Any) -> None:
+    file = folder / "down-test.csv"
+    told = mtl("predict", report.path, "--input", file, "--data-set", "down", "--json")
+    found = [json.loads(line) for line in told.stdout.splitlines()]
+    assert len(found) == 22
+    assert all({*record["tasks"]} == {"side", "height"} for record in found)
+    assert all("gold" in record["tasks"]["height"] for record in found)
+    scored = json.loads(mtl("evaluate", report.path, "--data", file, "--data-set", "down", "--json").stdout)
+    assert scored["tasks"]["height"] == metrics(report.path)["splits"]["test"]["tasks"]["height"]
+    assert scored["tasks"]["side"]["n"] == 0
+    for words in (["--input", file], ["--data", file]):
+        command = "predict" if words[0] == "--input" else "evaluate"
+        refused = mtl(command, report.path, *words, "--data-set", "dwn")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("error: unknown data set 'dwn'; did you mean 'down'?")
+    alone = mtl("evaluate", report.path, "--data-set", "down")
+    assert alone.stderr == "error: --data-set says what the file of --data is like; give --data FILE too\n"
+    missing = mtl("evaluate", report.path, "--data", file)
+    assert "the run has several data sets; say which the file is like, by --data-set NAME" in missing.stderr
