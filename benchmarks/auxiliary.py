@@ -1,8 +1,8 @@
 """Do auxiliary tasks help aspect polarity? Each family alone and all together against none.
 
-5-fold cross-validation on the training file, 3 seeds, the same epochs for all: the last epoch's accuracy on the fold
-that was held out, so that no epoch is chosen by it. Where it stopped, it goes on: `python -m benchmarks auxiliary
-[FOLDER] [JOBS]`.
+5-fold cross-validation on the training file, 3 seeds, the same epochs for all: the last epoch's accuracy on the
+fold that was held out, so that no epoch is chosen by it. Where it stopped, it goes on:
+`python -m benchmarks auxiliary [FOLDER] [JOBS]`.
 """
 
 import csv

@@ -69,7 +69,7 @@ class StandardisedArrays(Encoder[Row, Row]):
 
     def input_layer(self) -> nn.Module:
         """A layer that standardises."""
-        return ArrayInput(torch.from_numpy(self._mean), torch.from_numpy(self._scale))
+        return ArrayInput(torch.tensor(self._mean), torch.tensor(self._scale))
 
     def state(self) -> dict[str, Any]:
         """Mean and deviation."""

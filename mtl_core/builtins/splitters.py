@@ -23,7 +23,7 @@ class _Shares(SplitterSpec):
     """A splitter that is told how much goes where."""
 
     validation: Share | None = None
-    """Share of the training examples that becomes validation data; null is 0.2, or 0 if the data has such a part."""
+    """Share of the training examples that becomes validation data; null is 0.2, or 0 if the data brings its own."""
     test: Share = 0.0
     """Share of the training examples that becomes test data; for data without a test part of its own."""
 

@@ -149,7 +149,7 @@ def plugins(plugin: PluginOption = None) -> None:
     plugins_command(plugin or [])
 
 
-@app.command()
+@app.command("new-plugin")
 def new_plugin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name: letters, digits, - and _.")],
     out: Annotated[

@@ -34,13 +34,14 @@ def describe(config: ExperimentConfig) -> str:
     )
     if config.auxiliary:
         tasks += "; auxiliary tasks: " + ", ".join(spec.task_name for spec in config.auxiliary)
+    joined = "" if config.architecture.type == "hard-sharing" else f", {config.architecture.type} architecture"
     data = ", ".join(
         loader.type if len(config.sources) == 1 else f"{name} ({loader.type})"
         for name, loader in config.sources.items()
     )
     return (
         f"{config.name}: {data} data, {config.split.type} split, {config.encoder.type} encoder, "
-        f"{config.backbone.type} backbone; tasks: {tasks}"
+        f"{config.backbone.type} backbone{joined}; tasks: {tasks}"
     )
 
 

@@ -120,10 +120,10 @@ def _find(experiment: str, registry: Registry) -> Path:
         if not path.exists():
             raise MtlError(f"{experiment}: no such file")
         return path
-    if path.exists():
-        raise MtlError(f"{experiment}: expected an experiment file, whose name ends in .yaml")
     packaged = registry.experiments()
     if experiment not in packaged:
+        if path.exists():
+            raise MtlError(f"{experiment}: expected an experiment file, whose name ends in .yaml")
         raise MtlError(
             f"unknown experiment '{experiment}'{did_you_mean(experiment, packaged)} "
             f"(packaged: {listed(packaged)}; a file is named with its ending, such as {experiment}.yaml)"

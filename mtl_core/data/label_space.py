@@ -190,8 +190,10 @@ class NumberSpace(LabelSpace):
         typical = np.nanmean(table, axis=0)
         mean, scale = np.zeros(width), np.ones(width)
         if standardise:
-            constant = np.nanmax(table, axis=0) == np.nanmin(table, axis=0)
-            mean, scale = typical, np.where(constant, 1.0, np.nanstd(table, axis=0))
+            deviation = np.nanstd(table, axis=0)
+            # Rounding gives equal numbers a tiny deviation, and nearly equal tiny ones none.
+            constant = (np.nanmax(table, axis=0) == np.nanmin(table, axis=0)) | (deviation == 0)
+            mean, scale = typical, np.where(constant, 1.0, deviation)
         return cls(mean.tolist(), scale.tolist(), vector, typical.tolist())
 
     def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ class AuxiliaryCost:
     Attributes:
         name: The task.
         weight: The weight of its loss at the beginning, before any schedule.
-        parameters: Numbers in its head.
+        parameters: Numbers that belong to it alone: in its heads, and in features of its own.
         step_ms: Milliseconds of forward and backward pass with all tasks.
         without_ms: The same without this one.
     """
@@ -97,9 +97,13 @@ def _typical(seconds: Sequence[float]) -> float:
 
 
 def _parameters(prepared: Prepared, network: MultiTaskNetwork, name: str) -> int:
-    heads = zip(network.head_groups(), prepared.groups, strict=True)
-    return sum(
-        parameter_count(head)
-        for head, group in heads
-        if group.tasks[0].auxiliary is not None and group.tasks[0].auxiliary.task_name == name
-    )
+    """Count what belongs to an auxiliary block's tasks alone: their heads, and their own part of the body."""
+    count, place = 0, 0
+    for head, group in zip(network.head_groups(), prepared.groups, strict=True):
+        for task in group.tasks:
+            if task.auxiliary is not None and task.auxiliary.task_name == name:
+                count += sum(parameter.numel() for parameter in network.body.task_parameters(place))
+            place += 1
+        if group.tasks[0].auxiliary is not None and group.tasks[0].auxiliary.task_name == name:
+            count += parameter_count(head)
+    return count

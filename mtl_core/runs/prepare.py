@@ -71,7 +71,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What training data makes of tasks and encoder; the split may have training examples for auxiliary tasks only."""
+    """What training data makes of tasks and encoder. The split may hold examples for auxiliary tasks only."""
 
     split: Split
     notes: Sequence[str]

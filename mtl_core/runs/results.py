@@ -56,7 +56,9 @@ def _label_counts(prepared: Prepared, rows: Rows) -> dict[str, dict[str, int]]:
         held = [column[row] for row in rows.tolist()]
         names = list(task.space.classes)
         if not names:
-            counts[task.name] = {"labels": sum(label is not None for label in held)}
+            known = [label for label in held if label is not None]
+            of_tokens = task.declared.kind.level == "token"
+            counts[task.name] = {"labels": sum(len(members(label)) for label in known) if of_tokens else len(known)}
             continue
         found = Counter(str(member) for label in held if label is not None for member in members(label))
         counts[task.name] = {name: found[name] for name in [*names, *sorted(set(found) - set(names))]}

@@ -43,8 +43,8 @@ class Usable:
         helping = np.intersect1d(self.bare, split.train)
         if len(helping):
             told.append(
-                f"{len(helping)} training examples have no label for any main task; auxiliary tasks learn from them "
-                f"({_some(corpus, helping)})"
+                f"{len(helping)} training examples have no label for any main task; "
+                f"auxiliary tasks learn from them ({_some(corpus, helping)})"
             )
         aside = np.setdiff1d(self.bare, split.train)
         if len(aside):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from mtl_core.errors import did_you_mean, listed
 from mtl_core.testing.expectations import RandomStateError
@@ -95,10 +96,18 @@ class Checks(list[Check]):
         """Say that a check does not apply."""
         self.left_out.append(LeftOut(name, reason))
 
-    def join(self, others: Checks) -> None:
+    def __iadd__(self, others: Iterable[Check]) -> Self:  # type: ignore[override, misc]
         """Add another suite's checks, and what it left out."""
         self.extend(others)
-        self.left_out.extend(others.left_out)
+        self.left_out.extend(getattr(others, "left_out", ()))
+        return self
+
+    def __add__(self, others: Iterable[Check]) -> Checks:  # type: ignore[override]
+        """The checks of both, and what either left out."""
+        both = Checks(self.part)
+        both += self
+        both += others
+        return both
 
     def without(self, reasons: Mapping[str, str]) -> Checks:
         """Leave out what the part's author says does not apply.

@@ -58,8 +58,8 @@ def save_checkpoint(
         MtlError: If the file cannot be written.
     """
     tensors: Tensors = {f"extra.{name}": tensor for name, tensor in extra.items()}
-    for name, module in modules.items():
-        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    for name, module in modules.items():  # copies: what stands in a network under two names is refused otherwise
+        tensors |= {f"{name}.{key}": value.clone() for key, value in module.state_dict().items()}
     plain: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():

@@ -46,9 +46,9 @@ def training_step(
     plain = accelerator.unwrap_model(network)
     total, penalty = objective.total(losses), plain.body.penalty()
     accelerator.backward(total if penalty is None else total + penalty)
-    if clip_norm is not None:
-        accelerator.clip_grad_norm_([*network.parameters(), *objective.parameters()], clip_norm)
     counts = torch.split(losses.counts, [targets.shape[1] for targets in batch.targets])
     with idle_tasks_kept(plain, counts, optimizer):
+        if clip_norm is not None:  # of the gradients that move something
+            accelerator.clip_grad_norm_([*network.parameters(), *objective.parameters()], clip_norm)
         optimizer.step()
     return losses

@@ -54,8 +54,8 @@ def test_what_belongs_to_an_idle_task_stays(tmp_path: Path, name: str, optimizer
 
 
 @every_block
-def test_parameters_have_one_owner(tmp_path: Path, name: str) -> None:
-    checks.check_parameters_have_one_owner(tmp_path, BLOCKS[name])
+def test_a_task_owns_what_it_alone_reads(tmp_path: Path, name: str) -> None:
+    checks.check_a_task_owns_what_it_alone_reads(tmp_path, BLOCKS[name])
 
 
 @every_block
@@ -294,6 +294,14 @@ def test_a_gate_reads_the_mean_of_an_examples_tokens() -> None:
     tokens = Features(torch.randn(2, 4, 6), torch.tensor([[True, True, False, False], [True] * 4]))
     pooled = Features(torch.stack([tokens.values[0, :2].mean(dim=0), tokens.values[1].mean(dim=0)]))
     torch.testing.assert_close(body.shares(tokens, ALL), body.shares(pooled, ALL))
+
+
+def test_gates_are_learned_through_by_the_input_layer() -> None:
+    body, features = mixed(), given()
+    features.values.requires_grad_()
+    body.shares(features, ALL)[..., 0].sum().backward()
+    assert features.values.grad is not None
+    assert features.values.grad.any()
 
 
 def test_tasks_share_the_experts_and_nothing_else(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_numbers_in_lists_of_different_length(folder: Path, refused: Callable[..
     )
     (folder / "pairs.jsonl").write_text("\n".join(line for line in lines if "3.0" not in line))
     three = {"name": "pair", "kind": {"type": "regression", "outputs": 3}}
-    assert refused(three, data=data) == "task 'pair': labels hold 2 numbers, but kind.outputs says 3"
+    assert refused(three, data=data) == ("task 'pair': numbers in a label: found 2, but kind.outputs says 3")
     assert refused({"name": "pair", "kind": "regression"}, data=data) == (
         "task 'pair': labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)"
     )

@@ -42,6 +42,7 @@ SUITES: dict[Suite, type[Any]] = {
     testing.task_kind_checks: WrongKind,
     testing.weighting_checks: WrongWeighting,
 }
+DOCS = Path(__file__).parents[2] / "docs"
 HERE = {"light-import": "this test imports torch anyway"}
 
 
@@ -127,6 +128,15 @@ def test_an_author_leaves_checks_out_by_name_and_reason() -> None:
     assert ("padding", "no padding here") in {(left.name, left.reason) for left in checks.left_out}
 
 
+def test_suites_that_are_put_together_keep_what_they_left_out() -> None:
+    one, other = testing.head_checks(TokenLinear()), testing.backbone_checks(LSTM())
+    both = one + other
+    assert list(both) == [*one, *other]
+    assert both.left_out == [*one.left_out, *other.left_out]
+    assert len(set(map(str, both))) == len(both)
+    assert one.left_out != both.left_out
+
+
 @pytest.mark.parametrize(
     ("without", "message"),
     [({"paddings": "none"}, "did you mean 'padding'"), ({"padding": " "}, "needs a reason")],
@@ -165,3 +175,14 @@ def test_checks_leave_random_state_as_they_found_it() -> None:
 def test_suites_can_be_named_without_torch() -> None:
     script = "import sys, mtl_core.testing; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("suite", [testing.spec_checks, *SUITES], ids=lambda suite: suite.__name__)
+def test_every_check_is_documented(suite: Suite, lines: Path) -> None:
+    page = (DOCS / "how-to" / "test-a-plugin.md").read_text(encoding="utf-8")
+    assert f"`{suite.__name__}`" in page
+    assert f"::: mtl_core.testing.{suite.__name__}\n" in (DOCS / "reference" / "testing.md").read_text(
+        encoding="utf-8"
+    )
+    for name in WRONG if suite is testing.spec_checks else names(suite, lines):
+        assert f"`{name}`" in page, name

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import toy
 from accelerate import Accelerator
 from test_training import Interrupt, InterruptAfter, results
 from torch import nn
@@ -107,12 +108,23 @@ def check_idle_tasks_stay(folder: Path, architecture: Block, optimizer: str) -> 
             assert (not changed) == (name in idle), f"{name}: {changed}"
 
 
-def check_parameters_have_one_owner(folder: Path, architecture: Block) -> None:
-    """No parameter belongs to two tasks alone."""
+def check_a_task_owns_what_it_alone_reads(folder: Path, architecture: Block) -> None:
+    """A parameter belongs to a task alone if, and only if, no other task's answers change with it."""
     bench = Bench(folder, architecture)
-    owned = [id(parameter) for name in TASKS for parameter in bench.own(name)]
-    assert len(set(owned)) == len(owned)
-    assert set(owned) <= {id(parameter) for parameter in bench.network.parameters()}
+    for _ in range(3):
+        bench.step()
+    owner = {id(parameter): name for name in TASKS for parameter in bench.own(name)}
+    assert len(owner) == sum(len(bench.own(name)) for name in TASKS)
+    before = {name: bench.outputs(name) for name in TASKS}
+    read = 0
+    for key, parameter in bench.network.named_parameters():
+        kept = parameter.data.clone()
+        parameter.data += torch.linspace(0.5, 1, parameter.numel()).view_as(parameter)
+        readers = [name for name in TASKS if (bench.outputs(name) - before[name]).abs().max() > 1e-6]
+        parameter.data = kept
+        read += len(readers)
+        assert not readers or owner.get(id(parameter)) == (readers[0] if len(readers) == 1 else None), key
+    assert read > len(TASKS)
 
 
 def check_labels_that_do_not_count_say_nothing(folder: Path, architecture: Block) -> None:
@@ -137,9 +149,12 @@ def check_who_is_asked_changes_no_answer(folder: Path, architecture: Block) -> N
             torch.testing.assert_close(bench.outputs(name, {name, *others}), together, rtol=0, atol=1e-6)
 
 
-def check_a_loaded_run_says_the_same(folder: Path, architecture: Block) -> None:
+def check_a_loaded_run_says_the_same(
+    folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
+) -> None:
     """What a run wrote down is what its saved network says."""
-    config = toy_config(folder, architecture=architecture, data={"type": "toy", "test_rows": 20})
+    data = {"type": "toy", "test_rows": 20}
+    config = toy_config(folder, architecture=architecture, data=data, plugins=list(plugins))
     run_experiment(config, folder / "run")
     lines = (folder / "run" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     written = {record["id"]: record["tasks"] for record in map(json.loads, lines)}
@@ -156,10 +171,12 @@ def check_a_loaded_run_says_the_same(folder: Path, architecture: Block) -> None:
     assert answers == 20 * len(TASKS)
 
 
-def check_resumes_to_the_same_bits(folder: Path, architecture: Block) -> None:
+def check_resumes_to_the_same_bits(
+    folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
+) -> None:
     """A run that was cut off goes on to the result that it would have had."""
     training = {"epochs": 2, "batch_size": 16, "checkpoint_steps": 1}
-    config = toy_config(folder, architecture=architecture, training=training)
+    config = toy_config(folder, architecture=architecture, training=training, plugins=list(plugins))
     run_experiment(config, folder / "whole")
     for events in (2, 4):  # within the first epoch, and after its last batch
         path = folder / f"cut-{events}"

@@ -8,6 +8,7 @@ import architecture_checks as checks
 import numpy as np
 import pytest
 import torch
+import toy
 from accelerate import Accelerator
 from architecture_checks import CPU, OPTIMIZERS, TASKS, Block, Given
 from safetensors.torch import load_file
@@ -48,8 +49,8 @@ def test_idle_tasks_stay(tmp_path: Path, name: str, optimizer: str) -> None:
 
 
 @every_architecture
-def test_parameters_have_one_owner(tmp_path: Path, name: str) -> None:
-    checks.check_parameters_have_one_owner(tmp_path, ARCHITECTURES[name])
+def test_a_task_owns_what_it_alone_reads(tmp_path: Path, name: str) -> None:
+    checks.check_a_task_owns_what_it_alone_reads(tmp_path, ARCHITECTURES[name])
 
 
 @every_architecture
@@ -389,6 +390,59 @@ def test_a_penalty_moves_no_idle_body_and_holds_the_others(tmp_path: Path) -> No
 
 # ── architectures of somebody's making ──
 
+TWICE = '''\
+"""A body for each task: the input layer is one, or each has its own."""
+
+from typing import Literal
+
+from torch import nn
+
+from mtl_core import ArchitectureSpec, hookimpl
+from mtl_core.builtins.architecture_modules import SharedBody
+from mtl_core.model.architecture import Architecture
+
+
+class Bodies(Architecture):
+    def __init__(self, parts, tasks, one):
+        super().__init__()
+        self.bodies = nn.ModuleList([SharedBody(parts) for _ in tasks])
+        if one:
+            for body in self.bodies:
+                body.input_layer = self.bodies[0].input_layer
+        self.output = self.bodies[0].output
+
+    def forward(self, inputs, active):
+        return [body(inputs, [True])[0] for body in self.bodies]
+
+
+class Twice(ArchitectureSpec):
+    """Bodies that share the input layer, or do not."""
+
+    type: Literal["twice"] = "twice"
+    one: bool
+
+    def build(self, parts, tasks):
+        return Bodies(parts, tasks, self.one)
+
+
+@hookimpl
+def mtl_architectures():
+    return [Twice]
+'''
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_parts_may_be_made_several_times_and_held_under_several_names(tmp_path: Path, one: bool) -> None:
+    """Checkpoints and saved models take both: one tensor under two names, and equal tensors that are not one."""
+    (tmp_path / "twice.py").write_text(TWICE, encoding="utf-8")
+    plugins = [toy.__file__, str(tmp_path / "twice.py")]
+    config = toy_config(tmp_path, plugins=plugins, architecture={"type": "twice", "one": one})
+    _, network, _ = toy_network(config)
+    assert len({buffer.data_ptr() for buffer in network.buffers()}) == (2 if one else 2 * len(TASKS))
+    checks.check_a_loaded_run_says_the_same(tmp_path, config.architecture.model_dump(), plugins)
+    checks.check_resumes_to_the_same_bits(tmp_path, config.architecture.model_dump(), plugins)
+
+
 WRONG = '''\
 """Architectures that are wrong, each in the way that it is told to be."""
 
@@ -440,7 +494,7 @@ def mtl_architectures():
 )
 def test_a_wrong_architecture_is_told_how(tmp_path: Path, what: str, expected: str) -> None:
     (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
-    plugins = [str(Path(task_block.__code__.co_filename).resolve()), "wrong.py"]
+    plugins = [toy.__file__, str(tmp_path / "wrong.py")]
     config = toy_config(tmp_path, plugins=plugins, architecture={"type": "wrong", "what": what})
     with pytest.raises(MtlError) as refused:
         run_experiment(config, tmp_path / "run")

@@ -101,7 +101,7 @@ def test_another_seed_gives_another_split(splitter: SplitterSpec) -> None:
     corpus = table(range(60), {"t": [str(value) for value in numbers.integers(0, 3, 60)]})
     found = {tuple(split(corpus, splitter, seed).train.tolist()) for seed in range(4)}
     divides = not isinstance(splitter, Predefined) and not (
-        isinstance(splitter, Stratified) and not splitter.validation
+        isinstance(splitter, Stratified) and splitter.validation == 0
     )
     assert len(found) == (4 if divides else 1)
 
@@ -284,3 +284,17 @@ def test_every_class_of_the_real_training_file_has_the_same_share_on_both_sides(
                 np.mean([column[row] == label for row in part]) * 100 for part in (found.train, found.validation)
             ]
             assert abs(shares[0] - shares[1]) <= 0.5, (task, label)
+
+
+@pytest.mark.parametrize("splitter", [Stratified(), RandomSplit()], ids=["stratified", "random"])
+@pytest.mark.parametrize("own", [True, False])
+def test_validation_data_of_its_own_leaves_all_training_data_for_training(splitter: SplitterSpec, own: bool) -> None:
+    """A fifth is split off only where the data brings no validation part; a stated share always is."""
+    labels = [str(number % 2) for number in range(50)]
+    parts: list[Part] = ["train"] * 40 + (["validation"] if own else ["test"]) * 10  # type: ignore[assignment]
+    corpus = Corpus(ids=[str(n) for n in range(50)], inputs=list(range(50)), labels={"t": labels}, parts=parts)
+    found = split(corpus, splitter, 0)
+    assert len(found.train) == (40 if own else 32)
+    assert len(found.validation) == (10 if own else 8)
+    stated = split(corpus, type(splitter)(validation=0.25), 0)  # type: ignore[call-arg]
+    assert len(stated.train) == 30

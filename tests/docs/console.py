@@ -109,7 +109,7 @@ class Terminal:
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
-            self._installed(),
+            self.installed(),
         ):
             try:
                 main(words)
@@ -119,7 +119,7 @@ class Terminal:
         return code, output.getvalue()
 
     @contextlib.contextmanager
-    def _installed(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         """Let this process see what the page has installed, and forget it afterwards."""
         if self.site is None:
             yield
@@ -129,8 +129,9 @@ class Terminal:
             yield
         finally:
             sys.path.remove(str(self.site))
-            for path in self.site.glob("*.py"):
-                sys.modules.pop(path.stem, None)
+            own = {path.stem for path in self.site.iterdir()}
+            for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+                del sys.modules[name]
 
     def _interrupted(self, words: list[str]) -> tuple[int, str]:
         checkpoint = self.folder / words[words.index("--out") + 1] / "checkpoint.safetensors"
@@ -187,20 +188,25 @@ class Terminal:
                 assert not extras or set(extras[1].split(",")) <= set(known), f"no such extra: {word}"
             elif not word.endswith(".txt"):
                 Requirement(word)
-        return named != ["."] or self._project().parent == ROOT
+        return [re.sub(r"\[.+\]", "", word) for word in named] != ["."] or self._project().parent == ROOT
 
     def _project(self) -> Path:
         own = self.folder / "pyproject.toml"
         return own if own.exists() else ROOT / "pyproject.toml"
 
     def _install(self, folder: Path) -> None:
-        """Do what `pip install .` does with a project of plain modules, without a network for setuptools."""
+        """Do what `pip install .` does with a project, without a network for setuptools.
+
+        Plain modules are copied; packages are linked to, as `pip install -e .` would.
+        """
         declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         project, site = declared["project"], folder / "site-packages"
         metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
         metadata.mkdir(parents=True)
-        for module in declared["tool"]["setuptools"]["py-modules"]:
+        for module in declared["tool"]["setuptools"].get("py-modules", []):
             shutil.copy(folder / f"{module}.py", site)
+        for package in declared["tool"]["setuptools"].get("packages", []):
+            (site / package).symlink_to(folder / package)
         header = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
         (metadata / "METADATA").write_text(header, encoding="utf-8")
         lines = [

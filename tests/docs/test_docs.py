@@ -89,7 +89,8 @@ def _check_yaml(block: Block, terminal: Terminal) -> None:
         sample = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
         path, source = terminal.folder / "part.yaml", json.dumps({**sample, **value})
     path.write_text(source, encoding="utf-8")
-    load_experiment(path)
+    with terminal.installed():
+        load_experiment(path)
 
 
 def test_blocks_are_seen() -> None:
