@@ -96,7 +96,7 @@ class Checks(list[Check]):
         """Say that a check does not apply."""
         self.left_out.append(LeftOut(name, reason))
 
-    def __iadd__(self, others: Iterable[Check]) -> Self:  # type: ignore[override, misc]
+    def __iadd__(self, others: Iterable[Check]) -> Self:  # type: ignore[override]
         """Add another suite's checks, and what it left out."""
         self.extend(others)
         self.left_out.extend(getattr(others, "left_out", ()))
