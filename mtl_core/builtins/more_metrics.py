@@ -10,7 +10,8 @@ from mtl_core.specs import MetricSpec
 if TYPE_CHECKING:
     import torchmetrics
 
-    from mtl_core.data.label_space import LabelSpace, NumberSpace
+    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.data.number_space import NumberSpace
 
 
 class MicroF1(MetricSpec):
@@ -48,7 +49,7 @@ class _OfNumbers(MetricSpec):
     pooled: ClassVar[bool] = False
 
     def _numbers(self, space: LabelSpace) -> NumberSpace:
-        from mtl_core.data.label_space import NumberSpace
+        from mtl_core.data.number_space import NumberSpace
 
         if not isinstance(space, NumberSpace):
             raise MtlError(f"the metric '{self.type}' is for tasks whose labels are numbers")

@@ -1,6 +1,6 @@
 """The main job: load, split, train, evaluate, report. A recipe to be read from top to bottom."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -9,9 +9,8 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from mtl_core.atomic import write_atomically, write_text_atomically
+from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.data.corpus import Part
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
@@ -24,27 +23,22 @@ from mtl_core.evaluation.selection import (
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
 from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
 from mtl_core.runs.results import (
     Timing,
     data_report,
     history_csv,
     json_text,
-    rows_of,
     scores_report,
-    write_json_lines,
 )
 from mtl_core.runs.saved import device_of, save_model
+from mtl_core.runs.scoring import score_part
 from mtl_core.runs.start import StartReport, start_from
 from mtl_core.seeding import isolated_torch_randomness
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.loop import TrainingResult, TrainingView, ValidationFigures, train
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import training_order
-
-CHUNK = 16_384
-"""Examples that are scored between two writes to the file of predictions."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +133,7 @@ def _train_and_report(
     scores: dict[str, Scores] = {}
     told = "test" if len(prepared.split.test) else "validation"
     if len(prepared.split.validation):
-        scores["validation"] = _score(network, prepared, "validation", run if told == "validation" else None)
+        scores["validation"] = score_part(network, prepared, "validation", run if told == "validation" else None)
     evaluate_s = perf_counter() - start
 
     # What validation data said stands; what is saved and tested is the network that saw everything.
@@ -156,7 +150,7 @@ def _train_and_report(
     start = perf_counter()
     save_model(run, config, network, final.encoder, final.groups)
     if len(final.split.test):
-        scores["test"] = _score(network, final, "test", run)
+        scores["test"] = score_part(network, final, "test", run)
     write_text_atomically(run.history, history_csv(history))
     timing = Timing(
         prepared.load_s,
@@ -213,32 +207,6 @@ def _train(
         view,
     )
     return network, result, started
-
-
-def _score(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
-    """Score a part, auxiliary tasks too; write what is said about each example, if a run directory is given."""
-    scorer = Scorer(prepared.groups)
-    if run is None:
-        for said in run_network(network, prepared.examples, rows_of(prepared, part), device_of(network)):
-            scorer.update(said)
-    else:
-        records = ({"split": part, **record} for record in _records(network, prepared, part, scorer))
-        write_atomically(run.predictions, lambda path: write_json_lines(path, records))
-    return scorer.scores()
-
-
-def _records(network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer) -> Iterator[dict[str, Any]]:
-    """Give a record an example in their order, and let the scorer see them; some thousand examples at a time."""
-    told = [group.answered for group in prepared.groups]
-    predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
-    rows = rows_of(prepared, part)
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        for said in run_network(network, prepared.examples, chunk, device_of(network)):
-            scorer.update(said)
-            predictions.add(said)
-        for row in chunk.tolist():
-            yield predictions.record(row, prepared.corpus, row, prepared.labels, prepared.parsed[row])
 
 
 def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetwork) -> dict[str, Any]:

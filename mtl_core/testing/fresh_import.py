@@ -17,6 +17,8 @@ import importlib, json, runpy, sys
 heavy, modules = json.loads(sys.argv[1])
 for name, path in modules:
     try:
+        if name == "__main__":
+            raise ModuleNotFoundError(name=name)
         importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0] or not path:

@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.data.corpus import Label
-from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace, NumberSpace
+from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
+from mtl_core.data.number_space import NumberSpace
 
 CLASSES = ("high", "low", "medium")
 VARIANTS = ("classes", "lists", "numbers", "tags")

@@ -223,6 +223,15 @@ def test_it_is_written_where_one_stands_if_nothing_is_said(
     assert 'pip install -e ".[test]"' in done.stdout
 
 
+def test_an_experiment_is_found_by_name_beside_a_folder_of_that_name(
+    tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a plugin's folder, its package is mostly called like its experiment."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "absa-sample").mkdir()
+    assert mtl("validate", "absa-sample").returncode == 0
+
+
 def test_templates_are_packaged() -> None:
     """A template that no pattern of `package-data` fits would be missing from an installation."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

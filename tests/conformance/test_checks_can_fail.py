@@ -20,6 +20,8 @@ from mtl_core import FeatureShape, testing
 from mtl_core.builtins.backbones import MLP
 from mtl_core.builtins.heads import TokenLinear
 from mtl_core.builtins.splitters import Stratified
+from mtl_core.plugins import Plugins
+from mtl_core.registry import Registry
 from mtl_core.testing import Check, Checks, report
 from mtl_text.lstm import LSTM
 
@@ -43,6 +45,20 @@ SUITES: dict[Suite, type[Any]] = {
     testing.weighting_checks: WrongWeighting,
 }
 DOCS = Path(__file__).parents[2] / "docs"
+SCRIPT = '''
+from typing import Literal
+from mtl_core import ScheduleSpec
+from mtl_core.testing import report, spec_checks
+
+class Mine(ScheduleSpec):
+    """Stays."""
+    type: Literal["mine"] = "mine"
+    def factor(self, step, total):
+        return 1.0
+
+if __name__ == "__main__":
+    report(spec_checks(Mine()))
+'''
 HERE = {"light-import": "this test imports torch anyway"}
 
 
@@ -186,3 +202,43 @@ def test_every_check_is_documented(suite: Suite, lines: Path) -> None:
     )
     for name in WRONG if suite is testing.spec_checks else names(suite, lines):
         assert f"`{name}`" in page, name
+
+
+@pytest.fixture(scope="module")
+def refused() -> Registry:
+    """Parts that a run refuses while it is under way; see `test_part_mistakes.py`."""
+    plugins = Plugins()
+    plugins.add(str(Path(__file__).parents[1] / "core" / "wrong_parts.py"))
+    return Registry(plugins)
+
+
+@pytest.mark.parametrize("what", ["length", "one row", "too wide", "nothing", "tuple", "classes", "no module"])
+def test_a_head_that_a_run_would_refuse_is_caught_before(what: str, refused: Registry) -> None:
+    checks = testing.head_checks(refused.find("heads", "wrong")(what=what), without=HERE)
+    caught = {check.name for check in checks if complaint(check)}
+    assert caught & {"accepts", "shape"}
+
+
+@pytest.mark.parametrize("tensor", [True, False])
+def test_a_backbone_that_a_run_would_refuse_is_caught_before(tensor: bool, refused: Registry) -> None:
+    checks = testing.backbone_checks(refused.find("backbones", "wrong")(tensor=tensor), without=HERE)
+    assert "shape" in {check.name for check in checks if complaint(check)}
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_mask_that_a_run_would_refuse_is_caught_before(flat: bool, refused: Registry) -> None:
+    checks = testing.loss_mask_checks(refused.find("loss_masks", "wrong")(flat=flat), without=HERE)
+    assert "shape" in {check.name for check in checks if complaint(check)}
+
+
+def test_a_spec_of_a_script_is_imported_from_its_file(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ok        mine-light-import" in done.stdout
+    script.write_text("import torch\n" + SCRIPT, encoding="utf-8")
+    heavy = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert "found that it brings torch" in heavy.stdout
+    typed = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert "left out  light-import: it was typed in, and stands in no file" in typed.stdout

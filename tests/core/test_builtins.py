@@ -23,7 +23,8 @@ from mtl_core.builtins.losses import CrossEntropy, Focal
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
 from mtl_core.builtins.weightings import ByLabels, Static
-from mtl_core.data.label_space import ClassSpace, MultiLabelSpace, NumberSpace
+from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import OptimizerSpec, ScheduleSpec

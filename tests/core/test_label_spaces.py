@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
 
-from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace, MultiLabelSpace, NumberSpace
+from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace, MultiLabelSpace
+from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 
 CLASSES = ["a", "b", "c"]

@@ -288,7 +288,7 @@ def test_every_class_of_the_real_training_file_has_the_same_share_on_both_sides(
 
 @pytest.mark.parametrize("splitter", [Stratified(), RandomSplit()], ids=["stratified", "random"])
 @pytest.mark.parametrize("own", [True, False])
-def test_validation_data_of_its_own_leaves_all_training_data_for_training(splitter: SplitterSpec, own: bool) -> None:
+def test_validation_data_of_its_own_leaves_training_data_whole(splitter: SplitterSpec, own: bool) -> None:
     """A fifth is split off only where the data brings no validation part; a stated share always is."""
     labels = [str(number % 2) for number in range(50)]
     parts: list[Part] = ["train"] * 40 + (["validation"] if own else ["test"]) * 10  # type: ignore[assignment]

@@ -14,7 +14,8 @@ from mtl_core.errors import MtlError
 from mtl_core.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import FoundLabels, LabelSpace, NumberSpace
+    from mtl_core.data.label_space import FoundLabels, LabelSpace
+    from mtl_core.data.number_space import NumberSpace
     from mtl_core.training.kinds import TaskKind
 
 
@@ -39,14 +40,14 @@ class _Numbers(TaskKindSpec):
 
     def restore_space(self, state: Mapping[str, Any]) -> NumberSpace:
         """The scale of a saved run."""
-        from mtl_core.data.label_space import NumberSpace
+        from mtl_core.data.number_space import NumberSpace
 
         return NumberSpace.from_state(state)
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Make the run-time side."""
         from mtl_core.builtins.task_kinds.regression_runtime import RegressionKind
-        from mtl_core.data.label_space import NumberSpace
+        from mtl_core.data.number_space import NumberSpace
 
         assert isinstance(space, NumberSpace)  # noqa: S101  made by this spec
         return RegressionKind(space, self.loss.build(), self.metrics)
@@ -65,7 +66,7 @@ class Regression(_Numbers):
         Raises:
             MtlError: If a label is no number, or a list of another length.
         """
-        from mtl_core.data.label_space import NumberSpace
+        from mtl_core.data.number_space import NumberSpace
 
         space = NumberSpace.learned(found.training, self.outputs > 1, self.standardise, found.origins)
         if len(space.mean) != self.outputs:
@@ -81,7 +82,7 @@ class TokenRegression(_Numbers):
 
     def space(self, found: FoundLabels) -> NumberSpace:
         """Learn the scale from the numbers of all training tokens."""
-        from mtl_core.data.label_space import NumberSpace, number_row
+        from mtl_core.data.number_space import NumberSpace, number_row
 
         origins = found.origins if len(found.origins) else ["a training label"] * len(found.training)
         rows = (number_row(label, origins, place) for place, label in enumerate(found.training))

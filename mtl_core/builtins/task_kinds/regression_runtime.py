@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from mtl_core.data.label_space import NumberSpace
+from mtl_core.data.number_space import NumberSpace
 from mtl_core.specs import MetricSpec
 from mtl_core.training.kinds import Prediction, TaskKind
 

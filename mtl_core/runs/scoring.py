@@ -1,0 +1,44 @@
+"""Scoring a part of a run's data, and writing down what is said about each example of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mtl_core.atomic import write_atomically
+from mtl_core.data.corpus import Part
+from mtl_core.evaluation.outputs import run_network
+from mtl_core.evaluation.scores import Scorer, Scores
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.predictions import Predictions
+from mtl_core.runs.prepare import Prepared
+from mtl_core.runs.results import rows_of, write_json_lines
+from mtl_core.runs.saved import device_of
+
+CHUNK = 16_384
+"""Examples that are scored between two writes to the file of predictions."""
+
+
+def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
+    """Score a part, auxiliary tasks too; write what is said about each example, if a run directory is given."""
+    scorer = Scorer(prepared.groups)
+    if run is None:
+        for said in run_network(network, prepared.examples, rows_of(prepared, part), device_of(network)):
+            scorer.update(said)
+    else:
+        records = ({"split": part, **record} for record in _records(network, prepared, part, scorer))
+        write_atomically(run.predictions, lambda path: write_json_lines(path, records))
+    return scorer.scores()
+
+
+def _records(network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer) -> Iterator[dict[str, Any]]:
+    """Give a record an example in their order, and let the scorer see them; some thousand examples at a time."""
+    told = [group.answered for group in prepared.groups]
+    predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
+    rows = rows_of(prepared, part)
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        for said in run_network(network, prepared.examples, chunk, device_of(network)):
+            scorer.update(said)
+            predictions.add(said)
+        for row in chunk.tolist():
+            yield predictions.record(row, prepared.corpus, row, prepared.labels, prepared.parsed[row])
