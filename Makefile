@@ -38,7 +38,7 @@ demo: $(VENV)/.base
 	@$(BIN)/mtl predict runs/demo "The sushi was delicious." "Our waiter was rude." --attention
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
