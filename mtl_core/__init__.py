@@ -3,7 +3,10 @@
 What a plugin needs is here: `hookimpl`, the spec classes, `Corpus`, `MtlError`. None of it imports torch.
 """
 
+from mtl_core.config.by_registry import default_type
 from mtl_core.config.experiment import InputFile, InputPath
+from mtl_core.config.seam_fields import HeadField
+from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError
 from mtl_core.hookspecs import hookimpl
@@ -31,13 +34,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArchitectureSpec",
+    "AuxiliaryData",
     "AuxiliarySpec",
+    "AuxiliaryTask",
     "BackboneSpec",
     "ClassWeightsSpec",
     "Corpus",
     "EncoderSpec",
     "FeatureShape",
     "Features",
+    "HeadField",
     "HeadSpec",
     "InputFile",
     "InputPath",
@@ -53,5 +59,6 @@ __all__ = [
     "SplitterSpec",
     "TaskKindSpec",
     "WeightingSpec",
+    "default_type",
     "hookimpl",
 ]

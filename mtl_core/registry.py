@@ -10,7 +10,7 @@ from pluggy import HookImpl
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.plugins import BrokenPlugin, Plugins
 from mtl_core.seams import SEAMS, Seam
-from mtl_core.specs import Spec
+from mtl_core.specs import LEVELS, Spec
 
 
 @dataclass(frozen=True)
@@ -138,5 +138,9 @@ def _flaw(spec: object, seam: Seam) -> str:
     if not isinstance(spec.model_fields["type"].default, str):
         name = spec.__name__
         return f'offers {name} without a type name (expected `type: Literal["name"] = "name"` in its body)'
+    level = getattr(spec, "level", None)
+    if isinstance(level, str) and level not in LEVELS:
+        expected = f"{' or '.join(LEVELS)}{did_you_mean(level, LEVELS)}"
+        return f"offers {spec.__name__} of level {level!r}, expected {expected}"
     missing = sorted(getattr(spec, "__abstractmethods__", ()))
     return f"offers {spec.__name__}, which lacks {listed(missing)}" if missing else ""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Level = Literal["example", "token"]
 """Whether there is one label (and one output) an example, or one a token."""
+LEVELS: tuple[Level, ...] = ("example", "token")
 
 
 class Spec(StrictModel):
@@ -139,7 +140,8 @@ class HeadSpec(Spec):
     """Builds the part of the network that belongs to one task, or to a group of like tasks."""
 
     level: ClassVar[Level] = "example"
-    """Whether the module gives outputs an example, `(batch, outputs)`, or a token, `(batch, length, outputs)`."""
+    """Whether the module gives outputs an example, `(batch, outputs)`, or a token, `(batch, length, outputs)`.
+    A head for tokens says `level: ClassVar[Level] = "token"`, or plainly `level = "token"`."""
 
     @abstractmethod
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
@@ -148,6 +150,9 @@ class HeadSpec(Spec):
         Args:
             inputs: What the backbone gives.
             outputs: How many numbers the task needs for an example, or for a token.
+
+        Raises:
+            MtlError: If this head cannot read such features: a head that looks at tokens, of `sequence=False`.
         """
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:

@@ -15,7 +15,10 @@ def print_report(console: Console, name: str, report: RunReport) -> None:
     for finding in prepared.findings:
         console.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
     split = prepared.split
-    counts = f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test examples"
+    helping = f" (and {len(split.helping)} for auxiliary tasks alone)" if len(split.helping) else ""
+    counts = (
+        f"{len(split.train)} training{helping}, {len(split.validation)} validation, {len(split.test)} test examples"
+    )
     worst = split.worst
     if worst is not None:
         counts += (
@@ -60,7 +63,8 @@ def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
 def _cost_line(cost: AuxiliaryCost) -> str:
     more = cost.step_ms - cost.without_ms
     share = 100 * more / cost.without_ms if cost.without_ms else 0.0
+    time = f"{more:+.1f} ms a step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
     return (
         f"auxiliary task {cost.name}: weight {cost.weight:g}, {cost.parameters:,} parameters, "
-        f"{more:+.1f} ms a step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
+        f"{time if cost.measurable else 'no measurable time'}"
     )

@@ -34,7 +34,7 @@ from mtl_core.config.seam_fields import (
 )
 from mtl_core.config.strict import StrictModel, error_at
 from mtl_core.errors import did_you_mean, listed
-from mtl_core.specs import LoaderSpec
+from mtl_core.specs import HeadSpec, LoaderSpec, TaskKindSpec
 
 FORMAT_VERSION: int = 1
 
@@ -76,6 +76,16 @@ class DerivedTasks(_TaskParts):
 
     each: str
     """A pattern over column names: `*` for all of them."""
+
+
+def level_flaw(kind: TaskKindSpec, head: HeadSpec) -> str:
+    """Say what is wrong if a head gives outputs for examples where tokens are labelled, or the other way round."""
+    if kind.level == head.level:
+        return ""
+    return (
+        f"the kind '{kind.type}' has a label for each {kind.level}, but the head '{head.type}' gives outputs for "
+        f"each {head.level}; choose a head for {kind.level}s (`mtl plugins` lists them)"
+    )
 
 
 def _task_entry(value: Any, handler: Any, info: ValidationInfo) -> Any:
@@ -188,7 +198,7 @@ class ExperimentConfig(StrictModel):
         return resolve_named_heads(value, info)
 
     @model_validator(mode="after")
-    def _one_way_to_name_data(self) -> "ExperimentConfig":
+    def _parts_that_fit(self) -> "ExperimentConfig":
         lines = []
         if self.data is None and not self.data_sets:
             lines.append(error_at(("data",), "missing", "required", None))
@@ -196,8 +206,10 @@ class ExperimentConfig(StrictModel):
             message = "expected `data` (one data set) or `data_sets` (several by name), found both"
             lines.append(error_at(("data_sets",), "seam", message, None))
         for place, task in enumerate(self.tasks):
+            if flaw := level_flaw(task.kind, task.head):
+                lines.append(error_at(("tasks", place, "head"), "seam", flaw, None))
             for number, name in enumerate(task.data):
-                if name not in self.sources:
+                if name not in self.sources and not (self.data and self.data_sets):
                     message = (
                         f"unknown data set '{name}'{did_you_mean(name, self.sources)} "
                         f"(data sets: {listed(self.sources)})"

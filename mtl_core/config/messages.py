@@ -45,6 +45,8 @@ def _what(line: dict[str, Any], key: str, file: str) -> str:
         message = "expected a block of keys"
     elif line["type"] == "path_type":
         message = "expected a path"
+    elif line["type"] == "list_type":
+        message = "expected a list, such as [one, two]"
     elif line["type"] in {"too_short", "too_long"}:
         message = message.replace("List should have", "expected a list of")
         return message.replace(" after validation, not", ", found")

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,26 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a corpus, a part each, in the corpus's order."""
+    """Indices into a corpus, a part each, in the corpus's order.
+
+    Attributes:
+        train: For training.
+        validation: For choosing the epoch.
+        test: For the last figures.
+        worst: Where training and validation differ most.
+        helping: For training of auxiliary tasks alone: no main task has a label there.
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
     worst: Deviation | None = None
+    helping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def learned_from(self) -> NDArray[np.int64]:
+        """All rows that training visits."""
+        return np.sort(np.concatenate([self.train, self.helping]))
 
 
 def split_corpus(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 import torchmetrics
 
+from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import BatchOutputs
 from mtl_core.specs import MetricSpec
 from mtl_core.training.groups import LearnedTask, TaskGroup
@@ -170,6 +171,11 @@ class _Measured:
         result = metric.compute()
         if result.ndim == 0 and not torch.isfinite(result):
             return None
+        if result.ndim and self.spec.scalar:
+            raise MtlError(
+                f"metric '{self.spec.type}': gave a tensor of shape {tuple(result.shape)}, but its `scalar` says "
+                "that it is one number"
+            )
         if result.ndim:
             matrix: Value = result.tolist()
             return matrix

@@ -22,9 +22,14 @@ def resolve_selection(select: Selection, tasks: Sequence[LearnedTask]) -> Select
             f"training.select.over: unknown '{select.over}'{did_you_mean(select.over, known)} "
             f"(known: {listed(known)})"
         )
-    resolved = Selection(metric=select.metric, over=select.over or "overall")
+    asked = [task for task in main if task.name == select.over] or main
     if select.metric is None:
-        resolved = _by_default(select.over, [task for task in main if task.name == select.over] or main)
+        resolved = _by_default(select.over, asked)
+    else:
+        pooled = all(
+            metric.pooled for task in asked for metric in task.kind.metrics if metric.key() == select.metric
+        )
+        resolved = Selection(metric=select.metric, over=select.over or ("overall" if pooled else "mean"))
     _check_metric(resolved, [task for task in main if resolved.over not in names or task.name == resolved.over])
     return resolved
 

@@ -88,8 +88,12 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
     """Build one module for all the named tasks, or one for each if the spec has no grouped form.
 
     Raises:
-        MtlError: If the spec builds something that is no module.
+        MtlError: If the spec builds something that is no module, or is for tokens where there are none.
     """
+    if spec.level == "token" and not features.sequence:
+        raise MtlError(
+            f"the head '{spec.type}' gives an output a token, but the backbone gives one vector an example"
+        )
     group = spec.build_group(features, outputs, len(names))
     if group is not None:
         return group

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.config.experiment import ExperimentConfig, NamedTask
-from mtl_core.data.auxiliary import AuxiliaryData
+from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.errors import MtlError
@@ -64,7 +64,7 @@ def derive_auxiliary(
             tasks = spec.tasks(data)
         except MtlError as error:
             raise MtlError(f"auxiliary.{place} ('{spec.task_name}'): {error}") from error
-        for task in tasks:
+        for task in _checked(tasks, spec, len(corpus)):
             # Not a column of the data: the labels are handed on beside it.
             declared = NamedTask(name=task.name, kind=task.kind, head=task.head, label=f"auxiliary:{task.name}")
             notes = [f"auxiliary task '{task.name}': {note}" for note in task.notes]
@@ -72,3 +72,19 @@ def derive_auxiliary(
             if not task.kind.reads_inputs and not any(task.labels[row] is not None for row in train.tolist()):
                 raise MtlError(f"auxiliary.{place} ('{task.name}'): no training example has a label for it")
     return derived
+
+
+def _checked(tasks: object, spec: AuxiliarySpec, examples: int) -> Sequence[AuxiliaryTask]:
+    """Refuse what a spec of somebody's making must not give."""
+    if not isinstance(tasks, list | tuple) or not all(isinstance(task, AuxiliaryTask) for task in tasks):
+        raise MtlError(
+            f"auxiliary task '{spec.type}': its `tasks` gave {tasks!r:.80}, expected a list of AuxiliaryTask"
+        )
+    for task in tasks:
+        expected = 0 if task.kind.reads_inputs else examples
+        if len(task.labels) != expected:
+            raise MtlError(
+                f"auxiliary task '{task.name}': its `tasks` gave {len(task.labels)} labels, expected {expected}: "
+                "one an example of the corpus, none for a kind that learns from inputs"
+            )
+    return tasks

@@ -148,7 +148,7 @@ def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
     encoder = config.encoder.build()
     parsed = parse_inputs(encoder, prepared.corpus)
     declared = [task.declared for task in prepared.tasks if task.auxiliary is None]
-    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged, split.train[:0])
+    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged, split.helping)
     return replace(
         prepared,
         labels=fitted.labels,
@@ -209,11 +209,11 @@ def _fit(
     derived = derive_auxiliary(config, corpus, main, encoder, parsed, train)
     every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
     spoken = np.array([any(task.speaks_of(row) for task in derived) for row in bare.tolist()], dtype=bool)
-    split = replace(split, train=np.sort(np.concatenate([split.train, bare[spoken]])))
-    known = np.concatenate([split.train, split.validation])
+    split = replace(split, helping=bare[spoken])
+    known = np.concatenate([split.learned_from, split.validation])
 
     def found(task: NamedTask, column: Sequence[Label | None]) -> FoundLabels:
-        counted = rows_that_count(split.train, corpus.weights.get(task.column))
+        counted = rows_that_count(split.learned_from, corpus.weights.get(task.column))
         return found_labels(task, column, known, counted, corpus.origins, encoder, parsed)
 
     tasks = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]

@@ -199,7 +199,7 @@ def _train(
         network,
         objective,
         prepared.examples,
-        training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths),
+        training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths),
         epochs,
         accelerator,
         validate if len(prepared.split.validation) else None,

@@ -68,6 +68,8 @@ class SavedRun:
         """
         sources = self.config.sources
         name = data_set or next(iter(sources))
+        if self.config.data is not None and data_set is not None:
+            raise MtlError("this run has one data set, which has no name; leave --data-set out")
         if name not in sources:
             raise MtlError(f"unknown data set '{name}'{did_you_mean(name, sources)} (data sets: {listed(sources)})")
         return sources[name]

@@ -36,11 +36,19 @@ class StartReport:
 
     def sentence(self) -> str:
         """The report in one line."""
-        left = f"; not loaded: {', '.join(f'{n} ({why})' for n, why in self.not_loaded.items())}"
+        left = _by_reason(self.not_loaded)
         return (
             f"started from {self.run}: {len(self.loaded)} of {len(self.loaded) + len(self.not_loaded)} weights "
-            f"({self.numbers:,} numbers){left if self.not_loaded else ''}"
+            f"({self.numbers:,} numbers){'; ' if left else ''}{left}"
         )
+
+
+def _by_reason(left: dict[str, str]) -> str:
+    """Tell why weights were not loaded, a few names each."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in left.items():
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(f"{why}: {listed(names, 3)}" for why, names in by_reason.items())
 
 
 @torch.no_grad()
@@ -92,8 +100,7 @@ def start_from(
             loaded.append(name)
             taken[target.data_ptr()] = target.numel()
     if not loaded:
-        reasons = ", ".join(f"{name} ({why})" for name, why in left.items())
-        raise MtlError(f"start_from: nothing of {block.run} fits: {reasons}")
+        raise MtlError(f"start_from: nothing of {block.run} fits: {_by_reason(left)}")
     return StartReport(str(block.run), loaded, sum(taken.values()), by_word, left)
 
 

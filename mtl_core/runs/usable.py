@@ -40,13 +40,13 @@ class Usable:
                 f"{len(self.hollow)} training examples have nothing left to encode and are set aside "
                 f"({_some(corpus, self.hollow)})"
             )
-        helping = np.intersect1d(self.bare, split.train)
+        helping = split.helping
         if len(helping):
             told.append(
                 f"{len(helping)} training examples have no label for any main task; "
                 f"auxiliary tasks learn from them ({_some(corpus, helping)})"
             )
-        aside = np.setdiff1d(self.bare, split.train)
+        aside = np.setdiff1d(self.bare, split.helping)
         if len(aside):
             told.append(
                 f"{len(aside)} training examples have no label for any task and are set aside "
@@ -112,7 +112,7 @@ def undrawn(sources: Iterable[str], corpus: Corpus, split: Split) -> list[str]:
     names = list(sources)
     if len(names) < 2:
         return []
-    drawn = {corpus.sources[row] for row in split.train.tolist()}
+    drawn = {corpus.sources[row] for row in split.learned_from.tolist()}
     return [
         f"data set '{name}': no training example, so no batch is drawn from it"
         for name in names

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.experiment import NamedTask, level_flaw
 from mtl_core.data.corpus import Label
 from mtl_core.data.label_space import FoundLabels, LabelSpace, members
 from mtl_core.errors import MtlError, listed
@@ -117,12 +117,8 @@ def check_level(declared: NamedTask) -> None:
     Raises:
         MtlError: If head and kind do not fit.
     """
-    kind, head = declared.kind, declared.head
-    if kind.level != head.level:
-        raise MtlError(
-            f"its kind '{kind.type}' has a label for each {kind.level}, but its head '{head.type}' gives outputs "
-            f"for each {head.level}; choose a head for {kind.level}s (`mtl plugins` lists them)"
-        )
+    if flaw := level_flaw(declared.kind, declared.head):
+        raise MtlError(flaw)
 
 
 def group_tasks(tasks: Sequence[LearnedTask], alone: bool = False) -> list[TaskGroup]:
@@ -169,7 +165,7 @@ def check_names(tasks: Sequence[LearnedTask]) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise MtlError(
-            f"auxiliary: '{twice[0]}' is the name of another task too (tasks: {listed(names)}); "
+            f"auxiliary: '{twice[0]}' is the name of another task too (tasks: {listed(dict.fromkeys(names))}); "
             "give the auxiliary task another `name:`"
         )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.columns import rows_with
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.splitting import Split
 from mtl_core.errors import MtlError
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batches import Rows, epoch_order
@@ -24,19 +25,20 @@ class Order(Protocol):
         """The rows of each batch; epochs are counted from 0."""
 
 
-def training_order(config: ExperimentConfig, corpus: Corpus, rows: Rows, lengths: NDArray[np.int64]) -> Order:
+def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengths: NDArray[np.int64]) -> Order:
     """Make the order of a run: one data set shuffled, or batches of several by the sampling strategy.
 
     Args:
         config: Batch size, buckets, sampling, seed and epochs.
         corpus: Says which data set each row comes from.
-        rows: The training examples.
+        split: Says which examples to train on.
         lengths: About how long each example of the corpus is.
     """
-    if len(config.sources) < 2:
-        return OneSource(config, rows, lengths)
-    rows_of = {name: np.intersect1d(rows, rows_with(corpus.sources, name)) for name in config.sources}
-    return SampledSources(config, {name: found for name, found in rows_of.items() if len(found)}, lengths)
+    order: Order = OneSource(config, split.train, lengths)
+    if len(config.sources) > 1:
+        rows_of = {name: np.intersect1d(split.train, rows_with(corpus.sources, name)) for name in config.sources}
+        order = SampledSources(config, {name: found for name, found in rows_of.items() if len(found)}, lengths)
+    return WithHelping(config, order, split.helping, lengths) if len(split.helping) else order
 
 
 class OneSource:
@@ -110,6 +112,33 @@ class SampledSources:
                 f"from 0, for each of {total} steps, but gave {found}"
             )
         return draws.astype(np.int64)
+
+
+class WithHelping:
+    """Batches for auxiliary tasks alone, strewn among those of another order.
+
+    The other batches stay as they are, in their order, so that with and without auxiliary tasks the main tasks
+    learn from the same ones.
+
+    Args:
+        config: Batch size, buckets and seed.
+        order: The batches with labels for main tasks.
+        rows: Training examples without any.
+        lengths: About how long each example of the corpus is.
+    """
+
+    def __init__(self, config: ExperimentConfig, order: Order, rows: Rows, lengths: NDArray[np.int64]) -> None:
+        self._order = order
+        self._seed = derive_seed(config.seed, "helping")
+        self._passes = _Passes(config, rows, lengths, self._seed)
+        self.steps_per_epoch = order.steps_per_epoch + self._passes.batches
+
+    def epoch(self, epoch: int) -> list[Rows]:
+        """Put the further batches at random places."""
+        random = np.random.default_rng(derive_seed(self._seed, "places", epoch))
+        main, helping = iter(self._order.epoch(epoch)), iter(self._passes.of(epoch))
+        places = set(random.permutation(self.steps_per_epoch)[: self._passes.batches].tolist())
+        return [next(helping) if step in places else next(main) for step in range(self.steps_per_epoch)]
 
 
 class _Passes:

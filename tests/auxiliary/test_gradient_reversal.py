@@ -131,5 +131,5 @@ def test_a_main_task_can_have_it_as_head_too_and_mistakes_within_are_named(tmp_p
     with pytest.raises(MtlError, match=r"tasks\.0\.head\.head\.type: .*did you mean 'linear'"):
         config(tmp_path, [], tasks=[task])
     task["head"] = {"type": "gradient-reversal", "head": "token-linear"}
-    with pytest.raises(MtlError, match="has a label for each example, but its head 'gradient-reversal'"):
+    with pytest.raises(MtlError, match="has a label for each example, but the head 'gradient-reversal'"):
         prepare(config(tmp_path, [], tasks=[task]))

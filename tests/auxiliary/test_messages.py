@@ -178,7 +178,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, mtl: Any) -> None:
 
 def test_a_head_that_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        MtlError, match=r"task 'word-frequency': .*has a label for each token, but its head 'linear'"
+        MtlError, match=r"task 'word-frequency': .*has a label for each token, but the head 'linear'"
     ):
         prepared(tmp_path, block("word-frequency", head="linear"))
 

@@ -68,7 +68,7 @@ def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
             "training.select.metric: task 'food' has no metric 'acuracy'; did you m",
         ),
         (
-            "training.select={metric: macro_f1}",
+            "training.select={metric: macro_f1, over: overall}",
             "training.select: 'macro_f1' cannot be pooled over tasks; use `over",
         ),
         (

@@ -118,7 +118,7 @@ def trained(config: ExperimentConfig, prepared: Prepared) -> MultiTaskNetwork:
         network,
         Objective(prepared.groups, config.weighting),
         prepared.examples,
-        training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths),
+        training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths),
         config.training.epochs,
         Accelerator(),
         None,
@@ -160,7 +160,7 @@ def test_without_strength_a_task_learns_bit_for_bit_what_it_learns_alone(tmp_pat
 
 def silent_batches(config: ExperimentConfig, prepared: Prepared) -> list[int]:
     """How many batches of the whole training have no label for each task."""
-    order = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths)
+    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
     batches = [prepared.examples.batch(rows, CPU) for epoch in range(4) for rows in order.epoch(epoch)]
     masks = [[group.mask(table) for group, table in zip(prepared.groups, b.targets, strict=True)] for b in batches]
     return [sum(not mask[place].any() for mask in masks) for place in range(len(TASKS))]
@@ -248,7 +248,7 @@ def test_a_very_strong_penalty_is_hard_sharing(tmp_path: Path) -> None:
         optimizer = torch.optim.SGD(
             [{"params": body, "lr": body_rate}, {"params": network.groups.parameters()}], rate
         )
-        order = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths)
+        order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
         for epoch in range(100):
             for rows in order.epoch(epoch):
                 batch = prepared.examples.batch(rows, CPU)

@@ -92,7 +92,7 @@ def written(folder: Path, text: str) -> Path:
         ),
         (("{epochs: 2,", "{select: {metrc: x},"), "12: training.select.metrc: unknown key 'metrc'; did you mean"),
         (("[4]", "[four]"), "5: backbone.hidden_dims.0: expected a valid integer, found 'four'"),
-        (("[4]", "4"), "5: backbone.hidden_dims: expected a valid list, found 4"),
+        (("[4]", "4"), "5: backbone.hidden_dims: expected a list, such as [one, two], found 4"),
         (("epochs: 2", "epochs: 2.0"), "12: training.epochs: expected a valid integer, found 2.0"),
         (("epochs: 2", "epochs: '2'"), "12: training.epochs: expected a valid integer, found '2'"),
         (("epochs: 2", "epochs: true"), "12: training.epochs: expected a valid integer, found true"),

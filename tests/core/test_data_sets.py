@@ -83,7 +83,7 @@ def test_examples_are_called_after_their_data_set_and_have_its_labels_alone(repo
 
 
 def batches_of(config: Any, prepared: Prepared, epochs: int) -> list[np.ndarray[Any, Any]]:
-    order = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths)
+    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
     return [batch for epoch in range(epochs) for batch in order.epoch(epoch)]
 
 

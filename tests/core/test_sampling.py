@@ -146,7 +146,7 @@ def prepared_for(folder: Path, sampling: Any, **changed: Any) -> tuple[Any, Prep
 
 def epochs_of(config: Any, prepared: Prepared, wanted: Sequence[int]) -> list[list[list[int]]]:
     """The rows of each batch of some epochs, by an order that has not given any yet."""
-    order = training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths)
+    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
     return [[batch.tolist() for batch in order.epoch(epoch)] for epoch in wanted]
 
 

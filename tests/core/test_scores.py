@@ -239,6 +239,7 @@ def test_selection_is_checked_before_hours_are_spent() -> None:
     assert resolve_selection(Selection(), tasks) == Selection(metric="accuracy", over="overall")
     assert resolve_selection(Selection(over="mean"), tasks) == Selection(metric="accuracy", over="mean")
     assert resolve_selection(Selection(over="food"), tasks) == Selection(metric="accuracy", over="food")
+    assert resolve_selection(Selection(metric="macro_f1"), tasks[:1]) == Selection(metric="macro_f1", over="mean")
     named = Selection(metric="macro_f1", over="food")
     assert resolve_selection(named, tasks) == named
     assert higher_is_better(named, tasks)
@@ -247,7 +248,7 @@ def test_selection_is_checked_before_hours_are_spent() -> None:
         (Selection(over="fod"), "unknown 'fod'; did you mean 'food'"),
         (Selection(metric="acuracy"), "task 'food' has no metric 'acuracy'; did you mean 'accuracy'"),
         (Selection(metric="macro_f1", over="mean"), "task 'price' has no metric 'macro_f1'"),
-        (Selection(metric="macro_f1"), "'macro_f1' cannot be pooled over tasks"),
+        (Selection(metric="macro_f1", over="overall"), "'macro_f1' cannot be pooled over tasks"),
     ):
         with pytest.raises(MtlError, match=message):
             resolve_selection(selection, [tasks[0]] if "pooled" in message else tasks)

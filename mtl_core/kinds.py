@@ -1,0 +1,20 @@
+"""The task kinds that come with the core, for plugins that make tasks of them (such as auxiliary ones)."""
+
+from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
+from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Reconstruction
+from mtl_core.builtins.task_kinds.multilabel import MultiLabel
+from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
+from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
+
+__all__ = [
+    "BagOfWords",
+    "Binary",
+    "Classification",
+    "MaskedTokens",
+    "MultiLabel",
+    "Ordinal",
+    "Reconstruction",
+    "Regression",
+    "TokenRegression",
+    "TokenTagging",
+]
