@@ -1,6 +1,6 @@
 """Inputs, analysed: all at once, or on demand where there are more than memory would hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -17,7 +17,7 @@ CHUNK = 1024
 def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
     """Parse every distinct input once; equal inputs share the result. Stored inputs are parsed on demand."""
     if isinstance(corpus.inputs, StoredInputs):
-        return ParsedOnDemand(encoder, corpus.inputs)
+        return OnDemand(corpus.inputs, encoder.parse)
     first: dict[Any, int] = {}
     distinct: list[object] = []
     where = []
@@ -33,8 +33,8 @@ def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
 
 def encode_inputs(encoder: Encoder[Any, Any], parsed: Sequence[Any]) -> Sequence[Any]:
     """Turn parsed inputs into items: at once, or on demand."""
-    if isinstance(parsed, ParsedOnDemand):
-        return ItemsOnDemand(encoder, parsed)
+    if isinstance(parsed, OnDemand):
+        return OnDemand(parsed, encoder.encode)
     return encoder.encode(parsed)
 
 
@@ -45,60 +45,30 @@ def item_lengths(encoder: Encoder[Any, Any], corpus: Corpus, items: Sequence[Any
     return np.array([encoder.length(item) for item in items], dtype=np.int64)
 
 
-class ParsedOnDemand(Sequence[Any]):
-    """Stored inputs, parsed whenever they are asked for.
+class OnDemand(Sequence[Any]):
+    """What is made of stored inputs, made again whenever it is asked for.
 
     Args:
-        encoder: Parses.
-        inputs: On disk.
+        source: The inputs, or what was made of them on demand.
+        make: From some of them to as many results.
     """
 
-    def __init__(self, encoder: Encoder[Any, Any], inputs: StoredInputs) -> None:
-        self._encoder = encoder
-        self._inputs = inputs
+    def __init__(self, source: Sequence[Any], make: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        self._source = source
+        self._make = make
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return len(self._source)
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        """Parse one input, or some."""
+        """Make one, or some."""
         if isinstance(index, slice):
-            return self._encoder.parse(list(self._inputs[index]))
-        return self._encoder.parse([self._inputs[index]])[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), CHUNK):
-            yield from self[start : start + CHUNK]
-
-
-class ItemsOnDemand(Sequence[Any]):
-    """Stored inputs, parsed and encoded whenever they are asked for.
-
-    Args:
-        encoder: Encodes.
-        parsed: Parses.
-    """
-
-    def __init__(self, encoder: Encoder[Any, Any], parsed: ParsedOnDemand) -> None:
-        self._encoder = encoder
-        self._parsed = parsed
-
-    def __len__(self) -> int:
-        return len(self._parsed)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """Encode one input, or some."""
-        if isinstance(index, slice):
-            return self._encoder.encode(self._parsed[index])
-        return self._encoder.encode([self._parsed[index]])[0]
+            return self._make(list(self._source[index]))
+        return self._make([self._source[index]])[0]
 
     def __iter__(self) -> Iterator[Any]:
         for start in range(0, len(self), CHUNK):

@@ -29,13 +29,17 @@ class ClassKind(TaskKind):
         counts: Mapping[str, int],
     ) -> None:
         self.classes = classes
-        self.outputs = len(classes)
+        self.outputs = self.outputs_for(len(classes))
         self.loss = loss
         self.class_weights = None if set(weights) == {1.0} else torch.tensor(weights)
         self.metrics = metrics
         self.counts = torch.tensor([float(counts.get(name, 0)) for name in classes])
         # No training label, no majority; of equally frequent classes, the first.
         self.baseline = int(self.counts.argmax()) if self.counts.any() else None
+
+    def outputs_for(self, classes: int) -> int:
+        """How many outputs so many classes need."""
+        return classes
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """From outputs `(n, outputs)` to the probability of each class, `(n, classes)`."""
@@ -66,16 +70,9 @@ class ClassificationKind(ClassKind):
 class BinaryKind(ClassKind):
     """One of two classes by one output: the log-odds of the second."""
 
-    def __init__(
-        self,
-        classes: Sequence[str],
-        loss: nn.Module,
-        weights: Sequence[float],
-        metrics: Sequence[MetricSpec],
-        counts: Mapping[str, int],
-    ) -> None:
-        super().__init__(classes, loss, weights, metrics, counts)
-        self.outputs = 1
+    def outputs_for(self, classes: int) -> int:
+        """One."""
+        return 1
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """From `(n, 1)` to `(n, 2)`."""
@@ -95,16 +92,9 @@ class BinaryKind(ClassKind):
 class OrdinalKind(ClassKind):
     """Ordered classes by one output a threshold: the log-odds of lying above it (Frank and Hall, 2001)."""
 
-    def __init__(
-        self,
-        classes: Sequence[str],
-        loss: nn.Module,
-        weights: Sequence[float],
-        metrics: Sequence[MetricSpec],
-        counts: Mapping[str, int],
-    ) -> None:
-        super().__init__(classes, loss, weights, metrics, counts)
-        self.outputs = len(classes) - 1
+    def outputs_for(self, classes: int) -> int:
+        """One a threshold."""
+        return classes - 1
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """From `(n, classes - 1)` to `(n, classes)`: differences of the chances to lie above each threshold.

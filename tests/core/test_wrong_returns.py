@@ -1,0 +1,109 @@
+"""Parts of somebody's making that give what they must not: refused by name, not by a traceback."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+import torch
+from toy import toy_config
+
+from mtl_core import AuxiliarySpec, AuxiliaryTask, FeatureShape, HeadSpec, MetricSpec, MtlError, hookimpl
+from mtl_core.builtins.heads import Linear
+from mtl_core.kinds import Binary
+from mtl_core.model.network import build_head_group
+from mtl_core.plugins import Plugins
+from mtl_core.registry import Registry
+from mtl_core.runs.prepare import prepare
+from mtl_core.runs.run import run_experiment
+
+
+class Helping(AuxiliarySpec):
+    """Gives what a test tells it to."""
+
+    type: Literal["helping"] = "helping"
+
+    def tasks(self, data: Any) -> Any:
+        """Ask the test."""
+        return GIVEN[0](len(data.corpus))
+
+
+GIVEN: list[Callable[[int], Any]] = []
+
+
+def _task(labels: Sequence[str]) -> AuxiliaryTask:
+    return AuxiliaryTask("helping", Binary(classes=["no", "yes"]), Linear(), labels)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda examples: _task(["no"] * examples), "expected a list of AuxiliaryTask"),
+        (lambda examples: [["no"] * examples], "expected a list of AuxiliaryTask"),
+        (lambda examples: [_task(["no"] * (examples - 1))], r"gave \d+ labels, expected \d+: one an example"),
+    ],
+    ids=["no list", "no task", "one too few"],
+)
+def test_an_auxiliary_task_gives_a_list_of_tasks_with_a_label_an_example(
+    given: Callable[[int], Any], message: str, tmp_path: Path
+) -> None:
+    GIVEN[:] = [given]
+    config = toy_config(tmp_path).model_copy(update={"auxiliary": [Helping()]})
+    with pytest.raises(MtlError, match=message):
+        prepare(config)
+
+
+class Vector(MetricSpec):
+    """Says that it is one number, and is not."""
+
+    type: Literal["vector"] = "vector"
+
+    def build(self, space: Any) -> Any:
+        """A metric a class."""
+        from torchmetrics.classification import MulticlassF1Score
+
+        return MulticlassF1Score(len(space.classes), average=None)
+
+
+def test_a_metric_that_says_it_is_one_number_is_one(tmp_path: Path) -> None:
+    config = toy_config(tmp_path)
+    task = config.tasks[0]
+    kind = task.kind.model_copy(update={"metrics": [*task.kind.metrics, Vector()]})
+    config = config.model_copy(update={"tasks": [task.model_copy(update={"kind": kind})]})
+    with pytest.raises(MtlError, match=r"metric 'vector': gave a tensor of shape \(3,\), but its `scalar` says"):
+        run_experiment(config, tmp_path / "run")
+
+
+class Misspelt(HeadSpec):
+    """A level that there is not."""
+
+    type: Literal["misspelt"] = "misspelt"
+    level = "tokens"
+
+    def build(self, inputs: Any, outputs: int) -> Any:
+        """Not reached."""
+
+
+def test_a_misspelt_level_is_noticed_when_the_plugin_is_read() -> None:
+    plugins = Plugins()
+    plugins.add_object(SimpleNamespace(mtl_heads=hookimpl(lambda: [Misspelt])), "mine")
+    broken = Registry(plugins).broken
+    assert len(broken) == 1
+    assert "level 'tokens', expected example or token; did you mean 'token'?" in broken[0].reason
+
+
+class ForTokens(HeadSpec):
+    """Forgets to refuse vectors."""
+
+    type: Literal["for-tokens"] = "for-tokens"
+    level = "token"
+
+    def build(self, inputs: Any, outputs: int) -> Any:
+        """A layer."""
+        return torch.nn.Linear(inputs.width, outputs)
+
+
+def test_a_head_for_tokens_is_refused_where_there_are_none() -> None:
+    with pytest.raises(MtlError, match="the head 'for-tokens' gives an output a token, but the backbone gives one"):
+        build_head_group(ForTokens(), FeatureShape(4, sequence=False), 2, ["task"])
