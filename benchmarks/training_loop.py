@@ -42,7 +42,7 @@ def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
         network,
         objective,
         prepared.examples,
-        training_order(config, prepared.corpus, prepared.split.train, prepared.examples.lengths),
+        training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths),
         1,
         Accelerator(),
         None,
