@@ -14,7 +14,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, dump_config, load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.runs.ablation import Outcome, Trial, VariantSummary, plan, run_trials, summarise
-from mtl_core.runs.directory import next_free
+from mtl_core.runs.directory import RunDirectory, next_free
 
 PLAN, RESULT = "ablation.plan.json", "ablation.json"
 
@@ -47,7 +47,15 @@ def ablate_command(
     summaries = summarise(trials, run_trials(experiment, plugins, trials, jobs, tell))
     write_text_atomically(path / RESULT, json.dumps([asdict(one) for one in summaries], indent=2) + "\n")
     Console().print(_table(loaded.config.name, summaries, seeds, folds))
+    for note in _notes(trials[-1]):
+        typer.echo(f"note: {note}; they add words and steps, so that a difference may be theirs")
     typer.echo(f"{path / RESULT}: written; runs beside it")
+
+
+def _notes(trial: Trial) -> list[str]:
+    """What a run with auxiliary tasks says of examples that the one without them does not visit."""
+    metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
+    return [note for note in metrics["data"]["findings"] if "auxiliary tasks learn from them" in note]
 
 
 def _claim(path: Path, config: ExperimentConfig, trials: Sequence[Trial]) -> None:

@@ -67,6 +67,7 @@ def test_it_goes_on_where_it_stopped(ablation: Path, mtl: Any) -> None:
     scores = [one["scores"] for one in json.loads(before)]
     again = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
     assert [one["scores"] for one in again] == scores
+    assert "note: 180 training examples have no label for any main task" in done.stdout
 
 
 def test_another_ablation_does_not_go_on_there(ablation: Path, mtl: Any) -> None:
