@@ -16,6 +16,7 @@ from mtl_core.specs import AuxiliarySpec
 from mtl_core.training.batches import Rows, hide_at_random
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import training_order
+from mtl_core.training.step import batch_losses
 
 BATCHES = 6
 """Batches that are timed."""
@@ -90,9 +91,7 @@ def _cost(spec: AuxiliarySpec, parameters: int, whole: Sequence[float], without:
 
 def _step(network: MultiTaskNetwork, objective: Objective, prepared: Prepared, rows: Rows) -> None:
     batch = prepared.examples.batch(rows, device_of(network), hide_at_random, objective.needed)
-    masks = objective.masks(batch)
-    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
-    losses = objective.task_losses(network(batch.inputs, wanted, batch.hidden), batch, masks)
+    losses = batch_losses(network, objective, batch)
     if len(losses.values):
         objective.total(losses).backward()  # type: ignore[no-untyped-call]
     network.zero_grad()

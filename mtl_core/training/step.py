@@ -38,9 +38,7 @@ def training_step(
         MtlError: If a loss is not finite.
     """
     optimizer.zero_grad()
-    masks = objective.masks(batch)
-    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
-    losses = objective.task_losses(network(batch.inputs, wanted, batch.hidden), batch, masks)
+    losses = batch_losses(network, objective, batch)
     if not len(losses.values):
         return losses
     plain = accelerator.unwrap_model(network)
@@ -52,3 +50,14 @@ def training_step(
             accelerator.clip_grad_norm_([*network.parameters(), *objective.parameters()], clip_norm)
         optimizer.step()
     return losses
+
+
+def batch_losses(network: MultiTaskNetwork, objective: Objective, batch: Batch) -> TaskLosses:
+    """Run the network on what is labelled in a batch, and give the loss of each task that has a label.
+
+    Raises:
+        MtlError: If a loss is not finite.
+    """
+    masks = objective.masks(batch)
+    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
+    return objective.task_losses(network(batch.inputs, wanted, batch.hidden), batch, masks)
