@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.rows import RowByRow
 from mtl_core.errors import MtlError
 
 Value = TypeVar("Value", bound=Hashable)
@@ -18,7 +19,7 @@ CHUNK = 2**16
 """Rows of a column that are looked at together."""
 
 
-class DistinctIds(Sequence[str]):
+class DistinctIds(RowByRow[str]):
     """Ids that are known to be distinct within their part, so that nobody has to look again."""
 
 
@@ -35,15 +36,8 @@ class RowNumbers(DistinctIds):
     def __len__(self) -> int:
         return sum(self._counts)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def at(self, row: int) -> str:
         """The id of a row."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
         for count in self._counts:
             if row < count:
                 break
@@ -90,7 +84,7 @@ class CodedColumn(Sequence[Value], Generic[Value]):
         return found
 
 
-class CheckedColumn(Sequence[Any]):
+class CheckedColumn(RowByRow[Any]):
     """Labels that were checked when the column was made: texts, finite numbers, lists of them, or None."""
 
 
@@ -109,15 +103,9 @@ class NumberColumn(CheckedColumn):
     def __len__(self) -> int:
         return len(self.values)
 
-    @overload
-    def __getitem__(self, index: int) -> float | None: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[float | None]: ...
-    def __getitem__(self, index: int | slice) -> float | Sequence[float | None] | None:
+    def at(self, row: int) -> float | None:
         """The number of a row."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        value = float(self.values[index])
+        value = float(self.values[row])
         if value != value:
             return None
         return int(value) if self.whole else value
@@ -138,15 +126,8 @@ class PackedColumn(CheckedColumn):
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def at(self, row: int) -> Any:
         """The value of a row."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
         text = self._data[self._ends[row - 1] if row else 0 : self._ends[row]]
         value = json.loads(text) if text else None
         return tuple(value) if isinstance(value, list) else value

@@ -88,11 +88,8 @@ class ChainedInputs(StoredInputs):
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def __getitem__(self, index: int | slice) -> object:  # type: ignore[override]
-        """The input of a row, or those of several."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
+    def at(self, row: int) -> object:
+        """The input of a row."""
         member = int(np.searchsorted(self._ends, row, side="right"))
         return self._members[member][row - (int(self._ends[member - 1]) if member else 0)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from mtl_core.builtins.tables.inputs import shown
 from mtl_core.builtins.tables.stores import PackedStore
 from mtl_core.data.columns import DistinctIds, PackedColumn
+from mtl_core.data.rows import RowByRow
 from mtl_core.errors import MtlError
 
 
@@ -46,13 +46,9 @@ class PackedIds(DistinctIds):
     def __len__(self) -> int:
         return len(self._column)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def at(self, row: int) -> str:
         """The id of a row."""
-        found: str | Sequence[str] = self._column[index]
+        found: str = self._column.at(row)
         return found
 
 
@@ -91,7 +87,7 @@ def _repeated(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(order[1:][ordered[1:] == ordered[:-1]])
 
 
-class Origins(Sequence[str]):
+class Origins(RowByRow[str]):
     """Where each row stands, said only when it is asked.
 
     Args:
@@ -106,18 +102,11 @@ class Origins(Sequence[str]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def at(self, row: int) -> str:
         """The place of a row."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
         number, start = int(self._numbers[row]), 0
         for origin, rows in self._files:
             start += rows
             if row < start:
                 return origin(number)
-        raise IndexError(index)
+        raise IndexError(row)

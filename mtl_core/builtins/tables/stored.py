@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO, overload
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,17 +69,10 @@ class TableInputs(StoredInputs):
     def __len__(self) -> int:
         return len(self._sizes)
 
-    @overload
-    def __getitem__(self, index: int) -> object: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[object]: ...
-    def __getitem__(self, index: int | slice) -> object:
+    def at(self, row: int) -> object:
         """The input of a row, read from its file."""
-        if isinstance(index, slice):
-            return [self[row] for row in range(len(self))[index]]
-        row = range(len(self))[index]
         for file in self._files:
             if row < len(file):
                 return file.read(row, self._inputs)
             row -= len(file)
-        raise IndexError(index)
+        raise IndexError(row)
