@@ -21,6 +21,7 @@ from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.specs import ArchitectureSpec, BackboneSpec
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.groups import group_tasks, learn_task
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
@@ -81,8 +82,9 @@ def make_step(
     objective = Objective(groups, Static())
     accelerator = Accelerator()
     optimizer = accelerator.prepare(Adam().build(network.parameters()))
+    gradients = StepGradients(accelerator, network, objective.sizes)
     targets = torch.randint(0, CLASSES, (BATCH, tasks))
     targets[torch.rand(targets.shape) < 0.5] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
     batch = Batch(torch.randn(BATCH, LENGTH, width), tables, [None] * len(groups))
-    return lambda: training_step(accelerator, network, objective, optimizer, batch, None)
+    return lambda: training_step(gradients, network, objective, optimizer, batch, None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     import torchmetrics
+    from accelerate.tracking import GeneralTracker
     from numpy.typing import NDArray
     from torch import nn
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mtl_core.model.architecture import Architecture, NetworkParts
     from mtl_core.model.features import FeatureShape
     from mtl_core.model.heads import HeadGroup
+    from mtl_core.tracking.tracked_run import TrackedRun
     from mtl_core.training.kinds import TaskKind
     from mtl_core.training.losses import LossMask
     from mtl_core.training.weighting import Weighting
@@ -99,6 +101,11 @@ class LoaderSpec(Spec):
 
 class SplitterSpec(Spec):
     """Divides units (examples, identical inputs merged) into parts."""
+
+    @property
+    def replaces_test(self) -> bool:
+        """Whether its test part is all of it, and the test part that the data itself states is set aside."""
+        return False
 
     @abstractmethod
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
@@ -306,7 +313,10 @@ class SamplingSpec(Spec):
 
 
 class WeightingSpec(Spec):
-    """Combines the losses of the tasks into the one that is minimised."""
+    """Combines the losses of the tasks, or their gradients, into one step."""
+
+    balances_gradients: ClassVar[bool] = False
+    """Whether it compares the gradients that tasks have at parameters that they share."""
 
     @abstractmethod
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
@@ -340,6 +350,28 @@ class ScheduleSpec(Spec):
 
 
 ScheduleField = Annotated[SerializeAsAny[ScheduleSpec], by_registry("schedules"), SeamMark("schedules")]
+
+
+class TrackerSpec(Spec):
+    """Keeps the figures of a run in another place as well, where runs can be looked at together."""
+
+    needs: ClassVar[Mapping[str, str]] = {}
+    """Modules that must be there, each with what `pip` installs for it. A run is refused if one is missing."""
+
+    @abstractmethod
+    def build(self, run: TrackedRun) -> GeneralTracker:
+        """Make a tracker that is not started yet.
+
+        It is told the config (flat keys; texts, numbers and truth values), the figures of each epoch, and the final
+        ones. Names are of letters, digits and `_ - . /`. Nothing global may be left changed when it has finished,
+        but for environment variables, which are put back.
+
+        Args:
+            run: Which run it is, and where it may write: what stands in the run directory goes with it.
+
+        Raises:
+            MtlError: If it cannot write where it is to.
+        """
 
 
 class AuxiliarySpec(Spec):

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.runs.directory import check_absent, next_free
+from mtl_core.runs.launched import helps_another
 
 
 def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], out: Path | None) -> None:
@@ -16,14 +17,15 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     path = out if out is not None else next_free(Path("runs"), loaded.config.name)
-    check_absent(path)
+    if not helps_another():
+        check_absent(path)
 
     from mtl_core.cli.progress import ProgressView
     from mtl_core.cli.report import print_report
     from mtl_core.runs.run import run_experiment
 
-    console = Console()
-    with _interruptible(path), ProgressView(Console(stderr=True)) as view:
+    console = Console(quiet=helps_another())
+    with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
         report = run_experiment(loaded.config, path, view)
     print_report(console, loaded.config.name, report)
 
@@ -34,8 +36,8 @@ def resume_command(path: Path) -> None:
     from mtl_core.cli.report import print_report
     from mtl_core.runs.run import resume_run
 
-    console = Console()
-    with _interruptible(path), ProgressView(Console(stderr=True)) as view:
+    console = Console(quiet=helps_another())
+    with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
         report = resume_run(path, view)
     print_report(console, path.name, report)
 

@@ -1,6 +1,7 @@
 """The run directory: where everything stands that a person needs to trust, reuse and repeat a run."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,21 @@ class RunDirectory:
         return self.path / "predictions.jsonl"
 
     @property
+    def mistakes(self) -> Path:
+        """Each task's most confident mistakes."""
+        return self.path / "mistakes.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    @property
+    def tracking(self) -> Path:
+        """What trackers have been told."""
+        return self.path / "tracking.json"
+
+    @property
     def checkpoint(self) -> Path:
         """What `mtl resume` goes on from; gone when the run is complete."""
         return self.path / "checkpoint.safetensors"
@@ -98,15 +114,18 @@ class RunDirectory:
         return run
 
     def take_back(self) -> None:
-        """Remove the folder if nothing stands in it but the config: what failed before its first checkpoint."""
-        if [path.name for path in self.path.iterdir()] == [self.config.name]:
-            self.config.unlink()
-            self.path.rmdir()
+        """Remove the folder if nothing stands in it but the config: what failed before its first checkpoint.
+
+        What trackers have begun goes with it.
+        """
+        begun = json.loads(self.tracking.read_text(encoding="utf-8"))["files"] if self.tracking.is_file() else []
+        if {path.name for path in self.path.iterdir()} <= {self.config.name, self.tracking.name, *begun}:
+            shutil.rmtree(self.path)
 
     def sweep(self) -> None:
         """Remove half-written files that a killed process left behind."""
         written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
-        for file in (*written, self.checkpoint, self.refit_checkpoint):
+        for file in (*written, self.mistakes, self.report, self.tracking, self.checkpoint, self.refit_checkpoint):
             for half in self.path.glob(f".{file.name}.*"):
                 half.unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from mtl_core.data.columns import distinct
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.label_space import data_label
 from mtl_core.data.parsing import encode_inputs, item_lengths, parse_inputs
 from mtl_core.data.tasks import task_labels
 from mtl_core.errors import MtlError, did_you_mean, listed
@@ -16,7 +17,6 @@ from mtl_core.runs.encoding import encode_targets
 from mtl_core.runs.prepare import TaskLabels, prepare
 from mtl_core.runs.saved import SavedRun, device_of, label_columns_of
 from mtl_core.training.batches import Examples, Rows
-from mtl_core.training.groups import data_label
 
 
 @dataclass(frozen=True)

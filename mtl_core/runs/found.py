@@ -11,8 +11,7 @@ from mtl_core.config.experiment import NamedTask
 from mtl_core.data.columns import CodedColumn
 from mtl_core.data.corpus import Label
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.label_space import FoundLabels
-from mtl_core.training.groups import data_label
+from mtl_core.data.label_space import FoundLabels, data_label
 
 Column = Sequence[Label | None]
 Rows = NDArray[np.int64]

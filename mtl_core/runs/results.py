@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,28 @@ from mtl_core.training.batches import Rows
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds spent on each stage, and the speed of training."""
+    """Seconds spent on each stage, the speed of training, and the memory that this process held at most.
+
+    Attributes:
+        peak_memory_mb: Megabytes of main memory since the process began; None where the system does not tell.
+    """
 
     load_s: float
     encode_s: float
     train_s: float
     evaluate_s: float
     train_examples_per_s: float
+    peak_memory_mb: float | None
+
+
+def peak_memory_mb() -> float | None:
+    """Ask the system for the most memory that this process has held, in megabytes of 1,000,000 bytes."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def data_report(prepared: Prepared) -> dict[str, Any]:
@@ -74,6 +90,12 @@ def scores_report(scores: Scores) -> dict[str, Any]:
     if scores.auxiliary:
         report["auxiliary"] = {name: _task_report(score) for name, score in scores.auxiliary.items()}
     return report
+
+
+def lower_is_better(scores: Iterable[Scores]) -> list[str]:
+    """Name the metrics of which a smaller figure is better, in order."""
+    tasks = [score for part in scores for score in (*part.tasks.values(), *part.auxiliary.values())]
+    return sorted({name for task in tasks for name, f in task.figures.items() if f.scalar and not f.higher_is_better})
 
 
 def _task_report(score: TaskScore) -> dict[str, Any]:

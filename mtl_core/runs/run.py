@@ -1,7 +1,7 @@
 """The main job: load, split, train, evaluate, report. A recipe to be read from top to bottom."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,22 +23,31 @@ from mtl_core.evaluation.selection import (
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
 from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.failure import check_balancing, failure
+from mtl_core.runs.launched import helps_another, own_copy, own_place
 from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
 from mtl_core.runs.results import (
     Timing,
     data_report,
     history_csv,
     json_text,
+    lower_is_better,
+    peak_memory_mb,
     scores_report,
 )
 from mtl_core.runs.saved import device_of, save_model
 from mtl_core.runs.scoring import score_part
 from mtl_core.runs.start import StartReport, start_from
 from mtl_core.seeding import isolated_torch_randomness
+from mtl_core.tracking.needs import check_packages
+from mtl_core.tracking.tracking import Tracking, tracking
+from mtl_core.tracking.view import TrackedView
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.loop import TrainingResult, TrainingView, ValidationFigures, train
+from mtl_core.training.not_finite import TrainingFailedError
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import training_order
+from mtl_core.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -82,30 +91,39 @@ class SilentView:
         """Nothing."""
 
 
-def run_experiment(config: ExperimentConfig, out: Path | str, view: TrainingView | None = None) -> RunReport:
+def run_experiment(
+    config: ExperimentConfig, out: Path | str, view: TrainingView | None = None, ask_test: bool = True
+) -> RunReport:
     """Do the whole job, from data files to a run directory.
 
     Args:
         config: The experiment.
         out: The run directory; it must not exist. It is made only when the data has been read without fault.
         view: Is told what happens.
+        ask_test: Whether the network is asked about test examples; otherwise no figure of theirs is computed.
 
     Raises:
         MtlError: If data, config or place do not fit.
     """
-    with isolated_torch_randomness():
-        prepared = prepare(config)
+    check_packages(config.trackers)
+    with isolated_torch_randomness(), own_place(Path(out)) as place:
+        prepared = _prepare(config, ask_test)
         resolve_selection(config.training.select, prepared.tasks)
-        run = RunDirectory.create(Path(out), config)
+        run = RunDirectory.create(place, config)
         try:
-            return _train_and_report(config, prepared, run, view or SilentView())
+            return _tracked(config, prepared, run, view or SilentView())
         except Exception:
             run.take_back()
             raise
 
 
-def resume_run(path: Path | str, view: TrainingView | None = None) -> RunReport:
+def resume_run(path: Path | str, view: TrainingView | None = None, ask_test: bool = True) -> RunReport:
     """Go on with a run that was cut off, from its last checkpoint, to bit-identical results.
+
+    Args:
+        path: The run directory.
+        view: Is told what happens.
+        ask_test: Whether the network is asked about test examples.
 
     Raises:
         MtlError: If there is no such run, or it is complete.
@@ -113,19 +131,43 @@ def resume_run(path: Path | str, view: TrainingView | None = None) -> RunReport:
     run = RunDirectory.open(Path(path))
     if run.metrics.is_file():
         raise MtlError(f"{path}: this run is complete; there is nothing to resume")
-    run.sweep()
+    if not helps_another():
+        run.sweep()
     config = run.experiment().config
-    with isolated_torch_randomness():
-        return _train_and_report(config, prepare(config), run, view or SilentView())
+    check_packages(config.trackers)
+    with isolated_torch_randomness(), own_copy(run.path) as place:
+        return _tracked(config, _prepare(config, ask_test), RunDirectory(place), view or SilentView())
+
+
+def _prepare(config: ExperimentConfig, ask_test: bool) -> Prepared:
+    prepared = prepare(config)
+    if ask_test:
+        return prepared
+    return replace(prepared, split=replace(prepared.split, test=prepared.split.test[:0]))
+
+
+def _tracked(config: ExperimentConfig, prepared: Prepared, run: RunDirectory, view: TrainingView) -> RunReport:
+    accelerator = _accelerator(config)
+    with tracking(config, run, accelerator.is_main_process) as trackers:
+        report = _train_and_report(config, prepared, run, accelerator, view, trackers)
+        trackers.complete(run.metrics)
+    return report
 
 
 def _train_and_report(
-    config: ExperimentConfig, prepared: Prepared, run: RunDirectory, view: TrainingView
+    config: ExperimentConfig,
+    prepared: Prepared,
+    run: RunDirectory,
+    accelerator: Accelerator,
+    view: TrainingView,
+    trackers: Tracking,
 ) -> RunReport:
-    accelerator = _accelerator(config)
     start = perf_counter()
     view.stage_started("training")
-    network, result, started = _train(config, prepared, config.training.epochs, run.checkpoint, accelerator, view)
+    watched = TrackedView(view, trackers, "selection")
+    network, result, started = _train(
+        config, prepared, config.training.epochs, run, run.checkpoint, accelerator, watched
+    )
     train_s = perf_counter() - start
     history = [{"stage": "selection", **record.row()} for record in result.history]
 
@@ -142,7 +184,10 @@ def _train_and_report(
         start = perf_counter()
         view.stage_started(f"training again on all training data, {result.best_epoch} epochs")
         final = refit_all(config, prepared)
-        network, again, started = _train(config, final, result.best_epoch, run.refit_checkpoint, accelerator, view)
+        watched = TrackedView(view, trackers, "refit")
+        network, again, started = _train(
+            config, final, result.best_epoch, run, run.refit_checkpoint, accelerator, watched
+        )
         history += [{"stage": "refit", **record.row()} for record in again.history]
         visited += again.examples
         train_s += perf_counter() - start
@@ -158,6 +203,7 @@ def _train_and_report(
         train_s,
         evaluate_s + perf_counter() - start,
         visited / max(train_s, 1e-9),
+        peak_memory_mb(),
     )
     costs = auxiliary_costs(config, final, network)
     best = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
@@ -172,6 +218,7 @@ def _train(
     config: ExperimentConfig,
     prepared: Prepared,
     epochs: int,
+    run: RunDirectory,
     checkpoint: Path,
     accelerator: Accelerator,
     view: TrainingView,
@@ -181,7 +228,8 @@ def _train(
     if config.start_from is not None:
         started = start_from(config.start_from, network, prepared.groups, prepared.encoder)
     prepared.encoder.release()
-    objective = Objective(prepared.groups, config.weighting)
+    objective = Objective(prepared.groups, config.weighting, config.seed, Processes.of(accelerator))
+    check_balancing(config, network, objective.sizes)
     select = resolve_selection(config.training.select, prepared.tasks)
     main = [not group.auxiliary for group in prepared.groups]
 
@@ -194,18 +242,14 @@ def _train(
         score = selection_score(select, scores)
         return ValidationFigures(flat_figures(scores), score, higher_is_better(select, prepared.tasks))
 
-    result = train(
-        config,
-        network,
-        objective,
-        prepared.examples,
-        training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths),
-        epochs,
-        accelerator,
-        validate if len(prepared.split.validation) else None,
-        checkpoint,
-        view,
-    )
+    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
+    judge = validate if len(prepared.split.validation) else None
+    try:
+        result = train(
+            config, network, objective, prepared.examples, order, epochs, accelerator, judge, checkpoint, view
+        )
+    except TrainingFailedError as error:
+        raise failure(error, run, config, prepared, network) from error
     return network, result, started
 
 
@@ -220,6 +264,7 @@ def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetw
             "best_score": report.best_score,
         },
         "splits": {part: scores_report(scores) for part, scores in report.scores.items()},
+        "lower_is_better": lower_is_better(report.scores.values()),
         "timing": asdict(report.timing),
     }
     if report.costs:
@@ -233,16 +278,11 @@ def _accelerator(config: ExperimentConfig) -> Accelerator:
     """Make the engine for devices and precision.
 
     Raises:
-        MtlError: If this machine cannot compute in the asked precision, or several processes were started.
+        MtlError: If this machine cannot compute in the asked precision.
     """
     AcceleratorState._reset_state()  # it would hold all later runs of this process to the first one's precision
     try:
         accelerator = Accelerator(mixed_precision=config.training.precision)
     except ValueError as error:
         raise MtlError(f"training.precision: {config.training.precision} cannot be used here: {error}") from error
-    if accelerator.num_processes > 1:
-        raise MtlError(
-            f"{accelerator.num_processes} processes were started; a run trains in one process (its losses are "
-            "normalised by the labels of the whole batch, which processes do not share yet)"
-        )
     return accelerator

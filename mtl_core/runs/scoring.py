@@ -9,6 +9,7 @@ from mtl_core.evaluation.outputs import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.mistakes import Mistakes
 from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.prepare import Prepared
 from mtl_core.runs.results import rows_of, write_json_lines
@@ -19,14 +20,20 @@ CHUNK = 16_384
 
 
 def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
-    """Score a part, auxiliary tasks too; write what is said about each example, if a run directory is given."""
+    """Score a part, auxiliary tasks too.
+
+    If a run directory is given, what is said about each example and the most confident mistakes are written there.
+    """
     scorer = Scorer(prepared.groups)
     if run is None:
         for said in run_network(network, prepared.examples, rows_of(prepared, part), device_of(network)):
             scorer.update(said)
     else:
-        records = ({"split": part, **record} for record in _records(network, prepared, part, scorer))
+        mistakes = Mistakes(prepared.tasks)
+        told = mistakes.watched(rows_of(prepared, part), _records(network, prepared, part, scorer))
+        records = ({"split": part, **record} for record in told)
         write_atomically(run.predictions, lambda path: write_json_lines(path, records))
+        mistakes.write(run, network, prepared)
     return scorer.scores()
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mtl_core.config.experiment import NamedTask
 from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.declared import labelled_for
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.splitting import Split
 from mtl_core.errors import listed
-from mtl_core.training.groups import data_label
 
 Rows = NDArray[np.int64]
 
@@ -72,23 +72,9 @@ def usable_examples(
         parsed: The inputs, analysed.
     """
     rows = corpus.rows("train")
-    labelled = _has_label(corpus, declared, labels)
+    labelled = labelled_for(declared, labels, len(corpus))
     empty = np.fromiter((encoder.is_empty(value) for value in parsed), dtype=bool, count=len(corpus))
     return Usable(labelled & ~empty, rows[~labelled[rows] & ~empty[rows]], rows[empty[rows]])
-
-
-def _has_label(
-    corpus: Corpus, declared: Sequence[NamedTask], labels: Mapping[str, Sequence[Label | None]]
-) -> NDArray[np.bool_]:
-    result = np.zeros(len(corpus), dtype=bool)
-    for task in declared:
-        if task.kind.reads_inputs:
-            return np.ones(len(corpus), dtype=bool)
-        excluded = task.mask.excluded()
-        result |= np.fromiter(
-            (data_label(label, excluded) for label in labels[task.name]), dtype=bool, count=len(corpus)
-        )
-    return result
 
 
 def unseen_elsewhere(corpus: Corpus, split: Split, rows: Rows) -> Rows:

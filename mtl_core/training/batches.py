@@ -1,7 +1,7 @@
 """Encoded examples, the order of an epoch, and batches."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,11 @@ class Batch:
     targets: Sequence[torch.Tensor]
     weights: Sequence[torch.Tensor | None]
     hidden: Mapping[int, Any] = field(default_factory=dict)
+
+    def without_labels(self) -> "Batch":
+        """The same inputs, of which no label counts."""
+        weights = [torch.zeros(table.shape[:2], device=table.device) for table in self.targets]
+        return replace(self, weights=weights)
 
 
 def hide_at_random(ids: torch.Tensor, share: float) -> torch.Tensor:

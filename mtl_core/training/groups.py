@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.config.experiment import NamedTask, level_flaw
-from mtl_core.data.corpus import Label
 from mtl_core.data.label_space import FoundLabels, LabelSpace, members
 from mtl_core.errors import MtlError, listed
 from mtl_core.model.features import FeatureShape
@@ -168,8 +167,3 @@ def check_names(tasks: Sequence[LearnedTask]) -> None:
             f"auxiliary: '{twice[0]}' is the name of another task too (tasks: {listed(dict.fromkeys(names))}); "
             "give the auxiliary task another `name:`"
         )
-
-
-def data_label(label: Label | None, excluded: frozenset[str]) -> bool:
-    """Whether a label is there and says something to its task."""
-    return label is not None and (isinstance(label, list | tuple) or str(label) not in excluded)

@@ -1,6 +1,6 @@
 """The training loop. Read it from top to bottom: one batch can be followed through it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +11,14 @@ from accelerate import Accelerator
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
-from mtl_core.training.batches import Examples, hide_at_random
+from mtl_core.training.batches import Batch, Examples, Rows, hide_at_random
 from mtl_core.training.checkpoint import Position, Tensors, load_checkpoint, save_checkpoint
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord, LossMeter
-from mtl_core.training.losses import TaskLosses
+from mtl_core.training.not_finite import NotFiniteError, TrainingFailedError
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import Order
+from mtl_core.training.processes import Processes
 from mtl_core.training.step import training_step
 
 
@@ -93,36 +95,42 @@ def train(
         view: Is told what happens.
 
     Raises:
-        MtlError: If a loss is not finite, or the checkpoint cannot be read or written.
+        TrainingFailedError: If a loss is not finite; the network then has the last good weights.
+        MtlError: If the checkpoint cannot be read or written.
     """
-    settings = config.training
-    trained = [p for p in (*network.parameters(), *objective.parameters()) if p.requires_grad]
-    optimizer = accelerator.prepare(config.optimizer.build(trained))
-    network = accelerator.prepare(network)
+    settings, processes = config.training, Processes.of(accelerator)
+    # Not `prepare` alone: it would wrap the network for several processes, whose steps are put together here.
+    network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
-    plain = accelerator.unwrap_model(network)
-    modules = {"network": plain, "objective": objective}
+    optimizer = accelerator.prepare(_optimizer(config, network, objective))
+    gradients = StepGradients(accelerator, network, objective.sizes, processes)
+    modules = {"network": network, "objective": objective}
     base_rates = [group["lr"] for group in optimizer.param_groups]
     # The schedule spans the declared epochs even if this training is to stop earlier, so that it is the same one.
     steps = settings.epochs * order.steps_per_epoch
 
-    position, meter, best = Position(), LossMeter(objective.names), _weights(plain)
+    position, meter, best = Position(), LossMeter(objective.names), _weights(network)
     generator: torch.Tensor | None = None
     if checkpoint is not None and checkpoint.exists():
         position, extra = load_checkpoint(checkpoint, modules, optimizer)
         generator, best = extra.pop("generator"), _split_off(extra, "best.")
-        meter.totals, meter.counts = extra["meter.totals"], extra["meter.counts"]
+        meter.restore(extra)
 
     def save() -> None:
-        if checkpoint is None:
+        if checkpoint is None or processes.rank:
             return
-        extra = {
-            "generator": torch.get_rng_state(),
-            "meter.totals": meter.totals,
-            "meter.counts": meter.counts,
-        }
+        extra = {"generator": torch.get_rng_state(), **meter.tensors()}
         extra |= {f"best.{key}": value for key, value in best.items()}
         save_checkpoint(checkpoint, position, modules, optimizer, extra)
+
+    def failed(what: str, rows: Rows, size: int) -> TrainingFailedError:
+        good = None
+        if position.best_epoch:
+            network.load_state_dict(best)
+            good = f"the weights after epoch {position.best_epoch}"
+        elif _finite(network):
+            good = "the weights before this batch"
+        return TrainingFailedError(what, rows.tolist(), size, good)
 
     visited = 0
     while position.epoch < epochs and not _out_of_patience(position, settings.patience):
@@ -140,18 +148,25 @@ def train(
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
             objective.at(position.step, steps)
-            batch = examples.batch(batch_rows, accelerator.device, hide_at_random, objective.needed)
-            losses: TaskLosses = training_step(
-                accelerator, network, objective, optimizer, batch, settings.clip_norm
-            )
+            if processes.count > 1:  # each drops out on its own
+                torch.manual_seed(derive_seed(config.seed, "dropout", position.step, processes.rank))
+            rows = processes.share(batch_rows)
+            batch = _batch(examples, rows, batch_rows, accelerator.device, objective.needed)
+            try:
+                losses = training_step(gradients, network, objective, optimizer, batch, settings.clip_norm)
+            except NotFiniteError as error:
+                where = f"epoch {position.epoch + 1}, batch {position.batch + 1}"
+                raise failed(f"{where}: {error}", rows[error.places], len(rows)) from error
             meter.add(losses)
-            visited += len(batch_rows)
+            visited += len(rows)
             position.step += 1
             position.batch += 1
             view.batch_done(meter.means)
             if settings.checkpoint_steps and position.batch % settings.checkpoint_steps == 0:
                 save()
 
+        if not _finite(network):
+            raise failed(f"epoch {position.epoch + 1}: the network's weights are not finite any more", rows[:0], 0)
         found = validate() if validate is not None else None
         record = EpochRecord(
             epoch=position.epoch + 1,
@@ -160,17 +175,35 @@ def train(
             losses=meter.means(),
             validation=found.figures if found else {},
             score=found.score if found else None,
+            weights=meter.mean_weights(),
         )
         better = found is None or _better(found, position.best_score)
         if better:
-            position.best_epoch, position.best_score, best = record.epoch, record.score, _weights(plain)
+            position.best_epoch, position.best_score, best = record.epoch, record.score, _weights(network)
         position.history.append(record)
         position.epoch, position.batch = position.epoch + 1, 0
+        objective.epoch_done(list(record.losses.values()))
         view.epoch_done(record, better)
         save()
 
-    plain.load_state_dict(best)
+    network.load_state_dict(best)
     return TrainingResult(position.history, position.best_epoch, visited)
+
+
+def _optimizer(config: ExperimentConfig, network: MultiTaskNetwork, objective: Objective) -> torch.optim.Optimizer:
+    """Build the optimizer of the network's parameters, and of the weighting's, which no weight decay draws to 0."""
+    optimizer = config.optimizer.build([p for p in network.parameters() if p.requires_grad])
+    weighing = [p for p in objective.parameters() if p.requires_grad]
+    if weighing:
+        optimizer.add_param_group({"params": weighing, "weight_decay": 0.0})
+    return optimizer
+
+
+def _batch(examples: Examples, rows: Rows, whole: Rows, device: torch.device, needed: Sequence[bool]) -> Batch:
+    """Make a process's share of a batch; where it has none, an example of another's, without its labels."""
+    if len(rows):
+        return examples.batch(rows, device, hide_at_random, needed)
+    return examples.batch(whole[:1], device, hide_at_random, needed).without_labels()
 
 
 def _better(found: ValidationFigures, best: float | None) -> bool:
@@ -182,6 +215,10 @@ def _better(found: ValidationFigures, best: float | None) -> bool:
 
 def _out_of_patience(position: Position, patience: int | None) -> bool:
     return patience is not None and position.epoch - position.best_epoch >= patience
+
+
+def _finite(network: torch.nn.Module) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
 
 
 def _weights(network: torch.nn.Module) -> Tensors:

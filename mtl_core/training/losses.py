@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from mtl_core.training.processes import Processes
+
 
 class LossMask(Protocol):
     """Says which labels of a batch count."""
@@ -29,28 +31,58 @@ class TaskLosses:
     tasks: torch.Tensor
     counts: torch.Tensor
 
-    @staticmethod
-    def none(tasks: int, device: torch.device) -> "TaskLosses":
-        """Of a group of tasks that has no label in the batch."""
-        empty = torch.zeros(0, device=device)
-        return TaskLosses(empty, empty.long(), torch.zeros(tasks, dtype=torch.int64, device=device))
-
     def first(self, tasks: int) -> "TaskLosses":
         """Those of the first so many tasks."""
         kept = self.tasks < tasks
         return TaskLosses(self.values[kept], self.tasks[kept], self.counts[:tasks])
 
+
+@dataclass(frozen=True)
+class LossSums:
+    """Sums over the labels of a batch, for every task of it, that of some examples added to that of others.
+
+    Attributes:
+        totals: `(tasks,)`: sum of the (weighted) losses of valid labels, differentiable.
+        norms: `(tasks,)`: sum of their weights; how many they are if all count alike.
+        counts: `(tasks,)`, int64: examples with a valid label.
+    """
+
+    totals: torch.Tensor
+    norms: torch.Tensor
+    counts: torch.Tensor
+
     @staticmethod
-    def concatenate(groups: Sequence["TaskLosses"]) -> "TaskLosses":
+    def none(tasks: int, device: torch.device) -> "LossSums":
+        """Of a group of tasks that has no label in the batch."""
+        zeros = torch.zeros(tasks, device=device)
+        return LossSums(zeros, zeros, zeros.long())
+
+    @staticmethod
+    def concatenate(groups: Sequence["LossSums"]) -> "LossSums":
         """Put groups of tasks behind each other."""
-        offsets = [0]
-        for group in groups[:-1]:
-            offsets.append(offsets[-1] + len(group.counts))
-        return TaskLosses(
-            torch.cat([group.values for group in groups]),
-            torch.cat([group.tasks + offset for group, offset in zip(groups, offsets, strict=True)]),
+        return LossSums(
+            torch.cat([group.totals for group in groups]),
+            torch.cat([group.norms for group in groups]),
             torch.cat([group.counts for group in groups]),
         )
+
+    def over(self, processes: Processes) -> "LossSums":
+        """Add up what the processes hold.
+
+        The values are those of the whole batch, their gradients those of this process's part of it.
+        """
+        if processes.count == 1:
+            return self
+        sums = processes.sum(torch.stack([self.totals, self.norms, self.counts.to(self.totals.dtype)]))
+        own = self.totals - self.totals.detach()
+        return LossSums(own + sums[0], sums[1], sums[2].round().long())
+
+    def means(self) -> TaskLosses:
+        """Normalise each task by its own labels, and leave out tasks without any."""
+        # A task whose only labels in the batch carry a weight of zero has nothing to say either.
+        active = (self.norms > 0).nonzero()[:, 0]
+        counts = torch.where(self.norms > 0, self.counts, 0)
+        return TaskLosses(self.totals[active] / self.norms[active], active, counts)
 
 
 class GroupLoss(nn.Module):
@@ -82,7 +114,17 @@ class GroupLoss(nn.Module):
         mask: torch.Tensor,
         label_weights: torch.Tensor | None = None,
     ) -> TaskLosses:
-        """Compute the mean loss of each task that has a valid label.
+        """Compute the mean loss of each task that has a valid label; arguments are those of `sums`."""
+        return self.sums(outputs, targets, mask, label_weights).means()
+
+    def sums(
+        self,
+        outputs: torch.Tensor,
+        targets: torch.Tensor,
+        mask: torch.Tensor,
+        label_weights: torch.Tensor | None = None,
+    ) -> LossSums:
+        """Add up the losses of each task's valid labels.
 
         Args:
             outputs: `(batch, tasks, outputs)`, or `(batch, tasks, length, outputs)` for labels of tokens.
@@ -108,6 +150,12 @@ class GroupLoss(nn.Module):
                 weights = weights * label_weights[where[:, 0], task]
             totals = zeros.index_add(0, task, losses * weights)
             norms = zeros.index_add(0, task, weights)
-        # A task whose only labels in the batch carry a weight of zero has nothing to say either.
-        active = (norms > 0).nonzero()[:, 0]
-        return TaskLosses(totals[active] / norms[active], active, torch.where(norms > 0, counts, 0))
+        return LossSums(totals, norms, counts)
+
+    def not_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Find the examples with a label whose loss is no finite number, a task: `(batch, tasks)`, bool."""
+        with torch.no_grad():
+            losses = self.loss(outputs[mask].float(), targets[mask])
+        bad = torch.zeros_like(mask)
+        bad[mask] = ~torch.isfinite(losses)
+        return bad if bad.ndim == 2 else bad.any(dim=2)

@@ -1,16 +1,20 @@
 """What is minimised: the masked losses of all groups, weighed into one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from mtl_core.errors import MtlError
 from mtl_core.model.heads import HeadOutput
+from mtl_core.seeding import derive_seed
 from mtl_core.specs import WeightingSpec
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.groups import TaskGroup
-from mtl_core.training.losses import TaskLosses
+from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
+from mtl_core.training.not_finite import NotFiniteError
+from mtl_core.training.processes import ALONE, Processes
 from mtl_core.training.weighting import Weighting
 
 
@@ -23,12 +27,22 @@ class Objective(nn.Module):
     Args:
         groups: The groups of tasks, in the order of the network's: main tasks, then auxiliary ones.
         weighting: How the main tasks' losses become one.
+        seed: The run's, for a weighting that draws.
+        processes: Who else computes the losses of the same batches.
     """
 
     weighting: Weighting
 
-    def __init__(self, groups: Sequence[TaskGroup], weighting: WeightingSpec) -> None:
+    def __init__(
+        self,
+        groups: Sequence[TaskGroup],
+        weighting: WeightingSpec,
+        seed: int = 0,
+        processes: Processes = ALONE,
+    ) -> None:
         super().__init__()
+        self._seed = seed
+        self._processes = processes
         tasks = [task for group in groups for task in group.tasks]
         self.names = [task.name for task in tasks]
         self.losses = nn.ModuleList([group.build_loss() for group in groups])
@@ -41,7 +55,7 @@ class Objective(nn.Module):
         self.at(0, 1)
 
     def at(self, step: int, total: int) -> None:
-        """Bring the auxiliary tasks' weights to where the run stands.
+        """Bring the weighting and the auxiliary tasks' weights to where the run stands.
 
         Args:
             step: The step that is about to be taken, counted from 0.
@@ -49,6 +63,15 @@ class Objective(nn.Module):
         """
         for place, spec in enumerate(self._auxiliary, start=self._main):
             self._weights[place] = spec.weight * spec.schedule.factor(step, total)
+        self.weighting.at(step, total, derive_seed(self._seed, "weighting", step))
+
+    def epoch_done(self, means: Sequence[float | None]) -> None:
+        """Tell the weighting that an epoch is over.
+
+        Args:
+            means: Each task's mean loss a label in it, in the order of the losses.
+        """
+        self.weighting.epoch_done(means[: self._main])
 
     def mute(self, tasks: Sequence[bool]) -> None:
         """Give auxiliary tasks their weights of the run's beginning again, and the marked ones none.
@@ -60,11 +83,15 @@ class Objective(nn.Module):
         self._weights = [0.0 if mute else weight for mute, weight in zip(tasks, self._weights, strict=True)]
 
     @property
+    def sizes(self) -> list[int]:
+        """Tasks in each group."""
+        return [len(group.tasks) for group in self._groups]
+
+    @property
     def needed(self) -> list[bool]:
         """Which groups of tasks have any weight now; the others are not computed."""
-        sizes = [len(group.tasks) for group in self._groups]
-        ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
-        return [any(self._weights[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+        ends = [sum(self.sizes[: place + 1]) for place in range(len(self.sizes))]
+        return [any(self._weights[end - size : end]) for size, end in zip(self.sizes, ends, strict=True)]
 
     def masks(self, batch: Batch) -> list[torch.Tensor]:
         """Say which labels of a batch are learned from, a group: `(batch, tasks)`, with `length` for tokens, bool.
@@ -88,35 +115,74 @@ class Objective(nn.Module):
         """Compute the loss of every task that has a label in the batch.
 
         Raises:
-            MtlError: If a loss is not finite.
+            NotFiniteError: If a loss is not finite.
         """
-        groups = zip(self.losses, outputs, batch.targets, masks, batch.weights, strict=True)
-        losses = TaskLosses.concatenate(
-            [
-                TaskLosses.none(mask.shape[1], mask.device)
-                if said is None
-                else loss(said.outputs, wanted, mask, weights)
-                for loss, said, wanted, mask, weights in groups
-            ]
-        )
+        groups = zip(self.group_losses, outputs, batch.targets, masks, batch.weights, strict=True)
+        sums = [
+            LossSums.none(mask.shape[1], mask.device)
+            if said is None
+            else loss.sums(said.outputs, wanted, mask, weights)
+            for loss, said, wanted, mask, weights in groups
+        ]
+        losses = LossSums.concatenate(sums).over(self._processes).means()
         if not torch.isfinite(losses.values).all():
-            bad = losses.tasks[~torch.isfinite(losses.values)].tolist()
-            raise MtlError(
-                f"the loss of task '{self.names[bad[0]]}' is not finite; "
-                "a lower optimizer.lr or a training.clip_norm may help"
-            )
+            raise self._not_finite(losses, outputs, batch, masks)
         return losses
 
+    def _not_finite(
+        self, losses: TaskLosses, outputs: Sequence[HeadOutput | None], batch: Batch, masks: Sequence[torch.Tensor]
+    ) -> NotFiniteError:
+        """Say which task's loss it is, and which examples'."""
+        task = int(losses.tasks[~torch.isfinite(losses.values)][0])
+        ends = [sum(self.sizes[: home + 1]) for home in range(len(self.sizes))]
+        home = next(home for home, end in enumerate(ends) if task < end)
+        said = outputs[home]
+        if said is None:  # another process has met it
+            return NotFiniteError(self.names[task], [])
+        bad = self.group_losses[home].not_finite(said.outputs, batch.targets[home], masks[home])
+        return NotFiniteError(self.names[task], bad[:, task - ends[home]].nonzero()[:, 0].tolist())
+
+    @property
+    def group_losses(self) -> list[GroupLoss]:
+        """The losses of each group, typed."""
+        return [loss for loss in self.losses if isinstance(loss, GroupLoss)]
+
     def total(self, losses: TaskLosses) -> torch.Tensor:
-        """Combine task losses into the scalar that is minimised."""
+        """Combine task losses into one scalar: what is minimised, unless the weighting balances gradients."""
+        main, extra = self._parts(losses)
+        if not len(main.values):
+            return losses.values.new_zeros(()) if extra is None else extra
+        total: torch.Tensor = self.weighting(main)
+        return total if extra is None else total + extra
+
+    def backward(self, losses: TaskLosses, penalty: torch.Tensor | None, gradients: StepGradients) -> None:
+        """Give every parameter its gradient.
+
+        Args:
+            losses: Of the tasks that have a label in the batch.
+            penalty: What an architecture adds to the loss.
+            gradients: Passes backward.
+        """
+        main, extra = self._parts(losses)
+        if penalty is not None:
+            penalty = penalty / self._processes.count  # every process has the whole of it
+            extra = penalty if extra is None else extra + penalty
+        if len(main.values):
+            self.weighting.backward(main, extra, gradients)
+        elif extra is not None:
+            gradients.backward(extra)
+
+    def stepped(self, again: Callable[[], TaskLosses]) -> None:
+        """Tell the weighting that the network has moved."""
+        self.weighting.stepped(lambda: self._parts(again())[0])
+
+    def _parts(self, losses: TaskLosses) -> tuple[TaskLosses, torch.Tensor | None]:
+        """The main tasks' losses, and the sum of the auxiliary ones times their weights."""
         if not self._auxiliary:
-            total: torch.Tensor = self.weighting(losses)
-            return total
-        main = losses.first(self._main)
-        total = self.weighting(main) if len(main.values) else losses.values.new_zeros(())
+            return losses, None
         helping = losses.tasks >= self._main
         weights = torch.tensor(self._weights, device=losses.values.device)[losses.tasks[helping]]
-        return total + (losses.values[helping] * weights).sum()
+        return losses.first(self._main), (losses.values[helping] * weights).sum()
 
 
 def _checked(mask: torch.Tensor, targets: torch.Tensor, dimensions: int) -> torch.Tensor:

@@ -20,6 +20,7 @@ from mtl_core.runs.prepare import Prepared, build_network, prepare
 from mtl_core.runs.run import SilentView, resume_run, run_experiment
 from mtl_core.runs.saved import load_run
 from mtl_core.training.batches import hide_at_random
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
@@ -112,7 +113,8 @@ def test_a_task_that_is_annealed_to_nothing_is_not_moved_any_more(place: Path) -
         objective.at(step, 10)
         batch = found.examples.batch(found.split.train, CPU, hide_at_random, objective.needed)
         before = {name: value.clone() for name, value in own.state_dict().items()}
-        training_step(accelerator, network, objective, optimizer, batch, None)
+        gradients = StepGradients(accelerator, network, objective.sizes)
+        training_step(gradients, network, objective, optimizer, batch, None)
         return any(not torch.equal(before[name], value) for name, value in own.state_dict().items())
 
     assert moved(0)

@@ -22,6 +22,7 @@ from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved import load_run
 from mtl_core.specs import ArchitectureSpec
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.step import training_step
 
 Block = dict[str, Any]
@@ -53,7 +54,8 @@ class Bench:
             place, column = self.where[name]
             batch.targets[place][:, column] = code
         torch.manual_seed(0)
-        losses = training_step(Accelerator(), self.network, self.objective, self.optimizer, batch, 1.0)
+        gradients = StepGradients(Accelerator(), self.network, self.objective.sizes)
+        losses = training_step(gradients, self.network, self.objective, self.optimizer, batch, 1.0)
         assert len(losses.values) == len(self.where) - len(without)
 
     def own(self, name: str) -> list[nn.Parameter]:

@@ -25,6 +25,7 @@ from mtl_core.model.weights_by_name import weights_by_name
 from mtl_core.runs.prepare import Prepared, build_network
 from mtl_core.runs.run import SilentView, run_experiment
 from mtl_core.training.batches import Examples
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import training_order
@@ -252,7 +253,8 @@ def test_a_very_strong_penalty_is_hard_sharing(tmp_path: Path) -> None:
         for epoch in range(100):
             for rows in order.epoch(epoch):
                 batch = prepared.examples.batch(rows, CPU)
-                training_step(Accelerator(), network, objective, optimizer, batch, None)
+                gradients = StepGradients(Accelerator(), network, objective.sizes)
+                training_step(gradients, network, objective, optimizer, batch, None)
         networks[name], said[name] = network, outputs(network, prepared)
     assert spread(networks["soft"]) < 0.01
     assert float(said["hard"].std()) > 0.5

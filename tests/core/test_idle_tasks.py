@@ -15,6 +15,7 @@ from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.heads import HeadGroup, SeparateHeads
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.step import training_step
 
 OPTIMIZERS = {
@@ -50,7 +51,8 @@ class Bench:
             group, column = self.places[name]
             targets[self.network.head_groups().index(group)][:, column] = -1
         silent = Batch(batch.inputs, targets, batch.weights)
-        losses = training_step(self.accelerator, self.network, self.objective, self.optimizer, silent, 1.0)
+        gradients = StepGradients(self.accelerator, self.network, self.objective.sizes)
+        losses = training_step(gradients, self.network, self.objective, self.optimizer, silent, 1.0)
         assert [self.objective.names[task] for task in losses.tasks] == [
             name for name in self.objective.names if name not in idle
         ]

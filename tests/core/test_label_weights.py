@@ -19,6 +19,7 @@ from mtl_core import Corpus, MtlError
 from mtl_core.runs.prepare import prepare
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.step import training_step
 
 WEIGHTS = st.sampled_from([0.0, 0.25, 1.0, 4.0])
@@ -167,7 +168,8 @@ def test_a_task_whose_labels_weigh_nothing_in_a_batch_is_left_alone(tmp_path: Pa
     optimizer = accelerator.prepare(config.optimizer.build(network.parameters()))
     before = tensor_bits(dict(network.named_parameters()))
     batch = prepared.examples.batch(np.arange(29), torch.device("cpu"))
-    losses = training_step(accelerator, network, objective, optimizer, batch, None)
+    gradients = StepGradients(accelerator, network, objective.sizes)
+    losses = training_step(gradients, network, objective, optimizer, batch, None)
     assert [objective.names[task] for task in losses.tasks] == ["other"]
     after = tensor_bits(dict(network.named_parameters()))
     assert all((before[key] == after[key]) == ("task-label" in key) for key in before), (

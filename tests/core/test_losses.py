@@ -12,8 +12,9 @@ from toy import task_block, tensor_bits, toy_config, toy_network
 from mtl_core.builtins.losses import CrossEntropy
 from mtl_core.errors import MtlError
 from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import LossMeter
-from mtl_core.training.losses import GroupLoss, TaskLosses
+from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
 from mtl_core.training.step import training_step
 
 JUNK_OUTPUTS = [0.0, 1e30, float("nan"), float("inf"), float("-inf")]
@@ -71,12 +72,12 @@ def test_each_task_loss_is_torchs_cross_entropy_over_its_valid_labels(
 def test_a_group_of_tasks_has_the_losses_of_its_tasks_one_by_one(table: Table, weighted: bool) -> None:
     weights = [w if weighted else None for w in table.weights]
     together = group_loss(weights)(table.outputs, table.targets, table.mask)
-    alone = TaskLosses.concatenate(
+    alone = LossSums.concatenate(
         [
-            group_loss([weights[t]])(table.outputs[:, [t]], table.targets[:, [t]], table.mask[:, [t]])
+            group_loss([weights[t]]).sums(table.outputs[:, [t]], table.targets[:, [t]], table.mask[:, [t]])
             for t in range(table.mask.shape[1])
         ]
-    )
+    ).means()
     assert together.tasks.tolist() == alone.tasks.tolist()
     assert together.counts.tolist() == alone.counts.tolist()
     torch.testing.assert_close(together.values, alone.values, atol=1e-6, rtol=1e-5)
@@ -193,14 +194,15 @@ def test_a_batch_without_any_label_moves_nothing(
     prepared, network, objective = toy_network(config)
     accelerator = Accelerator()
     optimizer = accelerator.prepare(config.optimizer.build(network.parameters()))
+    gradients = StepGradients(accelerator, network, objective.sizes)
     batch = prepared.examples.batch(prepared.split.train, accelerator.device)
     for _ in range(3 if warm else 0):
-        training_step(accelerator, network, objective, optimizer, batch, 1.0)
+        training_step(gradients, network, objective, optimizer, batch, 1.0)
     before = snapshot(network, optimizer)
 
     absent = [table.masked_fill(table >= 0, 3) for table in batch.targets]  # what is not missing
     silent = Batch(batch.inputs, absent, batch.weights)
-    losses = training_step(accelerator, network, objective, optimizer, silent, 1.0)
+    losses = training_step(gradients, network, objective, optimizer, silent, 1.0)
 
     assert snapshot(network, optimizer) == before
     assert losses.values.tolist() == []
@@ -208,7 +210,7 @@ def test_a_batch_without_any_label_moves_nothing(
     meter = LossMeter(objective.names)
     meter.add(losses)
     assert meter.means() == {"t0": None, "t1": None, "t2": None}
-    training_step(accelerator, network, objective, optimizer, batch, 1.0)
+    training_step(gradients, network, objective, optimizer, batch, 1.0)
     assert snapshot(network, optimizer) != before
 
 

@@ -28,7 +28,7 @@ from mtl_core.model.heads import HeadOutput
 from mtl_core.runs.results import json_text, scores_report
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.batches import Batch
-from mtl_core.training.groups import LearnedTask, data_label, group_tasks, learn_task
+from mtl_core.training.groups import LearnedTask, group_tasks, learn_task
 
 CLASSES = ["bad", "fair", "good", "best"]
 RESTRICTED = {"type": "restricted-accuracy", "name": "two_way", "classes": ["good", "bad"]}

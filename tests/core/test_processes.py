@@ -1,0 +1,51 @@
+"""One training in several processes takes the steps that one process would take on the whole batch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy import CLASSES, task_block
+from two_processes import both_ways
+
+SGD = {"type": "sgd", "lr": 0.3, "momentum": 0.9, "weight_decay": 0.01}
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "few labels": {"data": {"type": "toy", "labelled": 0.15}},
+    "a task alone in a process": {"data": {"type": "toy", "rows": 40, "tasks": 6, "labelled": 0.1, "seed": 3}},
+    "batches of one": {"data": {"type": "toy", "rows": 9}, "training": {"epochs": 2, "batch_size": 1}},
+    "class weights": {
+        "tasks": [task_block(kind={"type": "classification", "class_weights": "balanced", "classes": CLASSES})]
+    },
+    "grouped heads": {"tasks": [task_block({"type": "toy-grouped", "spoil": "nan"})]},
+    "gradients scaled down": {"training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05}},
+    "by labels": {"weighting": {"type": "by-labels"}},
+    "trained again": {"training": {"epochs": 2, "batch_size": 8, "refit": True}},
+    "soft sharing": {"architecture": {"type": "soft-sharing", "strength": 0.1}},
+    "with test data": {"data": {"type": "toy", "test_rows": 20}},
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    cases = {name.replace(" ", "-"): {"optimizer": SGD, **blocks} for name, blocks in CASES.items()}
+    return both_ways(tmp_path_factory.mktemp("processes"), cases)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_take_the_steps_of_one(runs: dict[str, tuple[Path, Path]], name: str) -> None:
+    one, two = runs[name.replace(" ", "-")]
+    alone, together = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
+    assert set(alone) == set(together)
+    for key, expected in alone.items():
+        torch.testing.assert_close(together[key], expected, rtol=1e-4, atol=1e-5)
+    first, second = (json.loads((path / "metrics.json").read_text()) for path in (one, two))
+    assert second["data"] == first["data"]
+
+
+def test_only_the_first_process_writes(runs: dict[str, tuple[Path, Path]]) -> None:
+    for one, two in runs.values():
+        assert {file.name for file in two.iterdir()} == {file.name for file in one.iterdir()}
+        assert {file.name for file in two.parent.iterdir()} == {"one", "two", "toy.yaml"}

@@ -1,0 +1,47 @@
+"""The same runs in one process and in two. As a script, it is what each of the two does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mtl_core.config.load import load_experiment
+from mtl_core.runs.run import run_experiment
+
+
+def both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> dict[str, tuple[Path, Path]]:
+    """Run toy experiments alone and in two processes; the name of each to its two run directories.
+
+    Args:
+        folder: An empty one.
+        cases: The blocks of each experiment; nothing in it must drop out, since processes do so on their own.
+    """
+    from toy import write_experiment
+
+    for name, blocks in cases.items():
+        place = folder / name
+        place.mkdir()
+        still = {"backbone": {"type": "mlp", "hidden_dims": [8], "dropout": 0.0}}
+        write_experiment(place, **{**still, **blocks})
+        run_experiment(load_experiment(place / "toy.yaml").config, place / "one")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, str(Path(__file__)), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: (folder / name / "one", folder / name / "two") for name in cases}
+
+
+def main(folder: Path) -> None:
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        run_experiment(load_experiment(place / "toy.yaml").config, place / "two")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
