@@ -3,7 +3,18 @@
 import importlib
 import sys
 
-SHORT = ("command_line", "labels", "article_job", "training_loop", "many_tasks", "architectures", "prediction")
+SHORT = (
+    "command_line",
+    "labels",
+    "article_job",
+    "training_loop",
+    "many_tasks",
+    "architectures",
+    "weightings",
+    "torchjd",
+    "prediction",
+    "compare_speed",
+)
 LONG = ("accuracy", "auxiliary", "table_memory")
 
 if __name__ == "__main__":

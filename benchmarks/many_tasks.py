@@ -19,7 +19,7 @@ from mtl_core.data.label_space import FoundLabels
 from mtl_core.model.architecture import NetworkParts, build_backbone
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.specs import ArchitectureSpec, BackboneSpec
+from mtl_core.specs import ArchitectureSpec, BackboneSpec, WeightingSpec
 from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.groups import group_tasks, learn_task
@@ -49,7 +49,7 @@ def _compare(title: str, backbone: BackboneSpec, width: int) -> None:
         print(f"{title}, {tasks} tasks: {seconds * 1000:.1f} ms, {seconds / medians[5]:.2f}x")
 
 
-class _FixedFeatures(torch.nn.Module):
+class FixedFeatures(torch.nn.Module):
     """Stands for an input layer: features that need gradients."""
 
     def __init__(self, width: int) -> None:
@@ -62,9 +62,16 @@ class _FixedFeatures(torch.nn.Module):
 
 
 def make_step(
-    tasks: int, spec: BackboneSpec, width: int, architecture: ArchitectureSpec | None = None
+    tasks: int,
+    spec: BackboneSpec,
+    width: int,
+    architecture: ArchitectureSpec | None = None,
+    weighting: WeightingSpec | None = None,
 ) -> Callable[[], object]:
-    """Make a whole training step: forward, masked losses, backward, optimizer. Hard sharing is the default."""
+    """Make a whole training step: forward, masked losses, backward, optimizer.
+
+    Hard sharing and static weights are the default.
+    """
     architecture = architecture or HardSharing()
     torch.manual_seed(0)
     labels = [str(label) for label in range(CLASSES)]
@@ -76,15 +83,20 @@ def make_step(
         for i in range(tasks)
     ]
     groups = group_tasks(learned, alone=architecture.own_features)
-    parts = NetworkParts(lambda: _FixedFeatures(width), lambda shape: build_backbone(spec, shape))
+    parts = NetworkParts(lambda: FixedFeatures(width), lambda shape: build_backbone(spec, shape))
     body = architecture.build(parts, [task.name for task in learned])
     network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups])
-    objective = Objective(groups, Static())
+    objective = Objective(groups, weighting or Static())
     accelerator = Accelerator()
-    optimizer = accelerator.prepare(Adam().build(network.parameters()))
+    optimizer = accelerator.prepare(Adam().build([*network.parameters(), *objective.parameters()]))
     gradients = StepGradients(accelerator, network, objective.sizes)
     targets = torch.randint(0, CLASSES, (BATCH, tasks))
     targets[torch.rand(targets.shape) < 0.5] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
     batch = Batch(torch.randn(BATCH, LENGTH, width), tables, [None] * len(groups))
-    return lambda: training_step(gradients, network, objective, optimizer, batch, None)
+
+    def step() -> None:
+        objective.at(0, 1)
+        training_step(gradients, network, objective, optimizer, batch, None)
+
+    return step

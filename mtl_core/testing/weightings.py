@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from safetensors.torch import load, save
 
 from mtl_core.specs import WeightingSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.randomness import left_alone, seeded
+from mtl_core.testing.sample_run import TASKS, SampleRun
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown
+from mtl_core.testing.weighting_steps import add_step_checks
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.weighting import Weighting
 
-TASKS = ("first", "second", "third", "fourth")
 VALUES = (0.7, 2.5, 0.1, 1.3)
 WEIGHTS = (1.0, 0.5, 2.0, 1.0)
 COUNTS = (8, 3, 5, 8)
@@ -39,7 +39,7 @@ def weighting_checks(spec: WeightingSpec, without: Mapping[str, str], tolerance:
     add("task-weight", "Twice a task's weight gives it a larger share of the influence.", _doubled)
     add("steps", "It stays finite over many steps, with losses near 0 and large ones.", _steps)
     add("seed", "Under one seed it repeats; Python's and NumPy's generators are left alone.", _seed)
-    add("save-and-load", "Saved as safetensors and loaded again, it goes on as it would have.", _saved)
+    add_step_checks(checks, spec, tolerance)
     return checks.without(without)
 
 
@@ -131,22 +131,26 @@ def _doubled(spec: WeightingSpec, tolerance: float) -> None:
 
 
 def _steps(spec: WeightingSpec, tolerance: float) -> None:
+    """Invented losses, and the calls of a run; their gradients reach no network."""
     with seeded(0):
-        module = _built(spec)
+        module, gradients = _built(spec), SampleRun(spec).gradients
         parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = torch.optim.Adam(parameters, lr=0.01) if parameters else None
         for step in range(30):
             scale = (1.0, 1e-6, 1e4)[step % 3]
             places = [place for place in range(4) if (step + place) % 4]
             losses = _losses(places, [value * scale for value in VALUES])
-            total = module(losses)
-            expect_finite(total, f"the total of step {step + 1}, of losses around {scale:g}")
-            total.backward()
+            module.at(step, 30, step)
+            expect_finite(module(losses), f"the total of step {step + 1}, of losses around {scale:g}")
+            module.backward(losses, None, gradients)
             if losses.values.grad is not None:
                 expect_finite(losses.values.grad, f"the influence of the tasks in step {step + 1}")
             if optimizer is not None:
                 optimizer.step()
                 optimizer.zero_grad()
+            module.stepped(lambda places=places, scale=scale: _losses(places, [scale] * 4))  # type: ignore[misc]
+            if step % 5 == 4:
+                module.epoch_done([None if place == step % 4 else scale for place in range(4)])
         zero = module(_losses(values=[0.0, 1.0, 1.0, 1.0]))
         expect_finite(zero, "the total where a loss is 0")
 
@@ -156,16 +160,3 @@ def _seed(spec: WeightingSpec, tolerance: float) -> None:
         with left_alone(torch_too=False):
             first = _built(spec)(_losses())
         expect_close(_built(spec)(_losses()), first, 0, "the total, built and asked again under the same seed")
-
-
-def _saved(spec: WeightingSpec, tolerance: float) -> None:
-    with seeded(0):
-        module, other = _built(spec), _built(spec)
-        for step in range(3):
-            module(_losses(values=[value / (step + place + 1) for place, value in enumerate(VALUES)]))
-        tensors = {name: value.detach().contiguous().clone() for name, value in module.state_dict().items()}
-        other.load_state_dict(load(save(tensors)))
-        torch.manual_seed(1)
-        expected = module(_losses())
-        torch.manual_seed(1)
-        expect_close(other(_losses()), expected, 0, "the total of the fourth step, after loading")

@@ -14,7 +14,9 @@ from wrong_data import LINES, WrongAuxiliary, WrongEncoder, WrongLoader, WrongSp
 from wrong_labels import WrongKind, WrongLoss, WrongMask, WrongMetric
 from wrong_modules import WrongArchitecture, WrongBackbone, WrongHead
 from wrong_specs import WRONG
-from wrong_training import WrongClassWeights, WrongOptimizer, WrongSampling, WrongSchedule, WrongWeighting
+from wrong_trackers import WrongTracker
+from wrong_training import WrongClassWeights, WrongOptimizer, WrongSampling, WrongSchedule
+from wrong_weightings import WrongWeighting
 
 from mtl_core import FeatureShape, testing
 from mtl_core.builtins.backbones import MLP
@@ -42,6 +44,7 @@ SUITES: dict[Suite, type[Any]] = {
     testing.schedule_checks: WrongSchedule,
     testing.splitter_checks: WrongSplitter,
     testing.task_kind_checks: WrongKind,
+    testing.tracker_checks: WrongTracker,
     testing.weighting_checks: WrongWeighting,
 }
 DOCS = Path(__file__).parents[2] / "docs"

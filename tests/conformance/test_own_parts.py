@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from own_parts import PARTS, SUITES, Case, checks_of, own_types, registry
 
+from mtl_core.packages import what_is_missing
 from mtl_core.seams import SEAMS
+from mtl_core.tracking.needs import missing_packages
 
 
 def _cases() -> Iterator[Any]:
@@ -24,6 +26,10 @@ def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -
         pytest.skip(f"{case.needs.name} is not there beside the checkout")
     if type_name not in registry().offers(seam):
         pytest.skip(f"the plugin that offers '{type_name}' is not installed")
+    if seam == "trackers" and (missing := [*missing_packages([registry().find(seam, type_name)()])]):
+        pytest.skip(missing[0][1])
+    if seam == "weightings" and (flaw := what_is_missing(registry().find(seam, type_name)().needs())):
+        pytest.skip(f"'{type_name}' {flaw}")
     checks = checks_of(seam, type_name, case)
     failures = []
     for check in checks:

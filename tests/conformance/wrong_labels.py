@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import Label, LossMaskSpec, LossSpec, MetricSpec, MtlError, TaskKindSpec
+from mtl_core.builtins.metric_sums import counted
 from mtl_core.builtins.metrics import MacroF1
 from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
 from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
@@ -112,6 +113,10 @@ class WrongMetric(MetricSpec):
         if self.wrong == "afresh":
             return _SHARED
         return _Accuracy(self.wrong)
+
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        hits = outputs.argmax(dim=1) == targets
+        return counted(~hits if self.wrong == "sums" else hits)
 
 
 class _Accuracy(torchmetrics.Metric):

@@ -1,6 +1,5 @@
-"""A weighting, optimizer, schedule, class weights and sampling strategy: each right, or wrong as it is told."""
+"""An optimizer, schedule, class weights and sampling strategy: each right, or wrong as it is told."""
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -8,54 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_core import ClassWeightsSpec, OptimizerSpec, ScheduleSpec, WeightingSpec
+from mtl_core import ClassWeightsSpec, OptimizerSpec, ScheduleSpec
 from mtl_core.specs import SamplingSpec
-from mtl_core.training.losses import TaskLosses
-from mtl_core.training.weighting import Weighting
-
-
-class WrongWeighting(WeightingSpec):
-    """A weighted sum."""
-
-    type: Literal["wrong-weighting"] = "wrong-weighting"
-    wrong: str = ""
-    """Its fault."""
-
-    def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        return _Sum(weights, self.wrong)
-
-
-class _Sum(Weighting):
-    def __init__(self, weights: Sequence[float], wrong: str) -> None:
-        super().__init__()
-        self.wrong, self.calls = wrong, 0
-        self.register_buffer("weights", torch.tensor(weights), persistent=False)
-
-    def forward(self, losses: TaskLosses) -> torch.Tensor:
-        self.calls += 1
-        weights: Any = self.weights
-        chosen = weights[losses.tasks]
-        total = (losses.values * chosen).sum()
-        match self.wrong:
-            case "scalar":
-                return losses.values * chosen
-            case "gradients":
-                return -total
-            case "task-order":
-                return total + losses.values[0]
-            case "absent-tasks":
-                return total / weights.sum()
-            case "weight-zero":
-                return total + losses.values.sum()
-            case "task-weight":
-                return (losses.values * (chosen > 0)).sum()
-            case "steps":
-                return losses.values.log().sum() + total
-            case "seed":
-                return total + random.random() * 0 * losses.values.sum() + np.random.random() * losses.values.sum()
-            case "save-and-load":
-                return total * self.calls
-        return total
 
 
 class WrongOptimizer(OptimizerSpec):

@@ -1,0 +1,45 @@
+"""Dynamic weight average."""
+
+from collections.abc import Sequence
+
+import torch
+
+from mtl_core.builtins.weighting_modules.common import FLOOR, DeclaredWeights
+from mtl_core.training.losses import TaskLosses
+
+
+class DynamicAverage(DeclaredWeights):
+    """Weighs by how a task's mean loss fell from one epoch to the next.
+
+    Args:
+        weights: Each task's declared weight.
+        temperature: How even the weights are.
+    """
+
+    last: torch.Tensor
+    before: torch.Tensor
+    factors: torch.Tensor
+
+    def __init__(self, weights: Sequence[float], temperature: float) -> None:
+        super().__init__(weights)
+        self.temperature = temperature
+        self.register_buffer("last", torch.full((len(weights),), torch.nan))
+        self.register_buffer("before", torch.full((len(weights),), torch.nan))
+        self.register_buffer("factors", torch.ones(len(weights)))
+
+    def epoch_done(self, means: Sequence[float | None]) -> None:
+        """Weigh anew. A task without labels in the epoch keeps the two means that it had last."""
+        found = torch.tensor([torch.nan if mean is None else mean for mean in means]).to(self.last)
+        seen = ~found.isnan()
+        self.before = torch.where(seen, self.last, self.before)
+        self.last = torch.where(seen, found, self.last)
+        rates = self.last.clamp_min(FLOOR) / self.before.clamp_min(FLOOR)
+        # Before its second epoch, a task counts as one whose loss stays; a task of weight 0 takes no share.
+        rates = torch.where(rates.isnan(), 1.0, rates) / self.temperature
+        counted = self.weights > 0
+        rates = rates.masked_fill(~counted, -torch.inf)
+        self.factors = torch.softmax(rates, dim=0) * counted.sum()
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        """The scalar."""
+        return (losses.values * (self.weights * self.factors)[losses.tasks]).sum()

@@ -1,0 +1,35 @@
+"""Random weights."""
+
+from collections.abc import Sequence
+
+import torch
+
+from mtl_core.builtins.weighting_modules.common import DeclaredWeights
+from mtl_core.training.losses import TaskLosses
+
+
+class RandomWeights(DeclaredWeights):
+    """Draws weights for every step.
+
+    Args:
+        tasks: The tasks' names, so that a task's draw does not depend on its place in the experiment file.
+        weights: Each task's declared weight.
+    """
+
+    draws: torch.Tensor
+
+    def __init__(self, tasks: Sequence[str], weights: Sequence[float]) -> None:
+        super().__init__(weights)
+        self._order = sorted(range(len(tasks)), key=lambda place: tasks[place])
+        # Drawn anew from the step's seed, so there is nothing to be saved.
+        self.register_buffer("draws", torch.zeros(len(tasks)), persistent=False)
+
+    def at(self, step: int, total: int, seed: int) -> None:
+        """Draw."""
+        drawn = torch.randn(len(self._order), generator=torch.Generator().manual_seed(seed))
+        self.draws[self._order] = drawn.to(self.draws.device)
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        """The scalar."""
+        shares = torch.softmax(self.draws[losses.tasks], dim=0) * len(losses.tasks)
+        return (losses.values * self.weights[losses.tasks] * shares).sum()

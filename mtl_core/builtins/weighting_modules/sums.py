@@ -1,0 +1,32 @@
+"""Weightings without memory: sums and means of losses."""
+
+import torch
+
+from mtl_core.builtins.weighting_modules.common import DeclaredWeights, floored
+from mtl_core.training.losses import TaskLosses
+
+
+class StaticSum(DeclaredWeights):
+    """Weighted sum over the active tasks."""
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        """The scalar."""
+        return (losses.values * self.weights[losses.tasks]).sum()
+
+
+class LabelMean(DeclaredWeights):
+    """Weighted mean over the labels of the batch."""
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        """The scalar."""
+        counts = losses.counts[losses.tasks].to(losses.values.dtype)
+        return (losses.values * counts * self.weights[losses.tasks]).sum() / counts.sum()
+
+
+class GeometricMean(DeclaredWeights):
+    """Geometric mean over the active tasks, declared weights as exponents."""
+
+    def forward(self, losses: TaskLosses) -> torch.Tensor:
+        """The scalar."""
+        exponents = self.weights[losses.tasks]
+        return ((floored(losses.values).log() * exponents).sum() / exponents.sum()).exp()
