@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.training.head_passes import HeadPasses, Start, add_gradient
 from mtl_core.training.processes import ALONE, Processes
 
 
@@ -41,6 +42,11 @@ class StepGradients:
         """Those of the last layer among them: the one nearest to the heads."""
         self.own = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
         """Parameters that belong to single tasks."""
+        self._heads = HeadPasses(network, sizes, self.own)
+        served = set(map(id, self._heads.parameters))
+        self._own_before_heads = [p for p in self.own if id(p) not in served]
+        self.counted: torch.Tensor | None = None
+        """The losses of the batch. `backward` leaves in their `grad` what each counts in the total."""
 
     def backward(self, total: torch.Tensor, keep: bool = False) -> None:
         """Add the gradients of a scalar to all parameters.
@@ -50,47 +56,63 @@ class StepGradients:
             keep: Whether another backward pass through the same batch will follow.
         """
         if total.requires_grad:
+            self._note_what_counts()
             self.accelerator.backward(total, retain_graph=keep)
+        if not keep:
+            self._heads.hear(())
 
-    def of_each(self, values: torch.Tensor, parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+    def count(self, weights: torch.Tensor) -> None:
+        """Say what the first losses of the batch count in it, where gradients are weighed and not they.
+
+        Args:
+            weights: One a loss.
+        """
+        if self.counted is not None and self.counted.grad is not None:
+            self.counted.grad[: len(weights)] = weights
+
+    def of_each(
+        self, values: torch.Tensor, parameters: Sequence[nn.Parameter], tasks: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Compute the gradient of each loss; no parameter's `grad` is touched, and the batch can be used again.
 
         Args:
             values: `(losses,)`, differentiable.
             parameters: With respect to which; what a loss does not reach has a gradient of 0.
+            tasks: `(losses,)`, int64: the task that each is of, if `parameters` are among the shared ones. Saves
+                passes through other tasks' heads.
 
         Returns:
             `(losses, numbers)`: the Jacobian, a row a loss, the parameters behind each other.
         """
-        width = sum(parameter.numel() for parameter in parameters)
-        rows = values.new_zeros((len(values), width))
-        for row, value in zip(rows, values, strict=True):
-            if value.requires_grad:
-                found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-                _fill(row, found, parameters)
+        starts = self._heads.starts(values, tasks, give=False) if tasks is not None else None
+        rows, reached = _rows(values, parameters, starts)
+        for row, start in reached:
+            _fill(row, _passed(start, parameters, keep=True), parameters)
         return self.processes.sum(rows)
 
-    def backward_each(self, values: torch.Tensor) -> torch.Tensor:
+    def backward_each(self, values: torch.Tensor, tasks: torch.Tensor | None = None) -> torch.Tensor:
         """Add the gradients of the sum of losses to tasks' own parameters, and give those of the shared ones.
 
         One backward pass a loss. The graph of the batch is freed by the last of them.
 
         Args:
             values: `(losses,)`, differentiable.
+            tasks: `(losses,)`, int64: the task that each is of, if each is of one task. Then separate heads are
+                passed once, not once a loss.
 
         Returns:
             `(losses, numbers)`: the Jacobian of the shared parameters, for `give_shared`.
         """
-        width = sum(parameter.numel() for parameter in self.shared)
-        rows = values.new_zeros((len(values), width))
-        wanted = [*self.shared, *self.own]
-        reached = [value for value in values.unbind() if value.requires_grad]
-        for place, value in enumerate(reached):
-            again = place < len(reached) - 1
-            found = torch.autograd.grad(value, wanted, retain_graph=again, allow_unused=True)
-            _fill(rows[place], found[: len(self.shared)], self.shared)
-            for parameter, gradient in zip(self.own, found[len(self.shared) :], strict=True):
-                _add(parameter, gradient)
+        self._note_what_counts()
+        starts = self._heads.starts(values, tasks, give=True) if tasks is not None else None
+        own = self.own if starts is None else self._own_before_heads
+        rows, reached = _rows(values, self.shared, starts)
+        for place, (row, start) in enumerate(reached):
+            found = _passed(start, [*self.shared, *own], keep=place < len(reached) - 1)
+            _fill(row, found[: len(self.shared)], self.shared)
+            for parameter, gradient in zip(own, found[len(self.shared) :], strict=True):
+                add_gradient(parameter, gradient)
+        self._heads.hear(())
         return self.processes.sum(rows)
 
     def give_shared(self, gradient: torch.Tensor) -> None:
@@ -100,10 +122,16 @@ class StepGradients:
             gradient: `(numbers,)`, in the order of `shared`: what was made of the Jacobian.
         """
         # What is reduced over the processes afterwards must not be counted once for each of them.
-        gradient = gradient / self.processes.count
+        if self.processes.count > 1:
+            gradient = gradient / self.processes.count
         sizes = [parameter.numel() for parameter in self.shared]
         for parameter, part in zip(self.shared, torch.split(gradient, sizes), strict=True):
-            _add(parameter, part.view_as(parameter))
+            add_gradient(parameter, part.view_as(parameter))
+
+    def _note_what_counts(self) -> None:
+        """Not before the step: looking at the gradient of a single loss would be counted as well."""
+        if self.counted is not None and self.counted.requires_grad:
+            self.counted.retain_grad()
 
     def reduce(self) -> None:
         """Add up over processes what each gave its parameters. Who has no gradient anywhere keeps none."""
@@ -148,15 +176,32 @@ def last_layer(network: MultiTaskNetwork, shared: Sequence[nn.Parameter]) -> lis
     return []
 
 
+def _rows(
+    values: torch.Tensor, parameters: Sequence[nn.Parameter], starts: Sequence[Start | None] | None
+) -> tuple[torch.Tensor, list[tuple[torch.Tensor, Start]]]:
+    """Make a row a loss, and give those that are to be filled, each with where its loss starts from."""
+    if starts is None:  # from the losses themselves
+        starts = [
+            Start(value, torch.ones_like(value)) if value.requires_grad else None for value in values.unbind()
+        ]
+    rows = values.new_empty((len(values), sum(parameter.numel() for parameter in parameters)))
+    for row, start in zip(rows, starts, strict=True):
+        if start is None:
+            row.zero_()
+    return rows, [(row, start) for row, start in zip(rows, starts, strict=True) if start is not None]
+
+
+def _passed(start: Start, parameters: Sequence[nn.Parameter], keep: bool) -> Sequence[torch.Tensor | None]:
+    if not parameters:
+        return ()
+    return torch.autograd.grad(start.tensor, parameters, start.slope, retain_graph=keep, allow_unused=True)
+
+
 def _fill(row: torch.Tensor, gradients: Sequence[torch.Tensor | None], parameters: Sequence[nn.Parameter]) -> None:
-    """Write gradients behind each other into a row of zeros."""
-    start = 0
-    for gradient, parameter in zip(gradients, parameters, strict=True):
-        if gradient is not None:
-            row[start : start + parameter.numel()] = gradient.reshape(-1)
-        start += parameter.numel()
-
-
-def _add(parameter: nn.Parameter, gradient: torch.Tensor | None) -> None:
-    if gradient is not None:
-        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+    """Write gradients behind each other; what is not reached has one of zeros."""
+    parts = torch.split(row, [parameter.numel() for parameter in parameters])
+    for part, gradient in zip(parts, gradients, strict=True):
+        if gradient is None:
+            part.zero_()
+        else:
+            part.copy_(gradient.reshape(-1))

@@ -15,6 +15,7 @@ from mtl_core.training.batches import Batch, Examples, Rows, hide_at_random
 from mtl_core.training.checkpoint import Position, Tensors, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord, LossMeter
+from mtl_core.training.interactions import InteractionObserver
 from mtl_core.training.not_finite import NotFiniteError, TrainingFailedError
 from mtl_core.training.objective import Objective
 from mtl_core.training.order import Order
@@ -79,6 +80,7 @@ def train(
     validate: Callable[[], ValidationFigures] | None,
     checkpoint: Path | None,
     view: TrainingView,
+    observer: InteractionObserver | None = None,
 ) -> TrainingResult:
     """Train a network, and leave it with its best weights.
 
@@ -93,6 +95,7 @@ def train(
         validate: Scores the network on validation data; None if there is none, and then the last epoch counts.
         checkpoint: Where to save after each epoch, and to go on from if it exists.
         view: Is told what happens.
+        observer: Looks at tasks' gradients in some of the steps.
 
     Raises:
         TrainingFailedError: If a loss is not finite; the network then has the last good weights.
@@ -105,6 +108,8 @@ def train(
     optimizer = accelerator.prepare(_optimizer(config, network, objective))
     gradients = StepGradients(accelerator, network, objective.sizes, processes)
     modules = {"network": network, "objective": objective}
+    if observer is not None:
+        modules["interactions"] = observer
     base_rates = [group["lr"] for group in optimizer.param_groups]
     # The schedule spans the declared epochs even if this training is to stop earlier, so that it is the same one.
     steps = settings.epochs * order.steps_per_epoch
@@ -148,12 +153,15 @@ def train(
             for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
                 group["lr"] = rate * factor
             objective.at(position.step, steps)
+            looks = observer is not None and observer.at(position.step, base_rates[0] * factor)
             if processes.count > 1:  # each drops out on its own
                 torch.manual_seed(derive_seed(config.seed, "dropout", position.step, processes.rank))
             rows = processes.share(batch_rows)
             batch = _batch(examples, rows, batch_rows, accelerator.device, objective.needed)
             try:
-                losses = training_step(gradients, network, objective, optimizer, batch, settings.clip_norm)
+                losses = training_step(
+                    gradients, network, objective, optimizer, batch, settings.clip_norm, observer if looks else None
+                )
             except NotFiniteError as error:
                 where = f"epoch {position.epoch + 1}, batch {position.batch + 1}"
                 raise failed(f"{where}: {error}", rows[error.places], len(rows)) from error
@@ -183,6 +191,8 @@ def train(
         position.history.append(record)
         position.epoch, position.batch = position.epoch + 1, 0
         objective.epoch_done(list(record.losses.values()))
+        if observer is not None:
+            observer.epoch_done(record.epoch)
         view.epoch_done(record, better)
         save()
 

@@ -38,6 +38,8 @@ def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengt
     if len(config.sources) > 1:
         rows_of = {name: np.intersect1d(split.train, rows_with(corpus.sources, name)) for name in config.sources}
         order = SampledSources(config, {name: found for name, found in rows_of.items() if len(found)}, lengths)
+    if split.learned is not None:
+        order = Restricted(order, split.learned)
     return WithHelping(config, order, split.helping, lengths) if len(split.helping) else order
 
 
@@ -112,6 +114,32 @@ class SampledSources:
                 f"from 0, for each of {total} steps, but gave {found}"
             )
         return draws.astype(np.int64)
+
+
+class Restricted:
+    """The batches of another order without the examples that no learned task has a label for.
+
+    Step for step these are the batches of the run that learns all tasks, so that the two see the same examples
+    together, in the same order and at the same learning rate. Of a batch in which nothing is labelled one example
+    stays: a step without a label moves nothing, and the steps after it keep their numbers.
+
+    Args:
+        order: The batches of all tasks.
+        learned: `(examples,)`, bool: which examples of the corpus a learned task has a label for.
+    """
+
+    def __init__(self, order: Order, learned: NDArray[np.bool_]) -> None:
+        self._order = order
+        self._learned = learned
+        self.steps_per_epoch = order.steps_per_epoch
+
+    def epoch(self, epoch: int) -> list[Rows]:
+        """Leave out."""
+        return [self._kept(batch) for batch in self._order.epoch(epoch)]
+
+    def _kept(self, batch: Rows) -> Rows:
+        kept = batch[self._learned[batch]]
+        return kept if len(kept) else batch[:1]
 
 
 class WithHelping:

@@ -1,5 +1,6 @@
 """One training step: the heart of the framework, short on purpose."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -10,13 +11,21 @@ from mtl_core.training.gradients import StepGradients
 from mtl_core.training.idle import idle_tasks_kept
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
+from mtl_core.training.replay import Replay
 
 
 class StepObserver(Protocol):
     """Somebody who looks at tasks' gradients before a step is made, and changes nothing."""
 
-    def before_step(self, losses: TaskLosses, gradients: StepGradients) -> None:
-        """Look at a batch's losses; the graph behind them must stay usable."""
+    def before_step(self, losses: TaskLosses, gradients: StepGradients, again: Callable[[], TaskLosses]) -> None:
+        """Look at a batch's losses; the graph behind them must stay usable.
+
+        Args:
+            losses: Those of all tasks that have a label in the batch.
+            gradients: Passes backward through the batch.
+            again: Computes the same losses once more, without gradients and without a trace: a forward pass with
+                the weights as they are then, under the same dropout masks.
+        """
 
 
 def training_step(
@@ -50,13 +59,13 @@ def training_step(
         NotFiniteError: If a loss is not finite.
     """
     optimizer.zero_grad()
+    replay = Replay([network, objective], gradients.accelerator.device) if observer is not None else None
     losses = batch_losses(network, objective, batch)
     if not len(losses.values):
         return losses
-    if observer is not None:
-        observer.before_step(losses, gradients)
-    if losses.values.requires_grad:
-        losses.values.retain_grad()
+    if observer is not None and replay is not None:
+        observer.before_step(losses, gradients, lambda: _replayed(replay, network, objective, batch))
+    gradients.counted = losses.values
     objective.backward(losses, network.body.penalty(), gradients)
     gradients.reduce()
     counts = torch.split(losses.counts, objective.sizes)
@@ -83,3 +92,8 @@ def batch_losses(network: MultiTaskNetwork, objective: Objective, batch: Batch) 
 @torch.no_grad()
 def _again(network: MultiTaskNetwork, objective: Objective, batch: Batch) -> TaskLosses:
     return batch_losses(network, objective, batch)
+
+
+def _replayed(replay: Replay, network: MultiTaskNetwork, objective: Objective, batch: Batch) -> TaskLosses:
+    with replay.again():
+        return _again(network, objective, batch)

@@ -1,6 +1,7 @@
 """One training in several processes takes the steps that one process would take on the whole batch."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,31 @@ CASES: dict[str, dict[str, Any]] = {
     "grouped heads": {"tasks": [task_block({"type": "toy-grouped", "spoil": "nan"})]},
     "gradients scaled down": {"training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05}},
     "by labels": {"weighting": {"type": "by-labels"}},
+    "learned variances": {"weighting": "uncertainty"},
+    "random weights": {"weighting": "random"},
+    "gradient norms": {
+        "weighting": {"type": "gradnorm", "lr": 0.1},
+        "data": {"type": "toy", "rows": 40, "tasks": 6, "labelled": 0.1, "seed": 3},
+    },
+    "relative falls": {"weighting": {"type": "famo", "lr": 0.1, "same_batch": True}},
     "trained again": {"training": {"epochs": 2, "batch_size": 8, "refit": True}},
     "soft sharing": {"architecture": {"type": "soft-sharing", "strength": 0.1}},
     "with test data": {"data": {"type": "toy", "test_rows": 20}},
+    "looked at": {"interactions": {"every": 2, "affinity": True}, "data": {"type": "toy", "labelled": 0.3}},
 }
+if find_spec("mtl_torchjd") and find_spec("torchjd"):  # no test of the core needs a plugin
+    CASES |= {
+        "pcgrad": {"weighting": "pcgrad"},
+        "upgrad with few labels": {"weighting": "upgrad", "data": {"type": "toy", "labelled": 0.15}},
+        "mgda with grouped heads": {
+            "weighting": "mgda",
+            "tasks": [task_block({"type": "toy-grouped", "spoil": "nan"})],
+        },
+        "graddrop, scaled down": {
+            "weighting": "graddrop",
+            "training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05},
+        },
+    }
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +65,13 @@ def test_two_processes_take_the_steps_of_one(runs: dict[str, tuple[Path, Path]],
         torch.testing.assert_close(together[key], expected, rtol=1e-4, atol=1e-5)
     first, second = (json.loads((path / "metrics.json").read_text()) for path in (one, two))
     assert second["data"] == first["data"]
+
+
+def test_two_processes_see_tasks_do_the_same_to_each_other(runs: dict[str, tuple[Path, Path]]) -> None:
+    one, two = (json.loads((path / "interactions.json").read_text()) for path in runs["looked-at"])
+    assert two["steps"] == one["steps"]
+    for figure in ("cosine", "affinity", "norms", "conflicts"):
+        torch.testing.assert_close(torch.tensor(two[figure]), torch.tensor(one[figure]), rtol=1e-2, atol=1e-4)
 
 
 def test_only_the_first_process_writes(runs: dict[str, tuple[Path, Path]]) -> None:

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from toy import Toy, toy_config
 
 from mtl_core.config.experiment import NamedTask, Selection
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import FoundLabels, data_label
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import BatchOutputs
 from mtl_core.evaluation.scores import Figure, Scorer, Scores, TaskScore, pool

@@ -27,6 +27,7 @@ SPLITTERS: dict[str, SplitterSpec] = {
     "k-fold": KFold(folds=3, fold=1),
     "predefined": Predefined(),
 }
+# A fold that is test data has tests of its own: it is the whole test part.
 
 
 def table(
@@ -127,6 +128,27 @@ def test_folds_can_be_shared_by_runs_with_different_seeds() -> None:
     shared = {tuple(split(corpus, KFold(split_seed=5), seed).validation) for seed in range(3)}
     assert len(own) == 3
     assert len(shared) == 1
+
+
+def test_a_fold_that_is_test_data_has_no_say_in_what_is_validation_data() -> None:
+    corpus = table(range(120), {"t": ["a", "b", "c"] * 40}, ["train"] * 90 + ["test"] * 30)
+    parts = [split(corpus, KFold(folds=3, fold=fold, hold_out="test"), 5) for fold in range(3)]
+    as_validation = [split(corpus, KFold(folds=3, fold=fold), 5) for fold in range(3)]
+    for part, other in zip(parts, as_validation, strict=True):
+        assert np.array_equal(part.test, other.validation)  # the same folds; the data's own test part is set aside
+        assert set(part.train) | set(part.validation) == set(other.train)
+        assert not set(part.train) & set(part.validation)
+        assert len(part.validation) == pytest.approx(12, abs=2)
+    assert sorted(row for part in parts for row in part.test.tolist()) == list(range(90))
+    half = split(corpus, KFold(folds=3, hold_out="test", validation=0.5), 5)
+    assert len(half.validation) == len(half.train) == 30
+
+
+def test_data_with_validation_data_of_its_own_gives_none_of_the_other_folds() -> None:
+    corpus = table(range(60), {"t": ["a", "b", "c"] * 20}, ["train"] * 45 + ["validation"] * 15)
+    found = split(corpus, KFold(folds=3, hold_out="test"), 5)
+    assert found.validation.tolist() == list(range(45, 60))
+    assert len(found.train) + len(found.test) == 45
 
 
 def test_as_many_folds_as_examples() -> None:
@@ -261,6 +283,8 @@ def test_shares_that_leave_nothing_are_refused() -> None:
         Stratified(validation=0.6, test=0.6)
     with pytest.raises(ValidationError, match="fold 5 of 5 does not exist"):
         KFold(fold=5)
+    with pytest.raises(ValidationError, match="the fold is the validation data; a share of the others is for"):
+        KFold(validation=0.2)
 
 
 def test_a_part_of_no_share_gets_nothing() -> None:

@@ -31,7 +31,15 @@ from mtl_core.runs.saved import load_run
 from mtl_core.training.batches import Examples
 from mtl_core.training.history import EpochRecord
 
-FILES = ["model.safetensors", "history.csv", "predictions.jsonl", "state.json", "config.yaml"]
+FILES = [
+    "model.safetensors",
+    "history.csv",
+    "predictions.jsonl",
+    "outputs.safetensors",
+    "mistakes.jsonl",
+    "state.json",
+    "config.yaml",
+]
 
 
 def results(run: Path) -> dict[str, bytes]:

@@ -1,0 +1,1 @@
+"""What was measured of tasks' influence on each other: figures, and what may follow from them."""

@@ -1,0 +1,144 @@
+"""A world whose tasks are related in known ways: a plugin file, and helpers for the tests.
+
+Every input is a row of four numbers. `up` is a noisy linear rule of them, `down` is the opposite, `aside` a rule of
+its own; `early` and `late` are `up`, and never labelled on one example. With the head `read-out`, which has no
+parameters, what a task is made of is its labels alone.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+
+from mtl_core import BackboneSpec, Corpus, Features, FeatureShape, HeadSpec, LoaderSpec, hookimpl
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import load_experiment
+from mtl_core.runs.run import SilentView, run_experiment
+
+ROWS, WIDTH = 96, 4
+
+
+class Related(LoaderSpec):
+    """Rows of numbers."""
+
+    type: Literal["related"] = "related"
+    seed: int = 0
+
+    def load(self) -> Corpus:
+        random = np.random.default_rng(self.seed)
+        rows = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
+        up = rows @ np.array([2.0, -1.0, 0.5, 0.0]) + random.normal(size=ROWS) / 10
+        aside = rows @ np.array([0.0, 0.5, 1.0, 3.0]) + random.normal(size=ROWS) / 10
+        half = [float(value) if index % 2 else None for index, value in enumerate(up)]
+        return Corpus(
+            ids=[str(index) for index in range(ROWS)],
+            inputs=list(rows),
+            labels={
+                "up": up.tolist(),
+                "up-too": up.tolist(),
+                "down": (-up).tolist(),
+                "aside": aside.tolist(),
+                "early": half,
+                "late": [float(value) if index % 2 == 0 else None for index, value in enumerate(up)],
+            },
+            parts=["train"] * ROWS,
+        )
+
+
+class OneLayer(BackboneSpec):
+    """One linear layer to one number; with `noisy`, dropout before it and a batch normalisation behind it."""
+
+    type: Literal["one-layer"] = "one-layer"
+    noisy: bool = False
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        return Layer(inputs.width, self.noisy)
+
+
+class Layer(nn.Module):
+    def __init__(self, width: int, noisy: bool) -> None:
+        super().__init__()
+        self.output = FeatureShape(1, sequence=False)
+        self.before = nn.Dropout(0.4) if noisy else nn.Identity()
+        self.linear = nn.Linear(width, 1, bias=False)
+        self.behind = nn.BatchNorm1d(1) if noisy else nn.Identity()
+
+    def forward(self, features: Features) -> Features:
+        return Features(self.behind(self.linear(self.before(features.values))))
+
+
+class ReadOut(HeadSpec):
+    """The features themselves: nothing of the network belongs to a task."""
+
+    type: Literal["read-out"] = "read-out"
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        return Reader()
+
+
+class Reader(nn.Module):
+    def forward(self, features: Features) -> torch.Tensor:
+        return features.values
+
+
+@hookimpl
+def mtl_loaders() -> list[type[LoaderSpec]]:
+    return [Related]
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [OneLayer]
+
+
+@hookimpl
+def mtl_heads() -> list[type[HeadSpec]]:
+    return [ReadOut]
+
+
+def write_experiment(folder: Path, *tasks: str, **blocks: Any) -> Path:
+    """Write an experiment that learns some of the columns, and looks at every step; blocks can be replaced."""
+    head = blocks.pop("head", "read-out")
+    value = {
+        "name": "related",
+        "seed": 1,
+        "plugins": [str(Path(__file__).resolve())],
+        "data": "related",
+        "split": {"type": "random", "validation": 0.25},
+        "encoder": {"type": "array", "standardise": False},
+        "backbone": "one-layer",
+        "tasks": [{"name": name, "kind": "regression", "head": head} for name in tasks],
+        "optimizer": {"type": "sgd", "lr": 0.01},
+        "training": {"epochs": 3, "batch_size": 8},
+        "interactions": {"every": 1, "affinity": True},
+        **blocks,
+    }
+    path = folder / "related.yaml"
+    path.write_text(yaml.safe_dump(value), encoding="utf-8")
+    return path
+
+
+def related_config(folder: Path, *tasks: str, **blocks: Any) -> ExperimentConfig:
+    """The same, loaded."""
+    return load_experiment(write_experiment(folder, *tasks, **blocks)).config
+
+
+def found_in(run: Path) -> dict[str, Any]:
+    """A run's `interactions.json`."""
+    found: dict[str, Any] = json.loads((run / "interactions.json").read_text(encoding="utf-8"))
+    return found
+
+
+def measure(folder: Path, *tasks: str, name: str = "run", **blocks: Any) -> dict[str, Any]:
+    """Train, and read what was seen."""
+    run_experiment(related_config(folder, *tasks, **blocks), folder / name, SilentView())
+    return found_in(folder / name)
+
+
+def entry(found: dict[str, Any], figure: str, row: str, column: str) -> Any:
+    """One number of a matrix, by the names of its tasks."""
+    return found[figure][found["tasks"].index(row)][found["tasks"].index(column)]
