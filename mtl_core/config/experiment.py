@@ -1,5 +1,6 @@
 """What an experiment is: the model of the whole YAML file."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,11 +31,13 @@ from mtl_core.config.seam_fields import (
     ScheduleField,
     SplitterField,
     TaskKindField,
+    TrackerField,
     WeightingField,
 )
 from mtl_core.config.strict import StrictModel, error_at
 from mtl_core.errors import did_you_mean, listed
 from mtl_core.specs import HeadSpec, LoaderSpec, TaskKindSpec
+from mtl_core.sweeps.space import Sweep
 
 FORMAT_VERSION: int = 1
 
@@ -70,12 +73,20 @@ class NamedTask(_TaskParts):
         """The label column; an empty name if labels are made from the inputs."""
         return "" if self.kind.reads_inputs else self.label or self.name
 
+    def may_be(self, name: str) -> bool:
+        """Whether a task of this name comes from this entry."""
+        return name == self.name
+
 
 class DerivedTasks(_TaskParts):
     """One task for every label column that the loader found and after which no other task is called."""
 
     each: str
     """A pattern over column names: `*` for all of them."""
+
+    def may_be(self, name: str) -> bool:
+        """Whether a task of this name could come from this entry."""
+        return fnmatchcase(name, self.each)
 
 
 def level_flaw(kind: TaskKindSpec, head: HeadSpec) -> str:
@@ -142,6 +153,17 @@ class StartFrom(StrictModel):
     """Patterns over the names of weights: `body.*` for what tasks share, `heads.NAME.*` for the head of a task."""
 
 
+class Interactions(StrictModel):
+    """What is measured of tasks' influence on each other while the network is trained."""
+
+    every: PositiveInt = 20
+    """Look at tasks' gradients at the shared parameters every so many steps, beginning with the first."""
+    affinity: bool = False
+    """Also measure how a step along each task's gradient alone changes the others' losses: a forward pass each."""
+    networks: Annotated[int, Field(ge=2)] = 3
+    """Networks that a suggestion may divide the main tasks into, at most."""
+
+
 class ExperimentConfig(StrictModel):
     """An experiment: data, parts, tasks and training, every value stated or defaulted."""
 
@@ -171,6 +193,8 @@ class ExperimentConfig(StrictModel):
     """Heads by name, for tasks to refer to: `head: NAME`."""
     tasks: list[TaskEntry] = Field(min_length=1)
     """What is learned."""
+    learn: list[str] | None = Field(default=None, min_length=1)
+    """Names of the tasks that are learned, the data being divided and encoded as for all of them; null learns all."""
     auxiliary: list[AuxiliaryField] = []
     """Tasks that are there to help the others. They choose no epoch and count in no overall figure."""
     start_from: StartFrom | None = None
@@ -183,6 +207,12 @@ class ExperimentConfig(StrictModel):
     """How the learning rate moves."""
     training: Training = Training()
     """How the network is trained."""
+    interactions: Interactions | None = None
+    """Measure what tasks do to each other while they are trained; null for nothing."""
+    trackers: list[TrackerField] = []
+    """Where figures are kept besides the run directory: TensorBoard and the like."""
+    sweep: Sweep | None = None
+    """What `mtl sweep` searches; null for nothing. `mtl run` ignores it."""
 
     @field_validator("name")
     @classmethod
@@ -215,6 +245,23 @@ class ExperimentConfig(StrictModel):
                         f"(data sets: {listed(self.sources)})"
                     )
                     lines.append(error_at(("tasks", place, "data", number), "seam", message, name))
+        for place, name in enumerate(self.learn or []):
+            if not any(entry.may_be(name) for entry in self.tasks):
+                known = [entry.name if isinstance(entry, NamedTask) else entry.each for entry in self.tasks]
+                message = f"unknown task '{name}'{did_you_mean(name, known)} (tasks: {listed(known)})"
+                lines.append(error_at(("learn", place), "seam", message, name))
+        if self.weighting.balances_gradients and self.training.precision == "fp16":
+            message = (
+                f"'{self.weighting.type}' compares gradients, which are not to be had in fp16 (they are scaled); "
+                "use precision `bf16` or `no`"
+            )
+            lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
+        if self.interactions is not None and self.training.precision == "fp16":
+            message = (
+                "`interactions` compares gradients, which are not to be had in fp16 (they are scaled); use "
+                "precision `bf16` or `no`"
+            )
+            lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
         if lines:
             raise ValidationError.from_exception_data("ExperimentConfig", lines)
         return self
@@ -224,6 +271,14 @@ class ExperimentConfig(StrictModel):
         """The data sets by name; one without a name is called `data`."""
         return {ONE_DATA_SET: self.data} if self.data is not None else dict(self.data_sets)
 
+    @field_validator("learn")
+    @classmethod
+    def _each_learned_once(cls, learn: list[str] | None) -> list[str] | None:
+        twice = sorted({name for name in learn or [] if (learn or []).count(name) > 1})
+        if twice:
+            raise ValueError(f"the task '{twice[0]}' is listed twice")
+        return learn
+
     @field_validator("auxiliary")
     @classmethod
     def _distinct_auxiliary_names(cls, auxiliary: list[AuxiliaryField]) -> list[AuxiliaryField]:
@@ -232,6 +287,15 @@ class ExperimentConfig(StrictModel):
         if twice:
             raise ValueError(f"two auxiliary tasks are called '{twice[0]}'; give one of them another `name:`")
         return auxiliary
+
+    @field_validator("trackers")
+    @classmethod
+    def _distinct_trackers(cls, trackers: list[TrackerField]) -> list[TrackerField]:
+        types = [spec.type for spec in trackers]
+        twice = sorted({name for name in types if types.count(name) > 1})
+        if twice:
+            raise ValueError(f"there are two trackers of type '{twice[0]}'; one of each type is enough")
+        return trackers
 
     @field_validator("tasks")
     @classmethod

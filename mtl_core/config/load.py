@@ -14,8 +14,10 @@ from mtl_core.config.overrides import apply_overrides
 from mtl_core.config.paths import input_paths, resolve_paths
 from mtl_core.config.yaml_file import Loc, YamlFile, read_yaml, write_yaml
 from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.packages import what_is_missing
 from mtl_core.plugins import Plugins
 from mtl_core.registry import Registry
+from mtl_core.tracking.needs import missing_packages
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Experiment:
         registry: What the plugins offer.
         source: The file.
         overridden: Places that were set on the command line.
+        value: What was validated: the file's keys with what was set on the command line, nothing added.
     """
 
     config: ExperimentConfig
     registry: Registry
     source: YamlFile
     overridden: Sequence[Loc]
+    value: dict[str, Any]
 
 
 def load_experiment(
@@ -71,9 +75,27 @@ def load_experiment(
     if plugins:
         value["plugins"] = [*value.get("plugins", []), *(_absolute(name, Path.cwd()) for name in plugins)]
     try:
-        config = ExperimentConfig.model_validate(value, context={"registry": registry})
+        config = build_config(value, registry, source, overridden)
     except ValidationError as error:
         raise MtlError(explain(error, source, overridden)) from error
+    return Experiment(config, registry, source, overridden, value)
+
+
+def build_config(
+    value: dict[str, Any], registry: Registry, source: YamlFile, overridden: Sequence[Loc]
+) -> ExperimentConfig:
+    """Validate what stands in an experiment, and make its paths absolute.
+
+    Args:
+        value: The experiment; it is not changed.
+        registry: What is installed.
+        source: The file; relative paths start at its folder.
+        overridden: Places whose relative paths start where the command was typed instead.
+
+    Raises:
+        ValidationError: If anything about it is wrong.
+    """
+    config = ExperimentConfig.model_validate(value, context={"registry": registry})
 
     def base_of(loc: Loc) -> Path:
         typed = any(loc[: len(place)] == place for place in overridden)
@@ -81,35 +103,44 @@ def load_experiment(
 
     config = resolve_paths(config, base_of)
     names = [_absolute(name, base_of(("plugins",))) for name in config.plugins]
-    config = config.model_copy(update={"plugins": list(dict.fromkeys(names))})
-    return Experiment(config, registry, source, overridden)
+    return config.model_copy(update={"plugins": list(dict.fromkeys(names))})
 
 
 def check_inputs(experiment: Experiment) -> None:
-    """Check that every file that the experiment names is there, before anything is started.
+    """Check that every file is there that the experiment names, and every package that its parts need.
 
     Raises:
         MtlError: If one is missing, or is a folder instead of a file.
     """
     for loc, path, must_be_file in input_paths(experiment.config):
-        flaw = ""
-        if not path.exists():
-            flaw = "no such file" if must_be_file else "no such file or folder"
-        elif must_be_file and not path.is_file():
-            flaw = "expected a file, found a folder"
-        if flaw:
-            key = ".".join(map(str, loc))
-            source = experiment.source
-            where = (
-                f"--set {key}" if loc in experiment.overridden else f"{source.path}:{source.line_of(loc)}: {key}"
-            )
-            near = "" if path.exists() else _sibling(path)
-            raise MtlError(f"{where}: {flaw}: {path}{near}")
+        if flaw := input_flaw(path, must_be_file):
+            raise MtlError(f"{_where(experiment, loc)}: {flaw}")
+    for place, message in missing_packages(experiment.config.trackers):
+        raise MtlError(f"{_where(experiment, ('trackers', place))}: {message}")
+    weighting = experiment.config.weighting
+    if flaw := what_is_missing(weighting.needs()):
+        raise MtlError(f"{_where(experiment, ('weighting', 'type'))}: '{weighting.type}' {flaw}")
+
+
+def input_flaw(path: Path, must_be_file: bool) -> str:
+    """Say what is wrong with a file that an experiment names; empty if nothing is."""
+    if not path.exists():
+        return f"no such file{'' if must_be_file else ' or folder'}: {path}{_sibling(path)}"
+    if must_be_file and not path.is_file():
+        return f"expected a file, found a folder: {path}"
+    return ""
+
+
+def _where(experiment: Experiment, loc: Loc) -> str:
+    """Say where a value was written."""
+    source, key = experiment.source, ".".join(map(str, loc))
+    typed = any(loc[: len(place)] == place for place in experiment.overridden)
+    return f"--set {key}" if typed else f"{source.path}:{source.line_of(loc)}: {key}"
 
 
 def dump_config(config: ExperimentConfig) -> str:
-    """Write a config as YAML, every value that was used included."""
-    return write_yaml(config.model_dump(mode="json"))
+    """Write a config as YAML, every value that was used included; `sweep` is not used by a run, and left out."""
+    return write_yaml(config.model_dump(mode="json", exclude={"sweep"}))
 
 
 def _find(experiment: str, registry: Registry) -> Path:

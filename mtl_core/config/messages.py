@@ -32,10 +32,17 @@ def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -
     else:
         number = source.line_of(loc)
         where = f"{source.path}:{number}: {key}" if number else f"{source.path}: {key}"
-    return f"{where}: {_what(line, key, source.path.name)}"
+    return f"{where}: {flaw(line, key, source.path.name)}"
 
 
-def _what(line: dict[str, Any], key: str, file: str) -> str:
+def flaw(line: dict[str, Any], key: str, file: str) -> str:
+    """Say what was found and what was expected, without the place.
+
+    Args:
+        line: One line of what pydantic found.
+        key: The dotted key.
+        file: The file's name.
+    """
     message = str(line["msg"])
     if line["type"] == "missing":
         return f"required, but missing (give it in {file} or with --set {key}=VALUE)"

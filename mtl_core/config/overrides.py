@@ -27,29 +27,47 @@ def apply_overrides(value: dict[str, Any], overrides: Sequence[str]) -> tuple[di
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise MtlError(f"--set {override}: expected KEY=VALUE, such as training.epochs=3")
-        steps = key.strip().split(".")
-        target: Any = value
-        loc: Loc = ()
-        for step in steps[:-1]:
-            loc = (*loc, _index(target, step, override))
-            target = _descend(target, loc[-1], override)
-        last = _index(target, steps[-1], override)
-        target[last] = parse_scalar(text)
-        places.append((*loc, last))
+        places.append(put(value, key.strip(), parse_scalar(text), f"--set {override}"))
     return value, places
 
 
-def _index(target: Any, step: str, override: str) -> int | str:
+def put(value: dict[str, Any], key: str, item: Any, where: str) -> Loc:
+    """Set one value by its dotted key, in place.
+
+    Args:
+        value: The experiment.
+        key: The dotted key.
+        item: What to set.
+        where: What the messages begin with.
+
+    Returns:
+        The place that was set.
+
+    Raises:
+        MtlError: If the key leads through something that is not a block.
+    """
+    steps = key.split(".")
+    target: Any = value
+    loc: Loc = ()
+    for step in steps[:-1]:
+        loc = (*loc, _index(target, step, where))
+        target = _descend(target, loc[-1])
+    last = _index(target, steps[-1], where)
+    target[last] = item
+    return (*loc, last)
+
+
+def _index(target: Any, step: str, where: str) -> int | str:
     if isinstance(target, dict):
         return step
     if isinstance(target, list):
         if step.isdecimal() and int(step) < len(target):
             return int(step)
-        raise MtlError(f"--set {override}: '{step}' is no entry of a list of {len(target)} (counted from 0)")
-    raise MtlError(f"--set {override}: '{step}' lies below {target!r}, which is not a block")
+        raise MtlError(f"{where}: '{step}' is no entry of a list of {len(target)} (counted from 0)")
+    raise MtlError(f"{where}: '{step}' lies below {target!r}, which is not a block")
 
 
-def _descend(target: Any, step: int | str, override: str) -> Any:
+def _descend(target: Any, step: int | str) -> Any:
     if isinstance(target, dict):
         found = target.setdefault(step, {})
         if found is None:

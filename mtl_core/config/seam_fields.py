@@ -25,6 +25,7 @@ ArchitectureField = Annotated[
     SerializeAsAny[specs.ArchitectureSpec], by_registry("architectures"), SeamMark("architectures")
 ]
 SamplingField = Annotated[SerializeAsAny[specs.SamplingSpec], by_registry("samplings"), SeamMark("samplings")]
+TrackerField = Annotated[SerializeAsAny[specs.TrackerSpec], by_registry("trackers"), SeamMark("trackers")]
 AuxiliaryField = Annotated[
     SerializeAsAny[specs.AuxiliarySpec], by_registry("auxiliary_tasks"), SeamMark("auxiliary_tasks")
 ]

@@ -1,0 +1,127 @@
+"""What `mtl sweep` prints in the end."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mtl_core.cli.sweep_progress import short
+from mtl_core.sweeps.folder import SweepFolder
+from mtl_core.sweeps.study import OWN, Row
+from mtl_core.sweeps.sweep import SweepReport
+
+SHOWN = 5
+"""Trials in the table; the experiment's own values are added if they are not among them."""
+
+COLUMNS = 4
+"""Searched keys that have a column each; more share one."""
+LETTERS = 7
+"""Letters of a key that are not broken up: what fits a line of 80 with four keys."""
+
+
+def print_sweep(
+    console: Console, name: str, report: SweepReport, own: Mapping[str, str], folder: SweepFolder
+) -> None:
+    """Print the best trials, what each parameter was worth, and how to go on.
+
+    Args:
+        console: Where to print.
+        name: The experiment's name.
+        report: What the sweep brought.
+        own: Searched key to the experiment's own value.
+        folder: Where everything stands.
+    """
+    if report.notice:
+        console.print(report.notice, style="bold yellow", highlight=False)
+    console.print(_trials(name, report, own))
+    if report.best is None:
+        console.print(f"no trial was trained to its end; {folder.trials} tells why", markup=False, soft_wrap=True)
+        return
+    console.print()
+    console.print(_parameters(report, report.best, own))
+    if report.best.number == OWN:
+        console.print("\nno trial was better than the experiment's own values", markup=False)
+    console.print(
+        f"\n{folder.best}: written. The best of many validation figures is partly luck; the test data has not been "
+        f"asked, and `mtl run {folder.best}` asks it.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _trials(name: str, report: SweepReport, own: Mapping[str, str]) -> Table:
+    table = Table(
+        title=f"{escape(name)}: {escape(report.figure)} on validation data, "
+        f"{'higher' if report.higher_is_better else 'lower'} is better ({_counts(report.rows)})",
+        title_justify="left",
+        caption="change: against the experiment's own values, trial 0",
+        caption_justify="left",
+        show_edge=False,
+        pad_edge=False,
+    )
+    for column in ("trial", "score", "change", "epoch"):
+        table.add_column(column, justify="right", no_wrap=True)
+    together = len(own) > COLUMNS
+    heads = short_keys(list(own))
+    for head in ["values"] if together else heads:
+        table.add_column(escape(head), overflow="fold", min_width=min(len(head), LETTERS))
+    sign = -1 if report.higher_is_better else 1
+    scores = {row.number: row.value for row in report.rows if row.value is not None}
+    ranked = sorted(scores, key=lambda number: (sign * scores[number], number))
+    shown = {*ranked[:SHOWN], OWN}
+    rows = {row.number: row for row in report.rows}
+    for number in (number for number in ranked if number in shown):
+        change = f"{scores[number] - scores[OWN]:+.4f}" if number != OWN and OWN in scores else "-"
+        values = _values(rows[number], own)
+        if together:
+            values = [", ".join(f"{key}={value}" for key, value in zip(heads, values, strict=True))]
+        cells = [str(number), f"{scores[number]:.4f}", change, rows[number].best_epochs]
+        table.add_row(*cells, *map(escape, values))
+    return table
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    words = {"complete": "complete", "pruned": "ended early", "failed": "failed"}
+    counts = Counter(words[row.outcome.state] for row in rows if row.outcome is not None)
+    return ", ".join(f"{counts[word]} {word}" for word in words.values() if counts[word])
+
+
+def _values(row: Row, own: Mapping[str, str]) -> list[str]:
+    return [own[key] if row.number == OWN else short(row.values[key]) for key in own]
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """The ends of dotted keys, as long as it takes to tell them apart: `lr` for `optimizer.lr`."""
+
+    def end(key: str, steps: int) -> str:
+        return ".".join(key.split(".")[-steps:])
+
+    shortened = []
+    for key in keys:
+        lengths = range(1, key.count(".") + 2)
+        told = (n for n in lengths if sum(end(other, n) == end(key, n) for other in keys) == 1)
+        shortened.append(end(key, next(told, len(lengths))))
+    return shortened
+
+
+def _parameters(report: SweepReport, best: Row, own: Mapping[str, str]) -> Table:
+    table = Table(
+        caption="share: how much of the differences between complete trials goes with this value alone"
+        if report.worth
+        else None,
+        caption_justify="left",
+        show_edge=False,
+        pad_edge=False,
+    )
+    table.add_column("key", no_wrap=True)
+    table.add_column("own", overflow="fold")
+    table.add_column(f"trial {best.number}, the best", overflow="fold")
+    if report.worth:
+        table.add_column("share", justify="right", no_wrap=True)
+    for (key, value), drawn in zip(own.items(), _values(best, own), strict=True):
+        share = [f"{report.worth[key]:.0%}" if key in report.worth else "-"] if report.worth else []
+        table.add_row(escape(key), escape(value), escape(drawn), *share)
+    return table

@@ -1,0 +1,221 @@
+"""The block `sweep:` of an experiment: which values are searched, and how. Needs neither Optuna nor torch."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+
+from mtl_core.config.strict import StrictModel, error_at
+from mtl_core.config.yaml_file import Loc
+from mtl_core.errors import did_you_mean, listed
+
+Drawn = float | int | str
+"""What is drawn for a key: a number of a range, or the label of a choice."""
+
+
+class Uniform(StrictModel):
+    """A number from a range, each as likely as any other."""
+
+    type: Literal["uniform"] = "uniform"
+    low: float
+    """The lowest value."""
+    high: float
+    """The highest value."""
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> "Uniform":
+        check_order(self.low, self.high)
+        return self
+
+
+class LogUniform(StrictModel):
+    """A number above 0 from a range, each order of magnitude as likely as any other."""
+
+    type: Literal["log-uniform"] = "log-uniform"
+    low: PositiveFloat
+    """The lowest value."""
+    high: PositiveFloat
+    """The highest value."""
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> "LogUniform":
+        check_order(self.low, self.high)
+        return self
+
+
+class Integer(StrictModel):
+    """A whole number from a range, each as likely as any other."""
+
+    type: Literal["integer"] = "integer"
+    low: int
+    """The lowest value."""
+    high: int
+    """The highest value."""
+    step: PositiveInt = 1
+    """The distance between two values."""
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> "Integer":
+        check_order(self.low, self.high)
+        if (self.high - self.low) % self.step:
+            last = self.high - (self.high - self.low) % self.step
+            raise ValueError(f"steps of {self.step} from {self.low} do not reach {self.high}; the last is {last}")
+        return self
+
+
+class LogInteger(StrictModel):
+    """A whole number above 0 from a range, each order of magnitude as likely as any other."""
+
+    type: Literal["log-integer"] = "log-integer"
+    low: PositiveInt
+    """The lowest value."""
+    high: PositiveInt
+    """The highest value."""
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> "LogInteger":
+        check_order(self.low, self.high)
+        return self
+
+
+class Choices(StrictModel):
+    """One of several values, in no order: numbers, names, or whole blocks."""
+
+    choices: list[Any] = Field(min_length=2)
+    """The values, as they would stand in the experiment."""
+
+    @field_validator("choices")
+    @classmethod
+    def _distinct(cls, choices: list[Any]) -> list[Any]:
+        labels = [label(choice) for choice in choices]
+        twice = [name for name in labels if labels.count(name) > 1]
+        if twice:
+            raise ValueError(f"the choice {twice[0]} stands twice")
+        return choices
+
+    def by_label(self) -> dict[str, Any]:
+        """The values by what they are called in tables."""
+        return {label(choice): choice for choice in self.choices}
+
+
+def check_order(low: float, high: float) -> None:
+    """Refuse a range that is none.
+
+    Raises:
+        ValueError: If `low` is not below `high`.
+    """
+    if low >= high:
+        raise ValueError(f"expected `low` below `high`, found low {low} and high {high}")
+
+
+def label(choice: Any) -> str:
+    """What a choice is called in tables, and in the database."""
+    return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
+
+
+Range = Uniform | LogUniform | Integer | LogInteger
+Parameter = Range | Choices
+
+
+def probes(parameter: Parameter) -> dict[Loc, Any]:
+    """The values to check an experiment with: both ends of a range, every choice; by their places in the block."""
+    if isinstance(parameter, Choices):
+        return {("choices", place): choice for place, choice in enumerate(parameter.choices)}
+    return {("low",): parameter.low, ("high",): parameter.high}
+
+
+def value_of(parameter: Parameter, drawn: Drawn) -> Any:
+    """The value that stands in the experiment for what was drawn."""
+    return parameter.by_label()[str(drawn)] if isinstance(parameter, Choices) else drawn
+
+
+class Tpe(StrictModel):
+    """The tree-structured Parzen estimator (Bergstra et al., 2011): draws near what was good, away from the bad."""
+
+    type: Literal["tpe"] = "tpe"
+    startup_trials: PositiveInt = 10
+    """Trials that are drawn at random before there is anything to learn from."""
+
+
+class RandomSearch(StrictModel):
+    """Each trial at random, whatever the others brought (Bergstra and Bengio, 2012)."""
+
+    type: Literal["random"] = "random"
+
+
+class MedianPruning(StrictModel):
+    """Ends a trial whose best figure so far is worse than the median of finished trials after the same epoch."""
+
+    type: Literal["median"] = "median"
+    startup_trials: PositiveInt = 5
+    """Trials that must have finished before one is ended."""
+    warmup_epochs: NonNegativeInt = 3
+    """Epochs that every trial is given."""
+
+
+def one_of(*models: type[StrictModel]) -> WrapValidator:
+    """Choose a model by the key `type`, so that errors speak of one model only."""
+    known = {model.model_fields["type"].default: model for model in models if "type" in model.model_fields}
+    plain = next((model for model in models if "type" not in model.model_fields), None)
+
+    def validate(value: Any, handler: Any, info: ValidationInfo) -> Any:
+        if value is None or isinstance(value, models):
+            return value
+        block = {"type": value} if isinstance(value, str) and plain is None else value
+        found = block.get("type") if isinstance(block, dict) else None
+        if plain is not None and isinstance(block, dict) and "choices" in block:
+            model = plain
+        elif isinstance(found, str) and found in known:
+            model = known[found]
+        elif isinstance(found, str):
+            message = f"unknown type '{found}'{did_you_mean(found, known)} (types here: {listed(known)})"
+            raise ValidationError.from_exception_data("sweep", [error_at(("type",), "seam", message, found)])
+        else:
+            other = ", or with `choices:`" if plain is not None else ""
+            message = f"expected a block with `type:`, one of {listed(known)}{other}"
+            raise ValidationError.from_exception_data("sweep", [error_at((), "seam", message, value)])
+        return model.model_validate(block, context=info.context)
+
+    return WrapValidator(validate)
+
+
+ParameterField = Annotated[Parameter, one_of(Uniform, LogUniform, Integer, LogInteger, Choices)]
+
+
+class Sweep(StrictModel):
+    """What `mtl sweep` searches. `mtl run` ignores it."""
+
+    trials: PositiveInt = 30
+    """Trainings in all, the experiment's own values being the first; `--trials` overrides it."""
+    space: dict[str, ParameterField] = Field(min_length=1)
+    """Dotted key, as for `--set`, to the values that are tried."""
+    sampler: Annotated[Tpe | RandomSearch, one_of(Tpe, RandomSearch)] = Tpe()
+    """How the values of the next trial are drawn."""
+    pruning: Annotated[MedianPruning | None, one_of(MedianPruning)] = None
+    """Which trials are ended early; null lets every trial train to its end."""
+
+    @field_validator("space")
+    @classmethod
+    def _each_once(cls, space: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
+        steps = {
+            key: tuple(step.lstrip("0") or "0" if step.isdecimal() else step for step in key.split("."))
+            for key in space
+        }
+        for key, own in steps.items():
+            for other, above in steps.items():
+                if len(above) < len(own) and own[: len(above)] == above:
+                    raise ValueError(f"'{key}' is searched twice: it lies below '{other}'")
+                if other != key and own == above:
+                    raise ValueError(f"'{other}' is searched twice: it is the same as '{key}'")
+        return space

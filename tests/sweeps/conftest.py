@@ -1,0 +1,50 @@
+"""A toy experiment with a block `sweep:`, and what a sweep of it has left behind."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+PARTS = str(Path(__file__).with_name("sweep_parts.py"))
+SPACE = {
+    "optimizer.lr": {"type": "log-uniform", "low": 1.0e-5, "high": 0.1},
+    "backbone.hidden_dims": {"choices": [[8], [4, 4]]},
+}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write an experiment: `write(space={...}, trials=4, training={...})`; blocks as for the toy experiment."""
+
+    def written(
+        space: dict[str, Any] | None = None, trials: int = 6, sweep: dict[str, Any] | None = None, **blocks: Any
+    ) -> Path:
+        block = {"trials": trials, "space": space or SPACE, **(sweep or {})}
+        plugins = [str(Path(toy.__file__).resolve()), PARTS]
+        blocks = {"data": {"type": "toy", "rows": 60, "test_rows": 10}, "plugins": plugins, **blocks}
+        return toy.write_experiment(tmp_path, sweep=block, **blocks)
+
+    return written
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    """The lines of `trials.csv`."""
+    with (out / "trials.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def results(out: Path) -> list[dict[str, str]]:
+    """The same without what differs from one time to the next: seconds, and the folder in messages."""
+    return [{key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in rows(out)]
+
+
+def errors(done: Any) -> str:
+    """What a command said that ended with exit code 2."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return str(done.stderr)

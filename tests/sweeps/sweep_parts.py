@@ -1,0 +1,61 @@
+"""Parts for tests of sweeps, a plugin file: one that ends badly, one that notices what it should not be shown."""
+
+import os
+from typing import Literal
+
+import torch
+import torchmetrics
+from pydantic import PositiveInt, model_validator
+from torch import nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from mtl_core import BackboneSpec, FeatureShape, MetricSpec, hookimpl
+from mtl_core.builtins.modules import MLPBackbone
+from mtl_core.data.label_space import LabelSpace
+
+
+class Fragile(BackboneSpec):
+    """An MLP that some settings kill, and some pairs of settings do not suit."""
+
+    type: Literal["fragile"] = "fragile"
+    width: PositiveInt = 8
+    height: PositiveInt = 1
+    """At most 10 together with the width."""
+    deadly: bool = False
+    """Whether the process ends when the network is built."""
+
+    @model_validator(mode="after")
+    def _together(self) -> "Fragile":
+        if self.width + self.height > 10:
+            raise ValueError(f"{self.width} and {self.height} are more than 10")
+        return self
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        if self.deadly:
+            os._exit(3)
+        return MLPBackbone(inputs, [self.width], 0.0)
+
+
+class Secret(MetricSpec):
+    """Accuracy that cannot bear to see a label of the first class."""
+
+    type: Literal["secret"] = "secret"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        return SecretAccuracy(len(space.classes), average="micro", validate_args=False)
+
+
+class SecretAccuracy(MulticlassAccuracy):
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        assert (targets != 0).all(), "a test label was scored"
+        super().update(outputs, targets)
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [Fragile]
+
+
+@hookimpl
+def mtl_metrics() -> list[type[MetricSpec]]:
+    return [Secret]
