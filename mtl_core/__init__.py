@@ -27,8 +27,10 @@ from mtl_core.specs import (
     ScheduleSpec,
     SplitterSpec,
     TaskKindSpec,
+    TrackerSpec,
     WeightingSpec,
 )
+from mtl_core.tracking.tracked_run import TrackedRun
 
 __version__ = "0.1.0"
 
@@ -58,6 +60,8 @@ __all__ = [
     "ScheduleSpec",
     "SplitterSpec",
     "TaskKindSpec",
+    "TrackedRun",
+    "TrackerSpec",
     "WeightingSpec",
     "default_type",
     "hookimpl",

@@ -91,6 +91,11 @@ def mtl_samplings() -> Sequence[type[specs.SamplingSpec]]:  # type: ignore[empty
 
 
 @hookspec
+def mtl_trackers() -> Sequence[type[specs.TrackerSpec]]:  # type: ignore[empty-body]
+    """Keep the figures of runs in other places, such as TensorBoard or MLflow."""
+
+
+@hookspec
 def mtl_auxiliary_tasks() -> Sequence[type[specs.AuxiliarySpec]]:  # type: ignore[empty-body]
     """Derive further tasks from the data, which are there to help the others."""
 

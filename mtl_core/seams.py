@@ -43,6 +43,7 @@ SEAMS: dict[str, Seam] = {
         Seam("schedules", "schedule", specs.ScheduleSpec),
         Seam("architectures", "architecture", specs.ArchitectureSpec),
         Seam("samplings", "sampling strategy", specs.SamplingSpec),
+        Seam("trackers", "tracker", specs.TrackerSpec),
         Seam("auxiliary_tasks", "auxiliary task", specs.AuxiliarySpec),
     )
 }

@@ -233,6 +233,32 @@ class MetricSpec(Spec):
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Make a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
 
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Give what each label adds to the sums that the figure is made of, so that comparisons resample it fast.
+
+        Args:
+            space: The label space.
+            outputs: As the metric is updated with.
+            targets: As the metric is updated with.
+
+        Returns:
+            `(n, sums)`, from which `of_sums` makes the figure; None (the default) if it is not made of sums, and
+            then every resampled figure is computed by the metric itself.
+        """
+        return None
+
+    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Make the figure of sums over labels; by default the first divided by the second, which makes a mean.
+
+        Args:
+            sums: `(..., sums)`.
+
+        Returns:
+            `(...)`; NaN where it is undefined.
+        """
+        quotient: NDArray[np.float64] = sums[..., 0] / sums[..., 1]
+        return quotient
+
 
 class TaskKindSpec(Spec):
     """Says what a label is."""
@@ -318,6 +344,10 @@ class WeightingSpec(Spec):
     balances_gradients: ClassVar[bool] = False
     """Whether it compares the gradients that tasks have at parameters that they share."""
 
+    def needs(self) -> Mapping[str, str]:
+        """Modules that must be there, each with what `pip` installs for it. A run is refused if one is missing."""
+        return {}
+
     @abstractmethod
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Make a module from `TaskLosses` to a scalar.
@@ -355,8 +385,9 @@ ScheduleField = Annotated[SerializeAsAny[ScheduleSpec], by_registry("schedules")
 class TrackerSpec(Spec):
     """Keeps the figures of a run in another place as well, where runs can be looked at together."""
 
-    needs: ClassVar[Mapping[str, str]] = {}
-    """Modules that must be there, each with what `pip` installs for it. A run is refused if one is missing."""
+    def needs(self) -> Mapping[str, str]:
+        """Name the modules that must be there, each with what `pip` installs for it; a run is refused without."""
+        return {}
 
     @abstractmethod
     def build(self, run: TrackedRun) -> GeneralTracker:

@@ -20,7 +20,18 @@ from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Recons
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
 from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
-from mtl_core.builtins.weightings import ByLabels, Static
+from mtl_core.builtins.trackers import MLflow, TensorBoard, WandB
+from mtl_core.builtins.weightings import (
+    FAMO,
+    ByLabels,
+    DynamicWeightAverage,
+    Geometric,
+    GradNorm,
+    Random,
+    SmoothTchebycheff,
+    Static,
+    Uncertainty,
+)
 from mtl_core.hookspecs import hookimpl
 
 
@@ -99,7 +110,17 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
 
 @hookimpl
 def mtl_weightings() -> list[type[specs.WeightingSpec]]:
-    return [Static, ByLabels]
+    return [
+        Static,
+        ByLabels,
+        Uncertainty,
+        DynamicWeightAverage,
+        Random,
+        Geometric,
+        GradNorm,
+        FAMO,
+        SmoothTchebycheff,
+    ]
 
 
 @hookimpl
@@ -120,3 +141,8 @@ def mtl_architectures() -> list[type[specs.ArchitectureSpec]]:
 @hookimpl
 def mtl_samplings() -> list[type[specs.SamplingSpec]]:
     return [Proportional, Uniform, RoundRobin, Temperature, Annealed]
+
+
+@hookimpl
+def mtl_trackers() -> list[type[specs.TrackerSpec]]:
+    return [TensorBoard, MLflow, WandB]

@@ -10,8 +10,10 @@ from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import ClassSpace, LabelSpace
 
@@ -35,6 +37,12 @@ class Accuracy(MetricSpec):
 
         return MulticlassAccuracy(len(_classes(space, self).classes), average="micro", validate_args=False)
 
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """A hit or none."""
+        from mtl_core.builtins.metric_sums import counted
+
+        return counted(outputs.argmax(dim=-1) == targets)
+
 
 class MacroF1(MetricSpec):
     """Mean F1 over the classes that occur, as labels or as predictions."""
@@ -47,6 +55,21 @@ class MacroF1(MetricSpec):
         from torchmetrics.classification import MulticlassF1Score
 
         return MulticlassF1Score(len(_classes(space, self).classes), average="macro", validate_args=False)
+
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Hits, false alarms and misses of each class."""
+        from torch.nn.functional import one_hot
+
+        from mtl_core.builtins.metric_sums import confused
+
+        classes = len(space.classes)
+        return confused(one_hot(outputs.argmax(dim=-1), classes), one_hot(targets.long(), classes))
+
+    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean over the classes that occur."""
+        from mtl_core.builtins.metric_sums import f1_scores, mean_of_known
+
+        return mean_of_known(f1_scores(sums))
 
 
 class Confusion(MetricSpec):
@@ -107,6 +130,13 @@ class RestrictedAccuracy(MetricSpec):
 
         return RestrictedArgmaxAccuracy(self._codes(space))
 
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """A hit among the named classes, or none."""
+        from mtl_core.builtins.metric_sums import counted
+        from mtl_core.builtins.restricted_accuracy import best_allowed
+
+        return counted(best_allowed(outputs, self._codes(space)) == targets)
+
 
 class RankDistance(MetricSpec):
     """Mean distance between the predicted and the true class of an order, in steps."""
@@ -121,6 +151,12 @@ class RankDistance(MetricSpec):
 
         _classes(space, self)
         return MeanRankDistance()
+
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Steps."""
+        from mtl_core.builtins.metric_sums import counted
+
+        return counted((outputs.argmax(dim=-1) - targets).abs())
 
 
 class QuadraticKappa(MetricSpec):

@@ -8,10 +8,16 @@ from mtl_core.errors import MtlError
 from mtl_core.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.number_space import NumberSpace
+
+HALF = 0.5
+"""What an indicator is cut at."""
 
 
 class MicroF1(MetricSpec):
@@ -30,6 +36,19 @@ class MicroF1(MetricSpec):
         _lists(space, self)
         return IndicatorF1(validate_args=False)
 
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Hits, false alarms and misses of an example."""
+        from mtl_core.builtins.metric_sums import confused
+
+        each = confused(outputs > HALF, targets).reshape(len(targets), 3, -1)
+        return each.sum(dim=2)
+
+    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of all together."""
+        from mtl_core.builtins.metric_sums import f1_scores
+
+        return f1_scores(sums)[..., 0]
+
 
 class ExactMatch(MetricSpec):
     """Share of examples whose labels were all predicted, and no other."""
@@ -41,6 +60,12 @@ class ExactMatch(MetricSpec):
         from torchmetrics.classification import MultilabelExactMatch
 
         return MultilabelExactMatch(_lists(space, self), validate_args=False)
+
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """A hit or none."""
+        from mtl_core.builtins.metric_sums import counted
+
+        return counted(((outputs > HALF) == (targets > 0)).all(dim=1))
 
 
 class _OfNumbers(MetricSpec):
@@ -69,6 +94,12 @@ class MAE(_OfNumbers):
         self._numbers(space)
         return MeanError(squared=False)
 
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Differences, and how many there are."""
+        from mtl_core.builtins.metric_sums import differences
+
+        return differences(outputs, targets, squared=False)
+
 
 class RMSE(_OfNumbers):
     """Root of the mean squared error, in the labels' own units."""
@@ -82,6 +113,17 @@ class RMSE(_OfNumbers):
 
         self._numbers(space)
         return MeanError(squared=True)
+
+    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Squared differences, and how many there are."""
+        from mtl_core.builtins.metric_sums import differences
+
+        return differences(outputs, targets, squared=True)
+
+    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The root of their mean."""
+        root: NDArray[np.float64] = super().of_sums(sums) ** 0.5
+        return root
 
 
 class R2(_OfNumbers):

@@ -6,6 +6,12 @@ import torch
 from torchmetrics import Metric
 
 
+def best_allowed(outputs: torch.Tensor, allowed: Sequence[int]) -> torch.Tensor:
+    """From outputs `(n, classes)` to the best of the allowed classes, `(n,)`."""
+    codes = torch.tensor(allowed, device=outputs.device)
+    return codes[outputs[:, codes].argmax(dim=1)]
+
+
 class RestrictedArgmaxAccuracy(Metric):
     """Share of targets that equal the best of the allowed classes.
 
@@ -25,9 +31,7 @@ class RestrictedArgmaxAccuracy(Metric):
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Count, over outputs `(n, classes)` and targets `(n,)` of allowed classes."""
-        allowed = torch.tensor(self.allowed, device=outputs.device)
-        best = allowed[outputs[:, allowed].argmax(dim=1)]
-        self.correct += (best == targets).sum()
+        self.correct += (best_allowed(outputs, self.allowed) == targets).sum()
         self.total += targets.numel()
 
     def compute(self) -> torch.Tensor:

@@ -36,9 +36,7 @@ class _Shares(SplitterSpec):
 
     def validation_share(self, units: SplitUnits) -> float:
         """The stated share, or the usual one where the data brings no validation part of its own."""
-        if self.validation is not None:
-            return self.validation
-        return 0.0 if units.has_validation else USUAL_VALIDATION
+        return _validation_share(self.validation, units)
 
 
 class Stratified(_Shares):
@@ -73,13 +71,19 @@ class RandomSplit(_Shares):
 
 
 class KFold(SplitterSpec):
-    """One of k stratified folds is validation data, the others are for training."""
+    """One of k stratified folds is validation data, the others are for training; or the fold is test data."""
 
     type: Literal["k-fold"] = "k-fold"
     folds: Annotated[int, Field(ge=2)] = 5
     """How many folds."""
     fold: Annotated[int, Field(ge=0)] = 0
-    """Which fold is validation data, counted from 0."""
+    """Which fold is held out, counted from 0."""
+    hold_out: Literal["validation", "test"] = "validation"
+    """What the fold is. As test data, nothing is chosen by it: validation data is drawn from the other folds
+    (nested cross-validation), and the test part that the data itself has is set aside."""
+    validation: Share | None = None
+    """With `hold_out: test`: share of the other folds that becomes validation data; null is 0.2, or 0 if the data
+    brings its own."""
     split_seed: int | None = Field(default=None, ge=0)
     """A seed for the folds alone, so that runs with different seeds share them; null takes the run's."""
 
@@ -87,7 +91,14 @@ class KFold(SplitterSpec):
     def _existing_fold(self) -> KFold:
         if self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} does not exist; folds are counted from 0")
+        if self.validation is not None and self.hold_out == "validation":
+            raise ValueError("the fold is the validation data; a share of the others is for `hold_out: test`")
         return self
+
+    @property
+    def replaces_test(self) -> bool:
+        """The fold is the test part."""
+        return self.hold_out == "test"
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
         """Make all folds and pick one; the folds are the same whichever is picked.
@@ -99,10 +110,21 @@ class KFold(SplitterSpec):
 
         if len(units) < self.folds:
             raise MtlError(f"split.folds: {self.folds} folds need as many distinct examples, found {len(units)}")
-        seed = seed if self.split_seed is None else self.split_seed
-        folds = stratify(units.indicators, [1 / self.folds] * self.folds, seed)
-        chosen: NDArray[np.int8] = (folds == self.fold).astype("int8")
-        return chosen
+        shares = [1 / self.folds] * self.folds
+        folds = stratify(units.indicators, shares, seed if self.split_seed is None else self.split_seed)
+        parts: NDArray[np.int8] = (folds == self.fold).astype("int8")
+        if self.hold_out == "test":
+            parts *= 2
+            others = parts == 0
+            validation = _validation_share(self.validation, units)
+            parts[others] = stratify(units.indicators[others], [1 - validation, validation], seed)
+        return parts
+
+
+def _validation_share(stated: float | None, units: SplitUnits) -> float:
+    if stated is not None:
+        return stated
+    return 0.0 if units.has_validation else USUAL_VALIDATION
 
 
 class Predefined(SplitterSpec):

@@ -27,6 +27,7 @@ from mtl_core.testing.suites import (
     spec_checks,
     splitter_checks,
     task_kind_checks,
+    tracker_checks,
     weighting_checks,
 )
 
@@ -51,5 +52,6 @@ __all__ = [
     "spec_checks",
     "splitter_checks",
     "task_kind_checks",
+    "tracker_checks",
     "weighting_checks",
 ]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torchmetrics
 
@@ -38,9 +39,14 @@ def metric_checks(
         checks.add("afresh", "Each metric starts afresh.", metric.afresh, variant)
         checks.add("scored", "It says which rows it looks at: a boolean a row.", metric.scored, variant)
         if not spec.scalar:
+            checks.leave_out(f"sums-{variant}", "its figure is not one number")
             checks.leave_out(f"direction-{variant}", "its figure is not one number")
             checks.leave_out(f"pooling-{variant}", "its figure is not one number")
             continue
+        if type(spec).label_sums is MetricSpec.label_sums:
+            checks.leave_out(f"sums-{variant}", "its figure is not made of sums over labels")
+        else:
+            checks.add("sums", "Made of its labels' sums, the figure is the same.", metric.sums, variant)
         checks.add(
             "direction",
             "Right outputs are better than wrong ones, as `higher_is_better` says.",
@@ -151,6 +157,19 @@ class _Metric:
             rows = self.spec.scored(self.space, targets)
         expect_tensor(rows, (len(targets),), "the rows that are scored", torch.bool)
         expect(rows.any(), "expected some of all classes' rows to be scored, found none")
+
+    def sums(self) -> None:
+        rows = _rows(self.space, 2.0)
+        kept = rows.chosen(self.spec.scored(self.space, rows.targets))
+        with left_alone():
+            sums = self.spec.label_sums(self.space, kept.outputs, kept.targets)
+        expect(isinstance(sums, torch.Tensor) and sums.ndim == 2, f"expected sums (n, sums), found {shown(sums)}")
+        assert sums is not None  # noqa: S101  for mypy
+        expect(len(sums) == len(kept.targets), f"expected a row for each of {len(kept.targets)} labels")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            figure = self.spec.of_sums(sums.double().sum(dim=0).numpy())
+        found = torch.as_tensor(np.asarray(figure, dtype=np.float64))
+        expect_close(found, self._figure(rows).double(), max(self.tolerance, 1e-5), "the figure of the sums")
 
     def direction(self) -> None:
         right, wrong = (float(self._figure(_rows(self.space, noise))) for noise in (0.0, -1))

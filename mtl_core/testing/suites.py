@@ -255,6 +255,13 @@ def sampling_checks(spec: specs.SamplingSpec, *, without: Reasons | None = None)
     return checks(spec, without or {})
 
 
+def tracker_checks(spec: specs.TrackerSpec, *, without: Reasons | None = None) -> Checks:
+    """Check a tracker: whole, resumed and following runs, all offline, with nothing left behind."""
+    from mtl_core.testing.trackers import tracker_checks as checks
+
+    return checks(spec, without or {})
+
+
 def auxiliary_checks(
     spec: specs.AuxiliarySpec, *, data: AuxiliaryData | None = None, without: Reasons | None = None
 ) -> Checks:

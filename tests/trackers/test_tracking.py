@@ -1,0 +1,209 @@
+"""What trackers are told, when, and what happens if one of them fails."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from own_trackers import told
+from toy import toy_config, write_experiment
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.errors import MtlError
+from mtl_core.runs.run import SilentView, resume_run, run_experiment
+from mtl_core.tracking.names import TrackedNames
+from mtl_core.tracking.values import LONGEST, config_values
+from mtl_core.training.history import EpochRecord
+
+PLUGINS = [str(Path(__file__).with_name("own_trackers.py")), str(Path(__file__).parents[1] / "core" / "toy.py")]
+TRAINING = {"epochs": 3, "batch_size": 16}
+
+
+def tracked_config(folder: Path, *trackers: Any, **blocks: Any) -> ExperimentConfig:
+    settings = {"training": TRAINING, "data": {"type": "toy", "rows": 40}, **blocks}
+    return toy_config(folder, plugins=PLUGINS, trackers=list(trackers), **settings)
+
+
+def steps(run: Path, name: str = "lines") -> list[int]:
+    return [line["step"] for line in told(run, name) if "step" in line]
+
+
+def test_a_tracker_is_told_in_order(tmp_path: Path) -> None:
+    run = run_experiment(tracked_config(tmp_path, "lines"), tmp_path / "run").path
+    began, config, first, second, third, final, end = told(run)
+    state = json.loads((run / "tracking.json").read_text())
+    assert began == {"began": state["id"], "name": "run", "experiment": "toy"}
+    assert config["config"]["training.epochs"] == 3
+    assert [first["step"], second["step"], third["step"], final["step"]] == [1, 2, 3, 3]
+    assert all("train/t0.loss" in epoch and "validation/t0.accuracy" in epoch for epoch in (first, second, third))
+    assert "final/validation.t0.accuracy" in final
+    assert end == {"complete": True}
+    assert state == {"id": state["id"], "epochs": {"selection": 3}, "finished": True, "files": ["lines.jsonl"]}
+
+
+def test_without_trackers_there_is_no_trace(tmp_path: Path) -> None:
+    run = run_experiment(tracked_config(tmp_path), tmp_path / "run").path
+    assert not (run / "tracking.json").exists()
+
+
+def test_runs_have_ids_of_their_own(tmp_path: Path) -> None:
+    config = tracked_config(tmp_path, "lines")
+    ids = {told(run_experiment(config, tmp_path / name).path)[0]["began"] for name in ("one", "two")}
+    assert len(ids) == 2
+
+
+def test_environment_variables_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES_WERE_BEFORE", "as it was")
+    before = dict(os.environ)
+    run_experiment(tracked_config(tmp_path, "lines"), tmp_path / "run")
+    assert dict(os.environ) == before
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(tracked_config(tmp_path, {"type": "lines", "dies_at": 2}), tmp_path / "cut-off")
+    assert dict(os.environ) == before
+
+
+class CutOff(SilentView):
+    """Interrupts when an epoch is complete, before or after trackers have been told."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+        if record.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_an_epoch_that_is_trained_again_is_told_once(tmp_path: Path, refit: bool) -> None:
+    """The process dies when the epoch has been told, but its checkpoint has not been written."""
+    dies = {"type": "second", "dies_at": 4 if refit else 2}
+    config = tracked_config(tmp_path, "lines", dies, training={**TRAINING, "refit": refit})
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config, path)
+    assert told(path)[-1] == {"complete": False}
+    seen = steps(path)
+    assert seen == list(range(1, dies["dies_at"] + 1))
+    report = resume_run(path)
+    last = 3 + report.best_epoch if refit else 3
+    assert steps(path) == [*range(1, last + 1), last]
+    assert told(path)[-1] == {"complete": True}
+    assert len({line["began"] for line in told(path) if "began" in line}) == 1
+
+
+def test_an_epoch_that_was_not_told_is_told_after_resuming(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(tracked_config(tmp_path, "lines"), path, CutOff(2))
+    assert steps(path) == [1]
+    resume_run(path)
+    assert steps(path) == [1, 2, 3, 3]
+
+
+def test_a_tracker_that_fails_is_left_behind_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = tracked_config(tmp_path, {"type": "lines", "fails_at": 2}, "second")
+    run = run_experiment(config, tmp_path / "run").path
+    assert (run / "metrics.json").is_file()
+    assert steps(run) == [1]
+    assert steps(run, "second") == [1, 2, 3, 3]
+    [record] = [record for record in caplog.records if record.name.startswith("mtl_core.tracking")]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        "trackers.0 (lines): could not log and is told no more: RuntimeError: the server is gone"
+    )
+
+
+def test_a_tracker_that_cannot_start_stops_the_run_and_finishes_the_others(tmp_path: Path) -> None:
+    config = tracked_config(tmp_path, "lines", {"type": "second", "fails_at": 0})
+    with pytest.raises(MtlError) as caught:
+        run_experiment(config, tmp_path / "run")
+    assert str(caught.value) == "trackers.1 (second): cannot be started: RuntimeError: no such server"
+    assert not (tmp_path / "run").exists(), "nothing was trained, so nothing is left"
+
+
+def test_a_missing_package_is_told_before_anything_is_read(
+    tmp_path: Path, mtl: Callable[..., CompletedProcess[str]]
+) -> None:
+    data = {"type": "table", "train": str(tmp_path / "broken.csv"), "labels": ["a"], "text": "b"}
+    (tmp_path / "broken.csv").write_text("no such columns\n")
+    path = write_experiment(tmp_path, plugins=PLUGINS, trackers=["lines", "needy"], data=data)
+    flaw = "the tracker 'needy' needs no_such_module, nor_this, which is not installed"
+    said = f"{flaw}: pip install no-such-package other"
+    for command in ("validate", "run"):
+        done = mtl(command, path)
+        assert done.returncode == 2
+        assert re.fullmatch(rf"error: {re.escape(str(path))}:\d+: trackers\.1: {re.escape(said)}\n", done.stderr)
+    with pytest.raises(MtlError, match=rf"^trackers\.1: {re.escape(said)}$"):
+        run_experiment(
+            toy_config(tmp_path, plugins=PLUGINS, trackers=["lines", "needy"], data=data), tmp_path / "run"
+        )
+
+
+@pytest.mark.parametrize(
+    ("trackers", "message"),
+    [
+        (["tensorbord"], "trackers.0.type: unknown tracker 'tensorbord'; did you mean 'tensorboard'?"),
+        ("tensorboard", "trackers: expected a list"),
+        (["tensorboard", {"type": "tensorboard"}], "there are two trackers of type 'tensorboard'"),
+        ([{"type": "wandb", "mode": "ofline"}], "trackers.0.mode: expected 'offline' or 'online', found 'ofline'"),
+        ([{"type": "tensorboard", "uri": "x"}], "trackers.0.uri: unknown key 'uri'"),
+    ],
+)
+def test_mistakes_are_named(trackers: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MtlError, match=re.escape(message)):
+        toy_config(tmp_path, trackers=trackers)
+
+
+@given(st.lists(st.text(max_size=300), max_size=20))
+def test_names_are_plain_stay_and_stay_apart(texts: list[str]) -> None:
+    names = TrackedNames()
+    made = {text: names.name(text) for text in texts}
+    assert all(re.fullmatch(r"[\w.-]+(/[\w.-]+)*", name) for name in made.values())
+    assert all(part.strip(".") for name in made.values() for part in name.split("/"))
+    assert all(len(name) <= 250 for name in made.values())
+    assert len(set(made.values())) == len(made)
+    assert made == {text: names.name(text) for text in texts}
+
+
+def test_plain_names_are_not_touched() -> None:
+    for name in ("train/food.loss", "validation/anecdotes/miscellaneous.macro_f1", "final/test.größe.n", "a-b_c"):
+        assert TrackedNames().name(name) == name
+    names = TrackedNames()
+    assert [names.name("a b"), names.name("a?b"), names.name("a_b"), names.name("a b")] == [
+        "a_b",
+        "a_b_2",
+        "a_b_3",
+        "a_b",
+    ]
+
+
+def test_a_config_becomes_flat_keys_with_types(tmp_path: Path) -> None:
+    many = [f"a class with a long name, number {number}" for number in range(30)]
+    config = tracked_config(
+        tmp_path,
+        "lines",
+        tasks=[
+            {"name": "t0", "kind": {"type": "classification", "classes": many}, "head": "linear"},
+            {"each": "t*", "head": {"type": "linear", "dropout": 0.5}},
+        ],
+    )
+    values = config_values(config)
+    assert {type(value) for value in values.values()} == {str, int, float, bool}
+    assert max(len(str(value)) for value in values.values()) == LONGEST
+    assert values["tasks.t0.kind.classes"].endswith("…")  # type: ignore[union-attr]
+    assert values["tasks.1.head.dropout"] == 0.5
+    assert values["training.epochs"] == 3
+    assert values["training.refit"] is False
+    assert values["training.patience"] == "null"
+    assert values["start_from"] == "null"
+    assert values["backbone.hidden_dims"] == "[8]"
+    assert not any(key.startswith("trackers") for key in values)
