@@ -1,0 +1,126 @@
+"""A step with gradient aggregation against a loop written by hand with TorchJD: same network, batch and aggregator.
+
+BiLSTM of 128 on 32 x 20 tokens x 300 features, a label for every task and text.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+import torch
+from accelerate import Accelerator
+from torch.nn import functional as F  # noqa: N812
+from torchjd import aggregation
+from torchjd.autojac import jac_to_grad, mtl_backward
+
+from absa_plugin.attention import Attention
+from absa_plugin.recurrent import BiLSTM
+from benchmarks.many_tasks import BATCH, CLASSES, LENGTH, FixedFeatures
+from mtl_core.builtins.architectures import HardSharing
+from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.loss_masks import Observed
+from mtl_core.builtins.optimizers import Adam
+from mtl_core.builtins.task_kinds.classification import Classification
+from mtl_core.config.experiment import NamedTask
+from mtl_core.data.label_space import FoundLabels
+from mtl_core.model.architecture import NetworkParts, build_backbone
+from mtl_core.model.heads import HeadOutput, SeparateHeads
+from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.specs import HeadSpec, WeightingSpec
+from mtl_core.training.batches import Batch
+from mtl_core.training.gradients import StepGradients
+from mtl_core.training.groups import TaskGroup, group_tasks, learn_task
+from mtl_core.training.objective import Objective
+from mtl_core.training.step import training_step
+from mtl_torchjd.cones import UPGrad
+from mtl_torchjd.conflicts import PCGrad
+
+WIDTH, STEPS = 300, 25
+HEADS: dict[str, HeadSpec] = {
+    "linear heads": Linear(),
+    "attention heads, separate": Attention(grouped=False),
+    "attention heads, grouped": Attention(),
+}
+AGGREGATORS: dict[str, tuple[WeightingSpec, aggregation.Aggregator]] = {
+    "pcgrad": (PCGrad(), aggregation.PCGrad()),
+    "upgrad": (UPGrad(), aggregation.UPGrad()),
+}
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What both sides are given, made anew for each."""
+
+    network: MultiTaskNetwork
+    groups: Sequence[TaskGroup]
+    optimizer: torch.optim.Optimizer
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+
+def main() -> None:
+    """Take steps of both in turn, and compare medians."""
+    for tasks in (5, 20):
+        for heads, head in HEADS.items():
+            for name, (spec, aggregator) in AGGREGATORS.items():
+                ratio, ours = _compare(_ours(_job(tasks, head), spec), _by_hand(_job(tasks, head), aggregator))
+                print(f"{tasks} tasks, {heads}, {name}: {ours * 1000:.0f} ms, {ratio:.3f}x of TorchJD by hand")
+
+
+def _compare(ours: Step, other: Step) -> tuple[float, float]:
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(STEPS):
+        for step, found in zip((ours, other), times, strict=True):
+            start = perf_counter()
+            step()
+            found.append(perf_counter() - start)
+    return median(times[0]) / median(times[1]), median(times[0])
+
+
+def _job(tasks: int, head: HeadSpec) -> Job:
+    torch.manual_seed(0)
+    labels = [str(label) for label in range(CLASSES)]
+    kind = Classification(classes=labels)
+    entries = [NamedTask(name=f"task {task}", kind=kind, head=head, mask=Observed()) for task in range(tasks)]
+    groups = group_tasks([learn_task(entry, FoundLabels(labels, labels)) for entry in entries])
+    parts = NetworkParts(lambda: FixedFeatures(WIDTH), lambda shape: build_backbone(BiLSTM(), shape))
+    body = HardSharing().build(parts, [entry.name for entry in entries])
+    network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups])
+    inputs, targets = torch.randn(BATCH, LENGTH, WIDTH), torch.randint(0, CLASSES, (BATCH, tasks))
+    return Job(network, groups, Adam().build(network.parameters()), inputs, targets)
+
+
+def _ours(job: Job, spec: WeightingSpec) -> Step:
+    objective, accelerator = Objective(job.groups, spec), Accelerator()
+    gradients = StepGradients(accelerator, job.network, objective.sizes)
+    optimizer = accelerator.prepare(job.optimizer)
+    batch = Batch(job.inputs, [job.targets], [None])
+
+    def step() -> None:
+        objective.at(0, 1)
+        training_step(gradients, job.network, objective, optimizer, batch, None)
+
+    return step
+
+
+def _by_hand(job: Job, aggregator: aggregation.Aggregator) -> Step:
+    body, [group] = job.network.body, job.network.head_groups()
+
+    def step() -> None:
+        job.optimizer.zero_grad()
+        [features] = body(job.inputs, [True])
+        assert features is not None
+        if isinstance(group, SeparateHeads):
+            said = [head(features) for head in group.heads.values()]
+            outputs = [one.outputs if isinstance(one, HeadOutput) else one for one in said]
+        else:
+            outputs = list(group(features).outputs.unbind(dim=1))
+        losses = [F.cross_entropy(one, job.targets[:, task]) for task, one in enumerate(outputs)]
+        keep = not isinstance(group, SeparateHeads)  # all losses go through one module
+        mtl_backward(losses, features=features.values, retain_graph=keep, parallel_chunk_size=1)
+        jac_to_grad(body.parameters(), aggregator)
+        job.optimizer.step()
+
+    return step

@@ -1,0 +1,35 @@
+"""Gradient vaccine with a memory of pairs of tasks."""
+
+import torch
+from torchjd.aggregation import GradVac
+
+from mtl_torchjd.rules import WeighingRule
+
+
+class RememberedCosines(WeighingRule):
+    """TorchJD's GradVac, which forgets everything when the number of tasks changes, lent the targets of each batch.
+
+    Args:
+        tasks: How many tasks there are.
+        beta: What a step counts in the running means.
+        eps: Added to what is divided by.
+    """
+
+    cosines: torch.Tensor
+
+    def __init__(self, tasks: int, beta: float, eps: float) -> None:
+        super().__init__()
+        self._beta, self._eps = beta, eps
+        self.register_buffer("cosines", torch.zeros(tasks, tasks))
+
+    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        """Give the weights; see `WeighingRule`."""
+        aggregator = GradVac(self._beta, self._eps)
+        state = aggregator.gramian_weighting
+        pairs = (tasks.unsqueeze(1), tasks)
+        targets = self.cosines[pairs].to("cpu", rows.dtype)
+        state._phi_t = targets  # type: ignore[assignment]
+        state._state_key = (len(tasks), rows.dtype)
+        weights = aggregator.weighting(rows)
+        self.cosines[pairs] = targets.to(self.cosines)  # moved in place
+        return weights

@@ -1,0 +1,62 @@
+"""Priority-constrained descent with a memory of each task."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torchjd.aggregation import PCDWeighting
+
+from mtl_torchjd.rules import WeighingRule
+
+
+class OneTaskFirst(WeighingRule):
+    """TorchJD's PCD, with running means that go on for each task from batch to batch.
+
+    Args:
+        primary: The task that comes first.
+        taus: The share that is guaranteed to each task; the primary one's is not looked at.
+        beta: What the past counts in the running means.
+        eps: Added to running means before they divide.
+    """
+
+    taus: torch.Tensor
+    squares: torch.Tensor
+    seen: torch.Tensor
+
+    def __init__(self, primary: int, taus: Sequence[float], beta: float, eps: float) -> None:
+        super().__init__()
+        self._primary, self._beta, self._eps = primary, beta, eps
+        self.register_buffer("taus", torch.tensor(taus, dtype=torch.float64), persistent=False)
+        self.register_buffer("squares", torch.zeros(len(taus), dtype=torch.float64))
+        self.register_buffer("seen", torch.zeros(len(taus), dtype=torch.int64))
+
+    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        """Give the weights; see `WeighingRule`."""
+        first = tasks == self._primary
+        if not first.any():
+            return torch.ones_like(rows[:, 0])
+        order = torch.argsort(~first, stable=True)  # the primary task, then the others
+        ordered = tasks[order]
+        arranged = rows[order]
+        found = _Weighting(self, ordered)(arranged @ arranged.T)
+        return torch.empty_like(found).index_copy(0, order, found)
+
+    def scales(self, tasks: torch.Tensor, square_norms: torch.Tensor) -> torch.Tensor:
+        """Move the running means of squared norms, and give what each gradient is multiplied with."""
+        self.seen[tasks] += 1
+        moved = self._beta * self.squares[tasks] + (1 - self._beta) * square_norms.to(self.squares.device)
+        self.squares[tasks] = moved
+        unbiased = (moved / (1 - self._beta ** self.seen[tasks].double())).to(square_norms)
+        roots = (unbiased + self._eps).sqrt()
+        return torch.where(roots > 0, 1 / roots, 0.0)
+
+
+class _Weighting(PCDWeighting):
+    """Asks for the scales of some tasks instead of keeping its own."""
+
+    def __init__(self, memory: OneTaskFirst, tasks: torch.Tensor) -> None:
+        super().__init__(memory.taus[tasks[1:]], memory._beta, memory._eps)
+        self._scales: Callable[[torch.Tensor], torch.Tensor] = partial(memory.scales, tasks)
+
+    def _update_scales(self, sq_norms: torch.Tensor) -> torch.Tensor:
+        return self._scales(sq_norms)

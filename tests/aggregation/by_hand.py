@@ -1,0 +1,125 @@
+"""What TorchJD is asked directly, and Jacobians by plain loops."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torchjd import aggregation, linalg
+
+from mtl_core.registry import Registry
+from mtl_core.seeding import derive_seed
+from mtl_core.specs import WeightingSpec
+from mtl_core.testing.sample_run import SampleRun
+from mtl_core.training.losses import TaskLosses
+
+Block = dict[str, Any]
+Direct = Callable[[Sequence[int]], aggregation.Aggregator]
+"""From the tasks in the batch to TorchJD's aggregator of their gradients, in the order of the tasks."""
+
+PREFERENCES = torch.tensor([2.0, 1.0, 3.0, 1.0])
+LEAKS = torch.tensor([0.5, 0.0, 0.25, 0.0])
+NAMED: Block = {"first": 2.0, "third": 3.0}
+
+
+def _shares(tasks: Sequence[int]) -> torch.Tensor:
+    chosen = PREFERENCES[list(tasks)]
+    return chosen / chosen.sum()
+
+
+def _krum(tasks: Sequence[int]) -> aggregation.Aggregator:
+    return {1: aggregation.Mean(), 2: aggregation.Mean(), 3: aggregation.Krum(0, 2)}.get(
+        len(tasks), aggregation.Krum(1, 2)
+    )
+
+
+CASES: dict[str, tuple[Block, Direct]] = {
+    "sum": ({}, lambda _: aggregation.Sum()),
+    "mean": ({}, lambda _: aggregation.Mean()),
+    "constant": ({"weights": NAMED}, lambda tasks: aggregation.Constant(PREFERENCES[list(tasks)])),
+    "random-gradient": ({}, lambda _: aggregation.Random()),
+    "krum": ({"n_selected": 2}, _krum),
+    "trimmed-mean": ({}, lambda tasks: aggregation.TrimmedMean(1 if len(tasks) > 2 else 0)),
+    "pcgrad": ({}, lambda _: aggregation.PCGrad()),
+    "gradvac": ({"beta": 0.3}, lambda _: aggregation.GradVac(0.3)),
+    "graddrop": (
+        {"leak": {"first": 0.5, "third": 0.25}},
+        lambda tasks: aggregation.GradDrop(leak=LEAKS[list(tasks)]),
+    ),
+    "config": ({"preferences": NAMED}, lambda tasks: aggregation.ConFIG(PREFERENCES[list(tasks)])),
+    "upgrad": ({}, lambda _: aggregation.UPGrad()),
+    "upgrad, preferring": ({"preferences": NAMED}, lambda tasks: aggregation.UPGrad(_shares(tasks))),
+    "dualproj": (
+        {"preferences": NAMED, "norm_eps": 0.0, "reg_eps": 0.01},
+        lambda tasks: aggregation.DualProj(_shares(tasks), linalg.QuadprogProjector(norm_eps=0.0, reg_eps=0.01)),
+    ),
+    "mgda": ({"epsilon": 0.01, "max_iters": 7}, lambda _: aggregation.MGDA(0.01, 7)),
+    "cagrad": ({"c": 0.6}, lambda _: aggregation.CAGrad(0.6)),
+    "imtl-g": ({}, lambda _: aggregation.IMTLG()),
+    "aligned-mtl": (
+        {"preferences": NAMED, "scale_mode": "median"},
+        lambda tasks: aggregation.AlignedMTL(_shares(tasks), "median"),
+    ),
+    "fairgrad": ({"alpha": 2.0, "max_iters": 30}, lambda _: aggregation.FairGrad(2.0, 30)),
+    "nash-mtl": (
+        {"max_norm": 0.5, "update_weights_every": 2, "optim_niter": 5},
+        lambda tasks: aggregation.NashMTL(len(tasks), 0.5, 2, 5),
+    ),
+    "pcd": (
+        {"tau": 0.2, "taus": {"third": 0.7}, "beta": 0.9},
+        lambda tasks: aggregation.PCD(torch.tensor([0.7 if task == 2 else 0.2 for task in tasks[1:]]), 0.9),
+    ),
+    "excess-mtl": ({"robust_step_size": 0.3}, lambda _: aggregation.ExcessMTL(0.3)),
+    "excess-mtl, warmed up": ({"n_warmup_steps": 2}, lambda _: aggregation.ExcessMTL(1.0, 2)),
+    "cr-mogm": (
+        {"of": {"type": "gradvac", "beta": 0.3}, "alpha": 0.7},
+        lambda _: aggregation.GramianWeightedAggregator(
+            aggregation.CRMOGMWeighting(aggregation.GradVacWeighting(0.3), 0.7)
+        ),
+    ),
+}
+"""A name (its type first), the options, and the same of TorchJD."""
+
+
+def spec_of(name: str, registry: Registry) -> WeightingSpec:
+    """The spec of a case."""
+    type_name = name.split(",")[0]
+    block = {"type": type_name, **CASES[name][0]}
+    spec = registry.find("weightings", type_name).model_validate(block, context={"registry": registry})
+    assert isinstance(spec, WeightingSpec)
+    return spec
+
+
+def jacobian(values: torch.Tensor, parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+    """A row a loss, by one plain pass each; the graph stays."""
+    rows = []
+    for value in values:
+        found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        flat = [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
+        rows.append(torch.cat([gradient.reshape(-1) for gradient in flat]))
+    return torch.stack(rows)
+
+
+def given(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+    """The gradients that parameters have, behind each other; NaN where there is none."""
+    grads = [torch.full_like(p, torch.nan) if p.grad is None else p.grad for p in parameters]
+    return torch.cat([grad.reshape(-1) for grad in grads])
+
+
+def aggregated(aggregator: aggregation.Aggregator, rows: torch.Tensor, step: int, seed: int = 1) -> torch.Tensor:
+    """Ask TorchJD, the generator seeded as in that step of a run."""
+    with torch.random.fork_rng([]), torch.no_grad():
+        torch.manual_seed(derive_seed(seed, "weighting", step))
+        return aggregator(rows)
+
+
+def backward(run: SampleRun, step: int, active: Collection[int]) -> tuple[TaskLosses, torch.Tensor, torch.Tensor]:
+    """Give a network the gradients of a step; return losses, their plain Jacobian, and the sum's own gradients."""
+    losses, again = run.losses(active), run.losses(active)
+    rows = jacobian(again.values, run.gradients.shared)
+    [*own] = torch.autograd.grad(again.values.sum(), run.gradients.own, allow_unused=True)
+    flat = [torch.zeros_like(p) if g is None else g for g, p in zip(own, run.gradients.own, strict=True)]
+    run.optimizer.zero_grad()
+    run.objective.at(step, 100)
+    run.objective.backward(losses, None, run.gradients)
+    return losses, rows, torch.cat([gradient.reshape(-1) for gradient in flat])

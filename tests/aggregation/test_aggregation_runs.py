@@ -1,0 +1,197 @@
+"""Gradient aggregation in whole runs. Those in two processes are among the core's tests."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_training import Interrupt, InterruptAfter, results
+from toy import toy_config, write_experiment
+
+from mtl_core.errors import MtlError
+from mtl_core.runs.run import resume_run, run_experiment
+
+Mtl = Callable[..., CompletedProcess[str]]
+Block = dict[str, Any]
+SPARSE: Block = {"type": "toy", "rows": 40, "labelled": 0.3}
+SHORT = ("--set", "training.epochs=2", "--set", "training.refit=false")
+
+
+def run(folder: Path, name: str, **blocks: Any) -> Path:
+    run_experiment(toy_config(folder, **blocks), folder / name)
+    return folder / name
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path / "model.safetensors")
+
+
+def test_sum_is_static_by_the_long_way_and_mean_moves_shared_parameters_less(tmp_path: Path) -> None:
+    blocks: Block = {"optimizer": {"type": "sgd", "lr": 0.1}, "data": {"type": "toy", "labelled": 0.7}}
+    static, added, mean = (
+        weights(run(tmp_path, name, weighting=name, **blocks)) for name in ("static", "sum", "mean")
+    )
+    for key, value in static.items():
+        torch.testing.assert_close(added[key], value, rtol=1e-4, atol=1e-6)
+    assert not all(torch.allclose(mean[key], value, atol=1e-3) for key, value in static.items())
+
+
+def test_a_packaged_experiment_learns_and_says_what_gradients_counted(tmp_path: Path, mtl: Mtl) -> None:
+    out = tmp_path / "run"
+    done = mtl("run", "topic-sentiment", "--set", "weighting={type: upgrad, preferences: {topic: 2.0}}",
+               "--set", "training.epochs=6", "--set", "training.refit=false", "--out", out)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    for task, figures in metrics["splits"]["test"]["tasks"].items():
+        assert figures["accuracy"] > figures["majority_accuracy"] + 0.1, task
+    with (out / "history.csv").open() as lines:
+        last = list(csv.DictReader(lines))[-1]
+    assert float(last["train.topic.weight"]) > float(last["train.sentiment.weight"]) > 0
+    assert "grad attribute" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["graddrop", "gradvac", "excess-mtl", "nash-mtl"])
+def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path, name: str) -> None:
+    if name == "nash-mtl":
+        pytest.importorskip("ecos")
+    blocks: Block = {
+        "weighting": name, "data": SPARSE, "training": {"epochs": 2, "batch_size": 8, "checkpoint_steps": 1},
+    }  # fmt: skip
+    expected = results(run(tmp_path, "whole", **blocks))
+    with pytest.raises(Interrupt):
+        run_experiment(toy_config(tmp_path, **blocks), tmp_path / "cut", InterruptAfter(7))
+    resume_run(tmp_path / "cut")
+    assert results(tmp_path / "cut") == expected
+
+
+def test_half_precision_and_its_limit(tmp_path: Path, mtl: Mtl) -> None:
+    """bf16 runs; fp16 is refused when the experiment is read."""
+    path = run(tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"})
+    with (path / "history.csv").open() as lines:
+        losses = [float(row["train.t0.loss"]) for row in csv.DictReader(lines)]
+    assert losses[-1] < losses[0]
+    assert all(value.dtype == torch.float32 for value in weights(path).values())
+    done = mtl("validate", "topic-sentiment", "--set", "weighting=pcgrad", "--set", "training.precision=fp16")
+    assert done.returncode == 2
+    assert "'pcgrad' compares gradients, which are not to be had in fp16" in done.stderr
+
+
+def test_where_nothing_is_shared_there_is_nothing_to_aggregate(tmp_path: Path, mtl: Mtl) -> None:
+    done = mtl("run", "topic-sentiment-soft", *SHORT, "--set", "weighting=pcgrad", "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "weighting 'pcgrad': compares the gradients of tasks" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+PACKAGES = {"pcgrad": "torchjd", "upgrad": "quadprog", "cr-mogm": "quadprog", "cagrad": "cvxpy", "nash-mtl": "ecos"}
+
+
+@pytest.mark.parametrize(("type_name", "package"), PACKAGES.items())
+def test_a_missing_package_is_told_before_anything_is_read(
+    tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch, type_name: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    extra = "torchjd[nash_mtl]" if package == "ecos" else "mtl-core[torchjd]"
+    flaw = f"'{type_name}' needs {package}, which is not installed: pip install '{extra}'"
+    done = mtl("validate", write_experiment(tmp_path, weighting={"type": type_name}))
+    assert (done.returncode, done.stderr.count(flaw)) == (2, 1), done.stderr
+    assert "toy.yaml:" in done.stderr
+    with pytest.raises(MtlError, match="needs " + package):
+        run(tmp_path, "run", weighting=type_name)
+
+
+def test_a_run_is_used_without_torchjd(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run(tmp_path, "run", weighting="pcgrad", data={"type": "toy", "test_rows": 8})
+    monkeypatch.setitem(sys.modules, "torchjd", None)
+    done = mtl("evaluate", path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_everything_is_listed_without_torchjd_and_without_importing_torch() -> None:
+    script = (
+        "import sys; sys.modules['torchjd'] = None\n"
+        "from mtl_core.plugins import Plugins\n"
+        "from mtl_core.registry import Registry\n"
+        "from mtl_core.config.schema import experiment_schema\n"
+        "registry = Registry(Plugins.installed())\n"
+        "print(sorted(registry.offers('weightings')), 'nash-mtl' in str(experiment_schema(registry)))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "'pcgrad'" in done.stdout
+    assert "True" in done.stdout
+
+
+WRONG: dict[str, Block] = {
+    "weighting.preferences: there is no main task 'tt1'; did you mean 't1'": {
+        "type": "upgrad",
+        "preferences": {"tt1": 2.0},
+    },
+    "weighting.primary: there is no main task 'x'": {"type": "pcd", "primary": "x"},
+    "'graddrop' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "graddrop"}},
+    "'static' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "static"}},
+    "weighting.epsilon": {"type": "mgda", "epsilon": 0.0},
+}
+
+
+@pytest.mark.parametrize(("message", "weighting"), WRONG.items())
+def test_options_that_cannot_be_are_refused(tmp_path: Path, message: str, weighting: Block) -> None:
+    with pytest.raises(MtlError, match=re.escape(message)):
+        run(tmp_path, "run", weighting=weighting)
+
+
+NAN_BACKBONE = '''\
+"""A backbone whose slope is no number once its inputs are all alike: a root of 0."""
+
+from typing import Literal
+
+from torch import nn
+
+from mtl_core import BackboneSpec, Features, FeatureShape, hookimpl
+
+
+class Root(nn.Module):
+    def __init__(self, output):
+        super().__init__()
+        self.output, self.layer, self.calls = output, nn.Linear(output.width, output.width), 0
+
+    def forward(self, features):
+        self.calls += self.training
+        values = self.layer(features.values)
+        return Features(values + (values * 0).sqrt() if self.calls > 7 else values, None)
+
+
+class Broken(BackboneSpec):
+    """Works for seven steps."""
+
+    type: Literal["broken"] = "broken"
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        """Make it."""
+        return Root(inputs)
+
+
+@hookimpl
+def mtl_backbones():
+    return [Broken]
+'''
+
+
+def test_gradients_that_are_no_numbers_end_a_run_with_its_last_good_weights(tmp_path: Path, mtl: Mtl) -> None:
+    (tmp_path / "broken.py").write_text(NAN_BACKBONE, encoding="utf-8")
+    path = write_experiment(tmp_path, weighting="upgrad", backbone="broken", data=SPARSE)
+    out = tmp_path / "run"
+    done = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
+    assert done.returncode == 2
+    assert "the gradient of task 't" in done.stderr
+    assert "is not finite; try a lower optimizer.lr or a training.clip_norm. Kept: the weights" in done.stderr
+    assert (out / "model.safetensors").exists()
