@@ -44,7 +44,7 @@ class Mistake:
 class Mistakes:
     """Watches predictions as they pass, and keeps the worst few of each task.
 
-    Main tasks with one class an example are watched: where there is one answer, and one probability that it is right.
+    Main tasks with one class an example are watched: where there is one answer, with a probability to be right.
 
     Args:
         tasks: All tasks.

@@ -1,0 +1,66 @@
+"""Reading the JSON files that reports are made of."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mtl_core.errors import MtlError
+
+
+@contextmanager
+def sound(path: Path) -> Iterator[None]:
+    """Turn whatever a file of another shape leads to into an error that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MtlError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text.
+
+    Raises:
+        MtlError: If it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise MtlError(f"{path}: damaged: not UTF-8: {error}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        MtlError: If the file cannot be read or is no such object.
+    """
+    try:
+        found = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise MtlError(f"{path}: damaged: not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise MtlError(f"{path}: damaged: found a {type(found).__name__}, expected an object")
+    return found
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read JSON objects a line, one at a time.
+
+    Raises:
+        MtlError: If a line is none; the message names it.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise MtlError(f"{path}:{number}: damaged: expected an object, found {line.strip()[:60]}")
+                yield record
+    except OSError as error:
+        raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise MtlError(f"{path}: damaged: not valid JSON Lines: {error}") from error

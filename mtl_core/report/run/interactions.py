@@ -1,0 +1,176 @@
+"""How tasks pulled at the shared weights: together, or against each other."""
+
+from collections.abc import Iterator, Sequence
+
+from mtl_core.report.blocks import Block, Cell, Column, FigureBlock, Folded, Section, Table, Words
+from mtl_core.report.figures.heat import MOST_NUMBERS, SMALL, draw_heat
+from mtl_core.report.figures.lines import Line, draw_lines
+from mtl_core.report.figures.palette import Palette
+from mtl_core.report.interactions import Interactions, Matrix
+from mtl_core.report.wording import NONE, between, count, percent, signed
+
+FAINT = 0.2
+"""Cosines below it stay faint, even if there is none above."""
+OPEN = 20
+"""Pairs of the table that are open."""
+LISTED = 200
+"""Pairs that are listed at all."""
+LINES = 8
+"""Pairs whose course is drawn."""
+
+
+def interactions(found: Interactions, palette: Palette) -> Section:
+    """The section: heat maps, conflicts, their course, and what may follow."""
+    blocks: list[Block] = []
+    if found.suggestions:
+        blocks.append(Words(list(found.suggestions), points=True))
+    blocks.append(cosine_figure(found, palette))
+    blocks += _conflicts(found)
+    blocks += _course(found, palette)
+    if found.affinity is not None:
+        limit = largest(found.affinity)
+        caption = (
+            "Affinity: how a step on the row's task alone changed the column's loss. Above 0 (blue) the loss fell: "
+            f"the row helps the column. Full colour: ±{limit:.3g}."
+        )
+        if limit < SMALL and len(found.tasks) <= MOST_NUMBERS:
+            caption += " Numbers are thousandths."
+        heat = draw_heat("affinity", found.tasks, found.affinity, palette, limit)
+        blocks.append(FigureBlock(caption + _left_out(found), [heat]))
+    blocks += [table for table in (_divisions(found), _helpers(found)) if table is not None]
+    return Section("interactions", "How tasks interact", blocks)
+
+
+def cosine_figure(found: Interactions, palette: Palette) -> FigureBlock:
+    """Draw how alike the gradients of tasks are; those of a task and itself are left blank."""
+    places = range(len(found.tasks))
+    others: Matrix = [[None if a == b else found.cosine[a][b] for b in places] for a in places]
+    limit = max(largest(others), FAINT)
+    caption = (
+        "Mean cosine of two tasks' gradients on the shared weights. Above 0 (blue) they pull the same way, below 0 "
+        "(red) against each other; at 0 they leave each other alone. Blank: never seen in one step. "
+        f"Full colour: ±{limit:.2f}."
+    )
+    heat = draw_heat("cosine", found.tasks, others, palette, limit)
+    return FigureBlock(caption + _left_out(found), [heat])
+
+
+def largest(matrix: Matrix) -> float:
+    """The largest size of a number in a matrix; 1 if there is none but 0."""
+    return max((abs(value) for row in matrix for value in row if value), default=1.0)
+
+
+def _left_out(found: Interactions) -> str:
+    many = len(found.tasks) > MOST_NUMBERS
+    return f" With {len(found.tasks)} tasks, the numbers are left out here." if many else ""
+
+
+def _conflicts(found: Interactions) -> Iterator[Block]:
+    pairs = sorted(found.pairs, key=lambda pair: found.cosine[pair[0]][pair[1]] or 0.0)
+    columns = [
+        Column("two tasks", number=False),
+        Column("mean cosine"),
+        Column("steps in conflict"),
+        Column("steps together"),
+    ]
+    rows = [_pair(found, *pair) for pair in pairs[:LISTED]]
+    if not rows:
+        return
+    notes = ["In conflict: steps in which the cosine was negative. Pairs that disagree most come first."]
+    if found.cosine_error is not None:
+        notes[0] += " ± is a standard error."
+    if len(pairs) > LISTED:
+        notes.append(f"The other {count(len(pairs) - LISTED)} pairs are in interactions.json.")
+    table = Table("Conflicts", columns, rows, notes=notes)
+    if len(rows) <= OPEN:
+        yield table
+        return
+    yield Table(f"Conflicts: the {OPEN // 2} pairs that disagree most", columns, rows[: OPEN // 2], notes=notes[:1])
+    yield Folded("All pairs" if len(pairs) <= LISTED else f"{LISTED} pairs", [table])
+
+
+def _pair(found: Interactions, a: int, b: int) -> list[Cell]:
+    cosine, share = found.cosine[a][b], found.conflicts[a][b]
+    error = found.cosine_error[a][b] if found.cosine_error is not None else None
+    return [
+        Cell(between(found.tasks[a], found.tasks[b])),
+        _with_error(cosine, error, strong=True),
+        Cell(NONE if share is None else percent(share), bar=share),
+        Cell(count(found.steps[a][b])),
+    ]
+
+
+def _with_error(value: float | None, error: float | None, strong: bool = False) -> Cell:
+    if value is None:
+        return Cell(NONE)
+    return Cell(signed(value), "" if error is None else f"± {error:.4f}", strong=strong)
+
+
+def _divisions(found: Interactions) -> Table | None:
+    if not found.divisions:
+        return None
+    rows = [
+        [
+            Cell(f"at most {at_most}"),
+            Cell(" | ".join(", ".join(network) for network in one.networks)),
+            Cell(one.by),
+            _with_error(one.gain, one.error),
+        ]
+        for at_most, one in found.divisions.items()
+    ]
+    columns = [Column("networks", False), Column("division", False), Column("chosen by", False), Column("gain")]
+    note = (
+        "Which tasks would help each other most if each group had a network of its own. Gain: how much larger the "
+        "influence of the other tasks is than with one network for all, on steps that nothing was chosen by; ± is "
+        "a standard error."
+    )
+    return Table("Dividing the tasks", columns, rows, notes=[note])
+
+
+def _helpers(found: Interactions) -> Table | None:
+    if not found.helpers:
+        return None
+    rows = [
+        [
+            Cell(one.name),
+            _with_error(one.cosine, one.cosine_error, strong=True),
+            Cell(NONE if one.conflicts is None else percent(one.conflicts), bar=one.conflicts),
+            _with_error(one.affinity, one.affinity_error),
+        ]
+        for one in found.helpers
+    ]
+    columns = [
+        Column("auxiliary task", False),
+        Column("mean cosine"),
+        Column("steps in conflict"),
+        Column("affinity"),
+    ]
+    return Table("Auxiliary tasks and the sum of the main tasks' gradients", columns, rows)
+
+
+def _course(found: Interactions, palette: Palette) -> Iterator[FigureBlock]:
+    if len(found.over_time) < 2:
+        return
+    pairs = found.pairs
+    drawn = pairs if len(pairs) <= LINES else _extremes(found, pairs)
+    lines = [
+        Line(
+            between(found.tasks[a], found.tasks[b]),
+            [(one.epoch, value) for one in found.over_time if (value := one.cosine[a][b]) is not None],
+        )
+        for a, b in drawn
+    ]
+    caption = "The mean cosine of each epoch."
+    if len(drawn) < len(pairs):
+        half = LINES // 2
+        caption += (
+            f" Of {count(len(pairs))} pairs, the {half} that disagree and the {half} that agree most are drawn."
+        )
+    lines = [line for line in lines if line.points]
+    if lines:
+        yield FigureBlock(caption, [draw_lines("cosine-epochs", lines, "cosine", True, palette)])
+
+
+def _extremes(found: Interactions, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    ordered = sorted(pairs, key=lambda pair: found.cosine[pair[0]][pair[1]] or 0.0)
+    return [*ordered[: LINES // 2], *ordered[-(LINES // 2) :]]

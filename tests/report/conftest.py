@@ -1,0 +1,76 @@
+"""Runs whose reports are looked at: each trained once a session, and not to be changed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import toy
+
+from mtl_core.cli.app import main
+
+MANY = 60
+
+
+def _run(*words: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    assert stop.value.code == 0
+
+
+@pytest.fixture(scope="session")
+def tiny_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tasks, attention, a second training, by `mtl run`."""
+    path = tmp_path_factory.mktemp("report") / "tiny"
+    _run("run", experiment, "--out", path, "--set", "training.refit=true", "--set", "interactions={every: 2}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def every_kind_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every kind of task and an auxiliary one."""
+    path = tmp_path_factory.mktemp("report") / "every-kind"
+    _run("run", "every-kind", "--out", path, "--set", "training.epochs=1")
+    return path
+
+
+@pytest.fixture(scope="session")
+def numbers_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two regressions and nothing else; one has no label in the test data."""
+    folder = tmp_path_factory.mktemp("numbers")
+    for part, rows in (("train", 40), ("test", 12)):
+        lines = [f"{row},{row % 5},{row * 2},{row * 300 if part == 'train' else ''}" for row in range(rows)]
+        (folder / f"{part}.csv").write_text("\n".join(["x,y,double,large", *lines]), encoding="utf-8")
+    path = folder / "run"
+    data = {"type": "table", "train": str(folder / "train.csv"), "test": str(folder / "test.csv")}
+    experiment = toy.write_experiment(
+        folder,
+        data={**data, "numbers": ["x", "y"], "labels": ["double", "large"]},
+        split={"type": "random", "validation": 0.25},
+        tasks=[{"each": "*", "kind": "regression", "head": "linear"}],
+    )
+    _run("run", experiment, "--out", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def many_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty tasks."""
+    folder = tmp_path_factory.mktemp("many")
+    experiment = toy.write_experiment(
+        folder,
+        data={"type": "toy", "tasks": MANY, "rows": 80, "test_rows": 40},
+        split={"type": "random", "validation": 0.25},
+        tasks=[toy.task_block("toy-grouped")],
+        training={"epochs": 1, "batch_size": 40},
+    )
+    path = folder / "run"
+    _run("run", experiment, "--out", path)
+    return path
+
+
+@pytest.fixture
+def again(mtl: Callable[..., CompletedProcess[str]]) -> Callable[[Path], Any]:
+    """Make a report, and say what the command line said."""
+    return lambda path: mtl("report", path)

@@ -1,0 +1,139 @@
+"""Reading a report as a program would, strictly: what is left open, closed twice or named twice is an error."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+@dataclass
+class Node:
+    """An element, with what stands in it."""
+
+    tag: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: "list[Node | str]" = field(default_factory=list)
+
+    def all(self, *tags: str) -> "Iterator[Node]":
+        """Elements below this one, in their order."""
+        for child in self.children:
+            if isinstance(child, Node):
+                if not tags or child.tag in tags:
+                    yield child
+                yield from child.all(*tags)
+
+    def one(self, tag: str) -> "Node":
+        (found,) = self.all(tag)
+        return found
+
+    @property
+    def text(self) -> str:
+        """All text in it, white space made one."""
+        return " ".join("".join(self._texts()).split())
+
+    def _texts(self) -> Iterator[str]:
+        for child in self.children:
+            if isinstance(child, str):
+                yield child
+            else:
+                yield from child._texts()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = Node("")
+        self._open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> has an attribute twice: {names}"
+        node = Node(tag, {name: value or "" for name, value in attrs})
+        self._open[-1].children.append(node)
+        if tag not in VOID:
+            self._open.append(node)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1].children.append(data)
+
+    def close(self) -> None:
+        super().close()
+        assert len(self._open) == 1, f"never closed: {[node.tag for node in self._open[1:]]}"
+
+
+class Page:
+    """A report."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.source = path.read_text(encoding="utf-8")
+        reader = _Reader()
+        reader.feed(self.source)
+        reader.close()
+        self.root = reader.root
+        self.html = self.root.one("html")
+        for svg in self.drawings:
+            ET.fromstring(svg)  # noqa: S314  (our own)
+        ids = [node.attributes["id"] for node in self.html.all() if "id" in node.attributes]
+        assert len(ids) == len(set(ids)), f"twice: {sorted({name for name in ids if ids.count(name) > 1})}"
+        self.ids = set(ids)
+
+    @property
+    def drawings(self) -> list[str]:
+        """The source of every inline SVG."""
+        return re.findall(r"<svg.*?</svg>", self.source, re.DOTALL)
+
+    @property
+    def text(self) -> str:
+        return self.html.one("body").text
+
+    @property
+    def headline(self) -> str:
+        return next(node.text for node in self.html.all("p") if node.attributes.get("class") == "headline")
+
+    def section(self, name: str) -> Node:
+        (found,) = [node for node in self.html.all("section") if node.attributes["id"] == name]
+        return found
+
+    def tables(self, section: str) -> dict[str, "Table"]:
+        """The tables of a section, by their captions."""
+        return {node.one("caption").text: Table(node) for node in self.section(section).all("table")}
+
+    def references(self) -> list[str]:
+        """Whatever a browser might fetch or follow to another place."""
+        found = re.findall(r"url\(\s*(?!#)[^)]*\)|@import", self.source)
+        for node in self.html.all():
+            found += [
+                value
+                for name, value in node.attributes.items()
+                if name in {"src", "href", "xlink:href", "srcset", "action", "data", "poster"} and value[:1] != "#"
+            ]
+            found += (
+                [node.tag] if node.tag in {"script", "link", "iframe", "object", "embed", "img", "base"} else []
+            )
+        return found
+
+
+class Table:
+    """A table: the names of its columns, and rows of texts by the name of the row."""
+
+    def __init__(self, node: Node) -> None:
+        self.columns = [cell.text for cell in node.one("thead").all("th")]
+        self.rows = [[cell.text for cell in row.all("th", "td")] for row in node.all("tr")][1:]
+        assert all(len(row) == len(self.columns) for row in self.rows)
+
+    def row(self, *names: str) -> dict[str, str]:
+        """A row by its first cells: name of a column to its text."""
+        (found,) = [row for row in self.rows if tuple(row[: len(names)]) == names]
+        return dict(zip(self.columns, found, strict=True))

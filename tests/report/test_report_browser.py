@@ -1,0 +1,173 @@
+"""Reports in a real browser: by day and by night, on a telephone, on paper, with a keyboard, without a network."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_examples import comparison, interactions, write
+
+from mtl_core.report.write import write_report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+CHROMIUM = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (`chromium`) on the path")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SIZES = {"desk": (1280, 900), "narrow": (800, 900), "telephone": (360, 740)}
+REPORTS = ["tiny", "every-kind", "many", "comparison"]
+TASKS = ["food", "service", "price"]
+
+
+@pytest.fixture(scope="module")
+def reports(
+    tiny_run: Path, every_kind_run: Path, many_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("comparison")
+    write(folder, "comparison.json", comparison(TASKS))
+    write(folder / "runs" / "multi-task-seed1", "interactions.json", interactions(TASKS))
+    made = {"tiny": tiny_run, "every-kind": every_kind_run, "many": many_run, "comparison": folder}
+    write_report(folder)
+    return {name: path / "report.html" for name, path in made.items()}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, reports: dict[str, Path]) -> Iterator[Any]:
+    contexts = []
+
+    def open_(name: str, size: str = "desk", scheme: str = "light") -> Any:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=True
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.said, page.asked = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(reports[name].as_uri(), wait_until="load")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_page_fits_and_asks_for_nothing(name: str, size: str, open_page: Any, reports: dict[str, Path]) -> None:
+    page = open_page(name, size)
+    assert page.asked == [reports[name].as_uri()]
+    assert page.said == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    drawn = "[...document.querySelectorAll('.drawing')].map(one => one.getBoundingClientRect().width)"
+    shown = page.evaluate(drawn)
+    assert all(40 < width <= SIZES[size][0] for width in shown)
+
+
+def test_a_page_opens_within_a_second(open_page: Any) -> None:
+    """The best of three, since other work on the machine adds time."""
+    took = [
+        open_page("every-kind").evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        for _ in range(3)
+    ]
+    assert 0 < min(took) < 1000
+
+
+def _brightness(color: str) -> float:
+    channels = [float(part) for part in color.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [c / 12.92 if (c := one / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for one in channels]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_brightness(one), _brightness(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", ["tiny", "comparison"])
+def test_text_can_be_read_by_day_and_by_night(name: str, open_page: Any) -> None:
+    """WCAG 2.2, 1.4.3: 4.5 to 1, in drawings too."""
+    grounds = {}
+    for scheme in ("light", "dark"):
+        page = open_page(name, scheme=scheme)
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        grounds[scheme] = _brightness(ground)
+        colors = page.evaluate(
+            "[...document.querySelectorAll('p, td, th, a, figcaption, dt, summary')]"
+            ".map(one => getComputedStyle(one).color)"
+            ".concat([...document.querySelectorAll('svg text')].map(one => getComputedStyle(one).fill))"
+        )
+        assert len(colors) > 100
+        assert min(_contrast(color, ground) for color in set(colors)) >= 4.5
+        lines = page.evaluate(
+            "[...document.querySelectorAll('svg path, svg use')].map(one => getComputedStyle(one).stroke)"
+            ".filter(color => color.startsWith('rgb('))"
+        )
+        assert max(_contrast(color, ground) for color in set(lines)) >= 4.5
+    assert grounds["light"] > 0.9
+    assert grounds["dark"] < 0.05
+
+
+def test_the_keyboard_reaches_everything(open_page: Any) -> None:
+    page = open_page("tiny")
+    order = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("[document.activeElement.tagName, document.activeElement.getAttribute('href')]"))
+    assert order[0] == ["A", "#content"]
+    assert order[1] == ["A", "#in-short"]
+    assert [tag for tag, _ in order] == ["A"] * 6
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == order[4][1]
+    assert page.evaluate(
+        "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        " || document.activeElement === document.body"
+    )
+
+
+def test_a_fold_opens_by_keyboard(open_page: Any) -> None:
+    page = open_page("tiny")
+    page.locator("#settings summary").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#settings pre").is_visible()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("name", ["tiny", "comparison"])
+def test_a_page_prints(name: str, open_page: Any) -> None:
+    page = open_page(name, scheme="dark")
+    printed = page.pdf(format="A4")
+    assert printed.startswith(b"%PDF")
+    assert 1 <= printed.count(b"/Type /Page\n") <= 15
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 688, "height": 1000})
+    assert _brightness(page.evaluate("getComputedStyle(document.body).backgroundColor")) > 0.9
+    assert not page.locator("nav").is_visible()
+    assert page.evaluate(
+        "[...document.querySelectorAll('main table')].filter(one => one.offsetParent)"
+        ".every(one => one.getBoundingClientRect().right <= document.documentElement.clientWidth + 1)"
+    )
+    if name == "tiny":
+        assert page.locator("#settings pre").is_visible()
+
+
+def test_pictures_are_taken(open_page: Any, tmp_path: Path) -> None:
+    """By day, by night and on a telephone the page looks different, and it is not blank."""
+    taken = set()
+    for size, scheme in (("desk", "light"), ("desk", "dark"), ("telephone", "light")):
+        shot = open_page("every-kind", size, scheme).screenshot(path=tmp_path / f"{size}-{scheme}.png")
+        assert len(shot) > 10_000
+        taken.add(shot)
+    assert len(taken) == 3
