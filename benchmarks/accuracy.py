@@ -10,45 +10,12 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from benchmarks.shared import PIPELINE, TRAIN, require_shared
-from mtl_core import SplitterSpec, hookimpl
-from mtl_core.builtins.splitters import KFold, Stratified
 from mtl_core.config.load import load_experiment
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mtl_core.data.splitting import SplitUnits
 
 FOLDS = 5
 SEEDS = (1, 2, 3, 4, 5)
-
-
-class HeldOutFold(SplitterSpec):
-    """One stratified fold is test data; the others are divided like `stratified` does."""
-
-    type: Literal["held-out-fold"] = "held-out-fold"
-    fold: int
-    """Which fold, counted from 0."""
-
-    def split(self, units: "SplitUnits", seed: int) -> "NDArray[np.int8]":
-        """Hold a fold out, then split the rest; the folds are the same for every seed."""
-        from mtl_core.data.splitting import SplitUnits
-
-        parts = KFold(folds=FOLDS, fold=self.fold, split_seed=0).split(units, seed) * 2
-        rest = parts == 0
-        inner = SplitUnits(units.indicators[rest], units.columns, units.sizes[rest])
-        parts[rest] = Stratified().split(inner, seed)
-        return parts.astype("int8")
-
-
-@hookimpl
-def mtl_splitters() -> list[type[SplitterSpec]]:
-    """Offer the splitter."""
-    return [HeldOutFold]
 
 
 def main() -> None:
@@ -63,8 +30,9 @@ def main() -> None:
         by_task: dict[str, list[tuple[int, int, int]]] = {}
         for fold in range(FOLDS):
             settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", f"seed={seed}",
-                        f"split={{type: held-out-fold, fold: {fold}}}", *extra]  # fmt: skip
-            config = load_experiment(experiment, settings, ["benchmarks.accuracy"]).config
+                        f"split={{type: k-fold, folds: {FOLDS}, fold: {fold}, split_seed: 0, hold_out: test}}",
+                        *extra]  # fmt: skip
+            config = load_experiment(experiment, settings).config
             with tempfile.TemporaryDirectory() as folder:
                 path = run_experiment(config, Path(folder) / "run").path
                 test = json.loads((path / "metrics.json").read_text())["splits"]["test"]

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.shared import PIPELINE, TRAIN, require_shared
-from mtl_core.runs.ablation import Outcome, Trial, run_trials, summarise
+from mtl_core.comparison.trials import Trial
+from mtl_core.runs.ablation import Outcome, run_trials, summarise
 
 FOLDS = 5
 SEEDS = (1, 2, 3)

@@ -16,17 +16,40 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from mtl_core import hookspecs
 from mtl_core.cli.app import app
-from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask, Selection, StartFrom, Training
+from mtl_core.config.experiment import (
+    DerivedTasks,
+    ExperimentConfig,
+    Interactions,
+    NamedTask,
+    Selection,
+    StartFrom,
+    Training,
+)
 from mtl_core.plugins import HOOKS, Plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS, Seam
+from mtl_core.sweeps.space import (
+    Choices,
+    Integer,
+    LogInteger,
+    LogUniform,
+    MedianPruning,
+    RandomSearch,
+    Sweep,
+    Tpe,
+    Uniform,
+)
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures"}
+OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd"}
 NUMBERS = {"integer": "whole number", "number": "number"}
 BOUNDS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 VALUES = {Path: "PATH", int: "NUMBER", str: "TEXT"}
+SWEEP_BLOCKS = {
+    model.__name__: model
+    for model in (Uniform, LogUniform, Integer, LogInteger, Choices, Tpe, RandomSearch, MedianPruning)
+}
 PLAIN_TYPES = {"string": "text", "boolean": "`true` or `false`", "null": "`null`"}
 
 
@@ -137,9 +160,19 @@ def options_page() -> str:
         "",
         *_table(Selection),
         "",
+        "### `interactions`",
+        "",
+        *_table(Interactions),
+        "",
         "### `start_from`",
         "",
         *_table(StartFrom),
+        "",
+        "### `sweep`",
+        "",
+        *_table(Sweep),
+        "",
+        *_sweep_blocks(),
     ]
     registry = Registry(Plugins.installed())
     for seam in SEAMS.values():
@@ -150,6 +183,16 @@ def options_page() -> str:
                     lines += ["", f"### `{name}` {{ #{seam.name}-{name} }}", "", inspect.getdoc(offer.spec) or ""]
                     lines += ["", f"From the plugin `{offer.plugin}`.", "", *_table(offer.spec)]
     return "\n".join(lines) + "\n"
+
+
+def _sweep_blocks() -> Iterator[str]:
+    """What stands below `sweep`: kinds of values, samplers, pruning."""
+    yield "#### Blocks of `sweep`"
+    for name, model in SWEEP_BLOCKS.items():
+        field = model.model_fields.get("type")
+        shown = f"`type: {field.default}`" if field is not None else f"`{name.lower()}:`"
+        yield f"\n{shown}: {inspect.getdoc(model)}\n"
+        yield from _table(model)
 
 
 def _table(model: type[BaseModel], only: set[str] | None = None) -> Iterator[str]:
@@ -180,7 +223,10 @@ def _value(key: str, field: dict[str, Any], root: dict[str, Any]) -> str:
         sections = {
             "Training": "[block](#training)",
             "Selection": "[block](#trainingselect)",
+            "Interactions": "[block](#interactions)",
             "StartFrom": "[block](#start_from)",
+            "Sweep": "[block](#sweep)",
+            **dict.fromkeys(SWEEP_BLOCKS, "[block](#blocks-of-sweep)"),
         }
         return sections.get(name) or _value(key, root["$defs"][name], root)
     if "x-mtl-seam" in field:
@@ -201,7 +247,9 @@ def _value(key: str, field: dict[str, Any], root: dict[str, Any]) -> str:
     if field.get("format") == "path":
         return "path"
     bounds = ", ".join(text.format(_bound(field[bound])) for bound, text in BOUNDS.items() if bound in field)
-    name = NUMBERS.get(field.get("type", "")) or PLAIN_TYPES[field["type"]]
+    if "type" not in field:
+        return "anything"
+    name = NUMBERS.get(field["type"]) or PLAIN_TYPES[field["type"]]
     return f"{name} {bounds}".strip()
 
 

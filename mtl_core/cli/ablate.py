@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.atomic import write_text_atomically
-from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.config.load import check_inputs, dump_config, load_experiment
-from mtl_core.errors import MtlError
-from mtl_core.runs.ablation import Outcome, Trial, VariantSummary, plan, run_trials, summarise
+from mtl_core.comparison.trials import Trial, claim, held
+from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.runs.ablation import Outcome, VariantSummary, plan, run_trials, summarise
 from mtl_core.runs.directory import RunDirectory, next_free
 
 PLAN, RESULT = "ablation.plan.json", "ablation.json"
@@ -33,7 +32,7 @@ def ablate_command(
     check_inputs(loaded)
     path = out if out is not None else next_free(Path("runs"), f"{loaded.config.name}-ablation")
     trials = plan(loaded, overrides, seeds, folds, path)
-    _claim(path, loaded.config, trials)
+    claim(path, PLAN, loaded.config, trials, "ablation")
     console = Console(stderr=True)
 
     def tell(trial: Trial, outcome: Outcome) -> None:
@@ -44,7 +43,8 @@ def ablate_command(
             markup=False,
         )
 
-    summaries = summarise(trials, run_trials(experiment, plugins, trials, jobs, tell))
+    with held(path):
+        summaries = summarise(trials, run_trials(experiment, plugins, trials, jobs, tell))
     write_text_atomically(path / RESULT, json.dumps([asdict(one) for one in summaries], indent=2) + "\n")
     Console().print(_table(loaded.config.name, summaries, seeds, folds))
     for note in _notes(trials[-1]):
@@ -56,26 +56,6 @@ def _notes(trial: Trial) -> list[str]:
     """What a run with auxiliary tasks says of examples that the one without them does not visit."""
     metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
     return [note for note in metrics["data"]["findings"] if "auxiliary tasks learn from them" in note]
-
-
-def _claim(path: Path, config: ExperimentConfig, trials: Sequence[Trial]) -> None:
-    """Make the folder, or go on in one that was made for the same trainings.
-
-    Raises:
-        MtlError: If it holds something else.
-    """
-    runs = [[trial.path.name, list(trial.overrides)] for trial in trials]
-    text = json.dumps({"experiment": dump_config(config), "runs": runs}, indent=2) + "\n"
-    if path.exists():
-        planned = path / PLAN
-        if not planned.is_file() or planned.read_text(encoding="utf-8") != text:
-            raise MtlError(f"{path}: exists already, and not from this very ablation; choose another --out")
-        return
-    try:
-        path.mkdir(parents=True)
-    except OSError as error:
-        raise MtlError(f"{path}: cannot be made: {error.strerror}") from error
-    write_text_atomically(path / PLAN, text)
 
 
 def _table(name: str, summaries: Sequence[VariantSummary], seeds: int, folds: int | None) -> Table:

@@ -114,12 +114,89 @@ def ablate(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate over so many folds instead of the own split.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each if several.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each.")] = 1,
 ) -> None:
     """Find out whether auxiliary tasks help: train without any, with each alone, and with all."""
     from mtl_core.cli.ablate import ablate_command
 
     ablate_command(experiment, settings or [], plugin or [], out, seeds, folds, jobs)
+
+
+@app.command()
+def sweep(
+    experiment: ExperimentArgument,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to make, or to go on in; runs/NAME-sweep-NNN if left out.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in all, those already done included; overrides sweep.trials.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds a trial, counted up from the experiment's.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each if several.")] = 1,
+) -> None:
+    """Search better values for the keys in the experiment's block `sweep:`. Validation data decides."""
+    from mtl_core.cli.sweep import sweep_command
+
+    sweep_command(experiment, settings or [], plugin or [], out, trials, seeds, jobs)
+
+
+@app.command()
+def report(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A run directory, or the folder of a comparison.")],
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="Also write the figures as PDF and SVG into this folder, fit for a paper."),
+    ] = None,
+) -> None:
+    """Draw the report again: one page about a run or a comparison, `report.html` in its folder."""
+    from mtl_core.cli.report import report_command
+
+    report_command(path, figures)
+
+
+@app.command()
+def compare(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERIMENT|RUN...", help="One experiment, or two or more run directories, the reference first."
+        ),
+    ],
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to make, or to go on in; runs/NAME-comparison-NNN if left out."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds, counted up from the experiment's; 5 if left out.")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Hold each of so many folds of the training data out once, instead of the test part."
+        ),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="KEY=V1,V2",
+            help="Also compare these values of a key, each by itself. May be repeated.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings at a time, one thread each; as many as there are cores if left out."),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="How often seeds and examples are drawn.")] = 2000,
+) -> None:
+    """Find out whether learning together is worth it: multi-task, equal weights, single-task, the majority."""
+    from mtl_core.cli.compare import compare_command
+
+    compare_command(targets, settings or [], plugin or [], out, seeds, folds, others or [], jobs, resamples)
 
 
 @app.command()
@@ -147,6 +224,14 @@ def plugins(plugin: PluginOption = None) -> None:
     from mtl_core.cli.inspect import plugins_command
 
     plugins_command(plugin or [])
+
+
+@app.command()
+def interactions(path: RunArgument) -> None:
+    """Show what tasks did to each other in a run that measured it: the directions of gradients, affinities."""
+    from mtl_core.cli.interactions import interactions_command
+
+    interactions_command(path)
 
 
 @app.command("new-plugin")

@@ -16,12 +16,15 @@ from mtl_core.config.schema import experiment_schema
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS
+from mtl_core.sweeps.check import check_space
 
 
 def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str]) -> None:
     """Check an experiment and say what it is."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
+    if loaded.config.sweep is not None:
+        check_space(loaded)
     typer.echo(f"{loaded.source.path}: valid")
     typer.echo(describe(loaded.config))
 
@@ -32,6 +35,8 @@ def describe(config: ExperimentConfig) -> str:
         task.name if isinstance(task, NamedTask) else f"every label column that fits '{task.each}'"
         for task in config.tasks
     )
+    if config.learn is not None:
+        tasks += f"; learned: {', '.join(config.learn)}"
     if config.auxiliary:
         tasks += "; auxiliary tasks: " + ", ".join(spec.task_name for spec in config.auxiliary)
     joined = "" if config.architecture.type == "hard-sharing" else f", {config.architecture.type} architecture"

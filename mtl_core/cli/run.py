@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 
 from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.errors import MtlError
 from mtl_core.runs.directory import check_absent, next_free
 from mtl_core.runs.launched import helps_another
 
 
 def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], out: Path | None) -> None:
-    """Do the whole job and print its table."""
+    """Do the whole job, print its table, draw its report."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     path = out if out is not None else next_free(Path("runs"), loaded.config.name)
@@ -21,25 +22,48 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
         check_absent(path)
 
     from mtl_core.cli.progress import ProgressView
-    from mtl_core.cli.report import print_report
+    from mtl_core.cli.run_tables import print_run
     from mtl_core.runs.run import run_experiment
 
     console = Console(quiet=helps_another())
     with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
         report = run_experiment(loaded.config, path, view)
-    print_report(console, loaded.config.name, report)
+    print_run(console, loaded.config.name, report)
+    _draw(report.path)
 
 
 def resume_command(path: Path) -> None:
-    """Go on with a run and print its table."""
+    """Go on with a run, print its table, draw its report."""
     from mtl_core.cli.progress import ProgressView
-    from mtl_core.cli.report import print_report
+    from mtl_core.cli.run_tables import print_run
     from mtl_core.runs.run import resume_run
 
     console = Console(quiet=helps_another())
     with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
         report = resume_run(path, view)
-    print_report(console, path.name, report)
+    print_run(console, path.name, report)
+    _draw(report.path)
+
+
+def _draw(path: Path) -> None:
+    """Write the run's report.
+
+    Raises:
+        MtlError: If it cannot be drawn. The run is complete by then, and stays so.
+    """
+    if helps_another():
+        return
+    from mtl_core.report.write import write_report
+
+    again = f"the run itself is complete; `mtl report {path}` tries again"
+    try:
+        page = write_report(path)[0]
+    except MtlError as error:
+        raise MtlError(f"the report could not be written: {error}\n{again}") from error
+    except Exception as error:
+        error.add_note(again)
+        raise
+    typer.echo(f"report: {page}")
 
 
 @contextmanager

@@ -144,6 +144,11 @@ def members(label: Label) -> Sequence[Scalar]:
     return [cast("Scalar", label)]  # a str is one label, not a sequence of letters
 
 
+def data_label(label: Label | None, excluded: frozenset[str]) -> bool:
+    """Whether a label is there and says something to its task."""
+    return label is not None and (isinstance(label, list | tuple) or str(label) not in excluded)
+
+
 def shown(label: object) -> str:
     """A label for a message, cut if it is long."""
     text = str(label)

@@ -62,6 +62,8 @@ class Split:
         test: For the last figures.
         worst: Where training and validation differ most.
         helping: For training of auxiliary tasks alone: no main task has a label there.
+        learned: `(examples,)`, bool: which examples of the corpus a task that is learned has a label for, if some
+            of the tasks are left out; None if all are learned.
     """
 
     train: NDArray[np.int64]
@@ -69,10 +71,15 @@ class Split:
     test: NDArray[np.int64]
     worst: Deviation | None = None
     helping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    learned: NDArray[np.bool_] | None = None
+
+    def speaking(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows that a learned task has a label for."""
+        return rows if self.learned is None else rows[self.learned[rows]]
 
     @property
     def learned_from(self) -> NDArray[np.int64]:
-        """All rows that training visits."""
+        """All rows that training visits, or would visit if all tasks were learned."""
         return np.sort(np.concatenate([self.train, self.helping]))
 
 
@@ -112,10 +119,11 @@ def split_corpus(
     if not len(train):
         raise MtlError(f"the splitter '{splitter.type}' left no example to train on")
     worst = _worst(cells[part_of_row == 0], cells[part_of_row == 1], names)
+    test = rows[part_of_row == 2]
     return Split(
         train,
         np.sort(np.concatenate([validation, corpus.rows("validation")])),
-        np.sort(np.concatenate([rows[part_of_row == 2], corpus.rows("test")])),
+        test if splitter.replaces_test else np.sort(np.concatenate([test, corpus.rows("test")])),
         worst,
     )
 

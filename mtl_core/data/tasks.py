@@ -53,6 +53,37 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns)
     return tasks
 
 
+def learned_tasks(declared: Sequence[NamedTask], learn: Sequence[str] | None) -> list[NamedTask]:
+    """Keep the tasks that are learned, in the experiment's order.
+
+    Args:
+        declared: All tasks.
+        learn: Names of those that are learned; None for all.
+
+    Raises:
+        MtlError: If one of the names is no task's.
+    """
+    names = [task.name for task in declared]
+    for place, name in enumerate(learn or []):
+        if name not in names:
+            raise MtlError(
+                f"learn.{place}: unknown task '{name}'{did_you_mean(name, names)} (tasks: {listed(names)})"
+            )
+    return [task for task in declared if learn is None or task.name in learn]
+
+
+def entries_of(entries: Sequence[NamedTask | DerivedTasks], learn: Sequence[str]) -> list[NamedTask | DerivedTasks]:
+    """Keep the entries that learned tasks come from: the columns of the others are not known to a saved run."""
+    left = set(learn)
+    kept: list[NamedTask | DerivedTasks] = []
+    for entry in sorted(entries, key=lambda entry: isinstance(entry, DerivedTasks)):  # named ones take theirs first
+        own = {name for name in left if entry.may_be(name)}
+        left -= own
+        if own:
+            kept.append(entry)
+    return [entry for entry in entries if any(entry is one for one in kept)]
+
+
 def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> None:
     if task.kind.reads_inputs:
         if task.data or task.label:

@@ -8,6 +8,7 @@ import torch
 from mtl_core.model.heads import HeadOutput
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.training.batches import Batch, Examples, Rows, length_batches
+from mtl_core.training.groups import LearnedTask, TaskGroup
 
 EVALUATION_BATCH = 128
 
@@ -51,3 +52,25 @@ def run_network(
         batch = examples.batch(chosen, device, needed=asked)
         said = network(batch.inputs, wanted, batch.hidden)
         yield BatchOutputs(chosen, batch, said)
+
+
+def labelled_outputs(
+    groups: Sequence[TaskGroup], said: BatchOutputs
+) -> Iterator[tuple[LearnedTask, torch.Tensor, torch.Tensor, Rows]]:
+    """Pick what was said about labels that count, a task at a time.
+
+    Args:
+        groups: The groups of tasks, in the network's order.
+        said: What they said.
+
+    Yields:
+        The task; outputs `(labels, outputs)`, float32; targets `(labels, ...)`; the example of each, `(labels,)`.
+    """
+    for group, output, targets in zip(groups, said.groups, said.batch.targets, strict=True):
+        if output is None:
+            continue
+        mask = group.mask(targets)
+        for column, task in enumerate(group.tasks):
+            valid = mask[:, column]
+            rows = said.rows[valid.nonzero()[:, 0].cpu().numpy()]
+            yield task, output.outputs[:, column][valid].float().cpu(), targets[:, column][valid].cpu(), rows

@@ -7,7 +7,7 @@ import torch
 import torchmetrics
 
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.evaluation.outputs import BatchOutputs, labelled_outputs
 from mtl_core.specs import MetricSpec
 from mtl_core.training.groups import LearnedTask, TaskGroup
 
@@ -86,15 +86,8 @@ class Scorer:
 
     def update(self, said: BatchOutputs) -> None:
         """Take a batch in."""
-        for group, output, targets in zip(self._groups, said.groups, said.batch.targets, strict=True):
-            if output is None:
-                continue
-            mask = group.mask(targets)
-            for column, task in enumerate(group.tasks):
-                valid = mask[:, column]
-                self._tasks[task.name].update(
-                    output.outputs[:, column][valid].float().cpu(), targets[:, column][valid].cpu()
-                )
+        for task, outputs, targets, _ in labelled_outputs(self._groups, said):
+            self._tasks[task.name].update(outputs, targets)
 
     def scores(self) -> Scores:
         """What was measured."""
@@ -161,25 +154,31 @@ class _Measured:
 
     def figure(self) -> Figure:
         spec = self.spec
-        value = self._compute(self._network)
-        compared = self._compute(self._baseline) if self._baseline is not None else None
+        value = value_of(spec, self._network, self._n)
+        compared = value_of(spec, self._baseline, self._n) if self._baseline is not None else None
         return Figure(value, self._n, compared, spec.pooled, spec.scalar, spec.higher_is_better)
 
-    def _compute(self, metric: torchmetrics.Metric) -> Value:
-        if not self._n:
-            return None
-        result = metric.compute()
-        if result.ndim == 0 and not torch.isfinite(result):
-            return None
-        if result.ndim and self.spec.scalar:
-            raise MtlError(
-                f"metric '{self.spec.type}': gave a tensor of shape {tuple(result.shape)}, but its `scalar` says "
-                "that it is one number"
-            )
-        if result.ndim:
-            matrix: Value = result.tolist()
-            return matrix
-        return _exact_share(float(result), self._n) if self.spec.pooled else float(result)
+
+def value_of(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
+    """Read a metric that was fed with n labels; None if there were none, or the figure is undefined.
+
+    Raises:
+        MtlError: If it is not one number although its spec says so.
+    """
+    if not n:
+        return None
+    result = metric.compute()
+    if result.ndim == 0 and not torch.isfinite(result):
+        return None
+    if result.ndim and spec.scalar:
+        raise MtlError(
+            f"metric '{spec.type}': gave a tensor of shape {tuple(result.shape)}, but its `scalar` says "
+            "that it is one number"
+        )
+    if result.ndim:
+        matrix: Value = result.tolist()
+        return matrix
+    return _exact_share(float(result), n) if spec.pooled else float(result)
 
 
 def _exact_share(value: float, n: int) -> float:

@@ -8,8 +8,16 @@ from mtl_core.evaluation.scores import Scores, TaskScore
 from mtl_core.training.groups import LearnedTask
 
 
-def resolve_selection(select: Selection, tasks: Sequence[LearnedTask]) -> Selection:
+def resolve_selection(
+    select: Selection, tasks: Sequence[LearnedTask], others: Sequence[LearnedTask] = ()
+) -> Selection:
     """Put the figure that is meant in place of what the experiment leaves open.
+
+    Args:
+        select: What the experiment says.
+        tasks: The tasks that are learned; auxiliary ones are not asked.
+        others: Tasks that are declared but not learned. They have no figures, but what is left open is decided as
+            if they had: a task is measured in the same way with and without them.
 
     Raises:
         MtlError: If the task or the metric does not exist, or the two do not fit.
@@ -17,12 +25,17 @@ def resolve_selection(select: Selection, tasks: Sequence[LearnedTask]) -> Select
     main = [task for task in tasks if task.auxiliary is None]
     names = [task.name for task in main]
     known = ["overall", "mean", "gain", *names]
+    if select.over in {task.name for task in others}:
+        raise MtlError(
+            f"training.select.over: the task '{select.over}' is not learned, so it cannot choose the epoch "
+            f"(learned: {listed(names)})"
+        )
     if select.over is not None and select.over not in known:
         raise MtlError(
             f"training.select.over: unknown '{select.over}'{did_you_mean(select.over, known)} "
             f"(known: {listed(known)})"
         )
-    asked = [task for task in main if task.name == select.over] or main
+    asked = [task for task in main if task.name == select.over] or [*main, *others]
     if select.metric is None:
         resolved = _by_default(select.over, asked)
     else:

@@ -37,11 +37,16 @@ class Features:
 
     def rows(self, rows: torch.Tensor) -> Features:
         """The features of some examples, `rows` being their indices; cut to the longest of them."""
+        values = self.values.index_select(0, rows)  # several times as fast as `values[rows]`, backward too
         if self.mask is None:
-            return Features(self.values[rows])
+            return Features(values)
         mask = self.mask[rows]
         length = int(mask.any(dim=0).nonzero()[-1]) + 1
-        return Features(self.values[rows, :length], mask[:, :length])
+        return Features(values[:, :length], mask[:, :length])
+
+    def view(self) -> Features:
+        """The same features in a tensor of their own, which gradients can be asked for; nothing is copied."""
+        return Features(self.values.view_as(self.values), self.mask)
 
     def pooled(self) -> torch.Tensor:
         """One vector an example, `(batch, width)`: the mean over its tokens if there are tokens."""

@@ -21,10 +21,13 @@ class HeadOutput:
         outputs: `(batch, tasks, outputs)` from a group, `(batch, outputs)` from one task's head; with a dimension
             of tokens before the last, if outputs are for tokens.
         attention: How much each token counted, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
+        read: What separate heads have read in training, a tensor a task that no other task reads; None for a task
+            whose head was left out.
     """
 
     outputs: torch.Tensor
     attention: torch.Tensor | None = None
+    read: Sequence[torch.Tensor | None] = ()
 
 
 class HeadGroup(nn.Module):
@@ -79,11 +82,14 @@ class SeparateHeads(HeadGroup):
     def _run_wanted(self, features: Features, wanted: torch.Tensor) -> HeadOutput:
         outputs = features.values.new_zeros(0)
         shape = self._shape(features)
+        read: list[torch.Tensor | None] = [None] * len(self._keys)
         for task in range(len(self._keys)):
             rows = wanted[:, task].nonzero()[:, 0]
             if not len(rows):
                 continue
-            said = self._run(task, features.rows(rows)).outputs
+            own = features.rows(rows) if len(rows) < shape[0] else features.view()
+            read[task] = own.values
+            said = self._run(task, own).outputs
             if said.ndim == 3:  # the longest of some examples may be shorter than the longest of all
                 said = F.pad(said, (0, 0, 0, shape[1] - said.shape[1]))
             if not len(outputs):
@@ -91,7 +97,7 @@ class SeparateHeads(HeadGroup):
             outputs = outputs.index_put((rows, torch.full_like(rows, task)), said)
         if not len(outputs):
             outputs = features.values.new_zeros((shape[0], len(self._keys), *shape[1:]))
-        return HeadOutput(outputs)
+        return HeadOutput(outputs, read=read)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """All parameters of the task's own module."""

@@ -4,37 +4,17 @@ Validation data answers; the test part is never asked.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
 
-from mtl_core.config.load import Experiment, load_experiment
+from mtl_core.comparison.trials import Trial, train_all
+from mtl_core.config.load import Experiment
 from mtl_core.errors import MtlError
+from mtl_core.runs.directory import RunDirectory
 
 NONE, ALL = "none", "all"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training of an ablation.
-
-    Attributes:
-        variant: `none`, `all`, or the name of the only auxiliary task.
-        seed: The run's seed.
-        fold: The fold that is validation data; None for the experiment's own split.
-        overrides: What is set for it.
-        path: Its run directory.
-    """
-
-    variant: str
-    seed: int
-    fold: int | None
-    overrides: Sequence[str]
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -98,6 +78,8 @@ def plan(experiment: Experiment, overrides: Sequence[str], seeds: int, folds: in
                 silenced = [i for i, name in enumerate(names) if variant not in (ALL, name)]
                 own = [*overrides, f"seed={seed}", "training.refit=false"]
                 own += ["auxiliary=[]"] if variant == NONE else [f"auxiliary.{i}.weight=0" for i in silenced]
+                if config.interactions is not None:  # a task that is left alone has none
+                    own.append("interactions=null")
                 if fold is not None:
                     own.append(f"split={{type: k-fold, folds: {folds}, fold: {fold}}}")
                 name = f"{variant}-seed{seed}" + ("" if fold is None else f"-fold{fold}")
@@ -118,53 +100,21 @@ def run_trials(
         source: The experiment's name or path.
         plugins: Further plugins.
         trials: What to train. One whose run directory is complete is only read.
-        jobs: Processes at a time; with more than one, each computes in one thread.
+        jobs: Processes at a time; each computes in one thread.
         done: Is told of each training as it ends.
     """
     outcomes: dict[Path, Outcome] = {}
-    for trial, outcome in _outcomes(source, plugins, trials, jobs):
-        outcomes[trial.path] = outcome
-        done(trial, outcome)
+
+    def read(trial: Trial) -> None:
+        outcomes[trial.path] = _read(trial)
+        done(trial, outcomes[trial.path])
+
+    train_all(source, plugins, trials, jobs, read)
     return outcomes
 
 
-def _outcomes(
-    source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int
-) -> Iterator[tuple[Trial, Outcome]]:
-    if jobs == 1:
-        for trial in trials:
-            yield trial, train_trial(source, plugins, trial)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        futures = [(trial, pool.submit(train_trial, source, plugins, trial)) for trial in trials]
-        try:
-            for trial, future in futures:
-                yield trial, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def train_trial(source: str, plugins: Sequence[str], trial: Trial) -> Outcome:
-    """Train one variant, go on with it, or read what it brought."""
-    from mtl_core.runs.directory import RunDirectory
-    from mtl_core.runs.run import resume_run, run_experiment
-
-    run = RunDirectory(trial.path)
-    if not run.metrics.is_file():
-        if run.config.is_file():
-            resume_run(trial.path)
-        else:
-            run_experiment(load_experiment(source, trial.overrides, plugins).config, trial.path)
-    return _read(json.loads(run.metrics.read_text(encoding="utf-8")), trial)
-
-
-def _read(metrics: dict[str, Any], trial: Trial) -> Outcome:
+def _read(trial: Trial) -> Outcome:
+    metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
     score = metrics["model"]["best_score"]
     if score is None:
         raise MtlError(f"{trial.path}: has no validation figure; an ablation needs validation data")

@@ -52,9 +52,19 @@ class RunDirectory:
         return self.path / "predictions.jsonl"
 
     @property
+    def outputs(self) -> Path:
+        """What the network said about each label of the same examples."""
+        return self.path / "outputs.safetensors"
+
+    @property
     def mistakes(self) -> Path:
         """Each task's most confident mistakes."""
         return self.path / "mistakes.jsonl"
+
+    @property
+    def interactions(self) -> Path:
+        """What tasks do to each other, if that was measured."""
+        return self.path / "interactions.json"
 
     @property
     def report(self) -> Path:
@@ -125,7 +135,8 @@ class RunDirectory:
     def sweep(self) -> None:
         """Remove half-written files that a killed process left behind."""
         written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
-        for file in (*written, self.mistakes, self.report, self.tracking, self.checkpoint, self.refit_checkpoint):
+        written += [self.outputs, self.mistakes, self.interactions, self.report, self.tracking]
+        for file in (*written, self.checkpoint, self.refit_checkpoint):
             for half in self.path.glob(f".{file.name}.*"):
                 half.unlink(missing_ok=True)
 

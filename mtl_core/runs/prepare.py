@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 
 from mtl_core.config.experiment import ExperimentConfig, NamedTask
 from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.declared import labelled_for, read_declared
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.label_space import FoundLabels
 from mtl_core.data.parsing import encode_inputs, item_lengths, parse_inputs
-from mtl_core.data.sources import load_sources
 from mtl_core.data.splitting import Split, split_corpus
-from mtl_core.data.tasks import check_any_label, label_columns, resolve_tasks, task_labels
-from mtl_core.errors import MtlError, listed
+from mtl_core.data.tasks import learned_tasks
 from mtl_core.model.architecture import NetworkParts, build_architecture, build_backbone
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.auxiliary import derive_auxiliary
+from mtl_core.runs.auxiliary import DerivedTask, derive_auxiliary
 from mtl_core.runs.encoding import encode_targets, label_weights
 from mtl_core.runs.found import found_labels, rows_that_count
-from mtl_core.runs.usable import overlap, undrawn, unseen_elsewhere, usable_examples
+from mtl_core.runs.usable import overlap, set_aside, undrawn, unlearned, unseen_elsewhere, usable_examples
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batches import Examples
 from mtl_core.training.groups import (
@@ -48,12 +47,13 @@ class Prepared:
         split: Which examples are for what.
         encoder: Fitted on the training inputs.
         parsed: The inputs as the encoder analysed them.
-        tasks: The main tasks in the experiment's order, then the auxiliary ones.
+        tasks: The main tasks that are learned, in the experiment's order, then the auxiliary ones.
         groups: The same tasks, like ones together.
         examples: Items and targets of all examples.
         findings: What the user should know about the data.
         load_s: Seconds spent reading and splitting.
         encode_s: Seconds spent encoding.
+        others: Main tasks that the experiment declares but does not learn.
     """
 
     corpus: Corpus
@@ -67,6 +67,7 @@ class Prepared:
     findings: Sequence[str]
     load_s: float
     encode_s: float
+    others: Sequence[LearnedTask] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class _Fitted:
     tasks: Sequence[LearnedTask]
     groups: Sequence[TaskGroup]
     examples: Examples
+    others: Sequence[LearnedTask]
 
 
 def prepare(config: ExperimentConfig) -> Prepared:
@@ -88,16 +90,9 @@ def prepare(config: ExperimentConfig) -> Prepared:
         MtlError: If the data does not fit the experiment.
     """
     start = perf_counter()
-    corpus = load_sources(config.sources)
-    if not len(corpus.rows("train")):
-        found = listed(sorted({str(part) for part in corpus.parts}))
-        raise MtlError(f"no example to train on: the loader put none into the part 'train' (parts found: {found})")
-    declared = resolve_tasks(config.tasks, label_columns(corpus, list(config.sources)))
-    labels = {task.name: task_labels(task, corpus) for task in declared if not task.kind.reads_inputs}
-    for task in declared:
-        if task.name in labels:
-            weights = corpus.weights.get(task.column)
-            check_any_label(task, labels[task.name], corpus.rows("train").tolist(), weights)
+    data = read_declared(config)
+    corpus, declared, labels = data.corpus, data.tasks, data.labels
+    learned_tasks(declared, config.learn)  # a wrong name is refused before the inputs are read
     load_s = perf_counter() - start
 
     start = perf_counter()
@@ -118,6 +113,8 @@ def prepare(config: ExperimentConfig) -> Prepared:
     findings = [
         *corpus.findings,
         *usable.findings(corpus, fitted.split),
+        *unlearned(config.learn or [], fitted.split),
+        *set_aside(corpus, config.split),
         *overlap(corpus, split),
         *undrawn(config.sources, corpus, fitted.split),
         *fitted.notes,
@@ -134,6 +131,7 @@ def prepare(config: ExperimentConfig) -> Prepared:
         findings,
         load_s,
         encode_s,
+        fitted.others,
     )
 
 
@@ -196,7 +194,7 @@ def _fit(
     Args:
         config: The experiment.
         corpus: All examples.
-        declared: The main tasks.
+        declared: The main tasks, those that are not learned too.
         labels: Their labels.
         encoder: Is fitted.
         parsed: The inputs, analysed.
@@ -205,18 +203,22 @@ def _fit(
     """
     train = np.sort(np.concatenate([split.train, bare]))
     encoder.fit(parsed[row] for row in train)
-    main = {task.name: labels[task.name] for task in declared if task.name in labels}
+    chosen = learned_tasks(declared, config.learn)
+    main = {task.name: labels[task.name] for task in chosen if task.name in labels}
     derived = derive_auxiliary(config, corpus, main, encoder, parsed, train)
     every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
     spoken = np.array([any(task.speaks_of(row) for task in derived) for row in bare.tolist()], dtype=bool)
     split = replace(split, helping=bare[spoken])
+    if len(chosen) < len(declared):
+        split = replace(split, learned=_speaking(chosen, labels, derived, len(corpus)))
     known = np.concatenate([split.learned_from, split.validation])
 
     def found(task: NamedTask, column: Sequence[Label | None]) -> FoundLabels:
         counted = rows_that_count(split.learned_from, corpus.weights.get(task.column))
         return found_labels(task, column, known, counted, corpus.origins, encoder, parsed)
 
-    tasks = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]
+    every_main = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]
+    tasks = [task for task in every_main if task.declared in chosen]
     tasks += [learn_task(task.declared, found(task.declared, task.labels), task.spec) for task in derived]
     check_names(tasks)
     groups = group_tasks(tasks, alone=config.architecture.own_features)
@@ -229,4 +231,16 @@ def _fit(
         label_weights(groups, corpus),
     )
     notes = [note for task in derived for note in task.notes]
-    return _Fitted(split, notes, every, tasks, groups, examples)
+    others = [task for task in every_main if task.declared not in chosen]
+    return _Fitted(split, notes, every, tasks, groups, examples, others)
+
+
+def _speaking(
+    chosen: Sequence[NamedTask], labels: TaskLabels, derived: Sequence[DerivedTask], examples: int
+) -> NDArray[np.bool_]:
+    """Say which examples a learned task has a label for, `(examples,)`; auxiliary tasks are learned, too."""
+    speaking = labelled_for(chosen, labels, examples)
+    for task in derived:
+        if task.spec.weight > 0:
+            speaking |= np.fromiter((task.speaks_of(row) for row in range(examples)), dtype=bool, count=examples)
+    return speaking

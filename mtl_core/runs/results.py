@@ -21,10 +21,12 @@ from mtl_core.training.batches import Rows
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds spent on each stage, the speed of training, and the memory that this process held at most.
+    """Seconds spent on each stage, the speed of training and answering, and the most memory that this process held.
 
     Attributes:
         peak_memory_mb: Megabytes of main memory since the process began; None where the system does not tell.
+        interactions_s: What looking at tasks' influence on each other took; not part of `train_s`.
+        inference_ms: Milliseconds of the network an example of the scored part, in one thread; None without one.
     """
 
     load_s: float
@@ -33,6 +35,8 @@ class Timing:
     evaluate_s: float
     train_examples_per_s: float
     peak_memory_mb: float | None
+    inference_ms: float | None
+    interactions_s: float
 
 
 def peak_memory_mb() -> float | None:
@@ -48,7 +52,7 @@ def peak_memory_mb() -> float | None:
 def data_report(prepared: Prepared) -> dict[str, Any]:
     """Count examples and labels of each part, masked labels under their own names."""
     parts: dict[Part, Rows] = {
-        "train": prepared.split.train,
+        "train": prepared.split.speaking(prepared.split.train),
         "validation": prepared.split.validation,
         "test": prepared.split.test,
     }

@@ -20,10 +20,12 @@ from mtl_core.evaluation.selection import (
     resolve_selection,
     selection_score,
 )
+from mtl_core.interactions.measured import Measured
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
 from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.runs.failure import check_balancing, failure
+from mtl_core.runs.interactions import check_anything_shared, interaction_observer, write_interactions
 from mtl_core.runs.launched import helps_another, own_copy, own_place
 from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
 from mtl_core.runs.results import (
@@ -37,12 +39,14 @@ from mtl_core.runs.results import (
 )
 from mtl_core.runs.saved import device_of, save_model
 from mtl_core.runs.scoring import score_part
+from mtl_core.runs.speed import inference_ms
 from mtl_core.runs.start import StartReport, start_from
 from mtl_core.seeding import isolated_torch_randomness
 from mtl_core.tracking.needs import check_packages
 from mtl_core.tracking.tracking import Tracking, tracking
 from mtl_core.tracking.view import TrackedView
 from mtl_core.training.history import EpochRecord
+from mtl_core.training.interactions import InteractionObserver
 from mtl_core.training.loop import TrainingResult, TrainingView, ValidationFigures, train
 from mtl_core.training.not_finite import TrainingFailedError
 from mtl_core.training.objective import Objective
@@ -63,6 +67,7 @@ class RunReport:
         timing: Where the time went.
         costs: What each auxiliary task costs.
         started: What was taken from another run, if anything was to be.
+        interactions: What tasks do to each other, if that was to be measured.
     """
 
     path: Path
@@ -73,6 +78,7 @@ class RunReport:
     timing: Timing
     costs: Sequence[AuxiliaryCost] = ()
     started: StartReport | None = None
+    interactions: Measured | None = None
 
 
 class SilentView:
@@ -108,7 +114,7 @@ def run_experiment(
     check_packages(config.trackers)
     with isolated_torch_randomness(), own_place(Path(out)) as place:
         prepared = _prepare(config, ask_test)
-        resolve_selection(config.training.select, prepared.tasks)
+        resolve_selection(config.training.select, prepared.tasks, prepared.others)
         run = RunDirectory.create(place, config)
         try:
             return _tracked(config, prepared, run, view or SilentView())
@@ -162,13 +168,15 @@ def _train_and_report(
     view: TrainingView,
     trackers: Tracking,
 ) -> RunReport:
+    observer = interaction_observer(config, prepared)
     start = perf_counter()
     view.stage_started("training")
     watched = TrackedView(view, trackers, "selection")
     network, result, started = _train(
-        config, prepared, config.training.epochs, run, run.checkpoint, accelerator, watched
+        config, prepared, config.training.epochs, run, run.checkpoint, accelerator, watched, observer
     )
-    train_s = perf_counter() - start
+    interactions_s = observer.seconds if observer is not None else 0.0
+    train_s = perf_counter() - start - interactions_s
     history = [{"stage": "selection", **record.row()} for record in result.history]
 
     start = perf_counter()
@@ -197,6 +205,7 @@ def _train_and_report(
     if len(final.split.test):
         scores["test"] = score_part(network, final, "test", run)
     write_text_atomically(run.history, history_csv(history))
+    interactions = write_interactions(run, observer) if observer is not None else None
     timing = Timing(
         prepared.load_s,
         prepared.encode_s,
@@ -204,10 +213,12 @@ def _train_and_report(
         evaluate_s + perf_counter() - start,
         visited / max(train_s, 1e-9),
         peak_memory_mb(),
+        inference_ms(network, final, final.split.test if told == "test" else prepared.split.validation),
+        interactions_s,
     )
     costs = auxiliary_costs(config, final, network)
     best = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
-    report = RunReport(run.path, scores, prepared, result.best_epoch, best, timing, costs, started)
+    report = RunReport(run.path, scores, prepared, result.best_epoch, best, timing, costs, started, interactions)
     write_text_atomically(run.metrics, json_text(_metrics(config, report, network)))
     run.checkpoint.unlink(missing_ok=True)
     run.refit_checkpoint.unlink(missing_ok=True)
@@ -222,6 +233,7 @@ def _train(
     checkpoint: Path,
     accelerator: Accelerator,
     view: TrainingView,
+    observer: InteractionObserver | None = None,
 ) -> tuple[MultiTaskNetwork, TrainingResult, StartReport | None]:
     network = build_network(config, prepared.encoder, prepared.groups)
     started = None
@@ -230,12 +242,13 @@ def _train(
     prepared.encoder.release()
     objective = Objective(prepared.groups, config.weighting, config.seed, Processes.of(accelerator))
     check_balancing(config, network, objective.sizes)
-    select = resolve_selection(config.training.select, prepared.tasks)
+    check_anything_shared(config, network, objective.sizes)
+    select = resolve_selection(config.training.select, prepared.tasks, prepared.others)
     main = [not group.auxiliary for group in prepared.groups]
 
     def validate() -> ValidationFigures:
         scorer = Scorer(prepared.groups)
-        rows = prepared.split.validation
+        rows = prepared.split.speaking(prepared.split.validation)
         for said in run_network(network, prepared.examples, rows, device_of(network), main):
             scorer.update(said)
         scores = scorer.scores()
@@ -246,7 +259,17 @@ def _train(
     judge = validate if len(prepared.split.validation) else None
     try:
         result = train(
-            config, network, objective, prepared.examples, order, epochs, accelerator, judge, checkpoint, view
+            config,
+            network,
+            objective,
+            prepared.examples,
+            order,
+            epochs,
+            accelerator,
+            judge,
+            checkpoint,
+            view,
+            observer,
         )
     except TrainingFailedError as error:
         raise failure(error, run, config, prepared, network) from error

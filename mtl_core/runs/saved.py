@@ -1,6 +1,6 @@
 """A finished run, loaded to be used again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from mtl_core.atomic import write_atomically
 from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask
+from mtl_core.config.load import Experiment
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.tasks import resolve_tasks
+from mtl_core.data.tasks import entries_of, resolve_tasks
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.registry import Registry
@@ -55,7 +56,7 @@ class SavedRun:
     @property
     def derives_tasks(self) -> bool:
         """Whether the experiment takes every label column as a task, so that a new one is a surprise."""
-        return any(isinstance(entry, DerivedTasks) for entry in self.config.tasks)
+        return self.config.learn is None and any(isinstance(entry, DerivedTasks) for entry in self.config.tasks)
 
     def loader(self, data_set: str | None = None) -> LoaderSpec:
         """The loader of a data set: new inputs are read as it reads its own.
@@ -136,12 +137,12 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
     """
     run = RunDirectory.open(Path(path))
     run.require(run.weights)
-    state = run.read_state()
     experiment = run.experiment(plugins)
     config = experiment.config
     encoder = config.encoder.build()
+    state = run.read_state()
+    tasks = tasks_of(state, run, experiment)
     try:
-        tasks = _restore_tasks(config, state["tasks"], experiment.registry)
         encoder.restore(state["encoder"])
     except (KeyError, TypeError, ValueError) as error:
         raise MtlError(f"{run.state}: damaged: {type(error).__name__}: {error}") from error
@@ -159,10 +160,28 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
     return SavedRun(config, encoder, groups, network)
 
 
+def tasks_of(state: Mapping[str, Any], run: RunDirectory, experiment: Experiment) -> list[LearnedTask]:
+    """Make a saved run's tasks again, without its network: label spaces, metrics, baselines.
+
+    Args:
+        state: What `state.json` holds.
+        run: The run directory, for messages.
+        experiment: What it is a run of, whatever the seed and the split.
+
+    Raises:
+        MtlError: If the state is damaged, or belongs to another experiment.
+    """
+    try:
+        return _restore_tasks(experiment.config, state["tasks"], experiment.registry)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MtlError(f"{run.state}: damaged: {type(error).__name__}: {error}") from error
+
+
 def _restore_tasks(
     config: ExperimentConfig, saved: Sequence[dict[str, Any]], registry: Registry
 ) -> list[LearnedTask]:
-    declared = {task.name: task for task in resolve_tasks(config.tasks, _saved_columns(config, saved))}
+    entries = config.tasks if config.learn is None else entries_of(config.tasks, config.learn)
+    declared = {task.name: task for task in resolve_tasks(entries, _saved_columns(config, saved))}
     auxiliary = {spec.task_name: spec for spec in config.auxiliary}
     tasks = []
     for task in saved:

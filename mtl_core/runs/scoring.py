@@ -10,6 +10,7 @@ from mtl_core.evaluation.scores import Scorer, Scores
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.runs.mistakes import Mistakes
+from mtl_core.runs.outputs import OutputsGatherer
 from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.prepare import Prepared
 from mtl_core.runs.results import rows_of, write_json_lines
@@ -22,7 +23,8 @@ CHUNK = 16_384
 def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
     """Score a part, auxiliary tasks too.
 
-    If a run directory is given, what is said about each example and the most confident mistakes are written there.
+    If a run directory is given, what is said about each example, the outputs that figures are made of, and the most
+    confident mistakes are written there.
     """
     scorer = Scorer(prepared.groups)
     if run is None:
@@ -30,15 +32,19 @@ def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: R
             scorer.update(said)
     else:
         mistakes = Mistakes(prepared.tasks)
-        told = mistakes.watched(rows_of(prepared, part), _records(network, prepared, part, scorer))
+        gatherer = OutputsGatherer(prepared.groups)
+        told = mistakes.watched(rows_of(prepared, part), _records(network, prepared, part, scorer, gatherer))
         records = ({"split": part, **record} for record in told)
         write_atomically(run.predictions, lambda path: write_json_lines(path, records))
+        gatherer.write(run, part, rows_of(prepared, part))
         mistakes.write(run, network, prepared)
     return scorer.scores()
 
 
-def _records(network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer) -> Iterator[dict[str, Any]]:
-    """Give a record an example in their order, and let the scorer see them; some thousand examples at a time."""
+def _records(
+    network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer, gatherer: OutputsGatherer
+) -> Iterator[dict[str, Any]]:
+    """Give a record an example in their order, and let the others see them; some thousand examples at a time."""
     told = [group.answered for group in prepared.groups]
     predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
     rows = rows_of(prepared, part)
@@ -46,6 +52,7 @@ def _records(network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: 
         chunk = rows[start : start + CHUNK]
         for said in run_network(network, prepared.examples, chunk, device_of(network)):
             scorer.update(said)
+            gatherer.update(said)
             predictions.add(said)
         for row in chunk.tolist():
             yield predictions.record(row, prepared.corpus, row, prepared.labels, prepared.parsed[row])

@@ -14,6 +14,7 @@ from mtl_core.data.declared import labelled_for
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.splitting import Split
 from mtl_core.errors import listed
+from mtl_core.specs import SplitterSpec
 
 Rows = NDArray[np.int64]
 
@@ -90,6 +91,24 @@ def overlap(corpus: Corpus, split: Split) -> list[str]:
         return []
     return [
         f"{len(rows)} test examples have an input that also stands in the training data ({_some(corpus, rows)})"
+    ]
+
+
+def set_aside(corpus: Corpus, splitter: SplitterSpec) -> list[str]:
+    """Tell that the data has a test part that is not used."""
+    rows = corpus.rows("test")
+    if not len(rows) or not splitter.replaces_test:
+        return []
+    return [f"the data's own test part ({len(rows)} examples) is set aside: the held-out fold is test data"]
+
+
+def unlearned(learn: Sequence[str], split: Split) -> list[str]:
+    """Tell about training examples that no task of `learn` has a label for."""
+    left = len(split.train) - len(split.speaking(split.train))
+    if not left:
+        return []
+    return [
+        f"{left} training examples have no label for a task that is learned ({listed(learn)}) and are not visited"
     ]
 
 

@@ -282,7 +282,7 @@ def results(run: Path) -> dict[str, Any]:
     told = metrics(run)
     del told["timing"]
     for cost in told["auxiliary"].values():
-        del cost["step_ms"], cost["without_ms"]
+        del cost["step_ms"], cost["without_ms"], cost["measurable"]
     return {**{name: (run / name).read_bytes() for name in files}, "metrics.json": told}
 
 

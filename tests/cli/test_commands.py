@@ -54,7 +54,9 @@ def test_run_does_the_whole_job(experiment: Path, tmp_path: Path, mtl: Mtl) -> N
         "config.yaml",
         "history.csv",
         "metrics.json",
+        "mistakes.jsonl",
         "model.safetensors",
+        "outputs.safetensors",
         "predictions.jsonl",
         "state.json",
     }

@@ -21,6 +21,7 @@ from mtl_core.errors import MtlError
 from mtl_core.plugins import HOOKS, load_plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS
+from mtl_core.sweeps.check import check_space
 
 SAMPLE = ROOT / "absa_plugin" / "experiments" / "absa-sample.yaml"
 MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:work|tmp|root|home|opt|usr|mnt|Users)/|[A-Z]:\\)")
@@ -90,7 +91,9 @@ def _check_yaml(block: Block, terminal: Terminal) -> None:
         path, source = terminal.folder / "part.yaml", json.dumps({**sample, **value})
     path.write_text(source, encoding="utf-8")
     with terminal.installed():
-        load_experiment(path)
+        loaded = load_experiment(path)
+        if loaded.config.sweep is not None:
+            check_space(loaded)
 
 
 def test_blocks_are_seen() -> None:

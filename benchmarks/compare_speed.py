@@ -1,0 +1,40 @@
+"""A comparison with two trainings at a time against the same one after the other; the figures must be the same."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.shared import mtl
+
+SETTINGS = ("--seeds", "4", "--set", "training.epochs=4", "--set", "training.refit=false")
+
+
+def main() -> None:
+    """Time both in turn, and print the ratio."""
+    seconds, figures = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        for jobs in (1, 2):
+            out = Path(folder) / str(jobs)
+            start = perf_counter()
+            subprocess.run(
+                [mtl(), "compare", "topic-sentiment", *SETTINGS, "--jobs", str(jobs), "--out", str(out)],
+                check=True,
+                capture_output=True,
+            )
+            seconds[jobs] = perf_counter() - start
+            figures.append(_figures(out))
+    assert figures[0] == figures[1], "the figures depend on the number of processes"
+    print(
+        f"12 trainings: one at a time {seconds[1]:.1f} s, two at a time {seconds[2]:.1f} s; "
+        f"{seconds[1] / seconds[2]:.2f} times as fast, with the same figures to the last digit"
+    )
+
+
+def _figures(out: Path) -> list[dict[str, Any]]:
+    """Everything but the clock."""
+    found = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+    clock = {"train_s", "inference_ms"}
+    return [{key: value for key, value in one.items() if key not in clock} for one in found["variants"]]

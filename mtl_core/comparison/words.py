@@ -1,0 +1,129 @@
+"""What a comparison found, in sentences, and how sure that is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtl_core.comparison.summary import OVERALL, Comparison, Difference, Gain, VariantSummary
+from mtl_core.errors import listed
+
+
+def words_of(comparison: Comparison, notices: Sequence[str] = ()) -> list[str]:
+    """Say which tasks gained, which suffered, which differences are noise, and what that rests on.
+
+    Args:
+        comparison: What was found.
+        notices: What the data wants said with every figure.
+    """
+    told = [f"Note: {notice}." for notice in notices]
+    for variant in comparison.variants:
+        if variant.against_single is not None and variant.kind != "majority":
+            told.append(_against_reference(comparison, variant, variant.against_single))
+            if variant.against_equal is not None:
+                told.append(_against_equal(comparison, variant, variant.against_equal))
+    return [*told, *_below_majority(comparison), *_undefined(comparison), *_how_sure(comparison)]
+
+
+def number(value: float) -> str:
+    """A figure for people."""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def change(difference: Difference) -> str:
+    """A difference with its interval."""
+    if difference.mean is None or difference.low is None or difference.high is None:
+        return "undefined"
+    sizes = [abs(value) for value in (difference.mean, difference.low, difference.high)]
+    form = "+.4f" if max(sizes) < 1000 else "+,.1f"
+    return f"{difference.mean:{form}} ({difference.low:{form}} to {difference.high:{form}})"
+
+
+def percent(gain: Gain) -> str:
+    """Delta_m with its interval."""
+    if gain.mean is None or gain.low is None or gain.high is None:
+        return "undefined"
+    return f"{gain.mean:+.1f} % ({gain.low:+.1f} to {gain.high:+.1f})"
+
+
+def _against_reference(
+    comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]
+) -> str:
+    """Name the tasks by what became of them."""
+    single = comparison.reference == "single-task"
+    suffered = "suffered (negative transfer)" if single else "suffered"
+    parts = [f"mean relative gain {percent(variant.delta_m)}"] if variant.delta_m is not None else []
+    for verdict, word in (("gained", "gained"), ("suffered", suffered)):
+        names = [name for name in comparison.tasks if differences[name].verdict == verdict]
+        if names:
+            parts.append(f"{word}: " + ", ".join(f"{name} {change(differences[name])}" for name in names))
+    noise = [name for name in comparison.tasks if differences[name].verdict == "noise"]
+    if noise:
+        parts.append(("noise: " if len(parts) > 1 else "all differences are noise: ") + listed(noise))
+    if OVERALL in differences:
+        parts.append(f"overall {change(differences[OVERALL])}, {_judged(differences[OVERALL])}")
+    return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
+
+
+def _judged(difference: Difference) -> str:
+    words = {"gained": "a gain", "suffered": "a loss", "noise": "which may be chance", "undefined": "undefined"}
+    return words[difference.verdict]
+
+
+def _against_equal(comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]) -> str:
+    """Say whether a way of weighting (or whatever else was changed) was worth its trouble."""
+    base = "equal weights" if any(one.name == "equal weights" for one in comparison.variants) else "multi-task"
+    better = [name for name in comparison.tasks if differences[name].verdict == "gained"]
+    worse = [name for name in comparison.tasks if differences[name].verdict == "suffered"]
+    if not better and not worse:
+        return f"{variant.name} against {base}: no difference that could not be chance."
+    parts = [
+        f"{word}: " + ", ".join(f"{name} {change(differences[name])}" for name in names)
+        for word, names in (("better", better), ("worse", worse))
+        if names
+    ]
+    return f"{variant.name} against {base}: {'; '.join(parts)}; the rest may be chance."
+
+
+def _below_majority(comparison: Comparison) -> Iterator[str]:
+    """Name tasks that nothing learned: a gain there says little."""
+    majority = next((one for one in comparison.variants if one.kind == "majority"), None)
+    if majority is None:
+        return
+    trained = [one for one in comparison.variants if one.kind != "majority"]
+    for name, task in comparison.tasks.items():
+        base = majority.tasks[name].mean
+        means = [mean for one in trained if (mean := one.tasks[name].mean) is not None]
+        if base is None or not means:
+            continue
+        best = max(means) if task.higher_is_better else min(means)
+        if best <= base if task.higher_is_better else best >= base:
+            yield f"{name}: nothing is better than the baseline that ignores the input ({number(base)})."
+
+
+def _undefined(comparison: Comparison) -> Iterator[str]:
+    for name, task in comparison.tasks.items():
+        if any(one.tasks[name].mean is None for one in comparison.variants):
+            yield f"{name}: {task.metric} is undefined ({task.n} labels), and left out of every mean."
+
+
+def _how_sure(comparison: Comparison) -> Iterator[str]:
+    """Say what the intervals cover, and how many differences are chance."""
+    seeds, examples = len(comparison.seeds), f"{comparison.examples:,} {comparison.part} examples"
+    share = f"{100 * comparison.level:g} % intervals"
+    if comparison.variants[0].kind == "run":
+        yield f"{share} cover other {examples} of the same kind, but not other seeds: each run has one."
+    elif seeds == 1:
+        yield f"{share} cover other {examples} of the same kind, but not other seeds: there is one. Use --seeds 5."
+    else:
+        held = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
+        few = "; with so few seeds they are wide where seeds differ" if seeds < 5 else ""
+        yield f"{share} cover other seeds ({seeds} were trained) and other examples ({examples}{held}){few}."
+    compared = [one for one in comparison.variants if one.against_single is not None and one.kind != "majority"]
+    count = len(compared) * len(comparison.tasks)
+    yield (
+        f"{count} differences of single tasks were looked at; were none real, about "
+        f"{count * (1 - comparison.level):.1g} of them would still not look like noise."
+    )
+    if comparison.part == "validation":
+        yield (
+            "The figures are of validation data, on which each network's epoch was chosen, so all are flattering; "
+            "a test part or --folds gives honest ones."
+        )
