@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.shared import mtl
 
-SETTINGS = ("--seeds", "4", "--set", "training.epochs=4", "--set", "training.refit=false")
+SETTINGS = ("--seeds", "4", "--set", "training.refit=false")
 
 
 def main() -> None:

@@ -58,6 +58,7 @@ class FixedFeatures(torch.nn.Module):
         self.scale = torch.nn.Parameter(torch.ones(width))
 
     def forward(self, values: torch.Tensor) -> Features:
+        """Scale them; there is no padding."""
         return Features(values * self.scale, torch.ones(values.shape[:2], dtype=torch.bool))
 
 

@@ -1,21 +1,17 @@
 """Whether the packages are there that trackers write with."""
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 
-from mtl_core.errors import MtlError, listed
+from mtl_core.errors import MtlError
+from mtl_core.packages import what_is_missing
 from mtl_core.specs import TrackerSpec
 
 
 def missing_packages(trackers: Sequence[TrackerSpec]) -> Iterator[tuple[int, str]]:
     """Give the place of each tracker that cannot write here, and what is to be installed for it."""
     for place, spec in enumerate(trackers):
-        needs = spec.needs()
-        missing = [module for module in needs if find_spec(module) is None]
-        if missing:
-            packages = " ".join(dict.fromkeys(needs[module] for module in missing))
-            flaw = f"the tracker '{spec.type}' needs {listed(missing)}, which is not installed"
-            yield place, f"{flaw}: pip install {packages}"
+        if flaw := what_is_missing(spec.needs()):
+            yield place, f"the tracker '{spec.type}' {flaw}"
 
 
 def check_packages(trackers: Sequence[TrackerSpec]) -> None:

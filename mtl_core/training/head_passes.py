@@ -1,4 +1,4 @@
-"""Backward passes through the heads: all losses at once, so that a loss of its own goes on only from there."""
+"""Backward through the heads with all losses at once, so that they need to part only from there on."""
 
 import weakref
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class HeadPasses:
         _tell_forward_passes(network, weakref.ref(self))
 
     def hear(self, said: Sequence[HeadOutput | None]) -> None:
-        """Take note of what heads say; nothing lets go of the pass before."""
+        """Take note of what heads say in a forward pass; an empty list forgets the last one."""
         self._said = said
 
     def starts(self, values: torch.Tensor, tasks: torch.Tensor, give: bool) -> list[Start | None] | None:

@@ -22,6 +22,7 @@ def run_of(name: str) -> SampleRun:
     return SampleRun(spec)
 
 
+@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")  # TorchJD's Nash-MTL
 @pytest.mark.parametrize("active", [(0, 1, 2, 3), (0, 2, 3), (0, 2), (0,)], ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_what_torchjd_says_of_the_tasks_in_the_batch(name: str, active: tuple[int, ...]) -> None:

@@ -58,6 +58,7 @@ def test_run_does_the_whole_job(experiment: Path, tmp_path: Path, mtl: Mtl) -> N
         "model.safetensors",
         "outputs.safetensors",
         "predictions.jsonl",
+        "report.html",
         "state.json",
     }
 

@@ -40,8 +40,9 @@ REAL = {
 NEED_REAL = {"absa-article", "absa-restaurants", *REAL}
 QUICK = ["training.epochs=1", "split={type: random, validation: 0.9}", "training.refit=false"]
 """Runs on the real data see a tenth of it, once."""
-SHORT = "training.epochs=5"
-"""Runs of the sample experiment for which a page names no number of epochs."""
+SHORT = {"training.epochs": "2", "split": "{type: random, validation: 0.8}", "training.refit": "false"}
+"""Runs of packaged experiments, unless a page says something else, are made of a part of the data, and not repeated."""
+PACKAGED = re.compile(r"absa-sample|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
 def needs_real_data(text: str) -> bool:
@@ -227,8 +228,10 @@ def _quick(words: list[str]) -> list[str]:
     """Make an `mtl run` short, and put the real files in the place of their names."""
     text = " ".join(words)
     if not needs_real_data(text):
-        sample = words[1:3] == ["run", "absa-sample"] and "training.epochs" not in text
-        return [*words, "--set", SHORT] if sample else words
+        trains = words[1] in {"run", "compare", "sweep", "ablate"} and PACKAGED.fullmatch(words[2])
+        given = {word.partition("=")[0] for word in words} | ({"split"} if "--folds" in words else set())
+        short = [f"{key}={value}" for key, value in SHORT.items() if key not in given]
+        return [*words, *(word for setting in short for word in ("--set", setting))] if trains else words
     found = [_substituted(word, REAL) for word in words]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
