@@ -110,6 +110,8 @@ def _variance(figures: Floats, resampled: Floats, examples: int) -> tuple[float,
     single = float(resampled.var(axis=0, ddof=1).mean())  # of one seed: all of what differs by seed and example
     by_both = max((single - by_example) / (seeds - 1), 0.0)
     variance = max(by_seed + by_example - by_both, by_seed, by_example)
+    if variance == 0:  # seeds that err on each other's right answers: their mean is always the same
+        return 0.0, max(examples - 1, 1)
     of_seeds = variance - by_example
     freedom = variance**2 / (of_seeds**2 / (seeds - 1) + by_example**2 / max(examples - 1, 1))
     return variance, freedom

@@ -134,6 +134,14 @@ def test_what_is_undefined_stays_undefined() -> None:
     assert verdict(None, None, True) == "undefined"
 
 
+def test_seeds_that_err_on_each_others_right_answers_have_a_mean_without_width() -> None:
+    first = np.array([0.25, 0.5, 0.75, 0.5])
+    resampled = np.stack([first, 1 - first], axis=1)
+    shares = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [1.0, 0.0]])
+    found = interval(np.array([0.5, 0.5]), resampled, shares, examples=8)
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
 def test_what_never_varies_has_no_width() -> None:
     found = interval(np.full(3, 0.25), np.full((50, 3), 0.25), draw_seeds(3, 50, 0), 40)
     assert (found.mean, found.low, found.high) == (0.25, 0.25, 0.25)

@@ -40,8 +40,10 @@ REAL = {
 NEED_REAL = {"absa-article", "absa-restaurants", *REAL}
 QUICK = ["training.epochs=1", "split={type: random, validation: 0.9}", "training.refit=false"]
 """Runs on the real data see a tenth of it, once."""
-SHORT = {"training.epochs": "2", "split": "{type: random, validation: 0.8}", "training.refit": "false"}
-"""Runs of packaged experiments, unless a page says something else, are made of a part of the data, and not repeated."""
+SHORT = {"training.epochs": "2", "training.refit": "false"}
+"""Trainings of packaged experiments are short, unless a page says how long they are."""
+PART = {"split": "{type: random, validation: 0.8}"}
+"""And that of the sample with the most examples sees a fifth of them."""
 PACKAGED = re.compile(r"absa-sample|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
@@ -229,8 +231,9 @@ def _quick(words: list[str]) -> list[str]:
     text = " ".join(words)
     if not needs_real_data(text):
         trains = words[1] in {"run", "compare", "sweep", "ablate"} and PACKAGED.fullmatch(words[2])
-        given = {word.partition("=")[0] for word in words} | ({"split"} if "--folds" in words else set())
-        short = [f"{key}={value}" for key, value in SHORT.items() if key not in given]
+        given = {word.partition("=")[0] for word in words}
+        settings = {**SHORT, **(PART if words[2] == "absa-sample" else {})}
+        short = [f"{key}={value}" for key, value in settings.items() if key not in given]
         return [*words, *(word for setting in short for word in ("--set", setting))] if trains else words
     found = [_substituted(word, REAL) for word in words]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
