@@ -12,6 +12,8 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["COLUMNS"] = "200"  # tables of rich are as wide as the terminal, which tests must not depend on
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sysconfig
@@ -204,6 +206,24 @@ def mtl(capsys: pytest.CaptureFixture[str]) -> Mtl:
             code = int(stop.code or 0)
         captured = capsys.readouterr()
         return CompletedProcess(words, code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mtl_early() -> Mtl:
+    """The same for fixtures that are made once a module, where pytest captures nothing yet."""
+
+    def run(*arguments: object) -> CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main(words)
+                code = 0
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        return CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     return run
 

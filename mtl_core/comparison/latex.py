@@ -1,4 +1,7 @@
-"""A comparison as a LaTeX table for a paper: booktabs, a row a variant, a column a task."""
+"""A comparison as a LaTeX table for a paper, with booktabs.
+
+Of tasks and variants, the more numerous go down the page and the fewer across, so that the table fits.
+"""
 
 from mtl_core.comparison.summary import OVERALL, Comparison, Difference, Estimate, VariantSummary
 from mtl_core.comparison.words import number
@@ -20,21 +23,19 @@ ARROWS = {"gained": r"$^{\uparrow}$", "suffered": r"$^{\downarrow}$", "noise": "
 
 def latex_text(comparison: Comparison) -> str:
     r"""The table, to be read by `\input`; it needs the package booktabs."""
-    overall = any(variant.overall is not None for variant in comparison.variants)
-    columns = [*comparison.tasks, *([OVERALL] if overall else [])]
-    heads = [escaped(name) for name in columns]
-    metrics = [escaped(task.metric.replace("_", " ")) for task in comparison.tasks.values()]
+    rows = _cells(comparison)
+    if len(rows[0]) > len(rows):
+        rows = [list(row) for row in zip(*rows, strict=True)]
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
-            r"\begin{tabular}{l" + "r" * (len(columns) + 1) + "}",
+            r"\begin{tabular}{l" + "r" * (len(rows[0]) - 1) + "}",
             r"\toprule",
-            " & ".join(["", *heads, r"$\Delta_m$ (\%)"]) + r" \\",
-            " & ".join(["", *metrics, *([""] if overall else []), ""]) + r" \\",
+            _line(rows[0]),
             r"\midrule",
-            *(_row(variant, columns) for variant in comparison.variants),
+            *(_line(row) for row in rows[1:]),
             r"\bottomrule",
             r"\end{tabular}",
             rf"\caption{{{_caption(comparison)}}}",
@@ -45,12 +46,31 @@ def latex_text(comparison: Comparison) -> str:
     )
 
 
+def _cells(comparison: Comparison) -> list[list[str]]:
+    """A row a variant under a row of heads, a column a task."""
+    metrics = {task.metric for task in comparison.tasks.values()}
+    overall = [OVERALL] if any(variant.overall is not None for variant in comparison.variants) else []
+    heads = [
+        escaped(name) if len(metrics) == 1 else f"{escaped(name)} ({escaped(task.metric.replace('_', ' '))})"
+        for name, task in comparison.tasks.items()
+    ]
+    columns = [*comparison.tasks, *overall]
+    return [
+        ["", *heads, *overall, r"$\Delta_m$ (\%)"],
+        *(_row(variant, columns) for variant in comparison.variants),
+    ]
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
 def escaped(text: str) -> str:
     """Text as LaTeX."""
     return "".join(ESCAPED.get(letter, letter) for letter in text)
 
 
-def _row(variant: VariantSummary, columns: list[str]) -> str:
+def _row(variant: VariantSummary, columns: list[str]) -> list[str]:
     cells = [escaped(variant.name)]
     for name in columns:
         estimate = variant.overall if name == OVERALL and name not in variant.tasks else variant.tasks[name]
@@ -60,7 +80,7 @@ def _row(variant: VariantSummary, columns: list[str]) -> str:
         cells.append("--")
     else:
         cells.append(f"${gain.mean:+.2f}$ {_small(f'{gain.low:+.2f}', f'{gain.high:+.2f}')}")
-    return " & ".join(cells) + r" \\"
+    return cells
 
 
 def _cell(estimate: Estimate | None, difference: Difference | None) -> str:
@@ -76,10 +96,12 @@ def _small(low: str, high: str) -> str:
 
 def _caption(comparison: Comparison) -> str:
     seeds = len(comparison.seeds)
+    metrics = {task.metric.replace("_", " ") for task in comparison.tasks.values()}
+    measured = f" {escaped(metrics.pop())}," if len(metrics) == 1 else ""
     over = f"{seeds} seeds and " if seeds > 1 and comparison.variants[0].kind != "run" else ""
     held = f" (each held out once in {comparison.folds} folds)" if comparison.folds else ""
     return (
-        f"{escaped(comparison.experiment)}: means over {over}{comparison.examples:,} {comparison.part} "
+        f"{escaped(comparison.experiment)}:{measured} means over {over}{comparison.examples:,} {comparison.part} "
         rf"examples{held}, with {100 * comparison.level:g}\,\% intervals of a paired bootstrap. "
         rf"$\uparrow$ and $\downarrow$: better and worse than {escaped(comparison.reference)}, the interval of the "
         r"difference holding no 0. "

@@ -8,7 +8,8 @@ import json
 import re
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -242,16 +243,44 @@ def mtl_heads():
 '''
 
 
-def test_a_bug_keeps_its_traceback(toy_experiment: Path, tmp_path: Path, mtl_process: Mtl) -> None:
+def test_a_bug_is_not_made_a_message(toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     plugin = tmp_path / "faulty.py"
     plugin.write_text(FAULTY_HEAD)
-    options = ["--plugin", plugin, "--set", "tasks.0.head=faulty"]
-    result = mtl_process("run", toy_experiment, "--out", tmp_path / "out", *options)
+    with pytest.raises(ZeroDivisionError) as caught:
+        mtl("run", toy_experiment, "--out", tmp_path / "out", "--plugin", plugin, "--set", "tasks.0.head=faulty")
+    last = caught.traceback[-1]
+    assert (str(last.path), last.lineno + 1, last.name) == (str(plugin), 11, "forward")
+    assert not (tmp_path / "out").exists()
+
+
+FAULTY_CHECK = """
+from typing import Literal
+from pydantic import field_validator
+from mtl_core import HeadSpec, hookimpl
+class Faulty(HeadSpec):
+    type: Literal["faulty"] = "faulty"
+    width: int = 1
+    @field_validator("width")
+    @classmethod
+    def check(cls, width):
+        return width // 0
+    def build(self, inputs, outputs): ...
+@hookimpl
+def mtl_heads():
+    return [Faulty]
+"""
+
+
+def test_a_bug_keeps_its_traceback(toy_experiment: Path, tmp_path: Path, mtl_process: Mtl) -> None:
+    """In a process of its own, which shows how it ends; `validate` needs no torch, and is started at once."""
+    plugin = tmp_path / "faulty.py"
+    plugin.write_text(FAULTY_CHECK)
+    options = ["--plugin", plugin, "--set", "tasks.0.head={type: faulty, width: 3}"]
+    result = mtl_process("validate", toy_experiment, *options)
     assert result.returncode == 1
     assert "Traceback" in result.stderr
-    assert f'File "{plugin}", line 11, in forward' in result.stderr
+    assert f'File "{plugin}", line 11, in check' in result.stderr
     assert result.stderr.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
-    assert not (tmp_path / "out").exists()
 
 
 # Where the run is to stand
@@ -276,32 +305,36 @@ def test_a_place_that_cannot_be_written(experiment: Path, tmp_path: Path, mtl: M
     )
 
 
-def with_file_size(limit: int) -> Callable[[], None]:
-    """Let every write beyond a size fail, as on a full disk (an `OSError`, once the signal is ignored)."""
+@contextmanager
+def file_size(limit: int) -> Iterator[None]:
+    """Let every write beyond a size fail, as on a full disk (an `OSError`: Python ignores the signal)."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def prepare() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    return prepare
-
-
-def test_a_disk_that_is_full_from_the_start(experiment: Path, tmp_path: Path, mtl_process: Mtl) -> None:
+def test_a_disk_that_is_full_from_the_start(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
-    result = mtl_process("run", experiment, "--out", out, preexec_fn=with_file_size(4_000))
+    with file_size(4_000):
+        result = mtl("run", experiment, "--out", out)
     assert re.match(rf"{out}/checkpoint.safetensors: cannot be written: .*File too large", error_of(result))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_that_becomes_full_costs_no_training(
-    experiment: Path, reviews: Path, tmp_path: Path, mtl_process: Mtl, mtl: Mtl
+    experiment: Path, reviews: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
     """The texts are so long that writing them is what fails; training stands in the checkpoint."""
     test = tmp_path / "long.xml"
     test.write_text((reviews / "test.xml").read_text().replace("seemed", "seemed really " * 4_000))
     out = tmp_path / "run"
     options = ["--out", out, "--set", f"data.test={test}", "--set", "encoder.max_tokens=8"]
-    result = mtl_process("run", experiment, *options, preexec_fn=with_file_size(500_000))
+    with file_size(500_000):
+        result = mtl("run", experiment, *options)
     assert re.match(rf"{out}/predictions.jsonl: cannot be written: File too large", error_of(result))
     assert not (out / "metrics.json").exists()
     assert not (out / "predictions.jsonl").exists()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import signal
 import subprocess
@@ -323,10 +324,19 @@ def test_predict_reads_every_source_alike(
 
 
 def test_predict_reads_a_pipe_and_writes_a_file(
-    trained_run: Path, tmp_path: Path, answers: list[dict[str, Any]], mtl_process: Mtl
+    trained_run: Path,
+    tmp_path: Path,
+    answers: list[dict[str, Any]],
+    mtl: Mtl,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "out.jsonl"
-    result = mtl_process("predict", trained_run, "--output", out, input="".join(f"{text}\n" for text in TEXTS))
+    reading, writing = os.pipe()
+    os.write(writing, "".join(f"{text}\n" for text in TEXTS).encode())
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        result = mtl("predict", trained_run, "--output", out)
     assert result.returncode == 0
     assert result.stdout == f"{out}: 3 predictions\n"
     assert same(lines_of(out.read_text(encoding="utf-8")), answers)
@@ -433,13 +443,13 @@ def test_version_and_help(mtl: Mtl) -> None:
 
 @pytest.mark.parametrize(("arguments", "seconds"), [(["--help"], 1.0), (["validate", "absa-sample"], 2.0)])
 def test_commands_that_need_no_torch_answer_at_once(arguments: list[str], seconds: float, mtl_process: Mtl) -> None:
-    """The promise is 0.5 s and 1.5 s on a machine that is not busy; test machines are, so twice that, best of 5."""
-    best = math.inf
-    for _ in range(5):
+    """The promise is 0.5 s and 1.5 s on a machine that is not busy; test machines are, so twice that, once in 5."""
+    took: list[float] = []
+    while len(took) < 5 and not any(one < seconds for one in took):
         start = time.perf_counter()
         assert mtl_process(*arguments).returncode == 0
-        best = min(best, time.perf_counter() - start)
-    assert best < seconds
+        took.append(time.perf_counter() - start)
+    assert min(took) < seconds
 
 
 def test_they_import_neither_torch_nor_spacy(experiment: Path) -> None:

@@ -67,10 +67,10 @@ def answers(result: CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, mtl_process: Mtl) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
     """A short run."""
     path = tmp_path_factory.mktemp("runs") / "every"
-    result = mtl_process("run", "every-kind", "--out", path, "--set", QUICK[0])
+    result = mtl_early("run", "every-kind", "--out", path, "--set", QUICK[0])
     assert result.returncode == 0, result.stderr
     assert "sample data, written for this project" in result.stdout + result.stderr
     return path

@@ -43,11 +43,11 @@ def records_of(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, mtl_process: Mtl) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
     """A short run."""
     path = tmp_path_factory.mktemp("runs") / "own"
     settings = [word for setting in QUICK for word in ("--set", setting)]
-    result = mtl_process("run", "own-data-sets", "--out", path, *settings)
+    result = mtl_early("run", "own-data-sets", "--out", path, *settings)
     assert result.returncode == 0, result.stderr
     said = result.stdout + result.stderr
     assert said.count("sample data, written for this project") == 1, "one notice for both data sets"

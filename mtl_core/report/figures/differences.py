@@ -79,7 +79,7 @@ def draw_differences(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value * factor)))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(axis, loc="left")
+    axes.set_xlabel(axis, loc="right")  # a long one has the room of the labels
     if named:
         legend_above(figure, [_key(one, palette) for one in series], [one.name for one in series])
     return Drawing(name, figure, _text(rows, series, axis, factor))
