@@ -99,7 +99,8 @@ def scores_report(scores: Scores) -> dict[str, Any]:
 def lower_is_better(scores: Iterable[Scores]) -> list[str]:
     """Name the metrics of which a smaller figure is better, in order."""
     tasks = [score for part in scores for score in (*part.tasks.values(), *part.auxiliary.values())]
-    return sorted({name for task in tasks for name, f in task.figures.items() if f.scalar and not f.higher_is_better})
+    figures = [pair for task in tasks for pair in task.figures.items()]
+    return sorted({name for name, figure in figures if figure.scalar and not figure.higher_is_better})
 
 
 def _task_report(score: TaskScore) -> dict[str, Any]:
