@@ -133,9 +133,14 @@ def default_jobs() -> int:
 
 
 def _tell(comparison: "Comparison", folder: Path) -> None:
-    """Print the tables and the words, and write everything down."""
+    """Print the tables and the words, write everything down, and draw the report.
+
+    Raises:
+        MtlError: If something cannot be written. What was written before stays.
+    """
     from mtl_core.comparison.latex import latex_text
     from mtl_core.comparison.tables import costs_table, csv_text, figure_tables, title
+    from mtl_core.report.write import write_report
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,4 +156,5 @@ def _tell(comparison: "Comparison", folder: Path) -> None:
     console.print(costs_table(comparison))
     for sentence in comparison.words:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    typer.echo(f"{folder}: {RESULT}, {CSV} and {LATEX} written; `mtl report {folder}` draws them")
+    typer.echo(f"{folder}: {RESULT}, {CSV} and {LATEX} written")
+    typer.echo(f"report: {write_report(folder)[0]}; its figures as PDF and SVG beside it")

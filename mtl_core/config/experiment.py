@@ -194,7 +194,7 @@ class ExperimentConfig(StrictModel):
     tasks: list[TaskEntry] = Field(min_length=1)
     """What is learned."""
     learn: list[str] | None = Field(default=None, min_length=1)
-    """Names of the tasks that are learned, the data being divided and encoded as for all of them; null learns all."""
+    """Names of the tasks that are learned, of data divided and encoded as for all of them; null learns all."""
     auxiliary: list[AuxiliaryField] = []
     """Tasks that are there to help the others. They choose no epoch and count in no overall figure."""
     start_from: StartFrom | None = None

@@ -160,7 +160,8 @@ def test_the_terminal_tells_figures_costs_and_words(out: Path, folder: Path, mtl
         assert sentence in done.stdout
     assert "weighting=by-labels against multi-task: " in done.stdout
     assert "9 differences of single tasks were looked at; were none real, about 0.5" in done.stdout
-    assert f"{out}: comparison.json, comparison.csv and comparison.tex written; `mtl report" in done.stdout
+    assert f"{out}: comparison.json, comparison.csv and comparison.tex written" in done.stdout
+    assert (out / "report.html").is_file()
 
 
 # ── what is trained, and when ──
