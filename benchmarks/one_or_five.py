@@ -1,7 +1,7 @@
 """Five networks of one aspect each against one network for all five, and against equal weights.
 
-5 folds of the training file, 5 seeds, 175 trainings; nothing is chosen by the fold that is scored. Where it stopped,
-it goes on: `python -m benchmarks one_or_five [FOLDER] [JOBS]`.
+5 folds of the training file, 5 seeds, 175 trainings; nothing is chosen by the fold that is scored. Where it
+stopped, it goes on: `python -m benchmarks one_or_five [FOLDER] [JOBS]`.
 """
 
 import subprocess

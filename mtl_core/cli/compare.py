@@ -99,8 +99,7 @@ def _compare_experiment(
 
 
 def _train(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
-    from mtl_core.comparison.outputs import check_scored
-    from mtl_core.comparison.trials import train_all
+    from mtl_core.comparison.trials import check_scored, train_all
 
     progress = Progress(
         TextColumn("trainings"),
@@ -117,6 +116,8 @@ def _train(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, con
             check_scored(trial.path)
             progress.update(bar, advance=1)
             console.print(f"{trial.path.name}: trained", highlight=False, markup=False, soft_wrap=True)
+            if progress.tasks[0].remaining == jobs - 1:  # a process has nothing left to do, and its core is free
+                import mtl_core.comparison.compare  # noqa: F401
 
         train_all(experiment, plugins, plan.trials, jobs, tell)
 

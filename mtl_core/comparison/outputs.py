@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.comparison.trials import check_scored
 from mtl_core.config.load import Experiment
 from mtl_core.data.label_space import MultiLabelSpace
 from mtl_core.errors import MtlError
@@ -111,35 +112,12 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
         raise MtlError(f"{run.metrics}: damaged: {type(error).__name__}: {error}") from error
 
 
-def check_scored(path: Path) -> None:
-    """Refuse a finished run that was scored on nothing.
-
-    Raises:
-        MtlError: If it kept no outputs.
-    """
-    run = RunDirectory(path)
-    if not run.outputs.is_file():
-        raise MtlError(f"{path}: {_why_no_outputs(run)}")
-
-
 def _metrics(run: RunDirectory) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(run.require(run.metrics).read_text(encoding="utf-8"))
     except ValueError as error:
         raise MtlError(f"{run.metrics}: damaged: {error}") from error
     return found
-
-
-def _why_no_outputs(run: RunDirectory) -> str:
-    if run.predictions.is_file():
-        return (
-            f"the run has no {run.outputs.name}, from which it would be compared: an earlier version of mtl-core "
-            f"made it; make it again with `mtl run {run.config} --out NEW`"
-        )
-    return (
-        "the run was scored on nothing: its data has neither a test part nor validation data; give it one "
-        "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
-    )
 
 
 def _ids(run: RunDirectory) -> NDArray[np.str_]:

@@ -14,6 +14,7 @@ from mtl_core.comparison.workers import run_jobs
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import dump_config, load_experiment
 from mtl_core.errors import MtlError
+from mtl_core.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,11 @@ def train_all(
 
 
 def _is_complete(trial: Trial) -> bool:
-    from mtl_core.runs.directory import RunDirectory
-
     return RunDirectory(trial.path).metrics.is_file()
 
 
 def _train(source: str, plugins: Sequence[str], trial: Trial) -> None:
     """Train one variant, or go on with it."""
-    from mtl_core.runs.directory import RunDirectory
     from mtl_core.runs.run import resume_run, run_experiment
 
     _warm_up()
@@ -85,6 +83,29 @@ def _warm_up() -> None:
     with suppress(ImportError):
         import torch.distributed.tensor
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+
+
+def check_scored(path: Path) -> None:
+    """Refuse a finished run that was scored on nothing.
+
+    Raises:
+        MtlError: If it kept no outputs.
+    """
+    run = RunDirectory(path)
+    if not run.outputs.is_file():
+        raise MtlError(f"{path}: {_why_no_outputs(run)}")
+
+
+def _why_no_outputs(run: RunDirectory) -> str:
+    if run.predictions.is_file():
+        return (
+            f"the run has no {run.outputs.name}, from which it would be compared: an earlier version of mtl-core "
+            f"made it; make it again with `mtl run {run.config} --out NEW`"
+        )
+    return (
+        "the run was scored on nothing: its data has neither a test part nor validation data; give it one "
+        "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
+    )
 
 
 def claim(folder: Path, plan: str, config: ExperimentConfig, trials: Sequence[Trial], noun: str) -> None:

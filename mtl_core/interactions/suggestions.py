@@ -47,7 +47,7 @@ def _dividing(division: Division, observed: int) -> str:
     never = f"; {pairs} never seen together" if division.unknown else ""
     where = f"{observed} steps looked at; chosen by every second of them, checked on the others{never}"
     if len(division.networks) == 1:
-        return f"which tasks to train together: nothing speaks against one network for all ({where})"
+        return f"which tasks to train together: no division looked better than one network for all ({where})"
     networks = " | ".join(", ".join(network) for network in division.networks)
     if division.error is None or division.gain <= SURE * division.error:
         return (
@@ -122,6 +122,6 @@ def sentences(found: Measured) -> Sequence[str]:
     """All that is printed after a run: conflicts first."""
     conflicts = strongest_conflicts(found)
     first = [f"conflict: {text}" for text in conflicts] or [
-        "conflicts: no two tasks' gradients point apart on average"
+        "conflicts: no two tasks' gradients point apart by more than chance"
     ]
     return [*first, *suggestions(found)]

@@ -11,7 +11,8 @@ import pytest
 from mtl_core.cli.app import main
 
 TASKS = "auxiliary=[{type: sentence-length}, {type: masked-tokens, weight: 0.5}]"
-FAST = ("--set", "training.epochs=1", "--set", TASKS, "--seeds", "2")
+SMALL = ("--set", "training.epochs=1", "--set", "encoder.dimensions=8", "--set", "backbone=identity")
+FAST = (*SMALL, "--set", TASKS, "--seeds", "2")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_without_auxiliary_tasks_there_is_nothing_to_compare(mtl: Any, tmp_path:
 
 def test_folds_and_several_processes_give_the_figures_of_one(mtl: Any, tmp_path: Path) -> None:
     tasks = "auxiliary=[{type: sentence-length}]"
-    options = ("--set", "training.epochs=1", "--set", tasks, "--seeds", "1", "--folds", "2")
+    options = (*SMALL, "--set", tasks, "--seeds", "1", "--folds", "2")
     scores = []
     for jobs in ("1", "2"):
         done = mtl("ablate", "auxiliary-sample", *options, "--jobs", jobs, "--out", tmp_path / jobs)

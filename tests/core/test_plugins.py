@@ -203,16 +203,16 @@ def test_an_error_of_a_plugin_named_in_yaml_says_where_it_is_named(tmp_path: Pat
 
 @pytest.mark.parametrize("source", [BROKEN, "import sys\nsys.exit(0)\n"])
 def test_an_installed_plugin_that_fails_is_shown_and_disturbs_nobody_else(
-    source: str, tmp_path: Path, toy_experiment: Path, mtl: Mtl, mtl_process: Mtl
+    source: str, tmp_path: Path, toy_experiment: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, "sick-one", "sick", "plugin_sick", source)
-    path = {"PYTHONPATH": str(tmp_path)}
-    shown = mtl_process("plugins", env=path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shown = mtl("plugins")
     assert shown.returncode == 0
     assert "sick: NOT USABLE" in shown.stdout
     assert "plugin_sick.py:2" in shown.stdout
-    assert mtl_process("validate", toy_experiment, env=path).returncode == 0
-    needed = mtl_process("validate", toy_experiment, "--set", "tasks.0.head=sick-head", env=path)
+    assert mtl("validate", toy_experiment).returncode == 0
+    needed = mtl("validate", toy_experiment, "--set", "tasks.0.head=sick-head")
     assert needed.returncode == 2
     assert "unknown head 'sick-head'" in needed.stderr
     assert "plugin 'sick': " in needed.stderr

@@ -95,6 +95,8 @@ class Terminal:
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""
+        if words[:2] == ["python", "-c"] and len(words) == 3:
+            return self._python(words[2])
         done = subprocess.run(
             ["bash", "-c", text],
             cwd=self.folder,
@@ -120,6 +122,12 @@ class Terminal:
             except SystemExit as stop:
                 code = int(stop.code or 0)
         return code, output.getvalue()
+
+    def _python(self, source: str) -> tuple[int, str]:
+        output = io.StringIO()
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.installed():
+            exec(compile(source, "python -c", "exec"), {"__name__": "__main__"})  # noqa: S102
+        return 0, output.getvalue()
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:

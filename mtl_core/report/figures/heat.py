@@ -1,5 +1,6 @@
 """A square of numbers between tasks, shaded by size and sign."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ LARGEST = 8.0
 STRONGEST = 0.7
 """How much of the colour the largest number has, so that what is printed on it stays legible."""
 SMALL = 0.1
-"""Where no number is as large, thousandths are printed."""
+"""Where no number is as large, they are printed in a smaller unit."""
 SHADES = 14
 """Shades of each sign that are told apart."""
 Values = NDArray[np.float64]
@@ -57,7 +58,7 @@ def draw_heat(
     axes.set_xlim(-0.5, len(tasks) - 0.5)
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     _cells(axes, values, limit, palette)
-    factor, places = (1, 2) if limit >= SMALL else (1000, 1)
+    factor, places = 10 ** unit(limit), 2 if limit >= SMALL else 1
     if numbered:
         for (row, column), value in np.ndenumerate(values):
             if not np.isnan(value):
@@ -69,6 +70,11 @@ def draw_heat(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return Drawing(name, figure, _text(tasks, values))
+
+
+def unit(limit: float) -> int:
+    """Give the n of the unit, 10 to the power of -n, in which numbers up to a limit are printed."""
+    return 0 if limit >= SMALL else math.ceil(-math.log10(limit))
 
 
 def _cells(axes: Axes, values: Values, scale: float, palette: Palette) -> None:

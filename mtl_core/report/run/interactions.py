@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from mtl_core.report.blocks import Block, Cell, Column, FigureBlock, Folded, Section, Table, Words
-from mtl_core.report.figures.heat import MOST_NUMBERS, SMALL, draw_heat
+from mtl_core.report.figures.heat import MOST_NUMBERS, SMALL, draw_heat, unit
 from mtl_core.report.figures.lines import Line, draw_lines
 from mtl_core.report.figures.palette import Palette
 from mtl_core.report.interactions import Interactions, Matrix
-from mtl_core.report.wording import NONE, between, count, percent, signed
+from mtl_core.report.wording import MINUS, NONE, between, count, percent, signed
 
 FAINT = 0.2
 """Cosines below it stay faint, even if there is none above."""
@@ -28,14 +28,15 @@ def interactions(found: Interactions, palette: Palette) -> Section:
     blocks += _conflicts(found)
     blocks += _course(found, palette)
     if found.affinity is not None:
-        limit = largest(found.affinity)
+        others = _without_diagonal(found.affinity)
+        limit = largest(others)
         caption = (
             "Affinity: how a step on the row's task alone changed the column's loss. Above 0 (blue) the loss fell: "
-            f"the row helps the column. Full colour: ±{limit:.3g}."
+            f"the row helps the column. What a task does to itself is left blank. Full colour: ±{limit:.3g}."
         )
         if limit < SMALL and len(found.tasks) <= MOST_NUMBERS:
-            caption += " Numbers are thousandths."
-        heat = draw_heat("affinity", found.tasks, found.affinity, palette, limit)
+            caption += f" Numbers are in units of 10 to the power of {MINUS}{unit(limit)}."
+        heat = draw_heat("affinity", found.tasks, others, palette, limit)
         blocks.append(FigureBlock(caption + _left_out(found), [heat]))
     blocks += [table for table in (_divisions(found), _helpers(found)) if table is not None]
     return Section("interactions", "How tasks interact", blocks)
@@ -43,8 +44,7 @@ def interactions(found: Interactions, palette: Palette) -> Section:
 
 def cosine_figure(found: Interactions, palette: Palette) -> FigureBlock:
     """Draw how alike the gradients of tasks are; those of a task and itself are left blank."""
-    places = range(len(found.tasks))
-    others: Matrix = [[None if a == b else found.cosine[a][b] for b in places] for a in places]
+    others = _without_diagonal(found.cosine)
     limit = max(largest(others), FAINT)
     caption = (
         "Mean cosine of two tasks' gradients on the shared weights. Above 0 (blue) they pull the same way, below 0 "
@@ -58,6 +58,11 @@ def cosine_figure(found: Interactions, palette: Palette) -> FigureBlock:
 def largest(matrix: Matrix) -> float:
     """The largest size of a number in a matrix; 1 if there is none but 0."""
     return max((abs(value) for row in matrix for value in row if value), default=1.0)
+
+
+def _without_diagonal(matrix: Matrix) -> Matrix:
+    """What tasks do to each other; what they do to themselves would be all that is seen."""
+    return [[None if a == b else value for b, value in enumerate(row)] for a, row in enumerate(matrix)]
 
 
 def _left_out(found: Interactions) -> str:
