@@ -151,8 +151,9 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         items = []
         if len(self._vectors) > KEPT_VECTORS:
             self._vectors.clear()
-        for text in parsed:
-            ids = [rows.get(word, -1) for word in text.words.tolist()] or [UNKNOWN]
+        found = [[rows.get(word, -1) for word in text.words.tolist()] or [UNKNOWN] for text in parsed]
+        self._spell(parsed, found)
+        for text, ids in zip(parsed, found, strict=True):
             unseen: dict[str, int] = {}
             if -1 in ids:
                 strings = self._strings(text)
@@ -162,6 +163,19 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
             items.append(TextItem(np.array(ids, dtype=np.int32), tuple(unseen)))
         return items
 
+    def _spell(self, parsed: Sequence[ParsedText], found: Sequence[Sequence[int]]) -> None:
+        """Look all words up at once that are not known, which is much faster than one after the other."""
+        unseen: dict[str, None] = {}
+        for text, ids in zip(parsed, found, strict=True):
+            if -1 in ids:
+                strings = self._strings(text)
+                unseen |= {strings[int(word)]: None for word, row in zip(text.words, ids, strict=True) if row == -1}
+        if unseen:
+            self._spelling.look_up(word for word in unseen if not self._has_own_vector(word))
+
+    def _has_own_vector(self, word: str) -> bool:
+        return self._pretrained and bool(self._nlp.vocab.has_vector(word))
+
     def _strings(self, text: ParsedText) -> Any:
         """The pipeline's table from hashes to words; it may have been loaded afresh since the text was parsed."""
         strings = self._nlp.vocab.strings
@@ -170,7 +184,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return strings
 
     def _row_of_unseen(self, word: str, unseen: dict[str, int]) -> int:
-        if self._pretrained and self._nlp.vocab.has_vector(word):
+        if self._has_own_vector(word):
             self._vector(word)
             return len(self._words) + unseen.setdefault(word, len(unseen))
         near = self._spelling.nearest(word)

@@ -444,6 +444,16 @@ def test_texts_of_a_batch_do_not_depend_on_each_other(pipeline: str) -> None:
 # ── spelling, and the real data ──
 
 
+@given(st.lists(st.text(alphabet="abdeilorstu'1", min_size=1, max_size=9), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_words_are_spelt_alike_alone_and_together(words: list[str]) -> None:
+    known = ["delicious", "service", "stale", "tables", "doubtless", "roasted", "lobster", "soiled", *words[:3]]
+    together = SpellingIndex(known)
+    together.look_up(words)
+    for word in words:
+        assert together.nearest(word) == SpellingIndex(known).nearest(word)
+
+
 def test_the_spelling_index_answers_only_what_is_near() -> None:
     index = SpellingIndex(["delicious", "service", "of", "u2", "atmosphere"])
     assert index.nearest("delicious") == "delicious"

@@ -239,10 +239,12 @@ def _quick(words: list[str]) -> list[str]:
     text = " ".join(words)
     if not needs_real_data(text):
         trains = words[1] in {"run", "compare", "sweep", "ablate"} and PACKAGED.fullmatch(words[2])
+        if not trains:
+            return words
         given = {word.partition("=")[0] for word in words}
         settings = {**SHORT, **(PART if words[2] == "absa-sample" else {})}
         short = [f"{key}={value}" for key, value in settings.items() if key not in given]
-        return [*words, *(word for setting in short for word in ("--set", setting))] if trains else words
+        return [*words, *(word for setting in short for word in ("--set", setting))]
     found = [_substituted(word, REAL) for word in words]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
