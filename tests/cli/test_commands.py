@@ -441,6 +441,11 @@ def test_version_and_help(mtl: Mtl) -> None:
         assert mtl(command, "--help").returncode == 0
 
 
+def test_launchers_can_start_it_as_a_module() -> None:
+    command = [sys.executable, "-m", "mtl_core", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("mtl-core ")
+
+
 @pytest.mark.parametrize(("arguments", "seconds"), [(["--help"], 1.0), (["validate", "absa-sample"], 2.0)])
 def test_commands_that_need_no_torch_answer_at_once(arguments: list[str], seconds: float, mtl_process: Mtl) -> None:
     """The promise is 0.5 s and 1.5 s on a machine that is not busy; test machines are, so twice that, once in 5."""

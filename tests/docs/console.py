@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
 from pages import ROOT, Command
 
@@ -44,6 +45,8 @@ SHORT = {"training.epochs": "2", "training.refit": "false"}
 """Trainings of packaged experiments are short, unless a page says how long they are."""
 PART = {"split": "{type: random, validation: 0.8}"}
 """And that of the sample with the most examples sees a fifth of them."""
+LONG = 5
+"""The same for experiments that a page writes, if they read the sample data for more epochs than these."""
 PACKAGED = re.compile(r"absa-sample|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
@@ -77,7 +80,7 @@ class Terminal:
             return
         shown = [line for line in command.output if line.strip() != "^C"]
         if len(shown) < len(command.output):
-            code, output = self._interrupted(_quick(words))
+            code, output = self._interrupted(_quick(words, self.folder))
             expected = 130
         else:
             expected = 2 if any(line.startswith("error: ") for line in shown) else 0
@@ -91,7 +94,9 @@ class Terminal:
             return 0, ""
         simple = not any(word in {"|", ">", ">>", "<", ";", "&&", "do"} for word in words)
         if words[0] == "mtl" and simple:
-            return self._mtl(_quick(words)[1:])
+            return self._mtl(_quick(words, self.folder)[1:])
+        if words[:2] == ["torchrun", "--nproc-per-node"] and words[3:5] == ["-m", "mtl_core"]:
+            return self._mtl(words[5:])  # what several processes do is tested in tests/core/test_processes.py
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""
@@ -234,17 +239,11 @@ class Terminal:
             exec(compile(source, where, "exec"), self.module.__dict__)  # noqa: S102
 
 
-def _quick(words: list[str]) -> list[str]:
-    """Make an `mtl run` short, and put the real files in the place of their names."""
-    text = " ".join(words)
-    if not needs_real_data(text):
-        trains = words[1] in {"run", "compare", "sweep", "ablate"} and PACKAGED.fullmatch(words[2])
-        if not trains:
-            return words
-        given = {word.partition("=")[0] for word in words}
-        settings = {**SHORT, **(PART if words[2] == "absa-sample" else {})}
-        short = [f"{key}={value}" for key, value in settings.items() if key not in given]
-        return [*words, *(word for setting in short for word in ("--set", setting))]
+def _quick(words: list[str], folder: Path) -> list[str]:
+    """Make trainings short, and put the real files in the place of their names."""
+    if not needs_real_data(" ".join(words)):
+        trains = words[1] in {"run", "compare", "sweep", "ablate"}
+        return [*words, *_short(words, folder)] if trains else words
     found = [_substituted(word, REAL) for word in words]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
@@ -252,6 +251,21 @@ def _quick(words: list[str]) -> list[str]:
     if words[1] == "run":
         found += [part for setting in QUICK for part in ("--set", setting)]
     return found
+
+
+def _short(words: list[str], folder: Path) -> Iterator[str]:
+    """Options that make a training short, but for what the page itself sets."""
+    settings: dict[str, str] = {}
+    if PACKAGED.fullmatch(words[2]):
+        settings = {**SHORT, **(PART if words[2] == "absa-sample" else {})}
+    elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
+        settings = SHORT if yaml.safe_load(source).get("training", {}).get("epochs", 10) > LONG else {}
+    given = {word.partition("=")[0] for word in words}
+    for key, value in settings.items():
+        if key not in given:
+            yield from ("--set", f"{key}={value}")
+    if words[1] != "run" and "--jobs" not in words and not (folder / words[2]).is_dir():
+        yield from ("--jobs", "1")  # another process would import torch again
 
 
 def _substituted(word: str, names: Mapping[str, Path]) -> str:
