@@ -137,8 +137,8 @@ class _Measured:
     def __init__(self, spec: MetricSpec, task: LearnedTask) -> None:
         self.spec = spec
         self._task = task
-        self._network = spec.build(task.space)
-        self._baseline = spec.build(task.space) if task.kind.baseline is not None else None
+        self._network = _on_its_own(spec.build(task.space))
+        self._baseline = _on_its_own(spec.build(task.space)) if task.kind.baseline is not None else None
         self._n = 0
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
@@ -157,6 +157,18 @@ class _Measured:
         value = value_of(spec, self._network, self._n)
         compared = value_of(spec, self._baseline, self._n) if self._baseline is not None else None
         return Figure(value, self._n, compared, spec.pooled, spec.scalar, spec.higher_is_better)
+
+
+def _on_its_own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
+    """Keep a metric from adding up what other processes have seen: each of them sees all labels itself."""
+    for part in metric.modules():
+        if isinstance(part, torchmetrics.Metric):
+            part.distributed_available_fn = _nobody_else
+    return metric
+
+
+def _nobody_else() -> bool:
+    return False
 
 
 def value_of(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:

@@ -1,6 +1,7 @@
 """The run directory: where everything stands that a person needs to trust, reuse and repeat a run."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,19 +94,20 @@ class RunDirectory:
         Raises:
             MtlError: If it exists already or cannot be made.
         """
+        if path.exists():
+            raise MtlError(_exists(path))
+        making = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise MtlError(_exists(path)) from error
+            making.mkdir(parents=True)
+            write_text_atomically(cls(making).config, dump_config(config))
+            # Renamed as a whole: a process that is killed here leaves no folder in which nothing could go on.
+            making.rename(path)
         except OSError as error:
             raise MtlError(f"{path}: the run directory cannot be made: {error.strerror}") from error
-        run = cls(path)
-        try:
-            write_text_atomically(run.config, dump_config(config))
-        except MtlError:
-            path.rmdir()
-            raise
-        return run
+        finally:
+            if making.exists():
+                shutil.rmtree(making)
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":

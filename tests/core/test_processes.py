@@ -67,6 +67,18 @@ def test_two_processes_take_the_steps_of_one(runs: dict[str, tuple[Path, Path]],
     assert second["data"] == first["data"]
 
 
+def test_two_processes_count_every_label_once(runs: dict[str, tuple[Path, Path]]) -> None:
+    """Each of them sees all validation and test data, and torchmetrics would add up what they have seen."""
+    for one, two in runs.values():
+        first, second = (json.loads((path / "metrics.json").read_text())["splits"] for path in (one, two))
+        for part, groups in first.items():
+            for name, alone in groups["tasks"].items():
+                together = second[part]["tasks"][name]
+                assert together["n"] == alone["n"]
+                rows, expected = ([sum(row) for row in found["confusion"] or []] for found in (together, alone))
+                assert rows == expected
+
+
 def test_two_processes_see_tasks_do_the_same_to_each_other(runs: dict[str, tuple[Path, Path]]) -> None:
     one, two = (json.loads((path / "interactions.json").read_text()) for path in runs["looked-at"])
     assert two["steps"] == one["steps"]
