@@ -6,6 +6,7 @@ What a plugin needs is here: `hookimpl`, the spec classes, `Corpus`, `MtlError`.
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.experiment import InputFile, InputPath
 from mtl_core.config.seam_fields import HeadField
+from mtl_core.contributions import Commands, Service
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError
@@ -41,6 +42,7 @@ __all__ = [
     "AuxiliaryTask",
     "BackboneSpec",
     "ClassWeightsSpec",
+    "Commands",
     "Corpus",
     "EncoderSpec",
     "FeatureShape",
@@ -58,6 +60,7 @@ __all__ = [
     "OptimizerSpec",
     "SamplingSpec",
     "ScheduleSpec",
+    "Service",
     "SplitterSpec",
     "TaskKindSpec",
     "TrackedRun",

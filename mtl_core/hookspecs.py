@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pluggy
 
-from mtl_core import specs
+from mtl_core import contributions, specs
 
 hookspec = pluggy.HookspecMarker("mtl")
 hookimpl = pluggy.HookimplMarker("mtl")
@@ -103,3 +103,13 @@ def mtl_auxiliary_tasks() -> Sequence[type[specs.AuxiliarySpec]]:  # type: ignor
 @hookspec
 def mtl_experiments() -> Path:  # type: ignore[empty-body]
     """Name a folder of experiments (`NAME.yaml`) that can be run by name."""
+
+
+@hookspec
+def mtl_commands() -> Sequence[contributions.Commands]:  # type: ignore[empty-body]
+    """Add groups of commands to the command line: `mtl NAME …`. Asked of installed plugins only."""
+
+
+@hookspec
+def mtl_services() -> Sequence[contributions.Service]:  # type: ignore[empty-body]
+    """Add routes and pages to `mtl serve`, for runs that they are for."""

@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pluggy import HookImpl
 
+from mtl_core.contributions import Commands, Service
 from mtl_core.errors import MtlError, did_you_mean, listed
 from mtl_core.plugins import BrokenPlugin, Plugins
 from mtl_core.seams import SEAMS, Seam
 from mtl_core.specs import LEVELS, Spec
+
+Contribution = TypeVar("Contribution", Commands, Service)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Registry:
             self.broken.append(BrokenPlugin(plugin, origin, reason))
             return []
         if not isinstance(result, list | tuple):
-            reason = f"its hook {hook} returned {type(result).__name__}, expected a list of spec classes"
+            members = {"mtl_commands": "Commands", "mtl_services": "Service"}.get(hook, "spec classes")
+            reason = f"its hook {hook} returned {type(result).__name__}, expected a list of {members}"
             self.broken.append(BrokenPlugin(plugin, origin, reason))
             return []
         return list(result)
@@ -121,6 +125,39 @@ class Registry:
                     if path.stem in found:
                         raise MtlError(f"experiment '{path.stem}' is packaged twice: {found[path.stem]} and {path}")
                     found[path.stem] = path
+        return found
+
+    def commands(self) -> dict[str, Commands]:
+        """The groups of commands that plugins add, by name.
+
+        Raises:
+            MtlError: If two plugins add one under the same name.
+        """
+        return self._contributed("mtl_commands", Commands)
+
+    def services(self) -> dict[str, Service]:
+        """What plugins add to the server, by name.
+
+        Raises:
+            MtlError: If two plugins add one under the same name.
+        """
+        return self._contributed("mtl_services", Service)
+
+    def _contributed(self, hook: str, expected: type[Contribution]) -> dict[str, Contribution]:
+        found: dict[str, Contribution] = {}
+        owners: dict[str, str] = {}
+        for plugin in self.plugins.loaded:
+            for one in self._call(plugin.name, plugin.origin, hook):
+                if not isinstance(one, expected):
+                    reason = f"its hook {hook} offers {one!r}, expected {expected.__name__}"
+                    self.broken.append(BrokenPlugin(plugin.name, plugin.origin, reason))
+                    continue
+                if one.name in found:
+                    raise MtlError(
+                        f"{hook}: '{one.name}' is offered by more than one plugin: '{owners[one.name]}' and "
+                        f"'{plugin.name}' ({plugin.origin})"
+                    )
+                found[one.name], owners[one.name] = one, plugin.name
         return found
 
 

@@ -4,6 +4,7 @@ from mtl_core import specs
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
 from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.class_weights import Balanced, GivenWeights, Unweighted
+from mtl_core.builtins.detection_metrics import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.encoders import ArrayEncoder
 from mtl_core.builtins.heads import Linear, SequenceDecoder, TokenLinear
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
@@ -16,6 +17,7 @@ from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
 from mtl_core.builtins.splitters import KFold, Predefined, RandomSplit, Stratified
 from mtl_core.builtins.table import Table
 from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
+from mtl_core.builtins.task_kinds.detection import DetectAndClassify
 from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Reconstruction
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
@@ -65,6 +67,7 @@ def mtl_task_kinds() -> list[type[specs.TaskKindSpec]]:
     return [
         Binary,
         Classification,
+        DetectAndClassify,
         MultiLabel,
         Ordinal,
         Regression,
@@ -102,6 +105,10 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
         QuadraticKappa,
         MicroF1,
         ExactMatch,
+        DetectionF1,
+        DetectionPrecision,
+        DetectionRecall,
+        JointF1,
         MAE,
         RMSE,
         R2,

@@ -96,8 +96,8 @@ class RestrictedAccuracy(MetricSpec):
     type: Literal["restricted-accuracy"] = "restricted-accuracy"
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     """The figure's name in `metrics.json` and in tables."""
-    classes: list[str] = Field(min_length=2)
-    """The classes that stay."""
+    classes: list[str] | None = Field(default=None, min_length=2)
+    """The classes that stay; null keeps all but the one that says that there is nothing (`detect-and-classify`)."""
 
     @field_validator("name")
     @classmethod
@@ -112,6 +112,8 @@ class RestrictedAccuracy(MetricSpec):
 
     def _codes(self, space: LabelSpace) -> list[int]:
         known = _classes(space, self).classes
+        if self.classes is None:
+            return [code for code, name in enumerate(known) if name != getattr(space, "nothing", None)]
         for name in self.classes:
             if name not in known:
                 hint = did_you_mean(name, known)

@@ -75,6 +75,10 @@ def plugins_command(plugins: Sequence[str]) -> None:
                 table.add_row(seam.hook, escape(name) + note, escape(summary), escape(offer.plugin))
     for name, path in registry.experiments().items():
         table.add_row("mtl_experiments", name, _first_comment(path), "")
+    for name, commands in registry.commands().items():
+        table.add_row("mtl_commands", name, escape(commands.help), "")
+    for name, service in registry.services().items():
+        table.add_row("mtl_services", name, escape(service.help), "")
     console.print(table)
     console.print("\nplugins:")
     for plugin in registry.plugins.loaded:

@@ -95,7 +95,9 @@ def _print_readable(records: Iterable[dict[str, Any]]) -> None:
     console = Console()
     for record in records:
         console.print(record["text"] or record["id"], style="bold", highlight=False, markup=False, soft_wrap=True)
-        width = max(len(name) for name in record["tasks"])
+        width = max((len(name) for name in record["tasks"]), default=0)
+        if not record["tasks"]:
+            console.print("  nothing found", highlight=False)
         for name, task in record["tasks"].items():
             line = f"  {name:<{width}}  {_shown(task, record.get('tokens', []))}"
             if "attention" in task:
@@ -114,6 +116,8 @@ def _shown(task: dict[str, Any], tokens: Sequence[str]) -> str:
     if isinstance(label, list):
         return ", ".join(map(_text, label)) or "none"
     sure = task["probabilities"].get(label)
+    if "detection" in task:  # the probabilities are those of "found, and this class"
+        return f"{_text(label)}  {sure / task['detection']:.2f}  found: {task['detection']:.2f}"
     return _text(label) + (f"  {sure:.2f}" if sure is not None else "")
 
 

@@ -138,6 +138,11 @@ class Training(StrictModel):
     """Which epoch is kept."""
     refit: bool = False
     """Train afresh on training and validation data together, for as many epochs as selection found best."""
+    calibrate: bool = False
+    """Choose temperatures on validation data that make probabilities true, and thresholds of detection."""
+    rates: dict[str, PositiveFloat] = {}
+    """Patterns over names of weights to factors of the learning rate; of those that fit, the longest counts.
+    `body.*: 0.1` lets what tasks share learn at a tenth."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision; `no` is 32-bit floats throughout."""
     checkpoint_steps: PositiveInt | None = None

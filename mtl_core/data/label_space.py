@@ -116,6 +116,20 @@ class ClassSpace(LabelSpace):
         return cls(state["classes"], state["excluded"])
 
 
+class DetectionSpace(ClassSpace):
+    """Named classes, and behind them one that says that there is nothing.
+
+    Args:
+        classes: Names in the order of the outputs.
+        nothing: The label that says that there is nothing.
+        excluded: Names that a mask leaves out.
+    """
+
+    def __init__(self, classes: Sequence[str], nothing: str, excluded: Iterable[str] = ()) -> None:
+        super().__init__([*classes, nothing], excluded)
+        self.nothing = nothing
+
+
 class MultiLabelSpace(ClassSpace):
     """Any number of named classes at once: a label is a list of them, an empty one if there is none."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torchmetrics
+from numpy.typing import NDArray
 
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import BatchOutputs, labelled_outputs
@@ -12,8 +14,24 @@ from mtl_core.specs import MetricSpec
 from mtl_core.training.groups import LearnedTask, TaskGroup
 
 Value = float | list[list[int]] | None
+Sums = NDArray[np.float64] | None
 GATHERED_NUMBERS = 2_000_000
 """Outputs that a task gathers before its metrics see them."""
+
+
+@dataclass(frozen=True)
+class FigureSums:
+    """Sums over labels that a figure is made of.
+
+    Attributes:
+        spec: Makes the figure of them.
+        value: `(sums,)`, float64.
+        baseline: The same of the baseline; None if there is none.
+    """
+
+    spec: MetricSpec
+    value: NDArray[np.float64]
+    baseline: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,7 @@ class Figure:
         pooled: Whether tasks are put together by a mean weighted with their counts.
         scalar: Whether the figure is one number.
         higher_is_better: Which way is up.
+        sums: What tasks are put together by, if not by a mean: the figure and its baseline are made of such.
     """
 
     value: Value
@@ -35,6 +54,7 @@ class Figure:
     pooled: bool
     scalar: bool = True
     higher_is_better: bool = True
+    sums: "FigureSums | None" = None
 
     @property
     def gain(self) -> float | None:
@@ -104,14 +124,11 @@ class _TaskScorer:
     """One task's metrics. Labels are gathered, so that a metric sees few large batches."""
 
     def __init__(self, task: LearnedTask) -> None:
-        self._task = task
-        self._n = 0
         self._gathered: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._numbers = 0
         self._metrics = [_Measured(metric, task) for metric in task.kind.metrics]
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        self._n += len(targets)
         self._gathered.append((outputs, targets))
         self._numbers += outputs.numel()
         if self._numbers > GATHERED_NUMBERS:
@@ -128,7 +145,9 @@ class _TaskScorer:
 
     def score(self) -> TaskScore:
         self._flush()
-        return TaskScore(self._n, {metric.spec.key(): metric.figure() for metric in self._metrics})
+        figures = {metric.spec.key(): metric.figure() for metric in self._metrics}
+        # What counts is what the main metric looks at; where that is nothing, what there is.
+        return TaskScore(next(iter(figures.values())).n, figures)
 
 
 class _Measured:
@@ -140,6 +159,8 @@ class _Measured:
         self._network = _on_its_own(spec.build(task.space))
         self._baseline = _on_its_own(spec.build(task.space)) if task.kind.baseline is not None else None
         self._n = 0
+        self._sums: Sums = None
+        self._baseline_sums: Sums = None
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         kind = self._task.kind
@@ -148,15 +169,28 @@ class _Measured:
         if not n:
             return
         self._n += n
-        self._network.update(*kind.for_metrics(outputs[rows], targets[rows]))
+        said = kind.for_metrics(outputs[rows], targets[rows])
+        self._network.update(*said)
+        self._sums = self._with(self._sums, *said)
         if self._baseline is not None:
-            self._baseline.update(*kind.for_metrics(kind.baseline_outputs(len(targets))[rows], targets[rows]))
+            known = kind.for_metrics(kind.baseline_outputs(len(targets))[rows], targets[rows])
+            self._baseline.update(*known)
+            self._baseline_sums = self._with(self._baseline_sums, *known)
+
+    def _with(self, sums: Sums, outputs: torch.Tensor, targets: torch.Tensor) -> Sums:
+        """Add labels to the sums by which tasks are put together, if the metric asks for it."""
+        added = self.spec.label_sums(self._task.space, outputs, targets) if self.spec.pooled_by_sums else None
+        if added is None:
+            return sums
+        new: NDArray[np.float64] = added.double().sum(dim=0).numpy()
+        return new if sums is None else sums + new
 
     def figure(self) -> Figure:
         spec = self.spec
         value = value_of(spec, self._network, self._n)
         compared = value_of(spec, self._baseline, self._n) if self._baseline is not None else None
-        return Figure(value, self._n, compared, spec.pooled, spec.scalar, spec.higher_is_better)
+        sums = FigureSums(spec, self._sums, self._baseline_sums) if self._sums is not None else None
+        return Figure(value, self._n, compared, spec.pooled, spec.scalar, spec.higher_is_better, sums)
 
 
 def _on_its_own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
@@ -201,17 +235,29 @@ def _exact_share(value: float, n: int) -> float:
 
 def pool(scores: Sequence[TaskScore]) -> TaskScore:
     """Put tasks together: each label counts once, so big tasks count more."""
-    names = list(dict.fromkeys(name for score in scores for name, f in score.figures.items() if f.pooled))
-    figures = {}
-    for name in names:
-        parts = [score.figures[name] for score in scores if name in score.figures]
-        figures[name] = Figure(
-            _weighted([(part.value, part.n) for part in parts]),
-            sum(part.n for part in parts),
-            _weighted([(part.baseline, part.n) for part in parts]),
-            pooled=True,
-        )
+    names = list(dict.fromkeys(name for score in scores for name, f in score.figures.items() if f.pooled or f.sums))
+    figures = {name: _pooled([score.figures[name] for score in scores if name in score.figures]) for name in names}
     return TaskScore(sum(score.n for score in scores), figures)
+
+
+def _pooled(parts: Sequence[Figure]) -> Figure:
+    n = sum(part.n for part in parts)
+    counted = [part.sums for part in parts if part.sums is not None]
+    if not counted:
+        value = _weighted([(part.value, part.n) for part in parts])
+        return Figure(value, n, _weighted([(part.baseline, part.n) for part in parts]), pooled=True)
+    spec = counted[0].spec
+    value = _of_sums(spec, [part.value for part in counted])
+    known = [part.baseline for part in counted if part.baseline is not None]
+    return Figure(value, n, _of_sums(spec, known), pooled=True, higher_is_better=spec.higher_is_better)
+
+
+def _of_sums(spec: MetricSpec, parts: Sequence[NDArray[np.float64]]) -> float | None:
+    if not parts:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(spec.of_sums(np.sum(parts, axis=0)))
+    return value if np.isfinite(value) else None
 
 
 def _weighted(parts: Sequence[tuple[Value, int]]) -> float | None:

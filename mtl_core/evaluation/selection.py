@@ -40,7 +40,10 @@ def resolve_selection(
         resolved = _by_default(select.over, asked)
     else:
         pooled = all(
-            metric.pooled for task in asked for metric in task.kind.metrics if metric.key() == select.metric
+            metric.pooled or metric.pooled_by_sums
+            for task in asked
+            for metric in task.kind.metrics
+            if metric.key() == select.metric
         )
         resolved = Selection(metric=select.metric, over=select.over or ("overall" if pooled else "mean"))
     _check_metric(resolved, [task for task in main if resolved.over not in names or task.name == resolved.over])
@@ -88,7 +91,7 @@ def _check_metric(select: Selection, asked: Sequence[LearnedTask]) -> None:
             raise MtlError(
                 f"training.select.metric: '{metric.key()}' is not one number, so it cannot choose an epoch"
             )
-        if select.over == "overall" and not metric.pooled:
+        if select.over == "overall" and not (metric.pooled or metric.pooled_by_sums):
             raise MtlError(
                 f"training.select: '{metric.key()}' cannot be pooled over tasks; "
                 "use `over: mean` or the name of one task"

@@ -26,7 +26,9 @@ def score_table(scores: Scores, title: str) -> Table:
         table.add_column(_baseline_name(scores, main), justify="right")
     for name in names:
         table.add_column(
-            name.removeprefix(f"{main}_").replace("_", " "), justify="right", style="bold" if name == main else None
+            name.removeprefix(f"{main}_").replace("detection_", "found: ").replace("_", " "),
+            justify="right",
+            style="bold" if name == main else None,
         )
     for task, score in scores.tasks.items():
         table.add_row(task, *_cells(score, names))

@@ -10,8 +10,9 @@ import numpy as np
 from mtl_core.atomic import write_atomically
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.runs.answers import MADE_OF_TOKENS
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.predictions import MADE_OF_TOKENS, Predictions
+from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.prepare import Prepared
 from mtl_core.runs.results import write_json_lines
 from mtl_core.runs.saved import device_of

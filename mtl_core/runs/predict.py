@@ -1,7 +1,7 @@
 """Asking a saved run about new inputs, as a stream."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from mtl_core.data.corpus import Corpus
 from mtl_core.data.tasks import task_labels
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import run_network
+from mtl_core.runs.answers import Answer
 from mtl_core.runs.predictions import Predictions
 from mtl_core.runs.saved import SavedRun, device_of, label_columns_of
 from mtl_core.specs import LoaderSpec
@@ -62,19 +63,16 @@ def questions_from_json_lines(lines: Iterable[str], name: str) -> Iterator[Quest
         yield Question(str(record.get("id", number)), record["text"], f"{name}:{number}")
 
 
-def predict(
+def answers(
     saved: SavedRun, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
-) -> Iterator[dict[str, Any]]:
-    """Predict for a stream of texts in constant memory, in their order.
+) -> Iterator[Answer]:
+    """Answer a stream of texts in constant memory, in their order.
 
     Args:
         saved: The run.
         questions: What to predict for.
         attention: Whether tokens and attention weights are told.
         data_set: The data set as whose texts they are read, if the run has several; the first if left out.
-
-    Yields:
-        A record an input, as in `predictions.jsonl`.
 
     Raises:
         MtlError: If the run's loader does not read texts, or an input is not one.
@@ -91,15 +89,37 @@ def predict(
                 raise MtlError(f"{question.origin}: not UTF-8 text: {error}") from error
             except MtlError as error:
                 raise MtlError(f"{question.origin}: {error}") from error
-        corpus = Corpus(
-            ids=[str(place) for place in range(len(chunk))],
-            inputs=inputs,
-            labels={},
-            parts=["test"] * len(chunk),
-            groups=range(len(chunk)),
-        )
-        for question, record in zip(chunk, predict_corpus(saved, corpus, attention), strict=True):
-            yield {**record, "id": question.id, "text": question.text}
+        parsed = saved.encoder.parse(inputs)
+        predictions = _asked(saved, parsed, attention)
+        for place, question in enumerate(chunk):
+            yield predictions.answer(place, question.id, question.text, parsed[place])
+
+
+def predict(
+    saved: SavedRun, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Predict for a stream of texts in constant memory, in their order; arguments are those of `answers`.
+
+    Yields:
+        A record an input, as in `predictions.jsonl`, of the tasks that the text speaks of.
+
+    Raises:
+        MtlError: If the run's loader does not read texts, or an input is not one.
+    """
+    for answer in answers(saved, questions, attention, data_set):
+        yield answer.record(only_found=True)
+
+
+def _asked(saved: SavedRun, parsed: Sequence[Any], attention: bool) -> Predictions:
+    """Ask the network about inputs that the encoder has analysed."""
+    items = saved.encoder.encode(parsed)
+    lengths = np.array([saved.encoder.length(item) for item in items], dtype=np.int64)
+    predictions = Predictions(saved.groups, saved.answered, saved.encoder, items, attention)
+    examples = Examples(saved.encoder, items, lengths, [])
+    places = np.arange(len(items), dtype=np.int64)
+    for said in run_network(saved.network, examples, places, device_of(saved.network), saved.answered):
+        predictions.add(said)
+    return predictions
 
 
 def predict_corpus(
@@ -111,15 +131,11 @@ def predict_corpus(
     for start in range(0, len(corpus), CHUNK):
         stop = min(start + CHUNK, len(corpus))
         parsed = saved.encoder.parse([corpus.inputs[row] for row in range(start, stop)])
-        items = saved.encoder.encode(parsed)
-        lengths = np.array([saved.encoder.length(item) for item in items], dtype=np.int64)
-        predictions = Predictions(saved.groups, saved.answered, saved.encoder, items, attention)
-        examples = Examples(saved.encoder, items, lengths, [])
-        places = np.arange(len(items), dtype=np.int64)
-        for said in run_network(saved.network, examples, places, device_of(saved.network), saved.answered):
-            predictions.add(said)
+        predictions = _asked(saved, parsed, attention)
         for place, row in enumerate(range(start, stop)):
-            yield predictions.record(place, corpus, row, labels, parsed[place])
+            gold = predictions.gold(row, labels, parsed[place])
+            answer = predictions.answer(place, corpus.ids[row], corpus.text(row), parsed[place])
+            yield answer.record(only_found=True, gold=gold)
 
 
 def predict_file(

@@ -1,4 +1,4 @@
-"""What the network says about each example, as in `predictions.jsonl`."""
+"""What the network says about each example, gathered batch by batch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,9 @@ import torch
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.runs.answers import Answer, TaskAnswer, gold_name
 from mtl_core.training.groups import LearnedTask, TaskGroup
 from mtl_core.training.kinds import Prediction
-
-MADE_OF_TOKENS = "tokens"
-
-
-@dataclass(frozen=True)
-class TaskAnswer:
-    """What one task says about one example.
-
-    Attributes:
-        predictions: One; or one a token, if tokens are labelled.
-        attention: `(length,)`: how much each token counted; None if the head has no attention.
-    """
-
-    predictions: Sequence[Prediction]
-    attention: Sequence[float] | None = None
 
 
 @dataclass
@@ -57,17 +43,35 @@ class Predictions:
         for group, told, output in zip(self.groups, self.answered, said.groups, strict=True):
             if not told or output is None:
                 continue
-            attention = output.attention.cpu() if self.keep_attention and output.attention is not None else None
+            attention = (
+                output.attention.float().cpu() if self.keep_attention and output.attention is not None else None
+            )
             for column, task in enumerate(group.tasks):
                 answers = _decoded(task, output.outputs[:, column].cpu(), lengths)
+                of_tokens = task.declared.kind.level == "token"
                 for place, row in enumerate(said.rows.tolist()):
                     weights = None if attention is None else attention[place, column, : lengths[place]].tolist()
-                    self._answers[row][task.name] = TaskAnswer(answers[place], weights)
+                    self._answers[row][task.name] = TaskAnswer(
+                        answers[place], weights, of_tokens, task.kind.nothing
+                    )
+
+    def answer(self, place: int, name: str, text: str, parsed: Any) -> Answer:
+        """Give one example's answer, and forget it.
+
+        Args:
+            place: The number of the example among the items.
+            name: The example's id.
+            text: The example as text.
+            parsed: The example's parsed input.
+        """
+        said = self._answers.pop(place)
+        ordered = {task.name: said[task.name] for group in self.groups for task in group.tasks if task.name in said}
+        return Answer(name, text, ordered, self._words(parsed))
 
     def record(
         self, place: int, corpus: Corpus, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any
     ) -> dict[str, Any]:
-        """Give one example's record, and forget its answers.
+        """Give one example's record, as in `predictions.jsonl`, and forget its answers.
 
         Args:
             place: The number of the example among the items.
@@ -76,22 +80,19 @@ class Predictions:
             labels: Name of each task to its label for every row of the corpus, as far as they are known.
             parsed: The example's parsed input.
         """
-        tasks = {}
-        answers = self._answers.pop(place)
-        words = self._words(parsed)
-        for group in self.groups:
-            for task in group.tasks:
-                answer = answers.get(task.name)
-                if answer is None:
-                    continue
-                gold = labels[task.name][row] if len(labels.get(task.name, ())) else None
-                if gold is not None and task.declared.kind.level == "token":
-                    gold = self._of_tokens(gold, parsed)
-                tasks[task.name] = _entry(task, answer, gold)
-        record: dict[str, Any] = {"id": corpus.ids[row], "text": corpus.text(row), "tasks": tasks}
-        if words:
-            record[MADE_OF_TOKENS] = words
-        return record
+        answer = self.answer(place, corpus.ids[row], corpus.text(row), parsed)
+        return answer.record(gold=self.gold(row, labels, parsed))
+
+    def gold(self, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any) -> dict[str, Any]:
+        """Give an example's true labels as predictions name them."""
+        gold = {}
+        for task in (task for group in self.groups for task in group.tasks):
+            label = labels[task.name][row] if len(labels.get(task.name, ())) else None
+            if label is not None and task.declared.kind.level == "token":
+                label = self._of_tokens(label, parsed)
+            if label is not None:
+                gold[task.name] = gold_name(task, label)
+        return gold
 
     def _of_tokens(self, gold: Label, parsed: Any) -> Label:
         """Of a label a word, those of the tokens that the network reads; as it is if words are not as many."""
@@ -118,29 +119,3 @@ def _decoded(task: LearnedTask, outputs: torch.Tensor, lengths: Sequence[int]) -
         answers.append(flat[start : start + length])
         start += length
     return answers
-
-
-def _entry(task: LearnedTask, answer: TaskAnswer, gold: Label | None) -> dict[str, Any]:
-    entry: dict[str, Any]
-    if task.declared.kind.level == "token":
-        entry = {"label": [one.label for one in answer.predictions], "probabilities": {}}
-        if any(one.probabilities for one in answer.predictions):
-            entry["confidence"] = [round(max(one.probabilities.values()), 6) for one in answer.predictions]
-    else:
-        one = answer.predictions[0]
-        entry = {
-            "label": one.label,
-            "probabilities": {name: round(value, 6) for name, value in one.probabilities.items()},
-        }
-    if gold is not None:
-        entry["gold"] = _named(gold) if task.space.classes else list(gold) if isinstance(gold, tuple) else gold
-    if answer.attention is not None:
-        entry["attention"] = [round(weight, 6) for weight in answer.attention]
-    return entry
-
-
-def _named(label: Label) -> str | list[str | None]:
-    """A label as predictions name classes: the number 5 is the class "5"."""
-    if isinstance(label, list | tuple):
-        return [None if member is None else str(member) for member in label]
-    return str(label)

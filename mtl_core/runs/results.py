@@ -93,7 +93,15 @@ def scores_report(scores: Scores) -> dict[str, Any]:
     }
     if scores.auxiliary:
         report["auxiliary"] = {name: _task_report(score) for name, score in scores.auxiliary.items()}
+    if "detection_f1" in scores.overall.figures:
+        report["detection"] = _detection_report(scores.overall)
     return report
+
+
+def _detection_report(overall: TaskScore) -> dict[str, Any]:
+    """The micro figures of detection over all tasks that detect, as shared tasks of the field name them."""
+    keys = {"precision": "detection_precision", "recall": "detection_recall", "micro_f1": "detection_f1"}
+    return {name: overall.figures[key].value for name, key in keys.items() if key in overall.figures}
 
 
 def lower_is_better(scores: Iterable[Scores]) -> list[str]:

@@ -22,6 +22,7 @@ from mtl_core.evaluation.selection import (
 )
 from mtl_core.interactions.measured import Measured
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
+from mtl_core.runs.calibration import Calibration, calibrate, check_calibration, follow
 from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.runs.failure import check_balancing, failure
@@ -68,6 +69,7 @@ class RunReport:
         costs: What each auxiliary task costs.
         started: What was taken from another run, if anything was to be.
         interactions: What tasks do to each other, if that was to be measured.
+        calibration: What made probabilities true, if that was to be.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class RunReport:
     costs: Sequence[AuxiliaryCost] = ()
     started: StartReport | None = None
     interactions: Measured | None = None
+    calibration: Calibration | None = None
 
 
 class SilentView:
@@ -114,6 +117,8 @@ def run_experiment(
     check_packages(config.trackers)
     with isolated_torch_randomness(), own_place(Path(out)) as place:
         prepared = _prepare(config, ask_test)
+        if config.training.calibrate:
+            check_calibration(prepared)
         resolve_selection(config.training.select, prepared.tasks, prepared.others)
         run = RunDirectory.create(place, config)
         try:
@@ -180,6 +185,7 @@ def _train_and_report(
     history = [{"stage": "selection", **record.row()} for record in result.history]
 
     start = perf_counter()
+    calibration = calibrate(network, prepared) if config.training.calibrate else None
     scores: dict[str, Scores] = {}
     told = "test" if len(prepared.split.test) else "validation"
     if len(prepared.split.validation):
@@ -192,6 +198,7 @@ def _train_and_report(
         start = perf_counter()
         view.stage_started(f"training again on all training data, {result.best_epoch} epochs")
         final = refit_all(config, prepared)
+        follow(final.groups, calibration.values if calibration is not None else {})
         watched = TrackedView(view, trackers, "refit")
         network, again, started = _train(
             config, final, result.best_epoch, run, run.refit_checkpoint, accelerator, watched
@@ -218,7 +225,9 @@ def _train_and_report(
     )
     costs = auxiliary_costs(config, final, network)
     best = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
-    report = RunReport(run.path, scores, prepared, result.best_epoch, best, timing, costs, started, interactions)
+    report = RunReport(
+        run.path, scores, prepared, result.best_epoch, best, timing, costs, started, interactions, calibration
+    )
     write_text_atomically(run.metrics, json_text(_metrics(config, report, network)))
     run.checkpoint.unlink(missing_ok=True)
     run.refit_checkpoint.unlink(missing_ok=True)
@@ -290,6 +299,8 @@ def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetw
         "lower_is_better": lower_is_better(report.scores.values()),
         "timing": asdict(report.timing),
     }
+    if report.calibration is not None:
+        metrics["calibration"] = asdict(report.calibration)
     if report.costs:
         metrics["auxiliary"] = {cost.name: asdict(cost) for cost in report.costs}
     if report.started is not None:

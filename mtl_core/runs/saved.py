@@ -118,6 +118,8 @@ def _task_state(task: LearnedTask) -> dict[str, Any]:
         "space": task.space.state(),
         "counts": dict(task.counts),
     }
+    if task.kind.calibration:
+        state["calibration"] = dict(task.kind.calibration)
     if task.auxiliary is not None:  # what its block made of the data cannot be made again without the data
         state["auxiliary"] = task.auxiliary.task_name
         state["kind"] = task.declared.kind.model_dump(mode="json")
@@ -194,7 +196,9 @@ def _restore_tasks(
         else:
             raise MtlError(f"the run's state has a task '{task['name']}' that its config does not declare")
         space = own.kind.restore_space(task["space"])
-        tasks.append(LearnedTask(own, space, task["counts"], own.kind.build(space, task["counts"]), spec))
+        kind = own.kind.build(space, task["counts"])
+        kind.calibration = dict(task.get("calibration", {}))
+        tasks.append(LearnedTask(own, space, task["counts"], kind, spec))
     return tasks
 
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -24,6 +25,19 @@ class Prediction:
     probabilities: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Confidences:
+    """How sure answers are.
+
+    Attributes:
+        confidence: `(n,)`: the probability of what was answered.
+        right: `(n,)`, bool: whether it is true.
+    """
+
+    confidence: torch.Tensor
+    right: torch.Tensor
+
+
 class TaskKind(ABC):
     """What a task does with outputs and targets. For tasks that label tokens, `n` counts tokens.
 
@@ -35,6 +49,8 @@ class TaskKind(ABC):
         baseline: The target that is predicted when nothing is known of the input (the majority class, the mean);
             None if there is none.
         hides: Share of tokens that the network must not see while it predicts (masked-token prediction).
+        nothing: The label that says that an input does not speak of what the task asks; None if it always does.
+        calibration: What `fit_calibration` chose, which `decode` and `for_metrics` follow; empty before.
     """
 
     outputs: int
@@ -43,6 +59,8 @@ class TaskKind(ABC):
     metrics: Sequence[MetricSpec]
     baseline: int | float | None
     hides: float = 0.0
+    nothing: str | None = None
+    calibration: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
@@ -55,6 +73,23 @@ class TaskKind(ABC):
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Bring outputs `(n, outputs)` and targets `(n, ...)` into the form that metrics of this kind read."""
         return outputs, targets
+
+    def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
+        """Choose what makes probabilities true, from outputs `(n, outputs)` and targets `(n, ...)` not trained on.
+
+        Returns:
+            Name to value, for `calibration`; empty (the default) for kinds that have nothing to choose.
+        """
+        return {}
+
+    def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
+        """Say how sure each answer about outputs `(n, outputs)` is, beside whether it is right.
+
+        Returns:
+            Name of each question that is answered (`label` where there is one) to its answers; empty (the default)
+            for kinds without probabilities.
+        """
+        return {}
 
     def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
         """Make targets from the inputs, for kinds that need no labels.

@@ -18,6 +18,7 @@ from mtl_core.training.history import EpochRecord, LossMeter
 from mtl_core.training.interactions import InteractionObserver
 from mtl_core.training.not_finite import NotFiniteError, TrainingFailedError
 from mtl_core.training.objective import Objective
+from mtl_core.training.optimizing import build_optimizer
 from mtl_core.training.order import Order
 from mtl_core.training.processes import Processes
 from mtl_core.training.step import training_step
@@ -105,7 +106,7 @@ def train(
     # Not `prepare` alone: it would wrap the network for several processes, whose steps are put together here.
     network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
-    optimizer = accelerator.prepare(_optimizer(config, network, objective))
+    optimizer = accelerator.prepare(build_optimizer(config, network, objective))
     gradients = StepGradients(accelerator, network, objective.sizes, processes)
     modules = {"network": network, "objective": objective}
     if observer is not None:
@@ -198,15 +199,6 @@ def train(
 
     network.load_state_dict(best)
     return TrainingResult(position.history, position.best_epoch, visited)
-
-
-def _optimizer(config: ExperimentConfig, network: MultiTaskNetwork, objective: Objective) -> torch.optim.Optimizer:
-    """Build the optimizer of the network's parameters, and of the weighting's, which no weight decay draws to 0."""
-    optimizer = config.optimizer.build([p for p in network.parameters() if p.requires_grad])
-    weighing = [p for p in objective.parameters() if p.requires_grad]
-    if weighing:
-        optimizer.add_param_group({"params": weighing, "weight_decay": 0.0})
-    return optimizer
 
 
 def _batch(examples: Examples, rows: Rows, whole: Rows, device: torch.device, needed: Sequence[bool]) -> Batch:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_core import testing
+from mtl_core.data.label_space import DetectionSpace
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
 from mtl_core.testing import Checks
@@ -53,6 +54,7 @@ SUITES: dict[str, Callable[..., Checks]] = {
 }
 NUMBERS = {"labels": "numbers"}
 PLAIN = [Case()]
+DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
 
 PARTS: dict[str, dict[str, Sequence[Case]]] = {
     "loaders": {
@@ -100,6 +102,10 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
     "task_kinds": {
         "binary": [Case(), Case({"positive": "high"})],
         "classification": [Case(), Case({"loss": "focal", "class_weights": "balanced"})],
+        "detect-and-classify": [
+            Case({"nothing": "low"}),
+            Case({"nothing": "high", "classes": ["low", "medium"], "detection_weight": 0.3, "threshold": 0.4}),
+        ],
         "multi-label": PLAIN,
         "ordinal": [Case(), Case({"classes": ["low", "medium", "high"]})],
         "regression": [Case(), Case({"outputs": 2, "loss": "huber"}), Case({"standardise": False})],
@@ -129,6 +135,17 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "restricted-accuracy": [Case({"name": "two_way", "classes": ["high", "low"]})],
         "rank-distance": PLAIN,
         "quadratic-kappa": PLAIN,
+        "detection-f1": DETECTION,
+        "detection-precision": DETECTION,
+        "detection-recall": [
+            Case(
+                options={
+                    **DETECTION[0].options,
+                    "without": {"direction-classes": "saying that all is there is wrong"},
+                }
+            )
+        ],
+        "joint-f1": DETECTION,
         "micro-f1": PLAIN,
         "exact-match": PLAIN,
         "mae": PLAIN,

@@ -117,8 +117,13 @@ def _long_cells() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
+def flaw(error: csv.Error) -> str:
+    """Say what the csv module does not like, in words that help."""
+    return next((ours for theirs, ours in _FLAWS.items() if theirs in str(error)), str(error))
+
+
 def _flaw(error: csv.Error, quoted: bool) -> str:
-    text = next((ours for theirs, ours in _FLAWS.items() if theirs in str(error)), str(error))
+    text = flaw(error)
     hint = "; set `quoted: false` if quotation marks enclose no cells in this file"
     return text + (hint if quoted and "quotation" in text else "")
 

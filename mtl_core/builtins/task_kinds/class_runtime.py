@@ -1,12 +1,14 @@
 """Tasks with classes at run time: one of several, one of two, ordered ones."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from mtl_core.builtins.task_kinds.temperature import best_temperature
 from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.training.kinds import Confidences, Prediction, TaskKind
 
 
 class ClassKind(TaskKind):
@@ -41,13 +43,25 @@ class ClassKind(TaskKind):
         """How many outputs so many classes need."""
         return classes
 
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by; 1 if nothing was chosen."""
+        return self.calibration.get("temperature", 1.0)
+
+    @abstractmethod
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """From outputs `(n, outputs)` to the probability of each class, `(n, classes)`."""
-        return torch.softmax(outputs.float(), dim=-1)
 
     def chosen(self, probabilities: torch.Tensor) -> torch.Tensor:
         """From probabilities `(n, classes)` to the class that is predicted, `(n,)`."""
         return probabilities.argmax(dim=-1)
+
+    def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
+        """The probability of the predicted class."""
+        probabilities = self.probabilities(outputs)
+        chosen = self.chosen(probabilities)
+        sure = probabilities.gather(1, chosen.unsqueeze(1))[:, 0]
+        return {"label": Confidences(sure, chosen == targets)}
 
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
         """The predicted class, and the probability of each."""
@@ -61,6 +75,14 @@ class ClassKind(TaskKind):
 
 class ClassificationKind(ClassKind):
     """One of several classes."""
+
+    def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
+        """From outputs `(n, classes)` to the probability of each class, `(n, classes)`."""
+        return torch.softmax(outputs.float() / self.temperature, dim=-1)
+
+    def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
+        """The temperature."""
+        return {"temperature": best_temperature(outputs, targets)}
 
     def baseline_outputs(self, examples: int) -> torch.Tensor:
         """The training counts in every row: their arg-max is the majority, also among some of the classes."""
@@ -76,8 +98,12 @@ class BinaryKind(ClassKind):
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """From `(n, 1)` to `(n, 2)`."""
-        second = torch.sigmoid(outputs.float())
+        second = torch.sigmoid(outputs.float() / self.temperature)
         return torch.cat([1 - second, second], dim=-1)
+
+    def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
+        """The temperature."""
+        return {"temperature": best_temperature(torch.cat([torch.zeros_like(outputs), outputs], dim=1), targets)}
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Metrics read one output a class."""

@@ -1,0 +1,66 @@
+"""Commands that plugins add. Plugins are loaded only where a command is not the core's own, or all are listed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from mtl_core.contributions import Commands
+from mtl_core.errors import MtlError
+
+
+class WithPlugins(TyperGroup):
+    """The core's commands, then those of installed plugins."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, the core's first."""
+        return [*super().list_commands(ctx), *self._added()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command by name; None if there is none."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name.startswith("-"):
+            return own
+        added = self._added().get(cmd_name)
+        return None if added is None else _Added(added)
+
+    def _added(self) -> dict[str, Commands]:
+        if not hasattr(self, "_found"):
+            from mtl_core.plugins import load_plugins
+            from mtl_core.registry import Registry
+
+            self._found = Registry(load_plugins([])).commands()
+            for name in self._found:
+                if name in self.commands:
+                    raise MtlError(
+                        f"mtl_commands: a plugin adds commands called '{name}', which is one of mtl's own"
+                    )
+        return self._found
+
+
+class _Added(TyperGroup):
+    """A group of a plugin's; what is behind it is imported when one of its commands is asked for."""
+
+    def __init__(self, commands: Commands) -> None:
+        super().__init__(name=commands.name, help=commands.help, no_args_is_help=True)
+        self._added = commands
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of its commands."""
+        names: Sequence[str] = self._loaded().list_commands(ctx)
+        return list(names)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command by name; None if there is none."""
+        return self._loaded().get_command(ctx, cmd_name)
+
+    def _loaded(self) -> Any:
+        command = get_command(self._added.load())
+        if not isinstance(command, TyperGroup):
+            raise MtlError(
+                f"the commands `mtl {self._added.name}`: '{self._added.app}' is one command, expected a "
+                f"typer.Typer "
+                "with a callback or with several commands"
+            )
+        return command
