@@ -1,10 +1,12 @@
 """`mtl evaluate` and `mtl predict`."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -12,19 +14,28 @@ from rich.console import Console
 from mtl_core.atomic import write_atomically
 from mtl_core.errors import MtlError
 
+if TYPE_CHECKING:
+    from mtl_core.runs.precision import Precision
+
 
 def evaluate_command(
-    path: Path, data: Path | None, data_set: str | None, as_json: bool, plugins: Sequence[str]
+    path: Path,
+    data: Path | None,
+    data_set: str | None,
+    as_json: bool,
+    precision: Precision,
+    plugins: Sequence[str],
 ) -> None:
     """Score a run and print the table."""
     if data_set is not None and data is None:
         raise MtlError("--data-set says what the file of --data is like; give --data FILE too")
     from mtl_core.evaluation.table import score_table
     from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
+    from mtl_core.runs.precision import in_precision
     from mtl_core.runs.results import json_text, scores_report
     from mtl_core.runs.saved import load_run
 
-    saved = load_run(path, plugins)
+    saved = in_precision(load_run(path, plugins), precision)
     evaluation = evaluate_file(saved, data, data_set) if data is not None else evaluate_test_part(saved)
     if as_json:
         report = {"examples": evaluation.examples, "notice": evaluation.corpus.notice}
@@ -47,6 +58,7 @@ def predict_command(
     output: Path | None,
     as_json: bool,
     attention: bool,
+    precision: Precision,
     plugins: Sequence[str],
 ) -> None:
     """Predict and print or write."""
@@ -57,10 +69,11 @@ def predict_command(
     if output is not None and not output.parent.is_dir():
         raise MtlError(f"--output {output}: the folder {output.parent} does not exist")
 
+    from mtl_core.runs.precision import in_precision
     from mtl_core.runs.predict import predict, predict_file, questions_from_lines, questions_from_texts
     from mtl_core.runs.saved import load_run
 
-    saved = load_run(path, plugins)
+    saved = in_precision(load_run(path, plugins), precision)
     records: Iterator[dict[str, Any]]
     if file is not None:
         records = predict_file(saved, file, attention, data_set)

@@ -1,0 +1,48 @@
+"""A saved network asked in fewer bits."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from toy import toy_config
+
+from mtl_core.runs.evaluate import evaluate_test_part
+from mtl_core.runs.precision import Precision, in_precision
+from mtl_core.runs.run import run_experiment
+from mtl_core.runs.saved import SavedRun, load_run
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> SavedRun:
+    folder = tmp_path_factory.mktemp("precision")
+    config = toy_config(folder, data={"type": "toy", "rows": 120, "test_rows": 80, "labelled": 1.0})
+    return load_run(run_experiment(config, folder / "run").path)
+
+
+def outputs(saved: SavedRun) -> torch.Tensor:
+    rows = torch.from_numpy(saved.loader().load().inputs[-80:][0]).unsqueeze(0).repeat(4, 1)
+    with torch.inference_mode():
+        said = saved.network(rows)[0]
+    assert said is not None
+    assert said.outputs.dtype == torch.float32
+    return said.outputs
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_it_says_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
+    before = {name: value.clone() for name, value in saved.network.state_dict().items()}
+    exact, rough = outputs(saved), outputs(in_precision(saved, precision))
+    assert torch.allclose(exact, rough, atol=0.1)
+    assert torch.equal(exact, rough) == (precision == "fp32")
+    assert all(torch.equal(before[name], value) for name, value in saved.network.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_it_scores_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
+    exact, rough = (
+        evaluate_test_part(one).scores.overall.figures["accuracy"].value
+        for one in (saved, in_precision(saved, precision))
+    )
+    assert isinstance(exact, float)
+    assert rough == pytest.approx(exact, abs=0.05)
