@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,8 +15,11 @@ from mtl_core.specs import LoaderSpec
 
 if TYPE_CHECKING:
     from absa_plugin.semeval_xml import Mention, Sentence, SentenceFile
-    from mtl_core.data.corpus import Corpus, Part
+    from mtl_core.data.corpus import Corpus, Part, Span
 
+SAMPLE = Path(__file__).resolve().parent / "sample"
+TERMS = "terms"
+"""What the marked stretches of sentences are called."""
 ABSENT = "absent"
 """The label of a category that an annotated sentence does not name."""
 
@@ -30,9 +33,16 @@ class SemEval2014(LoaderSpec):
     A sentence with `<aspectCategories>` is annotated: a category that it does not name has the label
     `absent`. A sentence without that element has no label for any category. A category that is named twice
     with one polarity counts once; named as both positive and negative, it is `conflict`, as the guidelines
-    say; any other pair is refused.
+    say; any other pair is refused. Aspect terms (`<aspectTerm>`) are kept as spans called `terms`, from which the
+    auxiliary task `marked-words` learns.
     """
 
+    sample_texts: ClassVar[Sequence[str]] = (
+        "The soup was wonderful, but we waited an hour for it.",
+        "Lovely terrace, friendly waiters, and the bill was a pleasant surprise.",
+        "The fish was cold and far too expensive.",
+        "We came here for my birthday with ten friends.",
+    )
     type: Literal["semeval2014"] = "semeval2014"
     train: InputFile
     """The training file."""
@@ -44,6 +54,15 @@ class SemEval2014(LoaderSpec):
     """The polarities that may occur."""
     categories: list[str] | None = None
     """The categories that may occur; null takes whatever is found in the training file."""
+
+    def licence_notes(self) -> Sequence[str]:
+        """Say what holds for the shared task's files, and for the packaged sample."""
+        if self.train.resolve().parent == SAMPLE:
+            return ("The sample data was written for this project and stands under its licence, Apache-2.0.",)
+        return (
+            "The files of SemEval-2014 Task 4 are given for research and are not to be passed on. Of other files "
+            "in this format nothing is known.",
+        )
 
     @model_validator(mode="after")
     def _distinct_names(self) -> SemEval2014:
@@ -134,11 +153,24 @@ class _LoadedFile:
             else:
                 self._note("the text is empty in {}; set aside", sentence)
         self.labels = [self._labels(sentence) for sentence in self.sentences]
+        self.has_terms = file.has_terms
         self.counts = Counter(name for labels in self.labels for name in labels or {})
         self.findings = [self._finding(pattern, ids) for pattern, ids in self._noticed.items()]
         if file.doubled:
             ids = listed(dict.fromkeys(file.doubled), 5)
             self.findings.append(f"{self.path.name}: ids that stand there more than once were numbered ({ids})")
+
+    @property
+    def spans(self) -> list[list[Span] | None]:
+        """The aspect terms of each sentence; None for a sentence that nobody has annotated."""
+        return [self._terms(sentence) for sentence in self.sentences]
+
+    def _terms(self, sentence: Sentence) -> list[Span] | None:
+        from mtl_core.data.corpus import Span
+
+        if not self.has_terms or (sentence.mentions is None and not sentence.terms):
+            return None
+        return [Span(term.start, term.end, term.polarity) for term in sentence.terms]
 
     def origin(self, sentence: Sentence, line: int | None = None) -> str:
         """Where a sentence stands, or a line of it."""
@@ -211,12 +243,14 @@ def _corpus(files: Sequence[_LoadedFile], columns: Sequence[str]) -> Corpus:
     from mtl_core.data.corpus import Corpus
 
     labels = [labels for file in files for labels in file.labels]
+    marked = any(file.has_terms for file in files)
     return Corpus(
         ids=[sentence.id for file in files for sentence in file.sentences],
         inputs=[sentence.text for file in files for sentence in file.sentences],
         labels={name: [None if found is None else found.get(name, ABSENT) for found in labels] for name in columns},
         parts=[file.part for file in files for _ in file.sentences],
         origins=[file.origin(sentence) for file in files for sentence in file.sentences],
+        spans={TERMS: [spans for file in files for spans in file.spans]} if marked else {},
         notice=" ".join(dict.fromkeys(file.notice for file in files if file.notice)),
         findings=[finding for file in files for finding in file.findings],
     )

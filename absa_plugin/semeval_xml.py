@@ -43,6 +43,16 @@ class Mention:
 
 
 @dataclass(frozen=True)
+class Term:
+    """One `<aspectTerm>`: the characters `start` to `end` of the sentence's stripped text."""
+
+    start: int
+    end: int
+    polarity: str | None
+    line: int
+
+
+@dataclass(frozen=True)
 class Sentence:
     """One `<sentence>`, its text stripped; without `<aspectCategories>`, `mentions` is None."""
 
@@ -50,16 +60,22 @@ class Sentence:
     text: str
     line: int
     mentions: tuple[Mention, ...] | None
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True)
 class SentenceFile:
-    """A file's sentences in its order, the `notice` of its root element, and the ids that stood there twice."""
+    """A file's sentences in its order, the `notice` of its root element, and the ids that stood there twice.
+
+    Attributes:
+        has_terms: Whether aspect terms are annotated at all.
+    """
 
     path: Path
     notice: str
     sentences: tuple[Sentence, ...]
     doubled: tuple[str, ...] = ()
+    has_terms: bool = False
 
 
 def read_sentences(path: Path) -> SentenceFile:
@@ -81,7 +97,8 @@ def read_sentences(path: Path) -> SentenceFile:
     _parse(_decode(data, path), reader)
     if not reader.sentences:
         raise MtlError(f"{path}: holds no <sentence>")
-    return SentenceFile(path, reader.notice, tuple(reader.sentences.values()), tuple(reader.doubled))
+    sentences = tuple(reader.sentences.values())
+    return SentenceFile(path, reader.notice, sentences, tuple(reader.doubled), reader.has_terms)
 
 
 def _decode(data: bytes, path: Path) -> str:
@@ -152,6 +169,8 @@ class _Reader(ContentHandler):
         self._line = 0
         self._text: list[str] = []
         self._mentions: list[Mention] = []
+        self._terms: list[Term] = []
+        self.has_terms = False
 
     @property
     def here(self) -> str:
@@ -180,6 +199,22 @@ class _Reader(ContentHandler):
             polarity = attrs.get("polarity")
             self._mentions.append(Mention(category, polarity and polarity.strip(), self._position()))
 
+        elif name == "aspectTerm":
+            self._terms.append(self._term(attrs))
+            self.has_terms = True
+
+    def _term(self, attrs: AttributesImpl) -> Term:
+        try:
+            start, end = int(attrs["from"]), int(attrs["to"])
+        except (KeyError, ValueError):
+            found = {name: attrs.get(name) for name in ("from", "to")}
+            raise MtlError(
+                f"{self.here}: sentence {self._id}: <aspectTerm> needs `from` and `to`, the numbers of characters; "
+                f"found {found}"
+            ) from None
+        polarity = attrs.get("polarity")
+        return Term(start, end, polarity and polarity.strip(), self._position())
+
     def characters(self, content: str) -> None:
         """Collect the pieces of a text."""
         if self._open[-1] == "text":
@@ -193,8 +228,20 @@ class _Reader(ContentHandler):
         if "text" not in self._seen:
             raise MtlError(f"{self.path}:{self._line}: sentence {self._id} has no <text>")
         mentions = tuple(self._mentions) if "aspectCategories" in self._seen else None
-        self.sentences[self._id] = Sentence(self._id, "".join(self._text).strip(), self._line, mentions)
+        text = "".join(self._text)
+        terms = tuple(self._placed(term, text) for term in self._terms)
+        self.sentences[self._id] = Sentence(self._id, text.strip(), self._line, mentions, terms)
         self._id = ""
+
+    def _placed(self, term: Term, text: str) -> Term:
+        """Count a term's characters in the stripped text."""
+        if not 0 <= term.start < term.end <= len(text):
+            raise MtlError(
+                f"{self.path}:{term.line}: sentence {self._id}: <aspectTerm> from {term.start} to {term.end} does "
+                f"not lie in the text, which has {len(text)} characters"
+            )
+        before = len(text) - len(text.lstrip())
+        return Term(max(term.start - before, 0), max(term.end - before, 0), term.polarity, term.line)
 
     def _position(self) -> int:
         # typeshed does not know the attribute in which a handler keeps its locator.
@@ -218,7 +265,7 @@ class _Reader(ContentHandler):
 
     def _start_sentence(self, attrs: AttributesImpl) -> None:
         self._line = self._position()
-        self._seen, self._text, self._mentions = set(), [], []
+        self._seen, self._text, self._mentions, self._terms = set(), [], [], []
         # Other data sets of this format (MAMS) have no ids.
         given = attrs.get("id", "").strip() or f"line-{self._line}"
         self._id, number = given, 1

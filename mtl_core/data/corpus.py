@@ -18,6 +18,21 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Span:
+    """A stretch of a text that somebody has marked.
+
+    Attributes:
+        start: Its first character.
+        end: The character behind its last one.
+        label: As what it is marked; None where that is not known.
+    """
+
+    start: int
+    end: int
+    label: str | None
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Examples, in a fixed order.
 
@@ -33,6 +48,7 @@ class Corpus:
         groups: One hashable an example.
         weights: Column name to how much each example's label counts in that column's loss; 1 where nothing is said.
         sources: The data set that each example comes from, if there are several.
+        spans: Name of what is marked to the marked stretches of each input, a text; None where nobody looked.
         notice: Something that every output must say about this data, such as that it is a sample.
         findings: What the loader noticed and mended, in sentences for the user.
     """
@@ -45,6 +61,7 @@ class Corpus:
     groups: Sequence[Hashable] = ()
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
+    spans: Mapping[str, Sequence[Sequence[Span] | None]] = field(default_factory=dict)
     notice: str = ""
     findings: Sequence[str] = field(default=())
 
@@ -61,6 +78,7 @@ class Corpus:
             "sources": len(self.sources) or len(self.ids),
             **{f"labels of '{name}'": len(column) for name, column in self.labels.items()},
             **{f"weights of '{name}'": len(column) for name, column in self.weights.items()},
+            **{f"spans of '{name}'": len(column) for name, column in self.spans.items()},
         }
         for name, length in lengths.items():
             if length != len(self.ids):

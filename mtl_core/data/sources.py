@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.columns import CodedColumn
-from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.stored import StoredInputs
 from mtl_core.errors import MtlError
 from mtl_core.specs import LoaderSpec
@@ -49,6 +49,7 @@ def _merged(corpora: Mapping[str, Corpus]) -> Corpus:
     sizes = [len(corpus) for corpus in parts]
     columns = list(dict.fromkeys(name for corpus in parts for name in corpus.labels))
     weighed = list(dict.fromkeys(name for corpus in parts for name in corpus.weights))
+    marked = list(dict.fromkeys(name for corpus in parts for name in corpus.spans))
     stored = any(isinstance(corpus.inputs, StoredInputs) for corpus in parts)
     codes = np.repeat(np.arange(len(parts), dtype=np.int16), sizes)
     return Corpus(
@@ -59,6 +60,7 @@ def _merged(corpora: Mapping[str, Corpus]) -> Corpus:
         origins=list(chain(*(corpus.origins for corpus in parts))),
         groups=list(chain(*(corpus.groups for corpus in parts))),
         weights={name: list(chain(*(_weights(corpus, name) for corpus in parts))) for name in weighed},
+        spans={name: list(chain(*(_spans(corpus, name) for corpus in parts))) for name in marked},
         sources=CodedColumn(list(corpora), codes),
         notice=" ".join(dict.fromkeys(corpus.notice for corpus in parts if corpus.notice)),
         findings=[f"data set '{name}': {line}" for name, corpus in corpora.items() for line in corpus.findings],
@@ -68,6 +70,11 @@ def _merged(corpora: Mapping[str, Corpus]) -> Corpus:
 def _column(corpus: Corpus, name: str) -> Sequence[Label | None]:
     missing: list[Label | None] = [None] * len(corpus)
     return corpus.labels.get(name, missing)
+
+
+def _spans(corpus: Corpus, name: str) -> Sequence[Sequence[Span] | None]:
+    missing: list[Sequence[Span] | None] = [None] * len(corpus)
+    return corpus.spans.get(name, missing)
 
 
 def _weights(corpus: Corpus, name: str) -> Sequence[float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_core.config.experiment import NamedTask
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.label_space import FoundLabels
 from mtl_core.specs import AuxiliarySpec
 from mtl_core.testing.checks import Checks
@@ -46,12 +46,13 @@ def auxiliary_checks(spec: AuxiliarySpec, data: AuxiliaryData | None, without: M
 
 def sample_data() -> AuxiliaryData:
     """Make reviews of a sentence, with a polarity for food or service, some without; the last six are test data."""
-    texts, columns = [], {name: list[Label | None]() for name in THINGS}
+    texts, marks, columns = [], [], {name: list[Label | None]() for name in THINGS}
     for name, things in THINGS.items():
         for polarity, words in (("positive", GOOD), ("negative", BAD)):
             for place, thing in enumerate(things * 2):
                 very = "very " * place
                 texts.append(f"The {thing} was {very}{words[place % len(words)]}")
+                marks.append(None if place == 5 else [Span(4, 4 + len(thing), name)])
                 for other, column in columns.items():
                     known: Label | None = polarity if other == name else "absent"
                     column.append(None if place == 5 and other == name else known)
@@ -61,6 +62,7 @@ def sample_data() -> AuxiliaryData:
         inputs=[texts[row] for row in order],
         labels={name: [column[row] for row in order] for name, column in columns.items()},
         parts=["train" if place < len(order) - 6 else "test" for place in range(len(order))],
+        spans={"things": [marks[row] for row in order]},
     )
     return _analysed(corpus, np.arange(len(order) - 6))
 

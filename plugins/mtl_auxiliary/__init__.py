@@ -5,6 +5,7 @@ from pathlib import Path
 from mtl_auxiliary.frequency import WordFrequency
 from mtl_auxiliary.gradient_reversal import GradientReversal
 from mtl_auxiliary.length import SentenceLength
+from mtl_auxiliary.marked_words import MarkedWords
 from mtl_auxiliary.mentioned import Mentioned
 from mtl_auxiliary.opinion_words import OpinionWords
 from mtl_auxiliary.other_columns import Adversarial, Inverse
@@ -21,6 +22,7 @@ def mtl_auxiliary_tasks() -> list[type[AuxiliarySpec]]:
         PartOfSpeech,
         SentenceLength,
         OpinionWords,
+        MarkedWords,
         Mentioned,
         Adversarial,
         Inverse,

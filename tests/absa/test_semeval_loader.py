@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 import absa_plugin
 from absa_plugin.semeval import SemEval2014
-from mtl_core.data.corpus import Corpus, input_key
+from mtl_core.data.corpus import Corpus, Span, input_key
 from mtl_core.errors import MtlError
 
 POLARITIES = ["positive", "negative", "neutral", "conflict"]
@@ -81,10 +81,41 @@ def test_an_empty_element_means_annotated(tmp_path: Path) -> None:
     assert SemEval2014(train=write(tmp_path, content)).load().labels == {"food": ["positive", "absent"]}
 
 
-def test_aspect_terms_are_read_over(tmp_path: Path) -> None:
-    terms = '<aspectTerms><aspectTerm term="soup" polarity="positive" from="5" to="9"/></aspectTerms>'
-    content = document(GOOD).replace("<aspectCategories>", terms + "<aspectCategories>")
-    assert SemEval2014(train=write(tmp_path, content)).load().labels == {"food": ["positive"]}
+TERMS = (
+    '<sentence id="1"><text>  Good soup, slow staff </text><aspectTerms>'
+    '<aspectTerm term="soup" polarity="positive" from="7" to="11"/>'
+    '<aspectTerm term="staff" from="18" to="23"/></aspectTerms>'
+    '<aspectCategories><aspectCategory category="food" polarity="positive"/></aspectCategories></sentence>'
+    '<sentence id="2"><text>Fine</text><aspectCategories>'
+    '<aspectCategory category="food" polarity="positive"/></aspectCategories></sentence>'
+    '<sentence id="3"><text>Nobody looked at this</text></sentence>'
+)
+
+
+def test_aspect_terms_are_spans_of_the_stripped_text(tmp_path: Path) -> None:
+    corpus = SemEval2014(train=write(tmp_path, f"<sentences>{TERMS}</sentences>")).load()
+    terms = corpus.spans["terms"]
+    assert terms[0] == [Span(5, 9, "positive"), Span(16, 21, None)]
+    assert [corpus.text(0)[span.start : span.end] for span in terms[0] or ()] == ["soup", "staff"]
+    assert terms[1:] == [[], None]
+
+
+def test_without_aspect_terms_there_are_no_spans(tmp_path: Path) -> None:
+    assert not load(tmp_path, ("1", "Good soup", [("food", "positive")])).spans
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('from="7"', 'from="seven"', "sentence 1: <aspectTerm> needs `from` and `to`"),
+        (' to="11"', "", "sentence 1: <aspectTerm> needs `from` and `to`"),
+        ('to="23"', 'to="99"', "from 18 to 99 does not lie in the text, which has 24 characters"),
+        ('from="18"', 'from="23"', "from 23 to 23 does not lie in the text"),
+    ],
+)
+def test_aspect_terms_that_lie_nowhere(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    content = f"<sentences>{TERMS}</sentences>".replace(old, new)
+    assert expected in refusal(tmp_path, content)
 
 
 def test_columns_come_by_frequency_then_by_name(tmp_path: Path) -> None:

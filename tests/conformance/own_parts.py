@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tiny_transformers import tiny_model
+
 from mtl_core import testing
+from mtl_core.model.features import FeatureShape
 from mtl_core.data.label_space import DetectionSpace
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
@@ -23,14 +26,16 @@ class Case:
     """A part to be checked.
 
     Attributes:
-        block: Its keys but for `type`.
-        options: What else the suite is given.
+        block: Its keys but for `type`. A value may be a function, which makes it when it is needed.
+        options: What else the suite is given; likewise.
         needs: A file that is not part of the repository; None if there is none.
+        modules: Modules of an extra that must be installed.
     """
 
     block: Block = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: Path | None = None
+    modules: Sequence[str] = ()
 
 
 SUITES: dict[str, Callable[..., Checks]] = {
@@ -56,6 +61,20 @@ NUMBERS = {"labels": "numbers"}
 PLAIN = [Case()]
 DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
 
+def tiny() -> str:
+    """A transformer with a few hundred weights."""
+    return str(tiny_model())
+
+
+def tiny_shapes() -> list[FeatureShape]:
+    """What its encoder gives."""
+    encoder = registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
+    encoder.fit(encoder.parse(["soup"]))
+    return [encoder.input_layer().output]
+
+
+DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
+
 PARTS: dict[str, dict[str, Sequence[Case]]] = {
     "loaders": {
         "table": [
@@ -71,6 +90,20 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "predefined": PLAIN,
     },
     "encoders": {
+        "transformer": [
+            Case({"model": tiny, "max_tokens": 38}, modules=["transformers"]),
+            Case({"model": tiny, "max_tokens": 6, "tune": False}, modules=["transformers"]),
+        ],
+        "transformer-features": [
+            Case({"model": tiny, "max_tokens": 38, "layers": [0, 2], "cache": False}, modules=["transformers"]),
+        ],
+        "distilled": [
+            Case({"model": tiny, "dimensions": 6, "cache": False, "word_dropout": 0.3}, modules=["transformers"]),
+            Case(
+                {"model": tiny, "dimensions": 6, "cache": False, "unseen": "unknown", "whiten": True, **DROPPED},
+                modules=["transformers"],
+            ),
+        ],
         "array": [Case(), Case({"standardise": False})],
         "spacy": [
             Case({"dimensions": 6, "word_dropout": 0.3}),
@@ -82,6 +115,11 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         ],
     },
     "backbones": {
+        "transformer": [
+            Case({"dropout": 0.3}, {"shapes": tiny_shapes}, modules=["transformers"]),
+            Case({"layers": 1, "output": "first"}, {"shapes": tiny_shapes}, modules=["transformers"]),
+            Case({"lora": {"rank": 2}}, {"shapes": tiny_shapes}, modules=["transformers", "peft"]),
+        ],
         "mlp": [Case(), Case({"hidden_dims": [7, 5], "dropout": 0.4})],
         "identity": PLAIN,
         "bilstm": [Case({"hidden_dim": 4, "layers": 2, "input_dropout": 0.3, "dropout": 0.3})],
@@ -141,7 +179,7 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
             Case(
                 options={
                     **DETECTION[0].options,
-                    "without": {"direction-classes": "saying that all is there is wrong"},
+                    "without": {"direction": "saying that all is there is wrong"},
                 }
             )
         ],
@@ -213,6 +251,7 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "part-of-speech": [Case({"pipeline": str(TAGGER)}, needs=TAGGER)],
         "sentence-length": [Case(), Case({"bins": 2, "ordered": False})],
         "opinion-words": [Case({"min_count": 1, "min_score": 0.0, "max_share": 1.0})],
+        "marked-words": [Case({"spans": "things"})],
         "mentioned": PLAIN,
         "adversarial": [Case({"label": "food"})],
         "inverse": [Case({"label": "food"})],
@@ -237,6 +276,10 @@ def own_types(seam: str) -> set[str]:
 
 def checks_of(seam: str, type_name: str, case: Case) -> Checks:
     """The suite of a part."""
-    block = {"type": type_name, **case.block}
+    block = {"type": type_name, **_made(case.block)}
     spec = registry().find(seam, type_name).model_validate(block, context={"registry": registry()})
-    return SUITES[seam](spec, **case.options)
+    return SUITES[seam](spec, **_made(case.options))
+
+
+def _made(values: Mapping[str, Any]) -> Block:
+    return {name: value() if callable(value) else value for name, value in values.items()}

@@ -24,6 +24,8 @@ def _cases() -> Iterator[Any]:
 def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -> None:
     if case.needs is not None and not case.needs.exists():
         pytest.skip(f"{case.needs.name} is not there beside the checkout")
+    if missing_extra := what_is_missing(dict.fromkeys(case.modules, "an extra")):
+        pytest.skip(f"'{type_name}' {missing_extra}")
     if type_name not in registry().offers(seam):
         pytest.skip(f"the plugin that offers '{type_name}' is not installed")
     if seam == "trackers" and (missing := [*missing_packages([registry().find(seam, type_name)()])]):

@@ -1,0 +1,69 @@
+"""The auxiliary task of finding the words that somebody has marked."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from mtl_auxiliary.words import require_words
+from mtl_core import MtlError
+from mtl_core.builtins.task_kinds.classification import TokenTagging
+from mtl_core.config.by_registry import default_type
+from mtl_core.config.seam_fields import HeadField
+from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.corpus import Span
+from mtl_core.errors import did_you_mean, listed
+from mtl_core.specs import AuxiliarySpec
+
+
+class MarkedWords(AuxiliarySpec):
+    """Supervised: which words are marked in the data, and as what; the others are `outside`.
+
+    For reviews, the terms by which a sentence names an aspect, and their polarity: labels of words, for what main
+    tasks learn from labels of sentences.
+    """
+
+    type: Literal["marked-words"] = "marked-words"
+    spans: str = Field(min_length=1)
+    """The marks, as the loader calls them: `terms` for SemEval-2014."""
+    outside: str = Field(default="outside", min_length=1)
+    """What words are called that are not marked."""
+    head: HeadField = default_type("token-linear")
+    """Learns a tag for each word."""
+
+    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+        """Tag the words of texts that somebody has looked at.
+
+        Raises:
+            MtlError: If the data has no such marks, or inputs are no texts.
+        """
+        require_words(data)
+        marks = data.corpus.spans
+        if self.spans not in marks:
+            raise MtlError(
+                f"spans: the data has no marks called '{self.spans}'{did_you_mean(self.spans, marks)} "
+                f"(marks: {listed(marks)})"
+            )
+        tags = [self._tags(data, row, spans) for row, spans in enumerate(marks[self.spans])]
+        known = sorted({tag for row in data.train.tolist() for tag in tags[row] or () if tag} - {self.outside})
+        if not known:
+            raise MtlError(f"spans: no training text has a mark '{self.spans}'")
+        seen = {*known, self.outside}
+        labels = [None if row is None else [tag if tag in seen else None for tag in row] for row in tags]
+        return [AuxiliaryTask(self.task_name, TokenTagging(classes=[*known, self.outside]), self.head, labels)]
+
+    def _tags(self, data: AuxiliaryData, row: int, spans: Sequence[Span] | None) -> list[str | None] | None:
+        """Tag the words of a text; a word of two marks, which overlap, has the tag of the first."""
+        if spans is None:
+            return None
+        text = data.corpus.text(row)
+        tags, end = list[str | None](), 0
+        for word in data.words(row):
+            start = text.find(word, end)
+            if start < 0:  # the encoder writes it otherwise than the text
+                tags.append(None)
+                continue
+            end = start + len(word)
+            span = next((span for span in spans if span.start < end and start < span.end), None)
+            tags.append(self.outside if span is None else span.label)
+        return tags
