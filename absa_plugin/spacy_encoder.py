@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from absa_plugin.pipeline_licence import pipeline_licence
 from mtl_core import EncoderSpec
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class SpacyEncoder(EncoderSpec):
     """How often a word is read as "unknown word" during training."""
     max_tokens: PositiveInt = 256
     """Where longer texts are cut."""
+
+    def licence_notes(self) -> Sequence[str]:
+        """Say what holds for the pipeline's vectors."""
+        return pipeline_licence(self.pipeline)
 
     def build(self) -> WordEncoder:
         """Load the pipeline's tokenizer and vectors."""

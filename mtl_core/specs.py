@@ -63,12 +63,18 @@ class Spec(StrictModel):
         """Name the type beside the key, since a key often stays behind when a type is switched."""
         return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
 
+    def licence_notes(self) -> Sequence[str]:
+        """What is to be minded about what this part brings in, data or weights: a sentence each, for model cards."""
+        return ()
+
 
 class LoaderSpec(Spec):
     """Reads files into a `Corpus`."""
 
     reads_json_lines: ClassVar[bool] = False
     """Whether `load_file` reads `.jsonl` files. Objects that have a `text` are read without it by `mtl predict`."""
+    sample_texts: ClassVar[Sequence[str]] = ()
+    """Texts of our own making to try a network with, for the page of `mtl serve`; some of the run's own if empty."""
 
     @abstractmethod
     def load(self) -> Corpus:
@@ -214,6 +220,8 @@ class MetricSpec(Spec):
 
     pooled: ClassVar[bool] = True
     """Whether tasks are put together by a mean weighted with their counts (true of accuracies)."""
+    pooled_by_sums: ClassVar[bool] = False
+    """Whether tasks are put together by adding up what `label_sums` gives (micro figures)."""
     higher_is_better: ClassVar[bool] = True
     """Whether a higher figure is better, where epochs are chosen by it."""
     scalar: ClassVar[bool] = True

@@ -15,9 +15,13 @@ os.environ["COLUMNS"] = "200"  # tables of rich are as wide as the terminal, whi
 import contextlib
 import io
 import shutil
+import signal
 import subprocess
+import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 from xml.sax.saxutils import escape, quoteattr
@@ -30,6 +34,7 @@ from mtl_core.config.load import load_experiment
 Review = tuple[str, dict[str, str] | None]
 """A sentence, and category to polarity; None if it is not annotated."""
 Mtl = Callable[..., CompletedProcess[str]]
+MtlFork = Callable[..., BaseProcess]
 
 WORDS = {
     "food": ("soup", "stew", "bread", "curry"),
@@ -241,3 +246,38 @@ def mtl_process() -> Mtl:
         )
 
     return run
+
+
+@pytest.fixture
+def mtl_fork() -> Iterator[MtlFork]:
+    """The command line in a copy of this process, to be interrupted or killed: `mtl_fork(log, "run", path)`.
+
+    It has torch imported already, which costs another process seconds. It is the first of a process group, and what
+    it says is in the file `log`. The group is gone when the test is over.
+    """
+    import mtl_core.runs.run  # noqa: F401  the copy has it, too
+
+    started: list[BaseProcess] = []
+
+    def start(log: Path, *arguments: object) -> BaseProcess:
+        words = [str(argument) for argument in arguments]
+        process = get_context("fork").Process(target=_command, args=(log, words))
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, signal.SIGKILL)
+        process.join()
+
+
+def _command(log: Path, words: list[str]) -> None:
+    """What the copy does. Ctrl-C may be switched off where tests are started in the background."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout = sys.stderr = log.open("w", encoding="utf-8", buffering=1)
+    for descriptor in (1, 2):
+        os.dup2(sys.stdout.fileno(), descriptor)
+    main(words)

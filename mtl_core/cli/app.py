@@ -4,13 +4,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from mtl_core.cli.plugin_commands import WithPlugins
 from mtl_core.errors import MtlError
 
 app = typer.Typer(
+    cls=WithPlugins,
     name="mtl",
     help="Multi-task learning from plugins: one network, many tasks, declared in YAML.",
     no_args_is_help=True,
@@ -30,6 +32,10 @@ SetOption = Annotated[
 DataSetOption = Annotated[
     str | None,
     typer.Option("--data-set", metavar="NAME", help="Of a run with several data sets: the one a file is like."),
+]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16", "int8"],
+    typer.Option(help="In how many bits the network computes: fewer are faster, and change the last digits."),
 ]
 PluginOption = Annotated[
     list[str] | None,
@@ -69,12 +75,13 @@ def evaluate(
     ] = None,
     data_set: DataSetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    precision: PrecisionOption = "fp32",
     plugin: PluginOption = None,
 ) -> None:
     """Score a run on labelled data."""
     from mtl_core.cli.reuse import evaluate_command
 
-    evaluate_command(path, data, data_set, as_json, plugin or [])
+    evaluate_command(path, data, data_set, as_json, precision, plugin or [])
 
 
 @app.command()
@@ -94,12 +101,13 @@ def predict(
     attention: Annotated[
         bool, typer.Option("--attention", help="Also tell how much each token counted for each task.")
     ] = False,
+    precision: PrecisionOption = "fp32",
     plugin: PluginOption = None,
 ) -> None:
     """Ask a run about new texts."""
     from mtl_core.cli.reuse import predict_command
 
-    predict_command(path, texts or [], file, data_set, output, as_json, attention, plugin or [])
+    predict_command(path, texts or [], file, data_set, output, as_json, attention, precision, plugin or [])
 
 
 @app.command()
@@ -197,6 +205,42 @@ def compare(
     from mtl_core.cli.compare import compare_command
 
     compare_command(targets, settings or [], plugin or [], out, seeds, folds, others or [], jobs, resamples)
+
+
+@app.command()
+def serve(
+    path: RunArgument,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; others than this one reach others.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    plugin: PluginOption = None,
+    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Of a text.")] = 20_000,
+    max_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 256,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2_000_000,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Texts that may wait; a request that finds no room is refused (503).")
+    ] = 1024,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, metavar="SECONDS", help="When a request is given up (504).")
+    ] = 30.0,
+    batch_wait: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="MS", help="Milliseconds that a text waits for company while nothing else is done."
+        ),
+    ] = 0.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts that the network reads at a time, at most.")] = 32,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that torch computes in; as many as torch likes if left out.")
+    ] = None,
+) -> None:
+    """Serve a run: predictions over HTTP, and a page to try it. Needs `pip install "mtl-core[serve]"`."""
+    from mtl_core.cli.serve import serve_command
+    from mtl_core.serving.limits import Limits
+
+    limits = Limits(max_text, max_texts, max_bytes, max_waiting, timeout, batch_wait / 1000, batch_size)
+    serve_command(path, host, port, limits, threads, plugin or [])
 
 
 @app.command()

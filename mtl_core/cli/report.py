@@ -6,10 +6,14 @@ import typer
 
 
 def report_command(path: Path, figures: Path | None) -> None:
-    """Write the report of a run or of a comparison, and say where it is."""
+    """Write the report of a run or of a comparison, and say where it is; a run's model card, too."""
+    from mtl_core.model_card.write import write_card
     from mtl_core.report.write import write_report
+    from mtl_core.runs.directory import RunDirectory
 
     page, *others = write_report(path, figures)
+    if RunDirectory(path).metrics.is_file():
+        write_card(path)
     typer.echo(f"report: {page}")
     if others:
         typer.echo(f"figures: {others[0].parent} ({len(others)} files)")

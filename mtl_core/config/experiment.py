@@ -138,6 +138,9 @@ class Training(StrictModel):
     """Which epoch is kept."""
     refit: bool = False
     """Train afresh on training and validation data together, for as many epochs as selection found best."""
+    consistency: NonNegativeFloat = 0.0
+    """Pass each batch twice with different dropout, and count how far both answers lie apart (R-Drop; Liang et al.,
+    2021); 0 passes it once."""
     calibrate: bool = False
     """Choose temperatures on validation data that make probabilities true, and thresholds of detection."""
     rates: dict[str, PositiveFloat] = {}

@@ -1,10 +1,13 @@
 """What a page is made of. Each kind of block has a template, `templates/block-KIND.html.tmpl`, that lays it out."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from mtl_core.report.figures.canvas import Drawing
+if TYPE_CHECKING:
+    from mtl_core.report.figures.canvas import Drawing
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Folded:
 
     kind: ClassVar[str] = "folded"
     title: str
-    blocks: Sequence["Block"]
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.path / "MODEL_CARD.md"
+
+    @property
     def tracking(self) -> Path:
         """What trackers have been told."""
         return self.path / "tracking.json"
@@ -137,7 +142,7 @@ class RunDirectory:
     def sweep(self) -> None:
         """Remove half-written files that a killed process left behind."""
         written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
-        written += [self.outputs, self.mistakes, self.interactions, self.report, self.tracking]
+        written += [self.outputs, self.mistakes, self.interactions, self.report, self.card, self.tracking]
         for file in (*written, self.checkpoint, self.refit_checkpoint):
             for half in self.path.glob(f".{file.name}.*"):
                 half.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.pieces import at_first_pieces
 from mtl_core.errors import MtlError, listed
 from mtl_core.training.groups import LearnedTask, TaskGroup
 from mtl_core.training.targets import ExampleTargets, InputTargets, TargetTable, TokenTargets
@@ -107,7 +108,7 @@ def _per_token(
                 f"({listed(words, 8)}); expected a list with one for each, null where there is none"
             )
         codes = _encoded(task, label, _WordOrigins(corpus.origins[row], words))
-        yield codes[encoder.places(parsed[row])]
+        yield at_first_pieces(codes[encoder.places(parsed[row])], encoder.pieces(parsed[row]))
 
 
 class _WordOrigins(Sequence[str]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.pieces import first_pieces, summed_by_token
 from mtl_core.evaluation.outputs import BatchOutputs
 from mtl_core.runs.answers import Answer, TaskAnswer, gold_name
 from mtl_core.training.groups import LearnedTask, TaskGroup
@@ -66,7 +67,11 @@ class Predictions:
         """
         said = self._answers.pop(place)
         ordered = {task.name: said[task.name] for group in self.groups for task in group.tasks if task.name in said}
-        return Answer(name, text, ordered, self._words(parsed))
+        words = self._words(parsed)
+        pieces = self.encoder.pieces(parsed) if words else None
+        if pieces is not None:
+            ordered = {task: _of_whole_tokens(answer, pieces) for task, answer in ordered.items()}
+        return Answer(name, text, ordered, words)
 
     def record(
         self, place: int, corpus: Corpus, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any
@@ -107,6 +112,18 @@ class Predictions:
             for group, told in zip(self.groups, self.answered, strict=True)
         )
         return self.encoder.tokens(parsed) if about_tokens else []
+
+
+def _of_whole_tokens(answer: TaskAnswer, pieces: Sequence[int]) -> TaskAnswer:
+    """Of an answer about pieces, make one about tokens: what is said of their first pieces, and all attention."""
+    predictions, weights = answer.predictions, answer.attention
+    if answer.of_tokens:
+        predictions = [predictions[place] for place in first_pieces(pieces)]
+    return replace(
+        answer,
+        predictions=predictions,
+        attention=None if weights is None else summed_by_token(weights, pieces),
+    )
 
 
 def _decoded(task: LearnedTask, outputs: torch.Tensor, lengths: Sequence[int]) -> list[list[Prediction]]:

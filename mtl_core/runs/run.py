@@ -22,12 +22,14 @@ from mtl_core.evaluation.selection import (
 )
 from mtl_core.interactions.measured import Measured
 from mtl_core.model.network import MultiTaskNetwork, parameter_count
+from mtl_core.model_card.write import write_card
 from mtl_core.runs.calibration import Calibration, calibrate, check_calibration, follow
 from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.runs.failure import check_balancing, failure
 from mtl_core.runs.interactions import check_anything_shared, interaction_observer, write_interactions
 from mtl_core.runs.launched import helps_another, own_copy, own_place
+from mtl_core.runs.licences import licence_notes
 from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
 from mtl_core.runs.results import (
     Timing,
@@ -229,6 +231,7 @@ def _train_and_report(
         run.path, scores, prepared, result.best_epoch, best, timing, costs, started, interactions, calibration
     )
     write_text_atomically(run.metrics, json_text(_metrics(config, report, network)))
+    write_card(run.path)
     run.checkpoint.unlink(missing_ok=True)
     run.refit_checkpoint.unlink(missing_ok=True)
     return report
@@ -249,7 +252,9 @@ def _train(
     if config.start_from is not None:
         started = start_from(config.start_from, network, prepared.groups, prepared.encoder)
     prepared.encoder.release()
-    objective = Objective(prepared.groups, config.weighting, config.seed, Processes.of(accelerator))
+    objective = Objective(
+        prepared.groups, config.weighting, config.seed, Processes.of(accelerator), config.training.consistency
+    )
     check_balancing(config, network, objective.sizes)
     check_anything_shared(config, network, objective.sizes)
     select = resolve_selection(config.training.select, prepared.tasks, prepared.others)
@@ -297,6 +302,7 @@ def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetw
         },
         "splits": {part: scores_report(scores) for part, scores in report.scores.items()},
         "lower_is_better": lower_is_better(report.scores.values()),
+        "licences": licence_notes(config),
         "timing": asdict(report.timing),
     }
     if report.calibration is not None:

@@ -33,10 +33,15 @@ class EncoderWords:
         parsed = encoder.parse(values)
         for value, one, item in zip(values, parsed, encoder.encode(parsed), strict=True):
             words, places, tokens = encoder.words(one), encoder.places(one), encoder.tokens(one)
-            length = encoder.length(item)
-            expect(
-                len(tokens) == length, f"expected {length} tokens of {value!r}, as `length` says, found {tokens}"
-            )
+            length, pieces = encoder.length(item), encoder.pieces(one)
+            if pieces is None:
+                said = f"expected {length} tokens of {value!r}, as `length` says, found {tokens}"
+                expect(len(tokens) == length, said)
+            else:
+                said = f"expected {length} pieces of {value!r}, as `length` says, found {list(pieces)}"
+                expect(len(pieces) == length, said)
+                said = f"expected rising pieces of all {len(tokens)} tokens of {value!r}, found {list(pieces)}"
+                expect(sorted(pieces) == list(pieces) and set(pieces) == set(range(len(tokens))), said)
             inside = places == sorted(set(places)) and all(0 <= place < len(words) for place in places)
             expect(inside, f"expected rising places among {len(words)} words of {value!r}, found {places}")
             if places:

@@ -26,12 +26,14 @@ class Batch:
         targets: `(batch, tasks, ...)` a group of tasks.
         weights: `(batch, tasks)` a group: how much each label counts; None if all count alike.
         hidden: Place of a group of tasks to the inputs that it reads instead, some tokens hidden.
+        twice: Whether the second half is the first once more, to be read under other dropout masks.
     """
 
     inputs: Any
     targets: Sequence[torch.Tensor]
     weights: Sequence[torch.Tensor | None]
     hidden: Mapping[int, Any] = field(default_factory=dict)
+    twice: bool = False
 
     def without_labels(self) -> "Batch":
         """The same inputs, of which no label counts."""

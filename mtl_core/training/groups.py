@@ -73,10 +73,11 @@ class TaskGroup:
         names = [task.name for task in self.tasks]
         return build_head_group(first.declared.head, features, first.kind.outputs, names)
 
-    def build_loss(self) -> GroupLoss:
-        """Make the group's loss."""
+    def build_loss(self, consistency: float = 0.0) -> GroupLoss:
+        """Make the group's loss, with how much it counts that two answers to the same inputs agree."""
         weights = [task.kind.class_weights for task in self.tasks]
-        return GroupLoss(self.tasks[0].kind.loss, weights)
+        kind = self.tasks[0].kind
+        return GroupLoss(kind.loss, weights, kind.divergence, consistency)
 
 
 def learn_task(declared: NamedTask, found: FoundLabels, auxiliary: AuxiliarySpec | None = None) -> LearnedTask:

@@ -82,6 +82,18 @@ class TaskKind(ABC):
         """
         return {}
 
+    def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """Say how far two answers to the same inputs lie apart, for `training.consistency`.
+
+        Args:
+            first: Outputs `(n, outputs)`.
+            second: The same of another pass.
+
+        Returns:
+            `(n,)`, 0 where they agree; None (the default) for kinds without probabilities.
+        """
+        return None
+
     def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
         """Say how sure each answer about outputs `(n, outputs)` is, beside whether it is right.
 

@@ -1,10 +1,11 @@
 """The training loop. Read it from top to bottom: one batch can be followed through it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 
@@ -158,7 +159,11 @@ def train(
             if processes.count > 1:  # each drops out on its own
                 torch.manual_seed(derive_seed(config.seed, "dropout", position.step, processes.rank))
             rows = processes.share(batch_rows)
+            visited += len(rows)
+            if settings.consistency:  # once more, under other dropout masks
+                rows = np.concatenate([rows, rows])
             batch = _batch(examples, rows, batch_rows, accelerator.device, objective.needed)
+            batch = replace(batch, twice=settings.consistency > 0 and len(rows) > 0)
             try:
                 losses = training_step(
                     gradients, network, objective, optimizer, batch, settings.clip_norm, observer if looks else None
@@ -167,7 +172,6 @@ def train(
                 where = f"epoch {position.epoch + 1}, batch {position.batch + 1}"
                 raise failed(f"{where}: {error}", rows[error.places], len(rows)) from error
             meter.add(losses)
-            visited += len(rows)
             position.step += 1
             position.batch += 1
             view.batch_done(meter.means)

@@ -1,6 +1,6 @@
 """Masked losses: what is not labelled is never computed, and each task is normalised by its own labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,9 @@ class LossMask(Protocol):
 
     def __call__(self, targets: torch.Tensor) -> torch.Tensor:
         """From targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`, or `(batch, tasks, length)`."""
+
+
+Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,24 @@ class GroupLoss(nn.Module):
         loss: From outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
         class_weights: `(classes,)` a task, or None. A task's loss is the weighted mean, as in
             `torch.nn.functional.cross_entropy`.
+        divergence: From two answers to the same inputs, `(n, outputs)` each, to how far they lie apart, `(n,)`;
+            None where that cannot be said.
+        consistency: How much it counts that both answers agree, in batches that hold each example twice.
     """
 
     class_weights: torch.Tensor | None
 
-    def __init__(self, loss: nn.Module, class_weights: Sequence[torch.Tensor | None]) -> None:
+    def __init__(
+        self,
+        loss: nn.Module,
+        class_weights: Sequence[torch.Tensor | None],
+        divergence: Divergence = lambda first, second: None,
+        consistency: float = 0.0,
+    ) -> None:
         super().__init__()
         self.loss = loss
+        self.divergence = divergence
+        self.consistency = consistency
         width = next((len(weights) for weights in class_weights if weights is not None), 0)
         rows = [torch.ones(width) if weights is None else weights for weights in class_weights]
         stacked = torch.stack(rows) if width else None
@@ -123,6 +137,7 @@ class GroupLoss(nn.Module):
         targets: torch.Tensor,
         mask: torch.Tensor,
         label_weights: torch.Tensor | None = None,
+        twice: bool = False,
     ) -> LossSums:
         """Add up the losses of each task's valid labels.
 
@@ -131,11 +146,14 @@ class GroupLoss(nn.Module):
             targets: `(batch, tasks, ...)`.
             mask: `(batch, tasks)`, bool, or `(batch, tasks, length)`: which labels are valid.
             label_weights: `(batch, tasks)`: how much each example's labels count; None if all count alike.
+            twice: Whether the second half of the batch is the first once more.
         """
         tasks = mask.shape[1]
         counts = (mask if mask.ndim == 2 else mask.any(dim=2)).sum(dim=0)
         picked = targets[mask]
         losses = self.loss(outputs[mask].float(), picked)
+        if twice and self.consistency:
+            losses = losses + self.consistency * self._apart(outputs, mask)[mask]
         where = mask.nonzero()
         task = where[:, 1]
         zeros = losses.new_zeros(tasks)
@@ -151,6 +169,16 @@ class GroupLoss(nn.Module):
             totals = zeros.index_add(0, task, losses * weights)
             norms = zeros.index_add(0, task, weights)
         return LossSums(totals, norms, counts)
+
+    def _apart(self, outputs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Say how far both answers to each label lie apart, in the shape of the mask; 0 where there are not two."""
+        half = len(mask) // 2
+        both = mask[:half] & mask[half:]  # hidden tokens are others in either half
+        apart = self.divergence(outputs[:half][both].float(), outputs[half:][both].float())
+        table = outputs.new_zeros(both.shape, dtype=torch.float32)
+        if apart is not None:
+            table = table.masked_scatter(both, apart)
+        return torch.cat([table, table])
 
     def not_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Find the examples with a label whose loss is no finite number, a task: `(batch, tasks)`, bool."""

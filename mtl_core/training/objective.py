@@ -29,6 +29,7 @@ class Objective(nn.Module):
         weighting: How the main tasks' losses become one.
         seed: The run's, for a weighting that draws.
         processes: Who else computes the losses of the same batches.
+        consistency: How much it counts that both answers agree, in batches that hold each example twice.
     """
 
     weighting: Weighting
@@ -39,13 +40,14 @@ class Objective(nn.Module):
         weighting: WeightingSpec,
         seed: int = 0,
         processes: Processes = ALONE,
+        consistency: float = 0.0,
     ) -> None:
         super().__init__()
         self._seed = seed
         self._processes = processes
         tasks = [task for group in groups for task in group.tasks]
         self.names = [task.name for task in tasks]
-        self.losses = nn.ModuleList([group.build_loss() for group in groups])
+        self.losses = nn.ModuleList([group.build_loss(consistency) for group in groups])
         self._groups = groups
         main = [task for task in tasks if task.auxiliary is None]
         self._main = len(main)
@@ -121,7 +123,7 @@ class Objective(nn.Module):
         sums = [
             LossSums.none(mask.shape[1], mask.device)
             if said is None
-            else loss.sums(said.outputs, wanted, mask, weights)
+            else loss.sums(said.outputs, wanted, mask, weights, batch.twice)
             for loss, said, wanted, mask, weights in groups
         ]
         losses = LossSums.concatenate(sums).over(self._processes).means()

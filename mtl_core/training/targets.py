@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_core.data.label_space import MISSING
+from mtl_core.data.pieces import missing_of
 from mtl_core.training.kinds import TaskKind
 
 
@@ -66,8 +66,7 @@ class TokenTargets(TargetTable):
         """Pad them to the longest example, `(batch, tasks, length)`; padding is missing."""
         chosen = rows.tolist()
         length = int(self.lengths[chosen].max())
-        missing = np.nan if np.issubdtype(self.dtype, np.floating) else MISSING
-        table = np.full((len(chosen), len(self.columns), length), missing, dtype=self.dtype)
+        table = np.full((len(chosen), len(self.columns), length), missing_of(self.dtype), dtype=self.dtype)
         for task, column in enumerate(self.columns):
             for place, row in enumerate(chosen):
                 values = column[row]

@@ -2,12 +2,14 @@
 
 from mtl_core import BackboneSpec, EncoderSpec, hookimpl
 from mtl_transformers.backbone import TransformerBackbone
+from mtl_transformers.distilled import Distilled
 from mtl_transformers.encoder import TransformerEncoder
+from mtl_transformers.features import TransformerFeatures
 
 
 @hookimpl
 def mtl_encoders() -> list[type[EncoderSpec]]:
-    return [TransformerEncoder]
+    return [TransformerEncoder, TransformerFeatures, Distilled]
 
 
 @hookimpl

@@ -185,29 +185,19 @@ def test_resume_ends_where_the_whole_run_would_have(
     assert not list(out.glob("checkpoint*"))
 
 
-def test_control_c_says_how_to_go_on(experiment: Path, tmp_path: Path) -> None:
-    command = [
-        str(Path(sysconfig.get_path("scripts")) / "mtl"),
-        "run",
-        str(experiment),
-        "--out",
-        str(tmp_path / "r"),
-    ]
-    process = subprocess.Popen(
-        [*command, "--set", "training.epochs=100000"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "r" / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert f"interrupted; go on with `mtl resume {tmp_path / 'r'}`" in errors
-    assert "Traceback" not in errors
-    assert not [path.name for path in (tmp_path / "r").iterdir() if path.name.startswith(".")]
+def test_control_c_says_how_to_go_on(experiment: Path, tmp_path: Path, mtl_fork: Any) -> None:
+    log, out = tmp_path / "log", tmp_path / "r"
+    process = mtl_fork(log, "run", experiment, "--out", out, "--set", "training.epochs=100000")
+    deadline = time.monotonic() + 60
+    while not (out / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(30)
+    said = log.read_text(encoding="utf-8")
+    assert process.exitcode == 130
+    assert f"interrupted; go on with `mtl resume {out}`" in said
+    assert "Traceback" not in said
+    assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
 
 
 class RecordedView(SilentView):

@@ -2,17 +2,18 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sysconfig
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import halting_parts
 import numpy as np
 import pytest
+import toy
 from safetensors.torch import load_file, save_file
 from toy import write_experiment
 
@@ -197,50 +198,45 @@ def test_seeds_and_variants_can_be_added_but_nothing_else_can_be_changed(
     assert "not from this very comparison" in done.stderr
 
 
-def test_interrupted_with_two_processes_it_ends_with_the_figures_of_one(tmp_path: Path, mtl: Any) -> None:
+def test_interrupted_with_two_processes_it_ends_with_the_figures_of_one(
+    tmp_path: Path, mtl: Any, mtl_fork: Any
+) -> None:
+    gate, two = tmp_path / "gate", tmp_path / "two"
+    gate.touch()
     blocks: dict[str, Any] = {
-        "data": {**DATA, "rows": 100, "tasks": 2},
+        "data": {**DATA, "tasks": 2},
         "split": "random",
-        "training": {"epochs": 8, "batch_size": 8},
+        "plugins": [toy.__file__, halting_parts.__file__],
+        "backbone": {"type": "halting", "gate": str(gate), "runs": str(two), "after": 4},
+        "training": {"epochs": 4, "batch_size": 8},
     }
     path = write_experiment(tmp_path, **blocks)
     words = ["compare", str(path), "--seeds", "2", "--resamples", "100"]
-    command = [
-        str(Path(sysconfig.get_path("scripts")) / "mtl"),
-        *words,
-        "--jobs",
-        "2",
-        "--out",
-        str(tmp_path / "two"),
-    ]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
+    process = mtl_fork(tmp_path / "log", *words, "--jobs", "2", "--out", two)
+
+    def waiting() -> list[Path]:
+        """Once a training is over, each process waits in its next one, which has an epoch behind it."""
+        return [run for run in two.glob("*/checkpoint.safetensors") if not run.with_name("metrics.json").exists()]
+
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
-        if list((tmp_path / "two").glob("*/checkpoint.safetensors")) and list(
-            (tmp_path / "two").glob("*/metrics.json")
-        ):
-            break
+    while (not list(two.glob("*/metrics.json")) or len(waiting()) < 2) and process.is_alive():
+        assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "interrupted; what is finished stays: the same command with `--out" in errors
-    assert "Traceback" not in errors
-    finished = {run: run.stat().st_mtime_ns for run in (tmp_path / "two").glob("*/metrics.json")}
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    process.join(60)
+    said = (tmp_path / "log").read_text(encoding="utf-8")
+    assert process.exitcode == 130, said
+    assert "interrupted; what is finished stays: the same command with `--out" in said
+    assert "Traceback" not in said
+    finished = {run: run.stat().st_mtime_ns for run in two.glob("*/metrics.json")}
     assert finished
-    unfinished = [run.parent for run in (tmp_path / "two").glob("*/config.yaml")]
-    assert len(unfinished) > len(finished)
-    for jobs, name in (("1", "two"), ("1", "one")):
-        done = mtl(*words, "--jobs", jobs, "--out", tmp_path / name)
+    assert waiting(), "nothing was interrupted in the middle"
+    gate.unlink()
+    for name in ("two", "one"):
+        done = mtl(*words, "--jobs", "1", "--out", tmp_path / name)
         assert done.returncode == 0, done.stderr
     assert {run: run.stat().st_mtime_ns for run in finished} == finished
-    assert figures_in(tmp_path / "two") == figures_in(tmp_path / "one")
+    assert figures_in(two) == figures_in(tmp_path / "one")
 
 
 def test_only_one_comparison_at_a_time_works_in_a_folder(out: Path, folder: Path, mtl: Any) -> None:

@@ -211,7 +211,7 @@ def test_data_that_scores_nothing_is_refused_after_the_first_training(tmp_path: 
 
 def test_an_error_of_one_training_names_it(tmp_path: Path, mtl: Any) -> None:
     path = write_experiment(tmp_path, data={"type": "toy", "rows": 10, "labelled": 1.0})
-    done = mtl("compare", path, "--seeds", "1", "--folds", "30", "--jobs", "2", "--out", tmp_path / "out")
+    done = mtl("compare", path, "--seeds", "1", "--folds", "30", "--jobs", "1", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "-seed1-fold" in done.stderr
     assert ": split.folds: 30 folds need as many distinct examples" in done.stderr

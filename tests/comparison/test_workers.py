@@ -35,10 +35,11 @@ def test_one_job_at_a_time_is_done_here_in_one_thread_too() -> None:
 @pytest.mark.parametrize(
     ("job", "error", "message"),
     [
-        (-2, RuntimeError, "a bug"),
+        (-1, MtlError, "a mistake"),
+        (-2, RuntimeError, "in another process:.*a bug"),
         (-3, MtlError, r"ended from outside \(exit code 3\).* fewer --jobs"),
     ],
 )
 def test_what_goes_wrong_in_a_process_is_told(job: int, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=f"(?s){message}"):
         list(run_jobs(do, [job, 2], 2))

@@ -6,10 +6,9 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -277,37 +276,30 @@ def position_in(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
-def kill_at(process: subprocess.Popen[bytes], checkpoint: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
+def kill_at(process: BaseProcess, checkpoint: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
     """Stop the process as soon as there is a checkpoint, look where it stands, and kill it or let it go on."""
+    assert process.pid is not None
     deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and process.is_alive():
         if checkpoint.exists():
-            process.send_signal(signal.SIGSTOP)
+            os.kill(process.pid, signal.SIGSTOP)
             if wanted(position_in(checkpoint)):
                 break
-            process.send_signal(signal.SIGCONT)
+            os.kill(process.pid, signal.SIGCONT)
         time.sleep(0.002)
-    assert process.poll() is None, "the run was over before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.is_alive(), "the run was over before it could be killed"
+    process.kill()
+    process.join()
 
 
 @pytest.mark.parametrize("case", KILLS)
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str) -> None:
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str, mtl_fork: Any) -> None:
     training, file = KILLS[case]
     experiment = write_experiment(tmp_path, **LONG, training=training)
     path = tmp_path / "killed"
-    command = [str(Path(sysconfig.get_path("scripts")) / "mtl"), "run", str(experiment), "--out", str(path)]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, env={**os.environ})
-        try:
-            within = "checkpoint_steps" in training
-            kill_at(
-                process, path / file, lambda position: position["batch"] > 0 if within else position["epoch"] > 0
-            )
-        finally:
-            process.kill()
-            process.wait()
+    process = mtl_fork(tmp_path / "log", "run", experiment, "--out", path)
+    within = "checkpoint_steps" in training
+    kill_at(process, path / file, lambda position: position["batch"] > 0 if within else position["epoch"] > 0)
     assert not (path / "metrics.json").exists()
     expected = run_toy(tmp_path, "whole", **LONG, training=training)
     if "early" in case:

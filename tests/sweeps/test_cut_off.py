@@ -2,45 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from conftest import Write, results, rows
 
 TRIALS = "4"
 RANDOM = {"sampler": "random"}
 """Draws nothing from results, so that any number of processes finds the same."""
 LONG = {"epochs": 6, "batch_size": 4}
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `mtl` in a process group of its own, which is gone when the test is over."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: object) -> subprocess.Popen[str]:
-        code = "import sys; from mtl_core.cli.app import main; main(sys.argv[1:])"
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if _alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
 
 
 def _alive(group: int) -> bool:
@@ -59,15 +31,15 @@ def _until(what: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_after_a_kill_nothing_is_lost_or_counted_twice(
-    write: Write, mtl: Any, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    write: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
 ) -> None:
     """Two processes, killed in the middle of a trial, then one: the figures of a sweep that was left alone."""
     path = write(sweep=RANDOM, training=LONG)
     killed = tmp_path / "killed"
-    process = start("sweep", path, "--trials", TRIALS, "--jobs", "2", "--out", killed)
-    _until(lambda: bool(list(killed.glob("trials/000[23]-seed1/checkpoint.safetensors"))))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process = mtl_fork(tmp_path / "log", "sweep", path, "--trials", TRIALS, "--jobs", "2", "--out", killed)
+    _until(lambda: bool(list(killed.glob("trials/000[23]-seed1/checkpoint.safetensors"))) or not process.is_alive())
+    process.kill()
+    process.join()
     _until(lambda: not _alive(process.pid))  # workers follow their parent
     before = rows(killed)
     assert 0 < len([row for row in before if row["state"] == "complete"]) < int(TRIALS)
@@ -81,15 +53,14 @@ def test_after_a_kill_nothing_is_lost_or_counted_twice(
     assert all(row == done_before[row["number"]] for row in rows(killed) if row["number"] in done_before)
 
 
-def test_ctrl_c_keeps_what_is_done(
-    write: Write, mtl: Any, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_path: Path) -> None:
     path, out = write(sweep=RANDOM, training=LONG, trials=200), tmp_path / "out"
-    process = start("sweep", path, "--jobs", "2", "--out", out)
-    _until((out / "best.yaml").exists)
+    process = mtl_fork(tmp_path / "log", "sweep", path, "--jobs", "2", "--out", out)
+    _until(lambda: (out / "best.yaml").exists() or not process.is_alive())
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 130, output
+    process.join(30)
+    output = (tmp_path / "log").read_text(encoding="utf-8")
+    assert process.exitcode == 130, output
     assert "Traceback" not in output
     assert f"{out / 'best.yaml'} holds the best trial so far" in output
     _until(lambda: not _alive(process.pid))
@@ -98,10 +69,12 @@ def test_ctrl_c_keeps_what_is_done(
 
 
 def test_a_trial_whose_process_dies_has_failed(write: Write, mtl: Any, tmp_path: Path) -> None:
+    """The first trial is done before, so that one process dies and the other goes on."""
     space = {"backbone.deadly": {"choices": [False, True]}}
     path = write(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM)
-    done = mtl("sweep", path, "--jobs", "2", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    for options in (("--trials", "1"), ("--jobs", "2")):
+        done = mtl("sweep", path, *options, "--out", tmp_path / "out")
+        assert done.returncode == 0, done.stderr
     trials = rows(tmp_path / "out")
     assert [row["backbone.deadly"] for row in trials] == ["false", "true", "false"]
     for row in trials:

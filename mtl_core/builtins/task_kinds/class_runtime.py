@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from mtl_core.builtins.task_kinds.divergence import between_classes, between_odds
 from mtl_core.builtins.task_kinds.temperature import best_temperature
 from mtl_core.specs import MetricSpec
 from mtl_core.training.kinds import Confidences, Prediction, TaskKind
@@ -80,6 +81,10 @@ class ClassificationKind(ClassKind):
         """From outputs `(n, classes)` to the probability of each class, `(n, classes)`."""
         return torch.softmax(outputs.float() / self.temperature, dim=-1)
 
+    def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """The mean of both Kullback-Leibler divergences."""
+        return between_classes(first, second)
+
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
         """The temperature."""
         return {"temperature": best_temperature(outputs, targets)}
@@ -100,6 +105,10 @@ class BinaryKind(ClassKind):
         """From `(n, 1)` to `(n, 2)`."""
         second = torch.sigmoid(outputs.float() / self.temperature)
         return torch.cat([1 - second, second], dim=-1)
+
+    def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """The mean of both Kullback-Leibler divergences."""
+        return between_odds(first[:, 0], second[:, 0])
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
         """The temperature."""

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.builtins.task_kinds.class_runtime import ClassKind
+from mtl_core.builtins.task_kinds.divergence import between_classes, between_odds
 from mtl_core.builtins.task_kinds.temperature import best_temperature, best_threshold
 from mtl_core.specs import MetricSpec
 from mtl_core.training.kinds import Confidences
@@ -61,6 +62,7 @@ class DetectionKind(ClassKind):
     ) -> None:
         super().__init__(classes, DetectionLoss(loss, detection_weight), [1.0], metrics, counts)
         self.nothing = classes[-1]
+        self.detection_weight = detection_weight
         self._threshold = threshold
 
     @property
@@ -95,6 +97,12 @@ class DetectionKind(ClassKind):
         classes = (self.counts[:-1] + 0.5).log()
         odds = ((self.counts[:-1].sum() + 0.5) / (self.counts[-1] + 0.5)).log()
         return torch.cat([odds.unsqueeze(0), classes]).expand(examples, -1)
+
+    def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """Of both questions; that of the class counts as much as the first answer says that there is something."""
+        there = torch.sigmoid(first[:, 0].detach())
+        detection = between_odds(first[:, 0], second[:, 0])
+        return self.detection_weight * detection + there * between_classes(first[:, 1:], second[:, 1:])
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
         """Temperatures of both questions, and the threshold with the best F1."""

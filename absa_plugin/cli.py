@@ -1,0 +1,106 @@
+"""The commands `mtl absa …`. Imports stay inside commands, so that `--help` answers at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="absa",
+    help="Aspect-based sentiment analysis: ratings from reviews.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def _absa() -> None:
+    """Aspect-based sentiment analysis: ratings from reviews."""
+
+
+@app.command()
+def rate(
+    reviews: Annotated[
+        Path, typer.Argument(metavar="REVIEWS", help="A .csv, .tsv, .jsonl or .parquet file with a review a row.")
+    ],
+    run: Annotated[
+        Path, typer.Option(metavar="RUN", help="A run whose tasks say whether a sentence mentions their aspect.")
+    ],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column of reviews.")],
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column that says what is reviewed; all together if left out."),
+    ] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file to write: .html (a page), .csv, .json, .parquet, .png, .svg or .pdf. May be repeated.",
+        ),
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column of dates; asks for changes over time.")
+    ] = None,
+    period: Annotated[
+        Literal["month", "quarter", "year"], typer.Option(metavar="PERIOD", help="month, quarter or year.")
+    ] = "month",
+    date_format: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="How dates are written, such as %d/%m/%Y; ISO 8601 if left out."),
+    ] = None,
+    min_mentions: Annotated[
+        int, typer.Option(min=1, help="With fewer reviews that mention an aspect, there is no rating.")
+    ] = 5,
+    prior_reviews: Annotated[
+        float, typer.Option(min=0, metavar="NUMBER", help="So many reviews the mean of all counts in each rating.")
+    ] = 10.0,
+    quotes: Annotated[int, typer.Option(min=0, max=20, help="Sentences quoted for and against each rating.")] = 3,
+    bad_rows: Annotated[
+        Literal["refuse", "skip"],
+        typer.Option(
+            metavar="HOW", help="What to do with a row that cannot be read: refuse, or skip and count it."
+        ),
+    ] = "refuse",
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHARACTER", help="What separates cells of a .csv; found if left out.")
+    ] = None,
+    unquoted: Annotated[
+        bool, typer.Option("--unquoted", help="Take quotation marks of a .csv for characters like any other.")
+    ] = False,
+    data_set: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a run with several data sets: the one that reviews are like."),
+    ] = None,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."
+        ),
+    ] = None,
+) -> None:
+    """Rate products by aspect, from reviews of their customers: a table, a page, a picture.
+
+    A job that was cut off goes on where it was when the same command is given again.
+    """
+    from absa_plugin.rating.command import RateRequest, rate_command
+    from absa_plugin.rating.settings import Columns, Settings
+    from mtl_core.errors import MtlError
+
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
+        raise MtlError(f"--delimiter {delimiter!r}: expected one character, such as ; or a tab")
+    rate_command(
+        RateRequest(
+            reviews=reviews,
+            run=run,
+            out=out or [],
+            columns=Columns(text, by, date, date_format, period),
+            settings=Settings(min_mentions, prior_reviews, quotes),
+            skip_bad_rows=bad_rows == "skip",
+            delimiter=delimiter,
+            quoted=not unquoted,
+            data_set=data_set,
+            plugins=plugin or [],
+        )
+    )

@@ -1,0 +1,36 @@
+"""The licence that a spaCy pipeline states, read without spaCy."""
+
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def pipeline_licence(name: str) -> list[str]:
+    """Say under which licence a pipeline's vectors stand, as its `meta.json` has it.
+
+    Args:
+        name: An installed pipeline, or a folder. One that is `blank:` brings nothing.
+    """
+    if name.startswith("blank:"):
+        return []
+    for folder in _folders(name):
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            told = f"{meta['lang']}_{meta['name']} {meta['version']}", str(meta.get("license") or "not stated")
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return [f"Word vectors come from the spaCy pipeline {told[0]}; its licence: {told[1]}."]
+    return ["Word vectors come from a spaCy pipeline that states no licence."]
+
+
+def _folders(name: str) -> Iterator[Path]:
+    """Where a pipeline's files may lie."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        yield path
+        return
+    spec = find_spec(name) if name.isidentifier() else None
+    for place in (spec.submodule_search_locations or []) if spec is not None else []:
+        yield from sorted(file.parent for file in Path(place).glob("*/meta.json"))
+        yield Path(place)

@@ -1,0 +1,56 @@
+"""Reviews in JSON Lines files: an object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from absa_plugin.rating.files import BadRow, FileRow, ReviewFile, bad_line
+from mtl_core.builtins.tables.lines import Lines
+from mtl_core.errors import MtlError
+
+
+class JsonReviews(ReviewFile):
+    """A file of JSON objects, a line each. Empty lines are passed over; the first object must have all keys."""
+
+    def rows(self) -> Iterator[FileRow | BadRow]:
+        """Read all rows; see `ReviewFile.rows`."""
+        try:
+            with self.path.open("rb") as file:
+                yield from self._rows(Lines(file, self.path))
+        except OSError as error:
+            raise MtlError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+    def _rows(self, lines: Lines) -> Iterator[FileRow | BadRow]:
+        first = True
+        while True:
+            try:
+                line = next(lines)
+            except StopIteration:
+                return
+            except MtlError as error:  # the line is no text
+                yield bad_line(self.path, lines.number, error)
+                continue
+            if line.isspace():
+                continue
+            row = _row(line, f"{self.path}:{lines.number}", f"line {lines.number}")
+            if first and isinstance(row, FileRow):
+                self._check_columns(list(row.cells), row.place)
+                first = False
+            yield row
+
+
+def _row(line: str, place: str, where: str) -> FileRow | BadRow:
+    try:
+        cells = json.loads(line)
+        if "\\ud" in line or "\\uD" in line:
+            json.dumps(cells, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return BadRow(place, "an escape such as \\ud800 names half a character")
+    except json.JSONDecodeError as error:
+        return BadRow(place, f"not valid JSON: {error.msg} (character {error.pos + 1})")
+    except (ValueError, RecursionError) as error:
+        return BadRow(place, f"not valid JSON: {error}")
+    if not isinstance(cells, dict):
+        return BadRow(place, f"expected a JSON object, found {line.strip()[:60]}")
+    return FileRow(cells, place, where)

@@ -1,0 +1,120 @@
+"""Writing ratings, in the format that each file's ending names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from absa_plugin.rating.as_json import ratings_record
+from absa_plugin.rating.flat import COLUMNS, flat_rows
+from absa_plugin.rating.origin import Origin
+from absa_plugin.rating.ratings import Ratings
+from mtl_core.atomic import write_atomically, write_text_atomically
+from mtl_core.errors import MtlError, did_you_mean, listed
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is run as a formula by spreadsheets; reviews are written by strangers."""
+
+
+def check_outputs(paths: Sequence[Path]) -> None:
+    """Refuse what could not be written, before anything expensive is done.
+
+    Raises:
+        MtlError: If an ending is unknown, a folder is missing, a file is named twice, or pyarrow is needed and
+            missing.
+    """
+    for path in paths:
+        ending = path.suffix.lower()
+        if ending not in WRITERS:
+            hint = did_you_mean(ending, WRITERS) if ending else ""
+            found = f"'{ending}' is" if ending else "no ending is"
+            raise MtlError(f"--out {path}: {found} no format of ratings{hint} (endings: {listed(WRITERS)})")
+        if not path.parent.is_dir():
+            raise MtlError(f"--out {path}: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise MtlError(f"--out {path}: is a folder, expected a file")
+        if paths.count(path) > 1:
+            raise MtlError(f"--out {path}: is named twice")
+        if ending == ".parquet":
+            _pyarrow(path)
+
+
+def write_ratings(ratings: Ratings, origin: Origin, path: Path) -> None:
+    """Write ratings; the file is there as a whole or not at all.
+
+    Raises:
+        MtlError: If the place cannot be written.
+    """
+    WRITERS[path.suffix.lower()](ratings, origin, path)
+
+
+def csv_text(ratings: Ratings) -> str:
+    """Give ratings as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in COLUMNS)
+    for row in flat_rows(ratings):
+        writer.writerow(_harmless(value) for value in row.values())
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """Put an apostrophe before what a spreadsheet would run; true and false are `yes` and `no`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _write_csv(ratings: Ratings, origin: Origin, path: Path) -> None:
+    write_text_atomically(path, csv_text(ratings))
+
+
+def _write_json(ratings: Ratings, origin: Origin, path: Path) -> None:
+    text = json.dumps(ratings_record(ratings, origin), ensure_ascii=False, indent=1, allow_nan=False)
+    write_text_atomically(path, text + "\n")
+
+
+def _write_parquet(ratings: Ratings, origin: Origin, path: Path) -> None:
+    pyarrow = _pyarrow(path)
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    schema = pyarrow.schema([(column.name, types[column.type]) for column in COLUMNS])
+    table = pyarrow.Table.from_pylist(flat_rows(ratings), schema=schema)
+    from pyarrow import parquet
+
+    write_atomically(path, lambda temporary: parquet.write_table(table, temporary))
+
+
+def _pyarrow(path: Path) -> Any:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MtlError(f'--out {path}: Parquet files need pyarrow: pip install "mtl-core[parquet]"') from error
+    return pyarrow
+
+
+def _write_page(ratings: Ratings, origin: Origin, path: Path) -> None:
+    from absa_plugin.rating.page import page_text
+
+    write_text_atomically(path, page_text(ratings, origin))
+
+
+def _write_picture(ratings: Ratings, origin: Origin, path: Path) -> None:
+    from absa_plugin.rating.picture import write_picture
+
+    write_picture(ratings, origin, path)
+
+
+WRITERS: dict[str, Callable[[Ratings, Origin, Path], None]] = {
+    ".html": _write_page,
+    ".csv": _write_csv,
+    ".json": _write_json,
+    ".parquet": _write_parquet,
+    ".png": _write_picture,
+    ".svg": _write_picture,
+    ".pdf": _write_picture,
+}
+"""What writes each format, by its ending."""

@@ -1,0 +1,37 @@
+"""Reviews in Parquet files, read by pyarrow some thousand rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from absa_plugin.rating.files import BadRow, FileRow, ReviewFile
+from mtl_core.errors import MtlError
+
+BATCH = 1024
+"""Rows that are held in memory at a time."""
+
+
+class ParquetReviews(ReviewFile):
+    """A Parquet file. Messages name its rows by their number, from 1."""
+
+    def rows(self) -> Iterator[FileRow | BadRow]:
+        """Read all rows; see `ReviewFile.rows`.
+
+        Raises:
+            MtlError: Also if pyarrow is not installed.
+        """
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise MtlError(f'{self.path}: Parquet files need pyarrow: pip install "mtl-core[parquet]"') from error
+        try:
+            with parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False) as file:
+                self._check_columns(file.schema_arrow.names, str(self.path))
+                number = 0
+                for batch in file.iter_batches(BATCH, columns=list(self.names), use_threads=False):
+                    for cells in batch.to_pylist():
+                        number += 1
+                        yield FileRow(cells, f"{self.path}: row {number}", f"row {number}")
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise MtlError(f"{self.path}: cannot be read as Parquet: {error}") from error

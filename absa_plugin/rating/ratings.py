@@ -1,0 +1,229 @@
+"""From sums to ratings: stars, intervals, changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from absa_plugin.rating.intervals import difference, interval
+from absa_plugin.rating.settings import Settings
+from absa_plugin.rating.sums import UNDATED, AspectSums, Quote, Sums, Tally, together
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value from 1 to 5, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class InPeriod:
+    """What reviews of one period say.
+
+    Attributes:
+        period: Its name.
+        mentions: How many reviews mention the aspect.
+        mean: Their mean; None with fewer than `min_mentions`.
+    """
+
+    period: str
+    mentions: int
+    mean: Span | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a rating changed: the mean of the later half of the periods minus that of the earlier half.
+
+    Attributes:
+        difference: In stars.
+        low: Where its 95 % interval begins.
+        high: Where it ends.
+    """
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What reviews say of one aspect of one product.
+
+    Attributes:
+        product: The product.
+        aspect: The aspect.
+        mentions: How many reviews mention it.
+        positive: The share of them that is positive, as the network's probabilities have it; the three shares are 1
+            together, and a review in conflict counts half as positive, half as negative.
+        neutral: The share that is neutral.
+        negative: The share that is negative.
+        conflict: The share that is in conflict, and was counted in halves.
+        rating: Stars, 1 to 5, pulled towards the mean of all products; None with fewer than `min_mentions`.
+        praise: Sentences for it, the surest first.
+        complaints: Sentences against it.
+        periods: The same over time.
+        change: How it changed; None if there are no dates, or too few mentions in either half.
+    """
+
+    product: str
+    aspect: str
+    mentions: int
+    positive: float = 0.0
+    neutral: float = 0.0
+    negative: float = 0.0
+    conflict: float = 0.0
+    rating: Span | None = None
+    praise: Sequence[Quote] = ()
+    complaints: Sequence[Quote] = ()
+    periods: Sequence[InPeriod] = ()
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class AspectMean:
+    """What all reviews say of an aspect: how many mention it, and their mean, 1 to 5, if any does."""
+
+    aspect: str
+    mentions: int
+    mean: float | None
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """All ratings.
+
+    Attributes:
+        settings: How they were made.
+        reviews: How many reviews were read.
+        products: Each product with the number of its reviews, in the order of their names.
+        aspects: The aspects, in the run's order.
+        ratings: Product and aspect to rating, for all pairs.
+        earlier: The earlier half of the periods.
+        later: The later half.
+    """
+
+    settings: Settings
+    reviews: int
+    products: Mapping[str, int]
+    aspects: Sequence[AspectMean]
+    ratings: Mapping[tuple[str, str], Rating]
+    earlier: Sequence[str] = field(default=())
+    later: Sequence[str] = field(default=())
+
+    @property
+    def rows(self) -> list[Rating]:
+        """All ratings, product by product."""
+        return [self.ratings[product, aspect.aspect] for product in self.products for aspect in self.aspects]
+
+
+def ratings_of(sums: Sums, aspects: Sequence[str], settings: Settings) -> Ratings:
+    """Make ratings of sums.
+
+    Args:
+        sums: What was added up.
+        aspects: The aspects, also those that nobody mentions.
+        settings: How.
+    """
+    products = sorted(sums.products, key=lambda name: (name.casefold(), name))
+    cells = {
+        (product, aspect): sums.products[product].aspects.get(aspect, AspectSums())
+        for product in products
+        for aspect in aspects
+    }
+    totals = {key: cell.total for key, cell in cells.items()}
+    means = {aspect: together(totals[product, aspect] for product in products) for aspect in aspects}
+    earlier, later = _halves(cells.values())
+    return Ratings(
+        settings=settings,
+        reviews=sums.reviews,
+        products={product: sums.products[product].reviews for product in products},
+        aspects=[
+            AspectMean(aspect, total.reviews, _stars(total.score / total.reviews) if total.reviews else None)
+            for aspect, total in means.items()
+        ],
+        ratings={
+            (product, aspect): _rating(
+                product, aspect, cells[product, aspect], totals[product, aspect], means[aspect], settings, later
+            )
+            for product, aspect in cells
+        },
+        earlier=earlier,
+        later=later,
+    )
+
+
+def _rating(
+    product: str,
+    aspect: str,
+    cell: AspectSums,
+    total: Tally,
+    mean: Tally,
+    settings: Settings,
+    later: Sequence[str],
+) -> Rating:
+    n = total.reviews
+    if not n:
+        return Rating(product, aspect, 0)
+    return Rating(
+        product=product,
+        aspect=aspect,
+        mentions=n,
+        positive=(total.positive + total.conflict / 2) / n,
+        neutral=total.neutral / n,
+        negative=(total.negative + total.conflict / 2) / n,
+        conflict=total.conflict / n,
+        rating=_pulled(total, mean, settings.prior_reviews) if n >= settings.min_mentions else None,
+        praise=tuple(cell.praise.kept),
+        complaints=tuple(cell.complaints.kept),
+        periods=[
+            InPeriod(
+                period,
+                tally.reviews,
+                _pulled(tally, tally, 0.0) if tally.reviews >= settings.min_mentions else None,
+            )
+            for period, tally in sorted(cell.periods.items())
+            if period != UNDATED
+        ],
+        change=_change(cell, later, settings.min_mentions),
+    )
+
+
+def _pulled(total: Tally, mean: Tally, prior: float) -> Span:
+    """Pull a mean towards the mean of all, which counts as `prior` further reviews.
+
+    The interval is of the product's own reviews and knows nothing of the others, so that it holds also for one that
+    is unlike them. Only where a few reviews all agree may the rating lie outside; it is then stretched to that.
+    """
+    rating = (prior * mean.score / mean.reviews + total.score) / (prior + total.reviews)
+    low, high = interval(total.score, total.reviews)
+    return Span(_stars(rating), _stars(min(low, rating)), _stars(max(high, rating)))
+
+
+def _stars(share: float) -> float:
+    return 1 + 4 * share
+
+
+def _halves(cells: Iterable[AspectSums]) -> tuple[list[str], list[str]]:
+    """Divide the periods that there are into an earlier and a later half, the same for all products."""
+    periods = sorted({period for cell in cells for period in cell.periods} - {UNDATED})
+    middle = len(periods) // 2
+    return (periods[:middle], periods[middle:]) if middle else ([], [])
+
+
+def _change(cell: AspectSums, later: Sequence[str], fewest: int) -> Change | None:
+    dated = [(period, tally) for period, tally in sorted(cell.periods.items()) if period != UNDATED]
+    after = together(tally for period, tally in dated if period in later)
+    before = together(tally for period, tally in dated if period not in later)
+    if not later or min(after.reviews, before.reviews) < max(fewest, 1):
+        return None
+    moved, low, high = difference((after.score, after.reviews), (before.score, before.reviews))
+    return Change(4 * moved, 4 * low, 4 * high)

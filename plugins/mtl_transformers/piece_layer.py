@@ -1,0 +1,67 @@
+"""The input layer: rows of a model's word embedding table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from mtl_core import Features, MtlError
+from mtl_transformers.model_shape import PieceShape, Pretrained
+from mtl_transformers.tokenizer import SpecialIds
+
+
+@dataclass(frozen=True)
+class PieceBatch:
+    """Texts as padded ids of pieces.
+
+    Attributes:
+        ids: `(batch, length)`, int64.
+        lengths: `(batch,)`, int64: pieces of each text, at least 1.
+    """
+
+    ids: torch.Tensor
+    lengths: torch.Tensor
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """`(batch, length)`, bool: where there is a piece."""
+        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths.unsqueeze(1)
+
+    def to(self, device: torch.device) -> PieceBatch:
+        """Move to a device."""
+        return PieceBatch(self.ids.to(device), self.lengths.to(device))
+
+
+class PieceEmbedding(nn.Module):
+    """Looks rows of the table up.
+
+    Args:
+        model: The model.
+        special: Its special ids; the marks' rows go to the backbone.
+        tune: Whether training moves the table.
+
+    Raises:
+        MtlError: If the model's weights cannot be loaded, or it has no table of words.
+    """
+
+    def __init__(self, model: Pretrained, special: SpecialIds, tune: bool) -> None:
+        super().__init__()
+        try:
+            weights = model.build().get_input_embeddings().weight.detach()  # type: ignore[operator, union-attr]
+        except (NotImplementedError, AttributeError) as error:
+            raise MtlError(f"a model of type '{model.config['model_type']}' has no table of words") from error
+        self.table = nn.Parameter(weights.clone(), requires_grad=tune)
+        self.output = PieceShape(
+            self.table.shape[1],
+            sequence=True,
+            model=model,
+            before=weights[list(special.before)].clone(),
+            after=weights[list(special.after)].clone(),
+        )
+
+    def forward(self, batch: PieceBatch) -> Features:
+        """Features `(batch, length, width)` and their mask."""
+        return Features(F.embedding(batch.ids, self.table), batch.mask)

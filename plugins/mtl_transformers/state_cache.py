@@ -1,0 +1,103 @@
+"""States of texts, kept on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core import MtlError
+from mtl_transformers.disk_cache import LARGEST
+
+States = NDArray[np.float16]
+AT_ONCE = 500
+"""Texts that are looked up together."""
+WAIT_S = 30.0
+"""How long a process waits for another that writes."""
+
+
+class StateCache:
+    """States by text, in one SQLite file for each model and way of reading.
+
+    A file that is damaged, or cannot be read, holds nothing: then states are computed again.
+
+    Args:
+        folder: Where the file is; None keeps nothing.
+        identity: What states depend on besides the text.
+        strict: Whether a folder that cannot be written is an error, since it was asked for.
+    """
+
+    def __init__(self, folder: Path | None, identity: Mapping[str, Any], strict: bool) -> None:
+        self._strict = strict
+        self._path: Path | None = None
+        if folder is not None:
+            name = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
+            self._path = folder / "states" / f"{name}.sqlite"
+
+    def find(self, texts: Sequence[str | tuple[str, ...]], width: int) -> dict[int, States]:
+        """Look texts up: place in `texts` to states, `(words, width)`, for those that are there."""
+        if self._path is None or not self._path.is_file():
+            return {}
+        places = {_key(text): place for place, text in enumerate(texts)}
+        keys, found = list(places), {}
+        try:
+            with self._open(self._path) as database:
+                for start in range(0, len(keys), AT_ONCE):
+                    some = keys[start : start + AT_ONCE]
+                    wanted = f"SELECT key, data FROM states WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
+                    for key, data in database.execute(wanted, some):
+                        if len(data) and len(data) % (2 * width) == 0:
+                            found[places[key]] = np.frombuffer(data, dtype=np.float16).reshape(-1, width)
+        except sqlite3.DatabaseError:
+            return {}
+        return found
+
+    def keep(self, states: Mapping[str | tuple[str, ...], States]) -> None:
+        """Keep states; where there are too many, the oldest are forgotten.
+
+        Raises:
+            MtlError: If a folder that was asked for cannot be written. The usual one may be read-only.
+        """
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(self._path, states)
+        except (OSError, sqlite3.OperationalError) as error:
+            if self._strict:
+                raise MtlError(f"encoder.cache: {self._path.parent} cannot be written: {error}") from error
+        except sqlite3.DatabaseError:  # what is damaged is made anew; whoever has it open keeps the old file
+            self._path.unlink(missing_ok=True)
+            self._write(self._path, states)
+
+    def _write(self, path: Path, states: Mapping[str | tuple[str, ...], States]) -> None:
+        rows = [(_key(text), value.tobytes()) for text, value in states.items()]
+        with self._open(path) as database, database:
+            database.execute("CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, data BLOB NOT NULL)")
+            database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", rows)
+            [(size,)] = database.execute("SELECT sum(length(data)) FROM states").fetchall()
+            if size > LARGEST:
+                database.execute(
+                    "DELETE FROM states WHERE rowid IN "
+                    "(SELECT rowid FROM states ORDER BY rowid LIMIT (SELECT count(*) / 4 + 1 FROM states))"
+                )
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _open(path: Path) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(path, timeout=WAIT_S)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _key(text: str | tuple[str, ...]) -> bytes:
+    return hashlib.blake2b(json.dumps(text).encode(), digest_size=20).digest()

@@ -1,0 +1,66 @@
+"""The transformer that is asked for vectors of single words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtl_transformers.frozen_model import FrozenModel
+
+WORDS_AT_ONCE = 256
+PIECES = 24
+"""Where a word is cut; what is longer is no word."""
+
+
+class Teacher(FrozenModel):
+    """Reads words alone, between the model's marks.
+
+    Args:
+        model: The model's folder or name.
+        layers: Whose states are averaged.
+        pooling: `pieces`, `first` or `all`.
+    """
+
+    def __init__(self, model: Path | str, layers: Sequence[int], pooling: str) -> None:
+        super().__init__(model, layers)
+        self._pooling = pooling
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its answers depend on, as JSON."""
+        return {**super().identity, "pooling": self._pooling}
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Ask for vectors, `(words, width)`.
+
+        Raises:
+            MtlError: If the model cannot be loaded.
+        """
+        special = self.tokenizer.special
+        # With a space before it, a word is read as it would be inside a sentence.
+        pieces = [self.tokenizer.ids(f" {word}", PIECES).tolist() or [special.unknown] for word in words]
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for place, ids in enumerate(pieces):
+            by_length[len(ids)].append(place)
+        found = np.zeros((len(words), self.width), dtype=np.float32)
+        for _, places in sorted(by_length.items()):
+            for start in range(0, len(places), WORDS_AT_ONCE):
+                chosen = places[start : start + WORDS_AT_ONCE]
+                marked = [[*special.before, *pieces[place], *special.after] for place in chosen]
+                found[chosen] = self._pooled(self.states(torch.tensor(marked))).numpy()
+        return found
+
+    def _pooled(self, states: torch.Tensor) -> torch.Tensor:
+        """From `(words, pieces and marks, width)` to `(words, width)`."""
+        special = self.tokenizer.special
+        if self._pooling == "pieces":
+            states = states[:, len(special.before) : states.shape[1] - len(special.after)]
+        elif self._pooling == "first":
+            states = states[:, :1]
+        return states.mean(dim=1)

@@ -1,0 +1,28 @@
+"""A run for tests of ratings: trained once a session, and not to be changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="session")
+def mentions_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run whose tasks say whether a sentence mentions their aspect, and are right about it."""
+    from mtl_core.config.load import load_experiment
+    from mtl_core.runs.run import run_experiment
+
+    block = yaml.safe_load(experiment.read_text(encoding="utf-8"))
+    task = block["tasks"][0]
+    task["kind"] = {"type": "detect-and-classify", "classes": ["positive", "negative"], "metrics": ["joint-f1"]}
+    task["head"] = {"type": "attention", "key_dim": 16, "hidden_dim": 16}
+    del task["mask"]
+    block["encoder"]["dimensions"], block["backbone"]["hidden_dim"] = 16, 8
+    block |= {"name": "mentions", "optimizer": {"type": "adam", "lr": 0.03}}
+    block["training"] = {"epochs": 12, "batch_size": 4}
+    path = experiment.with_name("mentions.yaml")
+    path.write_text(json.dumps(block), encoding="utf-8")
+    folder = tmp_path_factory.mktemp("rating") / "run"
+    run_experiment(load_experiment(path).config, folder)
+    return folder

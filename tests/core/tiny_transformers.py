@@ -1,0 +1,94 @@
+"""Transformers of a few hundred numbers, with random weights, written as transformers itself writes models.
+
+Nothing here knows the plugin: what it reads is what anyone's `save_pretrained` gives.
+"""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'"
+WORDS = ["the", "soup", "was", "lovely", "bread", "wait", "##er", "un", "##ed", "good", "##ly", "place"]
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 40,
+}
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("BertModel", {}),
+    "roberta": ("RobertaModel", {"type_vocab_size": 1}),
+    "distilbert": ("DistilBertModel", {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24}),
+    "electra": ("ElectraModel", {"embedding_size": 12}),
+    "mpnet": ("MPNetModel", {}),
+    "deberta-v2": ("DebertaV2Model", {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
+}
+"""Model type to its class, and what its config says besides the sizes."""
+
+
+def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
+    """Write a tokenizer of single letters and a few words, or one of bytes; gives the size of its vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    if byte_level:
+        own = Tokenizer(models.BPE())
+        own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        own.decoder = decoders.ByteLevel()
+        marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+        own.train_from_iterator(["the soup was lovely and the bread was good"] * 3, trainer)
+        first, padding, last, unknown, mask = marks
+    else:
+        marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        pieces = [*marks, *LETTERS, *(f"##{letter}" for letter in LETTERS), *WORDS]
+        own = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))
+        own.normalizer = normalizers.BertNormalizer(lowercase=True)
+        own.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        own.decoder = decoders.WordPiece()
+        padding, unknown, first, last, mask = marks
+    own.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", special_tokens=[(mark, own.token_to_id(mark)) for mark in (first, last)]
+    )
+    whole = PreTrainedTokenizerFast(
+        tokenizer_object=own,
+        cls_token=first,
+        sep_token=last,
+        pad_token=padding,
+        unk_token=unknown,
+        mask_token=mask,
+    )
+    whole.save_pretrained(folder)
+    return own.get_vocab_size()
+
+
+def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:
+    """Write a model and its tokenizer into a folder; keywords change its config."""
+    import torch
+    import transformers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    size = write_tokenizer(folder, byte_level=kind == "roberta")
+    name, more = KINDS[kind]
+    model = getattr(transformers, name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        own = model(model.config_class(vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **more, **config}))
+        for parameter in own.parameters():  # the usual ones are so small that most of a tiny model would be silent
+            torch.nn.init.normal_(parameter, std=0.4)
+    own.save_pretrained(folder)
+    return folder
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+@cache
+def tiny_model(kind: str = "bert") -> Path:
+    """A model that all tests of a process share; it must not be changed."""
+    return write_model(Path(_folder().name) / kind, kind)

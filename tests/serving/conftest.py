@@ -1,0 +1,162 @@
+"""A small run with tasks of several kinds, and servers of it: in this process, with and without a socket."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import mtl_text
+
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+
+from fastapi.testclient import TestClient
+
+from mtl_core.config.load import load_experiment
+from mtl_core.runs.run import run_experiment
+from mtl_core.serving.limits import Limits
+from mtl_core.serving.run import listening, load_app, make_server
+
+NOTES = Path(mtl_text.__file__).parent / "sample" / "notes-train.jsonl"
+TOUCHY = '''\
+"""An encoder that has its moods: some words make it slow, refuse, or fail."""
+
+import time
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from markupsafe import Markup
+
+from mtl_core import MtlError, Service, hookimpl
+from mtl_core.runs.predict import Question
+from mtl_text.embedding import Embedding
+from mtl_text.embedding_encoder import EmbeddingEncoder
+
+
+class Moody(EmbeddingEncoder):
+    def parse(self, inputs):
+        for value in inputs:
+            if "explode" in str(value):
+                raise RuntimeError("it exploded")
+            if "refuse" in str(value):
+                raise MtlError("it does not read this")
+            if "snore" in str(value):
+                time.sleep(0.3)
+        return super().parse(inputs)
+
+
+class Touchy(Embedding):
+    type: Literal["touchy"] = "touchy"
+
+    def build(self):
+        plain = super().build()
+        plain.__class__ = Moody
+        return plain
+
+
+def shouting(served):
+    router = APIRouter()
+
+    @router.get("", include_in_schema=False)
+    async def page() -> Response:
+        return served.frame.page("Shouting", Markup("<h1>Shouting</h1>"))
+
+    @router.get("/places")
+    def places(texts: int) -> list[str]:
+        questions = (Question(str(n), f"hotel number {n}", "query") for n in range(texts))
+        return [f"{said.id} {said.tasks['place'].label}" for said in served.answers(questions)]
+
+    return router
+
+
+@hookimpl
+def mtl_encoders():
+    return [Touchy]
+
+
+@hookimpl
+def mtl_services():
+    return [
+        Service("shouting", "Places, by number.", "touchy_parts:shouting"),
+        Service("nothing", "Not for this run.", "touchy_parts:nothing"),
+    ]
+
+
+def nothing(served):
+    return None
+'''
+EXPERIMENT: dict[str, Any] = {
+    "name": "notes",
+    "data": {"type": "table", "train": "notes.jsonl", "words": "words", "notice": "a <small> sample"},
+    "split": {"type": "random", "validation": 0.2},
+    "encoder": {"type": "touchy", "dimensions": 8},
+    "backbone": {"type": "lstm", "hidden_dim": 4, "output": "tokens"},
+    "tasks": [
+        {"name": "place", "kind": "classification", "head": "linear"},
+        {"name": "stars", "kind": "ordinal", "head": "linear"},
+        {"name": "tags", "kind": "multi-label", "head": "linear"},
+        {"name": "nights", "kind": "regression", "head": {"type": "attention", "key_dim": 4, "hidden_dim": 4}},
+        {"name": "pos", "kind": "token-tagging", "head": "token-linear"},
+    ],
+    "optimizer": {"type": "adam", "lr": 0.01},
+    "training": {"epochs": 1, "batch_size": 16, "refit": False},
+    "plugins": ["./touchy_parts.py"],
+}
+
+
+@pytest.fixture(scope="session")
+def notes_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tasks of five kinds, trained for a moment, with the encoder above."""
+    folder = tmp_path_factory.mktemp("serving")
+    lines = NOTES.read_text(encoding="utf-8").splitlines()[:60]
+    (folder / "notes.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "touchy_parts.py").write_text(TOUCHY, encoding="utf-8")
+    (folder / "notes.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        run_experiment(load_experiment(folder / "notes.yaml").config, folder / "run")
+        yield folder / "run"
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """Texts of several lengths."""
+    notes = [json.loads(line)["words"] for line in NOTES.read_text(encoding="utf-8").splitlines()[60:80]]
+    return [" ".join(words) for words in notes] + ["Quiet .", "Clean rooms . " * 30]
+
+
+@pytest.fixture(scope="module")
+def client(notes_run: Path) -> Iterator[TestClient]:
+    """A client of the application itself, without a socket."""
+    with TestClient(load_app(notes_run, Limits(max_text=4000, max_bytes=50_000, max_texts=50))) as made:
+        yield made
+
+
+Served = Callable[..., contextlib.AbstractContextManager[tuple[int, Any]]]
+
+
+@pytest.fixture
+def served(notes_run: Path) -> Served:
+    """A server of `notes_run` with a socket: `with served(timeout=1.0) as (port, app)`; it has ended at the end."""
+
+    @contextlib.contextmanager
+    def running(path: Path = notes_run, **limits: Any) -> Iterator[tuple[int, Any]]:
+        app = load_app(path, Limits(**limits))
+        with listening("127.0.0.1", 0) as place:
+            place.listen(100)
+            server = make_server(app)
+            thread = threading.Thread(target=lambda: server.run(sockets=[place]))
+            thread.start()
+            app.state.server = server
+            try:
+                yield place.getsockname()[1], app
+            finally:
+                server.should_exit = True
+                thread.join(20)
+        assert not thread.is_alive()
+
+    return running
