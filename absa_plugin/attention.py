@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from mtl_core import HeadSpec
 
@@ -30,8 +30,17 @@ class Attention(HeadSpec):
     """Width of the layer between the pooled tokens and the outputs."""
     dropout: Rate = 0.0
     """Dropout before either layer."""
+    shared_layers: bool = False
+    """Add two layers that all tasks of the group share to each task's own, so that what words mean to every task is
+    learned from all of their labels (the idea of Daumé III, 2007); needs `grouped`."""
     grouped: bool = True
     """One module for all tasks that declare this head; false gives each task a module of its own."""
+
+    @model_validator(mode="after")
+    def _shared_in_a_group(self) -> Attention:
+        if self.shared_layers and not self.grouped:
+            raise ValueError("`shared_layers` are shared by the tasks of a group; leave `grouped` true")
+        return self
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Make one task's head."""
@@ -45,7 +54,9 @@ class Attention(HeadSpec):
 
         if not self.grouped:
             return None
-        return AttentionPoolingGroup(inputs, outputs, tasks, self.key_dim, self.hidden_dim, self.dropout)
+        return AttentionPoolingGroup(
+            inputs, outputs, tasks, self.key_dim, self.hidden_dim, self.dropout, self.shared_layers
+        )
 
 
 class SelfAttention(HeadSpec):

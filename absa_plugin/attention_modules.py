@@ -19,10 +19,18 @@ class AttentionPoolingGroup(HeadGroup):
         key_dim: Width of keys and questions.
         hidden_dim: Width of the layer before the outputs.
         dropout: Dropout before either layer.
+        shared_layers: Whether two layers that all tasks share are added to each task's own.
     """
 
     def __init__(
-        self, inputs: FeatureShape, outputs: int, tasks: int, key_dim: int, hidden_dim: int, dropout: float
+        self,
+        inputs: FeatureShape,
+        outputs: int,
+        tasks: int,
+        key_dim: int,
+        hidden_dim: int,
+        dropout: float,
+        shared_layers: bool = False,
     ) -> None:
         super().__init__()
         _require_sequence(inputs, "attention")
@@ -33,22 +41,30 @@ class AttentionPoolingGroup(HeadGroup):
         self.output_weight = nn.Parameter(_uniform(tasks, hidden_dim, outputs))
         self.output_bias = nn.Parameter(torch.zeros(tasks, outputs))
         self.dropout = nn.Dropout(dropout)
+        self.shared: nn.Module | None = None
+        if shared_layers:
+            layers = (
+                nn.Linear(inputs.width, hidden_dim),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+                nn.Linear(hidden_dim, outputs),
+            )
+            self.shared = nn.Sequential(*layers)
 
     def stacked_parameters(self) -> list[nn.Parameter]:
-        """All but the shared keys."""
+        """All but what tasks share."""
         return [self.questions, self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias]
 
     def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
         """Pool the tokens for each task, then two layers of its own: outputs `(batch, tasks, outputs)`."""
         keys = torch.tanh(self.keys(features.values))
         attention = masked_softmax(torch.matmul(keys, self.questions.T).transpose(1, 2), features.mask)
-        pooled = torch.bmm(attention, features.values)
+        pooled = self.dropout(torch.bmm(attention, features.values))
         # (tasks, batch, width) lets each task's layer be one batched product.
-        hidden = torch.baddbmm(
-            self.hidden_bias.unsqueeze(1), self.dropout(pooled).transpose(0, 1), self.hidden_weight
-        )
+        hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), pooled.transpose(0, 1), self.hidden_weight)
         outputs = torch.baddbmm(self.output_bias.unsqueeze(1), self.dropout(torch.relu(hidden)), self.output_weight)
-        return HeadOutput(outputs.transpose(0, 1), attention)
+        said = outputs.transpose(0, 1)
+        return HeadOutput(said if self.shared is None else said + self.shared(pooled), attention)
 
 
 class AttentionPooling(nn.Module):

@@ -42,6 +42,7 @@ BACKBONES: dict[str, BackboneSpec] = {
 }
 HEADS: dict[str, HeadSpec] = {
     "attention, grouped": Attention(key_dim=4, hidden_dim=5, dropout=0.3),
+    "attention, shared layers": Attention(key_dim=4, hidden_dim=5, dropout=0.3, shared_layers=True),
     "attention, separate": Attention(key_dim=4, hidden_dim=5, grouped=False),
     "self-attention": SelfAttention(attention_heads=2, hidden_dim=5),
     "linear": Linear(),
@@ -378,3 +379,21 @@ def test_initial_layers_of_a_group_are_drawn_as_linear_layers_are() -> None:
         bound = 1 / math.sqrt(width)
         assert weight.abs().max() <= bound
         assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+
+
+def test_layers_that_tasks_share_learn_from_all_of_them() -> None:
+    head = AttentionPoolingGroup(SHAPE, 2, 3, 4, 5, 0.0, shared_layers=True)
+    own = {id(parameter) for parameter in head.stacked_parameters()}
+    shared = [parameter for name, parameter in head.named_parameters() if name.startswith("shared.")]
+    assert len(shared) == 4
+    assert not own & {id(parameter) for parameter in shared}
+    for task in range(3):
+        head.zero_grad()
+        head(batch([3, 5])).outputs[:, task].sum().backward()
+        assert all(parameter.grad is not None and parameter.grad.any() for parameter in shared)
+        assert not head.output_bias.grad[[other for other in range(3) if other != task]].any()  # type: ignore[index]
+
+
+def test_shared_layers_need_a_group() -> None:
+    with pytest.raises(ValueError, match="`shared_layers` are shared by the tasks of a group"):
+        Attention(shared_layers=True, grouped=False)

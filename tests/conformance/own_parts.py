@@ -133,7 +133,7 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "linear": [Case({"dropout": 0.3})],
         "token-linear": [Case({"dropout": 0.3})],
         "sequence-decoder": [Case({"hidden_dim": 5})],
-        "attention": [Case({"dropout": 0.3}), Case({"grouped": False})],
+        "attention": [Case({"dropout": 0.3}), Case({"grouped": False}), Case({"shared_layers": True})],
         "self-attention": [Case({"attention_heads": 3, "hidden_dim": 8})],
         "gradient-reversal": [Case(), Case({"head": {"type": "attention"}}), Case({"head": "token-linear"})],
     },
