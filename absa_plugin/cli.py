@@ -73,6 +73,10 @@ def rate(
         str | None,
         typer.Option(metavar="NAME", help="Of a run with several data sets: the one that reviews are like."),
     ] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16", "int8"],
+        typer.Option(metavar="BITS", help="fp32, bf16 or int8: fewer bits are faster, and change the last digits."),
+    ] = "fp32",
     plugin: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,6 +105,7 @@ def rate(
             delimiter=delimiter,
             quoted=not unquoted,
             data_set=data_set,
+            precision=precision,
             plugins=plugin or [],
         )
     )

@@ -15,7 +15,7 @@ SHORT = (
     "prediction",
     "compare_speed",
 )
-LONG = ("accuracy", "auxiliary", "one_or_five", "serving", "table_memory")
+LONG = ("accuracy", "auxiliary", "one_or_five", "serving", "table_memory", "rating", "transformers")
 
 if __name__ == "__main__":
     # A long one takes what follows as its own arguments.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
-from typer.models import ArgumentInfo, OptionInfo
+from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from mtl_core import hookspecs
 from mtl_core.cli.app import app
@@ -28,6 +28,7 @@ from mtl_core.config.experiment import (
 from mtl_core.plugins import HOOKS, Plugins
 from mtl_core.registry import Registry
 from mtl_core.seams import SEAMS, Seam
+from mtl_core.specs import Spec
 from mtl_core.sweeps.space import (
     Choices,
     Integer,
@@ -42,7 +43,9 @@ from mtl_core.sweeps.space import (
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd"}
+OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers"}
+OWN_PACKAGES = {"absa_plugin"}
+"""Packages whose commands are described besides the core's."""
 NUMBERS = {"integer": "whole number", "number": "number"}
 BOUNDS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 VALUES = {Path: "PATH", int: "NUMBER", str: "TEXT"}
@@ -182,6 +185,7 @@ def options_page() -> str:
                 if offer.plugin in OWN_PLUGINS:
                     lines += ["", f"### `{name}` {{ #{seam.name}-{name} }}", "", inspect.getdoc(offer.spec) or ""]
                     lines += ["", f"From the plugin `{offer.plugin}`.", "", *_table(offer.spec)]
+                    lines += _inner_blocks(offer.spec)
     return "\n".join(lines) + "\n"
 
 
@@ -193,6 +197,15 @@ def _sweep_blocks() -> Iterator[str]:
         shown = f"`type: {field.default}`" if field is not None else f"`{name.lower()}:`"
         yield f"\n{shown}: {inspect.getdoc(model)}\n"
         yield from _table(model)
+
+
+def _inner_blocks(model: type[BaseModel]) -> Iterator[str]:
+    """What stands below keys of a part that are blocks themselves, and no parts."""
+    for key, field in model.model_fields.items():
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel) and not issubclass(inner, Spec):
+                yield f"\nBelow `{key}`: {inspect.getdoc(inner)}\n"
+                yield from _table(inner)
 
 
 def _table(model: type[BaseModel], only: set[str] | None = None) -> Iterator[str]:
@@ -242,6 +255,8 @@ def _value(key: str, field: dict[str, Any], root: dict[str, Any]) -> str:
         if key == "tasks":
             return "list of [entries](#an-entry-of-tasks)"
         return f"list of {_value('', field['items'], root)}"
+    if field.get("type") == "object" and "properties" in field:
+        return "block, see below"
     if field.get("type") == "object":
         return f"block of name: {_value('', field['additionalProperties'], root)}"
     if field.get("format") == "path":
@@ -286,21 +301,27 @@ def cli_page() -> str:
         "`mtl --help`, and `--help` after any command, tell the same; `mtl --version` prints the version.",
     ]
     for command in app.registered_commands:
-        callback = command.callback
-        if callback is None:
-            continue
-        parameters = list(_parameters(callback))
-        arguments = [shown for shown, _, is_argument in parameters if is_argument]
-        name = f"mtl {command.name or callback.__name__}"
-        lines += ["", f"## {name}", "", f"```text\n{' '.join([name, *arguments, '[OPTIONS]'])}\n```", ""]
-        lines += [
-            inspect.getdoc(callback) or "",
-            "",
-            "| argument or option | what it does |",
-            "| --- | --- |",
-        ]
-        lines += [f"| `{shown}` | {text} |" for shown, text, _ in parameters]
+        lines += _command(command, "mtl", "##")
+    for added in Registry(Plugins.installed()).commands().values():
+        if added.app.partition(".")[0] in OWN_PACKAGES:
+            lines += ["", f"## mtl {added.name}", "", added.help]
+            for command in added.load().registered_commands:
+                lines += _command(command, f"mtl {added.name}", "###")
     return "\n".join(lines) + "\n"
+
+
+def _command(command: CommandInfo, group: str, heading: str) -> Iterator[str]:
+    """A command with a table of its arguments and options."""
+    callback = command.callback
+    if callback is None:
+        return
+    parameters = list(_parameters(callback))
+    arguments = [shown for shown, _, is_argument in parameters if is_argument]
+    name = f"{group} {command.name or callback.__name__}"
+    yield from ("", f"{heading} {name}", "", f"```text\n{' '.join([name, *arguments, '[OPTIONS]'])}\n```", "")
+    yield from (inspect.getdoc(callback) or "", "", "| argument or option | what it does |", "| --- | --- |")
+    for shown, text, _ in parameters:
+        yield f"| `{shown}` | {text} |"
 
 
 def _parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, str, bool]]:

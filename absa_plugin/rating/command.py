@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from absa_plugin.rating.settings import Columns, Settings
 from mtl_core.errors import MtlError
+
+if TYPE_CHECKING:
+    from mtl_core.runs.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class RateRequest:
         delimiter: What separates cells of CSV files; None looks at the header.
         quoted: Whether quotation marks enclose cells.
         data_set: Of a run with several data sets, the one that reviews are like.
+        precision: In how many bits the network computes.
         plugins: Further plugins.
     """
 
@@ -40,6 +45,7 @@ class RateRequest:
     delimiter: str | None = None
     quoted: bool = True
     data_set: str | None = None
+    precision: Precision = "fp32"
     plugins: Sequence[str] = ()
 
 
@@ -62,10 +68,11 @@ def rate_command(request: RateRequest) -> None:
     from absa_plugin.rating.reviews import good_reviews
     from absa_plugin.rating.sums import Sums
     from absa_plugin.rating.terminal import RatingProgress, print_ratings
+    from mtl_core.runs.precision import in_precision
     from mtl_core.runs.predict import answers
     from mtl_core.runs.saved import load_run
 
-    saved = load_run(request.run, request.plugins)
+    saved = in_precision(load_run(request.run, request.plugins), request.precision)
     aspects = aspects_of(saved, request.data_set)
     for reason in aspects.left_out:
         typer.echo(f"note: left out: {reason}", err=True)
@@ -75,7 +82,7 @@ def rate_command(request: RateRequest) -> None:
             "input": found.fingerprint,
             "run": fingerprint_of(request.run),
             "columns": asdict(request.columns),
-            "read": [request.delimiter, request.quoted, request.data_set],
+            "read": [request.delimiter, request.quoted, request.data_set, request.precision],
             "quotes": request.settings.quotes,
         }
         kept = KeptSums(request.out[0].with_name(f"{request.out[0].name}.progress"), job)

@@ -78,7 +78,7 @@ def _state(sums: Sums) -> dict[str, Any]:
 def _aspect_state(found: AspectSums) -> list[Any]:
     return [
         {
-            period: [tally.reviews, tally.positive, tally.negative, tally.neutral, tally.conflict]
+            period: [tally.reviews, tally.positive, tally.negative, tally.neutral, tally.conflict, tally.squares]
             for period, tally in found.periods.items()
         },
         [[quote.text, quote.where, quote.sure] for quote in found.praise.kept],

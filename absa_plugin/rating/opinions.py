@@ -33,6 +33,11 @@ class Shares:
     neutral: float
     conflict: float
 
+    @property
+    def score(self) -> float:
+        """How positive that is, from 0 to 1; what is neutral or in conflict counts a half."""
+        return self.positive + (self.neutral + self.conflict) / 2
+
 
 @dataclass(frozen=True)
 class Said:

@@ -69,7 +69,7 @@ def _drawn(panel: Panel, name: str, palette: Palette) -> Drawing:
     labels = [shortened(label) for label, _ in panel.rows]
     figure = Figure(figsize=(COLUMN, 0.6 + ROW * len(labels)))
     axes = axes_in(figure, 0.1 + width_of(labels), 0.3, 0.45, 0.28)
-    _draw(axes, panel, palette)
+    _draw(axes, panel, palette, 24)
     axes.set_yticks(range(len(labels)), labels)
     return Drawing(name, figure, _text(panel))
 
@@ -105,14 +105,14 @@ def _picture(ratings: Ratings, origin: Origin, palette: Palette) -> Figure:
         bottom = height - head - tall * (line + 1) + 0.3
         box = (left + panel * column, bottom, panel - 0.5, ROW * len(labels))
         axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
-        _draw(axes, one, palette)
+        _draw(axes, one, palette, 16)
         axes.set_yticks(range(len(labels)), labels if column == 0 else [""] * len(labels))
     _frame(figure, ratings, origin, palette, len(panels) > 1)
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, palette: Palette) -> None:
-    """Draw intervals, then filled marks for what stands out and hollow ones for what does not."""
+def _draw(axes: Axes, panel: Panel, palette: Palette, letters: int) -> None:
+    """Draw intervals, and filled marks for what stands out, hollow ones for what does not."""
     color = palette.series[0]
     if panel.means and panel.means[0] is not None:
         axes.axvline(panel.means[0], color=palette.muted, linewidth=0.8, linestyle="--", zorder=1)
@@ -144,7 +144,7 @@ def _draw(axes: Axes, panel: Panel, palette: Palette) -> None:
     axes.tick_params("y", length=0)
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.set_title(shortened(panel.title, 28), fontweight="bold")
+    axes.set_title(shortened(panel.title, letters), fontweight="bold")
     axes.annotate("n", (1, 1), (5, 6), "axes fraction", "offset points", color=palette.muted, style="italic")
 
 

@@ -204,7 +204,7 @@ def _pulled(total: Tally, mean: Tally, prior: float) -> Span:
     is unlike them. Only where a few reviews all agree may the rating lie outside; it is then stretched to that.
     """
     rating = (prior * mean.score / mean.reviews + total.score) / (prior + total.reviews)
-    low, high = interval(total.score, total.reviews)
+    low, high = interval(total.sample)
     return Span(_stars(rating), _stars(min(low, rating)), _stars(max(high, rating)))
 
 
@@ -225,5 +225,5 @@ def _change(cell: AspectSums, later: Sequence[str], fewest: int) -> Change | Non
     before = together(tally for period, tally in dated if period not in later)
     if not later or min(after.reviews, before.reviews) < max(fewest, 1):
         return None
-    moved, low, high = difference((after.score, after.reviews), (before.score, before.reviews))
+    moved, low, high = difference(after.sample, before.sample)
     return Change(4 * moved, 4 * low, 4 * high)

@@ -22,6 +22,7 @@ _END = re.compile(
     r"|[\r\n\u2028\u2029]++"
     r"|(?<=[a-z]{3})[.!?]+(?=[A-Z][a-z])"
 )
+_LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(rf"(\S+?)[{_MARKS}]+$")
 _ABBREVIATIONS = frozenset(
     ["mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "etc", "approx", "incl", "nr", "ca", "usw", "bzw"]
@@ -40,12 +41,12 @@ def sentences_of(text: str) -> Iterator[str]:
     """
     held = ""
     for piece in _pieces(text):
-        if held and any(letter.isalpha() for letter in piece):
+        if held and _LETTER.search(piece):
             yield held
             held = piece
         elif held and len(held) + len(piece) < LONGEST:
             held = f"{held} {piece}"
-        elif not held and any(letter.isalpha() for letter in piece):
+        elif not held and _LETTER.search(piece):
             held = piece
     if held:
         yield held

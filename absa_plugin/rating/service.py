@@ -1,15 +1,16 @@
 """Ratings behind HTTP: a file of reviews comes in, a page or JSON goes out."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
@@ -24,6 +25,9 @@ from absa_plugin.rating.reviews import good_reviews, survey
 from absa_plugin.rating.settings import Columns, Settings
 from absa_plugin.rating.sums import Sums
 from mtl_core.errors import MtlError
+from mtl_core.runs.answers import Answer
+from mtl_core.runs.predict import Question
+from mtl_core.serving.presence import GONE, while_present
 from mtl_core.serving.problems import Problem, json_response
 from mtl_core.serving.served import Served
 
@@ -51,11 +55,12 @@ def router(served: Served) -> APIRouter | None:
     routes = APIRouter()
 
     @routes.get("", include_in_schema=False)
-    def form() -> Response:
+    async def form() -> Response:
         return served.frame.page("Ratings from reviews", _form(served, rater.aspects))
 
     @routes.post("", summary="Rate a file of reviews")
-    def rate(
+    async def rate(
+        request: Request,
         file: Upload,
         text: Text,
         by: By = "",
@@ -67,16 +72,24 @@ def router(served: Served) -> APIRouter | None:
     ) -> Response:
         """Give what `mtl absa rate --out ratings.json` writes."""
         columns = Columns(text, by or None, date or None, period=period)
-        ratings, origin = rater.rate(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
+        job = Job(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
+        ratings, origin = await _while_present(request, job, rater)
         return json_response(ratings_record(ratings, origin))
 
     @routes.post("/page", include_in_schema=False)
-    def page(
-        file: Upload, text: Text, by: By = "", date: Date = "", period: Cut = "month", bad_rows: Bad = "skip"
+    async def page(
+        request: Request,
+        file: Upload,
+        text: Text,
+        by: By = "",
+        date: Date = "",
+        period: Cut = "month",
+        bad_rows: Bad = "skip",
     ) -> Response:
         columns = Columns(text.strip(), by.strip() or None, date.strip() or None, period=period)
         try:
-            ratings, origin = rater.rate(file, columns, Settings(), bad_rows == "skip")
+            job = Job(file, columns, Settings(), bad_rows == "skip")
+            ratings, origin = await _while_present(request, job, rater)
         except (MtlError, Problem) as error:
             refused = served.frame.page("Ratings from reviews", _refused(str(error)))
             refused.status_code = error.status if isinstance(error, Problem) else 422
@@ -84,6 +97,28 @@ def router(served: Served) -> APIRouter | None:
         return HTMLResponse(page_text(ratings, origin), headers={"Content-Security-Policy": PAGE_POLICY})
 
     return routes
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was sent.
+
+    Attributes:
+        file: The file.
+        columns: What stands where.
+        settings: How ratings are made.
+        skip_bad_rows: Whether rows that cannot be read are counted instead of refused.
+    """
+
+    file: UploadFile
+    columns: Columns
+    settings: Settings
+    skip_bad_rows: bool
+
+    @property
+    def name(self) -> str:
+        """The file's name, as its sender knows it."""
+        return Path((self.file.filename or "reviews").replace("\\", "/")).name[-100:]
 
 
 class Rater:
@@ -104,35 +139,40 @@ class Rater:
         self._served = served
         self._room = BoundedSemaphore(AT_ONCE)
 
-    def rate(
-        self, file: UploadFile, columns: Columns, settings: Settings, skip_bad_rows: bool
-    ) -> tuple[Ratings, Origin]:
+    def rate(self, job: Job, gone: Event) -> tuple[Ratings, Origin]:
         """Rate a file; it is on the disk for as long as that takes.
+
+        Args:
+            job: What was sent.
+            gone: Is set when nobody waits any more.
 
         Raises:
             MtlError: If the file cannot be rated; messages name it as its sender does.
-            Problem: If too many files are being rated.
+            Problem: If too many files are being rated, or nobody waits any more.
         """
-        name = Path((file.filename or "reviews").replace("\\", "/")).name[-100:]
         with self._turn(), TemporaryDirectory() as folder:
-            path = Path(folder) / f"reviews{Path(name).suffix.lower()}"
+            path = Path(folder) / f"reviews{Path(job.name).suffix.lower()}"
             with path.open("wb") as copy:
-                shutil.copyfileobj(file.file, copy)
+                shutil.copyfileobj(job.file.file, copy)
             try:
-                return self._rated(path, name, columns, settings, skip_bad_rows)
+                return self._rated(path, job, gone)
             except MtlError as error:
-                raise MtlError(str(error).replace(str(path), name)) from error
+                raise MtlError(str(error).replace(str(path), job.name)) from error
 
-    def _rated(
-        self, path: Path, name: str, columns: Columns, settings: Settings, skip_bad_rows: bool
-    ) -> tuple[Ratings, Origin]:
-        reviews = open_reviews(path, columns.names)
-        found = survey(reviews, columns, skip_bad_rows)
-        sums = add_up(good_reviews(reviews, columns), self._served.answers, self.aspects, Sums(settings.quotes))
-        told = tuple(line.replace(str(path), name) for line in found.told)
-        found = replace(found, told=told)
+    def _rated(self, path: Path, job: Job, gone: Event) -> tuple[Ratings, Origin]:
+        def ask(questions: Iterable[Question]) -> Iterator[Answer]:
+            for answer in self._served.answers(questions):
+                if gone.is_set():
+                    raise Problem(GONE, "client", "a closed connection", "somebody who waits")
+                yield answer
+
+        reviews = open_reviews(path, job.columns.names)
+        found = survey(reviews, job.columns, job.skip_bad_rows)
+        sums = add_up(good_reviews(reviews, job.columns), ask, self.aspects, Sums(job.settings.quotes))
+        found = replace(found, told=tuple(line.replace(str(path), job.name) for line in found.told))
         frame = self._served.frame
-        return ratings_of(sums, self.aspects, settings), Origin(name, columns, found, frame.name, frame.notice)
+        origin = Origin(job.name, job.columns, found, frame.name, frame.notice)
+        return ratings_of(sums, self.aspects, job.settings), origin
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -145,9 +185,18 @@ class Rater:
             self._room.release()
 
 
+async def _while_present(request: Request, job: Job, rater: Rater) -> tuple[Ratings, Origin]:
+    """Rate in a thread, for as long as the client is there."""
+    gone = Event()
+    try:
+        return await while_present(request, run_in_threadpool(rater.rate, job, gone))
+    finally:
+        gone.set()
+
+
 def _form(served: Served, aspects: Sequence[str]) -> Markup:
     names = Markup(", ").join(aspects)
-    return Markup(_FORM).format(names=names, limit=f"{served.limits.max_bytes:,}")  # noqa: S704  (our own)
+    return Markup(_FORM).format(names=names, limit=f"{served.limits.max_upload:,}")  # noqa: S704  (our own)
 
 
 def _refused(message: str) -> Markup:

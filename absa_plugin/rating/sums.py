@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from absa_plugin.rating.intervals import Sample
 from absa_plugin.rating.opinions import Heard, Said, Shares
 
 UNDATED = ""
@@ -17,13 +18,14 @@ LONGEST_QUOTE = 280
 
 @dataclass
 class Tally:
-    """Reviews that mention an aspect, and how much of each polarity they are in all."""
+    """Reviews that mention an aspect, how much of each polarity they are in all, and their squared scores."""
 
     reviews: int = 0
     positive: float = 0.0
     negative: float = 0.0
     neutral: float = 0.0
     conflict: float = 0.0
+    squares: float = 0.0
 
     def add(self, shares: Shares) -> None:
         """Count one more review."""
@@ -32,11 +34,17 @@ class Tally:
         self.negative += shares.negative
         self.neutral += shares.neutral
         self.conflict += shares.conflict
+        self.squares += shares.score**2
 
     @property
     def score(self) -> float:
-        """How positive all are together, from 0 to `reviews`; a neutral one or one in conflict counts a half."""
+        """How positive all are together, from 0 to `reviews`; see `Shares.score`."""
         return self.positive + (self.neutral + self.conflict) / 2
+
+    @property
+    def sample(self) -> Sample:
+        """The reviews' scores."""
+        return Sample(self.reviews, self.score, self.squares)
 
 
 def together(tallies: Iterable[Tally]) -> Tally:
@@ -48,6 +56,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
         total.negative += one.negative
         total.neutral += one.neutral
         total.conflict += one.conflict
+        total.squares += one.squares
     return total
 
 

@@ -55,7 +55,7 @@ def print_ratings(console: Console, ratings: Ratings, origin: Origin) -> None:
     table.add_column(escape(shortened(origin.noun)), no_wrap=True)
     table.add_column("reviews", justify="right")
     for one in ratings.aspects:
-        table.add_column(escape(one.aspect), justify="right", overflow="fold")
+        table.add_column(escape(shortened(one.aspect, 16)), justify="right")
     for product in shown_products(ratings):
         cells = [_cell(ratings.ratings[product, one.aspect]) for one in ratings.aspects]
         table.add_row(escape(shortened(product)), count(ratings.products[product]), *cells)

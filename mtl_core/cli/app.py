@@ -210,14 +210,13 @@ def compare(
 @app.command()
 def serve(
     path: RunArgument,
-    host: Annotated[
-        str, typer.Option(help="The address to listen at; others than this one reach others.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 lets everybody ask.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
     plugin: PluginOption = None,
-    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Of a text.")] = 20_000,
+    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Length of a text.")] = 20_000,
     max_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 256,
     max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2_000_000,
+    max_upload: Annotated[int, typer.Option(min=1, help="Bytes of a file, where plugins take some.")] = 100_000_000,
     max_waiting: Annotated[
         int, typer.Option(min=1, help="Texts that may wait; a request that finds no room is refused (503).")
     ] = 1024,
@@ -234,13 +233,14 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that torch computes in; as many as torch likes if left out.")
     ] = None,
+    precision: PrecisionOption = "fp32",
 ) -> None:
     """Serve a run: predictions over HTTP, and a page to try it. Needs `pip install "mtl-core[serve]"`."""
     from mtl_core.cli.serve import serve_command
     from mtl_core.serving.limits import Limits
 
-    limits = Limits(max_text, max_texts, max_bytes, max_waiting, timeout, batch_wait / 1000, batch_size)
-    serve_command(path, host, port, limits, threads, plugin or [])
+    limits = Limits(max_text, max_texts, max_bytes, max_upload, max_waiting, timeout, batch_wait / 1000, batch_size)
+    serve_command(path, host, port, limits, threads, precision, plugin or [])
 
 
 @app.command()

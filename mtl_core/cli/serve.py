@@ -1,8 +1,11 @@
 """`mtl serve`."""
 
+from __future__ import annotations
+
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,11 +13,20 @@ from mtl_core.errors import MtlError
 from mtl_core.packages import what_is_missing
 from mtl_core.serving.limits import Limits
 
+if TYPE_CHECKING:
+    from mtl_core.runs.precision import Precision
+
 NEEDS = dict.fromkeys(("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"')
 
 
 def serve_command(
-    path: Path, host: str, port: int, limits: Limits, threads: int | None, plugins: Sequence[str]
+    path: Path,
+    host: str,
+    port: int,
+    limits: Limits,
+    threads: int | None,
+    precision: Precision,
+    plugins: Sequence[str],
 ) -> None:
     """Serve a run until Ctrl-C.
 
@@ -31,7 +43,7 @@ def serve_command(
     from mtl_core.serving.run import listening, load_app, serve
 
     with listening(host, port) as place:
-        app = load_app(path, limits, threads, plugins)
+        app = load_app(path, limits, threads, precision, plugins)
         saved = app.state.served.saved
         if not _is_loopback(place.getsockname()[0]):
             typer.echo(

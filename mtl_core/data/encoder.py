@@ -79,8 +79,8 @@ class Encoder(ABC, Generic[Parsed, Item]):
     def pieces(self, parsed: Parsed) -> Sequence[int] | None:
         """For each piece that the network reads, which of the `tokens` it belongs to; rising, none left out.
 
-        `length`, `collate`, `token_ids` and `hide` speak of pieces where there are such. The label of a token stands
-        at its first piece, and the attention that a token gets is that of its pieces together.
+        `length`, `collate`, `token_ids` and `hide` speak of pieces where there are such. The label of a token
+        stands at its first piece, and the attention that a token gets is that of its pieces together.
 
         Returns:
             None, the default, if every token is read in one piece.

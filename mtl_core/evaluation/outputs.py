@@ -45,7 +45,8 @@ def run_network(
         device: Where the network lives.
         asked: Which groups of tasks are computed; all by default.
     """
-    network.eval()
+    if network.training:
+        network.eval()
     nothing = torch.zeros((1, 1), dtype=torch.bool)
     wanted = None if asked is None else [None if ask else nothing for ask in asked]
     for chosen in length_batches(rows, examples.lengths, EVALUATION_BATCH):

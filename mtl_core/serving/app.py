@@ -49,7 +49,9 @@ def make_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.add_middleware(partial(Gate, meters=meters, max_bytes=served.limits.max_bytes))
+    app.add_middleware(
+        partial(Gate, meters=meters, limits=served.limits, uploads=[f"/{name}" for name in services])
+    )
     add_refusals(app, served)
     app.include_router(answering(served, samples))
     app.include_router(model_route(served, card))

@@ -1,6 +1,7 @@
 """What every request passes: its body is measured, its time taken, a failure caught, headers set."""
 
 import logging
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 
+from mtl_core.serving.limits import Limits
 from mtl_core.serving.meters import Meters
 from mtl_core.serving.problems import Problem
 
@@ -38,13 +40,15 @@ class Gate:
     Args:
         app: What answers.
         meters: Are told about each request.
-        max_bytes: Bytes of a body. What is larger is refused while it comes in, not when it is there.
+        limits: How large a body may be. What is larger is refused while it comes in, not when it is there.
+        uploads: Where paths begin that take files.
     """
 
-    def __init__(self, app: Any, meters: Meters, max_bytes: int) -> None:
+    def __init__(self, app: Any, meters: Meters, limits: Limits, uploads: Sequence[str]) -> None:
         self._app = app
         self._meters = meters
-        self._max_bytes = max_bytes
+        self._limits = limits
+        self._uploads = tuple(uploads)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on."""
@@ -73,9 +77,10 @@ class Gate:
             self._meters.request(getattr(route, "path", OTHER), status, perf_counter() - start)
 
     async def _passed(self, scope: Any, receive: Any, send: Any) -> None:
+        limit = self._limits.max_upload if scope["path"].startswith(self._uploads) else self._limits.max_bytes
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
-            problem = TooLargeError(f"{int(declared[:20]):,} bytes", self._max_bytes).problem
+        if declared.isdecimal() and int(declared[:20]) > limit:
+            problem = TooLargeError(f"{int(declared[:20]):,} bytes", limit).problem
             await problem.response()(scope, receive, send)
             return
         got = 0
@@ -84,8 +89,8 @@ class Gate:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._max_bytes:
-                raise TooLargeError(f"more than {self._max_bytes:,} bytes", self._max_bytes)
+            if got > limit:
+                raise TooLargeError(f"more than {limit:,} bytes", limit)
             return message
 
         await self._app(scope, receiving, send)

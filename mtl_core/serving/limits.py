@@ -13,6 +13,7 @@ class Limits:
         max_text: Characters of a text.
         max_texts: Texts of a request.
         max_bytes: Bytes of a request's body.
+        max_upload: The same where plugins take files.
         max_waiting: Texts that may wait for the network; a request that does not find room is refused.
         timeout: Seconds after which a request is given up.
         batch_wait: Seconds that a text waits for company, at most, while the network is idle.
@@ -22,6 +23,7 @@ class Limits:
     max_text: int = 20_000
     max_texts: int = 256
     max_bytes: int = 2_000_000
+    max_upload: int = 100_000_000
     max_waiting: int = 1024
     timeout: float = 30.0
     batch_wait: float = 0.0

@@ -75,15 +75,15 @@ def page_routes(app: FastAPI, served: Served, card: Card, samples: Samples) -> A
 
 
 def _home(served: Served, card: Card, samples: Samples) -> dict[str, Any]:
-    levels = {
-        task.name: task.declared.kind.level
+    tasks = {
+        task.name: {"level": task.declared.kind.level, "nothing": task.kind.nothing}
         for group, told in zip(served.saved.groups, served.saved.answered, strict=True)
         if told
         for task in group.tasks
     }
     return {
         "headline": headline(card.files),
-        "tasks": levels,
+        "tasks": tasks,
         "examples": list(samples.texts),
         "longest": served.limits.max_text,
         "services": [link for link in served.frame.links if link.help],

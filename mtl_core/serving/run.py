@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mtl_core.errors import MtlError
 from mtl_core.model_card.read import read_card
 from mtl_core.runs.answers import Answer
 from mtl_core.runs.directory import RunDirectory
+from mtl_core.runs.precision import Precision, in_precision
 from mtl_core.runs.predict import Question, answers
 from mtl_core.runs.saved import load_run
 from mtl_core.serving.app import make_app
@@ -27,15 +29,24 @@ from mtl_core.serving.worker import Worker
 PATIENCE = 5
 """Seconds beyond the timeout that open requests have to end when the server stops."""
 BACKLOG = 512
+SWITCH = 0.0005
+"""Seconds after which one thread lets the other have its turn."""
 
 
-def load_app(path: Path, limits: Limits, threads: int | None = None, plugins: Sequence[str] = ()) -> FastAPI:
+def load_app(
+    path: Path,
+    limits: Limits,
+    threads: int | None = None,
+    precision: Precision = "fp32",
+    plugins: Sequence[str] = (),
+) -> FastAPI:
     """Load a run, start the thread that answers for it, and make the application.
 
     Args:
         path: The run directory.
         limits: What is taken.
         threads: Threads that torch computes in; as many as torch likes if None.
+        precision: In how many bits the network computes.
         plugins: Further plugins to load.
 
     Returns:
@@ -46,7 +57,7 @@ def load_app(path: Path, limits: Limits, threads: int | None = None, plugins: Se
     """
     limits.check()
     services = RunDirectory.open(path).experiment(plugins).registry.services()
-    saved = load_run(path, plugins)
+    saved = in_precision(load_run(path, plugins), precision)
     card = read_card(path)
 
     def ask(questions: Sequence[Question], attention: bool, data_set: str | None) -> Sequence[Answer]:
@@ -101,7 +112,14 @@ def serve(app: FastAPI, place: socket.socket, ready: Callable[[str], None]) -> N
     """
     place.listen(BACKLOG)  # who asks from now on waits for the answer and is not refused
     ready(url(place))
-    make_server(app).run(sockets=[place])
+    # The network's thread lets go of the interpreter in each operation, and gets it back after an interval if the
+    # other one is busy with requests. Python's own, 5 ms, is longer than most operations.
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        make_server(app).run(sockets=[place])
+    finally:
+        sys.setswitchinterval(before)
 
 
 def url(place: socket.socket) -> str:

@@ -14,8 +14,8 @@ Ask = Callable[[Sequence[Question], bool, str | None], Sequence[Answer]]
 Watch = Callable[[int, float], None]
 """Is told the texts of a batch and the seconds that it took."""
 
-SLACK = 64
-"""Characters by which texts of one batch may differ beyond a factor of 2."""
+PADDING = 256
+"""Characters that a batch may be filled up with, to its longest text: beyond them, another batch is cheaper."""
 
 
 class Worker:
@@ -88,11 +88,14 @@ def alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     A text of 5,000 words among thirty short ones would make all of them as expensive as itself.
     """
     lot: list[Job] = []
+    letters = 0
     for job in sorted(jobs, key=_order):
-        if lot and (_order(job)[:2] != _order(lot[0])[:2] or _order(job)[2] > 2 * _order(lot[0])[2] + SLACK):
+        *way, length = _order(job)
+        if lot and (way != list(_order(lot[0])[:2]) or len(lot) * length - letters > PADDING):
             yield lot
-            lot = []
+            lot, letters = [], 0
         lot.append(job)
+        letters += length
     yield lot
 
 

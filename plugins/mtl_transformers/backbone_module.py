@@ -14,7 +14,7 @@ from mtl_transformers.model_shape import PieceShape
 
 
 class TransformerLayers(nn.Module):
-    """A transformer that reads rows of its word embedding table, puts its marks around them, and takes them off again.
+    """A transformer that reads rows of its own word embedding table. It adds its marks, and takes them off again.
 
     Args:
         inputs: What the encoder `transformer` gives.
@@ -54,7 +54,7 @@ class TransformerLayers(nn.Module):
         return self
 
     def forward(self, features: Features) -> Features:
-        """From `(batch, length, table width)` to `(batch, length, width)`, or `(batch, width)` of the first mark."""
+        """From `(batch, length, table width)` to `(batch, length, width)`, or `(batch, width)` of first marks."""
         mask = features.mask
         assert mask is not None  # noqa: S101  pieces have a mask
         values, full = self._marked(features.values, mask)
@@ -63,7 +63,9 @@ class TransformerLayers(nn.Module):
         if self.first:
             return Features(states[:, 0])
         own = states[:, len(self.before) :][:, : mask.shape[1]]
-        return Features(F.pad(own, (0, 0, 0, mask.shape[1] - own.shape[1])), mask)  # a batch may be wider than its texts
+        if own.shape[1] < mask.shape[1]:  # padding that no text needs was not read
+            own = F.pad(own, (0, 0, 0, mask.shape[1] - own.shape[1]))
+        return Features(own, mask)
 
     def _marked(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Put marks around the pieces of each text: values `(batch, longer, width)` and their mask."""

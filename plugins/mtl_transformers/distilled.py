@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtl_core import EncoderSpec
-from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, check_installed
+from mtl_transformers.licence import model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, CacheFolder, ModelName, check_installed
 
 if TYPE_CHECKING:
     from mtl_transformers.distilled_encoder import DistilledEncoder
@@ -27,7 +28,7 @@ class Distilled(EncoderSpec):
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     layers: Annotated[list[int], Field(min_length=1)] = [-1]
-    """Whose states make a word's vector, their mean: 0 is what the first layer reads, -1 the last layer's states."""
+    """Whose states make a word's vector, their mean: 0 is what the first layer reads, -1 what the last gives."""
     pooling: Literal["pieces", "first", "all"] = "pieces"
     """Of which states: the mean of the word's pieces; that of the first mark, such as [CLS]; the mean of all."""
     dimensions: PositiveInt = 256
@@ -55,8 +56,12 @@ class Distilled(EncoderSpec):
     """How often a word is read as "unknown word" during training."""
     max_tokens: PositiveInt = 256
     """Where longer texts are cut."""
-    cache: Path | bool = True
+    cache: CacheFolder = True
     """Keep vectors of vocabularies in the user's cache folder, or in this one; `false` keeps none."""
+
+    def licence_notes(self) -> Sequence[str]:
+        """Say what the model states of its weights."""
+        return model_licence(self.model)
 
     def build(self) -> DistilledEncoder:
         """Make the encoder; the model is looked for when it is needed.

@@ -178,15 +178,15 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         return self._teacher.vectors(words)
 
     def input_layer(self) -> nn.Module:
-        """The table: vectors of the training words, centred and projected. The unknown word begins as their mean."""
+        """The table: vectors of the training words, centred and projected. The unknown word begins as the mean."""
         table = np.zeros((len(self._words) + SPECIAL, self._projecting.dimensions), np.float32)
         vectors = np.zeros((0, self._width), np.float32)
         if not self._restored:
             vectors = self._looked_up(self._words)
         projection = self._projecting.fit(vectors)
         table[SPECIAL : SPECIAL + len(vectors)] = projection.of(vectors)
-        arrays = (table, projection.mean, projection.matrix)
-        return DistilledVectors(*(torch.from_numpy(array) for array in arrays), self._tune, self._word_dropout)
+        mean, matrix = torch.from_numpy(projection.mean), torch.from_numpy(projection.matrix)
+        return DistilledVectors(torch.from_numpy(table), mean, matrix, self._tune, self._word_dropout)
 
     def release(self) -> None:
         """Let the transformer go. Vectors of words met so far are kept."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from mtl_core import EncoderSpec
+from mtl_transformers.licence import model_licence
 from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, check_installed
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ class TransformerEncoder(EncoderSpec):
     """Where longer texts are cut: pieces, the model's own marks among them."""
     tune: bool = True
     """Let training move the word embedding table."""
+
+    def licence_notes(self) -> Sequence[str]:
+        """Say what the model states of its weights."""
+        return model_licence(self.model)
 
     def build(self) -> PieceEncoder:
         """Make the encoder; the model is looked for when it is needed.

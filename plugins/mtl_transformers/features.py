@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from mtl_core import EncoderSpec
-from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, check_installed
+from mtl_transformers.licence import model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, CacheFolder, ModelName, check_installed
 
 if TYPE_CHECKING:
     from mtl_transformers.features_encoder import FeaturesEncoder
@@ -25,11 +27,15 @@ class TransformerFeatures(EncoderSpec):
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     layers: Annotated[list[int], Field(min_length=1)] = [-1]
-    """Whose states are taken, their mean: 0 is what the first layer reads, -1 the last layer's states."""
+    """Whose states are taken, their mean: 0 is what the first layer reads, -1 what the last gives."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
     """Where longer texts are cut: pieces, the model's own marks among them."""
-    cache: Path | bool = True
+    cache: CacheFolder = True
     """Keep the states of a run's texts in the user's cache folder, or in this one; `false` keeps none."""
+
+    def licence_notes(self) -> Sequence[str]:
+        """Say what the model states of its weights."""
+        return model_licence(self.model)
 
     def build(self) -> FeaturesEncoder:
         """Make the encoder; the model is looked for when it is needed.

@@ -24,6 +24,7 @@ def fingerprint(folder: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _of_file(path: Path, size: int, changed: int) -> bytes:  # noqa: ARG001  they make the entry a new one
+def _of_file(path: Path, size: int, changed: int) -> bytes:
+    """Read a file's contents; size and time make it another entry when it has changed."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()

@@ -171,7 +171,7 @@ class PieceEncoder(Encoder[PieceText, Item]):
     @property
     def vocabulary(self) -> Sequence[str]:
         """The pieces of the training texts, frequent ones first."""
-        return [self._tokenizer.tokenizer.id_to_token(place) for place in self._known]
+        return [str(self._tokenizer.tokenizer.id_to_token(place)) for place in self._known]
 
     @cached_property
     def _places(self) -> torch.Tensor:

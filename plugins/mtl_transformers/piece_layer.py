@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -49,8 +50,9 @@ class PieceEmbedding(nn.Module):
 
     def __init__(self, model: Pretrained, special: SpecialIds, tune: bool) -> None:
         super().__init__()
+        built: Any = model.build()
         try:
-            weights = model.build().get_input_embeddings().weight.detach()  # type: ignore[operator, union-attr]
+            weights: torch.Tensor = built.get_input_embeddings().weight.detach()
         except (NotImplementedError, AttributeError) as error:
             raise MtlError(f"a model of type '{model.config['model_type']}' has no table of words") from error
         self.table = nn.Parameter(weights.clone(), requires_grad=tune)

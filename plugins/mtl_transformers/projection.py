@@ -28,8 +28,7 @@ class Projection:
 
     def of(self, vectors: Matrix) -> Matrix:
         """From `(n, width)` to `(n, dimensions)`."""
-        projected: Matrix = (vectors - self.mean) @ self.matrix
-        return projected
+        return np.asarray((vectors - self.mean) @ self.matrix, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class PieceTokenizer:
         try:
             with quiet():
                 loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # noqa: BLE001  the tokenizers library raises plain `Exception`
+        except Exception as error:
             raise MtlError(f"{folder}: the tokenizer cannot be read: {error}") from error
         if not getattr(loaded, "is_fast", False):
             raise MtlError(f"{folder}: the tokenizer has no fast form; expected tokenizer.json")

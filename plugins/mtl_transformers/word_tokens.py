@@ -22,6 +22,9 @@ FORGET_AFTER = 30_000
 _UNBROKEN = re.compile(r"\S{200}(?=\S)")
 """What no space interrupts for so long gets one: spaCy's rules need a time that grows with its square."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which UTF-8 cannot say."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordText:
@@ -112,10 +115,10 @@ class WordTokens:
 
 def _readable(value: object) -> str | tuple[str, ...]:
     if isinstance(value, str):
-        return _UNBROKEN.sub(r"\g<0> ", value[:MAX_CHARACTERS])
+        return _UNBROKEN.sub(r"\g<0> ", _SURROGATE.sub("\ufffd", value[:MAX_CHARACTERS]))
     if not isinstance(value, list | tuple):
         raise MtlError(f"the encoder 'distilled' reads texts or lists of words, found {type(value).__name__}")
     for word in value:
         if not isinstance(word, str):
             raise MtlError(f"the encoder 'distilled' reads lists of words, found {type(word).__name__} in a list")
-    return tuple(value)
+    return tuple(_SURROGATE.sub("\ufffd", word) for word in value)

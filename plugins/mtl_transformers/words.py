@@ -50,11 +50,12 @@ def read_words(value: str | tuple[str, ...], pieces: Sequence[Span]) -> Reading:
         value: A text, or its words.
         pieces: Where the pieces stand: in the text, or in the words with a space between two.
     """
-    given = not isinstance(value, str)
-    text, spans = joined(value) if given else (value, [match.span() for match in _WORD.finditer(value)])
-    bare = [_trimmed(text, piece) for piece in pieces]
-    if not given:
-        spans = _united(spans, bare)
+    if isinstance(value, str):
+        text, bare = value, [_trimmed(value, piece) for piece in pieces]
+        spans = _united([match.span() for match in _WORD.finditer(value)], bare)
+    else:
+        text, spans = joined(value)
+        bare = [_trimmed(text, piece) for piece in pieces]
     owners = _owners(bare, spans)
     places = sorted(set(owners))
     order = {place: token for token, place in enumerate(places)}

@@ -18,8 +18,8 @@ def mentions_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     task["kind"] = {"type": "detect-and-classify", "classes": ["positive", "negative"], "metrics": ["joint-f1"]}
     task["head"] = {"type": "attention", "key_dim": 16, "hidden_dim": 16}
     del task["mask"]
-    block["encoder"]["dimensions"], block["backbone"]["hidden_dim"] = 16, 8
-    block |= {"name": "mentions", "optimizer": {"type": "adam", "lr": 0.03}}
+    block["encoder"]["dimensions"] = block["backbone"]["hidden_dim"] = 16
+    block |= {"name": "mentions", "split": {"type": "predefined"}, "optimizer": {"type": "adam", "lr": 0.03}}
     block["training"] = {"epochs": 12, "batch_size": 4}
     path = experiment.with_name("mentions.yaml")
     path.write_text(json.dumps(block), encoding="utf-8")

@@ -29,9 +29,15 @@ ASPECTS = ["food", "price", "service"]
 
 
 @pytest.fixture(scope="module")
-def saved(mentions_run: Path) -> SavedRun:
+def run(mentions_run: Path) -> Path:
+    """A run that can rate."""
+    return mentions_run
+
+
+@pytest.fixture(scope="module")
+def saved(run: Path) -> SavedRun:
     """The same, loaded."""
-    return load_run(mentions_run)
+    return load_run(run)
 
 
 def _write(path: Path, rows: int = 40) -> Path:
@@ -54,7 +60,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_one_command_writes_every_format_the_same_each_time(
-    file: Path, mentions_run: Path, tmp_path: Path, mtl: Mtl
+    file: Path, run: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
     bytes_of = []
     for name in ("first", "second"):
@@ -66,7 +72,7 @@ def test_one_command_writes_every_format_the_same_each_time(
             "rate",
             file,
             "--run",
-            mentions_run,
+            run,
             "--text",
             "review",
             "--by",
@@ -97,7 +103,7 @@ def test_one_command_writes_every_format_the_same_each_time(
     assert record["earlier"][0] == "2025-01"
 
 
-def test_the_page_stands_alone_and_is_safe(mentions_run: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_the_page_stands_alone_and_is_safe(run: Path, tmp_path: Path, mtl: Mtl) -> None:
     reviews = tmp_path / "reviews.jsonl"
     hostile = "The soup <script>alert(1)</script> was lovely & &lt;img src=x onerror=alert(1)&gt; grim."
     rows = [{"shop": "<b>A</b>", "review": hostile}] * 3 + [
@@ -106,7 +112,7 @@ def test_the_page_stands_alone_and_is_safe(mentions_run: Path, tmp_path: Path, m
     reviews.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     page, table = tmp_path / "page.html", tmp_path / "table.csv"
     done = mtl(
-        *("absa", "rate", reviews, "--run", mentions_run, "--text", "review", "--by", "shop"),
+        *("absa", "rate", reviews, "--run", run, "--text", "review", "--by", "shop"),
         "--out",
         page,
         "--out",
@@ -126,9 +132,9 @@ def test_the_page_stands_alone_and_is_safe(mentions_run: Path, tmp_path: Path, m
 
 
 def test_without_by_and_out_there_is_one_rating_in_the_terminal(
-    file: Path, mentions_run: Path, tmp_path: Path, mtl: Mtl
+    file: Path, run: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
-    done = mtl("absa", "rate", file, "--run", mentions_run, "--text", "review")
+    done = mtl("absa", "rate", file, "--run", run, "--text", "review")
     assert done.returncode == 0
     assert "all reviews" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
@@ -184,32 +190,30 @@ def test_mistakes_are_told_before_anything_is_done(
     words: list[str],
     message: str,
     file: Path,
-    mentions_run: Path,
+    run: Path,
     tmp_path: Path,
     mtl: Mtl,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = mtl("absa", "rate", file, "--run", mentions_run, *words)
+    done = mtl("absa", "rate", file, "--run", run, *words)
     assert done.returncode == 2
     assert message in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-def test_a_broken_row_stops_everything_or_is_counted(
-    file: Path, mentions_run: Path, tmp_path: Path, mtl: Mtl
-) -> None:
+def test_a_broken_row_stops_everything_or_is_counted(file: Path, run: Path, tmp_path: Path, mtl: Mtl) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
     lines[20] += ",more"
     file.write_text("\n".join(lines), encoding="utf-8")
     out = tmp_path / "r.json"
-    done = mtl("absa", "rate", file, "--run", mentions_run, "--text", "review", "--by", "shop", "--out", out)
+    done = mtl("absa", "rate", file, "--run", run, "--text", "review", "--by", "shop", "--out", out)
     assert done.returncode == 2
     assert f"{file}:21: 4 cells, expected 3" in done.stderr
     assert "--bad-rows skip" in done.stderr
     assert not out.exists()
     words = ("--text", "review", "--by", "shop", "--out", out, "--bad-rows", "skip")
-    done = mtl("absa", "rate", file, "--run", mentions_run, *words)
+    done = mtl("absa", "rate", file, "--run", run, *words)
     assert done.returncode == 0
     assert f"{file}:21: 4 cells, expected 3" in done.stdout
     record = json.loads(out.read_text(encoding="utf-8"))
@@ -232,14 +236,14 @@ def test_all_kinds_of_reviews_are_read(saved: SavedRun) -> None:
     assert 1 <= found.ratings["all reviews", "food"].mentions <= 4
 
 
-def test_killed_in_the_middle_it_goes_on_without_loss(mentions_run: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_killed_in_the_middle_it_goes_on_without_loss(run: Path, tmp_path: Path, mtl: Mtl) -> None:
     file = _write(tmp_path / "reviews.csv", 2500)
     words = [
         "absa",
         "rate",
         file,
         "--run",
-        mentions_run,
+        run,
         "--text",
         "review",
         "--by",
@@ -274,7 +278,7 @@ def test_killed_in_the_middle_it_goes_on_without_loss(mentions_run: Path, tmp_pa
 
 
 def test_ctrl_c_says_how_to_go_on(
-    file: Path, mentions_run: Path, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+    file: Path, run: Path, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mtl_core.runs.predict as predict
 
@@ -282,7 +286,7 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(predict, "answers", interrupted)  # the only way to press the key at a known moment
-    done = mtl("absa", "rate", file, "--run", mentions_run, "--text", "review", "--out", tmp_path / "r.csv")
+    done = mtl("absa", "rate", file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
     assert done.returncode == 130
     assert "interrupted; the same command goes on from there" in done.stderr
     assert not (tmp_path / "r.csv").exists()

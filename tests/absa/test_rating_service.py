@@ -18,7 +18,7 @@ FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 +
 @pytest.fixture(scope="module")
 def client(mentions_run: Path) -> Iterator[TestClient]:
     """A server that takes 20,000 bytes."""
-    with TestClient(load_app(mentions_run, Limits(max_bytes=20_000))) as made:
+    with TestClient(load_app(mentions_run, Limits(max_upload=20_000))) as made:
         yield made
 
 

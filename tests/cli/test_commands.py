@@ -52,6 +52,7 @@ def test_run_does_the_whole_job(experiment: Path, tmp_path: Path, mtl: Mtl) -> N
     assert "tiny: test" in result.stdout
     assert f"run directory: {out}" in result.stdout
     assert {path.name for path in out.iterdir()} == {
+        "MODEL_CARD.md",
         "config.yaml",
         "history.csv",
         "metrics.json",
@@ -192,7 +193,7 @@ def test_control_c_says_how_to_go_on(experiment: Path, tmp_path: Path, mtl_fork:
     while not (out / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
-    process.join(30)
+    process.join(60)
     said = log.read_text(encoding="utf-8")
     assert process.exitcode == 130
     assert f"interrupted; go on with `mtl resume {out}`" in said

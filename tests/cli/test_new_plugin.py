@@ -80,18 +80,9 @@ for words in json.loads(sys.argv[1]):
     except SystemExit as stop:
         assert not stop.code, words
     print("end of", words[0])
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider"]))
 """
-
-
-def _mtl(run: Run, *commands: str) -> list[str]:
-    """What each command prints; all of them run in one process, which imports torch once."""
-    split = [shlex.split(command) for command in commands]
-    said, found = run("-c", MTL, json.dumps(split)), []
-    for words in split:
-        one, end, said = said.partition(f"end of {words[0]}\n")
-        assert end
-        found.append(one)
-    return found
 
 
 def test_all_files_are_there(plugin: Path) -> None:
@@ -101,14 +92,21 @@ def test_all_files_are_there(plugin: Path) -> None:
         assert "$" not in (plugin / path).read_text(encoding="utf-8"), path
 
 
-def test_installed_it_is_shown_valid_and_runs(plugin: Path, run: Run) -> None:
-    shown, valid, said, answer = _mtl(
-        run,
+def test_installed_it_is_shown_valid_runs_and_passes_its_own_tests(plugin: Path, run: Run) -> None:
+    """All in one process, which imports torch once."""
+    commands = (
         "plugins",
         "validate door-bells",
         "run door-bells --out runs/first --set training.epochs=2",
         "predict runs/first 'Water is pouring through the ceiling!'",
     )
+    split = [shlex.split(command) for command in commands]
+    rest, found = run("-c", MTL, json.dumps(split)), []
+    for words in split:
+        one, end, rest = rest.partition(f"end of {words[0]}\n")
+        assert end
+        found.append(one)
+    shown, valid, said, answer = found
     assert "door-bells: entry point 'door-bells = door_bells' of door-bells" in shown
     for type_name in ("door-bells", "door-bells-max-pooling", "door-bells-top-two"):
         assert f" {type_name} " in shown
@@ -117,13 +115,9 @@ def test_installed_it_is_shown_valid_and_runs(plugin: Path, run: Run) -> None:
     assert "urgency" in said
     assert "run directory: " in said
     assert "urgency" in answer
-
-
-def test_its_own_tests_pass(run: Run) -> None:
-    said = run("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    assert " passed" in said
-    assert int(said.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) > 40
-    assert "skipped" not in said
+    assert " passed" in rest
+    assert int(rest.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) > 40
+    assert "skipped" not in rest
 
 
 def test_the_task_takes_forty_lines_at_most(plugin: Path) -> None:

@@ -1,4 +1,4 @@
-"""A part for tests of comparisons, a plugin file: a backbone whose trainings stand still where a test wants them."""
+"""A part for tests of comparisons, a plugin file: a backbone that stands still in the middle of its training."""
 
 import time
 from pathlib import Path

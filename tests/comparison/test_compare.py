@@ -218,7 +218,7 @@ def test_interrupted_with_two_processes_it_ends_with_the_figures_of_one(
         """Once a training is over, each process waits in its next one, which has an epoch behind it."""
         return [run for run in two.glob("*/checkpoint.safetensors") if not run.with_name("metrics.json").exists()]
 
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 300
     while (not list(two.glob("*/metrics.json")) or len(waiting()) < 2) and process.is_alive():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)

@@ -9,8 +9,8 @@ from typing import Any
 from tiny_transformers import tiny_model
 
 from mtl_core import testing
-from mtl_core.model.features import FeatureShape
 from mtl_core.data.label_space import DetectionSpace
+from mtl_core.model.features import FeatureShape
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
 from mtl_core.testing import Checks
@@ -60,6 +60,7 @@ SUITES: dict[str, Callable[..., Checks]] = {
 NUMBERS = {"labels": "numbers"}
 PLAIN = [Case()]
 DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
+
 
 def tiny() -> str:
     """A transformer with a few hundred weights."""

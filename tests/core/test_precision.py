@@ -1,6 +1,5 @@
 """A saved network asked in fewer bits."""
 
-from pathlib import Path
 from typing import get_args
 
 import pytest

@@ -39,13 +39,15 @@ def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
         own.decoder = decoders.ByteLevel()
         marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=marks, initial_alphabet=alphabet, show_progress=False)
+        trainer = trainers.BpeTrainer(
+            vocab_size=320, special_tokens=marks, initial_alphabet=alphabet, show_progress=False
+        )
         own.train_from_iterator(["the soup was lovely and the bread was good"] * 3, trainer)
         first, padding, last, unknown, mask = marks
     else:
         marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         pieces = [*marks, *LETTERS, *(f"##{letter}" for letter in LETTERS), *WORDS]
-        own = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))
+        own = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))  # noqa: S106  not a password
         own.normalizer = normalizers.BertNormalizer(lowercase=True)
         own.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         own.decoder = decoders.WordPiece()
@@ -76,7 +78,9 @@ def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:
     model = getattr(transformers, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        own = model(model.config_class(vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **more, **config}))
+        own = model(
+            model.config_class(vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **more, **config})
+        )
         for parameter in own.parameters():  # the usual ones are so small that most of a tiny model would be silent
             torch.nn.init.normal_(parameter, std=0.4)
     own.save_pretrained(folder)

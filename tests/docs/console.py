@@ -22,9 +22,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from pages import ROOT, Command
+from servers import Servers
 
 from mtl_core.cli.app import main
 
@@ -38,7 +40,9 @@ REAL = {
     "en_core_web_md": SHARED / "models" / "en_core_web_md",
 }
 """What the pages call the real data and the pipeline with vectors, and where tests find them."""
-NEED_REAL = {"absa-article", "absa-restaurants", *REAL}
+OWN = {"reviews.csv": SAMPLE / "reviews.csv"}
+"""What the pages call a reader's own files, and what tests take for them."""
+NEED_REAL = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL}
 QUICK = ["training.epochs=1", "split={type: random, validation: 0.9}", "training.refit=false"]
 """Runs on the real data see a tenth of it, once."""
 SHORT = {"training.epochs": "2", "training.refit": "false"}
@@ -47,7 +51,7 @@ PART = {"split": "{type: random, validation: 0.8}"}
 """And that of the sample with the most examples sees a fifth of them."""
 LONG = 5
 """The same for experiments that a page writes, if they read the sample data for more epochs than these."""
-PACKAGED = re.compile(r"absa-sample|auxiliary-sample|topic-sentiment[a-z-]*")
+PACKAGED = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
 def needs_real_data(text: str) -> bool:
@@ -63,11 +67,13 @@ class Terminal:
         folder: Where commands are typed; `cd` changes it.
         site: Where the page has installed something.
         module: Holds the names that the page's Python blocks define.
+        servers: What the page has started in the background.
     """
 
     folder: Path
     site: Path | None = None
     module: types.ModuleType = field(default_factory=lambda: types.ModuleType("__docs__"))
+    servers: Servers = field(default_factory=Servers)
 
     def type(self, command: Command) -> None:
         """Run a command and compare its output with what the page shows.
@@ -89,6 +95,11 @@ class Terminal:
         _compare(shown, output, command.text)
 
     def _run(self, words: list[str], text: str) -> tuple[int, str]:
+        if words[-1] == "&":
+            return 0, self.servers.start(words[:-1], self.folder, self._environment())
+        if words == ["kill", "%1"]:
+            self.servers.end()
+            return 0, ""
         if words[0] == "cd":
             self.folder = self.folder / words[1]
             return 0, ""
@@ -102,8 +113,10 @@ class Terminal:
             return 0, ""
         if words[:2] == ["python", "-c"] and len(words) == 3:
             return self._python(words[2])
+        if words[0] == "pytest" and simple:
+            return self._pytest(words[1:])
         done = subprocess.run(
-            ["bash", "-c", text],
+            ["bash", "-c", self.servers.there(text)],
             cwd=self.folder,
             env=self._environment(),
             check=False,
@@ -126,6 +139,17 @@ class Terminal:
                 code = 0
             except SystemExit as stop:
                 code = int(stop.code or 0)
+        return code, output.getvalue()
+
+    def _pytest(self, words: list[str]) -> tuple[int, str]:
+        """Run tests of the page's own in this process, and forget the modules that they are in."""
+        output, known = io.StringIO(), set(sys.modules)
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.installed():
+            code = int(pytest.main([*words, "-p", "no:cacheprovider"]))
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).is_relative_to(self.folder):
+                del sys.modules[name]
         return code, output.getvalue()
 
     def _python(self, source: str) -> tuple[int, str]:
@@ -188,6 +212,8 @@ class Terminal:
                 pass
             case ["python" | "python3", "-m", "benchmarks", *_]:
                 assert importlib.util.find_spec("benchmarks") or (ROOT / "benchmarks" / "__main__.py").is_file()
+            case ["python" | "python3", "-m", "webbrowser", page]:  # there is nobody to look
+                assert (self.folder / page).is_file(), page
             case ["python" | "python3", "docs/generate.py"]:
                 assert (ROOT / "docs" / "generate.py").is_file()
             case _:
@@ -236,11 +262,12 @@ class Terminal:
         """Run Python as if it stood in a file; the blocks of a page see each other's names."""
         sys.modules[self.module.__name__] = self.module
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(source, where, "exec"), self.module.__dict__)  # noqa: S102
+            exec(compile(self.servers.there(source), where, "exec"), self.module.__dict__)  # noqa: S102
 
 
 def _quick(words: list[str], folder: Path) -> list[str]:
     """Make trainings short, and put the real files in the place of their names."""
+    words = [str(OWN[word]) if word in OWN and not (folder / word).exists() else word for word in words]
     if not needs_real_data(" ".join(words)):
         trains = words[1] in {"run", "compare", "sweep", "ablate"}
         return [*words, *_short(words, folder)] if trains else words
@@ -257,7 +284,7 @@ def _short(words: list[str], folder: Path) -> Iterator[str]:
     """Options that make a training short, but for what the page itself sets."""
     settings: dict[str, str] = {}
     if PACKAGED.fullmatch(words[2]):
-        settings = {**SHORT, **(PART if words[2] == "absa-sample" else {})}
+        settings = {**SHORT, **(PART if words[2] in {"absa-sample", "absa-mentions"} else {})}
     elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
         settings = SHORT if yaml.safe_load(source).get("training", {}).get("epochs", 10) > LONG else {}
     given = {word.partition("=")[0] for word in words}

@@ -29,11 +29,13 @@ pages = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A folder that looks like a checkout where pages need one."""
     for name in ("examples", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    return Terminal(tmp_path)
+    opened = Terminal(tmp_path)
+    yield opened
+    opened.servers.end()
 
 
 def _runnable(page: Path) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,23 @@ from mtl_core.serving.run import listening, load_app, make_server
 
 NOTES = Path(mtl_text.__file__).parent / "sample" / "notes-train.jsonl"
 TOUCHY = '''\
-"""An encoder that has its moods: some words make it slow, refuse, or fail."""
+"""An encoder that has its moods: some words make it fail, refuse, or hold on as long as a file is there."""
 
 import time
+from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from mtl_core import MtlError, Service, hookimpl
 from mtl_core.runs.predict import Question
 from mtl_text.embedding import Embedding
 from mtl_text.embedding_encoder import EmbeddingEncoder
+
+
+HOLD = Path(__file__).with_name("hold")
+HELD = Path(__file__).with_name("held")
 
 
 class Moody(EmbeddingEncoder):
@@ -44,8 +50,10 @@ class Moody(EmbeddingEncoder):
                 raise RuntimeError("it exploded")
             if "refuse" in str(value):
                 raise MtlError("it does not read this")
-            if "snore" in str(value):
-                time.sleep(0.3)
+            if "hold" in str(value):
+                HELD.touch()
+                while HOLD.exists():
+                    time.sleep(0.005)
         return super().parse(inputs)
 
 
@@ -64,6 +72,10 @@ def shouting(served):
     @router.get("", include_in_schema=False)
     async def page() -> Response:
         return served.frame.page("Shouting", Markup("<h1>Shouting</h1>"))
+
+    @router.post("/length")
+    async def length(request: Request) -> int:
+        return len(await request.body())
 
     @router.get("/places")
     def places(texts: int) -> list[str]:
@@ -132,8 +144,31 @@ def texts() -> list[str]:
 @pytest.fixture(scope="module")
 def client(notes_run: Path) -> Iterator[TestClient]:
     """A client of the application itself, without a socket."""
-    with TestClient(load_app(notes_run, Limits(max_text=4000, max_bytes=50_000, max_texts=50))) as made:
+    with TestClient(
+        load_app(notes_run, Limits(max_text=4000, max_bytes=50_000, max_upload=80_000, max_texts=50))
+    ) as made:
         yield made
+
+
+@pytest.fixture
+def held(notes_run: Path) -> Iterator[Any]:
+    """Lets the network stop at the word "hold", and go on."""
+    one = Held(notes_run.with_name("hold"), notes_run.with_name("held"))
+    one.hold.touch()
+    yield one
+    one.go_on()
+    one.held.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The files by which the network is stopped, and tells that it is."""
+
+    hold: Path
+    held: Path
+
+    def go_on(self) -> None:
+        self.hold.unlink(missing_ok=True)
 
 
 Served = Callable[..., contextlib.AbstractContextManager[tuple[int, Any]]]

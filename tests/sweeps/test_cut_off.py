@@ -23,7 +23,7 @@ def _alive(group: int) -> bool:
     return True
 
 
-def _until(what: Callable[[], bool], seconds: float = 120) -> None:
+def _until(what: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited in vain"
@@ -58,7 +58,7 @@ def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_pa
     process = mtl_fork(tmp_path / "log", "sweep", path, "--jobs", "2", "--out", out)
     _until(lambda: (out / "best.yaml").exists() or not process.is_alive())
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-    process.join(30)
+    process.join(60)
     output = (tmp_path / "log").read_text(encoding="utf-8")
     assert process.exitcode == 130, output
     assert "Traceback" not in output
@@ -69,12 +69,10 @@ def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_pa
 
 
 def test_a_trial_whose_process_dies_has_failed(write: Write, mtl: Any, tmp_path: Path) -> None:
-    """The first trial is done before, so that one process dies and the other goes on."""
     space = {"backbone.deadly": {"choices": [False, True]}}
     path = write(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM)
-    for options in (("--trials", "1"), ("--jobs", "2")):
-        done = mtl("sweep", path, *options, "--out", tmp_path / "out")
-        assert done.returncode == 0, done.stderr
+    done = mtl("sweep", path, "--jobs", "2", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
     trials = rows(tmp_path / "out")
     assert [row["backbone.deadly"] for row in trials] == ["false", "true", "false"]
     for row in trials:

@@ -24,9 +24,9 @@ def sample(part: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
-    """The run of the experiment as it is."""
+    """The run of the experiment as it is, but not trained again with the validation data."""
     path = tmp_path_factory.mktemp("runs") / "topic-sentiment"
-    result = mtl_early("run", "topic-sentiment", "--out", path)
+    result = mtl_early("run", "topic-sentiment", "--out", path, "--set", "training.refit=false")
     assert result.returncode == 0, result.stderr
     assert "sample data, written for this project" in result.stdout + result.stderr
     return path

@@ -1,4 +1,4 @@
-"""The backbone `transformer`: the same numbers as transformers gives, for every family; what is trained, and what not."""
+"""The backbone `transformer`: the same numbers as transformers gives, for every family, and what is trained."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,10 @@ def test_states_are_those_of_transformers(kind: str) -> None:
     encoder = fitted(kind)
     layer, backbone = network(encoder)
     found = states(encoder, layer.eval(), backbone.eval())
-    own, tokenizer = AutoModel.from_pretrained(tiny_model(kind)).eval(), AutoTokenizer.from_pretrained(tiny_model(kind))
+    own, tokenizer = (
+        AutoModel.from_pretrained(tiny_model(kind)).eval(),
+        AutoTokenizer.from_pretrained(tiny_model(kind)),
+    )
     for row, text in enumerate(TEXTS):
         expected = own(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, 1:-1]
         torch.testing.assert_close(found.values[row][found.mask[row]], expected, atol=2e-5, rtol=1e-4)
@@ -106,7 +109,9 @@ def test_dropout_is_what_is_asked_for() -> None:
     with torch.no_grad():
         first = states(encoder, layer.train(), backbone.train()).values
         assert torch.equal(first, states(encoder, layer, backbone.eval()).values)
-    assert {module.p for module in network(encoder, dropout=0.3)[1].modules() if isinstance(module, nn.Dropout)} == {0.3}
+    assert {
+        module.p for module in network(encoder, dropout=0.3)[1].modules() if isinstance(module, nn.Dropout)
+    } == {0.3}
     assert {module.p for module in network(encoder)[1].modules() if isinstance(module, nn.Dropout)} == {0.1}
 
 
@@ -155,7 +160,7 @@ def test_the_same_seed_gives_the_same_adapters() -> None:
 
 
 def test_another_encoder_is_refused() -> None:
-    with pytest.raises(MtlError, match="encoder: {type: transformer}"):
+    with pytest.raises(MtlError, match=r"encoder: \{type: transformer\}"):
         TransformerBackbone().build(FeatureShape(16, sequence=True))
 
 

@@ -1,7 +1,7 @@
 """The encoder `transformer`: pieces, words, cutting, and what a run directory keeps of it."""
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mtl_transformers.piece_encoder import PieceEncoder
 
 pytest.importorskip("transformers")
 TEXT = "The waiter waited for the breadmaker, didn't he?!"
-TEXTS = st.text(st.sampled_from("ab the Soup,.!'’é\u0301😀❤\ufe0f中国の\u200d\u00a0\n\t9_-ñकि"), max_size=60)
+TEXTS = st.text(st.sampled_from("ab the Soup,.!'\u2019é\u0301😀❤\ufe0f中国の\u200d\u00a0\n\t9_-ñकि"), max_size=60)
 
 
 def encoder_of(kind: str = "bert", max_tokens: int = 38, texts: tuple[str, ...] = (TEXT,)) -> PieceEncoder:
@@ -90,14 +90,14 @@ def test_a_long_text_is_cut_where_a_whole_one_would_be(kind: str, text: str, tim
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
-@pytest.mark.parametrize("text", ["soup " * 200_000, "a" * 1_000_000, " " * 1_000_000 + "soup", "😀" * 250_000])
-def test_a_megabyte_is_read_at_once(kind: str, text: str) -> None:
+@pytest.mark.parametrize("text", ["soup " * 50_000, "a" * 250_000, " " * 250_000 + "soup", "😀" * 60_000])
+def test_a_quarter_of_a_megabyte_is_read_at_once(kind: str, text: str) -> None:
     encoder = encoder_of(kind)
-    start = perf_counter()
+    start = process_time()
     [parsed] = encoder.parse([text])
     assert 0 < len(parsed.ids) <= 36
-    assert perf_counter() - start < 10
     assert encoder.tokens(parsed)
+    assert process_time() - start < 3
 
 
 def test_nothing_to_read() -> None:
@@ -149,7 +149,7 @@ def test_a_restored_encoder_needs_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [3, None, ["a", 3], b"soup"])
 def test_what_is_no_text(value: object) -> None:
-    with pytest.raises(MtlError, match="reads (texts or )?lists of words"):
+    with pytest.raises(MtlError, match=r"reads (texts or )?lists of words"):
         encoder_of().parse([value])
 
 

@@ -1,0 +1,90 @@
+"""`absa-minilm` and `absa-distilled`: training as a user does it, and prediction beside a bare PyTorch loop."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import get_args
+
+import torch
+
+from absa_plugin.semeval import SemEval2014
+from benchmarks.shared import TRAIN, mtl, require_shared
+from mtl_core.runs.precision import Precision, in_precision
+from mtl_core.runs.predict import answers, questions_from_texts
+from mtl_core.runs.saved import SavedRun, load_run
+
+THREADS = 2
+BATCH = 128
+
+
+def main() -> None:
+    """Train both, then predict for the training sentences, rounds taking turns."""
+    require_shared()
+    torch.set_num_threads(THREADS)
+    texts = [str(text) for text in SemEval2014(train=TRAIN).load().inputs]
+    with tempfile.TemporaryDirectory() as name:
+        for experiment in ("absa-distilled", "absa-minilm"):
+            run = Path(name) / experiment
+            start = perf_counter()
+            _run("run", experiment, "--set", f"data.train={TRAIN}", "--out", str(run))
+            metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+            said = metrics["splits"]["validation"]
+            print(
+                f"{experiment}: {perf_counter() - start:.0f} s, {metrics['timing']['train_s']:.0f} of them training"
+            )
+            print(f"  validation: {said['overall']['accuracy']:.4f}, detection {said['detection']['micro_f1']:.4f}")
+            for question, error in metrics["calibration"]["errors"].items():
+                print(f"  calibration error of {question}: {error['before']:.3f}, then {error['after']:.3f}")
+            saved = load_run(run)
+            rivals: dict[str, Callable[[], None]] = {
+                precision: _asking(in_precision(saved, precision), texts) for precision in get_args(Precision)
+            }
+            if experiment == "absa-minilm":
+                rivals["bare loop, fp32"] = _bare(texts, torch.float32)
+                rivals["bare loop, bf16"] = _bare(texts, torch.bfloat16)
+            best = {rival: float("inf") for rival in rivals}
+            for _ in range(3):
+                for rival, work in rivals.items():
+                    start = perf_counter()
+                    work()
+                    best[rival] = min(best[rival], perf_counter() - start)
+            for rival, seconds in best.items():
+                print(f"  {rival}: {len(texts) / seconds:.0f} sentences a second")
+
+
+def _asking(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
+    def work() -> None:
+        for _ in answers(saved, questions_from_texts(texts)):
+            pass
+
+    return work
+
+
+def _bare(texts: list[str], precision: torch.dtype) -> Callable[[], None]:
+    """MiniLM alone over the same sentences, sorted by length, without heads or answers."""
+    from transformers import AutoModel, AutoTokenizer
+
+    from mtl_transformers.find_model import find_model
+
+    folder = find_model("all-minilm-l6-v2")
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+    def batches() -> Iterator[dict[str, torch.Tensor]]:
+        order = sorted(tokenizer(texts)["input_ids"], key=len)
+        for start in range(0, len(order), BATCH):
+            yield tokenizer.pad({"input_ids": order[start : start + BATCH]}, return_tensors="pt")
+
+    def work() -> None:
+        on = precision == torch.bfloat16
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=on):
+            for batch in batches():
+                model(**batch)
+
+    return work
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run([mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

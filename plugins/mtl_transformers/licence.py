@@ -1,0 +1,28 @@
+"""The licence that a model states in its model card."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mtl_core import MtlError
+from mtl_transformers.find_model import PACKAGED, find_model
+
+_STATED = re.compile(r"\A---\n(?:.*\n)*?licen[sc]e: *([^\n]+)\n", re.MULTILINE)
+
+
+def model_licence(name: Path | str) -> list[str]:
+    """Say under which licence a model's weights stand; the hub is not asked.
+
+    Args:
+        name: A folder, the name of a packaged model, or a name on the hub.
+    """
+    if isinstance(name, str) and name not in PACKAGED:
+        return [f"Weights come from the model {name} of the Hugging Face hub; its page there states its licence."]
+    try:
+        card = (find_model(name) / "README.md").read_text(encoding="utf-8", errors="replace")
+    except (MtlError, OSError):
+        card = ""
+    stated = _STATED.search(card)
+    told = stated[1].strip() if stated else "not stated"
+    return [f"Weights come from the model {name if isinstance(name, str) else name.name}; its licence: {told}."]

