@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import BoundedSemaphore, Event
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
@@ -27,6 +27,7 @@ from absa_plugin.rating.sums import Sums
 from mtl_core.errors import MtlError
 from mtl_core.runs.answers import Answer
 from mtl_core.runs.predict import Question
+from mtl_core.serving.messages import Refusal
 from mtl_core.serving.presence import GONE, while_present
 from mtl_core.serving.problems import Problem, json_response
 from mtl_core.serving.served import Served
@@ -35,6 +36,16 @@ AT_ONCE = 2
 """Files that are rated at the same time; each has a thread that waits."""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A page of ratings carries its own style, and nothing else is let in."""
+
+REPLIES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Rated."},
+    413: {"description": "The file is too large.", "model": Refusal},
+    422: {"description": "Something in the file or the form is wrong; the answer says where.", "model": Refusal},
+    503: {
+        "description": "Too many files are being rated; `Retry-After` says for how many seconds.",
+        "model": Refusal,
+    },
+}
 
 Upload = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file with a review a row.")]
 Text = Annotated[str, Form(description="The column of reviews.")]
@@ -58,7 +69,7 @@ def router(served: Served) -> APIRouter | None:
     async def form() -> Response:
         return served.frame.page("Ratings from reviews", _form(served, rater.aspects))
 
-    @routes.post("", summary="Rate a file of reviews")
+    @routes.post("", summary="Rate a file of reviews", responses=REPLIES)
     async def rate(
         request: Request,
         file: Upload,

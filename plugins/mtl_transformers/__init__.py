@@ -1,10 +1,11 @@
 """Pretrained transformers: fine-tuned, frozen, or distilled into word vectors."""
 
-from mtl_core import BackboneSpec, EncoderSpec, hookimpl
+from mtl_core import AuxiliarySpec, BackboneSpec, EncoderSpec, hookimpl
 from mtl_transformers.backbone import TransformerBackbone
 from mtl_transformers.distilled import Distilled
 from mtl_transformers.encoder import TransformerEncoder
 from mtl_transformers.features import TransformerFeatures
+from mtl_transformers.sentence_vector import SentenceVector
 
 
 @hookimpl
@@ -15,3 +16,8 @@ def mtl_encoders() -> list[type[EncoderSpec]]:
 @hookimpl
 def mtl_backbones() -> list[type[BackboneSpec]]:
     return [TransformerBackbone]
+
+
+@hookimpl
+def mtl_auxiliary_tasks() -> list[type[AuxiliarySpec]]:
+    return [SentenceVector]

@@ -259,6 +259,9 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "masked-tokens": [Case({"share": 0.3})],
         "bag-of-words": PLAIN,
         "reconstruction": PLAIN,
+        "sentence-vector": [
+            Case({"model": tiny, "max_tokens": 38, "dimensions": 3, "cache": False}, modules=["transformers"])
+        ],
     },
 }
 
