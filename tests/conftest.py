@@ -20,7 +20,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from multiprocessing import get_context
+from multiprocessing import context, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -271,6 +271,15 @@ def mtl_fork() -> Iterator[MtlFork]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid or 0, signal.SIGKILL)
         process.join()
+
+
+@pytest.fixture
+def copied_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets commands with `--jobs 2` start copies of their process, which need not import torch again for seconds.
+
+    Of every file that starts new processes, one test leaves it as it is.
+    """
+    monkeypatch.setitem(context._concrete_contexts, "spawn", get_context("fork"))  # type: ignore[attr-defined]
 
 
 def _command(log: Path, words: list[str]) -> None:

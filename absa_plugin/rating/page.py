@@ -215,7 +215,10 @@ def _product(ratings: Ratings, product: str, more: bool) -> Iterator[Block]:
         yield Table(f"{product}: what customers say", said, quotes, stacked=True)
     if more:
         yield Words(
-            [_of_many(ratings, SECTIONS).strip() + " The others are in the table above, or in --out …json."]
+            [
+                _of_many(ratings, SECTIONS).strip()
+                + " The others are in the table above; `--out ratings.json` has all of them."
+            ]
         )
 
 
@@ -244,9 +247,9 @@ def _cut(text: str) -> str:
 
 def _bad_rows(origin: Origin) -> Section:
     survey = origin.survey
-    more = f", and {count(survey.bad - len(survey.told))} more" if survey.bad > len(survey.told) else ""
+    shown = f"; the first {len(survey.told)}" if survey.bad > len(survey.told) else ""
     return Section(
         "bad-rows",
         "Rows that were left out",
-        [Words([f"{counted(survey.bad, 'row')} could not be read{more}:"]), Words(survey.told, points=True)],
+        [Words([f"{counted(survey.bad, 'row')} could not be read{shown}:"]), Words(survey.told, points=True)],
     )

@@ -117,9 +117,10 @@ def method(ratings: Ratings) -> list[str]:
         "review, weighted by the probability that they do, so that each review has one vote, however long it is.",
         "A rating is `1 + 4 * (positive + neutral / 2)`, with the shares of probability over all reviews that "
         f"mention the aspect; a review in conflict counts half as positive, half as negative. {pulled}",
-        "95 % intervals are those of Agresti and Coull (1998) for the reviews of the product alone. They say how "
-        "far more reviews of the same kind could move a rating. They know nothing of the network's own mistakes, "
-        "nor of the customers who write no reviews.",
+        "95 % intervals are those of Agresti and Coull (1998) for the reviews of the product alone, narrowed as "
+        "far as opinions between good and bad vary less than plain yes and no. They say how far more reviews of "
+        "the same kind could move a rating. They know nothing of the network's own mistakes, nor of the customers "
+        "who write no reviews.",
     ]
     if len(ratings.products) > 1:
         said.append(

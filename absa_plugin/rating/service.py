@@ -161,7 +161,7 @@ class Rater:
             MtlError: If the file cannot be rated; messages name it as its sender does.
             Problem: If too many files are being rated, or nobody waits any more.
         """
-        with self._turn(), TemporaryDirectory() as folder:
+        with self.turn(), TemporaryDirectory() as folder:
             path = Path(folder) / f"reviews{Path(job.name).suffix.lower()}"
             with path.open("wb") as copy:
                 shutil.copyfileobj(job.file.file, copy)
@@ -186,7 +186,12 @@ class Rater:
         return ratings_of(sums, self.aspects, job.settings), origin
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
+        """Take one of the places.
+
+        Raises:
+            Problem: If there is none.
+        """
         if not self._room.acquire(blocking=False):
             expected = "one at a time: try again in 30 s"
             raise Problem(503, "server", "too many files that are being rated", expected, {"Retry-After": "30"})

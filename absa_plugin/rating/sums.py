@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from absa_plugin.rating.intervals import Sample
 from absa_plugin.rating.opinions import Heard, Said, Shares
 
+_MARKS = re.compile(r"\W+")
 UNDATED = ""
 """The period of reviews without a date."""
 FEWEST_WORDS = 4
@@ -86,12 +88,16 @@ class Quotes:
         new = Quote(said.sentence, where, round(said.sure, 4))
         if limit == 0 or (len(self.kept) >= limit and _worth(new) <= _worth(self.kept[-1])):
             return
-        same = next((one for one in self.kept if one.text.casefold() == new.text.casefold()), None)
-        if same is not None:
+        if any(_letters(one.text) == _letters(new.text) for one in self.kept):
             return
         place_in = next((n for n, one in enumerate(self.kept) if _worth(new) > _worth(one)), len(self.kept))
         self.kept.insert(place_in, new)
         del self.kept[limit:]
+
+
+def _letters(text: str) -> str:
+    """What makes two sentences the same, whatever their spaces, marks and capitals."""
+    return _MARKS.sub("", text.casefold())
 
 
 def _worth(quote: Quote) -> tuple[bool, float]:

@@ -1,15 +1,22 @@
 """Ratings behind `mtl serve`."""
 
+import io
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
+from fastapi import UploadFile
 from fastapi.testclient import TestClient
 
+from absa_plugin.rating.service import AT_ONCE, Job, Rater
+from absa_plugin.rating.settings import Columns, Settings
 from mtl_core.serving.limits import Limits
+from mtl_core.serving.problems import Problem
 from mtl_core.serving.run import load_app
 
 FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 + b"B,The bill was dreadful.\n" * 5
@@ -76,6 +83,23 @@ def test_a_file_that_is_too_large_is_refused(client: TestClient) -> None:
     answer = _send(client, data=FILE * 50)
     assert answer.status_code == 413
     assert answer.json()["error"]["expected"] == "at most 20,000 bytes"
+
+
+def test_few_files_at_once_and_none_for_somebody_who_left(mentions_run: Path) -> None:
+    with TestClient(load_app(mentions_run, Limits())) as client:
+        rater = Rater(client.app.state.served)  # type: ignore[attr-defined]
+        job = Job(UploadFile(io.BytesIO(FILE), filename="r.csv"), Columns("review"), Settings(), False)
+        gone = Event()
+        assert rater.rate(job, gone)[0].reviews == 11
+        with ExitStack() as others:
+            for _ in range(AT_ONCE):
+                others.enter_context(rater.turn())
+            with pytest.raises(Problem, match="too many files"):
+                rater.rate(job, gone)
+        gone.set()
+        job.file.file.seek(0)
+        with pytest.raises(Problem, match="a closed connection"):
+            rater.rate(job, gone)
 
 
 def test_a_run_that_cannot_rate_has_no_such_page(trained_run: Path) -> None:

@@ -84,6 +84,7 @@ def test_without_auxiliary_tasks_there_is_nothing_to_compare(mtl: Any, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("copied_workers")
 def test_folds_and_several_processes_give_the_figures_of_one(mtl: Any, tmp_path: Path) -> None:
     tasks = "auxiliary=[{type: sentence-length}]"
     options = (*SMALL, "--set", tasks, "--seeds", "1", "--folds", "2")

@@ -32,6 +32,7 @@ def test_one_job_at_a_time_is_done_here_in_one_thread_too() -> None:
     assert list(run_jobs(do, [], 3)) == []
 
 
+@pytest.mark.usefixtures("copied_workers")
 @pytest.mark.parametrize(
     ("job", "error", "message"),
     [

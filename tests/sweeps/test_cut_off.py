@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Write, results, rows
 
 TRIALS = "4"
@@ -53,6 +54,7 @@ def test_after_a_kill_nothing_is_lost_or_counted_twice(
     assert all(row == done_before[row["number"]] for row in rows(killed) if row["number"] in done_before)
 
 
+@pytest.mark.usefixtures("copied_workers")
 def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_path: Path) -> None:
     path, out = write(sweep=RANDOM, training=LONG, trials=200), tmp_path / "out"
     process = mtl_fork(tmp_path / "log", "sweep", path, "--jobs", "2", "--out", out)
@@ -68,6 +70,7 @@ def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_pa
     assert mtl("validate", out / "best.yaml").returncode == 0
 
 
+@pytest.mark.usefixtures("copied_workers")
 def test_a_trial_whose_process_dies_has_failed(write: Write, mtl: Any, tmp_path: Path) -> None:
     space = {"backbone.deadly": {"choices": [False, True]}}
     path = write(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM)
