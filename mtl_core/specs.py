@@ -64,7 +64,7 @@ class Spec(StrictModel):
         return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
 
     def licence_notes(self) -> Sequence[str]:
-        """What is to be minded about what this part brings in, data or weights: a sentence each, for model cards."""
+        """What is to be minded about the data or weights that this part brings: a sentence each, for model cards."""
         return ()
 
 
@@ -74,7 +74,7 @@ class LoaderSpec(Spec):
     reads_json_lines: ClassVar[bool] = False
     """Whether `load_file` reads `.jsonl` files. Objects that have a `text` are read without it by `mtl predict`."""
     sample_texts: ClassVar[Sequence[str]] = ()
-    """Texts of our own making to try a network with, for the page of `mtl serve`; some of the run's own if empty."""
+    """Texts of our own making to try a network with, on the page of `mtl serve`; some of the run's own if empty."""
 
     @abstractmethod
     def load(self) -> Corpus:
