@@ -64,7 +64,7 @@ class Spec(StrictModel):
         return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
 
     def licence_notes(self) -> Sequence[str]:
-        """What is to be minded about the data or weights that this part brings: a sentence each, for model cards."""
+        """What is to be minded about data or weights that this part brings: a sentence each, for model cards."""
         return ()
 
 
