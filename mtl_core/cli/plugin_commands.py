@@ -15,28 +15,28 @@ class WithPlugins(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, the core's first."""
-        return [*super().list_commands(ctx), *self._added()]
+        self._take_in()
+        return list(super().list_commands(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Find a command by name; None if there is none."""
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name.startswith("-"):
-            return own
-        added = self._added().get(cmd_name)
-        return None if added is None else _Added(added)
+        if own is None and not cmd_name.startswith("-"):
+            self._take_in()  # also for the sake of "did you mean"
+            return super().get_command(ctx, cmd_name)
+        return own
 
-    def _added(self) -> dict[str, Commands]:
-        if not hasattr(self, "_found"):
-            from mtl_core.plugins import load_plugins
-            from mtl_core.registry import Registry
+    def _take_in(self) -> None:
+        if getattr(self, "_complete", False):
+            return
+        from mtl_core.plugins import load_plugins
+        from mtl_core.registry import Registry
 
-            self._found = Registry(load_plugins([])).commands()
-            for name in self._found:
-                if name in self.commands:
-                    raise MtlError(
-                        f"mtl_commands: a plugin adds commands called '{name}', which is one of mtl's own"
-                    )
-        return self._found
+        for name, commands in Registry(load_plugins([])).commands().items():
+            if name in self.commands:
+                raise MtlError(f"mtl_commands: a plugin adds commands called '{name}', which is one of mtl's own")
+            self.commands[name] = _Added(commands)
+        self._complete = True
 
 
 class _Added(TyperGroup):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +56,10 @@ def serve_command(
         def ready(url: str) -> None:
             typer.echo(f"{saved.config.name}: {url} (a page; {url}/docs for programs); Ctrl-C stops it")
 
-        try:
+        # Whether Ctrl-C is told once more when all is answered depends on the event loop.
+        with suppress(KeyboardInterrupt):
             serve(app, place, ready)
-        except KeyboardInterrupt:
-            typer.echo("stopped", err=True)
+        typer.echo("stopped", err=True)
 
 
 def _is_loopback(address: str) -> bool:

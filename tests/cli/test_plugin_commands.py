@@ -84,7 +84,7 @@ def test_a_plugin_s_commands_are_listed_and_run() -> None:
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest_of_all() -> None:
-    found = RUNNER.invoke(app, ["abso"])
+    found = RUNNER.invoke(app, ["absaa"])
     assert found.exit_code == 2
     assert "absa" in found.output
 

@@ -203,7 +203,7 @@ def test_a_run_can_be_cut_off_anywhere(tmp_path: Path, setting: str) -> None:
             assert not (path / "metrics.json").exists()
         resume_run(path)
         assert results(path) == expected, f"cut off at event {events}"
-        assert sorted(file.name for file in path.iterdir()) == sorted([*expected])
+        assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", *expected])
     assert events > 3 * 4
 
 
@@ -230,7 +230,7 @@ def test_what_was_half_written_when_the_run_was_killed_is_swept_away(tmp_path: P
         (path / name).write_bytes(b"half")
     (path / "notes.txt").write_text("mine")
     resume_run(path)
-    assert sorted(file.name for file in path.iterdir()) == sorted(["notes.txt", *results(path)])
+    assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", "notes.txt", *results(path)])
 
 
 def test_a_complete_run_and_a_folder_that_is_none_cannot_be_resumed(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str, mtl_fo
     assert not ended.value.code
 
     assert results(path) == results(expected)
-    assert sorted(file.name for file in path.iterdir()) == sorted([*results(path), "report.html"])
+    assert sorted(file.name for file in path.iterdir()) == sorted([*results(path), "MODEL_CARD.md", "report.html"])
 
 
 # ── what chooses the weights ──

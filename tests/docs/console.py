@@ -33,8 +33,9 @@ from mtl_core.cli.app import main
 SCRIPTS = sysconfig.get_path("scripts")
 SHARED = ROOT.parent / "shared"
 SAMPLE = ROOT / "absa_plugin" / "sample"
+TRAIN = "Restaurants_Train_v2.xml"
 REAL = {
-    "Restaurants_Train_v2.xml": SHARED / "data" / "semeval2014" / "Restaurants_Train_v2.xml",
+    TRAIN: SHARED / "data" / "semeval2014" / TRAIN,
     # The gold file is not among the shared data; the sample's has the same categories.
     "Restaurants_Test_Gold.xml": SAMPLE / "test.xml",
     "en_core_web_md": SHARED / "models" / "en_core_web_md",
@@ -43,12 +44,13 @@ REAL = {
 OWN = {"reviews.csv": SAMPLE / "reviews.csv"}
 """What the pages call a reader's own files, and what tests take for them."""
 NEED_REAL = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL}
-QUICK = ["training.epochs=1", "split={type: random, validation: 0.9}", "training.refit=false"]
-"""Runs on the real data see a tenth of it, once."""
+QUICK = ["training.epochs=1", "split={type: random, validation: 0.5}", "training.refit=false"]
+FIRST = 500
+"""Runs on the real data see half of its first sentences, once."""
 SHORT = {"training.epochs": "2", "training.refit": "false"}
 """Trainings of packaged experiments are short, unless a page says how long they are."""
 PART = {"split": "{type: random, validation: 0.8}"}
-"""And that of the sample with the most examples sees a fifth of them."""
+"""And see a fifth of the examples, where those are many enough for it."""
 LONG = 5
 """The same for experiments that a page writes, if they read the sample data for more epochs than these."""
 PACKAGED = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
@@ -271,7 +273,8 @@ def _quick(words: list[str], folder: Path) -> list[str]:
     if not needs_real_data(" ".join(words)):
         trains = words[1] in {"run", "compare", "sweep", "ablate"}
         return [*words, *_short(words, folder)] if trains else words
-    found = [_substituted(word, REAL) for word in words]
+    _shorten(folder)
+    found = [_substituted(word, {name: path for name, path in REAL.items() if name != TRAIN}) for word in words]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
         found += ["--set", f"encoder.pipeline={REAL['en_core_web_md']}"]
@@ -284,7 +287,7 @@ def _short(words: list[str], folder: Path) -> Iterator[str]:
     """Options that make a training short, but for what the page itself sets."""
     settings: dict[str, str] = {}
     if PACKAGED.fullmatch(words[2]):
-        settings = {**SHORT, **(PART if words[2] in {"absa-sample", "absa-mentions"} else {})}
+        settings = {**SHORT, **({} if words[2] == "auxiliary-sample" else PART)}
     elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
         settings = SHORT if yaml.safe_load(source).get("training", {}).get("epochs", 10) > LONG else {}
     given = {word.partition("=")[0] for word in words}
@@ -293,6 +296,14 @@ def _short(words: list[str], folder: Path) -> Iterator[str]:
             yield from ("--set", f"{key}={value}")
     if words[1] != "run" and "--jobs" not in words and not (folder / words[2]).is_dir():
         yield from ("--jobs", "1")  # another process would import torch again
+
+
+def _shorten(folder: Path) -> None:
+    """Put the real training file there, as far as its first sentences go."""
+    if not (folder / TRAIN).exists():
+        head, *sentences = REAL[TRAIN].read_text(encoding="utf-8").split("<sentence ")
+        parts = [head, *sentences[:FIRST]]
+        (folder / TRAIN).write_text("<sentence ".join(parts) + "</sentences>", encoding="utf-8")
 
 
 def _substituted(word: str, names: Mapping[str, Path]) -> str:
