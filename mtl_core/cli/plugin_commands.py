@@ -29,10 +29,10 @@ class WithPlugins(TyperGroup):
     def _take_in(self) -> None:
         if getattr(self, "_complete", False):
             return
-        from mtl_core.plugins import load_plugins
+        from mtl_core.plugins import Plugins
         from mtl_core.registry import Registry
 
-        for name, commands in Registry(load_plugins([])).commands().items():
+        for name, commands in Registry(Plugins.installed(hook="mtl_commands")).commands().items():
             if name in self.commands:
                 raise MtlError(f"mtl_commands: a plugin adds commands called '{name}', which is one of mtl's own")
             self.commands[name] = _Added(commands)

@@ -96,3 +96,11 @@ def test_own_commands_do_not_load_plugins(tmp_path: Path) -> None:
         [sys.executable, "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.stdout.strip().endswith("False"), done.stderr
+
+
+def test_only_plugins_that_may_add_commands_are_loaded_for_a_list() -> None:
+    named = {plugin.name for plugin in Plugins.installed(hook="mtl_commands").loaded}
+    every = {plugin.name for plugin in Plugins.installed().loaded}
+    adding = {plugin.name for plugin in Plugins.installed().loaded if hasattr(plugin.module, "mtl_commands")}
+    assert adding <= named < every
+    assert "absa" in adding
