@@ -276,7 +276,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(run: Path, tmp_path: Pa
 @pytest.mark.slow
 def test_every_kind_is_learned(tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
-    run_experiment(load_experiment("every-kind", ["training.epochs=12"]).config, out)
+    run_experiment(load_experiment("every-kind").config, out)
     tasks = json_of(out / "metrics.json")["splits"]["test"]["tasks"]
     for name, figure in MAIN_FIGURES.items():
         prefix = "majority" if figure == "accuracy" else "baseline"
