@@ -233,7 +233,10 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that torch computes in; as many as torch likes if left out.")
     ] = None,
-    precision: PrecisionOption = "fp32",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"],
+        typer.Option(help="In how many bits the network computes; auto: bf16 where the processor is made for it."),
+    ] = "auto",
 ) -> None:
     """Serve a run: predictions over HTTP, and a page to try it. Needs `pip install "mtl-core[serve]"`."""
     from mtl_core.cli.serve import serve_command

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ def serve_command(
     port: int,
     limits: Limits,
     threads: int | None,
-    precision: Precision,
+    precision: Precision | Literal["auto"],
     plugins: Sequence[str],
 ) -> None:
     """Serve a run until Ctrl-C.
@@ -41,10 +41,12 @@ def serve_command(
 
     run = RunDirectory.open(path)
     run.require(run.weights)
+    from mtl_core.runs.precision import fastest_precision
     from mtl_core.serving.run import listening, load_app, serve
 
     with listening(host, port) as place:
-        app = load_app(path, limits, threads, precision, plugins)
+        bits = fastest_precision() if precision == "auto" else precision
+        app = load_app(path, limits, threads, bits, plugins)
         saved = app.state.served.saved
         if not _is_loopback(place.getsockname()[0]):
             typer.echo(
@@ -54,7 +56,7 @@ def serve_command(
             )
 
         def ready(url: str) -> None:
-            typer.echo(f"{saved.config.name}: {url} (a page; {url}/docs for programs); Ctrl-C stops it")
+            typer.echo(f"{saved.config.name}: {url} (a page; {url}/docs for programs), {bits}; Ctrl-C stops it")
 
         # Whether Ctrl-C is told once more when all is answered depends on the event loop.
         with suppress(KeyboardInterrupt):
