@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["COLUMNS"] = "200"  # tables of rich are as wide as the terminal, which tests must not depend on
 
 import contextlib
+import fcntl
 import io
 import shutil
 import signal
@@ -290,3 +291,26 @@ def _command(log: Path, words: list[str]) -> None:
     for descriptor in (1, 2):
         os.dup2(sys.stdout.fileno(), descriptor)
     main(words)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Let something dear be made by one of the processes that run tests, and be used by all of them.
+
+    What is given makes it in the folder that it is told; whoever comes later waits until it is complete.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = root / name, root / f"{name}.done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed on the way
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made

@@ -1,6 +1,7 @@
 """One training in several processes takes the steps that one process would take on the whole batch."""
 
 import json
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toy import CLASSES, task_block
-from two_processes import both_ways
+from two_processes import run_both_ways
 
 SGD = {"type": "sgd", "lr": 0.3, "momentum": 0.9, "weight_decay": 0.01}
 CASES: dict[str, dict[str, Any]] = {
@@ -51,9 +52,10 @@ if find_spec("mtl_torchjd") and find_spec("torchjd"):  # no test of the core nee
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+def runs(made_once: Callable[[str, Callable[[Path], None]], Path]) -> dict[str, tuple[Path, Path]]:
     cases = {name.replace(" ", "-"): {"optimizer": SGD, **blocks} for name, blocks in CASES.items()}
-    return both_ways(tmp_path_factory.mktemp("processes"), cases)
+    folder = made_once("processes", lambda folder: run_both_ways(folder, cases))
+    return {name: (folder / name / "one", folder / name / "two") for name in cases}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -10,8 +10,8 @@ from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 
 
-def both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> dict[str, tuple[Path, Path]]:
-    """Run toy experiments alone and in two processes; the name of each to its two run directories.
+def run_both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
+    """Run toy experiments alone and in two processes, each into `one` and `two` in a folder of its name.
 
     Args:
         folder: An empty one.
@@ -35,7 +35,6 @@ def both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> dict[str, tuple
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return {name: (folder / name / "one", folder / name / "two") for name in cases}
 
 
 def main(folder: Path) -> None:
