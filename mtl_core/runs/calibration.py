@@ -70,12 +70,12 @@ def calibrate(network: MultiTaskNetwork, prepared: Prepared) -> Calibration:
             continue
         outputs, targets = (torch.cat(tables) for tables in zip(*own, strict=True))
         kind = group.tasks[0].kind
-        before.add(kind.confidences(outputs, targets))
         chosen = kind.fit_calibration(outputs, targets)
         if not chosen:
-            continue
+            continue  # counted on neither side, so that both errors are of the same answers
+        before.add(kind.confidences(outputs, targets))
         values |= {task.name: chosen for task in group.tasks}
-        follow(groups, values)
+        follow([group], values)
         after.add(kind.confidences(outputs, targets))
     return Calibration(values, {name: before.error(name, after) for name in after.names})
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import toy_config
+from toy import CLASSES, task_block, toy_config
 
 from mtl_core.builtins.task_kinds.temperature import best_temperature, best_threshold
 from mtl_core.errors import MtlError
@@ -102,3 +102,19 @@ def test_there_must_be_data_to_choose_by(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"training\.calibrate: there is no validation data"):
         run_experiment(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_both_errors_are_of_the_tasks_that_were_calibrated(tmp_path: Path) -> None:
+    """An ordinal task has confidences and nothing to choose: it must not stand on one side alone."""
+    kinds = [{"type": "classification", "classes": CLASSES}, {"type": "ordinal", "classes": CLASSES}]
+    tasks = [task_block(name=f"t{place}", kind=kind) for place, kind in enumerate(kinds)]
+    config = toy_config(
+        tmp_path,
+        data={"type": "toy", "rows": 60, "tasks": 2},
+        split={"type": "random", "validation": 0.4},
+        tasks=tasks,
+        training={"epochs": 1, "calibrate": True},
+    )
+    metrics = json.loads((run_experiment(config, tmp_path / "run").path / "metrics.json").read_text())
+    assert list(metrics["calibration"]["values"]) == ["t0"]
+    assert metrics["calibration"]["errors"]["label"]["n"] == metrics["splits"]["validation"]["tasks"]["t0"]["n"]
