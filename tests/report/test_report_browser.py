@@ -1,7 +1,5 @@
 """Reports in a real browser: by day and by night, on a telephone, on paper, with a keyboard, without a network."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,6 @@ from report_examples import comparison, interactions, write
 
 from mtl_core.report.write import write_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
-CHROMIUM = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (`chromium`) on the path")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SIZES = {"desk": (1280, 900), "narrow": (800, 900), "telephone": (360, 740)}
 REPORTS = ["tiny", "every-kind", "many", "comparison"]
 TASKS = ["food", "service", "price"]
@@ -30,14 +24,6 @@ def reports(
     made = {"tiny": tiny_run, "every-kind": every_kind_run, "many": many_run, "comparison": folder}
     write_report(folder)
     return {name: path / "report.html" for name, path in made.items()}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

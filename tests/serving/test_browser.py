@@ -1,7 +1,5 @@
 """The page in a real browser: what it shows, by keyboard, by day and by night, and whom it asks."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,10 +11,6 @@ import pytest
 from mtl_core.serving.limits import Limits
 from mtl_core.serving.run import listening, load_app, make_server
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
-CHROMIUM = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (`chromium`) on the path")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EVIL = '<img src=x onerror="document.title=1"> Quiet <b>rooms</b> .'
 Served = Callable[..., AbstractContextManager[tuple[int, Any]]]
 
@@ -33,14 +27,6 @@ def url(notes_run: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{place.getsockname()[1]}"
         server.should_exit = True
         thread.join(20)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
