@@ -1,4 +1,4 @@
-"""Aspect-based sentiment analysis (ABSA) of reviews, as a plugin like any other."""
+"""Aspect-based sentiment analysis (ABSA) of reviews, as a plugin."""
 
 from pathlib import Path
 

@@ -18,23 +18,23 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Attention(HeadSpec):
-    """Attention pooling: each task asks its own question of every token (Yang et al., 2016).
+    """Attention pooling with one query vector per task (Yang et al., 2016).
 
-    As a group, the tasks share the projection of the tokens, and cost little more than one of them.
+    The tasks of a group share the key projection, so that a group costs little more than one task.
     """
 
     type: Literal["attention"] = "attention"
     key_dim: PositiveInt = 64
-    """Width of the space in which tokens and questions meet."""
+    """Width of keys and queries."""
     hidden_dim: PositiveInt = 32
     """Width of the layer between the pooled tokens and the outputs."""
     dropout: Rate = 0.0
-    """Dropout before either layer."""
+    """Dropout before each of the two layers."""
     shared_layers: bool = False
-    """Add two layers that all tasks of the group share to each task's own, so that what words mean to every task is
-    learned from all of their labels (the idea of Daumé III, 2007); needs `grouped`."""
+    """Add the output of two shared layers to that of each task's layers, so that features that matter to every task
+    are learned from the labels of all tasks (the idea of Daumé III, 2007); requires `grouped`."""
     grouped: bool = True
-    """One module for all tasks that declare this head; false gives each task a module of its own."""
+    """Use one module for all tasks with this head; false builds one module per task."""
 
     @model_validator(mode="after")
     def _shared_in_a_group(self) -> Attention:
@@ -43,13 +43,13 @@ class Attention(HeadSpec):
         return self
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's head."""
+        """Build the head of one task."""
         from absa_plugin.attention_modules import AttentionPooling
 
         return AttentionPooling(inputs, outputs, self.key_dim, self.hidden_dim, self.dropout)
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
-        """Make one module for all of them, if that is wanted."""
+        """Build one module for all tasks, or return None if `grouped` is false."""
         from absa_plugin.attention_modules import AttentionPoolingGroup
 
         if not self.grouped:
@@ -64,14 +64,14 @@ class SelfAttention(HeadSpec):
 
     type: Literal["self-attention"] = "self-attention"
     attention_heads: PositiveInt = 2
-    """Into how many parts the features are divided; their width must be a multiple."""
+    """Number of attention heads; it must divide the width of the features."""
     hidden_dim: PositiveInt = 64
     """Width of the first linear layer."""
     dropout: Rate = 0.2
     """Dropout between the linear layers."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's head."""
+        """Build the head of one task."""
         from absa_plugin.attention_modules import SelfAttentionHead
 
         return SelfAttentionHead(inputs, outputs, self.attention_heads, self.hidden_dim, self.dropout)

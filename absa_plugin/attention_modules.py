@@ -1,4 +1,4 @@
-"""The modules behind the attention heads. All of them give padding no weight at all."""
+"""The modules of the attention heads. Padding has attention weight zero in all of them."""
 
 import math
 
@@ -10,16 +10,16 @@ from mtl_core.model.heads import HeadGroup, HeadOutput
 
 
 class AttentionPoolingGroup(HeadGroup):
-    """Attention pooling for many tasks at once: shared keys, and a question and two layers a task, batched.
+    """Attention pooling for a group of tasks: shared keys, one query and two layers per task, batched.
 
     Args:
         inputs: Shape of the incoming features; they must be a sequence.
-        outputs: Numbers that each task needs.
-        tasks: How many tasks.
-        key_dim: Width of keys and questions.
+        outputs: Number of outputs per task.
+        tasks: Number of tasks.
+        key_dim: Width of keys and queries.
         hidden_dim: Width of the layer before the outputs.
-        dropout: Dropout before either layer.
-        shared_layers: Whether two layers that all tasks share are added to each task's own.
+        dropout: Dropout before each of the two layers.
+        shared_layers: Whether the output of two shared layers is added to that of each task's layers.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class AttentionPoolingGroup(HeadGroup):
             self.shared = nn.Sequential(*layers)
 
     def stacked_parameters(self) -> list[nn.Parameter]:
-        """All but what tasks share."""
+        """Return the parameters whose first dimension is the task."""
         return [self.questions, self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias]
 
     def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-        """Pool the tokens for each task, then two layers of its own: outputs `(batch, tasks, outputs)`."""
+        """Return outputs `(batch, tasks, outputs)` and attention `(batch, tasks, length)`."""
         keys = torch.tanh(self.keys(features.values))
         attention = masked_softmax(torch.matmul(keys, self.questions.T).transpose(1, 2), features.mask)
         pooled = self.dropout(torch.bmm(attention, features.values))
-        # (tasks, batch, width) lets each task's layer be one batched product.
+        # As (tasks, batch, width), the layers of all tasks are one batched matrix product.
         hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), pooled.transpose(0, 1), self.hidden_weight)
         outputs = torch.baddbmm(self.output_bias.unsqueeze(1), self.dropout(torch.relu(hidden)), self.output_weight)
         said = outputs.transpose(0, 1)
@@ -75,7 +75,7 @@ class AttentionPooling(nn.Module):
         self.group = AttentionPoolingGroup(inputs, outputs, 1, key_dim, hidden_dim, dropout)
 
     def forward(self, features: Features) -> HeadOutput:
-        """Outputs `(batch, outputs)`, attention `(batch, length)`."""
+        """Return outputs `(batch, outputs)` and attention `(batch, length)`."""
         result: HeadOutput = self.group(features)
         assert result.attention is not None  # noqa: S101  a pooling group always has it
         return HeadOutput(result.outputs[:, 0], result.attention[:, 0])
@@ -84,18 +84,18 @@ class AttentionPooling(nn.Module):
 class SelfAttentionHead(nn.Module):
     """Multi-head self-attention, the mean over the tokens, two linear layers.
 
-    The mean of the attended values equals the values under the mean attention, so values are projected once an
-    example instead of once a token; the result is that of the textbook order.
+    The mean of the attended values equals the values weighted by the mean attention, so values are projected once
+    per example instead of once per token, with the same result.
 
     Args:
         inputs: Shape of the incoming features; they must be a sequence.
-        outputs: Numbers that the task needs.
-        attention_heads: Into how many parts the features are divided.
+        outputs: Number of outputs of the task.
+        attention_heads: Number of attention heads.
         hidden_dim: Width of the first linear layer.
         dropout: Dropout between the linear layers.
 
     Raises:
-        MtlError: If the width cannot be divided.
+        MtlError: If `attention_heads` does not divide the width, or the features are not a sequence.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class SelfAttentionHead(nn.Module):
         _require_sequence(inputs, "self-attention")
         if inputs.width % attention_heads:
             raise MtlError(
-                f"the head 'self-attention' divides {inputs.width} features into {attention_heads} parts; "
+                f"the head 'self-attention' cannot divide {inputs.width} features into {attention_heads} parts; "
                 "attention_heads must divide the backbone's width"
             )
         self.parts = attention_heads
@@ -117,23 +117,23 @@ class SelfAttentionHead(nn.Module):
         )
 
     def forward(self, features: Features) -> HeadOutput:
-        """Outputs `(batch, outputs)`, attention `(batch, length)`: the mean over parts and over asking tokens."""
+        """Return outputs `(batch, outputs)` and attention `(batch, length)`, averaged over heads and queries."""
         values, mask = features.values, features.mask
         assert mask is not None  # noqa: S101  checked when built
         batch, length, width = values.shape
         query, key = self.query_key(values).view(batch, length, 2, self.parts, -1).permute(2, 0, 3, 1, 4)
         scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.parts)
-        attention = masked_softmax(scores, mask.unsqueeze(1))  # (batch, parts, asking, asked)
+        attention = masked_softmax(scores, mask.unsqueeze(1))  # (batch, heads, queries, keys)
         asking = mask.to(values.dtype) / mask.sum(dim=1, keepdim=True)
         mean = torch.einsum("bpqk,bq->bpk", attention, asking)
-        pooled = torch.bmm(mean, values)  # (batch, parts, width)
+        pooled = torch.bmm(mean, values)  # (batch, heads, width)
         weight = self.value.weight.view(self.parts, -1, width)
         mixed = torch.einsum("bpw,pdw->bpd", pooled, weight).reshape(batch, width) + self.value.bias
         return HeadOutput(self.layers(self.project(mixed)), mean.mean(dim=1))
 
 
 def masked_softmax(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Softmax over the last dimension that gives padding exactly zero.
+    """Compute the softmax over the last dimension, with exactly zero at padding.
 
     Args:
         scores: `(batch, ..., length)`.
@@ -146,10 +146,10 @@ def masked_softmax(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Ten
 
 def _require_sequence(inputs: FeatureShape, head: str) -> None:
     if not inputs.sequence:
-        raise MtlError(f"the head '{head}' reads tokens, but the backbone gives one vector an example")
+        raise MtlError(f"the head '{head}' reads tokens, but the backbone returns one vector per example")
 
 
 def _uniform(tasks: int, width_in: int, width_out: int) -> torch.Tensor:
-    """Initial weights as `nn.Linear` draws them."""
+    """Sample initial weights from the distribution that `nn.Linear` uses."""
     bound = 1 / math.sqrt(width_in)
     return torch.empty(tasks, width_in, width_out).uniform_(-bound, bound)

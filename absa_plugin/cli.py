@@ -1,4 +1,4 @@
-"""The commands `mtl absa …`. Imports stay inside commands, so that `--help` answers at once."""
+"""The commands `mtl absa …`. Commands import their modules when called, so that `--help` stays fast."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,15 +23,15 @@ def _absa() -> None:
 @app.command()
 def rate(
     reviews: Annotated[
-        Path, typer.Argument(metavar="REVIEWS", help="A .csv, .tsv, .jsonl or .parquet file with a review a row.")
+        Path, typer.Argument(metavar="REVIEWS", help="A .csv, .tsv, .jsonl or .parquet file, one review per row.")
     ],
     run: Annotated[
-        Path, typer.Option(metavar="RUN", help="A run whose tasks say whether a sentence mentions their aspect.")
+        Path, typer.Option(metavar="RUN", help="A run whose tasks detect whether a sentence mentions an aspect.")
     ],
-    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column of reviews.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the review texts.")],
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="The column that says what is reviewed; all together if left out."),
+        typer.Option(metavar="COLUMN", help="The column with the product names; default: all reviews together."),
     ] = None,
     out: Annotated[
         list[Path] | None,
@@ -41,22 +41,22 @@ def rate(
         ),
     ] = None,
     date: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column of dates; asks for changes over time.")
+        str | None, typer.Option(metavar="COLUMN", help="The column with the dates; adds changes over time.")
     ] = None,
     period: Annotated[
         Literal["month", "quarter", "year"], typer.Option(metavar="PERIOD", help="month, quarter or year.")
     ] = "month",
     date_format: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="How dates are written, such as %d/%m/%Y; ISO 8601 if left out."),
+        typer.Option(metavar="FORMAT", help="The format of dates, such as %d/%m/%Y; default: ISO 8601."),
     ] = None,
     min_mentions: Annotated[
-        int, typer.Option(min=1, help="With fewer reviews that mention an aspect, there is no rating.")
+        int, typer.Option(min=1, help="Minimum number of reviews that mention an aspect for a rating.")
     ] = 5,
     prior_reviews: Annotated[
-        float, typer.Option(min=0, metavar="NUMBER", help="So many reviews the mean of all counts in each rating.")
+        float, typer.Option(min=0, metavar="NUMBER", help="Weight of the overall mean in each rating, in reviews.")
     ] = 10.0,
-    quotes: Annotated[int, typer.Option(min=0, max=20, help="Sentences quoted for and against each rating.")] = 3,
+    quotes: Annotated[int, typer.Option(min=0, max=20, help="Number of quotes for and against each rating.")] = 3,
     bad_rows: Annotated[
         Literal["refuse", "skip"],
         typer.Option(
@@ -64,18 +64,18 @@ def rate(
         ),
     ] = "refuse",
     delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="What separates cells of a .csv; found if left out.")
+        str | None, typer.Option(metavar="CHARACTER", help="The delimiter of a .csv file; default: detected.")
     ] = None,
     unquoted: Annotated[
-        bool, typer.Option("--unquoted", help="Take quotation marks of a .csv for characters like any other.")
+        bool, typer.Option("--unquoted", help="Read quotation marks in a .csv file as ordinary characters.")
     ] = False,
     data_set: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of a run with several data sets: the one that reviews are like."),
+        typer.Option(metavar="NAME", help="The data set whose texts the reviews resemble, if the run has several."),
     ] = None,
     precision: Annotated[
         Literal["fp32", "bf16", "int8"],
-        typer.Option(metavar="BITS", help="fp32, bf16 or int8: fewer bits are faster, and change the last digits."),
+        typer.Option(metavar="BITS", help="fp32, bf16 or int8; fewer bits are faster and change the last digits."),
     ] = "fp32",
     plugin: Annotated[
         list[str] | None,
@@ -84,9 +84,9 @@ def rate(
         ),
     ] = None,
 ) -> None:
-    """Rate products by aspect, from reviews of their customers: a table, a page, a picture.
+    """Rate products by aspect from customer reviews, as a table, a page or a chart.
 
-    A job that was cut off goes on where it was when the same command is given again.
+    The same command resumes an interrupted job.
     """
     from absa_plugin.rating.command import RateRequest, rate_command
     from absa_plugin.rating.settings import Columns, Settings

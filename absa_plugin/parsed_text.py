@@ -1,4 +1,4 @@
-"""What the spaCy encoder reads: texts, and texts that are words already."""
+"""The inputs of the spaCy encoder: texts and lists of words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from mtl_core.errors import MtlError
 
 MAX_CHARACTERS = 100_000
-"""Where a text is cut before it is tokenised; spaCy refuses a million."""
+"""Maximum number of characters per text; longer texts are truncated. spaCy rejects a million."""
 LONG_CHUNK = re.compile(r"\S{200}(?=\S)")
-"""What no space interrupts for so long gets one: spaCy needs minutes for 100,000 exclamation marks in a row."""
+"""A run of characters that is split by a space: spaCy needs minutes for 100,000 exclamation marks in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class ParsedText:
     """A tokenised text.
 
     Attributes:
-        text: The text; or its words, where they were given.
-        words: `(tokens,)`, uint64: spaCy's hashes of the lower-cased words that were kept.
+        text: The text, or its words if the input is a list of words.
+        words: `(tokens,)`, uint64: spaCy's hashes of the kept, lower-cased words.
     """
 
     text: str | tuple[str, ...]
@@ -32,10 +32,10 @@ class ParsedText:
 
 
 def readable(value: object) -> str | tuple[str, ...]:
-    """Take an input as a text that spaCy can tokenise, or as words.
+    """Convert an input to a text that spaCy can tokenise, or to a tuple of words.
 
     Raises:
-        MtlError: If it is neither.
+        MtlError: If it is neither a text nor a list of words.
     """
     if isinstance(value, str):
         return LONG_CHUNK.sub(r"\g<0> ", value[:MAX_CHARACTERS])
@@ -48,7 +48,7 @@ def readable(value: object) -> str | tuple[str, ...]:
 
 
 def tokenise(nlp: Language, text: str | tuple[str, ...]) -> Doc:
-    """Divide a text into tokens; given words are tokens as they are."""
+    """Tokenise a text; each word of a tuple of words is one token."""
     if isinstance(text, str):
         return nlp.tokenizer(text)
-    return Doc(nlp.vocab, words=[word or " " for word in text])  # spaCy refuses an empty word; a space is dropped
+    return Doc(nlp.vocab, words=[word or " " for word in text])  # spaCy rejects an empty word; a space is dropped

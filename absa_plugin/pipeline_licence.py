@@ -1,4 +1,4 @@
-"""The licence that a spaCy pipeline states, read without spaCy."""
+"""The licence that a spaCy pipeline states, read without importing spaCy."""
 
 import json
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def pipeline_licence(name: str) -> list[str]:
-    """Say under which licence a pipeline's vectors stand, as its `meta.json` has it.
+    """Return a note about the licence of a pipeline's vectors, as stated in its `meta.json`.
 
     Args:
-        name: An installed pipeline, or a folder. One that is `blank:` brings nothing.
+        name: An installed pipeline, or a folder. A `blank:` pipeline has no vectors, so there is no note.
     """
     if name.startswith("blank:"):
         return []
@@ -25,7 +25,7 @@ def pipeline_licence(name: str) -> list[str]:
 
 
 def _folders(name: str) -> Iterator[Path]:
-    """Where a pipeline's files may lie."""
+    """Yield the folders that may contain a pipeline's files."""
     path = Path(name).expanduser()
     if path.is_dir():
         yield path

@@ -1,4 +1,4 @@
-"""Loading spaCy pipelines for their tokenizers and vectors."""
+"""Loading of spaCy pipelines for their tokenizers and vectors."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def load_pipeline(name: str) -> Language:
         name: An installed pipeline, a folder, or `blank:LANGUAGE`.
 
     Raises:
-        MtlError: If there is no such pipeline.
+        MtlError: If the pipeline does not exist or cannot be loaded.
     """
     if name.startswith("blank:"):
         try:
@@ -43,7 +43,7 @@ _STANDARD = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "sen
 
 
 _UNUSED = ["strings", "lookups"]
-"""Vectors are found by hash. The words behind all hashes would take 160 MB and half a second (en_core_web_md)."""
+"""Vectors are looked up by hash. The strings of all hashes would take 160 MB and half a second (en_core_web_md)."""
 
 
 def _components(path: Path) -> list[str]:

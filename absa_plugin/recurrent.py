@@ -17,12 +17,12 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Recurrent(BackboneSpec):
-    """What both recurrent backbones say."""
+    """Options of the recurrent backbones."""
 
     hidden_dim: PositiveInt = 128
     """Width of each direction; a token's features are twice as wide."""
     layers: PositiveInt = 1
-    """How many are stacked."""
+    """Number of stacked layers."""
     input_dropout: Rate = 0.0
     """Dropout of the incoming features."""
     dropout: Rate = 0.0
@@ -35,7 +35,7 @@ class BiLSTM(_Recurrent):
     type: Literal["bilstm"] = "bilstm"
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make the layers."""
+        """Build the layers."""
         from torch.nn import LSTM
 
         from absa_plugin.recurrent_module import PackedRNN
@@ -49,7 +49,7 @@ class BiGRU(_Recurrent):
     type: Literal["bigru"] = "bigru"
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make the layers."""
+        """Build the layers."""
         from torch.nn import GRU
 
         from absa_plugin.recurrent_module import PackedRNN

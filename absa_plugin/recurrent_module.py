@@ -1,4 +1,4 @@
-"""The module behind the recurrent backbones."""
+"""The module of the recurrent backbones."""
 
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -7,18 +7,18 @@ from mtl_core import Features, FeatureShape, MtlError
 
 
 class PackedRNN(nn.Module):
-    """A bidirectional recurrent network that never reads padding.
+    """A bidirectional recurrent network that skips padding.
 
     Args:
         cell: `nn.LSTM` or `nn.GRU`.
         inputs: Shape of the incoming features; they must be a sequence.
         hidden_dim: Width of each direction.
-        layers: How many are stacked.
+        layers: Number of stacked layers.
         input_dropout: Dropout of the incoming features.
         dropout: Dropout of each layer's output.
 
     Raises:
-        MtlError: If the features are no sequence.
+        MtlError: If the features are not a sequence.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class PackedRNN(nn.Module):
     ) -> None:
         super().__init__()
         if not inputs.sequence:
-            raise MtlError("a recurrent backbone reads sequences, but the encoder gives one vector an example")
+            raise MtlError("a recurrent backbone reads sequences, but the encoder returns one vector per example")
         self.rnn = cell(
             inputs.width,
             hidden_dim,
@@ -46,7 +46,7 @@ class PackedRNN(nn.Module):
         self.output = FeatureShape(2 * hidden_dim, sequence=True)
 
     def forward(self, features: Features) -> Features:
-        """From `(batch, length, width)` to `(batch, length, 2 · hidden_dim)`, zeros at padding."""
+        """Map `(batch, length, width)` to `(batch, length, 2 · hidden_dim)`, with zeros at padding."""
         mask = features.mask
         assert mask is not None  # noqa: S101  checked when built
         values = self.input_dropout(features.values)

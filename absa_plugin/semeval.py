@@ -1,4 +1,4 @@
-"""The loader of SemEval-2014 Task 4: sentences, each with the aspect categories that it speaks of."""
+"""The loader of SemEval-2014 Task 4: sentences labelled with the polarities of aspect categories."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 SAMPLE = Path(__file__).resolve().parent / "sample"
 TERMS = "terms"
-"""What the marked stretches of sentences are called."""
+"""The name of the spans of aspect terms."""
 ABSENT = "absent"
-"""The label of a category that an annotated sentence does not name."""
+"""The label of a category that an annotated sentence does not mention."""
 
 Labels = Mapping[str, str | None] | None
-"""Category to polarity (None: named without one) of one sentence; None if it is not annotated at all."""
+"""Category to polarity of one sentence (None: without a polarity); None if the sentence is not annotated."""
 
 
 class SemEval2014(LoaderSpec):
-    """SemEval-2014 Task 4 XML: one label column for each aspect category.
+    """SemEval-2014 Task 4 XML: one label column per aspect category.
 
-    A sentence with `<aspectCategories>` is annotated: a category that it does not name has the label
-    `absent`. A sentence without that element has no label for any category. A category that is named twice
-    with one polarity counts once; named as both positive and negative, it is `conflict`, as the guidelines
-    say; any other pair is refused. Aspect terms (`<aspectTerm>`) are kept as spans called `terms`, from which the
-    auxiliary task `marked-words` learns.
+    A sentence with `<aspectCategories>` is annotated: a category that it does not mention has the label
+    `absent`. A sentence without that element has no label for any category. A category that occurs twice
+    with the same polarity counts once; as both positive and negative, it has the label `conflict`, as in the
+    annotation guidelines; any other pair is an error. Aspect terms (`<aspectTerm>`) become spans named `terms`, on
+    which the auxiliary task `marked-words` is trained.
     """
 
     sample_texts: ClassVar[Sequence[str]] = (
@@ -49,25 +49,25 @@ class SemEval2014(LoaderSpec):
     test: InputFile | None = None
     """The test file."""
     validation: InputFile | None = None
-    """A validation file, if validation data is not to be taken from the training file."""
+    """The validation file, if validation data is not split off the training file."""
     polarities: list[str] = Field(default=["positive", "negative", "neutral", "conflict"], min_length=1)
-    """The polarities that may occur."""
+    """The allowed polarities."""
     categories: list[str] | None = None
-    """The categories that may occur; null takes whatever is found in the training file."""
+    """The allowed categories; null allows all categories of the training file."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what holds for the shared task's files, and for the packaged sample."""
+        """Return notes about the licence of the shared task's files, or of the packaged sample."""
         if self.train.resolve().parent == SAMPLE:
-            return ("The sample data was written for this project and stands under its licence, Apache-2.0.",)
+            return ("The sample data was written for this project and has its licence, Apache-2.0.",)
         return (
-            "The files of SemEval-2014 Task 4 are given for research and are not to be passed on. Of other files "
-            "in this format nothing is known.",
+            "The files of SemEval-2014 Task 4 are for research only and must not be redistributed. The licence of "
+            "other files in this format is unknown.",
         )
 
     @model_validator(mode="after")
     def _distinct_names(self) -> SemEval2014:
         if ABSENT in self.polarities:
-            raise ValueError(f"'{ABSENT}' cannot be a polarity: it is the label of a category not named")
+            raise ValueError(f"'{ABSENT}' cannot be a polarity: it is the label of an unmentioned category")
         for names in (self.polarities, self.categories or []):
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
@@ -78,7 +78,7 @@ class SemEval2014(LoaderSpec):
         """Read the training, validation and test files.
 
         Raises:
-            MtlError: If a file is missing or malformed, or names a category that training knows nothing of.
+            MtlError: If a file is missing or malformed, or contains a category that the training file lacks.
         """
         train = self._read(self.train, "train")
         if not train.counts:
@@ -96,9 +96,9 @@ class SemEval2014(LoaderSpec):
         return _corpus(loaded, self._columns(train))
 
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
-        """Read one more file, labelled or not, as test data.
+        """Read another file, labelled or unlabelled, as test data.
 
-        A category that the run knows and an annotated sentence does not name is absent.
+        A category of the run that an annotated sentence does not mention has the label `absent`.
 
         Raises:
             MtlError: If the file is missing or malformed.
@@ -107,10 +107,10 @@ class SemEval2014(LoaderSpec):
         return _corpus([loaded], list(dict.fromkeys([*columns, *self._columns(loaded)])))
 
     def from_text(self, text: str) -> str:
-        """Take a text as the sentence.
+        """Convert a text to a sentence.
 
         Raises:
-            MtlError: If there is nothing in it.
+            MtlError: If the text is empty.
         """
         text = text.strip()
         if not text:
@@ -126,18 +126,18 @@ class SemEval2014(LoaderSpec):
         return loaded
 
     def _columns(self, loaded: _LoadedFile) -> list[str]:
-        """The categories, the most frequent first."""
+        """Return the categories, most frequent first."""
         names = {*loaded.counts, *(self.categories or [])}
         return sorted(names, key=lambda name: (-loaded.counts[name], name))
 
 
 class _LoadedFile:
-    """One file's usable sentences with their checked labels.
+    """The non-empty sentences of one file with their validated labels.
 
     Args:
-        file: What was parsed.
-        part: The part that all of its examples are in.
-        polarities: The polarities that may occur.
+        file: The parsed file.
+        part: The split of all examples of the file.
+        polarities: The allowed polarities.
     """
 
     def __init__(self, file: SentenceFile, part: Part, polarities: Sequence[str]) -> None:
@@ -158,11 +158,11 @@ class _LoadedFile:
         self.findings = [self._finding(pattern, ids) for pattern, ids in self._noticed.items()]
         if file.doubled:
             ids = listed(dict.fromkeys(file.doubled), 5)
-            self.findings.append(f"{self.path.name}: ids that stand there more than once were numbered ({ids})")
+            self.findings.append(f"{self.path.name}: ids that occur more than once were numbered ({ids})")
 
     @property
     def spans(self) -> list[list[Span] | None]:
-        """The aspect terms of each sentence; None for a sentence that nobody has annotated."""
+        """The aspect terms of each sentence; None for a sentence that is not annotated."""
         return [self._terms(sentence) for sentence in self.sentences]
 
     def _terms(self, sentence: Sentence) -> list[Span] | None:
@@ -173,14 +173,14 @@ class _LoadedFile:
         return [Span(term.start, term.end, term.polarity) for term in sentence.terms]
 
     def origin(self, sentence: Sentence, line: int | None = None) -> str:
-        """Where a sentence stands, or a line of it."""
+        """Return the location of a sentence, or of one of its lines."""
         return f"{self.path}:{line or sentence.line}: sentence {sentence.id}"
 
     def check_categories(self, known: Sequence[str], complaint: str) -> None:
-        """Refuse a category that is not known.
+        """Check that all categories are known.
 
         Raises:
-            MtlError: At the first such category.
+            MtlError: At the first unknown category.
         """
         for sentence in self.sentences:
             for mention in sentence.mentions or ():
@@ -212,7 +212,7 @@ class _LoadedFile:
             )
 
     def _label(self, sentence: Sentence, mentions: Sequence[Mention]) -> str | None:
-        """Make one label of all that a sentence says of one category."""
+        """Merge a sentence's mentions of one category into one label."""
         first = mentions[0]
         other = next((mention for mention in mentions if mention.polarity != first.polarity), None)
         if other is None:
@@ -226,7 +226,7 @@ class _LoadedFile:
         raise MtlError(
             f"{self.origin(sentence, other.line)}: the category '{first.category}' is named as"
             f" {first.polarity or 'without polarity'} and as {other.polarity or 'without polarity'};"
-            " only positive and negative together have a meaning, 'conflict'"
+            " only positive and negative can be merged, as 'conflict'"
         )
 
     def _note(self, pattern: str, sentence: Sentence) -> None:

@@ -1,4 +1,4 @@
-"""Reads the XML of SemEval-2014 Task 4, and refuses whatever it cannot read for certain."""
+"""A strict parser of the XML of SemEval-2014 Task 4."""
 
 import codecs
 import re
@@ -21,7 +21,7 @@ CHILDREN: Mapping[str, tuple[str, ...]] = {
     "aspectCategories": ("aspectCategory",),
     "aspectCategory": (),
 }
-"""What may stand in what. An element that nobody reads would be labels lost without a word."""
+"""Allowed child elements per element. Ignoring an unknown element could silently lose labels."""
 
 _BYTE_ORDER = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -35,7 +35,7 @@ _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z][\w.
 
 @dataclass(frozen=True)
 class Mention:
-    """One `<aspectCategory>`. Without a `polarity` (as in unlabelled test files), the polarity is None."""
+    """One `<aspectCategory>`; `polarity` is None if the attribute is missing, as in unlabelled test files."""
 
     category: str
     polarity: str | None
@@ -54,7 +54,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Sentence:
-    """One `<sentence>`, its text stripped; without `<aspectCategories>`, `mentions` is None."""
+    """One `<sentence>` with stripped text; `mentions` is None without `<aspectCategories>`."""
 
     id: str
     text: str
@@ -65,10 +65,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SentenceFile:
-    """A file's sentences in its order, the `notice` of its root element, and the ids that stood there twice.
+    """The sentences of a file in order, the `notice` of its root element, and the ids that occur more than once.
 
     Attributes:
-        has_terms: Whether aspect terms are annotated at all.
+        has_terms: Whether aspect terms are annotated.
     """
 
     path: Path
@@ -81,8 +81,8 @@ class SentenceFile:
 def read_sentences(path: Path) -> SentenceFile:
     """Parse a file.
 
-    Document type declarations are refused altogether: the format needs none, and they are what entity bombs
-    and external entities are made of.
+    Document type declarations are errors: the format needs none, and entity bombs and external entities depend on
+    them.
 
     Raises:
         MtlError: If the file cannot be read, is not well-formed XML, or is not of this format.
@@ -96,23 +96,23 @@ def read_sentences(path: Path) -> SentenceFile:
     reader = _Reader(path)
     _parse(_decode(data, path), reader)
     if not reader.sentences:
-        raise MtlError(f"{path}: holds no <sentence>")
+        raise MtlError(f"{path}: contains no <sentence>")
     sentences = tuple(reader.sentences.values())
     return SentenceFile(path, reader.notice, sentences, tuple(reader.doubled), reader.has_terms)
 
 
 def _decode(data: bytes, path: Path) -> str:
-    """Decode here rather than in the XML parser, which would not say what is wrong with which byte."""
+    """Decode before the XML parser does, because it does not report which byte is invalid and why."""
     mark = next((encoding for start, encoding in _BYTE_ORDER if data.startswith(start)), None)
     match = None if mark else _DECLARATION.match(data)
     declared = match[1].decode() if match else None
     encoding = mark or declared or "utf-8"
     try:
-        # The declaration was legible as ASCII; in an encoding where it would not be, it is not true.
+        # The declaration was readable as ASCII, so it must also be readable in the declared encoding.
         if declared and "<?xml".encode(declared) != b"<?xml":
             raise MtlError(f"{path}:1: declares the encoding '{declared}' but is not written in it")
         text = data.decode(encoding)
-        text.encode()  # "unicode_escape" and its like make half characters, which no XML parser takes
+        text.encode()  # codecs such as "unicode_escape" can return lone surrogates, which are not valid XML
     except LookupError as error:
         raise MtlError(f"{path}:1: declares an unknown encoding '{declared}'") from error
     except UnicodeDecodeError as error:
@@ -142,8 +142,8 @@ def _parse(text: str, reader: "_Reader") -> None:
         parser.close()
     except DefusedXmlException as error:
         raise MtlError(
-            f"{reader.here}: document type declarations and entities are refused, as a precaution against"
-            " files that attack their reader; remove <!DOCTYPE …>"
+            f"{reader.here}: document type declarations and entities are not allowed, as a precaution against"
+            " malicious files; remove <!DOCTYPE …>"
         ) from error
     except SAXParseException as error:
         where = f"{reader.path}:{error.getLineNumber()}"
@@ -155,7 +155,7 @@ def _parse(text: str, reader: "_Reader") -> None:
 
 
 class _Reader(ContentHandler):
-    """Collects the sentences of a file and checks their structure."""
+    """SAX handler that collects the sentences of a file and checks their structure."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ class _Reader(ContentHandler):
 
     @property
     def here(self) -> str:
-        """The place that the parser has come to."""
+        """The current location of the parser."""
         return f"{self.path}:{self._position()}"
 
     @property
@@ -185,7 +185,7 @@ class _Reader(ContentHandler):
         return f", inside <{self._open[-1]}>" + (f" of sentence {self._id}" if self._id else "")
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802
-        """Check that the element belongs here, and take its attributes."""
+        """Check that the element is allowed here, and read its attributes."""
         self._check_place(name)
         self._open.append(name)
         if name == "sentences":
@@ -209,14 +209,14 @@ class _Reader(ContentHandler):
         except (KeyError, ValueError):
             found = {name: attrs.get(name) for name in ("from", "to")}
             raise MtlError(
-                f"{self.here}: sentence {self._id}: <aspectTerm> needs `from` and `to`, the numbers of characters; "
+                f"{self.here}: sentence {self._id}: <aspectTerm> needs `from` and `to`, the character offsets; "
                 f"found {found}"
             ) from None
         polarity = attrs.get("polarity")
         return Term(start, end, polarity and polarity.strip(), self._position())
 
     def characters(self, content: str) -> None:
-        """Collect the pieces of a text."""
+        """Collect the characters of a `<text>`."""
         if self._open[-1] == "text":
             self._text.append(content)
 
@@ -234,7 +234,7 @@ class _Reader(ContentHandler):
         self._id = ""
 
     def _placed(self, term: Term, text: str) -> Term:
-        """Count a term's characters in the stripped text."""
+        """Convert a term's offsets to offsets in the stripped text."""
         if not 0 <= term.start < term.end <= len(text):
             raise MtlError(
                 f"{self.path}:{term.line}: sentence {self._id}: <aspectTerm> from {term.start} to {term.end} does "
@@ -244,7 +244,7 @@ class _Reader(ContentHandler):
         return Term(max(term.start - before, 0), max(term.end - before, 0), term.polarity, term.line)
 
     def _position(self) -> int:
-        # typeshed does not know the attribute in which a handler keeps its locator.
+        # typeshed lacks the attribute `_locator`.
         return int(self._locator.getLineNumber() or 1)  # type: ignore[attr-defined]
 
     def _check_place(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Texts as spaCy tokens with word vectors."""
+"""The encoder of texts as spaCy tokens with word vectors."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SpacyEncoder(EncoderSpec):
-    """Tokens of a spaCy pipeline, lower-cased, as rows of one table of word vectors.
+    """Lower-cased tokens of a spaCy pipeline with word vectors.
 
-    A word that training never saw is looked up in the pipeline's vectors; failing that, it is read as the most
-    similarly spelt word of the training data; failing that, as "unknown word", which has a vector of its own.
+    An out-of-vocabulary word uses the pipeline's vector. If there is none, it is replaced by the training word with
+    the most similar spelling; if no word is similar enough, by the unknown word, which has a vector.
     """
 
     type: Literal["spacy"] = "spacy"
     pipeline: str = "blank:en"
     """An installed pipeline (`en_core_web_md`), a pipeline's folder, or `blank:` and a language code."""
     tune: bool = True
-    """Let training move the word vectors; false leaves pretrained vectors as they are."""
+    """Train the word vectors; false freezes pretrained vectors."""
     dimensions: PositiveInt = 100
-    """Width of the word vectors where the pipeline has none."""
+    """Width of the word vectors if the pipeline has none."""
     drop: list[Literal["stop-words", "numbers", "punctuation"]] = []
-    """Tokens to leave out. `stop-words` is a list of English function words, "not" among them."""
+    """Tokens to leave out. `stop-words` is a list of English function words that includes "not"."""
     word_dropout: Rate = 0.0
-    """How often a word is read as "unknown word" during training."""
+    """Probability that a word is replaced by the unknown word during training."""
     max_tokens: PositiveInt = 256
-    """Where longer texts are cut."""
+    """Maximum number of tokens per text; longer texts are truncated."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what holds for the pipeline's vectors."""
+        """Return the licence note of the pipeline's vectors."""
         return pipeline_licence(self.pipeline)
 
     def build(self) -> WordEncoder:

@@ -1,19 +1,19 @@
-"""Reading an unknown word as a known one that is spelt alike."""
+"""The known word with the most similar spelling."""
 
 from collections.abc import Iterable, Sequence
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 SIMILAR_ENOUGH = 0.5
-"""Cosine of character n-grams; "delicous" and "delicious" have 0.7, unrelated words less than 0.3."""
+"""Minimum cosine similarity of character n-grams; "delicous", "delicious": 0.7; unrelated words: below 0.3."""
 KEPT_ANSWERS = 100_000
-"""Words whose answer is remembered. When there are more, all are forgotten."""
+"""Maximum number of cached results; a larger cache is cleared."""
 AT_ONCE = 256
-"""Words that are compared with all known ones in one go, by a table of so many columns."""
+"""Number of words per similarity matrix, which has one column per word."""
 
 
 class SpellingIndex:
-    """Finds the known word whose character n-grams are most like a word's.
+    """Index of known words by character n-grams, for nearest-neighbour search.
 
     Args:
         words: The known words.
@@ -26,13 +26,13 @@ class SpellingIndex:
         self._answers: dict[str, str | None] = {}
 
     def nearest(self, word: str) -> str | None:
-        """The nearest word, or None if none is near enough."""
+        """Return the most similar known word, or None if no word is similar enough."""
         if word not in self._answers:
             self.look_up([word])
         return self._answers[word]
 
     def look_up(self, words: Iterable[str]) -> None:
-        """Look many words up, which takes a twentieth of the time of one after the other."""
+        """Look up many words in one call, which takes a twentieth of the time of one call per word."""
         new = [word for word in dict.fromkeys(words) if word not in self._answers]
         if len(self._answers) + len(new) > KEPT_ANSWERS:
             self._answers.clear()

@@ -1,7 +1,7 @@
-"""English function words, listed for this project by grammatical class.
+"""English function words by grammatical class, compiled for this project.
 
-Used only where an experiment asks for it: dropping them takes "not" away, which polarity depends on. The
-contracted "n't" is left in, as it stays in cleaning that strips apostrophes first.
+Only experiments that list `stop-words` under `drop` remove them: they include "not", on which polarity depends. The
+contracted "n't" is kept, because cleaning that strips apostrophes first also keeps it.
 """
 
 _PRONOUNS = """
@@ -29,4 +29,4 @@ _STRAIGHT = frozenset(
     for word in words.split()
 )
 STOP_WORDS = _STRAIGHT | {word.replace("'", "\u2019") for word in _STRAIGHT}
-"""With the straight and with the typographic apostrophe."""
+"""The words with the straight and with the typographic apostrophe."""

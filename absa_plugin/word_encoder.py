@@ -1,4 +1,4 @@
-"""From texts to token ids, and from token ids to word vectors."""
+"""The encoder from texts to token ids, and from token ids to word vectors."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from mtl_core.errors import MtlError
 PADDING, UNKNOWN = 0, 1
 SPECIAL = ["<padding>", "<unknown>"]
 FORGET_AFTER = 30_000
-"""Distinct words after which the tokenizer is loaded afresh, so that a long stream needs bounded memory."""
+"""Number of new words after which the tokenizer is reloaded, so that a long stream needs bounded memory."""
 KEPT_VECTORS = 20_000
-"""Vectors of unseen words that are kept at hand; more are forgotten and looked up again."""
+"""Maximum number of cached vectors of out-of-vocabulary words; a larger cache is cleared."""
 
 
 @dataclass(frozen=True)
 class TextItem:
-    """A text as numbers.
+    """A text as token ids.
 
     Attributes:
-        ids: `(tokens,)`, int32: rows of the table of word vectors; from its end on, places in `unseen`.
-        unseen: Words that are not in the table but have a vector of the pipeline's.
+        ids: `(tokens,)`, int32: indices into the table of word vectors; beyond its end, indices into `unseen`.
+        unseen: Out-of-vocabulary words for which the pipeline has a vector.
     """
 
     ids: NDArray[np.int32]
@@ -45,15 +45,15 @@ class TextItem:
 
 
 class WordEncoder(Encoder[ParsedText, TextItem]):
-    """Tokenises with spaCy and keeps a vocabulary of the training words.
+    """Encoder that tokenises with spaCy, with a vocabulary of the training words.
 
     Args:
         pipeline: Name or folder of the spaCy pipeline.
-        tune: Whether training moves the vectors.
-        dimensions: Width of the vectors where the pipeline has none.
+        tune: Whether the vectors are trained.
+        dimensions: Width of the vectors if the pipeline has none.
         drop: Kinds of tokens to leave out.
-        word_dropout: How often a word becomes unknown during training.
-        max_tokens: Where texts are cut.
+        word_dropout: Probability that a word is replaced by the unknown word during training.
+        max_tokens: Maximum number of tokens per text; longer texts are truncated.
 
     Raises:
         MtlError: If the pipeline cannot be loaded, or has no vectors and `tune` is false.
@@ -79,12 +79,12 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._pretrained = self._nlp.vocab.vectors_length > 0
         if not self._pretrained and not tune:
-            raise MtlError(f"encoder.tune: '{pipeline}' has no word vectors, so they must be tuned (tune: true)")
+            raise MtlError(f"encoder.tune: '{pipeline}' has no word vectors, so they must be trained (tune: true)")
         self._width = self._nlp.vocab.vectors_length or dimensions
 
     @property
     def _nlp(self) -> Language:
-        """The pipeline, loaded when it is needed."""
+        """The pipeline, loaded on first use."""
         if self._loaded is None:
             self._loaded = load_pipeline(self._pipeline)
             self._first_size = len(self._loaded.vocab)
@@ -93,14 +93,14 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return self._loaded
 
     def release(self) -> None:
-        """Let the pipeline go: 130 MB for `en_core_web_md`. Vectors of words met so far are kept."""
+        """Unload the pipeline (130 MB for `en_core_web_md`). Cached vectors are kept."""
         self._loaded = None
 
     def parse(self, inputs: Sequence[Any]) -> list[ParsedText]:
-        """Tokenise texts; of a list of words, each is a token already.
+        """Tokenise texts; each word of a list of words is one token.
 
         Raises:
-            MtlError: If an input is neither.
+            MtlError: If an input is neither a text nor a list of words.
         """
         texts = [readable(value) for value in inputs]
         if self._words and len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
@@ -109,7 +109,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return [ParsedText(text, self._keep(tokenise(nlp, text))[1]) for text in texts]
 
     def _keep(self, doc: Any) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-        """Say which tokens are kept (before the cut), and give the words of those that are."""
+        """Return which tokens are kept (before truncation), and the hashes of the kept words."""
         table = doc.to_array([LOWER, IS_SPACE, IS_PUNCT, LIKE_NUM]).astype(np.uint64)
         kept = table[:, 1] == 0
         if "punctuation" in self._drop:
@@ -121,11 +121,11 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return kept, table[kept, 0][: self._max_tokens]
 
     def is_empty(self, parsed: ParsedText) -> bool:
-        """Whether no token is left."""
+        """Return whether no token is left."""
         return len(parsed.words) == 0
 
     def fit(self, parsed: Iterable[ParsedText]) -> None:
-        """Take the training words as vocabulary, in the order of their frequency."""
+        """Build the vocabulary from the training words, ordered by frequency."""
         counts = Counter(word for text in parsed for word in text.words.tolist())
         strings = self._nlp.vocab.strings
         names = sorted(((-count, strings[word]) for word, count in counts.items()))
@@ -134,7 +134,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self.__dict__.pop("_spelling", None)
 
     def _index(self, words: Sequence[str]) -> dict[int, int]:
-        nlp = self._loaded or self._nlp  # while the pipeline is being loaded, `_nlp` asks for this index
+        nlp = self._loaded or self._nlp  # `_nlp` calls this method while it loads the pipeline
         add = nlp.vocab.strings.add
         return {add(word): row for row, word in enumerate(words) if row >= len(SPECIAL)}
 
@@ -146,7 +146,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return not self._pretrained or bool(self._nlp.vocab.has_vector(word))
 
     def encode(self, parsed: Sequence[ParsedText]) -> list[TextItem]:
-        """Look words up; a text without any word becomes one unknown word."""
+        """Convert words to ids; a text without words becomes one unknown word."""
         rows = self._rows
         items = []
         if len(self._vectors) > KEPT_VECTORS:
@@ -164,7 +164,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return items
 
     def _spell(self, parsed: Sequence[ParsedText], found: Sequence[Sequence[int]]) -> None:
-        """Look all words up at once that are not known, which is much faster than one after the other."""
+        """Look up all out-of-vocabulary words in one call, which is much faster than one call per word."""
         unseen: dict[str, None] = {}
         for text, ids in zip(parsed, found, strict=True):
             if -1 in ids:
@@ -177,7 +177,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return self._pretrained and bool(self._nlp.vocab.has_vector(word))
 
     def _strings(self, text: ParsedText) -> Any:
-        """The pipeline's table from hashes to words; it may have been loaded afresh since the text was parsed."""
+        """Return the pipeline's string store; the pipeline may have been reloaded since the text was parsed."""
         strings = self._nlp.vocab.strings
         if any(int(word) not in strings for word in text.words):
             tokenise(self._nlp, text.text)
@@ -191,11 +191,11 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return self._rows[self._nlp.vocab.strings[near]] if near else UNKNOWN
 
     def length(self, item: TextItem) -> int:
-        """Tokens."""
+        """Return the number of tokens."""
         return len(item.ids)
 
     def collate(self, items: Sequence[TextItem]) -> TokenBatch:
-        """Pad to the longest, and look the vectors of unseen words up."""
+        """Pad to the longest text, and look up the vectors of out-of-vocabulary words."""
         longest = max(len(item.ids) for item in items)
         ids = np.full((len(items), longest), PADDING, dtype=np.int64)
         words: dict[str, int] = {}
@@ -203,7 +203,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         for row, item in enumerate(items):
             ids[row, : len(item.ids)] = item.ids
             for place, word in enumerate(item.unseen):
-                # Places in the item's own list become places in the batch's.
+                # Indices into the item's list become indices into the batch's list.
                 at = np.flatnonzero(item.ids == known + place)
                 ids[row, at] = known + words.setdefault(word, len(words))
         extra = np.stack([self._vector(word) for word in words]) if words else np.zeros((0, self._width))
@@ -216,7 +216,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return self._vectors[word]
 
     def input_layer(self) -> nn.Module:
-        """A table of word vectors: the pipeline's, or random ones."""
+        """Build the embedding layer from the pipeline's vectors, or from random vectors."""
         table = torch.randn(len(self._words), self._width) * 0.1
         known = range(len(SPECIAL), len(self._words)) if self._pretrained else ()
         found = [row for row in known if self._has_vector(self._words[row])]
@@ -232,22 +232,22 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         return WordVectors(table, self._tune, self._word_dropout, UNKNOWN)
 
     def words(self, parsed: ParsedText) -> list[str]:
-        """The words that were given; of a text, its tokens but for white space."""
+        """Return the words of the input; for a text, its tokens without white space."""
         return self._written(parsed)[0]
 
     def places(self, parsed: ParsedText) -> list[int]:
-        """The words that were not dropped; none where none is left: the unknown word is none of them."""
+        """Return the indices of the words that were not dropped; empty if no word is left."""
         places: list[int] = np.flatnonzero(self._written(parsed)[1])[: self._max_tokens].tolist()
         return places
 
     def tokens(self, parsed: ParsedText) -> list[str]:
-        """The words as they were written; one unknown word where none is left, as `encode` has it."""
+        """Return the words as written; one unknown word if no word is left, as in `encode`."""
         words, kept = self._written(parsed)
         left = [word for word, keep in zip(words, kept, strict=True) if keep]
         return left[: self._max_tokens] or [SPECIAL[UNKNOWN]]
 
     def _written(self, parsed: ParsedText) -> tuple[list[str], NDArray[np.bool_]]:
-        """Words as they were written, and which of them are kept (before the cut)."""
+        """Return the words as written, and which of them are kept (before truncation)."""
         doc = tokenise(self._nlp, parsed.text)
         kept, _ = self._keep(doc)
         if not isinstance(parsed.text, str):
@@ -257,32 +257,32 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
 
     @property
     def vocabulary(self) -> Sequence[str]:
-        """The training words, frequent ones first."""
+        """The training words, most frequent first."""
         return self._words[len(SPECIAL) :]
 
     def token_ids(self, inputs: TokenBatch) -> torch.Tensor:
-        """Places in `vocabulary`; -1 for padding, unknown words and those that training never saw."""
+        """Return indices into `vocabulary`, `(batch, length)`, int64; -1 for padding, unknown and OOV words."""
         known = (inputs.ids >= len(SPECIAL)) & (inputs.ids < len(self._words))
         return torch.where(known, inputs.ids - len(SPECIAL), -1)
 
     def hide(self, inputs: TokenBatch, hidden: torch.Tensor) -> TokenBatch:
-        """Read hidden tokens as unknown words."""
+        """Replace the hidden tokens by the unknown word."""
         ids = inputs.ids.masked_fill(hidden & (inputs.ids != PADDING), UNKNOWN)
         return replace(inputs, ids=ids)
 
     def state(self) -> dict[str, Any]:
-        """The vocabulary."""
+        """Return the vocabulary."""
         return {"words": self._words, "width": self._width}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the vocabulary over.
+        """Restore the vocabulary.
 
         Raises:
             MtlError: If the pipeline's vectors have another width than the run's.
         """
         if state["width"] != self._width:
             raise MtlError(
-                f"the run's word vectors have {state['width']} numbers, those of '{self._pipeline}' {self._width}"
+                f"the run's word vectors have the width {state['width']}, those of '{self._pipeline}' {self._width}"
             )
         self._words = list(state["words"])
         self._rows = self._index(self._words)

@@ -1,4 +1,4 @@
-"""The input layer: rows of a table of word vectors."""
+"""The embedding layer of word vectors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class TokenBatch:
     """Texts as padded token ids.
 
     Attributes:
-        ids: `(batch, length)`, int64: rows of the table; from its end on, rows of `extra`. 0 is padding.
-        lengths: `(batch,)`, int64: tokens of each text, at least 1.
-        extra: `(words, width)`, float32: vectors of words that the table does not hold.
+        ids: `(batch, length)`, int64: indices into the table; beyond its end, indices into `extra`. 0 is padding.
+        lengths: `(batch,)`, int64: number of tokens per text, at least 1.
+        extra: `(words, width)`, float32: vectors of words that are not in the table.
     """
 
     ids: torch.Tensor
@@ -31,13 +31,13 @@ class TokenBatch:
 
 
 class WordVectors(nn.Module):
-    """Looks word vectors up.
+    """Embedding layer of word vectors.
 
     Args:
         table: `(words, width)`, float32: initial vectors.
-        tune: Whether training moves them.
-        word_dropout: How often a word is read as unknown during training.
-        unknown: The row of the unknown word.
+        tune: Whether the vectors are trained.
+        word_dropout: Probability that a word is replaced by the unknown word during training.
+        unknown: The index of the unknown word.
     """
 
     def __init__(self, table: torch.Tensor, tune: bool, word_dropout: float, unknown: int) -> None:
@@ -48,7 +48,7 @@ class WordVectors(nn.Module):
         self.output = FeatureShape(table.shape[1], sequence=True)
 
     def forward(self, batch: TokenBatch) -> Features:
-        """Features `(batch, length, width)` and their mask."""
+        """Return features `(batch, length, width)` and their mask `(batch, length)`."""
         ids = batch.ids
         mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)
         if self.training and self.word_dropout:

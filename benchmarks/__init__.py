@@ -1,1 +1,1 @@
-"""What docs/benchmarks.md and docs/results.md report, measured again: `python -m benchmarks [NAME ...]`."""
+"""The measurements of docs/benchmarks.md and docs/results.md: `python -m benchmarks [NAME ...]`."""

@@ -1,4 +1,4 @@
-"""Run benchmarks by name, or all but the long ones."""
+"""Run benchmarks by name; without a name, run all short ones."""
 
 import importlib
 import sys
@@ -18,7 +18,7 @@ SHORT = (
 LONG = ("accuracy", "auxiliary", "one_or_five", "serving", "table_memory", "rating", "transformers")
 
 if __name__ == "__main__":
-    # A long one takes what follows as its own arguments.
+    # A long benchmark receives the remaining arguments.
     asked = sys.argv[1:2] if sys.argv[1:] and sys.argv[1] in LONG else sys.argv[1:] or SHORT
     for name in asked:
         if name not in (*SHORT, *LONG):

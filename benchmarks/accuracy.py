@@ -1,8 +1,8 @@
 """Accuracy of a packaged experiment by nested 5-fold cross-validation on the training file, over several seeds.
 
-Each fold is held out as test data in turn. On the other four, the experiment does what it always does: it splits
-off its own validation data, chooses its epoch, trains again on all four folds if it says `refit`. So no figure here
-was measured on a sentence that had a say in training or selection.
+Each fold is the test data once. On the other four folds, the experiment runs as usual: it splits off validation
+data, selects the epoch, and trains again on all four folds with `refit`. So no score is computed on a sentence that
+was used for training or selection.
 """
 
 import json
@@ -19,7 +19,7 @@ SEEDS = (1, 2, 3, 4, 5)
 
 
 def main() -> None:
-    """Print mean and spread over seeds, a task a line, and keep all figures as JSON."""
+    """Print the mean and the standard deviation over seeds per task."""
     from mtl_core.runs.run import run_experiment
 
     require_shared()
@@ -52,5 +52,5 @@ def main() -> None:
 
 
 def _accuracy(folds: list[tuple[int, int, int]], column: int) -> float:
-    """Pool folds: all their right answers over all their labels."""
+    """Compute the pooled accuracy: correct predictions of all folds divided by labels of all folds."""
     return sum(fold[column] for fold in folds) / sum(fold[0] for fold in folds)

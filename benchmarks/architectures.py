@@ -1,4 +1,4 @@
-"""A training step of each architecture against hard sharing: BiLSTM of 128, 32 x 20 tokens x 300 features."""
+"""Training step of each architecture compared with hard sharing: BiLSTM of 128, 32 x 20 tokens x 300 features."""
 
 from time import perf_counter
 
@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, ArchitectureSpec] = {
 
 
 def main() -> None:
-    """Take steps of every architecture in turn, with 2 and with 5 tasks, and compare medians."""
+    """Time alternating steps of all architectures, with 2 and with 5 tasks, and compare the medians."""
     for tasks in (2, 5):
         steps = {name: make_step(tasks, BiLSTM(), 300, spec) for name, spec in ARCHITECTURES.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}

@@ -1,4 +1,4 @@
-"""The article's whole job in one process: parse, train 3 epochs, evaluate. Wall time and peak memory."""
+"""Wall time and peak memory of the article's experiment in one process: parse, train 3 epochs, evaluate."""
 
 import resource
 import subprocess
@@ -11,10 +11,10 @@ from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
 
 
 def main() -> None:
-    """Run it and print time and memory."""
+    """Run the experiment and print time and memory."""
     require_shared()
     with tempfile.TemporaryDirectory() as folder:
-        # The training file stands in for the test file, so that the job evaluates as much as the article's does.
+        # The training file replaces the test file, so that the amount of evaluation is similar to the article's.
         command = [mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
                    "--set", f"data.test={TRAIN}", "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
         start = perf_counter()
@@ -22,4 +22,4 @@ def main() -> None:
         seconds = perf_counter() - start
     scale = 1 if sys.platform == "darwin" else 1024
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6
-    print(f"article's job: {seconds:.1f} s, at most {memory:.0f} MB resident")
+    print(f"article's experiment: {seconds:.1f} s, at most {memory:.0f} MB resident")

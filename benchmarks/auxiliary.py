@@ -1,8 +1,8 @@
-"""Do auxiliary tasks help aspect polarity? Each family alone and all together against none.
+"""Effect of auxiliary tasks on aspect polarity: each family, and all families combined, compared with none.
 
-5-fold cross-validation on the training file, 3 seeds, the same epochs for all: the last epoch's accuracy on the
-fold that was held out, so that no epoch is chosen by it. Where it stopped, it goes on:
-`python -m benchmarks auxiliary [FOLDER] [JOBS]`.
+5-fold cross-validation on the training file, 3 seeds, the same number of epochs for all: the accuracy of the last
+epoch on the held-out fold, so that no epoch is selected on that fold. The same command resumes an interrupted
+benchmark: `python -m benchmarks auxiliary [FOLDER] [JOBS]`.
 """
 
 import csv
@@ -33,7 +33,7 @@ FAMILIES["all"] = [task for tasks in FAMILIES.values() for task in tasks]
 
 
 def main() -> None:
-    """Train what is not trained yet, and print the table."""
+    """Run the missing trials, and print the table."""
     require_shared()
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(tempfile.mkdtemp(prefix="auxiliary-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def main() -> None:
     last = {path: Outcome(_last_epoch(path), outcome.train_s) for path, outcome in outcomes.items()}
     summaries = summarise(trials, last)
     (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
-    print("| auxiliary tasks | accuracy | against none | training | ratio |\n| --- | --- | --- | --- | --- |")
+    print("| auxiliary tasks | accuracy | compared with none | training | ratio |\n| --- | --- | --- | --- | --- |")
     for one in summaries:
         print(
             f"| {one.variant} | {one.mean:.4f} ± {one.spread:.4f} | "

@@ -1,4 +1,4 @@
-"""How long the command line takes to answer."""
+"""Start-up time of the command line."""
 
 import subprocess
 from time import perf_counter

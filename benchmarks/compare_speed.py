@@ -1,4 +1,4 @@
-"""A comparison with two trainings at a time against the same one after the other; the figures must be the same."""
+"""A comparison with two parallel trials and the same comparison with sequential trials; scores must be equal."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ SEEDS = 5
 
 
 def main() -> None:
-    """Time both in turn, and print the ratio."""
+    """Time both, and print the ratio."""
     seconds, figures = {}, []
     with tempfile.TemporaryDirectory() as folder:
         for jobs in (1, 2):
@@ -26,15 +26,15 @@ def main() -> None:
             )
             seconds[jobs] = perf_counter() - start
             figures.append(_figures(out))
-    assert figures[0] == figures[1], "the figures depend on the number of processes"
+    assert figures[0] == figures[1], "the scores depend on the number of processes"
     print(
-        f"{3 * SEEDS} trainings: one at a time {seconds[1]:.1f} s, two at a time {seconds[2]:.1f} s; "
-        f"{seconds[1] / seconds[2]:.2f} times as fast, with the same figures to the last digit"
+        f"{3 * SEEDS} trials: sequential {seconds[1]:.1f} s, two in parallel {seconds[2]:.1f} s; "
+        f"{seconds[1] / seconds[2]:.2f} times as fast, with identical scores"
     )
 
 
 def _figures(out: Path) -> list[dict[str, Any]]:
-    """Everything but the clock."""
+    """Return the results without times."""
     found = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     clock = {"train_s", "inference_ms"}
     return [{key: value for key, value in one.items() if key not in clock} for one in found["variants"]]

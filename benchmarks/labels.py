@@ -1,4 +1,4 @@
-"""Label counts of the SemEval-2014 training file, and how evenly the default split divides them."""
+"""Label counts of the SemEval-2014 training file, and the label imbalance of the default split."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from mtl_core.data.splitting import split_corpus
 
 
 def main() -> None:
-    """Print counts and the worst deviation of ten splits."""
+    """Print the counts and the largest imbalance of ten splits."""
     import numpy as np
 
     require_shared()
@@ -24,4 +24,4 @@ def main() -> None:
         split = split_corpus(corpus, usable, corpus.labels, Stratified(), seed)
         assert split.worst is not None
         worst.append(split.worst.points)
-    print(f"worst (task, class) share, training against validation, 10 seeds: at most {max(worst):.2f} points")
+    print(f"largest difference of a class share between training and validation, 10 seeds: {max(worst):.2f} points")

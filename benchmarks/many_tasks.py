@@ -1,4 +1,4 @@
-"""A training step with 100 tasks against one with 5: grouped attention heads, 32 x 20 tokens x 256 features."""
+"""Training step with 100 tasks compared with 5: grouped attention heads, 32 x 20 tokens x 256 features."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -31,9 +31,9 @@ STEPS = 60
 
 
 def main() -> None:
-    """Take steps of 5, 20 and 100 tasks in turn, and compare medians."""
+    """Time alternating steps with 5, 20 and 100 tasks, and compare the medians."""
     _compare("whole step, BiLSTM of 128 before the heads", BiLSTM(), 300)
-    _compare("heads alone", Identity(), WIDTH)
+    _compare("heads only", Identity(), WIDTH)
 
 
 def _compare(title: str, backbone: BackboneSpec, width: int) -> None:
@@ -50,7 +50,7 @@ def _compare(title: str, backbone: BackboneSpec, width: int) -> None:
 
 
 class FixedFeatures(torch.nn.Module):
-    """Stands for an input layer: features that need gradients."""
+    """Replaces an input layer: features that require gradients."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class FixedFeatures(torch.nn.Module):
         self.scale = torch.nn.Parameter(torch.ones(width))
 
     def forward(self, values: torch.Tensor) -> Features:
-        """Scale them; there is no padding."""
+        """Scale the values; there is no padding."""
         return Features(values * self.scale, torch.ones(values.shape[:2], dtype=torch.bool))
 
 
@@ -69,9 +69,9 @@ def make_step(
     architecture: ArchitectureSpec | None = None,
     weighting: WeightingSpec | None = None,
 ) -> Callable[[], object]:
-    """Make a whole training step: forward, masked losses, backward, optimizer.
+    """Build a complete training step: forward, masked losses, backward, optimizer.
 
-    Hard sharing and static weights are the default.
+    The default is hard sharing with static weights.
     """
     architecture = architecture or HardSharing()
     torch.manual_seed(0)

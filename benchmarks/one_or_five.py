@@ -1,7 +1,7 @@
-"""Five networks of one aspect each against one network for all five, and against equal weights.
+"""Five single-task networks compared with one network for all five aspects, and with equal weights.
 
-5 folds of the training file, 5 seeds, 175 trainings; nothing is chosen by the fold that is scored. Where it
-stopped, it goes on: `python -m benchmarks one_or_five [FOLDER] [JOBS]`.
+5 folds of the training file, 5 seeds, 175 trials; nothing is selected on the held-out fold. The same command
+resumes an interrupted benchmark: `python -m benchmarks one_or_five [FOLDER] [JOBS]`.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
 
 
 def main() -> None:
-    """Run the comparison, which prints its tables and words."""
+    """Run the comparison, which prints its results."""
     require_shared()
     folder = sys.argv[2] if len(sys.argv) > 2 else "runs/one-or-five"
     jobs = ["--jobs", sys.argv[3]] if len(sys.argv) > 3 else []

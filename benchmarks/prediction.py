@@ -1,4 +1,4 @@
-"""Prediction for 100,000 sentences from a file: speed and memory, as `mtl predict --input` does it."""
+"""Speed and memory of `mtl predict --input` for 100,000 sentences from a file."""
 
 import resource
 import subprocess
@@ -14,7 +14,7 @@ SENTENCES = 100_000
 
 
 def main() -> None:
-    """Train briefly, then predict for two sizes, the larger ten times the smaller."""
+    """Train briefly, then predict for files of increasing size."""
     require_shared()
     texts = [str(text) for text in SemEval2014(train=TRAIN).load().inputs]
     with tempfile.TemporaryDirectory() as name:
@@ -30,7 +30,7 @@ def main() -> None:
         start_up = None
         for sentences in (1, SENTENCES // 10, SENTENCES):
             source = folder / f"{sentences}.txt"
-            # Every sentence differs from the others, as in real life: nothing is to be had from caches.
+            # All sentences are distinct, as in practice, so that caches have no effect.
             with source.open("w", encoding="utf-8") as lines:
                 for i in range(sentences):
                     lines.write(
@@ -42,10 +42,10 @@ def main() -> None:
             start_up = seconds if start_up is None else start_up
             scale = 1 if sys.platform == "darwin" else 1024
             memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6
-            speed = f"{sentences / seconds:.0f} sentences a second with start-up"
+            speed = f"{sentences / seconds:.0f} sentences per second with start-up"
             if sentences > 1:
                 speed += f", {sentences / (seconds - start_up):.0f} without"
-            print(f"{sentences} sentences: {seconds:.1f} s ({speed}); peak of all so far {memory:.0f} MB")
+            print(f"{sentences} sentences: {seconds:.1f} s ({speed}); peak memory so far {memory:.0f} MB")
 
 
 def _run(*arguments: str) -> None:

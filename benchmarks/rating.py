@@ -1,8 +1,8 @@
-"""`mtl absa rate` for few and many reviews: memory and speed.
+"""Memory and speed of `mtl absa rate` for few and many reviews.
 
     python -m benchmarks rating [REVIEWS...]
 
-The network is the small one of `absa-mentions`, trained for a moment: what is measured is all around it, too.
+The network is the small one of `absa-mentions`, trained briefly; the time includes everything around the network.
 """
 
 import resource
@@ -22,7 +22,7 @@ SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
 
 
 def main() -> None:
-    """Train briefly, then rate files of several sizes, the smallest first."""
+    """Train briefly, then rate files of increasing size."""
     sizes = [int(word) for word in sys.argv[2:]] if sys.argv[1:2] == ["rating"] else []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -38,14 +38,14 @@ def main() -> None:
             )
             seconds, cpu = perf_counter() - start, _children().ru_utime - used
             memory = _children().ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-            size, speed = f"{file.stat().st_size / 1e6:.0f} MB", f"{reviews / seconds:.0f} a second with start-up"
-            each = f"{1e6 * cpu / reviews:.0f} µs of processor time each"
-            peak = f"peak of all so far {memory:.0f} MB"
+            size, speed = f"{file.stat().st_size / 1e6:.0f} MB", f"{reviews / seconds:.0f} per second with start-up"
+            each = f"{1e6 * cpu / reviews:.0f} µs of CPU time per review"
+            peak = f"peak memory so far {memory:.0f} MB"
             print(f"{reviews:,} reviews, {size}: {seconds:.0f} s ({speed}; {each}); {peak}", flush=True)
 
 
 def _write(path: Path, reviews: int) -> None:
-    """Reviews of one to five sentences of the sample, each with a number of its own, over two years."""
+    """Write distinct reviews of one to five sentences of the sample, over two years."""
     texts = [str(text) for text in SemEval2014(train=SAMPLE / "train.xml").load().inputs]
     draw = Random(0)
     with path.open("w", encoding="utf-8") as file:

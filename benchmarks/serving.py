@@ -1,10 +1,9 @@
-"""`mtl serve` under load: one client, then 32, each of whom asks again as soon as it is answered.
+"""`mtl serve` under load: one client, then 32 clients, each of which sends the next request after the response.
 
     python -m benchmarks serving [RUN] [SECONDS] [OPTION of mtl serve…]
 
-The load comes from this process over raw sockets, the server runs in another. Without a RUN, a network of MiniLM's
-size is trained for a moment. On a busy machine, times say little, and processor
-time says more.
+This process generates the load over raw sockets; the server runs in another process. Without a RUN, `absa-minilm`
+is trained briefly. On a busy machine, the CPU time is more reliable than the wall time.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nC
 
 
 def main() -> None:
-    """Serve, ask, report."""
+    """Start the server, send requests, print the results."""
     arguments = sys.argv[2:] if sys.argv[1:2] == ["serving"] else []
     with tempfile.TemporaryDirectory() as folder:
         run = Path(arguments[0]) if arguments else _trained(Path(folder))
@@ -62,17 +61,17 @@ def _report(port: int, seconds: float, server: int) -> None:
         times = sorted(said.times)
         print(
             f"{clients} clients: median {1000 * statistics.median(times):.1f} ms, "
-            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / said.seconds:.0f} texts a "
-            f"second, {1000 * said.processor / len(times):.1f} ms of processor each, {said.errors} errors, "
-            f"{said.wrong} answers to another's text"
+            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / said.seconds:.0f} texts per "
+            f"second, {1000 * said.processor / len(times):.1f} ms of CPU time per text, {said.errors} errors, "
+            f"{said.wrong} responses with the text of another request"
         )
     ratio = (len(many.times) / many.seconds) / (len(alone.times) / alone.seconds)
-    print(f"{CLIENTS} clients are answered {ratio:.1f} times as fast as one")
+    print(f"the throughput with {CLIENTS} clients is {ratio:.1f} times that of one client")
 
 
 @dataclass
 class Load:
-    """What clients have seen."""
+    """The measurements of the clients."""
 
     times: list[float] = field(default_factory=list)
     errors: int = 0
@@ -90,7 +89,7 @@ async def _load(port: int, texts: list[str], clients: int, seconds: float, serve
 
 
 def _processor(process: int) -> float:
-    """Seconds of processor that a process has used; NaN where the system does not tell."""
+    """Return the CPU time of a process in seconds; NaN on systems without /proc."""
     told = Path(f"/proc/{process}/stat")
     if not told.is_file():
         return float("nan")

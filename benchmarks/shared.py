@@ -1,4 +1,4 @@
-"""Where the data is that may not be committed: in a folder `shared` beside the checkout."""
+"""Paths of the data that must not be committed: the folder `shared` next to the checkout."""
 
 import sys
 from pathlib import Path
@@ -9,12 +9,12 @@ PIPELINE = SHARED / "models/en_core_web_md"
 
 
 def require_shared() -> None:
-    """Stop if the data is not there."""
+    """Exit if the data is missing."""
     for path in (TRAIN, PIPELINE):
         if not path.exists():
-            sys.exit(f"this benchmark needs {path.relative_to(SHARED.parent)} beside the checkout")
+            sys.exit(f"this benchmark needs {path.relative_to(SHARED.parent)} next to the checkout")
 
 
 def mtl() -> str:
-    """The command line of this very environment."""
+    """Return the path of the command `mtl` in this environment."""
     return str(Path(sys.executable).parent / "mtl")

@@ -1,4 +1,4 @@
-"""Memory and time of a CSV file of 5 million rows against one of 50,000: loaded, then read in random batches."""
+"""Memory and time of CSV files of 50,000 and 5 million rows: loaded, then read in random batches."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ WORDS = ["soup", "stew", "bread", "waiter", "bill", "menu", "lovely", "splendid"
 
 
 def main() -> None:
-    """Write each file, and measure it in a process of its own."""
+    """Write each file, and measure it in a separate process."""
     for rows in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "reviews.csv"
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _write(path: Path, rows: int) -> None:
-    """Texts of 4 to 20 words, a label of three classes, one of hundreds, and a number with two decimals."""
+    """Write texts of 4 to 20 words, a label of 3 classes, one of 500, and a number with two decimals."""
     random = np.random.default_rng(0)
     with path.open("w", encoding="utf-8") as file:
         file.write("review,sentiment,product,stars,trust\n")
@@ -63,7 +63,7 @@ def _measure(path: Path) -> None:
 
 
 class _Peak:
-    """Samples this process's anonymous memory; pages of files that the system keeps in memory are none."""
+    """Samples this process's anonymous memory, which excludes cached pages of files."""
 
     def __enter__(self) -> "_Peak":
         self.megabytes = _anonymous()

@@ -1,6 +1,6 @@
-"""A step with gradient aggregation against a loop written by hand with TorchJD: same network, batch and aggregator.
+"""A step with gradient aggregation compared with a hand-written TorchJD loop: same network, batch and aggregator.
 
-BiLSTM of 128 on 32 x 20 tokens x 300 features, a label for every task and text.
+BiLSTM of 128 on 32 x 20 tokens x 300 features, one label per task and text.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Job:
-    """What both sides are given, made anew for each."""
+    """The inputs of both implementations, built separately for each."""
 
     network: MultiTaskNetwork
     groups: Sequence[TaskGroup]
@@ -61,12 +61,12 @@ class Job:
 
 
 def main() -> None:
-    """Take steps of both in turn, and compare medians."""
+    """Time alternating steps of both implementations, and compare the medians."""
     for tasks in (5, 20):
         for heads, head in HEADS.items():
             for name, (spec, aggregator) in AGGREGATORS.items():
                 ratio, ours = _compare(_ours(_job(tasks, head), spec), _by_hand(_job(tasks, head), aggregator))
-                print(f"{tasks} tasks, {heads}, {name}: {ours * 1000:.0f} ms, {ratio:.3f}x of TorchJD by hand")
+                print(f"{tasks} tasks, {heads}, {name}: {ours * 1000:.0f} ms, {ratio:.3f}x of a manual loop")
 
 
 def _compare(ours: Step, other: Step) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def _by_hand(job: Job, aggregator: aggregation.Aggregator) -> Step:
         else:
             outputs = list(group(features).outputs.unbind(dim=1))
         losses = [F.cross_entropy(one, job.targets[:, task]) for task, one in enumerate(outputs)]
-        keep = not isinstance(group, SeparateHeads)  # all losses go through one module
+        keep = not isinstance(group, SeparateHeads)  # all losses share one module
         mtl_backward(losses, features=features.values, retain_graph=keep, parallel_chunk_size=1)
         jac_to_grad(body.parameters(), aggregator)
         job.optimizer.step()

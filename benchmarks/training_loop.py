@@ -1,4 +1,4 @@
-"""Our training loop against a bare PyTorch loop with the same network, batches, losses and optimizer."""
+"""The training loop compared with a plain PyTorch loop with the same network, batches, losses and optimizer."""
 
 from time import perf_counter
 
@@ -20,7 +20,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Time both loops in turn and print the ratio of their medians."""
+    """Time alternating epochs of both loops and print the ratio of the medians."""
     require_shared()
     settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", "training.epochs=1"]
     config = load_experiment("absa-restaurants", settings).config
@@ -30,7 +30,7 @@ def main() -> None:
         ours.append(_time_ours(config, prepared))
         bare.append(_time_bare(config, prepared))
     ratio = sorted(ours)[ROUNDS // 2] / sorted(bare)[ROUNDS // 2]
-    print(f"one epoch: ours {min(ours):.2f} s, bare loop {min(bare):.2f} s; ratio of medians {ratio:.3f}")
+    print(f"one epoch: mtl_core {min(ours):.2f} s, plain loop {min(bare):.2f} s; ratio of medians {ratio:.3f}")
 
 
 def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
@@ -53,7 +53,7 @@ def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
 
 
 def _time_bare(config: ExperimentConfig, prepared: Prepared) -> float:
-    """What one would write by hand for this one network: a loop over batches and tasks, labels masked by index."""
+    """Time a hand-written loop for this network, over batches and tasks, with labels masked by index."""
     network = build_network(config, prepared.encoder, prepared.groups)
     optimizer = config.optimizer.build(p for p in network.parameters() if p.requires_grad)
     examples, settings = prepared.examples, config.training

@@ -1,4 +1,4 @@
-"""`absa-minilm` and `absa-distilled`: training as a user does it, and prediction beside a bare PyTorch loop."""
+"""`absa-minilm` and `absa-distilled`: training with `mtl run`, prediction compared with a plain PyTorch loop."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ BATCH = 128
 
 
 def main() -> None:
-    """Train both, then predict for the training sentences, rounds taking turns."""
+    """Train both, then predict for the training sentences in alternating rounds."""
     require_shared()
     torch.set_num_threads(THREADS)
     texts = [str(text) for text in SemEval2014(train=TRAIN).load().inputs]
@@ -33,18 +33,18 @@ def main() -> None:
             metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
             said = metrics["splits"]["validation"]
             print(
-                f"{experiment}: {perf_counter() - start:.0f} s, {metrics['timing']['train_s']:.0f} of them training"
+                f"{experiment}: {perf_counter() - start:.0f} s, {metrics['timing']['train_s']:.0f} s for training"
             )
             print(f"  validation: {said['overall']['accuracy']:.4f}, detection {said['detection']['micro_f1']:.4f}")
             for question, error in metrics["calibration"]["errors"].items():
-                print(f"  calibration error of {question}: {error['before']:.3f}, then {error['after']:.3f}")
+                print(f"  calibration error of {question}: {error['before']:.3f} to {error['after']:.3f}")
             saved = load_run(run)
             rivals: dict[str, Callable[[], None]] = {
                 precision: _asking(in_precision(saved, precision), texts) for precision in get_args(Precision)
             }
             if experiment == "absa-minilm":
-                rivals["bare loop, fp32"] = _bare(texts, torch.float32)
-                rivals["bare loop, bf16"] = _bare(texts, torch.bfloat16)
+                rivals["plain loop, fp32"] = _bare(texts, torch.float32)
+                rivals["plain loop, bf16"] = _bare(texts, torch.bfloat16)
             best = {rival: float("inf") for rival in rivals}
             for _ in range(3):
                 for rival, work in rivals.items():
@@ -52,7 +52,7 @@ def main() -> None:
                     work()
                     best[rival] = min(best[rival], perf_counter() - start)
             for rival, seconds in best.items():
-                print(f"  {rival}: {len(texts) / seconds:.0f} sentences a second")
+                print(f"  {rival}: {len(texts) / seconds:.0f} sentences per second")
 
 
 def _asking(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
@@ -64,7 +64,7 @@ def _asking(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
 
 
 def _bare(texts: list[str], precision: torch.dtype) -> Callable[[], None]:
-    """MiniLM alone over the same sentences, sorted by length, without heads or answers."""
+    """Run only MiniLM over the same sentences, sorted by length, without heads or decoding."""
     from transformers import AutoModel, AutoTokenizer
 
     from mtl_transformers.find_model import find_model

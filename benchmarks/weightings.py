@@ -1,4 +1,4 @@
-"""A training step of each weighting against static weights: BiLSTM of 128, 32 x 20 tokens x 300 features."""
+"""Training step of each weighting compared with static weights: BiLSTM of 128, 32 x 20 tokens x 300 features."""
 
 from random import Random
 from statistics import median
@@ -11,7 +11,7 @@ from mtl_core.specs import WeightingSpec
 
 TASKS, ROUNDS = 5, 150
 WEIGHTINGS: dict[str, WeightingSpec] = {
-    "static, again": weightings.Static(),
+    "static, repeated": weightings.Static(),
     "by-labels": weightings.ByLabels(),
     "uncertainty": weightings.Uncertainty(),
     "dwa": weightings.DynamicWeightAverage(),
@@ -25,7 +25,7 @@ WEIGHTINGS: dict[str, WeightingSpec] = {
 
 
 def main() -> None:
-    """Take a step of every weighting in turn, and compare it with the static step of the same round."""
+    """Time one step of every weighting per round, relative to the static step of the same round."""
     specs = {"static": weightings.Static(), **WEIGHTINGS}
     steps = {name: make_step(TASKS, BiLSTM(), 300, weighting=spec) for name, spec in specs.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}

@@ -1,4 +1,4 @@
-"""Images, three tasks, two thirds of each task's labels removed: the core is not about text.
+"""Multi-task learning on images: three tasks, with two thirds of each task's labels removed.
 
 mtl run examples/digits.yaml
 """
@@ -11,16 +11,16 @@ from mtl_core import Corpus, LoaderSpec, hookimpl
 
 
 class Digits(LoaderSpec):
-    """scikit-learn's 8 x 8 images of handwritten digits."""
+    """Loader of scikit-learn's 8 x 8 images of handwritten digits."""
 
     type: Literal["digits"] = "digits"
     keep: float = Field(default=1 / 3, gt=0, le=1)
-    """Share of each task's training labels that is kept; which ones differs from task to task."""
+    """Share of each task's training labels that is kept, sampled independently per task."""
     label_seed: int = 0
-    """Picks the labels that are kept."""
+    """Seed for the labels that are kept."""
 
     def load(self) -> Corpus:
-        """Make three label columns: the digit, even or odd, and how much ink was used."""
+        """Create three label columns: the digit, its parity, and the amount of ink."""
         import numpy as np
         from sklearn.datasets import load_digits
 

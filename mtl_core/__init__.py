@@ -1,6 +1,6 @@
-"""Multi-task learning from plugins: one network, many tasks, declared in YAML.
+"""Multi-task learning with plugins: one network for many tasks, declared in YAML.
 
-What a plugin needs is here: `hookimpl`, the spec classes, `Corpus`, `MtlError`. None of it imports torch.
+This module exports what a plugin needs: `hookimpl`, the spec classes, `Corpus`, `MtlError`. It imports no torch.
 """
 
 from mtl_core.config.by_registry import default_type

@@ -1,4 +1,4 @@
-"""Files that are either written whole or not at all."""
+"""Atomic file writes: a file is written completely or not at all."""
 
 import os
 import tempfile
@@ -9,10 +9,10 @@ from mtl_core.errors import MtlError
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place.
+    """Write a temporary file next to `path` with `write`, then rename it to `path`.
 
     Raises:
-        MtlError: If the disk is full or the place cannot be written; nothing is left behind.
+        MtlError: If the disk is full or the path cannot be written; no temporary file remains.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -26,7 +26,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(path)
     except Exception as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) or "(os error " in str(error):  # safetensors has an error class of its own
+        if isinstance(error, OSError) or "(os error " in str(error):  # safetensors raises its own error class
             raise MtlError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
         raise
     except BaseException:
@@ -35,10 +35,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write UTF-8 text.
+    """Write text as UTF-8, atomically.
 
     Raises:
-        MtlError: If the disk is full or the place cannot be written.
+        MtlError: If the disk is full or the path cannot be written.
     """
     write_atomically(path, lambda temporary: _write(temporary, text))
 

@@ -1,4 +1,4 @@
-"""What plugins add besides parts of experiments: commands, and pages of the server."""
+"""What plugins add besides specs: groups of commands, and routes of the server."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,9 +12,9 @@ class Commands:
     """A group of commands, `mtl NAME …`.
 
     Attributes:
-        name: What stands behind `mtl`.
-        help: What the group does, in a line; shown without importing `app`.
-        app: Where its `typer.Typer` is: `module:attribute`. It is imported when one of the commands is asked for.
+        name: The group's name on the command line, after `mtl`.
+        help: One line that describes the group; shown without importing `app`.
+        app: The location of its `typer.Typer`: `module:attribute`. It is imported when a command is called.
     """
 
     name: str
@@ -25,20 +25,20 @@ class Commands:
         """Import the Typer app.
 
         Raises:
-            MtlError: If it is not there.
+            MtlError: If it cannot be imported.
         """
         return _attribute(self.app, f"the commands `mtl {self.name}`")
 
 
 @dataclass(frozen=True)
 class Service:
-    """What `mtl serve` offers for some runs besides predictions, under `/NAME`.
+    """Routes that `mtl serve` adds for some runs besides predictions, under `/NAME`.
 
     Attributes:
-        name: The path below which its routes lie.
-        help: What it does, in a line.
-        router: Where the function is that makes its routes: `module:attribute`. It is given a
-            `mtl_core.serving.served.Served` and gives a `fastapi.APIRouter`, or None for a run that it is not for.
+        name: The prefix of the routes' paths.
+        help: One line that describes the service.
+        router: The location of the function that builds the routes: `module:attribute`. The function receives a
+            `mtl_core.serving.served.Served` and returns a `fastapi.APIRouter`, or None if it does not fit the run.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Service:
     router: str
 
     def load(self) -> Any:
-        """Import the function.
+        """Import the function that builds the routes.
 
         Raises:
-            MtlError: If it is not there.
+            MtlError: If it cannot be imported.
         """
         return _attribute(self.router, f"the service '{self.name}'")
 

@@ -1,33 +1,33 @@
-"""Errors that a user can mend, and the words that help to mend them."""
+"""Errors that a user can correct, and helpers for their messages."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class MtlError(Exception):
-    """A mistake in what the framework was given: a file, a key, a plugin, a run directory.
+    """An error in the user's input: a file, a key, a plugin, a run directory.
 
-    The command line prints the message alone and exits with code 2. Anything that is not an `MtlError` is a
-    bug and keeps its traceback.
+    The command line prints only the message and exits with code 2. Any other exception is a bug and keeps its
+    traceback.
     """
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Say which known name is nearest to a misspelt one.
+    """Format a hint that contains the valid name nearest to a misspelt one.
 
     Args:
-        name: What was found.
-        known: The names that would have been accepted.
+        name: The misspelt name.
+        known: The valid names.
 
     Returns:
-        `"; did you mean 'x'?"`, or an empty string if nothing is near.
+        `"; did you mean 'x'?"`, or an empty string if no valid name is similar.
     """
     near = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def listed(names: Iterable[str], limit: int = 20) -> str:
-    """Join names for a message, cut after `limit`; "none" if there are none."""
+    """Join names for a message, at most `limit` of them; return "none" if there are none."""
     names = list(names)
     if not names:
         return "none"

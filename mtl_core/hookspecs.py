@@ -1,7 +1,7 @@
-"""Every hook that a plugin can implement, on one page.
+"""All hooks that a plugin can implement.
 
-A hook returns *spec classes*: pydantic models that are the YAML block and the factory at once. Mark an
-implementation with `mtl_core.hookimpl`; implement only the hooks that you need.
+A hook returns *spec classes*: pydantic models that are both the schema of a YAML block and the factory of the part
+that the block describes. Mark an implementation with `mtl_core.hookimpl`; implement only the hooks that you need.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ hookimpl = pluggy.HookimplMarker("mtl")
 
 @hookspec
 def mtl_loaders() -> Sequence[type[specs.LoaderSpec]]:  # type: ignore[empty-body]
-    """Read files into a corpus: examples with ids, inputs, and a label column for each task."""
+    """Read files into a corpus: examples with ids, inputs, and one label column per task."""
 
 
 @hookspec
 def mtl_splitters() -> Sequence[type[specs.SplitterSpec]]:  # type: ignore[empty-body]
-    """Divide the training examples into training, validation and test."""
+    """Split the training examples into training, validation and test data."""
 
 
 @hookspec
@@ -37,27 +37,27 @@ def mtl_backbones() -> Sequence[type[specs.BackboneSpec]]:  # type: ignore[empty
 
 @hookspec
 def mtl_heads() -> Sequence[type[specs.HeadSpec]]:  # type: ignore[empty-body]
-    """Build the part of the network that belongs to one task, or to a group of like tasks."""
+    """Build the task-specific layers of one task, or of a head group."""
 
 
 @hookspec
 def mtl_task_kinds() -> Sequence[type[specs.TaskKindSpec]]:  # type: ignore[empty-body]
-    """Say what a label is: its space, its loss, how outputs are read, what the baseline is."""
+    """Define the label space of a task, its loss, the decoding of its outputs, and its baseline."""
 
 
 @hookspec
 def mtl_losses() -> Sequence[type[specs.LossSpec]]:  # type: ignore[empty-body]
-    """Measure how wrong each single output is."""
+    """Compute the loss of each output, unreduced."""
 
 
 @hookspec
 def mtl_loss_masks() -> Sequence[type[specs.LossMaskSpec]]:  # type: ignore[empty-body]
-    """Say which labels count for loss, metrics and class weights."""
+    """Select the labels that count for loss, metrics and class weights."""
 
 
 @hookspec
 def mtl_class_weights() -> Sequence[type[specs.ClassWeightsSpec]]:  # type: ignore[empty-body]
-    """Weigh the classes of a task against each other in its loss."""
+    """Compute the weights of a task's classes in its loss."""
 
 
 @hookspec
@@ -67,7 +67,7 @@ def mtl_metrics() -> Sequence[type[specs.MetricSpec]]:  # type: ignore[empty-bod
 
 @hookspec
 def mtl_weightings() -> Sequence[type[specs.WeightingSpec]]:  # type: ignore[empty-body]
-    """Combine the losses of the tasks into the one that is minimised."""
+    """Combine the losses of the tasks, or their gradients, into one step."""
 
 
 @hookspec
@@ -77,39 +77,39 @@ def mtl_optimizers() -> Sequence[type[specs.OptimizerSpec]]:  # type: ignore[emp
 
 @hookspec
 def mtl_schedules() -> Sequence[type[specs.ScheduleSpec]]:  # type: ignore[empty-body]
-    """Say how the learning rate moves over the steps of a run."""
+    """Schedule the learning rate over the steps of a run."""
 
 
 @hookspec
 def mtl_architectures() -> Sequence[type[specs.ArchitectureSpec]]:  # type: ignore[empty-body]
-    """Say how backbones and heads are joined: which parameters the tasks share, and how."""
+    """Connect backbones and heads: define which parameters the tasks share, and how."""
 
 
 @hookspec
 def mtl_samplings() -> Sequence[type[specs.SamplingSpec]]:  # type: ignore[empty-body]
-    """Say from which data set the next batch comes, where there are several."""
+    """Choose the data set that the next batch is drawn from, if there are several."""
 
 
 @hookspec
 def mtl_trackers() -> Sequence[type[specs.TrackerSpec]]:  # type: ignore[empty-body]
-    """Keep the figures of runs in other places, such as TensorBoard or MLflow."""
+    """Log the metrics of runs to experiment trackers such as TensorBoard or MLflow."""
 
 
 @hookspec
 def mtl_auxiliary_tasks() -> Sequence[type[specs.AuxiliarySpec]]:  # type: ignore[empty-body]
-    """Derive further tasks from the data, which are there to help the others."""
+    """Derive auxiliary tasks from the data, which are trained to improve the main tasks."""
 
 
 @hookspec
 def mtl_experiments() -> Path:  # type: ignore[empty-body]
-    """Name a folder of experiments (`NAME.yaml`) that can be run by name."""
+    """Return a folder of experiments (`NAME.yaml`) that can be run by name."""
 
 
 @hookspec
 def mtl_commands() -> Sequence[contributions.Commands]:  # type: ignore[empty-body]
-    """Add groups of commands to the command line: `mtl NAME …`. Asked of installed plugins only."""
+    """Add groups of commands to the command line: `mtl NAME …`. Only called for installed plugins."""
 
 
 @hookspec
 def mtl_services() -> Sequence[contributions.Service]:  # type: ignore[empty-body]
-    """Add routes and pages to `mtl serve`, for runs that they are for."""
+    """Add routes and pages to `mtl serve`, for the runs that they support."""

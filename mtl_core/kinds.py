@@ -1,4 +1,4 @@
-"""The task kinds that come with the core, for plugins that make tasks of them (such as auxiliary ones)."""
+"""The built-in task kinds, for plugins that create tasks (such as auxiliary tasks)."""
 
 from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
 from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Reconstruction

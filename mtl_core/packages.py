@@ -1,4 +1,4 @@
-"""Packages that only some parts need."""
+"""Optional packages."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -7,10 +7,13 @@ from mtl_core.errors import listed
 
 
 def what_is_missing(needs: Mapping[str, str]) -> str:
-    """Say which modules are not there, and how they are installed; an empty text if all are.
+    """Format a message that names the missing modules and the command that installs them.
 
     Args:
-        needs: Module to what `pip` installs for it.
+        needs: Maps each required module to the argument of `pip install` that installs it.
+
+    Returns:
+        The message; an empty string if all modules are installed.
     """
     missing = [module for module in needs if find_spec(module) is None]
     if not missing:

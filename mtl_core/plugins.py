@@ -1,7 +1,7 @@
-"""Finding and loading plugins: entry points, modules, files, objects.
+"""Discovery and loading of plugins: entry points, modules, files, objects.
 
-A plugin that cannot be loaded never takes the program down by itself: it is remembered as `BrokenPlugin`, shown
-by `mtl plugins`, and becomes an error when an experiment asks for something that nobody else offers.
+An installed plugin that cannot be loaded does not stop the program: it is recorded as a `BrokenPlugin` and listed
+by `mtl plugins`. It becomes an error when an experiment uses a type that no other plugin provides.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("mtl_")]
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin that works.
+    """A plugin that can be used.
 
     Attributes:
         name: Its entry-point name, module name or file.
-        origin: Where it comes from, in words.
-        module: The object that carries the hook implementations.
+        origin: A description of its source, for messages.
+        module: The object that has the hook implementations.
     """
 
     name: str
@@ -41,7 +41,7 @@ class LoadedPlugin:
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """A plugin that is installed but cannot be used, and why."""
+    """A plugin that is installed but cannot be used, and the reason."""
 
     name: str
     origin: str
@@ -49,7 +49,7 @@ class BrokenPlugin:
 
 
 class Plugins:
-    """The plugins of one process or one experiment, and the pluggy manager that holds them."""
+    """The plugins of one process or one experiment, and their pluggy manager."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager("mtl")
@@ -59,11 +59,11 @@ class Plugins:
 
     @classmethod
     def installed(cls, hook: str = "") -> "Plugins":
-        """Load what installed distributions offer in the entry-point group `mtl`.
+        """Load the entry points of installed distributions in the group `mtl`.
 
         Args:
-            hook: Leave out modules in whose source this hook is not named; importing everything takes 0.2 s, which
-                `mtl --help` does not have.
+            hook: Skip modules whose source does not contain this name. Importing everything takes 0.2 s, which is
+                too slow for `mtl --help`.
         """
         plugins = cls()
         for distribution, entry in _entry_points():
@@ -72,18 +72,18 @@ class Plugins:
             origin = f"entry point '{entry.name} = {entry.value}' of {distribution}"
             try:
                 module = entry.load()
-            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever an import does is the plugin's fault
+            except (Exception, SystemExit) as error:  # noqa: BLE001  an import can raise anything
                 plugins.broken.append(BrokenPlugin(entry.name, origin, _reason(error)))
                 continue
             plugins._try(entry.name, origin, module)
         return plugins
 
     def add(self, name: str, base_dir: Path | None = None) -> None:
-        """Load a plugin that the user named: a module, or the path of a `.py` file.
+        """Load a plugin by name: a module, or the path of a `.py` file.
 
         Args:
             name: Module name or path.
-            base_dir: The folder that a relative path starts from; the working directory by default.
+            base_dir: The folder that a relative path is resolved against; the working directory by default.
 
         Raises:
             MtlError: If it does not exist, cannot be imported, or is not a valid plugin.
@@ -97,7 +97,7 @@ class Plugins:
             self._add_checked(name, f"module {name}", lambda: _import_module(name))
 
     def add_object(self, module: object, name: str) -> None:
-        """Register a module, class or instance with hook implementations (the Python way to `plugins:`).
+        """Register a module, class or instance with hook implementations (the Python equivalent of `plugins:`).
 
         Raises:
             MtlError: If it is not a valid plugin.
@@ -137,7 +137,7 @@ class Plugins:
 
 
 def _may_name(entry: EntryPoint, name: str) -> bool:
-    """Whether a module can define something of this name: if its source holds it, or cannot be read."""
+    """Return whether a module can define this name: its source contains the name or cannot be read."""
     if entry.attr:
         return True
     try:
@@ -149,12 +149,12 @@ def _may_name(entry: EntryPoint, name: str) -> bool:
 
 
 def _entry_points() -> list[tuple[str, EntryPoint]]:
-    """List entry points, a distribution only once: an editable install can be listed twice."""
+    """List the entry points, each distribution only once: an editable install can be listed twice."""
     seen: set[tuple[str, str]] = set()
     found = []
     for distribution in distributions():
         entries = distribution.entry_points.select(group=ENTRY_POINT_GROUP)
-        # Metadata is parsed as an e-mail, which would take 30 ms for all that is installed.
+        # Metadata is parsed as an e-mail; parsing it for all installed distributions would take 30 ms.
         name = (distribution.metadata["Name"] if entries else None) or "unknown"
         for entry in entries:
             if (name, entry.name) not in seen:
@@ -164,7 +164,7 @@ def _entry_points() -> list[tuple[str, EntryPoint]]:
 
 
 def _check_hooks(module: object) -> None:
-    """Find the two mistakes about which pluggy is silent or unclear: a misspelt hook, an unmarked one."""
+    """Check for the two errors that pluggy does not report clearly: a misspelt hook, an unmarked hook."""
     for name in dir(module):
         if not name.startswith("mtl_"):
             continue
@@ -172,7 +172,7 @@ def _check_hooks(module: object) -> None:
         if not callable(function) or isinstance(function, ModuleType):
             continue
         if name not in HOOKS:
-            raise MtlError(f"it implements '{name}', which is no hook{did_you_mean(name, HOOKS)}")
+            raise MtlError(f"it implements '{name}', which is not a hook{did_you_mean(name, HOOKS)}")
         if not hasattr(function, "mtl_impl"):
             raise MtlError(f"its function '{name}' is not marked with @hookimpl, so it would never be called")
     if not any(hasattr(module, hook) for hook in HOOKS):
@@ -180,7 +180,7 @@ def _check_hooks(module: object) -> None:
 
 
 def _import_module(name: str) -> ModuleType:
-    """Import a module; where there is only a file of that name at hand, say how a file is named."""
+    """Import a module; if there is only a file of that name, raise an error that suggests the file."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -190,7 +190,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Import a `.py` file under a name that is its own, once for each content."""
+    """Import a `.py` file under a unique module name, once per content."""
     digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]
     name = f"mtl_plugin_file_{path.stem}_{digest}"
     if name in sys.modules:
@@ -209,7 +209,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _reason(error: BaseException) -> str:
-    """Say what went wrong and, for an error inside a plugin's own file, on which line."""
+    """Format an error with its type and, if it was raised inside a plugin's file, its line."""
     where = ""
     if isinstance(error, SyntaxError) and error.filename:
         where = f" ({error.filename}:{error.lineno})"
@@ -223,7 +223,7 @@ def _reason(error: BaseException) -> str:
 
 
 def load_plugins(names: Iterable[str] = (), base_dir: Path | None = None) -> Plugins:
-    """Load what is installed, and what is named besides.
+    """Load the installed plugins and the plugins with the given names.
 
     Raises:
         MtlError: If a named plugin cannot be loaded.

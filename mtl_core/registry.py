@@ -1,4 +1,4 @@
-"""What the loaded plugins offer, by seam and type name."""
+"""The spec classes of the loaded plugins, by extension point and type name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Contribution = TypeVar("Contribution", Commands, Service)
 
 @dataclass(frozen=True)
 class Offer:
-    """One spec class and the plugin that offers it."""
+    """One spec class and the plugin that provides it."""
 
     spec: type[Spec]
     plugin: str
@@ -26,7 +26,7 @@ class Offer:
 
 
 class Registry:
-    """An index over plugins. Cheap to make; holds no state that outlives it."""
+    """An index over plugins. It is cheap to create and keeps no global state."""
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
@@ -45,13 +45,13 @@ class Registry:
             self._offers[seam.name].setdefault(spec.type_name(), []).append(Offer(spec, plugin, origin))
 
     def _call(self, plugin: str, origin: str, hook: str) -> list[Any]:
-        """Call one plugin's implementation of one hook, and take its failure as that plugin's."""
+        """Call one plugin's implementation of one hook, and record a failure as that plugin's."""
         implementation = _implementation(self.plugins, plugin, hook)
         if implementation is None:
             return []
         try:
             result = implementation.function()
-        except Exception as error:  # noqa: BLE001  a plugin's failure must not hide the others
+        except Exception as error:  # noqa: BLE001  one plugin's failure must not hide the other plugins
             reason = f"its hook {hook} failed: {type(error).__name__}: {error}"
             self.broken.append(BrokenPlugin(plugin, origin, reason))
             return []
@@ -69,10 +69,10 @@ class Registry:
         return list(result)
 
     def require(self, names: Iterable[str]) -> None:
-        """Refuse to go on with a named plugin of which some part cannot be used.
+        """Check that all hooks of the named plugins can be used.
 
         Args:
-            names: Plugins that the user asked for.
+            names: The plugins that the user named.
 
         Raises:
             MtlError: If one of them is broken.
@@ -83,14 +83,14 @@ class Registry:
                 raise MtlError(f"plugin '{plugin.name}' cannot be used: {plugin.reason}")
 
     def offers(self, seam: str) -> dict[str, list[Offer]]:
-        """All offers of a seam by type name; more than one under a name is a clash."""
+        """Return the registered specs of an extension point by type name; two under one name are a clash."""
         return self._offers[seam]
 
     def find(self, seam: str, type_name: str) -> type[Spec]:
-        """Look a spec class up.
+        """Return the spec class of a type name.
 
         Raises:
-            MtlError: If nobody offers it, or more than one plugin does.
+            MtlError: If no plugin provides it, or more than one does.
         """
         noun = SEAMS[seam].noun
         offers = self._offers[seam].get(type_name, [])
@@ -106,14 +106,14 @@ class Registry:
         return offers[0].spec
 
     def broken_note(self) -> str:
-        """Say which plugins could not be used, for errors that one of them may have caused."""
+        """Format the list of broken plugins, for errors that one of them may have caused."""
         if not self.broken:
             return ""
         reasons = "; ".join(f"plugin '{plugin.name}': {plugin.reason}" for plugin in self.broken)
         return f". Not usable: {reasons}"
 
     def experiments(self) -> dict[str, Path]:
-        """The packaged experiments by name.
+        """Return the paths of the packaged experiments by name.
 
         Raises:
             MtlError: If two plugins package an experiment under one name.
@@ -128,7 +128,7 @@ class Registry:
         return found
 
     def commands(self) -> dict[str, Commands]:
-        """The groups of commands that plugins add, by name.
+        """Return the groups of commands that plugins add, by name.
 
         Raises:
             MtlError: If two plugins add one under the same name.
@@ -136,7 +136,7 @@ class Registry:
         return self._contributed("mtl_commands", Commands)
 
     def services(self) -> dict[str, Service]:
-        """What plugins add to the server, by name.
+        """Return the services that plugins add to the server, by name.
 
         Raises:
             MtlError: If two plugins add one under the same name.
@@ -169,7 +169,7 @@ def _implementation(plugins: Plugins, plugin: str, hook: str) -> HookImpl | None
 
 
 def _flaw(spec: object, seam: Seam) -> str:
-    """Say what is wrong with something that a plugin offers; an empty string if nothing is."""
+    """Return the error of a registered spec; an empty string if it is valid."""
     if not (isinstance(spec, type) and issubclass(spec, seam.base)):
         return f"offers {spec!r}, expected a subclass of {seam.base.__name__}"
     if not isinstance(spec.model_fields["type"].default, str):

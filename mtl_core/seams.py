@@ -1,4 +1,4 @@
-"""The seams: which hook offers specs of which base class, and what one of them is called."""
+"""The extension points: for each, its hook, the base class of its specs, and its name in messages."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from mtl_core import specs
 
 @dataclass(frozen=True)
 class Seam:
-    """A place where parts can be exchanged.
+    """A kind of part that plugins can provide.
 
     Attributes:
         name: Plural, as in the hook's name: `backbones` for `mtl_backbones`.
-        noun: What one part is called in messages.
-        base: The class that every spec of this seam derives from.
+        noun: The name of one part in messages.
+        base: The base class of all specs of this extension point.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every random draw of a run comes from its seed, by name."""
+"""Random seeds: every random draw of a run uses a seed derived from the run's seed and a name."""
 
 import hashlib
 import os
@@ -14,10 +14,10 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 @contextmanager
 def isolated_torch_randomness() -> Iterator[None]:
-    """Leave torch's global generators and its determinism switch as they were found."""
+    """Restore torch's global generators and its determinism mode on exit."""
     import torch
 
-    # The same switch as `use_deterministic_algorithms`, which would import the compiler first (1 s and 100 MB).
+    # The same mode as `use_deterministic_algorithms`, which would import the compiler first (1 s and 100 MB).
     mode = torch.get_deterministic_debug_mode()
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it

@@ -1,8 +1,9 @@
-"""The base classes of everything that a plugin can offer.
+"""The base classes of all specs that a plugin can provide.
 
-A spec is the YAML block and the factory at once: its fields are the keys, its docstring the documentation,
-`build` (or `load`, `split`) the factory. What is known only at run time comes in through `build`. This module,
-like every module that declares specs, imports no torch: implementations are imported inside `build`.
+A spec is both the schema of a YAML block and a factory: its fields are the keys, its docstring is the
+documentation, `build` (or `load`, `split`) is the factory. Values that are known only at run time are arguments of
+`build`. This module, like every module that declares specs, does not import torch: implementations are imported
+inside `build`.
 """
 
 from __future__ import annotations
@@ -41,55 +42,55 @@ if TYPE_CHECKING:
 
 
 Level = Literal["example", "token"]
-"""Whether there is one label (and one output) an example, or one a token."""
+"""Whether there is one label (and one output) per example or per token."""
 LEVELS: tuple[Level, ...] = ("example", "token")
 
 
 class Spec(StrictModel):
-    """A YAML block with a `type:`, and the factory of what it describes.
+    """A YAML block with a `type:`, and the factory of the part that it describes.
 
-    A subclass gives `type` a literal and a default: `type: Literal["bilstm"] = "bilstm"`.
+    A subclass declares `type` as a literal with a default: `type: Literal["bilstm"] = "bilstm"`.
     """
 
     type: str
 
     @classmethod
     def type_name(cls) -> str:
-        """The name by which YAML picks this spec."""
+        """Return the name that selects this spec in YAML."""
         return str(cls.model_fields["type"].default)
 
     @classmethod
     def unknown_key_message(cls, key: str) -> str:
-        """Name the type beside the key, since a key often stays behind when a type is switched."""
+        """Add the type to the message, since keys of the previous type often remain when a type is changed."""
         return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
 
     def licence_notes(self) -> Sequence[str]:
-        """What is to be minded about data or weights that this part brings: a sentence each, for model cards."""
+        """Return notes on the licences of the data or weights of this part, one sentence each, for model cards."""
         return ()
 
 
 class LoaderSpec(Spec):
-    """Reads files into a `Corpus`."""
+    """Spec of a loader, which reads files into a `Corpus`."""
 
     reads_json_lines: ClassVar[bool] = False
-    """Whether `load_file` reads `.jsonl` files. Objects that have a `text` are read without it by `mtl predict`."""
+    """Whether `load_file` reads `.jsonl` files. `mtl predict` reads objects with a `text` without it."""
     sample_texts: ClassVar[Sequence[str]] = ()
-    """Texts of our own making to try a network with, on the page of `mtl serve`; some of the run's own if empty."""
+    """Example texts for the page of `mtl serve`; if empty, texts of the run's predictions are shown."""
 
     @abstractmethod
     def load(self) -> Corpus:
-        """Read everything that this block names.
+        """Read all files that this block names.
 
         Raises:
             MtlError: If a file is missing or malformed; the message names file, line and example.
         """
 
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
-        """Read one more file of the same format, labelled or not, as test data.
+        """Read another file of the same format, labelled or not, as test data.
 
         Args:
             path: The file.
-            columns: The label columns that a run knows. The file may have others, or none.
+            columns: The label columns of the run. The file may have other columns, or none of these.
 
         Raises:
             MtlError: If this loader has no single-file format, or the file is missing or malformed.
@@ -97,7 +98,7 @@ class LoaderSpec(Spec):
         raise MtlError(f"the loader '{self.type}' cannot read a single file such as {path}")
 
     def from_text(self, text: str) -> object:
-        """Turn a piece of text, as typed or read from a line of a file, into an input.
+        """Convert a text, as typed or read from a line of a file, into an input.
 
         Raises:
             MtlError: If this loader's inputs are not texts.
@@ -106,20 +107,20 @@ class LoaderSpec(Spec):
 
 
 class SplitterSpec(Spec):
-    """Divides units (examples, identical inputs merged) into parts."""
+    """Spec of a splitter, which splits units (examples, with identical inputs merged)."""
 
     @property
     def replaces_test(self) -> bool:
-        """Whether its test part is all of it, and the test part that the data itself states is set aside."""
+        """Whether its test split replaces the test split that the data itself declares."""
         return False
 
     @abstractmethod
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """Assign each unit to a part.
+        """Assign each unit to a split.
 
         Args:
-            units: What is to be divided.
-            seed: The only source of randomness; global random state must be left as it was.
+            units: The units to split.
+            seed: The only source of randomness; the global random state must not change.
 
         Returns:
             Shape `(units,)`: 0 for training, 1 for validation, 2 for test.
@@ -127,22 +128,22 @@ class SplitterSpec(Spec):
 
 
 class EncoderSpec(Spec):
-    """Turns raw inputs into what the backbone reads."""
+    """Spec of an encoder, which converts raw inputs into the inputs of the backbone."""
 
     @abstractmethod
     def build(self) -> Encoder[Any, Any]:
-        """Make an encoder that has seen no data yet."""
+        """Build an encoder that is not fitted yet."""
 
 
 class BackboneSpec(Spec):
-    """Builds the network that all tasks share."""
+    """Spec of a backbone, the network that all tasks share."""
 
     @abstractmethod
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make a module from `Features` to `Features`; its attribute `output` is a `FeatureShape`.
+        """Build a module from `Features` to `Features`; its attribute `output` is a `FeatureShape`.
 
         Args:
-            inputs: Width of the incoming features and whether they come as a sequence.
+            inputs: The width of the input features, and whether they are a sequence.
 
         Raises:
             MtlError: If this backbone cannot read such features.
@@ -150,53 +151,53 @@ class BackboneSpec(Spec):
 
 
 class HeadSpec(Spec):
-    """Builds the part of the network that belongs to one task, or to a group of like tasks."""
+    """Spec of a head, the task-specific layers of one task or of a head group."""
 
     level: ClassVar[Level] = "example"
-    """Whether the module gives outputs an example, `(batch, outputs)`, or a token, `(batch, length, outputs)`.
-    A head for tokens says `level: ClassVar[Level] = "token"`, or plainly `level = "token"`."""
+    """Whether the module returns outputs per example, `(batch, outputs)`, or per token, `(batch, length, outputs)`.
+    A head for tokens declares `level: ClassVar[Level] = "token"`, or just `level = "token"`."""
 
     @abstractmethod
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's module, from `Features` to a tensor of outputs (see `level`) or a `HeadOutput`.
+        """Build one task's module, from `Features` to a tensor of outputs (see `level`) or a `HeadOutput`.
 
         Args:
-            inputs: What the backbone gives.
-            outputs: How many numbers the task needs for an example, or for a token.
+            inputs: The shape of the backbone's features.
+            outputs: The number of outputs that the task needs per example, or per token.
 
         Raises:
-            MtlError: If this head cannot read such features: a head that looks at tokens, of `sequence=False`.
+            MtlError: If this head cannot read such features, e.g. a head that reads tokens and `sequence=False`.
         """
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
-        """Make one module for `tasks` tasks that declare this head with equal parameters.
+        """Build one module for `tasks` tasks that declare this head with equal parameters.
 
         Returns:
-            A `HeadGroup`, or None for one module a task (the default).
+            A `HeadGroup`, or None for one module per task (the default).
         """
         return None
 
 
 class LossSpec(Spec):
-    """Measures how wrong each single output is."""
+    """Spec of a loss of each output, unreduced."""
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """Make a module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`, unreduced."""
+        """Build a module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`, unreduced."""
 
 
 class LossMaskSpec(Spec):
-    """Says which labels count."""
+    """Spec of a loss mask, which selects the labels that count."""
 
     def excluded(self) -> frozenset[str]:
-        """Labels that are never a class of a task with this mask."""
+        """Return the labels that are never a class of a task with this mask."""
         return frozenset()
 
     @abstractmethod
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
-        """Make a function from targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`.
+        """Build a function from targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`.
 
-        For tasks that label tokens, it is from `(batch, tasks, length)` to a tensor of that shape.
+        For tasks that label tokens, it maps targets `(batch, tasks, length)` to a tensor of the same shape.
 
         Args:
             spaces: The label space of each task, in the order of the targets' columns.
@@ -204,142 +205,142 @@ class LossMaskSpec(Spec):
 
 
 class ClassWeightsSpec(Spec):
-    """Weighs the classes of a task against each other in its loss."""
+    """Spec of the weights of a task's classes in its loss."""
 
     @abstractmethod
     def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
-        """Give one weight a class.
+        """Return one weight per class.
 
         Args:
-            counts: How often each class stands in the training labels, masked labels left out.
+            counts: The number of training labels of each class, without masked labels.
         """
 
 
 class MetricSpec(Spec):
-    """Builds a torchmetrics metric for a task."""
+    """Spec of a torchmetrics metric of a task."""
 
     pooled: ClassVar[bool] = True
-    """Whether tasks are put together by a mean weighted with their counts (true of accuracies)."""
+    """Whether tasks are pooled by the mean weighted with their label counts (valid for accuracies)."""
     pooled_by_sums: ClassVar[bool] = False
-    """Whether tasks are put together by adding up what `label_sums` gives (micro figures)."""
+    """Whether tasks are pooled by adding up the sums of `label_sums` (micro averages)."""
     higher_is_better: ClassVar[bool] = True
-    """Whether a higher figure is better, where epochs are chosen by it."""
+    """Whether a higher value is better, for the selection of the best epoch."""
     scalar: ClassVar[bool] = True
-    """Whether the figure is one number, and so has a column in tables."""
+    """Whether the value is one number, which has a column in tables."""
 
     def key(self) -> str:
-        """The name of the figure in `metrics.json` and in tables."""
+        """Return the name of the metric in `metrics.json` and in tables."""
         return self.type.replace("-", "_")
 
     def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
-        """Say which rows `(n,)` of the targets `(n, ...)`, all of them labelled, it looks at; all by default."""
+        """Return a mask `(n,)` of the rows of the labelled targets `(n, ...)` that it uses; by default all rows."""
         import torch
 
         return torch.ones(len(targets), dtype=torch.bool, device=targets.device)
 
     @abstractmethod
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Make a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
+        """Build a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Give what each label adds to the sums that the figure is made of, so that comparisons resample it fast.
+        """Compute each label's contribution to the sums behind the metric, for fast resampling in comparisons.
 
         Args:
             space: The label space.
-            outputs: As the metric is updated with.
-            targets: As the metric is updated with.
+            outputs: The outputs `(n, outputs)`, as in the metric's `update`.
+            targets: The targets `(n,)`, as in the metric's `update`.
 
         Returns:
-            `(n, sums)`, from which `of_sums` makes the figure; None (the default) if it is not made of sums, and
-            then every resampled figure is computed by the metric itself.
+            `(n, sums)`, from which `of_sums` computes the value; None (the default) if the metric is not a function
+            of sums. Then every resampled value is computed by the metric itself.
         """
         return None
 
     def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Make the figure of sums over labels; by default the first divided by the second, which makes a mean.
+        """Compute the metric from sums over labels; by default the first sum divided by the second, a mean.
 
         Args:
-            sums: `(..., sums)`.
+            sums: Shape `(..., sums)`.
 
         Returns:
-            `(...)`; NaN where it is undefined.
+            Shape `(...)`; NaN where the metric is undefined.
         """
         quotient: NDArray[np.float64] = sums[..., 0] / sums[..., 1]
         return quotient
 
 
 class TaskKindSpec(Spec):
-    """Says what a label is."""
+    """Spec of a kind of task: label space, loss, decoding, metrics."""
 
     level: ClassVar[Level] = "example"
-    """Whether an example has one label, or each of its tokens has one."""
+    """Whether there is one label per example or per token."""
     reads_inputs: ClassVar[bool] = False
-    """Whether labels are made from the inputs themselves, so that no label column is needed."""
+    """Whether labels are derived from the inputs, so that no label column is needed."""
 
     @abstractmethod
     def space(self, found: FoundLabels) -> LabelSpace:
-        """Make the label space, from the declaration or from what was found.
+        """Build the label space from the declaration, or from the labels of the data.
 
         Raises:
-            MtlError: If the labels do not make a task of this kind.
+            MtlError: If the labels do not fit a task of this kind.
         """
 
     @abstractmethod
     def restore_space(self, state: Mapping[str, Any]) -> LabelSpace:
-        """Make the label space again from what `LabelSpace.state` gave."""
+        """Restore the label space from the result of `LabelSpace.state`."""
 
     @abstractmethod
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side: loss, output width, decoding, metrics.
+        """Build the run-time object of the task: loss, output width, decoding, metrics.
 
         Args:
             space: The label space.
-            counts: How often each class stands in the training labels, masked labels left out; empty for numbers.
+            counts: The number of training labels of each class, without masked labels; empty for numbers.
         """
 
 
 class ArchitectureSpec(Spec):
-    """Says how backbones and heads are joined."""
+    """Spec of an architecture, which connects backbones and heads."""
 
     own_features: ClassVar[bool] = True
-    """Whether each task reads features of its own (soft sharing), or all read the same (hard sharing)."""
+    """Whether each task reads task-specific features (soft sharing), or all read the same (hard sharing)."""
 
     @abstractmethod
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
-        """Make the module from a batch of inputs to the features that heads read.
+        """Build the module from a batch of inputs to the features that heads read.
 
         Args:
-            parts: Makes input layers and backbones.
-            tasks: The tasks' names.
+            parts: Builds input layers and backbones.
+            tasks: The names of the tasks.
         """
 
 
 class SamplingSpec(Spec):
-    """Says from which data set the next batch comes, where there are several."""
+    """Spec of a sampling strategy, which chooses the data set of the next batch."""
 
     @abstractmethod
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        """Give each data set's share of the draws; they are brought to a sum of 1.
+        """Return the share of the draws of each data set; shares are normalised to a sum of 1.
 
         Args:
-            batches: How many batches each data set's training examples make.
-            progress: Where the run stands, from 0 (first step) to 1 (last).
+            batches: The number of training batches of each data set.
+            progress: The progress of the run, from 0 (first step) to 1 (last step).
         """
 
     def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
-        """Say for every step of a run which data set its batch comes from.
+        """Choose the data set of the batch of each step.
 
-        Drawn shares follow the stated ones at every moment (they differ by about one draw a data set at the end of
-        each window of draws), and the order within a window is random.
+        The drawn shares follow `shares` at all times (they differ by about one draw per data set at the end of each
+        window of draws), and the order within a window is random.
 
         Args:
-            batches: How many batches each data set's training examples make; as many steps are an epoch.
-            steps: The steps, counted from the run's first.
-            total: Steps of the whole run.
+            batches: The number of training batches of each data set; their sum is the number of steps per epoch.
+            steps: The steps, counted from the first step of the run.
+            total: The number of steps of the whole run.
             seed: The only source of randomness.
 
         Returns:
-            Shape `(len(steps),)`: places in `batches`.
+            Shape `(len(steps),)`: indices into `batches`.
         """
         from mtl_core.training.sampling import quota_draws
 
@@ -347,43 +348,43 @@ class SamplingSpec(Spec):
 
 
 class WeightingSpec(Spec):
-    """Combines the losses of the tasks, or their gradients, into one step."""
+    """Spec of a weighting, which combines the losses of the tasks, or their gradients, into one step."""
 
     balances_gradients: ClassVar[bool] = False
-    """Whether it compares the gradients that tasks have at parameters that they share."""
+    """Whether it compares the tasks' gradients with respect to shared parameters."""
 
     def needs(self) -> Mapping[str, str]:
-        """Modules that must be there, each with what `pip` installs for it. A run is refused if one is missing."""
+        """Return the required modules, each with its `pip install` argument. A run fails if one is missing."""
         return {}
 
     @abstractmethod
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make a module from `TaskLosses` to a scalar.
+        """Build a module from `TaskLosses` to a scalar.
 
         Args:
-            tasks: Names of the tasks, in the order of the losses.
-            weights: Each task's `weight` from the experiment.
+            tasks: The names of the tasks, in the order of the losses.
+            weights: The `weight` of each task in the experiment.
         """
 
 
 class OptimizerSpec(Spec):
-    """Builds a torch optimizer."""
+    """Spec of a torch optimizer."""
 
     @abstractmethod
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimizer."""
+        """Build the optimizer."""
 
 
 class ScheduleSpec(Spec):
-    """Says how a learning rate, or an auxiliary task's weight, moves over the steps of a run."""
+    """Spec of a schedule of a learning rate, or of an auxiliary task's weight, over the steps of a run."""
 
     @abstractmethod
     def factor(self, step: int, total: int) -> float:
-        """Give what it is multiplied with.
+        """Return the factor that the learning rate (or weight) is multiplied with.
 
         Args:
-            step: The step that is about to be taken, counted from 0.
-            total: The number of steps that the run has.
+            step: The next step, counted from 0.
+            total: The number of steps of the run.
         """
 
 
@@ -391,52 +392,52 @@ ScheduleField = Annotated[SerializeAsAny[ScheduleSpec], by_registry("schedules")
 
 
 class TrackerSpec(Spec):
-    """Keeps the figures of a run in another place as well, where runs can be looked at together."""
+    """Spec of an experiment tracker, which logs the metrics of a run."""
 
     def needs(self) -> Mapping[str, str]:
-        """Name the modules that must be there, each with what `pip` installs for it; a run is refused without."""
+        """Return the required modules, each with its `pip install` argument. A run fails if one is missing."""
         return {}
 
     @abstractmethod
     def build(self, run: TrackedRun) -> GeneralTracker:
-        """Make a tracker that is not started yet.
+        """Build a tracker that is not started yet.
 
-        It is told the config (flat keys; texts, numbers and truth values), the figures of each epoch, and the final
-        ones. Names are of letters, digits and `_ - . /`. Nothing global may be left changed when it has finished,
-        but for environment variables, which are put back.
+        It receives the config (flat keys; strings, numbers and booleans), the metrics of each epoch, and the final
+        metrics. Names consist of letters, digits and `_ - . /`. The tracker must restore all global state when it
+        finishes; only environment variables are restored for it.
 
         Args:
-            run: Which run it is, and where it may write: what stands in the run directory goes with it.
+            run: The run, and the folder that the tracker may write to: files in the run directory move with it.
 
         Raises:
-            MtlError: If it cannot write where it is to.
+            MtlError: If it cannot write to its destination.
         """
 
 
 class AuxiliarySpec(Spec):
-    """A task that is there to help the others: its labels are derived from the inputs or from other columns."""
+    """A task that is trained to improve the main tasks: its labels are derived from inputs or other columns."""
 
     name: str | None = Field(default=None, min_length=1)
-    """The auxiliary task's name; its type if left out."""
+    """The name of the auxiliary task; its type if left out."""
     weight: NonNegativeFloat = 1.0
-    """How much its loss counts beside the main tasks'; at 0 it is not computed."""
+    """The weight of its loss relative to the main tasks' losses; at 0 the loss is not computed."""
     schedule: ScheduleField = default_type("constant")
-    """How its weight moves over the run: `{type: linear}` lets it fall, `{type: constant, warm_up: 0.2}` rise."""
+    """The schedule of its weight: `{type: linear}` decreases it, `{type: constant, warm_up: 0.2}` increases it."""
     keep: bool = False
-    """Save its head with the model, so that `predict` answers it too."""
+    """Whether to save its head with the model, so that `predict` returns its labels too."""
 
     @property
     def task_name(self) -> str:
-        """The auxiliary task's name."""
+        """The name of the auxiliary task."""
         return self.name or self.type
 
     @abstractmethod
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Derive labels, and say what kind of task they make and which head learns it.
+        """Derive the labels of the auxiliary tasks, with their task kinds and heads.
 
         Args:
-            data: The examples, and which of them are training data: nothing may be learned from others.
+            data: The examples and their splits: only training examples may be used for fitting.
 
         Raises:
-            MtlError: If the labels cannot be had from this data.
+            MtlError: If the labels cannot be derived from this data.
         """

@@ -1,16 +1,16 @@
-"""Parts that tests everywhere share: small data, a fast experiment, a trained run, the command line.
+"""Shared fixtures: small data, a fast experiment, a trained run, the command line.
 
-`reviews`, `experiment`, `toy_plugin`, `toy_experiment` and `trained_run` are made once a session and must not be
-changed: copy what you want to damage (`run_copy` is such a copy). Tests of the core use the toys, which need
-nothing else.
+`reviews`, `experiment`, `toy_plugin`, `toy_experiment` and `trained_run` have session scope and must not be
+changed: a test that damages a file works on a copy (`run_copy` is such a copy). Tests of the core use the toy
+fixtures, which need no other plugin.
 """
 
 import os
 
-# Models here are tiny, and threads of torch that wait for each other on a busy machine are a hundred times slower
-# than one. Set before torch is imported; command lines that tests start inherit it.
+# Models in tests are tiny. On a busy machine, torch threads that wait for each other are a hundred times slower
+# than one thread. Set before torch is imported; subprocesses of tests inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["COLUMNS"] = "200"  # tables of rich are as wide as the terminal, which tests must not depend on
+os.environ["COLUMNS"] = "200"  # rich tables fill the terminal width, and tests must not depend on it
 
 import contextlib
 import fcntl
@@ -34,7 +34,7 @@ from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
 
 Review = tuple[str, dict[str, str] | None]
-"""A sentence, and category to polarity; None if it is not annotated."""
+"""A sentence and the polarity of each category; None if the sentence is not annotated."""
 Mtl = Callable[..., CompletedProcess[str]]
 MtlFork = Callable[..., BaseProcess]
 
@@ -61,7 +61,7 @@ training: {epochs: 2, batch_size: 8}
 """
 
 TOY_PLUGIN = '''\
-"""A loader of numbers that needs nothing but the core: `sign` can be learned, `odd` cannot."""
+"""A loader of numbers that imports only the core: `sign` can be learned, `odd` cannot."""
 
 from typing import Literal
 
@@ -76,9 +76,9 @@ class Numbers(LoaderSpec):
 
     type: Literal["numbers"] = "numbers"
     examples: PositiveInt = 48
-    """How many."""
-    beside: InputFile | None = None
-    """A file that must exist, and is not read."""
+    """Number of examples."""
+    extra_file: InputFile | None = None
+    """A file that must exist and is not read."""
 
     def load(self) -> Corpus:
         rows = np.random.default_rng(0).normal(size=(self.examples, 3)).astype(np.float32)
@@ -116,7 +116,7 @@ plugins: [toy_loader.py]
 
 
 def semeval_xml(*reviews: Review) -> str:
-    """Write reviews in the format of SemEval-2014, ids counted from 1."""
+    """Render reviews in the format of SemEval-2014; ids count from 1."""
     sentences = []
     for number, (text, labels) in enumerate(reviews, start=1):
         named = "".join(
@@ -129,7 +129,7 @@ def semeval_xml(*reviews: Review) -> str:
 
 
 def invented_reviews(verb: str) -> list[Review]:
-    """Six sentences a thing, three of either polarity; all differ, and differ again with another verb."""
+    """Return six distinct sentences per noun, three of each polarity; another verb yields other sentences."""
     return [
         (f"The {thing} {verb} {opinion}.", {category: polarity})
         for category, things in WORDS.items()
@@ -141,7 +141,10 @@ def invented_reviews(verb: str) -> list[Review]:
 
 @pytest.fixture(scope="session")
 def write_reviews() -> Callable[..., Path]:
-    """Write `(text, labels)` pairs as XML: `write_reviews(path, ("Fine soup.", {"food": "positive"}), ...)`."""
+    """Return a function that writes `(text, labels)` pairs as XML.
+
+    For example, `write_reviews(path, ("Fine soup.", {"food": "positive"}), ...)`.
+    """
 
     def write(path: Path, *reviews: Review) -> Path:
         path.write_text(semeval_xml(*reviews), encoding="utf-8")
@@ -161,7 +164,7 @@ def reviews(tmp_path_factory: pytest.TempPathFactory, write_reviews: Callable[..
 
 @pytest.fixture(scope="session")
 def experiment(reviews: Path) -> Path:
-    """A YAML file beside `reviews` that trains in a fraction of a second: text, attention, three tasks."""
+    """A YAML file in the folder of `reviews` that trains in under a second: text, attention, three tasks."""
     path = reviews / "tiny.yaml"
     path.write_text(EXPERIMENT, encoding="utf-8")
     return path
@@ -169,7 +172,7 @@ def experiment(reviews: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A plugin file with the loader `numbers`; it imports nothing but the core and NumPy."""
+    """A plugin file with the loader `numbers`; it imports only the core and NumPy."""
     path = tmp_path_factory.mktemp("toy") / "toy_loader.py"
     path.write_text(TOY_PLUGIN, encoding="utf-8")
     return path
@@ -177,7 +180,7 @@ def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_experiment(toy_plugin: Path) -> Path:
-    """A YAML file beside `toy_plugin` that uses the core's own parts only: arrays, MLP, linear, two tasks."""
+    """A YAML file in the folder of `toy_plugin` that uses core components only: arrays, MLP, linear, two tasks."""
     path = toy_plugin.with_name("toy.yaml")
     path.write_text(TOY_EXPERIMENT, encoding="utf-8")
     return path
@@ -195,13 +198,13 @@ def trained_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def run_copy(trained_run: Path, tmp_path: Path) -> Path:
-    """A copy of `trained_run` to damage."""
+    """A copy of `trained_run` that a test may damage."""
     return Path(shutil.copytree(trained_run, tmp_path / "run"))
 
 
 @pytest.fixture
 def mtl(capsys: pytest.CaptureFixture[str]) -> Mtl:
-    """The command line, in this process: `mtl("validate", path).stdout`."""
+    """Run the command line in this process: `mtl("validate", path).stdout`."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
         words = [str(argument) for argument in arguments]
@@ -219,7 +222,7 @@ def mtl(capsys: pytest.CaptureFixture[str]) -> Mtl:
 
 @pytest.fixture(scope="session")
 def mtl_early() -> Mtl:
-    """The same for fixtures that are made once a module, where pytest captures nothing yet."""
+    """Run the command line in this process, for fixtures of module or session scope, which cannot use `capsys`."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
         words = [str(argument) for argument in arguments]
@@ -237,7 +240,7 @@ def mtl_early() -> Mtl:
 
 @pytest.fixture(scope="session")
 def mtl_process() -> Mtl:
-    """The installed command, in a process of its own; keywords go to `subprocess.run`."""
+    """Run the installed command in a subprocess; keywords are passed to `subprocess.run`."""
     command = str(Path(sysconfig.get_path("scripts")) / "mtl")
 
     def run(*arguments: object, env: dict[str, str] | None = None, **options: object) -> CompletedProcess[str]:
@@ -252,12 +255,12 @@ def mtl_process() -> Mtl:
 
 @pytest.fixture
 def mtl_fork() -> Iterator[MtlFork]:
-    """The command line in a copy of this process, to be interrupted or killed: `mtl_fork(log, "run", path)`.
+    """Start the command line in a fork of this process, to be interrupted or killed: `mtl_fork(log, "run", path)`.
 
-    It has torch imported already, which costs another process seconds. It is the first of a process group, and what
-    it says is in the file `log`. The group is gone when the test is over.
+    The fork has torch imported already, which takes a new process seconds. It leads a process group and writes its
+    output to the file `log`. The group is killed when the test ends.
     """
-    import mtl_core.runs.run  # noqa: F401  the copy has it, too
+    import mtl_core.runs.run  # noqa: F401  the fork inherits it
 
     started: list[BaseProcess] = []
 
@@ -277,15 +280,15 @@ def mtl_fork() -> Iterator[MtlFork]:
 
 @pytest.fixture
 def copied_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets commands with `--jobs 2` start copies of their process, which need not import torch again for seconds.
+    """Let commands with `--jobs 2` fork their worker processes, which then do not import torch again.
 
-    Of every file that starts new processes, one test leaves it as it is.
+    Each test module that starts worker processes has one test without this fixture.
     """
     monkeypatch.setitem(context._concrete_contexts, "spawn", get_context("fork"))  # type: ignore[attr-defined]
 
 
 def _command(log: Path, words: list[str]) -> None:
-    """What the copy does. Ctrl-C may be switched off where tests are started in the background."""
+    """Run the command in the fork. Ctrl-C is enabled, since tests in the background may have it disabled."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout = sys.stderr = log.open("w", encoding="utf-8", buffering=1)
@@ -296,9 +299,9 @@ def _command(log: Path, words: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
-    """Let something dear be made by one of the processes that run tests, and be used by all of them.
+    """Return a function that builds an expensive folder in one test process, for use by all of them.
 
-    What is given makes it in the folder that it is told; whoever comes later waits until it is complete.
+    The function receives a name and a callable that fills the folder. Other processes wait until it is complete.
     """
     base = tmp_path_factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -308,7 +311,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         with (root / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed on the way
+                shutil.rmtree(folder, ignore_errors=True)  # left by a process that failed
                 folder.mkdir()
                 make(folder)
                 done.touch()
@@ -319,7 +322,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A real browser without a window; not for the whole session, since it holds an event loop open."""
+    """A headless browser; of module scope, since it keeps an event loop open."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
     chromium = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:

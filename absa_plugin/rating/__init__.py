@@ -1,7 +1,7 @@
-"""Ratings of products, aspect by aspect, from the reviews of their customers.
+"""Ratings of products by aspect, computed from customer reviews.
 
-A stream all the way: `files.py` and its neighbours read rows, `reviews.py` makes reviews of them, `sentences.py`
-divides their texts, `opinions.py` asks the network, `sums.py` adds up. What was added up becomes ratings
-(`ratings.py`), and those a table, a page or a picture (`outputs.py`). `rate.py` joins all that; the command and the
-server call it.
+Reviews are a stream: `files.py` and the modules per file format read rows, `reviews.py` converts rows to reviews,
+`sentences.py` splits texts into sentences, `opinions.py` predicts opinions, `sums.py` aggregates them. `ratings.py`
+computes ratings from the sums, and `outputs.py` writes them as a table, a page or a chart. `rate.py` runs the whole
+pipeline for the command, the server and Python programs.
 """

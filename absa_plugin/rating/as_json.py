@@ -1,4 +1,4 @@
-"""Ratings as JSON: everything that there is about them."""
+"""Ratings as JSON, with all details."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from absa_plugin.rating.sums import Quote
 
 
 def ratings_record(ratings: Ratings, origin: Origin) -> dict[str, Any]:
-    """Lay ratings out; numbers have four decimals."""
+    """Convert ratings to JSON; numbers have four decimals."""
     survey, columns, settings = origin.survey, origin.columns, ratings.settings
     return {
         "notice": origin.notice,

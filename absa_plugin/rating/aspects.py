@@ -1,4 +1,4 @@
-"""Which tasks of a run are aspects that can be rated."""
+"""The tasks of a run that are aspects and can be rated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 POSITIVE, NEGATIVE, NEUTRAL, CONFLICT = "positive", "negative", "neutral", "conflict"
 POLARITIES = (POSITIVE, NEGATIVE, NEUTRAL, CONFLICT)
 ABLE = ("absa-minilm", "absa-distilled")
-"""Packaged experiments whose tasks say whether a sentence mentions their aspect."""
+"""Packaged experiments whose tasks detect whether a sentence mentions an aspect."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Aspects:
     """The aspects of a run.
 
     Attributes:
-        names: Theirs, in the run's order.
-        left_out: Its other tasks, each with the reason.
+        names: Their names, in the run's order.
+        left_out: The remaining tasks, each with the reason.
     """
 
     names: Sequence[str]
@@ -32,10 +32,10 @@ class Aspects:
 
 
 def aspects_of(saved: SavedRun, data_set: str | None = None) -> Aspects:
-    """Find the tasks that say whether a sentence mentions something, and if so, how it judges it.
+    """Return the tasks that detect whether a sentence mentions an aspect, and classify its polarity.
 
     Raises:
-        MtlError: If there is none.
+        MtlError: If the run has no such task.
     """
     flaws = {task.name: _flaw(task) for task in saved.tasks_of(data_set)}
     names = [name for name, flaw in flaws.items() if flaw is None]
@@ -51,14 +51,14 @@ def aspects_of(saved: SavedRun, data_set: str | None = None) -> Aspects:
 
 def _flaw(task: LearnedTask) -> str | None:
     if task.declared.kind.level == "token":
-        return "labels words"
+        return "labels tokens"
     if task.kind.nothing is None:
-        return "cannot say that a sentence does not mention it, so that it would rate what nobody spoke of"
+        return "cannot predict that a sentence does not mention it, so it would rate unmentioned aspects"
     classes = [name for name in task.space.classes if name != task.kind.nothing]
     missing = [name for name in (POSITIVE, NEGATIVE) if name not in classes]
     if missing:
         return f"has no class {' and no class '.join(missing)} (classes: {listed(classes)})"
     other = [name for name in classes if name not in POLARITIES]
     if other:
-        return f"has classes that are no polarities: {listed(other)} (polarities: {listed(POLARITIES)})"
+        return f"has classes that are not polarities: {listed(other)} (polarities: {listed(POLARITIES)})"
     return None

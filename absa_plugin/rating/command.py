@@ -1,4 +1,4 @@
-"""`mtl absa rate`."""
+"""The command `mtl absa rate`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RateRequest:
-    """What was typed.
+    """The parsed command line.
 
     Attributes:
         reviews: The file of reviews.
         run: The run directory.
-        out: Files to write.
-        columns: What stands where.
-        settings: How ratings are made.
-        skip_bad_rows: Whether rows that cannot be read are counted instead of refused.
-        delimiter: What separates cells of CSV files; None looks at the header.
-        quoted: Whether quotation marks enclose cells.
-        data_set: Of a run with several data sets, the one that reviews are like.
-        precision: In how many bits the network computes.
-        plugins: Further plugins.
+        out: The files to write.
+        columns: The names of the columns.
+        settings: How ratings are computed.
+        skip_bad_rows: Whether rows that cannot be read are skipped and counted; otherwise they are errors.
+        delimiter: The delimiter of CSV files; None detects it from the header.
+        quoted: Whether quotation marks enclose cells of CSV files.
+        data_set: The data set whose texts the reviews resemble, if the run has several.
+        precision: The numeric precision of the network.
+        plugins: Additional plugins.
     """
 
     reviews: Path
@@ -50,7 +50,7 @@ class RateRequest:
 
 
 def rate_command(request: RateRequest) -> None:
-    """Rate, print the table, write the files."""
+    """Rate the reviews, print the table and write the files."""
     from absa_plugin.rating.files import open_reviews
     from absa_plugin.rating.outputs import check_outputs
     from absa_plugin.rating.reviews import survey
@@ -88,7 +88,7 @@ def rate_command(request: RateRequest) -> None:
         kept = KeptSums(request.out[0].with_name(f"{request.out[0].name}.progress"), job)
     sums = (kept.load() if kept else None) or Sums(request.settings.quotes)
     if sums.reviews:
-        typer.echo(f"going on behind review {sums.reviews} of {found.reviews}", err=True)
+        typer.echo(f"resuming after review {sums.reviews} of {found.reviews}", err=True)
     with _interruptible(kept), RatingProgress(Console(stderr=True), found.reviews, sums.reviews) as progress:
         add_up(
             good_reviews(file, request.columns),
@@ -99,7 +99,7 @@ def rate_command(request: RateRequest) -> None:
             progress.told,
         )
     if sums.reviews != found.reviews:
-        raise MtlError(f"{request.reviews}: was changed while it was in use")
+        raise MtlError(f"{request.reviews}: the file changed while it was being read")
     ratings = ratings_of(sums, aspects.names, request.settings)
     origin = Origin(request.reviews.name, request.columns, found, saved.config.name, notice_of(request.run))
     for path in request.out:
@@ -113,10 +113,10 @@ def rate_command(request: RateRequest) -> None:
 
 @contextmanager
 def _interruptible(kept: object) -> Iterator[None]:
-    """Say at Ctrl-C how to go on; Typer alone would end without a word."""
+    """Print how to resume after Ctrl-C; Typer exits without a message."""
     try:
         yield
     except KeyboardInterrupt:
-        hint = "; the same command goes on from there" if kept is not None else ""
+        hint = "; the same command resumes the job" if kept is not None else ""
         typer.echo(f"interrupted{hint}", err=True)
         raise typer.Exit(130) from None

@@ -14,21 +14,21 @@ from mtl_core.builtins.tables.lines import Lines
 from mtl_core.errors import MtlError, listed
 
 DELIMITERS = (",", ";", "\t", "|")
-"""What is looked for in the header."""
+"""The delimiters that are detected from the header."""
 LONGEST_CELL = 2**23
-"""Characters of a cell beyond which a quotation mark is taken for one that is never closed."""
+"""Maximum number of characters per cell; a longer cell is an unclosed quotation mark."""
 
 
 class CsvReviews(ReviewFile):
-    """A CSV file with a header. Rows without any character are passed over.
+    """A CSV file with a header. Empty lines are skipped.
 
-    Behind a broken row, reading goes on with the line after its first: a quotation mark that is never closed costs
-    its own row, not all that follow.
+    After an invalid row, reading continues with the line after the row's first line, so that an unclosed quotation
+    mark invalidates one row, not all following rows.
 
     Args:
         path: The file.
-        names: The columns that are wanted.
-        delimiter: What separates cells; None takes what divides the header into the wanted columns.
+        names: The columns to read.
+        delimiter: The delimiter; None detects it from the header.
         quoted: Whether quotation marks enclose cells.
     """
 
@@ -67,7 +67,7 @@ class CsvReviews(ReviewFile):
                 yield BadRow(place, f"{found}, expected {len(header)} (columns: {listed(header)})")
 
     def _records(self, lines: _Replayed, delimiter: str) -> Iterator[tuple[list[str], int] | BadRow]:
-        """Cells of each row, with the line where it starts."""
+        """Yield the cells of each row and the number of the row's first line."""
         reader = _reader(lines, delimiter, self._quoted)
         while True:
             lines.forget()
@@ -78,7 +78,7 @@ class CsvReviews(ReviewFile):
             except csv.Error as error:
                 yield BadRow(f"{self.path}:{lines.first}", f"not valid CSV: {flaw(error)}")
                 lines.back()
-            except MtlError as error:  # a line that is no text
+            except MtlError as error:  # a line that is not valid text
                 yield bad_line(self.path, lines.read, error)
                 lines.back()
             else:
@@ -86,7 +86,7 @@ class CsvReviews(ReviewFile):
                     yield cells, lines.first
 
     def _sniffed(self, lines: _Replayed) -> str:
-        """What divides the header into the most of the wanted columns, and then into the most columns."""
+        """Return the delimiter with the most required columns in the header; on a tie, with the most columns."""
         first = ""
         for first in lines:
             if first.strip():
@@ -104,10 +104,10 @@ class CsvReviews(ReviewFile):
 
 
 class _Replayed:
-    """Lines, of which those of the row that is being read can be read again.
+    """An iterator over lines that can return to the second line of the current row.
 
     Attributes:
-        first: The number of the row's first line.
+        first: The number of the current row's first line.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -118,7 +118,7 @@ class _Replayed:
 
     @property
     def read(self) -> int:
-        """The number of the last line that was read from the file."""
+        """The number of the last line read from the file."""
         return self._lines.number
 
     def __iter__(self) -> Iterator[str]:
@@ -132,11 +132,11 @@ class _Replayed:
         return line
 
     def forget(self) -> None:
-        """Say that a new row begins."""
+        """Start a new row."""
         self._seen.clear()
 
     def back(self, skip: int = 1) -> None:
-        """Read the row's lines again, but for the first."""
+        """Return to the start of the row, after its first `skip` lines."""
         self._again.extendleft(reversed(self._seen[skip:]))
         self._seen.clear()
 
@@ -148,7 +148,7 @@ def _reader(lines: Iterator[str], delimiter: str, quoted: bool) -> Any:
 
 
 def _next(reader: Any) -> list[str]:
-    """Read a row, with the csv module's limit, which is one for the whole process, raised for just that long."""
+    """Read a row; raises the csv module's process-wide field size limit only for this call."""
     before = csv.field_size_limit(LONGEST_CELL)
     try:
         cells: list[str] = next(reader)

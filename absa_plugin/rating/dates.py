@@ -1,4 +1,4 @@
-"""From a date as it was written to the month, quarter or year that it lies in."""
+"""Conversion of dates to months, quarters or years."""
 
 import re
 from datetime import date, datetime
@@ -10,16 +10,16 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 def period_of(cell: object, period: Period, written: str | None = None) -> str | None:
-    """Name the period of a date: `2025-03`, `2025-Q1` or `2025`; names sort as the periods follow each other.
+    """Return the period of a date, as `2025-03`, `2025-Q1` or `2025`; the names sort chronologically.
 
     Args:
-        cell: A date, or one as text: ISO 8601 (the time of day is left out), or as `written` says; None or an empty
-            text for none.
-        period: What it is cut to.
-        written: How it is written, for `strptime`.
+        cell: A date, or a date as text in ISO 8601 (the time of day is ignored) or in the format `written`; None or
+            an empty text for no date.
+        period: The period to which the date is truncated.
+        written: The format of the date, for `strptime`; None is ISO 8601.
 
     Raises:
-        MtlError: If it is no date.
+        MtlError: If the cell is not a date.
     """
     if isinstance(cell, str):
         cell = cell.strip()
@@ -41,6 +41,6 @@ def _parsed(cell: object, written: str | None) -> date:
             return datetime.fromisoformat(f"{cell}-01" if _MONTH.fullmatch(cell) else cell)
     except ValueError:
         pass
-    expected = f"a date written {written}" if written else "a date such as 2025-03-31"
-    hint = "" if written else "; --date-format says how others are written, such as %d/%m/%Y"
+    expected = f"a date in the format {written}" if written else "a date such as 2025-03-31"
+    hint = "" if written else "; --date-format sets another format, such as %d/%m/%Y"
     raise MtlError(f"expected {expected}, found {str(cell)[:40]!r}{hint}")

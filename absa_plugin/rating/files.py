@@ -1,4 +1,4 @@
-"""Rows of a file of reviews, one after the other, whatever its format."""
+"""The base class of files of reviews, and the choice of the class by file extension."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mtl_core.errors import MtlError, did_you_mean, listed
 
 @dataclass(frozen=True)
 class FileRow:
-    """A row.
+    """A row of a file.
 
     Attributes:
-        cells: Its cells by column.
-        place: Where it stands, for messages: `reviews.csv:17`.
-        where: Where it stands in its file: `line 17`.
+        cells: Column name to cell.
+        place: Its location, for messages: `reviews.csv:17`.
+        where: Its location within the file: `line 17`.
     """
 
     cells: Cells
@@ -29,7 +29,7 @@ class FileRow:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be read, where it stands, and why."""
+    """A row that cannot be read, with its location and the reason."""
 
     place: str
     reason: str
@@ -39,20 +39,20 @@ class BadRow:
 
 
 def bad_line(path: Path, number: int, error: MtlError) -> BadRow:
-    """Make a bad row of what `Lines` says of a line that is no text."""
+    """Convert the error of `Lines` about a line that is not valid text to a bad row."""
     place = f"{path}:{number}"
     return BadRow(place, str(error).removeprefix(f"{place}: "))
 
 
 class ReviewFile(ABC):
-    """A file of rows. It can be read as often as one likes, and always gives the same rows.
+    """A file of rows that can be iterated repeatedly.
 
-    Unlike the tables that networks are trained on (`mtl_core.builtins.tables`), it is read in one go, and reading
-    goes on behind a row that is broken.
+    Unlike the training tables (`mtl_core.builtins.tables`), it is read sequentially, and reading continues after an
+    invalid row.
 
     Args:
         path: The file.
-        names: The columns that are wanted.
+        names: The columns to read.
     """
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
@@ -64,14 +64,14 @@ class ReviewFile(ABC):
         """Read all rows.
 
         Raises:
-            MtlError: If the file cannot be read at all, or lacks a column.
+            MtlError: If the file cannot be read, or lacks a column.
         """
 
     def _check_columns(self, header: Sequence[str], place: str) -> None:
-        """Refuse a file without one of the columns.
+        """Check that the file has all columns.
 
         Raises:
-            MtlError: At the first that is missing.
+            MtlError: At the first column that is missing or occurs twice.
         """
         for name in self.names:
             if name not in header:
@@ -83,16 +83,16 @@ class ReviewFile(ABC):
 
 
 def open_reviews(path: Path, names: Sequence[str], delimiter: str | None = None, quoted: bool = True) -> ReviewFile:
-    """Open a file of reviews; its format is told by its ending.
+    """Open a file of reviews; the file extension determines its format.
 
     Args:
         path: The file.
-        names: The columns that are wanted.
-        delimiter: What separates cells of CSV files; None looks at the header.
+        names: The columns to read.
+        delimiter: The delimiter of CSV files; None detects it from the header.
         quoted: Whether quotation marks enclose cells of CSV files.
 
     Raises:
-        MtlError: If there is no such file, or no table has its ending.
+        MtlError: If the file does not exist, or its extension is not that of a table.
     """
     ending = check_ending(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Ratings as a table: a row a product and aspect."""
+"""Ratings as a flat table with one row per product and aspect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = str | int | float | bool | None
 
 
 class FlatColumn(NamedTuple):
-    """A column: its name, what type its cells are of if they are not empty, and how one is made."""
+    """A column: its name, the type of its non-empty cells, and the function that computes a cell."""
 
     name: str
     type: type[str] | type[int] | type[float] | type[bool]
@@ -44,7 +44,7 @@ COLUMNS = (
 
 
 def flat_rows(ratings: Ratings) -> list[Mapping[str, Value]]:
-    """Give all ratings as rows; numbers have four decimals."""
+    """Return all ratings as rows; numbers have four decimals."""
     return [{column.name: column.cell(one, ratings) for column in COLUMNS} for one in ratings.rows]
 
 

@@ -1,4 +1,4 @@
-"""How far a rating may lie from what many more reviews of the same kind would give."""
+"""Confidence intervals of mean ratings and of differences between them."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from mtl_core.report.intervals import Z
 
 DOUBT = 10
-"""So many values it takes until half of what they say of their own spread is believed."""
+"""Number of pseudo-observations, all of them zeros and ones, in the estimate of the variance ratio."""
 
 
 class Sample(NamedTuple):
-    """Some values between 0 and 1: how many there are, their sum, and the sum of their squares."""
+    """A sample of values between 0 and 1: their number, their sum, and the sum of their squares."""
 
     n: int
     total: float
@@ -18,16 +18,19 @@ class Sample(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Their mean; there must be at least one."""
+        """The mean of the values; requires at least one value."""
         return self.total / self.n
 
 
 def interval(sample: Sample) -> tuple[float, float]:
-    """Give the 95 % interval of the mean of values that are independent of each other.
+    """Compute the 95 % confidence interval of the mean of independent values between 0 and 1.
 
-    Of values that are 0 or 1, it is the interval of Agresti and Coull (1998). Values between them vary less, and
-    count as so many more zeros and ones as would leave as little doubt. How much less they vary is a ratio of
-    variances, both of them with `DOUBT` further zeros and ones, since the small spread of few values may be luck.
+    For values that are 0 or 1, it is the interval of Agresti and Coull (1998). Values in between have a smaller
+    variance, so the sample size is divided by the ratio of their variance to that of zeros and ones with the same
+    mean. Both variances include `DOUBT` pseudo-observations, because few values may vary little by chance.
+
+    Returns:
+        The lower and the upper bound.
     """
     n, total, squares = sample
     middle = (total + Z * Z / 2) / (n + Z * Z)
@@ -41,10 +44,10 @@ def interval(sample: Sample) -> tuple[float, float]:
 
 
 def difference(later: Sample, earlier: Sample) -> tuple[float, float, float]:
-    """Compare two means (Newcombe, 1998: the reaches of both sides, squared and added).
+    """Compute the difference of two means with its 95 % confidence interval (Newcombe, 1998).
 
     Returns:
-        Later minus earlier, and where its 95 % interval begins and ends.
+        Later minus earlier, and the lower and the upper bound.
     """
     moved = later.mean - earlier.mean
     later_low, later_high = interval(later)

@@ -1,4 +1,4 @@
-"""Reviews in JSON Lines files: an object a line."""
+"""Reviews in JSON Lines files, one object per line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtl_core.errors import MtlError
 
 
 class JsonReviews(ReviewFile):
-    """A file of JSON objects, a line each. Empty lines are passed over; the first object must have all keys."""
+    """A file of one JSON object per line. Empty lines are skipped; the first object must have all keys."""
 
     def rows(self) -> Iterator[FileRow | BadRow]:
         """Read all rows; see `ReviewFile.rows`."""
@@ -28,7 +28,7 @@ class JsonReviews(ReviewFile):
                 line = next(lines)
             except StopIteration:
                 return
-            except MtlError as error:  # the line is no text
+            except MtlError as error:  # a line that is not valid text
                 yield bad_line(self.path, lines.number, error)
                 continue
             if line.isspace():
@@ -46,7 +46,7 @@ def _row(line: str, place: str, where: str) -> FileRow | BadRow:
         if "\\ud" in line or "\\uD" in line:
             json.dumps(cells, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return BadRow(place, "an escape such as \\ud800 names half a character")
+        return BadRow(place, "an escape such as \\ud800 is half a character (a lone surrogate)")
     except json.JSONDecodeError as error:
         return BadRow(place, f"not valid JSON: {error.msg} (character {error.pos + 1})")
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What has been added up so far, in a file beside the output, so that a long job can be cut off at any time."""
+"""Progress file with the sums so far, from which an interrupted job is resumed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from absa_plugin.rating.sums import AspectSums, ProductSums, Quote, Quotes, Sums
 from mtl_core.atomic import write_text_atomically
 
 EVERY = 1000
-"""Reviews between two savings, at least."""
+"""Minimum number of reviews between two saves."""
 SHARE = 0.05
-"""Of the time, saving takes no more than that."""
+"""Maximum share of the time that is spent on saving."""
 
 
 class KeptSums:
-    """The file that a job goes on from. It is always whole: written beside and then put in place.
+    """The file from which a job is resumed. It is written atomically.
 
     Args:
-        path: Where it stands.
-        job: What decides the sums; a file of another job is passed over.
-        every: Reviews between two savings, at least.
+        path: The path of the file.
+        job: Everything that determines the sums; the file of a different job is ignored.
+        every: Minimum number of reviews between two saves.
     """
 
     def __init__(self, path: Path, job: Mapping[str, Any], every: int = EVERY) -> None:
@@ -34,22 +34,22 @@ class KeptSums:
         self._next = 0.0
 
     def load(self) -> Sums | None:
-        """What an earlier process of the same job has added up; None if there is none."""
+        """Return the sums that an earlier process of the same job saved, or None."""
         try:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
             if kept["job"] != self._job:
                 return None
             sums = _sums(kept["sums"])
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # nobody's, or of another version; the job begins anew
+            return None  # missing, invalid, or of another version; the job starts from scratch
         self._done = sums.reviews
         return sums
 
     def save(self, sums: Sums, done: int) -> None:
-        """Save, if enough has happened since the last time.
+        """Save the sums if enough reviews and time have passed since the last save.
 
         Raises:
-            MtlError: If the disk is full.
+            MtlError: If the file cannot be written.
         """
         start = perf_counter()
         if done - self._done < self._every or start < self._next:
@@ -61,7 +61,7 @@ class KeptSums:
         self._next = end + (end - start) / SHARE
 
     def remove(self) -> None:
-        """Say that the job is done."""
+        """Remove the file after the job is done."""
         self.path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a review says of each aspect: sentence by sentence, then as a whole."""
+"""The opinions of a review about each aspect, per sentence and aggregated over its sentences."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from mtl_core.runs.predict import Question
 
     Ask = Callable[[Iterable[Question]], Iterator[Answer]]
-    """Answers questions in their order."""
+    """Predicts for a stream of inputs, in order."""
 
 CHUNK = 256
-"""Reviews whose sentences the network is asked about together."""
+"""Maximum number of reviews per chunk, whose sentences are predicted together."""
 CHUNK_LETTERS = 500_000
-"""With so many characters, fewer."""
+"""Number of characters after which a chunk has fewer reviews."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """How probable each polarity is; all four are 1 together."""
+    """The probability of each polarity; the four sum to 1."""
 
     positive: float
     negative: float
@@ -35,13 +35,13 @@ class Shares:
 
     @property
     def score(self) -> float:
-        """How positive that is, from 0 to 1; what is neutral or in conflict counts a half."""
+        """The score from 0 (negative) to 1 (positive); neutral and conflict count one half."""
         return self.positive + (self.neutral + self.conflict) / 2
 
 
 @dataclass(frozen=True)
 class Said:
-    """A sentence, and the probability that it mentions the aspect and judges it so."""
+    """A sentence, and the probability that it mentions the aspect with the given polarity."""
 
     sentence: str
     sure: float
@@ -49,12 +49,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a review says of an aspect that it mentions.
+    """The opinion of a review about an aspect that it mentions.
 
     Attributes:
-        shares: The mean over its sentences that mention it, weighted by the probability that they do.
-        praise: The sentence that most surely praises it, if one does.
-        complaint: The sentence that most surely complains about it, if one does.
+        shares: The mean over the sentences that mention the aspect, weighted by the probability of the mention.
+        praise: The positive sentence with the highest confidence, or None.
+        complaint: The negative sentence with the highest confidence, or None.
     """
 
     shares: Shares
@@ -64,25 +64,25 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Heard:
-    """A review, and what it says of the aspects that it mentions."""
+    """A review, and its opinion about each aspect that it mentions."""
 
     review: Review
     opinions: Mapping[str, Opinion]
 
 
 def hear(reviews: Iterable[Review], ask: Ask, aspects: Sequence[str]) -> Iterator[list[Heard]]:
-    """Ask the network about the sentences of reviews.
+    """Predict the opinions of reviews from their sentences.
 
     Args:
         reviews: A stream of any length.
-        ask: Answers questions.
+        ask: Function that predicts for a stream of inputs, in order.
         aspects: The tasks that are aspects.
 
     Yields:
-        Some reviews at a time, in their order. Where one lot ends depends on the reviews alone.
+        Chunks of reviews, in order. The boundaries of the chunks depend only on the reviews.
 
     Raises:
-        MtlError: If a text cannot be asked about.
+        MtlError: If a text is invalid.
     """
     for chunk in _chunks(reviews):
         divided = [list(sentences_of(plain_text(review.text))) for review in chunk]
@@ -94,7 +94,7 @@ def hear(reviews: Iterable[Review], ask: Ask, aspects: Sequence[str]) -> Iterato
 
 
 def opinions(sentences: Sequence[Answer], aspects: Sequence[str]) -> dict[str, Opinion]:
-    """Make one opinion a mentioned aspect of what a review's sentences say."""
+    """Aggregate the predictions for a review's sentences into one opinion per mentioned aspect."""
     found = {}
     for aspect in aspects:
         mentions = [(one.text, one.tasks[aspect]) for one in sentences if one.tasks[aspect].found]

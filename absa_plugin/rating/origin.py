@@ -1,4 +1,4 @@
-"""What ratings were made of."""
+"""The provenance of ratings: the file of reviews and the run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mtl_core.runs.directory import RunDirectory
 
 @dataclass(frozen=True)
 class Origin:
-    """What ratings were made of.
+    """The provenance of ratings.
 
     Attributes:
         file: The name of the file of reviews.
-        columns: What stands where in it.
-        survey: What it holds.
+        columns: The names of its columns.
+        survey: The result of the validation pass over the file.
         experiment: The name of the run's experiment.
-        notice: What every output of that run must say.
+        notice: The text that every output of that run must contain.
     """
 
     file: str
@@ -32,20 +32,20 @@ class Origin:
 
     @property
     def noun(self) -> str:
-        """What a product is called."""
+        """The noun for a product, for headings: the name of its column."""
         return self.columns.by or "product"
 
 
 def notice_of(path: Path) -> str:
-    """What every output of a run must say, such as that it learned from a sample; may be empty."""
+    """Return the text that every output of a run must contain, such as a note about sample data; may be empty."""
     try:
         return str(json.loads(RunDirectory(path).metrics.read_text(encoding="utf-8"))["data"]["notice"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # a run without figures can rate all the same
+        return ""  # a run without metrics can be used too
 
 
 def fingerprint_of(path: Path) -> str:
-    """Of what a run's answers depend on."""
+    """Return the hash of the files that determine a run's predictions."""
     run = RunDirectory(path)
     digest = hashlib.blake2b(digest_size=16)
     for file in (run.config, run.state, run.weights):

@@ -1,4 +1,4 @@
-"""Writing ratings, in the format that each file's ending names."""
+"""Writers of ratings, one per file extension."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mtl_core.atomic import write_atomically, write_text_atomically
 from mtl_core.errors import MtlError, did_you_mean, listed
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is run as a formula by spreadsheets; reviews are written by strangers."""
+"""Prefixes of cells that spreadsheets evaluate as formulas; reviews are untrusted input."""
 
 
 def check_outputs(paths: Sequence[Path]) -> None:
-    """Refuse what could not be written, before anything expensive is done.
+    """Validate the output paths before the expensive prediction.
 
     Raises:
-        MtlError: If an ending is unknown, a folder is missing, a file is named twice, or pyarrow is needed and
-            missing.
+        MtlError: If an extension is unknown, a folder is missing, a file is named twice, or pyarrow is required and
+            not installed.
     """
     for path in paths:
         ending = path.suffix.lower()
@@ -44,16 +44,16 @@ def check_outputs(paths: Sequence[Path]) -> None:
 
 
 def write_ratings(ratings: Ratings, origin: Origin, path: Path) -> None:
-    """Write ratings; the file is there as a whole or not at all.
+    """Write ratings to a file, atomically.
 
     Raises:
-        MtlError: If the place cannot be written.
+        MtlError: If the file cannot be written.
     """
     WRITERS[path.suffix.lower()](ratings, origin, path)
 
 
 def csv_text(ratings: Ratings) -> str:
-    """Give ratings as CSV."""
+    """Return ratings as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(column.name for column in COLUMNS)
@@ -63,7 +63,7 @@ def csv_text(ratings: Ratings) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """Put an apostrophe before what a spreadsheet would run; true and false are `yes` and `no`."""
+    """Prefix formulas with an apostrophe, and convert booleans to `yes` and `no`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
@@ -117,4 +117,4 @@ WRITERS: dict[str, Callable[[Ratings, Origin, Path], None]] = {
     ".svg": _write_picture,
     ".pdf": _write_picture,
 }
-"""What writes each format, by its ending."""
+"""File extension to the function that writes the format."""

@@ -1,4 +1,4 @@
-"""The page of ratings: one file that a browser opens, with nothing to fetch from anywhere."""
+"""The page of ratings: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from mtl_core.report.page import render
 from mtl_core.report.wording import NONE, count, counted, percent
 
 IN_TABLE = 200
-"""Products in the table; of more, those with the most reviews."""
+"""Maximum number of products in the table; those with the most reviews are selected."""
 SECTIONS = 12
-"""Products that have a section of their own, with quotes."""
+"""Maximum number of products with a separate section and quotes."""
 
 
 def page_text(ratings: Ratings, origin: Origin) -> str:
-    """Give the page as HTML."""
+    """Render the page as HTML."""
     with drawing(PAGE):
         return render(ratings_page(ratings, origin, PAGE))
 
 
 def ratings_page(ratings: Ratings, origin: Origin, palette: Palette) -> Page:
-    """Say what reviews brought.
+    """Build the page of ratings.
 
     Args:
         ratings: The ratings.
-        origin: What they were made of.
-        palette: The colours of drawings; they must be made while it is drawn with (`drawing`).
+        origin: Their provenance.
+        palette: The colours of figures; it must be the palette of the active `drawing` context.
     """
     return Page(
         kind="ratings",
@@ -62,7 +62,7 @@ def ratings_page(ratings: Ratings, origin: Origin, palette: Palette) -> Page:
 def _sections(ratings: Ratings, origin: Origin, palette: Palette) -> Iterator[Section]:
     yield Section("in-short", "In short", [Words(in_short(ratings, origin), points=True)])
     caption = (
-        "Each rating and its 95 % interval; the number on the right is of reviews that mention the aspect."
+        "Each rating with its 95 % interval; the number on the right counts the reviews that mention the aspect."
         + (
             " The dashed line is the mean of all; a filled dot is clearly above or below it."
             if _several(ratings)
@@ -133,11 +133,11 @@ def _time(ratings: Ratings, origin: Origin, palette: Palette) -> Iterator[Block]
     rows = [one for one in ratings.rows if one.change is not None]
     before, after = periods(ratings.earlier), periods(ratings.later)
     if not rows:
-        yield Words([f"Nothing was mentioned often enough both in {before} and in {after} to be compared."])
+        yield Words([f"No aspect was mentioned often enough in both {before} and {after} for a comparison."])
     else:
         caption = (
             f"Change in stars, {after} against {before}, with 95 % intervals; right of zero is better. A hollow "
-            "mark is no clear change: its interval holds zero." + _of_many(ratings, MOST)
+            "marker is no clear change: its interval contains zero." + _of_many(ratings, MOST)
         )
         yield FigureBlock(caption, list(_change_drawings(ratings, palette)))
         yield Folded("The changes in numbers", [_changes(ratings, origin, before, after)])
@@ -217,7 +217,7 @@ def _product(ratings: Ratings, product: str, more: bool) -> Iterator[Block]:
         yield Words(
             [
                 _of_many(ratings, SECTIONS).strip()
-                + " The others are in the table above; `--out ratings.json` has all of them."
+                + " The others are in the table above; `--out ratings.json` contains all of them."
             ]
         )
 
@@ -250,6 +250,6 @@ def _bad_rows(origin: Origin) -> Section:
     shown = f"; the first {len(survey.told)}" if survey.bad > len(survey.told) else ""
     return Section(
         "bad-rows",
-        "Rows that were left out",
+        "Skipped rows",
         [Words([f"{counted(survey.bad, 'row')} could not be read{shown}:"]), Words(survey.told, points=True)],
     )

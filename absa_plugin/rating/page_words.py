@@ -1,4 +1,4 @@
-"""What the page of ratings says in sentences."""
+"""The sentences of the page of ratings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtl_core.report.wording import count, counted, enumerated, percent
 
 
 def headline(ratings: Ratings, origin: Origin) -> str:
-    """What this is, and what people speak of most."""
+    """Return the headline: the number of reviews, and the aspect that most reviews mention."""
     what = f"{counted(ratings.reviews, 'review')}, rated by aspect" + (
         f" and {origin.columns.by}" if origin.columns.by else ""
     )
@@ -26,7 +26,7 @@ def headline(ratings: Ratings, origin: Origin) -> str:
 
 
 def facts(ratings: Ratings, origin: Origin) -> list[tuple[str, str]]:
-    """What stands at the head of the page."""
+    """Return the names and values at the top of the page."""
     found = [("reviews", count(ratings.reviews)), ("aspects", count(len(ratings.aspects)))]
     if origin.columns.by:
         found.append((origin.columns.by, count(len(ratings.products))))
@@ -44,9 +44,9 @@ def facts(ratings: Ratings, origin: Origin) -> list[tuple[str, str]]:
 
 
 def in_short(ratings: Ratings, origin: Origin) -> list[str]:
-    """What a reader should take home."""
+    """Return the main results."""
     said = [*_standing_out(ratings), *_changed(ratings), *_insufficient(ratings)]
-    return said or [f"No {origin.noun} is clearly unlike the others in any aspect."]
+    return said or [f"No {origin.noun} differs clearly from the others in any aspect."]
 
 
 def _standing_out(ratings: Ratings) -> Iterator[str]:
@@ -104,37 +104,37 @@ def _insufficient(ratings: Ratings) -> Iterator[str]:
 
 
 def method(ratings: Ratings) -> list[str]:
-    """How figures were made, and what they do not say."""
+    """Return how ratings are computed, and their limitations."""
     settings = ratings.settings
     pulled = (
-        f"It is pulled towards the mean of all, which counts as {settings.prior_reviews:g} further reviews (a "
-        "Bayesian average), so that a few enthusiasts do not make a winner."
+        f"It is shrunk towards the mean of all, which counts as {settings.prior_reviews:g} additional reviews (a "
+        "Bayesian average), so that a few enthusiastic reviews do not make a product the best."
         if settings.prior_reviews and len(ratings.products) > 1
-        else "It is not pulled towards anything."
+        else "It is not shrunk towards a mean."
     )
     said = [
-        "The network reads each sentence of a review. The sentences that mention an aspect are averaged within the "
-        "review, weighted by the probability that they do, so that each review has one vote, however long it is.",
+        "The network classifies each sentence of a review. Sentences that mention an aspect are averaged within "
+        "the review, weighted by the probability of the mention, so that each review counts once.",
         "A rating is `1 + 4 * (positive + neutral / 2)`, with the shares of probability over all reviews that "
         f"mention the aspect; a review in conflict counts half as positive, half as negative. {pulled}",
-        "95 % intervals are those of Agresti and Coull (1998) for the reviews of the product alone, narrowed as "
-        "far as opinions between good and bad vary less than plain yes and no. They say how far more reviews of "
-        "the same kind could move a rating. They know nothing of the network's own mistakes, nor of the customers "
-        "who write no reviews.",
+        "95 % intervals are those of Agresti and Coull (1998) for the reviews of the product only, narrowed as far "
+        "as graded opinions have a smaller variance than zeros and ones. They show how far more such reviews "
+        "could move a rating. They do not include the errors of the network or the opinions of customers who "
+        "write no reviews.",
     ]
     if len(ratings.products) > 1:
         said.append(
-            f"With {counted(len(ratings.rows), 'rating')} on a page, about one in twenty looks clearly unlike the "
-            "mean by chance alone; so with changes."
+            f"With {counted(len(ratings.rows), 'rating')} on a page, about one in twenty differs clearly from the "
+            "mean by chance; the same is true for changes."
         )
     if ratings.later:
         said.append(
-            "A change compares the means of the later and the earlier half of the periods; its interval joins "
+            "A change compares the means of the later and the earlier half of the periods; its interval combines "
             "those of both (Newcombe, 1998)."
         )
     return said
 
 
 def closing(origin: Origin) -> str:
-    """Where quotes come from."""
-    return f"Quotes are customers' own words, from {origin.file}. Made by `mtl absa rate`."
+    """Return the closing line: the source of the quotes."""
+    return f"Quotes are customers' words, from {origin.file}. Made by `mtl absa rate`."

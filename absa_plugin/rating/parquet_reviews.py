@@ -1,4 +1,4 @@
-"""Reviews in Parquet files, read by pyarrow some thousand rows at a time."""
+"""Reviews in Parquet files, read with pyarrow in batches of rows."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from absa_plugin.rating.files import BadRow, FileRow, ReviewFile
 from mtl_core.errors import MtlError
 
 BATCH = 1024
-"""Rows that are held in memory at a time."""
+"""Number of rows in memory at a time."""
 
 
 class ParquetReviews(ReviewFile):
-    """A Parquet file. Messages name its rows by their number, from 1."""
+    """A Parquet file. Messages contain row numbers, which start at 1."""
 
     def rows(self) -> Iterator[FileRow | BadRow]:
         """Read all rows; see `ReviewFile.rows`.
 
         Raises:
-            MtlError: Also if pyarrow is not installed.
+            MtlError: If the file cannot be read, lacks a column, or pyarrow is not installed.
         """
         try:
             import pyarrow

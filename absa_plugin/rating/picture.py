@@ -1,4 +1,4 @@
-"""Ratings as a picture: a dot and a line each, side by side for each aspect."""
+"""Ratings as a chart: a dot with an interval per rating, one panel per aspect."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from mtl_core.report.figures.palette import PAPER, Palette
 from mtl_core.report.wording import count, counted, shortened
 
 ROW = 0.24
-"""Inches of a product."""
+"""Height of a product's row, in inches."""
 PANEL = 1.75
-"""Inches of an aspect, the numbers of reviews beside it included."""
+"""Width of an aspect's panel, in inches, including the numbers of reviews at its side."""
 ACROSS = 5
-"""Aspects side by side."""
+"""Maximum number of panels per row."""
 DOTS = 200
-"""Dots an inch of a PNG: sharp on a slide."""
+"""Resolution of a PNG, in dots per inch."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of rows.
+    """One panel of the chart.
 
     Attributes:
-        title: What is rated.
-        rows: Label and rating, from the top down.
-        means: For each row, the mean of all products, if there are several.
+        title: The aspect or product.
+        rows: Label and rating per row, from top to bottom.
+        means: The mean of all products per row; None with only one product.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Panel:
 
 
 def panels_of(ratings: Ratings) -> list[Panel]:
-    """A panel an aspect; of a single product, one with a row an aspect."""
+    """Build one panel per aspect; for a single product, one panel with one row per aspect."""
     products = shown_products(ratings)
     if len(ratings.products) == 1:
         rows = [(one.aspect, ratings.ratings[products[0], one.aspect]) for one in ratings.aspects]
@@ -61,7 +61,7 @@ def panels_of(ratings: Ratings) -> list[Panel]:
 
 
 def aspect_drawings(ratings: Ratings, palette: Palette) -> list[Drawing]:
-    """Draw each panel by itself, as wide as a telephone."""
+    """Plot each panel as a separate figure, narrow enough for a phone screen."""
     return [_drawn(panel, f"ratings-{place}", palette) for place, panel in enumerate(panels_of(ratings), start=1)]
 
 
@@ -75,10 +75,10 @@ def _drawn(panel: Panel, name: str, palette: Palette) -> Drawing:
 
 
 def write_picture(ratings: Ratings, origin: Origin, path: Path) -> None:
-    """Write all panels as one picture, as PNG, SVG or PDF.
+    """Write all panels as one chart, as PNG, SVG or PDF.
 
     Raises:
-        MtlError: If the place cannot be written.
+        MtlError: If the file cannot be written.
     """
     suffix = path.suffix.lower().removeprefix(".")
     with drawing(PAPER), matplotlib.rc_context({"svg.hashsalt": "ratings"}):
@@ -112,7 +112,7 @@ def _picture(ratings: Ratings, origin: Origin, palette: Palette) -> Figure:
 
 
 def _draw(axes: Axes, panel: Panel, palette: Palette, letters: int) -> None:
-    """Draw intervals, and filled marks for what stands out, hollow ones for what does not."""
+    """Plot intervals, with filled markers for ratings clearly unlike the mean and hollow markers for the others."""
     color = palette.series[0]
     if panel.means and panel.means[0] is not None:
         axes.axvline(panel.means[0], color=palette.muted, linewidth=0.8, linestyle="--", zorder=1)
@@ -149,7 +149,7 @@ def _draw(axes: Axes, panel: Panel, palette: Palette, letters: int) -> None:
 
 
 def _frame(figure: Figure, ratings: Ratings, origin: Origin, palette: Palette, several: bool) -> None:
-    """Title, legend and notice."""
+    """Add title, legend and disclaimer."""
     width, height = figure.get_size_inches()
     left = 0.12 / width
     title = f"{counted(ratings.reviews, 'review')}, rated by aspect from 1 to 5"

@@ -1,4 +1,4 @@
-"""From a review as a web site stores it to plain text."""
+"""Conversion of HTML reviews to plain text."""
 
 import re
 from html import unescape
@@ -9,9 +9,10 @@ _SPACES = re.compile(r"(?:[^\S\r\n\u2028\u2029]|[\x00-\x08\x0e-\x1f\x7f])+")
 
 
 def plain_text(text: str) -> str:
-    """Take HTML out: tags of paragraphs become line breaks, others spaces, and `&amp;` an ampersand.
+    """Remove HTML: block tags become line breaks, other tags become spaces, and entities are unescaped.
 
-    What only looks like a tag stays: `<3`, `a < b`. Spaces are single ones then, and control characters are gone.
+    Text that only resembles a tag is kept, such as `<3` and `a < b`. A run of spaces and control characters becomes
+    one space.
     """
     if "<" in text:
         text = _TAG.sub(" ", _BREAK.sub("\n", text))

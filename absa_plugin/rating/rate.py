@@ -1,4 +1,4 @@
-"""Rating, from a stream of reviews to ratings. This is what Python programs call."""
+"""The rating pipeline, from a stream of reviews to ratings; the interface for Python programs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 def rate_reviews(
     reviews: Iterable[Review], saved: SavedRun, settings: Settings | None = None, data_set: str | None = None
 ) -> Ratings:
-    """Rate a stream of reviews; memory does not grow with their number, only with that of products.
+    """Rate a stream of reviews. Memory grows with the number of products, not with the number of reviews.
 
     Args:
-        reviews: The reviews.
-        saved: A run whose tasks say whether a sentence mentions their aspect.
-        settings: How sums become ratings.
-        data_set: The data set as whose texts they are read, if the run has several; the first if left out.
+        reviews: The reviews, in any number.
+        saved: A run whose tasks detect whether a sentence mentions an aspect.
+        settings: How ratings are computed from the sums.
+        data_set: The data set whose loader reads the texts, if the run has several; default: the first.
 
     Raises:
-        MtlError: If the run cannot rate.
+        MtlError: If the run has no task that can be rated.
     """
     from mtl_core.runs.predict import answers
 
@@ -49,15 +49,15 @@ def add_up(
     kept: KeptSums | None = None,
     told: Callable[[int], None] | None = None,
 ) -> Sums:
-    """Ask the network about reviews, and add up what they say.
+    """Predict the opinions of reviews and add them to the sums.
 
     Args:
-        reviews: All reviews, also those that `sums` holds already: as many of them are passed over.
-        ask: Answers questions in their order.
+        reviews: All reviews; the first `sums.reviews` are skipped, because the sums contain them.
+        ask: Function that predicts for a stream of inputs, in order.
         aspects: The tasks that are aspects.
-        sums: What was added up before; it is changed.
-        kept: Where sums are saved now and then, at the same reviews whether the job was cut off or not.
-        told: Is told how many reviews are done.
+        sums: The sums so far; changed in place.
+        kept: Where the sums are saved periodically; None does not save them.
+        told: Called with the number of processed reviews.
 
     Returns:
         `sums`.

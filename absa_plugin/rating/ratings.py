@@ -1,4 +1,4 @@
-"""From sums to ratings: stars, intervals, changes."""
+"""Ratings computed from the sums: stars, intervals, changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from absa_plugin.rating.sums import UNDATED, AspectSums, Quote, Sums, Tally, tog
 
 @dataclass(frozen=True)
 class Span:
-    """A value from 1 to 5, and its 95 % interval."""
+    """A value from 1 to 5, and the bounds of its 95 % interval."""
 
     value: float
     low: float
@@ -21,12 +21,12 @@ class Span:
 
 @dataclass(frozen=True)
 class InPeriod:
-    """What reviews of one period say.
+    """The mean rating of one period.
 
     Attributes:
-        period: Its name.
-        mentions: How many reviews mention the aspect.
-        mean: Their mean; None with fewer than `min_mentions`.
+        period: The name of the period.
+        mentions: Number of reviews that mention the aspect.
+        mean: Their mean; None with fewer than `min_mentions` reviews.
     """
 
     period: str
@@ -36,12 +36,12 @@ class InPeriod:
 
 @dataclass(frozen=True)
 class Change:
-    """How a rating changed: the mean of the later half of the periods minus that of the earlier half.
+    """The change of a rating: the mean of the later half of the periods minus that of the earlier half.
 
     Attributes:
-        difference: In stars.
-        low: Where its 95 % interval begins.
-        high: Where it ends.
+        difference: The change in stars.
+        low: The lower bound of its 95 % interval.
+        high: The upper bound.
     """
 
     difference: float
@@ -50,28 +50,28 @@ class Change:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class Rating:
-    """What reviews say of one aspect of one product.
+    """The rating of one aspect of one product.
 
     Attributes:
         product: The product.
         aspect: The aspect.
-        mentions: How many reviews mention it.
-        positive: The share of them that is positive, as the network's probabilities have it; the three shares are 1
-            together, and a review in conflict counts half as positive, half as negative.
-        neutral: The share that is neutral.
-        negative: The share that is negative.
-        conflict: The share that is in conflict, and was counted in halves.
-        rating: Stars, 1 to 5, pulled towards the mean of all products; None with fewer than `min_mentions`.
-        praise: Sentences for it, the surest first.
-        complaints: Sentences against it.
-        periods: The same over time.
-        change: How it changed; None if there are no dates, or too few mentions in either half.
+        mentions: Number of reviews that mention it.
+        positive: Their positive share, the mean of the predicted probabilities; the three shares sum to 1, and a
+            review in conflict counts half as positive, half as negative.
+        neutral: Their neutral share.
+        negative: Their negative share.
+        conflict: The share in conflict, half of which is contained in `positive`, half in `negative`.
+        rating: Stars, 1 to 5, shrunk towards the mean of all products; None with fewer than `min_mentions`.
+        praise: Positive quotes, in descending order of confidence.
+        complaints: Negative quotes, in descending order of confidence.
+        periods: The mean of each period.
+        change: The change over time; None without dates, or with too few mentions in either half.
     """
 
     product: str
@@ -90,7 +90,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class AspectMean:
-    """What all reviews say of an aspect: how many mention it, and their mean, 1 to 5, if any does."""
+    """The number of all reviews that mention an aspect, and their mean, 1 to 5; None without mentions."""
 
     aspect: str
     mentions: int
@@ -102,9 +102,9 @@ class Ratings:
     """All ratings.
 
     Attributes:
-        settings: How they were made.
-        reviews: How many reviews were read.
-        products: Each product with the number of its reviews, in the order of their names.
+        settings: The settings.
+        reviews: Number of reviews.
+        products: Product name to number of reviews, sorted by name.
         aspects: The aspects, in the run's order.
         ratings: Product and aspect to rating, for all pairs.
         earlier: The earlier half of the periods.
@@ -121,17 +121,17 @@ class Ratings:
 
     @property
     def rows(self) -> list[Rating]:
-        """All ratings, product by product."""
+        """All ratings, ordered by product."""
         return [self.ratings[product, aspect.aspect] for product in self.products for aspect in self.aspects]
 
 
 def ratings_of(sums: Sums, aspects: Sequence[str], settings: Settings) -> Ratings:
-    """Make ratings of sums.
+    """Compute ratings from the sums.
 
     Args:
-        sums: What was added up.
-        aspects: The aspects, also those that nobody mentions.
-        settings: How.
+        sums: The aggregates of all reviews.
+        aspects: All aspects, including those that no review mentions.
+        settings: The settings.
     """
     products = sorted(sums.products, key=lambda name: (name.casefold(), name))
     cells = {
@@ -198,10 +198,10 @@ def _rating(
 
 
 def _pulled(total: Tally, mean: Tally, prior: float) -> Span:
-    """Pull a mean towards the mean of all, which counts as `prior` further reviews.
+    """Shrink a mean towards the overall mean, which counts as `prior` additional reviews.
 
-    The interval is of the product's own reviews and knows nothing of the others, so that it holds also for one that
-    is unlike them. Only where a few reviews all agree may the rating lie outside; it is then stretched to that.
+    The interval depends only on the product's reviews, so that it is also valid for a product unlike the others.
+    If a few unanimous reviews put the rating outside the interval, the interval is extended to the rating.
     """
     rating = (prior * mean.score / mean.reviews + total.score) / (prior + total.reviews)
     low, high = interval(total.sample)
@@ -213,7 +213,7 @@ def _stars(share: float) -> float:
 
 
 def _halves(cells: Iterable[AspectSums]) -> tuple[list[str], list[str]]:
-    """Divide the periods that there are into an earlier and a later half, the same for all products."""
+    """Split the periods into an earlier and a later half, the same for all products."""
     periods = sorted({period for cell in cells for period in cell.periods} - {UNDATED})
     middle = len(periods) // 2
     return (periods[:middle], periods[middle:]) if middle else ([], [])

@@ -1,4 +1,4 @@
-"""Reviews, as a file's rows tell them; and a first look at all of them, before anything expensive is done."""
+"""Reviews from the rows of a file, and a validation pass over all rows before the expensive prediction."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from absa_plugin.rating.settings import Columns
 from mtl_core.errors import MtlError
 
 ALL = "all reviews"
-"""What is rated if there is no column that says what."""
+"""The name of the product if there is no column with product names."""
 TOLD = 20
-"""Bad rows that are told one by one."""
+"""Maximum number of bad rows that are reported individually."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Review:
     """One review.
 
     Attributes:
-        text: What was written; may be empty.
-        product: What it is about.
-        period: When it was written; None if that is not known.
-        place: Where it stands, for messages: `reviews.csv:17`.
-        where: The same beside quotes: `line 17`.
+        text: The text; may be empty.
+        product: The name of the product.
+        period: The period of its date; None if there is no date.
+        place: Its location, for messages: `reviews.csv:17`.
+        where: Its location within the file, for quotes: `line 17`.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Review:
 
 
 def read_reviews(file: ReviewFile, columns: Columns) -> Iterator[Review | BadRow]:
-    """Make reviews of a file's rows.
+    """Convert the rows of a file to reviews.
 
     Raises:
         MtlError: If the file cannot be read, or lacks a column.
@@ -53,7 +53,7 @@ def read_reviews(file: ReviewFile, columns: Columns) -> Iterator[Review | BadRow
 
 
 def good_reviews(file: ReviewFile, columns: Columns) -> Iterator[Review]:
-    """The same, bad rows left out."""
+    """Convert the rows of a file to reviews, without bad rows."""
     return (found for found in read_reviews(file, columns) if isinstance(found, Review))
 
 
@@ -73,7 +73,7 @@ def _review(row: FileRow, columns: Columns) -> Review:
 
 def _name(cell: object, column: str) -> str:
     if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)  # pandas writes numbers beside empty cells so
+        cell = int(cell)  # pandas writes integers as floats in columns with empty cells
     name = " ".join(str(cell).split()) if isinstance(cell, str | int) and not isinstance(cell, bool) else ""
     if not name:
         found = "nothing" if cell is None or cell == "" else repr(str(cell)[:40])
@@ -83,15 +83,15 @@ def _name(cell: object, column: str) -> str:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a file holds.
+    """The result of the validation pass over a file.
 
     Attributes:
-        reviews: How many reviews.
-        empty: How many of them have no text.
-        undated: How many of them have no date, if dates were asked for.
-        bad: How many rows cannot be read.
-        told: The first of those, each with its place.
-        fingerprint: Of the file's bytes.
+        reviews: Number of reviews.
+        empty: Number of reviews without text.
+        undated: Number of reviews without a date, if there is a column of dates.
+        bad: Number of rows that cannot be read.
+        told: Messages of the first of these rows, with their locations.
+        fingerprint: Hash of the bytes of the file.
     """
 
     reviews: int
@@ -103,22 +103,22 @@ class Survey:
 
 
 def survey(file: ReviewFile, columns: Columns, skip_bad_rows: bool) -> Survey:
-    """Look at all rows once, which takes seconds where the network takes hours.
+    """Validate all rows once, which takes seconds where the network takes hours.
 
     Args:
         file: The file.
-        columns: What stands where.
-        skip_bad_rows: Whether bad rows are counted instead of refused.
+        columns: The names of the columns.
+        skip_bad_rows: Whether bad rows are skipped and counted; otherwise they are errors.
 
     Raises:
-        MtlError: If there is no review in it; at the first bad row, unless they are skipped.
+        MtlError: If the file contains no review; at the first bad row, unless bad rows are skipped.
     """
     reviews = empty = undated = bad = 0
     told: list[str] = []
     for found in read_reviews(file, columns):
         if isinstance(found, BadRow):
             if not skip_bad_rows:
-                raise MtlError(f"{found}\n(`--bad-rows skip` leaves out rows that cannot be read, and counts them)")
+                raise MtlError(f"{found}\n(`--bad-rows skip` skips and counts rows that cannot be read)")
             bad += 1
             if len(told) < TOLD:
                 told.append(str(found))
@@ -127,8 +127,8 @@ def survey(file: ReviewFile, columns: Columns, skip_bad_rows: bool) -> Survey:
         empty += not found.text.strip()
         undated += columns.date is not None and found.period is None
     if not reviews:
-        why = f": none of {bad} rows can be read, the first of them {told[0]}" if bad else ""
-        raise MtlError(f"{file.path}: there is no review in it{why}")
+        why = f": none of {bad} rows can be read; the first error: {told[0]}" if bad else ""
+        raise MtlError(f"{file.path}: contains no review{why}")
     with file.path.open("rb") as data:
         fingerprint = hashlib.file_digest(data, "blake2b").hexdigest()[:32]
     return Survey(reviews, empty, undated, bad, tuple(told), fingerprint)

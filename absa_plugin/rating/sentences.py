@@ -1,10 +1,10 @@
-"""A review's sentences, by rules that need no model and fit hasty writing in most scripts."""
+"""Rule-based sentence splitting for reviews, without a model, for carelessly written text in most scripts."""
 
 import re
 from collections.abc import Iterator
 
 LONGEST = 400
-"""Characters of a sentence; a longer one, such as a review without any full stop, is cut between words."""
+"""Maximum number of characters per sentence; a longer one is split between words."""
 
 _MARKS = ".!?\N{HORIZONTAL ELLIPSIS}\N{ARABIC QUESTION MARK}\N{ARABIC FULL STOP}\N{DEVANAGARI DANDA}"
 _WIDE = "\N{IDEOGRAPHIC FULL STOP}\N{FULLWIDTH EXCLAMATION MARK}\N{FULLWIDTH QUESTION MARK}"
@@ -14,8 +14,8 @@ _CLOSING = (
     "\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{RIGHT CORNER BRACKET}\N{FULLWIDTH RIGHT PARENTHESIS}"
 )
 # A sentence ends with a mark and a space; with the full stop of a script that has no spaces; at a line break; or
-# where the space was forgotten: "great food.Service was slow". No part of a long run of marks is tried twice, so
-# that time stays linear.
+# where the space is missing: "great food.Service was slow". Possessive quantifiers prevent backtracking in a long
+# run of marks, so that time is linear.
 _END = re.compile(
     rf"(?P<mark>(?<![{_MARKS}])[{_MARKS}]++[{_CLOSING}]*+)\s+"
     rf"|[{_WIDE}]+[{_CLOSING}]*"
@@ -31,13 +31,13 @@ _DOTTED = frozenset(["e.g", "i.e", "a.m", "p.m", "u.s", "u.k", "z.b"])
 
 
 def sentences_of(text: str) -> Iterator[str]:
-    """Divide a text into sentences; what holds no letter, such as `10/10!`, belongs to the one before it.
+    """Split a text into sentences; a part without letters, such as `10/10!`, is appended to the previous sentence.
 
     Args:
-        text: Plain text, of any length; the time it takes grows with that and no faster.
+        text: Plain text of any length; the time is linear in the length.
 
     Yields:
-        Sentences without surrounding spaces, none longer than `LONGEST`. A text without any letter has none.
+        Sentences without surrounding spaces, at most `LONGEST` characters long. A text without letters has none.
     """
     held = ""
     for piece in _pieces(text):
@@ -63,7 +63,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
-    """Whether a mark ends no sentence: that of an abbreviation, or dots within one."""
+    """Return whether a mark does not end a sentence, as in an abbreviation or an ellipsis within a sentence."""
     mark = end["mark"]
     after = text[end.end() : end.end() + 1]
     if mark[:1] == "\N{HORIZONTAL ELLIPSIS}" or mark.startswith(".."):

@@ -1,4 +1,4 @@
-"""Ratings behind HTTP: a file of reviews comes in, a page or JSON goes out."""
+"""Ratings over HTTP: the request contains a file of reviews, the response is a page or JSON."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,32 +33,32 @@ from mtl_core.serving.problems import Problem, json_response
 from mtl_core.serving.served import Served
 
 AT_ONCE = 2
-"""Files that are rated at the same time; each has a thread that waits."""
+"""Maximum number of files that are rated at the same time; each occupies one thread."""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""A page of ratings carries its own style, and nothing else is let in."""
+"""Content-Security-Policy of a page of ratings: only its inline style is allowed."""
 
 REPLIES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Rated."},
+    200: {"description": "The ratings."},
     413: {"description": "The file is too large.", "model": Refusal},
-    422: {"description": "Something in the file or the form is wrong; the answer says where.", "model": Refusal},
+    422: {"description": "The file or the form is invalid; the response contains the location.", "model": Refusal},
     503: {
-        "description": "Too many files are being rated; `Retry-After` says for how many seconds.",
+        "description": "Too many files are being rated; `Retry-After` contains the seconds to wait.",
         "model": Refusal,
     },
 }
 
-Upload = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file with a review a row.")]
-Text = Annotated[str, Form(description="The column of reviews.")]
-By = Annotated[str, Form(description="The column that says what is reviewed; empty rates all together.")]
-Date = Annotated[str, Form(description="The column of dates; empty for none.")]
-Cut = Annotated[Literal["month", "quarter", "year"], Form(description="What dates are cut to.")]
-Least = Annotated[int, Form(ge=1, description="With fewer reviews that mention an aspect, there is no rating.")]
-Prior = Annotated[float, Form(ge=0, description="So many reviews the mean of all counts in each rating.")]
+Upload = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file, one review per row.")]
+Text = Annotated[str, Form(description="The column with the review texts.")]
+By = Annotated[str, Form(description="The column with the product names; empty rates all reviews together.")]
+Date = Annotated[str, Form(description="The column with the dates; empty for none.")]
+Cut = Annotated[Literal["month", "quarter", "year"], Form(description="The period of changes over time.")]
+Least = Annotated[int, Form(ge=1, description="Minimum number of reviews that mention an aspect for a rating.")]
+Prior = Annotated[float, Form(ge=0, description="Weight of the overall mean in each rating, in reviews.")]
 Bad = Annotated[Literal["refuse", "skip"], Form(description="What to do with a row that cannot be read.")]
 
 
 def router(served: Served) -> APIRouter | None:
-    """Make the routes below `/ratings`; None for a run that cannot rate."""
+    """Build the routes below `/ratings`; return None for a run that has no task that can be rated."""
     try:
         rater = Rater(served)
     except MtlError:
@@ -81,7 +81,7 @@ def router(served: Served) -> APIRouter | None:
         prior_reviews: Prior = 10.0,
         bad_rows: Bad = "refuse",
     ) -> Response:
-        """Give what `mtl absa rate --out ratings.json` writes."""
+        """Return the ratings as JSON, as in `mtl absa rate --out ratings.json`."""
         columns = Columns(text, by or None, date or None, period=period)
         job = Job(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
         ratings, origin = await _while_present(request, job, rater)
@@ -112,13 +112,13 @@ def router(served: Served) -> APIRouter | None:
 
 @dataclass(frozen=True)
 class Job:
-    """What was sent.
+    """A request to rate a file.
 
     Attributes:
-        file: The file.
-        columns: What stands where.
-        settings: How ratings are made.
-        skip_bad_rows: Whether rows that cannot be read are counted instead of refused.
+        file: The uploaded file.
+        columns: The names of the columns.
+        settings: How ratings are computed.
+        skip_bad_rows: Whether rows that cannot be read are skipped and counted; otherwise they are errors.
     """
 
     file: UploadFile
@@ -128,21 +128,21 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The file's name, as its sender knows it."""
+        """The client's name of the file."""
         return Path((self.file.filename or "reviews").replace("\\", "/")).name[-100:]
 
 
 class Rater:
-    """Rates files that are sent, some at a time.
+    """Rates uploaded files, with a limit on the number of concurrent jobs.
 
     Args:
         served: The run.
 
     Attributes:
-        aspects: What it rates.
+        aspects: The aspects that it rates.
 
     Raises:
-        MtlError: If the run cannot rate.
+        MtlError: If the run has no task that can be rated.
     """
 
     def __init__(self, served: Served) -> None:
@@ -151,15 +151,15 @@ class Rater:
         self._room = BoundedSemaphore(AT_ONCE)
 
     def rate(self, job: Job, gone: Event) -> tuple[Ratings, Origin]:
-        """Rate a file; it is on the disk for as long as that takes.
+        """Rate a file; a temporary copy is on disk meanwhile.
 
         Args:
-            job: What was sent.
-            gone: Is set when nobody waits any more.
+            job: The request.
+            gone: Set when the client disconnects.
 
         Raises:
-            MtlError: If the file cannot be rated; messages name it as its sender does.
-            Problem: If too many files are being rated, or nobody waits any more.
+            MtlError: If the file cannot be rated; messages contain the client's name of the file.
+            Problem: If too many files are being rated, or the client has disconnected.
         """
         with self.turn(), TemporaryDirectory() as folder:
             path = Path(folder) / f"reviews{Path(job.name).suffix.lower()}"
@@ -174,7 +174,7 @@ class Rater:
         def ask(questions: Iterable[Question]) -> Iterator[Answer]:
             for answer in self._served.answers(questions):
                 if gone.is_set():
-                    raise Problem(GONE, "client", "a closed connection", "somebody who waits")
+                    raise Problem(GONE, "client", "a closed connection", "an open connection")
                 yield answer
 
         reviews = open_reviews(path, job.columns.names)
@@ -187,10 +187,10 @@ class Rater:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Take one of the places.
+        """Hold one of the job slots.
 
         Raises:
-            Problem: If there is none.
+            Problem: If no slot is free.
         """
         if not self._room.acquire(blocking=False):
             expected = "one at a time: try again in 30 s"
@@ -202,7 +202,7 @@ class Rater:
 
 
 async def _while_present(request: Request, job: Job, rater: Rater) -> tuple[Ratings, Origin]:
-    """Rate in a thread, for as long as the client is there."""
+    """Rate in a thread until the client disconnects."""
     gone = Event()
     try:
         return await while_present(request, run_in_threadpool(rater.rate, job, gone))
@@ -222,23 +222,23 @@ def _refused(message: str) -> Markup:
 _FORM = """\
 <header>
 <h1>Ratings from reviews</h1>
-<p class="headline">Send a file of customers' reviews, and see how each product is judged in {names}.</p>
+<p class="headline">Upload a file of customer reviews to rate each product by aspect: {names}.</p>
 </header>
 <section aria-labelledby="send-title">
-<h2 id="send-title">Send a file</h2>
+<h2 id="send-title">Upload a file</h2>
 <form method="post" action="/ratings/page" enctype="multipart/form-data">
-<p><label for="file">A .csv, .tsv, .jsonl or .parquet file, a review a row</label>
+<p><label for="file">A .csv, .tsv, .jsonl or .parquet file, one review per row</label>
 <input id="file" name="file" type="file" accept=".csv,.tsv,.jsonl,.parquet" required aria-describedby="limit">
-<span id="limit" class="note">At most {limit} bytes. It is deleted when it has been rated.</span></p>
-<p><label for="text">The column of reviews</label> <input id="text" name="text" value="review" required></p>
-<p><label for="by">The column that says what is reviewed (empty: all together)</label> <input id="by" name="by"></p>
-<p><label for="date">The column of dates (empty: none)</label> <input id="date" name="date"></p>
+<span id="limit" class="note">At most {limit} bytes. The file is deleted after it has been rated.</span></p>
+<p><label for="text">Column with the review texts</label> <input id="text" name="text" value="review" required></p>
+<p><label for="by">Column with the product names (empty: all reviews together)</label> <input id="by" name="by"></p>
+<p><label for="date">Column with the dates (empty: none)</label> <input id="date" name="date"></p>
 <p><label for="period">Changes by</label>
 <select id="period" name="period"><option>month</option><option>quarter</option><option>year</option></select></p>
 <p class="actions"><button type="submit">Rate</button>
-<span class="note">Some hundred reviews take seconds; the page comes when it is done.</span></p>
+<span class="note">A few hundred reviews take seconds; then the page opens.</span></p>
 </form>
-<p class="note">Programs ask <code>POST /ratings</code>, which answers with JSON. For large files there is
+<p class="note">For programs, <code>POST /ratings</code> returns JSON. For large files, use
 <code>mtl absa rate</code>.</p>
 </section>
 """

@@ -1,4 +1,4 @@
-"""What somebody who rates decides."""
+"""The settings of a rating job."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,14 +8,14 @@ Period = Literal["month", "quarter", "year"]
 
 @dataclass(frozen=True)
 class Columns:
-    """Where things stand in a file of reviews.
+    """The names and formats of the columns of a file of reviews.
 
     Attributes:
-        text: The column of reviews.
-        by: The column that says what is reviewed; None rates all reviews together.
-        date: The column that says when.
-        date_format: How dates are written, for `strptime`; None takes ISO 8601.
-        period: What a date is cut to.
+        text: The column with the review texts.
+        by: The column with the product names; None rates all reviews together.
+        date: The column with the dates; None for no changes over time.
+        date_format: The format of dates, for `strptime`; None is ISO 8601.
+        period: The period to which dates are truncated.
     """
 
     text: str
@@ -26,18 +26,18 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """The columns, each once."""
+        """The distinct column names."""
         return list(dict.fromkeys(name for name in (self.text, self.by, self.date) if name is not None))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How sums become ratings.
+    """How ratings are computed from the sums.
 
     Attributes:
-        min_mentions: With fewer reviews that mention an aspect there is no rating.
-        prior_reviews: So many reviews the mean of all products counts in each product's rating.
-        quotes: Sentences quoted for and against.
+        min_mentions: Minimum number of reviews that mention an aspect; with fewer, it has no rating.
+        prior_reviews: Weight of the mean of all products in each product's rating, in reviews.
+        quotes: Number of quotes for and against each rating.
     """
 
     min_mentions: int = 5

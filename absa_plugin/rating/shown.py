@@ -1,4 +1,4 @@
-"""What of the ratings is shown where there is no room for all, and how it is written."""
+"""The selection of products where not all fit, and the formatting of ratings."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from absa_plugin.rating.ratings import Change, Rating, Ratings
 from mtl_core.report.wording import MINUS, NONE
 
 MOST = 20
-"""Products in a picture; of more, those with the most reviews."""
+"""Maximum number of products in a chart; those with the most reviews are selected."""
 
 
 def shown_products(ratings: Ratings, most: int = MOST) -> list[str]:
-    """The products with the most reviews, in the order of their names."""
+    """Return the products with the most reviews, sorted by name."""
     ranked = sorted(ratings.products, key=lambda name: -ratings.products[name])
     chosen = set(ranked[:most])
     return [name for name in ratings.products if name in chosen]
 
 
 def stars(value: float | None) -> str:
-    """A rating as it is written: `4.2`."""
+    """Format a rating: `4.2`."""
     return NONE if value is None else f"{value:.1f}"
 
 
 def span(one: Rating) -> str:
-    """The interval of a rating: its ends and a dash between; nothing without a rating."""
+    """Format the interval of a rating: its bounds with a dash in between; empty without a rating."""
     return f"{stars(one.rating.low)} {NONE} {stars(one.rating.high)}" if one.rating is not None else ""
 
 
 def moved(change: Change) -> str:
-    """A change: `+0.81 (+0.22 to +1.34)`."""
+    """Format a change: `+0.81 (+0.22 to +1.34)`."""
     return f"{_signed(change.difference)} ({_signed(change.low)} to {_signed(change.high)})"
 
 
 def periods(names: Sequence[str]) -> str:
-    """Some periods in a row: `2025-01 to 2025-03`."""
+    """Format consecutive periods: `2025-01 to 2025-03`."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
 def stands_out(one: Rating, mean: float | None) -> int:
-    """1 if a rating is clearly above the mean of all products, -1 if clearly below, otherwise 0."""
+    """Return 1 if a rating is clearly above the mean of all products, -1 if it is clearly below, otherwise 0."""
     if one.rating is None or mean is None:
         return 0
     return int(one.rating.low > mean) - int(one.rating.high < mean)

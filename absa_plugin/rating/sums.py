@@ -1,4 +1,4 @@
-"""What is kept of reviews: sums and a few quotes, however many reviews there are."""
+"""The aggregates of reviews in constant memory per product: sums and a few quotes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MARKS = re.compile(r"\W+")
 UNDATED = ""
 """The period of reviews without a date."""
 FEWEST_WORDS = 4
-"""A shorter sentence, such as "Great food!", is quoted only if there is nothing else."""
+"""Minimum number of words of a preferred quote; a shorter sentence is used only if no other exists."""
 LONGEST_QUOTE = 280
-"""The same for a longer one, which is cut then."""
+"""Maximum number of characters of a preferred quote; a longer sentence is truncated."""
 
 
 @dataclass
 class Tally:
-    """Reviews that mention an aspect, how much of each polarity they are in all, and their squared scores."""
+    """Number of reviews that mention an aspect, the sum of each polarity, and the sum of squared scores."""
 
     reviews: int = 0
     positive: float = 0.0
@@ -30,7 +30,7 @@ class Tally:
     squares: float = 0.0
 
     def add(self, shares: Shares) -> None:
-        """Count one more review."""
+        """Add one review."""
         self.reviews += 1
         self.positive += shares.positive
         self.negative += shares.negative
@@ -40,17 +40,17 @@ class Tally:
 
     @property
     def score(self) -> float:
-        """How positive all are together, from 0 to `reviews`; see `Shares.score`."""
+        """The sum of the scores, from 0 to `reviews`; see `Shares.score`."""
         return self.positive + (self.neutral + self.conflict) / 2
 
     @property
     def sample(self) -> Sample:
-        """The reviews' scores."""
+        """The sample of the reviews' scores."""
         return Sample(self.reviews, self.score, self.squares)
 
 
 def together(tallies: Iterable[Tally]) -> Tally:
-    """Add tallies up."""
+    """Return the sum of counts."""
     total = Tally()
     for one in tallies:
         total.reviews += one.reviews
@@ -64,12 +64,12 @@ def together(tallies: Iterable[Tally]) -> Tally:
 
 @dataclass(frozen=True)
 class Quote:
-    """A sentence of a review.
+    """A quoted sentence of a review.
 
     Attributes:
         text: The sentence.
-        where: Where the review stands in its file.
-        sure: The probability that it mentions the aspect and judges it so.
+        where: The location of the review in its file.
+        sure: The probability that it mentions the aspect with the given polarity.
     """
 
     text: str
@@ -79,12 +79,12 @@ class Quote:
 
 @dataclass
 class Quotes:
-    """The best few of many sentences, the best first; of equals the earlier. No sentence stands there twice."""
+    """The best distinct sentences, in descending order; of equal sentences, the earlier comes first."""
 
     kept: list[Quote] = field(default_factory=list)
 
     def offer(self, said: Said, where: str, limit: int) -> None:
-        """Keep a sentence if it is among the best."""
+        """Insert a sentence if it is among the best `limit` sentences."""
         new = Quote(said.sentence, where, round(said.sure, 4))
         if limit == 0 or (len(self.kept) >= limit and _worth(new) <= _worth(self.kept[-1])):
             return
@@ -96,7 +96,7 @@ class Quotes:
 
 
 def _letters(text: str) -> str:
-    """What makes two sentences the same, whatever their spaces, marks and capitals."""
+    """Return the normalised text, without spaces, punctuation and case, to detect duplicates."""
     return _MARKS.sub("", text.casefold())
 
 
@@ -106,12 +106,12 @@ def _worth(quote: Quote) -> tuple[bool, float]:
 
 @dataclass
 class AspectSums:
-    """What reviews of one product say of one aspect.
+    """The aggregates of one product's reviews for one aspect.
 
     Attributes:
-        periods: Period to tally; `UNDATED` for reviews without a date.
-        praise: Sentences for it.
-        complaints: Sentences against it.
+        periods: Period to counts; `UNDATED` for reviews without a date.
+        praise: Positive quotes.
+        complaints: Negative quotes.
     """
 
     periods: dict[str, Tally] = field(default_factory=dict)
@@ -120,13 +120,13 @@ class AspectSums:
 
     @property
     def total(self) -> Tally:
-        """Of all periods."""
+        """The sum over all periods."""
         return together(tally for _, tally in sorted(self.periods.items()))
 
 
 @dataclass
 class ProductSums:
-    """What is kept of one product: the number of its reviews, and sums by aspect."""
+    """The aggregates of one product: the number of its reviews, and the aggregates per aspect."""
 
     reviews: int = 0
     aspects: dict[str, AspectSums] = field(default_factory=dict)
@@ -134,11 +134,11 @@ class ProductSums:
 
 @dataclass
 class Sums:
-    """What is kept of all reviews.
+    """The aggregates of all reviews.
 
     Attributes:
-        quotes: How many sentences are kept for and against an aspect of a product.
-        products: Name to sums.
+        quotes: Maximum number of quotes for and against each aspect of a product.
+        products: Product name to its aggregates.
     """
 
     quotes: int = 3
@@ -146,11 +146,11 @@ class Sums:
 
     @property
     def reviews(self) -> int:
-        """How many reviews were counted."""
+        """The number of reviews."""
         return sum(product.reviews for product in self.products.values())
 
     def add(self, heard: Heard) -> None:
-        """Count a review: once for each aspect that it mentions, however long it is."""
+        """Add a review, which counts once for each aspect that it mentions, regardless of its length."""
         review = heard.review
         product = self.products.setdefault(review.product, ProductSums())
         product.reviews += 1

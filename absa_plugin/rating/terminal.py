@@ -1,4 +1,4 @@
-"""What the terminal shows while reviews are rated, and in the end."""
+"""The progress bar and the table of ratings in the terminal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mtl_core.report.wording import NONE, count, counted, shortened
 
 
 class RatingProgress:
-    """A bar with the reviews that are done and the time that is left. Use as a context manager.
+    """A progress bar with the number of processed reviews and the remaining time. Use as a context manager.
 
     Args:
-        console: Where to draw.
-        reviews: How many there are.
-        done: How many were done before.
+        console: The console on which the bar is shown.
+        reviews: Total number of reviews.
+        done: Number of reviews that are already processed.
     """
 
     def __init__(self, console: Console, reviews: int, done: int) -> None:
@@ -43,12 +43,12 @@ class RatingProgress:
         self._progress.stop()
 
     def told(self, done: int) -> None:
-        """Move the bar."""
+        """Update the bar."""
         self._progress.update(self._bar, completed=done)
 
 
 def print_ratings(console: Console, ratings: Ratings, origin: Origin) -> None:
-    """Print the table, and what must be said with it."""
+    """Print the table of ratings, with its notes."""
     if origin.notice:
         console.print(origin.notice, style="bold yellow", highlight=False, markup=False)
     table = Table(title=f"{escape(origin.file)}: ratings from 1 to 5 (reviews that mention it)", box=SIMPLE_HEAD)

@@ -1,4 +1,4 @@
-"""A new task in 40 lines, the experiment included: a loader, a head and a metric of its own."""
+"""A new task in 40 lines, including the experiment: a custom loader, head and metric."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The parts that come with the core. They register like anyone's plugin."""
+"""The built-in components, registered through the same hooks as every plugin."""
 
 from mtl_core import specs
 from mtl_core.builtins.architectures import HardSharing, SoftSharing

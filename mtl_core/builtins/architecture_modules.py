@@ -1,4 +1,4 @@
-"""The modules behind hard and soft sharing."""
+"""Modules of hard and soft parameter sharing."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -12,14 +12,14 @@ from mtl_core.model.features import Features
 from mtl_core.model.task_keys import task_keys
 
 Distance = Callable[[torch.Tensor], torch.Tensor]
-"""From the tasks' versions of one parameter, `(tasks, numbers)`, to a scalar."""
+"""Function from the tasks' versions of one parameter, `(tasks, numbers)`, to a scalar."""
 
 
 class SharedBody(Architecture):
-    """One input layer and one backbone.
+    """Trunk of one input layer and one backbone.
 
     Args:
-        parts: Makes both.
+        parts: Factories of both.
     """
 
     def __init__(self, parts: NetworkParts) -> None:
@@ -29,18 +29,18 @@ class SharedBody(Architecture):
         self.output = self.backbone.output  # type: ignore[assignment]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
-        """The same features for all tasks."""
+        """Return the same features for all tasks."""
         return [self.backbone(self.input_layer(inputs))]
 
 
 class SoftlySharedBodies(Architecture):
-    """A body for each task, and a penalty on the distance between corresponding parameters.
+    """One trunk per task, and a penalty on the distance between corresponding parameters.
 
     Args:
-        parts: Makes input layers and backbones.
+        parts: Factories of input layers and backbones.
         tasks: The tasks' names.
-        distance: Between the tasks' versions of one parameter.
-        strength: Its factor.
+        distance: Distance between the tasks' versions of one parameter.
+        strength: Factor of the distance.
     """
 
     def __init__(self, parts: NetworkParts, tasks: Sequence[str], distance: Distance, strength: float) -> None:
@@ -53,14 +53,14 @@ class SoftlySharedBodies(Architecture):
         self._strength = strength
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
-        """Features of every active task's own body."""
+        """Return the features of every active task's trunk."""
         found: list[Features | None] = []
         for body, on in zip(self.bodies.values(), active, strict=True):
             found.append(checked_features(body(inputs, [True])[0], self.output) if on else None)
         return found
 
     def penalty(self) -> torch.Tensor | None:
-        """Strength times the distance, summed over parameters; None for nothing."""
+        """Return strength times the distance, summed over parameters; None if there is no penalty."""
         if not self._strength or len(self.bodies) < 2:
             return None
         versions = zip(*(body.parameters() for body in self.bodies.values()), strict=True)
@@ -69,20 +69,20 @@ class SoftlySharedBodies(Architecture):
         return self._strength * torch.stack(distances).sum() if distances else None
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """The whole body of the task."""
+        """Return all parameters of the task's trunk."""
         return list(list(self.bodies.values())[task].parameters())
 
 
 def squared_distance(versions: torch.Tensor) -> torch.Tensor:
-    """Sum over the numbers of their mean squared distance from the tasks' mean."""
+    """Sum the mean squared distances from the tasks' mean over all numbers."""
     return (versions - versions.mean(dim=0)).square().sum() / len(versions)
 
 
 def trace_norm(versions: torch.Tensor) -> torch.Tensor:
-    """Sum of the singular values: small if the tasks' parameters are multiples of few common ones.
+    """Compute the sum of the singular values: small if the tasks' parameters span a low-dimensional space.
 
-    They are the roots of the eigenvalues of the small matrix of products between tasks. A root has no slope at 0,
-    where equal tasks have all values but one, so each is taken a little above, in 64 bits.
+    Singular values are the square roots of the eigenvalues of the Gram matrix of the tasks. The root has no
+    gradient at 0, where equal tasks have all eigenvalues but one, so a small constant is added, in float64.
     """
     wide = versions.double()
     values = torch.linalg.eigvalsh(wide @ wide.T).clamp_min(0)

@@ -1,4 +1,4 @@
-"""Arrays as inputs."""
+"""The encoder of numeric arrays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ Row = NDArray[np.float32]
 
 
 class StandardisedArrays(Encoder[Row, Row]):
-    """Flattens arrays and learns each column's mean and deviation.
+    """Encoder that flattens arrays and standardises their columns.
 
     Args:
-        standardise: Whether columns are brought to mean 0 and deviation 1.
+        standardise: Whether columns are scaled to mean 0 and standard deviation 1.
     """
 
     def __init__(self, standardise: bool) -> None:
@@ -28,11 +28,11 @@ class StandardisedArrays(Encoder[Row, Row]):
         self._scale: Row = np.ones(0, dtype=np.float32)
 
     def parse(self, inputs: Sequence[Any]) -> list[Row]:
-        """Flatten, and refuse what is not finite numbers."""
+        """Flatten arrays; raise an `MtlError` for values that are not finite numbers."""
         rows: list[Row] = []
         for value in inputs:
             try:
-                with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+                with np.errstate(over="ignore"):  # too large values become infinite, and are rejected below
                     row = np.asarray(value, dtype=np.float32).reshape(-1)
             except (TypeError, ValueError) as error:
                 raise MtlError(
@@ -46,36 +46,36 @@ class StandardisedArrays(Encoder[Row, Row]):
         return rows
 
     def fit(self, parsed: Iterable[Row]) -> None:
-        """Learn mean and deviation; a column that never changes is left alone."""
+        """Compute mean and standard deviation per column; a constant column stays unscaled."""
         table = np.stack(list(parsed))
         self._mean = np.zeros(table.shape[1], dtype=np.float32)
         self._scale = np.ones(table.shape[1], dtype=np.float32)
         if self.standardise:
-            # In 64 bits, and by comparison: rounding alone would give a constant column a tiny deviation.
+            # In float64, and by comparison: rounding errors would give a constant column a tiny deviation.
             constant = table.max(axis=0) == table.min(axis=0)
             self._mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
             self._scale = np.where(constant, 1, table.std(axis=0, dtype=np.float64)).astype(np.float32)
 
     def encode(self, parsed: Sequence[Row]) -> list[Row]:
-        """Check the width; scaling is the input layer's."""
+        """Check the width; the input layer does the scaling."""
         for row in parsed:
             if len(row) != len(self._mean):
                 raise MtlError(f"an input has {len(row)} numbers, training inputs had {len(self._mean)}")
         return list(parsed)
 
     def collate(self, items: Sequence[Row]) -> torch.Tensor:
-        """Stack to `(batch, width)`, float32."""
+        """Stack rows to `(batch, width)`, float32."""
         return torch.from_numpy(np.stack(items))
 
     def input_layer(self) -> nn.Module:
-        """A layer that standardises."""
+        """Build the layer that standardises."""
         return ArrayInput(torch.tensor(self._mean), torch.tensor(self._scale))
 
     def state(self) -> dict[str, Any]:
-        """Mean and deviation."""
+        """Return mean and standard deviation."""
         return {"mean": self._mean.tolist(), "scale": self._scale.tolist()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over mean and deviation."""
+        """Load mean and standard deviation."""
         self._mean = np.array(state["mean"], dtype=np.float32)
         self._scale = np.array(state["scale"], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Backbones that fit any features."""
+"""Backbones that accept any features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MLP(BackboneSpec):
-    """Fully connected layers with ReLU; on sequences, the same layers for every token."""
+    """Fully connected layers with ReLU; for sequences, the same layers are applied to every token."""
 
     type: Literal["mlp"] = "mlp"
     hidden_dims: list[PositiveInt] = Field(default=[128], min_length=1)
@@ -24,19 +24,19 @@ class MLP(BackboneSpec):
     """Dropout after each layer."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make the layers."""
+        """Build the layers."""
         from mtl_core.builtins.modules import MLPBackbone
 
         return MLPBackbone(inputs, self.hidden_dims, self.dropout)
 
 
 class Identity(BackboneSpec):
-    """No backbone: the heads read the input features themselves (a baseline)."""
+    """No backbone: the heads read the input features directly (a baseline)."""
 
     type: Literal["identity"] = "identity"
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make a module that passes features on."""
+        """Build a module that returns its input features."""
         from mtl_core.builtins.modules import IdentityBackbone
 
         return IdentityBackbone(inputs)

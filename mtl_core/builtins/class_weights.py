@@ -1,4 +1,4 @@
-"""How classes of one task are weighed against each other."""
+"""Class weights: the weight of each class in a task's loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -10,44 +10,45 @@ from mtl_core.specs import ClassWeightsSpec
 
 
 class Unweighted(ClassWeightsSpec):
-    """Every label counts alike."""
+    """Equal weight for every class."""
 
     type: Literal["none"] = "none"
 
     def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
-        """All ones."""
+        """Return all ones."""
         return [1.0] * len(counts)
 
 
 class Balanced(ClassWeightsSpec):
-    """Rare classes count more: `(labels / (classes · count)) ** power`, scikit-learn's rule at power 1."""
+    """Higher weights for rare classes: `(labels / (classes · count)) ** power`; scikit-learn's rule at power 1."""
 
     type: Literal["balanced"] = "balanced"
     power: NonNegativeFloat = 1.0
-    """1 lets every class count alike in sum, 0 is no weighting, 0.5 lies between."""
+    """1 gives every class the same total weight, 0 disables weighting, 0.5 is between the two."""
 
     def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
-        """Weigh by the training counts; a class that never occurs gets weight 1."""
+        """Compute weights from the training counts; a class that never occurs gets weight 1."""
         total, seen = sum(counts.values()), sum(count > 0 for count in counts.values())
         return [(total / (seen * count)) ** self.power if count else 1.0 for count in counts.values()]
 
 
 class GivenWeights(ClassWeightsSpec):
-    """Weights as stated; classes that are not named have weight 1."""
+    """Explicit weights; classes that are not listed have weight 1."""
 
     type: Literal["given"] = "given"
     values: dict[str, NonNegativeFloat]
-    """Class name to weight."""
+    """Mapping from class name to weight."""
 
     def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
-        """Look the weights up.
+        """Return the configured weights.
 
         Raises:
-            MtlError: If a weight names no class of the task.
+            MtlError: If a weight refers to a class that the task does not have.
         """
         for name in self.values:
             if name not in counts:
                 raise MtlError(
-                    f"class_weights: '{name}' is no class{did_you_mean(name, counts)} (classes: {listed(counts)})"
+                    f"class_weights: '{name}' is not a class{did_you_mean(name, counts)}"
+                    f" (classes: {listed(counts)})"
                 )
         return [self.values.get(name, 1.0) for name in counts]

@@ -1,4 +1,4 @@
-"""Hits, false alarms and misses of there being something, as a torchmetrics metric."""
+"""Counts of TP, FP and FN of detection, and a torchmetrics metric computed from them."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,24 @@ from torchmetrics import Metric
 
 
 def detection_sums(outputs: torch.Tensor, targets: torch.Tensor, nothing: int) -> torch.Tensor:
-    """From outputs `(n, classes)` and codes `(n,)` to hits, false alarms and misses `(n, 3)`, float64."""
+    """Return TP, FP and FN of detection `(n, 3)`, float64, from outputs `(n, classes)` and codes `(n,)`."""
     said, there = outputs.argmax(dim=-1) != nothing, targets != nothing
     return torch.stack([said & there, said & ~there, ~said & there], dim=1).double()
 
 
 def joint_sums(outputs: torch.Tensor, targets: torch.Tensor, nothing: int) -> torch.Tensor:
-    """The same of things found with their class: a wrong class is a false alarm and a miss."""
+    """Return TP, FP and FN of detection and class together, `(n, 3)`: a wrong class is an FP and an FN."""
     said = outputs.argmax(dim=-1)
     right, there = said == targets, targets != nothing
     return torch.stack([right & there, (said != nothing) & ~right, there & ~right], dim=1).double()
 
 
 class SumsFigure(Metric):
-    """A figure of hits, false alarms and misses.
+    """A metric computed from counts of TP, FP and FN.
 
     Args:
-        count: From outputs `(n, classes)` and codes `(n,)` to what each label adds to them, `(n, 3)`.
-        figure: From their sums `(3,)` to the figure.
+        count: Function from outputs `(n, classes)` and codes `(n,)` to each label's counts, `(n, 3)`.
+        figure: Function from the summed counts `(3,)` to the metric.
     """
 
     full_state_update = False
@@ -43,10 +43,10 @@ class SumsFigure(Metric):
         self.add_state("sums", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take outputs `(n, classes)` and codes `(n,)` in."""
+        """Add outputs `(n, classes)` and codes `(n,)`."""
         self.sums += self.count(outputs, targets).sum(dim=0)
 
     def compute(self) -> torch.Tensor:
-        """The figure; NaN where it is undefined."""
+        """Return the metric; NaN where it is undefined."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return torch.as_tensor(self.figure(self.sums.cpu().numpy()))

@@ -1,4 +1,4 @@
-"""The encoder for inputs that are numbers already."""
+"""The encoder for numeric arrays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class ArrayEncoder(EncoderSpec):
-    """Arrays of numbers, all of one size; flattened, and standardised by the training inputs."""
+    """Numeric arrays of equal size, flattened and standardised with the statistics of the training inputs."""
 
     type: Literal["array"] = "array"
     standardise: bool = True
-    """Bring every column to mean 0 and deviation 1."""
+    """Standardise every column to mean 0 and standard deviation 1."""
 
     def build(self) -> StandardisedArrays:
-        """Make the encoder."""
+        """Build the encoder."""
         from mtl_core.builtins.array_encoder import StandardisedArrays
 
         return StandardisedArrays(self.standardise)

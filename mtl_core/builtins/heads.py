@@ -1,4 +1,4 @@
-"""Heads that fit any features."""
+"""Heads that accept any features."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Linear(HeadSpec):
-    """One linear layer; over a sequence, on the mean of its tokens."""
+    """One linear layer; for a sequence, on the mean of its tokens."""
 
     type: Literal["linear"] = "linear"
     dropout: Rate = 0.0
     """Dropout before the layer."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's layer."""
+        """Build one task's layer."""
         from mtl_core.builtins.modules import LinearHead
 
         return LinearHead(inputs, outputs, self.dropout)
 
 
 class TokenLinear(HeadSpec):
-    """One linear layer for every token, for tasks that label tokens."""
+    """One linear layer applied to every token, for token-level tasks."""
 
     type: Literal["token-linear"] = "token-linear"
     level: ClassVar[Level] = "token"
@@ -40,10 +40,10 @@ class TokenLinear(HeadSpec):
     """Dropout before the layer."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's layer.
+        """Build one task's layer.
 
         Raises:
-            MtlError: If the features are no sequence.
+            MtlError: If the features are not a sequence.
         """
         from mtl_core.builtins.token_heads import TokenLinearHead
 
@@ -51,18 +51,18 @@ class TokenLinear(HeadSpec):
 
 
 class SequenceDecoder(HeadSpec):
-    """A recurrent decoder that unfolds the mean of the tokens into a sequence again (Srivastava et al., 2015)."""
+    """A recurrent decoder from the mean of the tokens to a sequence (Srivastava et al., 2015)."""
 
     type: Literal["sequence-decoder"] = "sequence-decoder"
     level: ClassVar[Level] = "token"
     hidden_dim: PositiveInt = 128
-    """Width of the decoder."""
+    """Hidden size of the decoder."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's decoder.
+        """Build one task's decoder.
 
         Raises:
-            MtlError: If the features are no sequence.
+            MtlError: If the features are not a sequence.
         """
         from mtl_core.builtins.token_heads import SequenceDecoderHead
 

@@ -1,4 +1,4 @@
-"""Masks over labels."""
+"""Loss masks: which labels contribute to the loss."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 class Observed(LossMaskSpec):
-    """Every label counts that is there; missing ones do not."""
+    """Mask that selects every label that is not missing."""
 
     type: Literal["observed"] = "observed"
 
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
-        """Make the mask: the label space knows how a missing label is written."""
+        """Return the label space's own mask, which encodes how a missing label is represented."""
         return spaces[0].observed
 
 
 class ExcludeLabels(LossMaskSpec):
-    """Missing labels and the named ones do not count: not in the loss, the metrics or the class weights."""
+    """Mask that excludes missing labels and the listed labels from the loss, the metrics and the class weights."""
 
     type: Literal["exclude-labels"] = "exclude-labels"
     labels: list[str] = ["absent"]
-    """Labels that are never a class."""
+    """Labels that are excluded."""
 
     def excluded(self) -> frozenset[str]:
-        """The named labels."""
+        """Return the excluded labels."""
         return frozenset(self.labels)
 
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
-        """Make the mask: one look-up of each code in a small table."""
+        """Build the mask: one lookup per code in a small table."""
         import torch
 
         from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
@@ -45,10 +45,10 @@ class ExcludeLabels(LossMaskSpec):
         kept = []
         for space in spaces:
             if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
-                raise MtlError("the mask 'exclude-labels' is for tasks with one class a label")
-            # A named label may be a declared class too; then it has an output, but does not count either.
+                raise MtlError("the mask 'exclude-labels' is for tasks with one class per label")
+            # An excluded label may be a declared class too; then it has an output, but is masked as well.
             kept.append([name not in self.labels for name in space.classes])
-        codes = max(map(len, kept)) + 1  # the last one stands for all codes that are no class
+        codes = max(map(len, kept)) + 1  # the last one represents all codes that are not a class
         table = torch.tensor([[*row, *[False] * (codes - len(row))] for row in kept])
 
         def mask(targets: torch.Tensor) -> torch.Tensor:

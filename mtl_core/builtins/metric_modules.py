@@ -1,4 +1,4 @@
-"""Metrics that torchmetrics does not have in the form that is needed here."""
+"""Metrics that torchmetrics does not provide in the required form."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torchmetrics.classification import BinaryF1Score
 
 
 class MeanRankDistance(Metric):
-    """Mean absolute difference between the code of the best output and the target's."""
+    """Mean absolute difference between the arg-max of the outputs and the target, as class codes."""
 
     full_state_update = False
     distance: torch.Tensor
@@ -20,30 +20,30 @@ class MeanRankDistance(Metric):
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take outputs `(n, classes)` and targets `(n,)` in."""
+        """Add outputs `(n, classes)` and targets `(n,)`."""
         self.distance += (outputs.argmax(dim=-1) - targets).abs().sum()
         self.total += len(targets)
 
     def compute(self) -> torch.Tensor:
-        """The mean."""
+        """Return the mean distance."""
         return self.distance / self.total
 
 
 class IndicatorF1(BinaryF1Score):
-    """F1 of indicators, undefined (NaN) where nothing is there and nothing was predicted."""
+    """F1 of indicators; NaN if there are neither true nor predicted labels."""
 
     def compute(self) -> torch.Tensor:
-        """The figure."""
+        """Return F1, or NaN if it is undefined."""
         value: torch.Tensor = super().compute()
         found = sum(int(torch.as_tensor(state)) for state in (self.tp, self.fp, self.fn))
         return value if found else torch.tensor(float("nan"))
 
 
 class MeanError(Metric):
-    """Mean absolute error, or root of the mean squared one, over all numbers that are there; in 64 bits.
+    """Mean absolute error or root mean squared error over all numbers that are not NaN, in float64.
 
     Args:
-        squared: Which of the two.
+        squared: Whether to compute the root mean squared error.
     """
 
     full_state_update = False
@@ -57,25 +57,25 @@ class MeanError(Metric):
         self.add_state("numbers", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take outputs and targets of one shape in; NaN is a missing target."""
+        """Add outputs and targets of equal shape; NaN marks a missing target."""
         present = ~targets.isnan()
         differences = outputs[present].double() - targets[present].double()
         self.total += (differences.square() if self.squared else differences.abs()).sum()
         self.numbers += present.sum()
 
     def compute(self) -> torch.Tensor:
-        """The mean, or its root."""
+        """Return the mean, or its square root."""
         mean = self.total / self.numbers
         return mean.sqrt() if self.squared else mean
 
 
 class ExplainedShare(Metric):
-    """R², the mean over outputs: pooled, what outputs of different size differ by would count as explained.
+    """R², averaged over outputs. Pooled R² would count differences between outputs as explained variance.
 
-    An output with fewer than two labels, or with equal ones, does not count; NaN if none is left.
+    An output with fewer than two labels, or with equal labels, is left out; NaN if no output remains.
 
     Args:
-        mean: `(outputs,)`: about where each output's labels lie; sums are taken from there, which keeps them exact.
+        mean: `(outputs,)`: approximate mean of each output's labels; subtracted first, so that sums stay exact.
     """
 
     full_state_update = False
@@ -97,7 +97,7 @@ class ExplainedShare(Metric):
         self.add_state("high", zeros - torch.inf, dist_reduce_fx="max")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take outputs and targets in, `(n,)` or `(n, outputs)`; NaN is a missing target."""
+        """Add outputs and targets, `(n,)` or `(n, outputs)`; NaN marks a missing target."""
         wanted = targets.reshape(len(targets), -1).double() - self.mean
         said = outputs.reshape(len(outputs), -1).double() - self.mean
         present = ~wanted.isnan()
@@ -109,7 +109,7 @@ class ExplainedShare(Metric):
         self.high = torch.maximum(self.high, wanted.masked_fill(~present, -torch.inf).amax(dim=0))
 
     def compute(self) -> torch.Tensor:
-        """The mean share."""
+        """Return the mean R² over outputs."""
         vary = self.high > self.low
         variance = self.squares - self.sum.square() / self.count
         return (1 - self.missed[vary] / variance[vary]).mean()

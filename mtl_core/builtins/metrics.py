@@ -1,4 +1,4 @@
-"""Metrics for classes, from torchmetrics."""
+"""Classification metrics, built on torchmetrics."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def _classes(space: LabelSpace, metric: MetricSpec) -> ClassSpace:
     from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
 
     if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
-        raise MtlError(f"the metric '{metric.type}' is for tasks with one class a label")
+        raise MtlError(f"the metric '{metric.type}' is for tasks with one class per label")
     return space
 
 
 class Accuracy(MetricSpec):
-    """Share of labels that were predicted exactly."""
+    """Fraction of labels that are predicted correctly."""
 
     type: Literal["accuracy"] = "accuracy"
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Micro accuracy."""
+        """Build micro-averaged accuracy."""
         from torchmetrics.classification import MulticlassAccuracy
 
         return MulticlassAccuracy(len(_classes(space, self).classes), average="micro", validate_args=False)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """A hit or none."""
+        """Return whether each label is predicted correctly, and a one that counts it: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import counted
 
         return counted(outputs.argmax(dim=-1) == targets)
@@ -51,13 +51,13 @@ class MacroF1(MetricSpec):
     pooled: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Macro F1; a class without a label and without a prediction does not count."""
+        """Build macro F1; a class without labels and without predictions is left out of the mean."""
         from torchmetrics.classification import MulticlassF1Score
 
         return MulticlassF1Score(len(_classes(space, self).classes), average="macro", validate_args=False)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Hits, false alarms and misses of each class."""
+        """Return true positives, false positives and false negatives per class: `(n, 3 * classes)`, float64."""
         from torch.nn.functional import one_hot
 
         from mtl_core.builtins.metric_sums import confused
@@ -66,38 +66,38 @@ class MacroF1(MetricSpec):
         return confused(one_hot(outputs.argmax(dim=-1), classes), one_hot(targets.long(), classes))
 
     def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean over the classes that occur."""
+        """Compute the mean F1 over the classes that occur."""
         from mtl_core.builtins.metric_sums import f1_scores, mean_of_known
 
         return mean_of_known(f1_scores(sums))
 
 
 class Confusion(MetricSpec):
-    """Confusion matrix: a row a true class, a column a predicted class."""
+    """Confusion matrix: one row per true class, one column per predicted class."""
 
     type: Literal["confusion"] = "confusion"
     pooled: ClassVar[bool] = False
     scalar: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Counts, `(classes, classes)`."""
+        """Build the matrix of counts, `(classes, classes)`."""
         from torchmetrics.classification import MulticlassConfusionMatrix
 
         return MulticlassConfusionMatrix(len(_classes(space, self).classes), validate_args=False)
 
 
 class RestrictedAccuracy(MetricSpec):
-    """Accuracy among some of the classes, by restricted arg-max.
+    """Accuracy over a subset of the classes, by restricted arg-max.
 
-    Examples of other classes are left out, and a prediction outside the named classes is replaced by the best
-    one among them. This is how 3-way and 2-way figures of 4-way models are computed in the ABSA literature.
+    Examples of other classes are excluded, and a prediction outside the subset is replaced by the class of the
+    subset with the highest score. The ABSA literature computes 3-way and 2-way scores of 4-way models like this.
     """
 
     type: Literal["restricted-accuracy"] = "restricted-accuracy"
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    """The figure's name in `metrics.json` and in tables."""
+    """The metric's name in `metrics.json` and in tables."""
     classes: list[str] | None = Field(default=None, min_length=2)
-    """The classes that stay; null keeps all but the one that says that there is nothing (`detect-and-classify`)."""
+    """The classes of the subset; null selects all except the label for absence (`detect-and-classify`)."""
 
     @field_validator("name")
     @classmethod
@@ -107,7 +107,7 @@ class RestrictedAccuracy(MetricSpec):
         return name
 
     def key(self) -> str:
-        """The given name."""
+        """Return the configured name."""
         return self.name
 
     def _codes(self, space: LabelSpace) -> list[int]:
@@ -117,23 +117,23 @@ class RestrictedAccuracy(MetricSpec):
         for name in self.classes:
             if name not in known:
                 hint = did_you_mean(name, known)
-                raise MtlError(f"metric '{self.name}': '{name}' is no class{hint} (classes: {listed(known)})")
+                raise MtlError(f"metric '{self.name}': '{name}' is not a class{hint} (classes: {listed(known)})")
         return [known.index(name) for name in self.classes]
 
     def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
-        """Rows whose true class is among the named ones."""
+        """Return which rows `(n,)` have a true class in the subset."""
         import torch
 
         return torch.isin(targets, torch.tensor(self._codes(space), device=targets.device))
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Micro accuracy over restricted outputs."""
+        """Build micro-averaged accuracy over restricted outputs."""
         from mtl_core.builtins.restricted_accuracy import RestrictedArgmaxAccuracy
 
         return RestrictedArgmaxAccuracy(self._codes(space))
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """A hit among the named classes, or none."""
+        """Return whether each restricted prediction is correct, and a one that counts it: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import counted
         from mtl_core.builtins.restricted_accuracy import best_allowed
 
@@ -141,34 +141,34 @@ class RestrictedAccuracy(MetricSpec):
 
 
 class RankDistance(MetricSpec):
-    """Mean distance between the predicted and the true class of an order, in steps."""
+    """Mean distance between the predicted and the true class of an ordinal scale, in steps."""
 
     type: Literal["rank-distance"] = "rank-distance"
     pooled: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Mean absolute difference of codes."""
+        """Build the mean absolute difference of class codes."""
         from mtl_core.builtins.metric_modules import MeanRankDistance
 
         _classes(space, self)
         return MeanRankDistance()
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Steps."""
+        """Return the distance of each prediction in steps, and a one that counts it: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import counted
 
         return counted((outputs.argmax(dim=-1) - targets).abs())
 
 
 class QuadraticKappa(MetricSpec):
-    """Agreement beyond chance, by which far misses count more (Cohen, 1968)."""
+    """Agreement beyond chance, with quadratic weights for the distance between classes (Cohen, 1968)."""
 
     type: Literal["quadratic-kappa"] = "quadratic-kappa"
     pooled: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Quadratically weighted kappa; undefined if all labels and predictions are one class."""
+        """Build quadratically weighted kappa; undefined if all labels and predictions are of one class."""
         from torchmetrics.classification import MulticlassCohenKappa
 
         return MulticlassCohenKappa(len(_classes(space, self).classes), weights="quadratic", validate_args=False)

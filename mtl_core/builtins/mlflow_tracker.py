@@ -1,4 +1,4 @@
-"""An MLflow store."""
+"""The MLflow tracker."""
 
 import logging
 import os
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TAG = "mtl.run"
-"""Marks a run in the store with its id, by which it is found again when it is resumed."""
+"""Tag with the run's id, which identifies the MLflow run on resume."""
 AT_ONCE = 100
-"""Values that are sent together; MLflow takes no more parameters."""
+"""Number of values per request; MLflow's limit for parameters."""
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-"""Otherwise MLflow tells its makers over the network that it is used. It reads this when it is imported."""
+"""Environment variables that disable MLflow's telemetry. MLflow reads them on import."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
-"""MLflow would ask a server that does not answer for four minutes. Who has set this keeps what he has set."""
+"""Defaults that limit retries, which otherwise last four minutes. User settings take precedence."""
 
 
 class MLflowStore(GeneralTracker):  # type: ignore[misc]
     """A run in an MLflow store.
 
-    Accelerate's own tracker works through state that a whole process shares (the address of the store, the active
-    run), which variables such as `MLFLOW_RUN_ID` turn elsewhere, and fails with more than 1,000 figures. This one
-    uses MLflow's client, which has no such state.
+    Accelerate's own tracker depends on process-wide state (tracking URI, active run), which variables such as
+    `MLFLOW_RUN_ID` change, and fails with more than 1,000 metrics. This one uses MLflow's client, which has no such
+    state.
 
     Args:
         run: The run.
         experiment: The MLflow experiment.
-        place: The folder of a database, or an address.
+        place: The folder of a database, or a tracking URI.
     """
 
     name = "mlflow"
@@ -52,10 +52,10 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
         return self._client
 
     def start(self) -> None:
-        """Find the run in the store, or make it.
+        """Find the run in the store, or create it.
 
         Raises:
-            MtlError: If the folder cannot be written.
+            MtlError: If the folder is not writable.
         """
         os.environ.update(QUIET)
         os.environ.update({name: value for name, value in PATIENCE.items() if name not in os.environ})
@@ -80,7 +80,7 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
             self._id = self._client.create_run(home, tags=tags, run_name=self._run.name).info.run_id
 
     def store_init_configuration(self, values: Mapping[str, str | int | float | bool]) -> None:
-        """Keep the config as parameters."""
+        """Log the config as parameters."""
         from mlflow.entities import Param
 
         params = [Param(key, str(value)) for key, value in values.items()]
@@ -88,7 +88,7 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
             self._client.log_batch(self._id, params=params[start : start + AT_ONCE])
 
     def log(self, values: Mapping[str, float], step: int | None = None, **kwargs: object) -> None:
-        """Keep figures as metrics."""
+        """Log metrics."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -97,13 +97,13 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
             self._client.log_batch(self._id, metrics=metrics[start : start + AT_ONCE])
 
     def finish(self) -> None:
-        """Say how the run ended."""
+        """Set the final status of the run."""
         self._client.set_terminated(self._id, "FINISHED" if self._run.complete else "FAILED")
 
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Keep MLflow from telling how it makes its tables."""
+    """Suppress MLflow's log messages about the creation of its database tables."""
     talker = logging.getLogger("mlflow.store.db.utils")
     level = talker.level
     talker.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The torch modules behind the built-in encoder, backbones, heads and losses."""
+"""The torch modules of the built-in encoder, backbones, heads and losses."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +11,7 @@ from mtl_core.model.features import Features, FeatureShape
 
 
 class ArrayInput(nn.Module):
-    """Scales arrays by what the encoder learned: `(batch, width)` in, pooled `Features` out."""
+    """Input layer that standardises arrays `(batch, width)` to pooled `Features`."""
 
     mean: torch.Tensor
     scale: torch.Tensor
@@ -23,7 +23,7 @@ class ArrayInput(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, values: torch.Tensor) -> Features:
-        """Standardise."""
+        """Standardise values `(batch, width)`."""
         return Features((values - self.mean) / self.scale)
 
 
@@ -45,50 +45,50 @@ class MLPBackbone(nn.Module):
 
 
 class IdentityBackbone(nn.Module):
-    """Passes features on."""
+    """Backbone that returns its input features."""
 
     def __init__(self, inputs: FeatureShape) -> None:
         super().__init__()
         self.output = inputs
 
     def forward(self, features: Features) -> Features:
-        """Give back what came in."""
+        """Return the features unchanged."""
         return features
 
 
 class LinearHead(nn.Module):
-    """Dropout and one linear layer over an example's (mean) features."""
+    """Dropout and one linear layer on the (pooled) features of an example."""
 
     def __init__(self, inputs: FeatureShape, outputs: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs.width, outputs))
 
     def forward(self, features: Features) -> torch.Tensor:
-        """`(batch, outputs)`."""
+        """Return logits `(batch, outputs)`."""
         logits: torch.Tensor = self.layers(features.pooled())
         return logits
 
 
 class CrossEntropyLoss(nn.Module):
-    """Cross entropy of each example, with label smoothing (Szegedy et al., 2016)."""
+    """Cross entropy per example, with label smoothing (Szegedy et al., 2016)."""
 
     def __init__(self, smoothing: float) -> None:
         super().__init__()
         self.smoothing = smoothing
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From `(n, classes)` and `(n,)` to `(n,)`."""
+        """Return losses `(n,)` from outputs `(n, classes)` and targets `(n,)`."""
         return F.cross_entropy(outputs, targets, reduction="none", label_smoothing=self.smoothing)
 
 
 class FocalLoss(nn.Module):
-    """Cross entropy that well-classified examples count less in (Lin et al., 2017)."""
+    """Focal loss: cross entropy with less weight on well-classified examples (Lin et al., 2017)."""
 
     def __init__(self, gamma: float) -> None:
         super().__init__()
         self.gamma = gamma
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From `(n, classes)` and `(n,)` to `(n,)`."""
+        """Return losses `(n,)` from outputs `(n, classes)` and targets `(n,)`."""
         losses = F.cross_entropy(outputs, targets, reduction="none")
         return losses * (1 - torch.exp(-losses)).clamp_min(1e-8) ** self.gamma

@@ -1,4 +1,4 @@
-"""Metrics for lists of labels and for numbers, from torchmetrics."""
+"""Metrics for multi-label tasks and for regression, built on torchmetrics."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ if TYPE_CHECKING:
     from mtl_core.data.number_space import NumberSpace
 
 HALF = 0.5
-"""What an indicator is cut at."""
+"""Threshold above which an indicator is positive."""
 
 
 class MicroF1(MetricSpec):
-    """F1 over all labels of all examples together, for tasks with any number of labels.
+    """Micro-averaged F1 over all labels of all examples, for multi-label tasks.
 
-    It is undefined where no example has a label and none was predicted.
+    It is undefined if no example has a label and no label is predicted.
     """
 
     type: Literal["micro-f1"] = "micro-f1"
     pooled: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Micro F1 of indicators."""
+        """Build micro F1 of indicators."""
         from mtl_core.builtins.metric_modules import IndicatorF1
 
         _lists(space, self)
         return IndicatorF1(validate_args=False)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Hits, false alarms and misses of an example."""
+        """Return true positives, false positives and false negatives per example: `(n, 3)`, float64."""
         from mtl_core.builtins.metric_sums import confused
 
         each = confused(outputs > HALF, targets).reshape(len(targets), 3, -1)
         return each.sum(dim=2)
 
     def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of all together."""
+        """Compute F1 from the summed counts."""
         from mtl_core.builtins.metric_sums import f1_scores
 
         return f1_scores(sums)[..., 0]
 
 
 class ExactMatch(MetricSpec):
-    """Share of examples whose labels were all predicted, and no other."""
+    """Fraction of examples whose predicted set of labels equals the true set."""
 
     type: Literal["exact-match"] = "exact-match"
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Exact match of indicators."""
+        """Build exact match of indicators."""
         from torchmetrics.classification import MultilabelExactMatch
 
         return MultilabelExactMatch(_lists(space, self), validate_args=False)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """A hit or none."""
+        """Return whether each example matches exactly, and a one that counts it: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import counted
 
         return counted(((outputs > HALF) == (targets > 0)).all(dim=1))
 
 
 class _OfNumbers(MetricSpec):
-    """What metrics of numbers have in common: tasks have different units, so they are not pooled."""
+    """Base class of regression metrics. Tasks have different units, so these metrics are not pooled."""
 
     pooled: ClassVar[bool] = False
 
@@ -82,60 +82,60 @@ class _OfNumbers(MetricSpec):
 
 
 class MAE(_OfNumbers):
-    """Mean absolute error, in the labels' own units."""
+    """Mean absolute error, in the units of the labels."""
 
     type: Literal["mae"] = "mae"
     higher_is_better: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Over all numbers of all labels."""
+        """Build the mean over all numbers of all labels."""
         from mtl_core.builtins.metric_modules import MeanError
 
         self._numbers(space)
         return MeanError(squared=False)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Differences, and how many there are."""
+        """Return the summed absolute differences per label, and the count of its numbers: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import differences
 
         return differences(outputs, targets, squared=False)
 
 
 class RMSE(_OfNumbers):
-    """Root of the mean squared error, in the labels' own units."""
+    """Root mean squared error, in the units of the labels."""
 
     type: Literal["rmse"] = "rmse"
     higher_is_better: ClassVar[bool] = False
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """Over all numbers of all labels."""
+        """Build the root mean square over all numbers of all labels."""
         from mtl_core.builtins.metric_modules import MeanError
 
         self._numbers(space)
         return MeanError(squared=True)
 
     def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
-        """Squared differences, and how many there are."""
+        """Return the summed squared differences per label, and the count of its numbers: `(n, 2)`, float64."""
         from mtl_core.builtins.metric_sums import differences
 
         return differences(outputs, targets, squared=True)
 
     def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The root of their mean."""
+        """Compute the square root of the mean."""
         root: NDArray[np.float64] = super().of_sums(sums) ** 0.5
         return root
 
 
 class R2(_OfNumbers):
-    """Share of the labels' variance that is explained; undefined for fewer than two labels, or equal ones.
+    """Coefficient of determination (R²); undefined for fewer than two labels, or if all labels are equal.
 
-    Of several outputs, the mean of their shares.
+    For several outputs, the mean over the outputs.
     """
 
     type: Literal["r2"] = "r2"
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        """For each output by itself."""
+        """Build R², computed per output and then averaged."""
         from mtl_core.builtins.metric_modules import ExplainedShare
 
         return ExplainedShare(self._numbers(space).typical.tolist())

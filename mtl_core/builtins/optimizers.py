@@ -1,4 +1,4 @@
-"""Optimizers from torch, fused where that can be: one pass over the numbers instead of one an operation."""
+"""Optimizers from torch, fused where possible: one pass over the parameters instead of one per operation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Adam(OptimizerSpec):
     """L2 penalty, added to the gradients."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimizer."""
+        """Build the optimizer."""
         from torch.optim import Adam as TorchAdam
 
         first, second = self.betas
@@ -43,10 +43,10 @@ class AdamW(OptimizerSpec):
     betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     """Decay of the running means of gradients and of their squares."""
     weight_decay: NonNegativeFloat = 0.01
-    """Share of each weight that a step of rate 1 would take away."""
+    """Fraction by which a step with learning rate 1 would shrink each weight."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimizer."""
+        """Build the optimizer."""
         from torch.optim import AdamW as TorchAdamW
 
         first, second = self.betas
@@ -60,13 +60,13 @@ class SGD(OptimizerSpec):
     lr: PositiveFloat = 0.1
     """Learning rate."""
     momentum: Beta = 0.9
-    """Share of the last step that is kept."""
+    """Momentum factor."""
     weight_decay: NonNegativeFloat = 0.0
     """L2 penalty, added to the gradients."""
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimizer."""
+        """Build the optimizer."""
         from torch.optim import SGD as TorchSGD  # noqa: N811
 
-        # Not fused: that form fails if some parameters have momentum and others, of tasks idle so far, have none.
+        # Not fused: the fused form fails if parameters of tasks without labels so far have no momentum buffer yet.
         return TorchSGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

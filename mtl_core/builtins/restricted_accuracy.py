@@ -7,13 +7,13 @@ from torchmetrics import Metric
 
 
 def best_allowed(outputs: torch.Tensor, allowed: Sequence[int]) -> torch.Tensor:
-    """From outputs `(n, classes)` to the best of the allowed classes, `(n,)`."""
+    """Return the allowed class with the highest score, `(n,)`, from outputs `(n, classes)`."""
     codes = torch.tensor(allowed, device=outputs.device)
     return codes[outputs[:, codes].argmax(dim=1)]
 
 
 class RestrictedArgmaxAccuracy(Metric):
-    """Share of targets that equal the best of the allowed classes.
+    """Fraction of targets that equal the allowed class with the highest score.
 
     Args:
         allowed: Codes of the allowed classes.
@@ -30,10 +30,10 @@ class RestrictedArgmaxAccuracy(Metric):
         self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Count, over outputs `(n, classes)` and targets `(n,)` of allowed classes."""
+        """Add outputs `(n, classes)` and targets `(n,)`, all of allowed classes."""
         self.correct += (best_allowed(outputs, self.allowed) == targets).sum()
         self.total += targets.numel()
 
     def compute(self) -> torch.Tensor:
-        """The share."""
+        """Return the accuracy."""
         return self.correct / self.total

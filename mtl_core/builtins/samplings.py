@@ -1,4 +1,4 @@
-"""Strategies to draw batches from several data sets. Each says shares of the draws; the core draws by them."""
+"""Strategies to sample batches from several data sets, each defined by its sampling proportions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Exponent = Annotated[float, Field(ge=0, le=1)]
 
 
 class Proportional(SamplingSpec):
-    """In proportion to size: an epoch visits every example of every data set once."""
+    """Sampling proportional to size: an epoch visits every example of every data set once."""
 
     type: Literal["proportional"] = "proportional"
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        """The sizes."""
+        """Return the sizes."""
         return [float(size) for size in batches]
 
 
 class Uniform(SamplingSpec):
-    """Every data set as often as the others, in random order: small ones are repeated."""
+    """Equal sampling of all data sets, in random order: small data sets are repeated."""
 
     type: Literal["uniform"] = "uniform"
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        """All alike."""
+        """Return equal shares."""
         return [1.0] * len(batches)
 
 
@@ -42,37 +42,37 @@ class RoundRobin(Uniform):
     type: Literal["round-robin"] = "round-robin"  # type: ignore[assignment]
 
     def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
-        """In turn, also from one epoch to the next."""
+        """Return the data set of every step, in turn and across epochs."""
         import numpy as np
 
         return np.arange(steps.start, steps.stop, dtype=np.int64) % len(batches)
 
 
 class Temperature(SamplingSpec):
-    """In proportion to size to the power of 1 / temperature (Devlin et al., 2018, for languages).
+    """Sampling proportional to size to the power of 1 / temperature (Devlin et al., 2018, for languages).
 
-    At 1 it is `proportional`; the higher, the nearer to `uniform`.
+    Temperature 1 equals `proportional`; higher temperatures approach `uniform`.
     """
 
     type: Literal["temperature"] = "temperature"
     temperature: Annotated[float, Field(ge=1)] = 2.0
-    """How much small data sets are favoured."""
+    """Temperature; higher values favour small data sets."""
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        """Sizes, flattened."""
+        """Return the sizes, flattened by the temperature."""
         return [size ** (1 / self.temperature) for size in batches]
 
 
 class Annealed(SamplingSpec):
-    """From in proportion to size at first to nearly alike at last (Stickland and Murray, 2019)."""
+    """Annealed sampling: proportional to size at first, nearly uniform at the end (Stickland and Murray, 2019)."""
 
     type: Literal["annealed"] = "annealed"
     start: Exponent = 1.0
-    """The power of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
+    """Exponent of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
     end: Exponent = 0.2
-    """The power at the last step."""
+    """Exponent at the last step."""
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        """Sizes to a power that moves in a straight line."""
+        """Return the sizes to an exponent that changes linearly."""
         power = self.start + (self.end - self.start) * progress
         return [size**power for size in batches]

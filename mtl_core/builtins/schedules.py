@@ -1,4 +1,4 @@
-"""Learning-rate schedules, each with a linear warm-up."""
+"""Learning-rate schedules, each with a linear warmup."""
 
 import math
 from typing import Annotated, Literal
@@ -11,54 +11,54 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _warm_up(step: int, total: int, warm_up: float) -> float:
-    """Rise from near 0 to 1 over a share of the steps."""
+    """Return the warmup factor, which rises from near 0 to 1 over a fraction of the steps."""
     steps = round(total * warm_up)
     return (step + 1) / steps if step < steps else 1.0
 
 
 def _progress(step: int, total: int, warm_up: float) -> float:
-    """Where a step lies between the end of the warm-up (0) and the end of the run (1)."""
+    """Return a step's progress from the end of the warmup (0) to the end of the run (1)."""
     steps = round(total * warm_up)
     return min(1.0, max(0, step - steps) / max(1, total - steps))
 
 
 class Constant(ScheduleSpec):
-    """The learning rate stays."""
+    """Constant learning rate."""
 
     type: Literal["constant"] = "constant"
     warm_up: Share = 0.0
-    """Share of all steps over which the rate rises."""
+    """Fraction of all steps used for warmup."""
 
     def factor(self, step: int, total: int) -> float:
-        """1 after the warm-up."""
+        """Return the factor: 1 after the warmup."""
         return _warm_up(step, total, self.warm_up)
 
 
 class LinearDecay(ScheduleSpec):
-    """The learning rate falls in a straight line."""
+    """Linear decay of the learning rate."""
 
     type: Literal["linear"] = "linear"
     warm_up: Share = 0.0
-    """Share of all steps over which the rate rises."""
+    """Fraction of all steps used for warmup."""
     end: Share = 0.0
-    """What is left of the rate at the end."""
+    """Final learning rate, as a fraction of the initial one."""
 
     def factor(self, step: int, total: int) -> float:
-        """From 1 to `end` after the warm-up."""
+        """Return the factor: from 1 to `end` after the warmup."""
         fall = (1 - self.end) * _progress(step, total, self.warm_up)
         return _warm_up(step, total, self.warm_up) * (1 - fall)
 
 
 class Cosine(ScheduleSpec):
-    """The learning rate falls along half a cosine (Loshchilov and Hutter, 2017)."""
+    """Cosine decay of the learning rate (Loshchilov and Hutter, 2017)."""
 
     type: Literal["cosine"] = "cosine"
     warm_up: Share = 0.0
-    """Share of all steps over which the rate rises."""
+    """Fraction of all steps used for warmup."""
     end: Share = 0.0
-    """What is left of the rate at the end."""
+    """Final learning rate, as a fraction of the initial one."""
 
     def factor(self, step: int, total: int) -> float:
-        """From 1 to `end` after the warm-up."""
+        """Return the factor: from 1 to `end` after the warmup."""
         wave = (1 + math.cos(math.pi * _progress(step, total, self.warm_up))) / 2
         return _warm_up(step, total, self.warm_up) * (self.end + (1 - self.end) * wave)

@@ -1,4 +1,4 @@
-"""Splitters."""
+"""Splitters: strategies that divide data into training, validation and test splits."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ USUAL_VALIDATION = 0.2
 
 
 class _Shares(SplitterSpec):
-    """A splitter that is told how much goes where."""
+    """Base class of splitters with configured fractions."""
 
     validation: Share | None = None
-    """Share of the training examples that becomes validation data; null is 0.2, or 0 if the data brings its own."""
+    """Fraction of training examples used for validation; null is 0.2, or 0 if the data has a validation split."""
     test: Share = 0.0
-    """Share of the training examples that becomes test data; for data without a test part of its own."""
+    """Fraction of training examples used for testing; for data without a test split."""
 
     @model_validator(mode="after")
     def _leave_something(self) -> _Shares:
         taken = (USUAL_VALIDATION if self.validation is None else self.validation) + self.test
         if taken >= 1:
-            raise ValueError(f"validation and test take {taken:g} of the examples; 1 is all")
+            raise ValueError(f"validation and test add up to {taken:g} of the examples; the sum must be below 1")
         return self
 
     def validation_share(self, units: SplitUnits) -> float:
-        """The stated share, or the usual one where the data brings no validation part of its own."""
+        """Return the configured fraction, or the default if the data has no validation split."""
         return _validation_share(self.validation, units)
 
 
 class Stratified(_Shares):
-    """Iterative stratification over (task, class) pairs (Sechidis et al., 2011), by scikit-multilearn."""
+    """Iterative stratification over (task, class) pairs (Sechidis et al., 2011), with scikit-multilearn."""
 
     type: Literal["stratified"] = "stratified"
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """Divide so that every (task, class) has about the same share everywhere."""
+        """Divide units so that every (task, class) pair has about the same frequency in every split."""
         from mtl_core.builtins.stratification import stratify
 
         validation = self.validation_share(units)
@@ -54,12 +54,12 @@ class Stratified(_Shares):
 
 
 class RandomSplit(_Shares):
-    """Units drawn at random."""
+    """Random assignment of units to splits."""
 
     type: Literal["random"] = "random"
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """Shuffle and cut."""
+        """Shuffle the units and slice the permutation."""
         import numpy as np
 
         order = np.random.default_rng(seed).permutation(len(units))
@@ -71,37 +71,37 @@ class RandomSplit(_Shares):
 
 
 class KFold(SplitterSpec):
-    """One of k stratified folds is validation data, the others are for training; or the fold is test data."""
+    """Stratified k-fold cross-validation: one fold is held out as the validation or the test split."""
 
     type: Literal["k-fold"] = "k-fold"
     folds: Annotated[int, Field(ge=2)] = 5
-    """How many folds."""
+    """Number of folds."""
     fold: Annotated[int, Field(ge=0)] = 0
-    """Which fold is held out, counted from 0."""
+    """Index of the held-out fold, from 0."""
     hold_out: Literal["validation", "test"] = "validation"
-    """What the fold is. As test data, nothing is chosen by it: validation data is drawn from the other folds
-    (nested cross-validation), and the test part that the data itself has is set aside."""
+    """The split that the fold becomes. With `test`, model selection never uses the fold: validation data comes
+    from the other folds (nested cross-validation), and a test split of the data set itself is ignored."""
     validation: Share | None = None
-    """With `hold_out: test`: share of the other folds that becomes validation data; null is 0.2, or 0 if the data
-    brings its own."""
+    """With `hold_out: test`: fraction of the other folds used for validation; null is 0.2, or 0 if the data has a
+    validation split."""
     split_seed: int | None = Field(default=None, ge=0)
-    """A seed for the folds alone, so that runs with different seeds share them; null takes the run's."""
+    """Seed of the folds, so that runs with different seeds share them; null uses the run's seed."""
 
     @model_validator(mode="after")
     def _existing_fold(self) -> KFold:
         if self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} does not exist; folds are counted from 0")
         if self.validation is not None and self.hold_out == "validation":
-            raise ValueError("the fold is the validation data; a share of the others is for `hold_out: test`")
+            raise ValueError("the fold is the validation data; `validation` applies to `hold_out: test` only")
         return self
 
     @property
     def replaces_test(self) -> bool:
-        """The fold is the test part."""
+        """Whether the fold replaces the test split."""
         return self.hold_out == "test"
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """Make all folds and pick one; the folds are the same whichever is picked.
+        """Assign units to folds and select one; the folds do not depend on the selected one.
 
         Raises:
             MtlError: If there are more folds than units.
@@ -128,12 +128,12 @@ def _validation_share(stated: float | None, units: SplitUnits) -> float:
 
 
 class Predefined(SplitterSpec):
-    """Nothing is divided: the parts are those that the data itself states."""
+    """No splitting: the splits are those that the data defines."""
 
     type: Literal["predefined"] = "predefined"
 
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
-        """All to training."""
+        """Assign all units to training."""
         import numpy as np
 
         return np.zeros(len(units), dtype=np.int8)

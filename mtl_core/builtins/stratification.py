@@ -1,4 +1,4 @@
-"""Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011) by scikit-multilearn."""
+"""Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011) with scikit-multilearn."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ from skmultilearn.model_selection import IterativeStratification
 from mtl_core.seeding import derive_seed
 
 ATTEMPTS = 20
-"""Draws of which the most even one is kept. The method is greedy, and its draws differ by whole points."""
+"""Number of random assignments; the most even one is used. The greedy method's results vary by whole points."""
 
 
 def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
-    """Divide rows into parts of given shares so that each column has about the same mean in every part.
+    """Divide rows into splits so that each column has about the same mean in every split.
 
     Args:
         indicators: `(rows, columns)` of 0 and 1.
-        shares: The share of each part; they add up to 1. A part of share 0 gets nothing.
-        seed: The only source of randomness; NumPy's global generator is left as it was.
+        shares: The fraction of rows per split; they sum to 1. A split of fraction 0 stays empty.
+        seed: The only source of randomness; the state of NumPy's global generator is restored.
 
     Returns:
-        `(rows,)`: the index of each row's part.
+        `(rows,)`, int64: the index of each row's split.
     """
     wanted = [index for index, share in enumerate(shares) if share > 0]
     if len(wanted) < 2:
         return np.full(len(indicators), wanted[0] if wanted else 0, dtype=np.int64)
-    if len(indicators) < len(wanted):  # one row a part, and the last parts get nothing
+    if len(indicators) < len(wanted):  # one row per split, and the last splits stay empty
         return np.array(wanted[: len(indicators)], dtype=np.int64)
     draws = [_draw(indicators, wanted, shares, derive_seed(seed, "draw", draw)) for draw in range(ATTEMPTS)]
     return min(draws, key=lambda parts: _unevenness(indicators, parts, wanted, shares))
@@ -36,10 +36,10 @@ def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) 
 def _draw(
     indicators: NDArray[np.uint8], wanted: Sequence[int], shares: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    # Rows are put in an order of the seed's first: the library breaks many ties by position.
+    # Shuffle rows by the seed first: the library breaks many ties by position.
     order = np.random.default_rng(seed).permutation(len(indicators))
-    # What most rows carry ("absent") is nearly the complement of the rest. The greedy method, which deals out the
-    # rarest column first, is led astray by it: on SemEval-2014 the worst share is then off by 2 points, not 0.5.
+    # A column that most rows have ("absent") is nearly the complement of the rest. It misleads the greedy method,
+    # which assigns the rarest column first: on SemEval-2014 the largest imbalance is then 2 points, not 0.5.
     table = indicators[order][:, indicators.mean(axis=0) <= 0.5].astype(int)
     parts = np.zeros(len(indicators), dtype=np.int64)
     with _numpy_seeded(seed % 2**32):
@@ -54,7 +54,7 @@ def _draw(
 def _unevenness(
     indicators: NDArray[np.uint8], parts: NDArray[np.int64], wanted: Sequence[int], shares: Sequence[float]
 ) -> float:
-    """The largest difference between a part's mean of a column and the whole's, or of its size and its share."""
+    """Return the largest gap between a split's and the overall column mean, or between its size and its share."""
     whole = indicators.mean(axis=0)
     worst = 0.0
     for part in wanted:
@@ -68,7 +68,7 @@ def _unevenness(
 
 @contextmanager
 def _numpy_seeded(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, the only one the library draws from, and put it back afterwards."""
+    """Seed NumPy's global generator, the only one that the library uses, and restore its state afterwards."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:

@@ -1,4 +1,4 @@
-"""The loader of tables: CSV, TSV, JSON Lines and Parquet files."""
+"""The loader of tabular files: CSV, TSV, JSON Lines and Parquet."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ColumnName = Annotated[str, Field(min_length=1)]
 
 
 class Table(LoaderSpec):
-    """Tables with a row an example: CSV, TSV, JSON Lines or Parquet, told by the file's ending.
+    """Tables with one row per example: CSV, TSV, JSON Lines or Parquet, chosen by the file extension.
 
     Inputs are the texts of one column, or its lists of words, or the numbers of several columns. Every other
-    column can be a label column. Files of any size are read in little memory: inputs of large ones stay on disk
-    until they are needed.
+    column can be a label column. Files of any size are read with little memory: inputs of large files stay on
+    disk until they are needed.
     """
 
     type: Literal["table"] = "table"
@@ -34,33 +34,33 @@ class Table(LoaderSpec):
     train: InputFile
     """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`."""
     validation: InputFile | None = None
-    """A validation file, if validation data is not to be taken from the training file."""
+    """The validation file; without it, validation data is split off the training file."""
     test: InputFile | None = None
     """The test file."""
     text: ColumnName | None = None
     """The column of texts. One of `text`, `words` and `numbers` is needed."""
     words: ColumnName | None = None
-    """The column of lists of words, for texts that are divided into words already."""
+    """The column of lists of words, for tokenized texts."""
     numbers: Annotated[list[ColumnName], Field(min_length=1)] | None = None
-    """The columns of numbers that make an array; a cell may be a list of numbers in JSON Lines and Parquet."""
+    """The numeric columns that form an array; a cell may be a list of numbers in JSON Lines and Parquet."""
     labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
-    """The label columns; null takes every column of the training file that nothing else uses."""
+    """The label columns; null selects every column of the training file that has no other use."""
     id: ColumnName | None = None
-    """The column of ids, distinct within a part; null numbers the rows of each file."""
+    """The column of ids, unique within a split; null numbers the rows of each file."""
     part: ColumnName | None = None
-    """The column that says `train`, `validation` or `test`, if one file holds all."""
+    """The column with the split (`train`, `validation` or `test`), if one file contains all splits."""
     weights: dict[ColumnName, ColumnName] = {}
-    """Label column: column of numbers that say how much each example's label counts. An empty cell counts 1."""
+    """Label column: column of weights for the labels of each example. An empty cell means 1."""
     lists: dict[ColumnName, Annotated[str, Field(min_length=1)]] = {}
-    """Column: what separates the members of its lists, where cells are texts (a space separates `words`)."""
+    """Column: separator of its list members, where cells are texts (a space for `words`)."""
     missing: list[str] = [""]
-    """Cells that mean that there is no label; null in JSON Lines and Parquet always does."""
+    """Cell values that mark a missing label; null in JSON Lines and Parquet always does."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """What separates the cells of CSV files; null is a tab in `.tsv` files and a comma in others."""
+    """Delimiter of CSV files; null is a tab in `.tsv` files and a comma in others."""
     quoted: bool = True
-    """Whether quotation marks enclose cells of CSV files; if not, they are characters like any other."""
+    """Whether quotation marks enclose cells of CSV files; otherwise they are ordinary characters."""
     notice: str = ""
-    """Something that every output must say about this data, such as that it is a sample."""
+    """A disclaimer that every output repeats, such as that the data is a sample."""
 
     @field_validator("train", "validation", "test")
     @classmethod
@@ -84,12 +84,10 @@ class Table(LoaderSpec):
         given = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
         if len(given) != 1:
             found = f"found {' and '.join(given)}" if given else "found none of them"
-            raise ValueError(
-                f"expected one of `text`, `words` and `numbers`, which say what the inputs are; {found}"
-            )
+            raise ValueError(f"expected one of `text`, `words` and `numbers`, which define the inputs; {found}")
         if self.part and (self.validation or self.test):
             other = "validation" if self.validation else "test"
-            raise ValueError(f"`part` divides the training file, so there can be no `{other}` file besides")
+            raise ValueError(f"`part` divides the training file, so a `{other}` file is not allowed")
         self._check_names()
         return self
 
@@ -101,7 +99,7 @@ class Table(LoaderSpec):
                 raise ValueError(f"`{key}` names '{twice[0]}' twice")
         for name in self.labels or []:
             if name in inputs:
-                raise ValueError(f"the column '{name}' cannot be an input and a label at once")
+                raise ValueError(f"the column '{name}' cannot be both an input and a label")
         if self.labels is None:
             return
         for name in self.weights:
@@ -112,21 +110,21 @@ class Table(LoaderSpec):
     def _check_named(self, key: str, name: str, known: Sequence[str]) -> None:
         if name not in known:
             near = did_you_mean(name, known)
-            raise ValueError(f"`{key}` names '{name}', which is no such column{near} (columns: {listed(known)})")
+            raise ValueError(f"`{key}` names '{name}', which is not a column{near} (columns: {listed(known)})")
 
     @property
     def input_names(self) -> list[str]:
-        """The columns that inputs are read from."""
+        """The input columns."""
         return self.numbers or [name for name in (self.text, self.words) if name is not None]
 
     @property
     def reserved(self) -> set[str]:
-        """The columns that are something else than labels."""
+        """The columns that are not labels."""
         named = {name for name in (self.id, self.part) if name is not None}
         return {*self.input_names, *named, *self.weights.values()}
 
     def inputs(self) -> InputColumns:
-        """Make the reader of this table's inputs."""
+        """Return the reader of this table's inputs."""
         from mtl_core.builtins.tables.inputs import NumberInputs, TextInputs, WordInputs
 
         if self.numbers is not None:
@@ -151,7 +149,7 @@ class Table(LoaderSpec):
         return read_tables(self, files)
 
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
-        """Read one more table as test data: its inputs, and those of the known label columns that it has.
+        """Read another table as test data: its inputs, and those of the given label columns that it contains.
 
         Raises:
             MtlError: If the file is missing or malformed.
@@ -161,9 +159,9 @@ class Table(LoaderSpec):
         return read_tables(self, [(path, "test")], columns)
 
     def from_text(self, text: str) -> object:
-        """Take a text as the text, or divide it into words at white space.
+        """Convert a text to an input; for `words`, split it at white space.
 
         Raises:
-            MtlError: If there is nothing in it, or inputs are numbers.
+            MtlError: If the text is empty, or inputs are numbers.
         """
         return self.inputs().from_text(text)

@@ -1,4 +1,4 @@
-"""TensorBoard files."""
+"""TensorBoard event files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,20 +7,20 @@ from accelerate.tracking import TensorBoardTracker
 
 
 class TensorBoardFiles(TensorBoardTracker):  # type: ignore[misc]
-    """Accelerate's tracker, but for where hyperparameters are kept.
+    """Accelerate's tracker, with hyperparameters in the same folder as the metrics.
 
-    Accelerate puts them into two folders more, called after the time of the day. Here they stand among the figures,
-    so that TensorBoard's table of hyperparameters shows both.
+    Accelerate writes hyperparameters to two more folders, named after the time of day. With both in one folder,
+    TensorBoard's table of hyperparameters shows the metrics as well.
 
     Args:
-        folder: Where the files are written.
+        folder: The output directory.
     """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder.name, str(folder.parent))
 
     def store_init_configuration(self, values: Mapping[str, str | int | float | bool]) -> None:
-        """Write the table's row. What columns it has, TensorBoard finds by itself."""
+        """Write the run's row of the table; TensorBoard infers the columns."""
         from torch.utils.tensorboard.summary import hparams
 
         _, began, _ = hparams(dict(values), {})  # type: ignore[no-untyped-call]

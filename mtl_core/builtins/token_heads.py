@@ -1,4 +1,4 @@
-"""Modules of heads that give outputs for tokens."""
+"""Modules of token-level heads."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from mtl_core.model.features import Features, FeatureShape
 
 
 class TokenLinearHead(nn.Module):
-    """Dropout and one linear layer over every token's features."""
+    """Dropout and one linear layer on the features of every token."""
 
     def __init__(self, inputs: FeatureShape, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -16,15 +16,15 @@ class TokenLinearHead(nn.Module):
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs.width, outputs))
 
     def forward(self, features: Features) -> torch.Tensor:
-        """`(batch, length, outputs)`."""
+        """Return logits `(batch, length, outputs)`."""
         logits: torch.Tensor = self.layers(features.values)
         return logits
 
 
 class SequenceDecoderHead(nn.Module):
-    """A GRU that reads the mean of the tokens at every step, and says a word at each.
+    """A GRU that reads the mean of the tokens at every step and predicts one word per step.
 
-    It is told nothing of the words before: what it says must stand in the one vector.
+    It does not receive the previous words: the pooled vector must contain all information.
     """
 
     def __init__(self, inputs: FeatureShape, outputs: int, hidden_dim: int) -> None:
@@ -34,7 +34,7 @@ class SequenceDecoderHead(nn.Module):
         self.layer = nn.Linear(hidden_dim, outputs)
 
     def forward(self, features: Features) -> torch.Tensor:
-        """`(batch, length, outputs)`."""
+        """Return logits `(batch, length, outputs)`."""
         summary = features.pooled().unsqueeze(1).expand(-1, features.values.shape[1], -1)
         states, _ = self.rnn(summary.contiguous())
         logits: torch.Tensor = self.layer(states)
@@ -42,10 +42,10 @@ class SequenceDecoderHead(nn.Module):
 
 
 def require_sequence(inputs: FeatureShape, head: str) -> None:
-    """Refuse features without tokens.
+    """Raise an error for features without tokens.
 
     Raises:
-        MtlError: If the features are no sequence.
+        MtlError: If the features are not a sequence.
     """
     if not inputs.sequence:
-        raise MtlError(f"the head '{head}' gives an output a token, but the backbone gives one vector an example")
+        raise MtlError(f"the head '{head}' returns one output per token, but the backbone one vector per example")

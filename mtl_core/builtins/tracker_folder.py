@@ -1,4 +1,4 @@
-"""A folder that a tracker writes into."""
+"""The output folder of a tracker."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,15 @@ from mtl_core.errors import MtlError
 
 
 def writable(folder: Path) -> Path:
-    """Make a folder, with an absolute path.
+    """Create a folder and return its absolute path.
 
     Raises:
-        MtlError: If it cannot be made, or nothing can be written there.
+        MtlError: If the folder cannot be created or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MtlError(f"{folder}: the folder cannot be made: {error.strerror}") from error
+        raise MtlError(f"{folder}: the folder cannot be created: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise MtlError(f"{folder}: the folder cannot be written")
+        raise MtlError(f"{folder}: the folder is not writable")
     return folder.resolve()

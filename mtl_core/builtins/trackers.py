@@ -1,4 +1,4 @@
-"""Trackers: where the figures of a run are kept besides its directory. All of them work without a network."""
+"""Experiment trackers, which log the metrics of a run. All of them work offline."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class TensorBoard(TrackerSpec):
 
     type: Literal["tensorboard"] = "tensorboard"
     folder: OutputFolder | None = None
-    """A folder that runs share, each with one of its own in it; `tensorboard` in the run directory if left out."""
+    """A folder shared by runs, with one subfolder per run; default: `tensorboard` in the run directory."""
 
     def needs(self) -> Mapping[str, str]:
-        """Name what must be installed."""
+        """Return the required modules and the package that provides them."""
         return _of_the_extra("tensorboard")
 
     def build(self, run: TrackedRun) -> GeneralTracker:
-        """Make the tracker."""
+        """Build the tracker."""
         from mtl_core.builtins.tensorboard_tracker import TensorBoardFiles
 
-        shared = self.folder and self.folder / f"{run.name}-{run.id[:6]}"  # runs elsewhere may have the same name
+        shared = self.folder and self.folder / f"{run.name}-{run.id[:6]}"  # names of runs are not unique
         return TensorBoardFiles(shared or run.path / "tensorboard")
 
 
@@ -45,11 +45,11 @@ class MLflow(TrackerSpec):
 
     type: Literal["mlflow"] = "mlflow"
     folder: OutputFolder | None = None
-    """The folder of the database `mlflow.db`, which runs may share; `mlflow` in the run directory if left out."""
+    """The folder of the database `mlflow.db`, which runs may share; default: `mlflow` in the run directory."""
     uri: str | None = Field(default=None, min_length=1)
-    """A server or another store instead of a folder: `https://…`, `postgresql://…`."""
+    """A tracking server or database instead of a folder: `https://…`, `postgresql://…`."""
     experiment: str | None = Field(default=None, min_length=1)
-    """The MLflow experiment that the run belongs to; the experiment's name if left out."""
+    """The MLflow experiment of the run; default: the experiment's name."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -58,11 +58,11 @@ class MLflow(TrackerSpec):
         return self
 
     def needs(self) -> Mapping[str, str]:
-        """Name what must be installed."""
+        """Return the required modules and the package that provides them."""
         return _of_the_extra("mlflow", *(() if self.uri else ("sqlalchemy", "alembic")))
 
     def build(self, run: TrackedRun) -> GeneralTracker:
-        """Make the tracker."""
+        """Build the tracker."""
         from mtl_core.builtins.mlflow_tracker import MLflowStore
 
         folder = self.folder or run.path / "mlflow"
@@ -70,24 +70,24 @@ class MLflow(TrackerSpec):
 
 
 class WandB(TrackerSpec):
-    """Weights & Biases. Offline, files are written that `wandb sync` sends later."""
+    """Weights & Biases. In offline mode, `wandb sync` uploads the files later."""
 
     type: Literal["wandb"] = "wandb"
     mode: Literal["offline", "online"] = "offline"
-    """Whether figures are sent while the run is under way."""
+    """Whether metrics are uploaded during the run."""
     project: str | None = Field(default=None, min_length=1)
-    """The project that the run belongs to; the experiment's name if left out."""
+    """The project of the run; default: the experiment's name."""
     entity: str | None = Field(default=None, min_length=1)
-    """The user or team that the project belongs to; your own if left out."""
+    """The user or team that owns the project; default: your own account."""
     folder: OutputFolder | None = None
-    """The folder in which `wandb` makes its own, called `wandb`; the run directory if left out."""
+    """The folder in which wandb creates its folder `wandb`; default: the run directory."""
 
     def needs(self) -> Mapping[str, str]:
-        """Name what must be installed."""
+        """Return the required modules and the package that provides them."""
         return _of_the_extra("wandb")
 
     def build(self, run: TrackedRun) -> GeneralTracker:
-        """Make the tracker."""
+        """Build the tracker."""
         from mtl_core.builtins.wandb_tracker import WandBRun
 
         return WandBRun(run, self.project or run.experiment, self.entity, self.mode, self.folder or run.path)

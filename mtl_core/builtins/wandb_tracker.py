@@ -1,4 +1,4 @@
-"""Weights & Biases."""
+"""The Weights & Biases tracker."""
 
 import os
 import sys
@@ -12,20 +12,20 @@ from mtl_core.builtins.tracker_folder import writable
 from mtl_core.tracking.tracked_run import TrackedRun
 
 QUIET = {"WANDB_ERROR_REPORTING": "false"}
-"""Otherwise wandb tells its makers over the network what happens to it, offline too."""
+"""Environment variables that disable wandb's error reporting, which it does in offline mode too."""
 SERVICE = "WANDB_SERVICE"
-"""Set while the process that writes wandb's files is there."""
+"""Environment variable that is set while wandb's service process runs."""
 
 
 class WandBRun(WandBTracker):  # type: ignore[misc]
-    """Accelerate's tracker, with a run of its own beside others of this process, and nothing left behind.
+    """Accelerate's tracker, with a separate wandb run per tracker and complete cleanup of wandb's state.
 
     Args:
         run: The run.
         project: The project.
-        entity: The user or team; None for one's own.
-        mode: Whether figures are sent.
-        folder: Where `wandb` makes its folder.
+        entity: The user or team; None for the user's account.
+        mode: Whether metrics are uploaded.
+        folder: The folder in which wandb creates its folder.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class WandBRun(WandBTracker):  # type: ignore[misc]
         super().__init__(project, **how)
 
     def start(self) -> None:
-        """Begin the run, without capturing what is printed, measuring the machine, or looking at the code.
+        """Start the run, without console capture, system metrics or code tracking.
 
         Raises:
-            MtlError: If the folder cannot be written; wandb would take another.
+            MtlError: If the folder is not writable; wandb would silently use another one.
         """
         folder = writable(self._folder)
         os.environ.update(QUIET)
@@ -58,11 +58,11 @@ class WandBRun(WandBTracker):  # type: ignore[misc]
         super().start()
 
     def store_init_configuration(self, values: Mapping[str, str | int | float | bool]) -> None:
-        """Keep the config."""
+        """Log the config."""
         self.run.config.update(dict(values), allow_val_change=True)
 
     def finish(self) -> None:
-        """Close the run, end wandb's process if it was started for this run, and take its hooks out."""
+        """Finish the run, stop wandb's process if this run started it, and restore the `sys` hooks."""
         import wandb
 
         try:

@@ -1,7 +1,7 @@
-"""Ways to make one step of many losses. In each, a task's declared `weight` says how much it counts beside others.
+"""Loss weightings, which combine the losses of several tasks. A task's `weight` sets its relative importance.
 
-None of them looks at a task that has no label in the batch, and what a weighting remembers of a task changes only
-where the task has labels.
+A weighting ignores tasks without labels in the batch. Its state for a task changes only in steps with labels of the
+task.
 """
 
 from __future__ import annotations
@@ -19,66 +19,66 @@ if TYPE_CHECKING:
 
 
 class Static(WeightingSpec):
-    """The sum of the losses of the tasks that have labels in the batch, each times its task's weight."""
+    """Weighted sum of the losses of all tasks with labels in the batch."""
 
     type: Literal["static"] = "static"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the sum."""
+        """Build the weighted sum."""
         from mtl_core.builtins.weighting_modules.sums import StaticSum
 
         return StaticSum(weights)
 
 
 class ByLabels(WeightingSpec):
-    """The mean loss over all labels of the batch, whichever task they belong to, times the task's weight.
+    """Mean loss over all labels of the batch, of any task, times the weight of the task.
 
-    A task counts as much as it has labels; `static` lets every task count alike.
+    A task's influence is proportional to its number of labels; with `static`, it is equal for all tasks.
     """
 
     type: Literal["by-labels"] = "by-labels"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the mean."""
+        """Build the mean over labels."""
         from mtl_core.builtins.weighting_modules.sums import LabelMean
 
         return LabelMean(weights)
 
 
 class Geometric(WeightingSpec):
-    """The geometric mean of the losses (Chennupati et al., 2019), with the tasks' weights as exponents.
+    """Geometric mean of the losses (Chennupati et al., 2019), with the tasks' weights as exponents.
 
     `prod(L_t ** w_t) ** (1 / sum(w_t))`: the direction of the step does not depend on the scale of any loss. Losses
-    must be positive; below 1e-8 they count as that.
+    must be positive; they are clamped to at least 1e-8.
     """
 
     type: Literal["geometric"] = "geometric"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the mean."""
+        """Build the geometric mean."""
         from mtl_core.builtins.weighting_modules.sums import GeometricMean
 
         return GeometricMean(weights)
 
 
 class SmoothTchebycheff(WeightingSpec):
-    """A smooth maximum of the weighted losses (Lin et al., 2024): the worst task counts most.
+    """Smooth maximum of the weighted losses (Lin et al., 2024), dominated by the task with the largest loss.
 
-    `mu * log(sum(exp(w_t * (L_t - ideal_t) / mu)))`. Unlike a sum, it can reach every trade-off between the tasks,
-    by their weights.
+    `mu * log(sum(exp(w_t * (L_t - ideal_t) / mu)))`. Unlike a sum, it can reach every trade-off between the tasks
+    by a choice of weights.
     """
 
     type: Literal["smooth-tchebycheff"] = "smooth-tchebycheff"
     mu: PositiveFloat = 1.0
-    """How smooth it is: near 0 only the worst task counts, the larger the more it is like the sum."""
+    """Smoothness: near 0 only the task with the largest loss counts, larger values approach the sum."""
     ideal: dict[str, float] = Field(default_factory=dict)
-    """The loss that a task has at best, by its name; 0 for those that are not named."""
+    """Ideal loss by task name; 0 for tasks that are not listed."""
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the maximum.
+        """Build the smooth maximum.
 
         Raises:
-            MtlError: If there is an ideal for a task that does not exist.
+            MtlError: If `ideal` contains an unknown task.
         """
         from mtl_core.builtins.weighting_modules.smooth_tchebycheff import SmoothMaximum
 
@@ -92,105 +92,105 @@ class SmoothTchebycheff(WeightingSpec):
 
 
 class Random(WeightingSpec):
-    """Random weights, drawn for every step (RLW; Lin et al., 2022): a baseline for weightings that claim to help.
+    """Random loss weighting (RLW; Lin et al., 2022), a baseline for other weightings.
 
-    The softmax of standard normal draws, times the number of tasks in the batch and each task's own weight: 1 on
-    average, as in `static`. Draws come from the run's seed.
+    In each step, the factors are the softmax of standard normal samples, times the number of tasks in the batch
+    and each task's weight: 1 on average, as in `static`. Samples depend on the run's seed only.
     """
 
     type: Literal["random"] = "random"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weights."""
+        """Build the weighting."""
         from mtl_core.builtins.weighting_modules.random_weights import RandomWeights
 
         return RandomWeights(tasks, weights)
 
 
 class Uncertainty(WeightingSpec):
-    """Losses divided by variances that are learned with the network (Kendall, Gal and Cipolla, 2018).
+    """Uncertainty weighting: losses divided by learned variances (Kendall, Gal and Cipolla, 2018).
 
-    `sum(w_t * (exp(-s_t) * L_t + s_t))`, where `s_t`, the logarithm of a variance, is a parameter that begins at
-    0, so that training begins as with `static`. It ends at `log(L_t)`, where the task counts `w_t / L_t`. This is
-    twice the paper's form for regression. The one for classification has another factor at the loss, which moves
-    `s_t` by `log(2)` and leaves the same weight in the end, so one form serves all kinds of tasks.
+    `sum(w_t * (exp(-s_t) * L_t + s_t))`, where `s_t`, the logarithm of a variance, is a parameter initialised to
+    0, so that training starts as with `static`. It converges to `log(L_t)`, where the task has weight `w_t / L_t`.
+    This is twice the paper's form for regression. The form for classification has another factor at the loss, which
+    shifts `s_t` by `log(2)` and converges to the same weight, so one form covers all kinds of tasks.
     """
 
     type: Literal["uncertainty"] = "uncertainty"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weighting and its parameters."""
+        """Build the weighting with its parameters."""
         from mtl_core.builtins.weighting_modules.uncertainty import LearnedUncertainty
 
         return LearnedUncertainty(weights)
 
 
 class DynamicWeightAverage(WeightingSpec):
-    """More weight for tasks whose losses fall more slowly (DWA; Liu, Johns and Davison, 2019).
+    """Dynamic weight average: higher weights for tasks whose losses fall more slowly (DWA; Liu et al., 2019).
 
-    From the third epoch on, the softmax of `L_t(last epoch) / L_t(the one before) / temperature`, times the number
-    of tasks and each task's own weight; 1 times that weight until then. A task without labels in an epoch keeps
-    what is known of it.
+    From the third epoch on, the factors are the softmax of `L_t(last epoch) / L_t(epoch before) / temperature`,
+    times the number of tasks and each task's weight; until then, just the weight. A task without labels in an epoch
+    keeps its recorded losses.
     """
 
     type: Literal["dwa"] = "dwa"
     temperature: PositiveFloat = 2.0
-    """How even the weights are: near 0 only the slowest task counts, the larger the more alike they are."""
+    """Softmax temperature: near 0 only the slowest task counts, larger values equalise the weights."""
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weighting."""
+        """Build the weighting."""
         from mtl_core.builtins.weighting_modules.dynamic_average import DynamicAverage
 
         return DynamicAverage(weights, self.temperature)
 
 
 class GradNorm(WeightingSpec):
-    """Gradients of all tasks brought to comparable norms (Chen et al., 2018), at the last shared layer.
+    """GradNorm: balances the gradient norms of the tasks at the last shared layer (Chen et al., 2018).
 
-    Each task has a factor `f_t`, at first 1. With `g_t` the norm of its gradient times `f_t`, and `r_t` its loss
-    over its first one, relative to the mean of that over tasks, `sum(|g_t - mean(g) * r_t ** alpha|)` is made
-    smaller by Adam; factors are then brought back to their sum, the number of tasks. A task's weight multiplies
-    its loss besides, so a task of weight 2 keeps twice the norm of others. Every step needs a backward pass to that
-    layer for every task in the batch.
+    Each task has a factor `f_t`, initially 1. With `g_t` the norm of its gradient times `f_t`, and `r_t` the ratio
+    of its loss to its first loss, relative to the mean ratio over tasks, Adam minimises
+    `sum(|g_t - mean(g) * r_t ** alpha|)`; the factors are then rescaled to sum to the number of tasks. A task's
+    weight also multiplies its loss, so a task of weight 2 keeps twice the norm of the others. Every step needs one
+    backward pass to that layer per task in the batch.
     """
 
     type: Literal["gradnorm"] = "gradnorm"
     balances_gradients: ClassVar[bool] = True
     alpha: NonNegativeFloat = 1.5
-    """How far tasks that learn more slowly than others are favoured; 0 gives all the same norm."""
+    """How strongly slower tasks are favoured; 0 equalises all norms."""
     lr: PositiveFloat = 0.025
     """Learning rate of the factors."""
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weighting."""
+        """Build the weighting."""
         from mtl_core.builtins.weighting_modules.gradnorm import GradientNorms
 
         return GradientNorms(weights, self.alpha, self.lr)
 
 
 class FAMO(WeightingSpec):
-    """Losses that fall at the same relative pace (fast adaptive multitask optimisation; Liu et al., 2023).
+    """Fast adaptive multitask optimisation: losses decrease at equal relative rates (Liu et al., 2023).
 
     A step minimises `c * sum(z_t * log(L_t))`, where `c` makes the weights of the losses sum to 1 and `z` is the
-    softmax of logits. Adam then lowers the logits of tasks whose `log(L_t)` fell faster. A task's weight multiplies
-    its `z_t` and divides its fall: at weight 2, a loss is to fall twice as fast. Losses must be positive; below
-    1e-8 they count as that.
+    softmax of logits. Adam then lowers the logits of tasks whose `log(L_t)` decreased faster. A task's weight
+    multiplies its `z_t` and divides its decrease: with weight 2, the target is twice the rate. Losses must be
+    positive; they are clamped to at least 1e-8.
 
-    How much a loss fell is seen on the next batch that has labels of the task, whose losses are computed anyway.
-    Batches differ, but from step to step what one batch adds the next takes away again. The published form,
-    `same_batch`, runs the network on the same batch once more after every step.
+    The decrease of a loss is measured on the next batch with labels of the task, whose losses are computed anyway.
+    Differences between batches cancel over consecutive steps. The published form, `same_batch`, runs the network on
+    the same batch again after every step.
     """
 
     type: Literal["famo"] = "famo"
     lr: PositiveFloat = 0.025
     """Learning rate of the logits."""
     gamma: NonNegativeFloat = 0.01
-    """How strongly logits are drawn back to 0, where all tasks count alike."""
+    """Strength of the decay of logits towards 0, where all tasks have equal weight."""
     same_batch: bool = False
-    """Whether a step's effect is seen on its own batch, as published, at the cost of one more forward pass."""
+    """Whether a step's effect is measured on its own batch, as published, at the cost of one more forward pass."""
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weighting."""
+        """Build the weighting."""
         from mtl_core.builtins.weighting_modules.famo import EvenProgress
 
         return EvenProgress(weights, self.lr, self.gamma, self.same_batch)

@@ -27,7 +27,7 @@ def ablate_command(
     folds: int | None,
     jobs: int,
 ) -> None:
-    """Train with and without auxiliary tasks, and print what they brought."""
+    """Train with and without auxiliary tasks, and print the differences."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     path = out if out is not None else next_free(Path("runs"), f"{loaded.config.name}-ablation")
@@ -48,14 +48,14 @@ def ablate_command(
     write_text_atomically(path / RESULT, json.dumps([asdict(one) for one in summaries], indent=2) + "\n")
     Console().print(_table(loaded.config.name, summaries, seeds, folds))
     for note in _notes(trials[-1]):
-        typer.echo(f"note: {note}; they add words and steps, so that a difference may be theirs")
-    typer.echo(f"{path / RESULT}: written; runs beside it")
+        typer.echo(f"note: {note}; they add words and steps, which may explain a difference")
+    typer.echo(f"{path / RESULT}: written; runs next to it")
 
 
 def _notes(trial: Trial) -> list[str]:
-    """What a run with auxiliary tasks says of examples that the one without them does not visit."""
+    """Return the warnings about examples that only a run with auxiliary tasks visits."""
     metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
-    return [note for note in metrics["data"]["findings"] if "auxiliary tasks learn from them" in note]
+    return [note for note in metrics["data"]["findings"] if "auxiliary tasks train on them" in note]
 
 
 def _table(name: str, summaries: Sequence[VariantSummary], seeds: int, folds: int | None) -> Table:
@@ -63,7 +63,7 @@ def _table(name: str, summaries: Sequence[VariantSummary], seeds: int, folds: in
     table = Table(
         title=f"{name}: validation, {over}",
         title_justify="left",
-        caption="± is the standard deviation over seeds; a difference within it may be chance"
+        caption="± is the standard deviation over seeds; a difference within it may be due to chance"
         if seeds > 1
         else None,
         caption_justify="left",

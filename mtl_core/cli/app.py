@@ -1,4 +1,4 @@
-"""The command line. Imports stay inside commands, so that `mtl --help` answers at once."""
+"""The command line. Commands import their modules lazily, so that `mtl --help` is fast."""
 
 import os
 import sys
@@ -31,11 +31,11 @@ SetOption = Annotated[
 ]
 DataSetOption = Annotated[
     str | None,
-    typer.Option("--data-set", metavar="NAME", help="Of a run with several data sets: the one a file is like."),
+    typer.Option("--data-set", metavar="NAME", help="With several data sets: the one that the file belongs to."),
 ]
 PrecisionOption = Annotated[
     Literal["fp32", "bf16", "int8"],
-    typer.Option(help="In how many bits the network computes: fewer are faster, and change the last digits."),
+    typer.Option(help="Numeric precision: bf16 and int8 are faster, and change the last digits."),
 ]
 PluginOption = Annotated[
     list[str] | None,
@@ -48,10 +48,10 @@ def run(
     experiment: ExperimentArgument,
     settings: SetOption = None,
     plugin: PluginOption = None,
-    out: Annotated[Path | None, typer.Option(help="The run directory to make; runs/NAME-NNN if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory; default runs/NAME-NNN.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Overrides the experiment's seed.")] = None,
 ) -> None:
-    """Load, split, train, evaluate, report."""
+    """Run an experiment: load, split, train, evaluate, report."""
     from mtl_core.cli.run import run_command
 
     overrides = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
@@ -60,7 +60,7 @@ def run(
 
 @app.command()
 def resume(path: RunArgument) -> None:
-    """Go on with a run that was cut off, to the results it would have had."""
+    """Resume an interrupted run, with the same results as without the interruption."""
     from mtl_core.cli.run import resume_command
 
     resume_command(path)
@@ -71,14 +71,14 @@ def evaluate(
     path: RunArgument,
     data: Annotated[
         Path | None,
-        typer.Option(help="A labelled file of the loader's format; the run's own test part if left out."),
+        typer.Option(help="A labelled file in the loader's format; default: the run's own test split."),
     ] = None,
     data_set: DataSetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     precision: PrecisionOption = "fp32",
     plugin: PluginOption = None,
 ) -> None:
-    """Score a run on labelled data."""
+    """Evaluate a run on labelled data."""
     from mtl_core.cli.reuse import evaluate_command
 
     evaluate_command(path, data, data_set, as_json, precision, plugin or [])
@@ -89,22 +89,22 @@ def predict(
     path: RunArgument,
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Texts; `-` reads a text a line from standard input."),
+        typer.Argument(metavar="[TEXT]...", help="Texts; `-` reads one text per line from standard input."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--input", help=".txt (a text a line), .jsonl (objects with a text), or the loader's format."),
+        typer.Option("--input", help=".txt (one text per line), .jsonl (objects with a text), or the loader's."),
     ] = None,
     data_set: DataSetOption = None,
     output: Annotated[Path | None, typer.Option(help="Write JSON Lines to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
     attention: Annotated[
-        bool, typer.Option("--attention", help="Also tell how much each token counted for each task.")
+        bool, typer.Option("--attention", help="Also print the attention weight of each token for each task.")
     ] = False,
     precision: PrecisionOption = "fp32",
     plugin: PluginOption = None,
 ) -> None:
-    """Ask a run about new texts."""
+    """Predict labels for new texts with a run."""
     from mtl_core.cli.reuse import predict_command
 
     predict_command(path, texts or [], file, data_set, output, as_json, attention, precision, plugin or [])
@@ -116,15 +116,15 @@ def ablate(
     settings: SetOption = None,
     plugin: PluginOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="The folder to make, or to go on in; runs/NAME-ablation-NNN if left out.")
+        Path | None, typer.Option(help="The output directory, new or to resume; default runs/NAME-ablation-NNN.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted up from the experiment's.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted up from the experiment's seed.")] = 3,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Cross-validate over so many folds instead of the own split.")
+        int | None, typer.Option(min=2, help="Number of cross-validation folds, instead of the configured split.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings in parallel, one thread each.")] = 1,
 ) -> None:
-    """Find out whether auxiliary tasks help: train without any, with each alone, and with all."""
+    """Test whether auxiliary tasks help: train with none, with each one, and with all."""
     from mtl_core.cli.ablate import ablate_command
 
     ablate_command(experiment, settings or [], plugin or [], out, seeds, folds, jobs)
@@ -136,15 +136,15 @@ def sweep(
     settings: SetOption = None,
     plugin: PluginOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="The folder to make, or to go on in; runs/NAME-sweep-NNN if left out.")
+        Path | None, typer.Option(help="The output directory, new or to resume; default runs/NAME-sweep-NNN.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in all, those already done included; overrides sweep.trials.")
+        int | None, typer.Option(min=1, help="Total number of trials, with finished ones; overrides sweep.trials.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds a trial, counted up from the experiment's.")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, one thread each if several.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per trial, counted up from the experiment's seed.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials in parallel, one thread each if several.")] = 1,
 ) -> None:
-    """Search better values for the keys in the experiment's block `sweep:`. Validation data decides."""
+    """Search hyperparameters: the keys in the experiment's `sweep:` block, compared on validation data."""
     from mtl_core.cli.sweep import sweep_command
 
     sweep_command(experiment, settings or [], plugin or [], out, trials, seeds, jobs)
@@ -152,13 +152,13 @@ def sweep(
 
 @app.command()
 def report(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A run directory, or the folder of a comparison.")],
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="The directory of a run or of a comparison.")],
     figures: Annotated[
         Path | None,
-        typer.Option(help="Also write the figures as PDF and SVG into this folder, fit for a paper."),
+        typer.Option(help="Also write the figures as PDF and SVG to this directory."),
     ] = None,
 ) -> None:
-    """Draw the report again: one page about a run or a comparison, `report.html` in its folder."""
+    """Render the report of a run or comparison: the page `report.html` in its directory."""
     from mtl_core.cli.report import report_command
 
     report_command(path, figures)
@@ -176,15 +176,15 @@ def compare(
     plugin: PluginOption = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder to make, or to go on in; runs/NAME-comparison-NNN if left out."),
+        typer.Option(help="The output directory, new or to resume; default runs/NAME-comparison-NNN."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds, counted up from the experiment's; 5 if left out.")
+        int | None, typer.Option(min=1, help="Number of seeds, counted up from the experiment's seed; default 5.")
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Hold each of so many folds of the training data out once, instead of the test part."
+            min=2, help="Number of cross-validation folds of the training data, instead of the test split."
         ),
     ] = None,
     others: Annotated[
@@ -192,16 +192,16 @@ def compare(
         typer.Option(
             "--with",
             metavar="KEY=V1,V2",
-            help="Also compare these values of a key, each by itself. May be repeated.",
+            help="Also compare each of these values of a key. May be repeated.",
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Trainings at a time, one thread each; as many as there are cores if left out."),
+        typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="How often seeds and examples are drawn.")] = 2000,
+    resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = 2000,
 ) -> None:
-    """Find out whether learning together is worth it: multi-task, equal weights, single-task, the majority."""
+    """Test whether multi-task learning helps: compare multi-task, equal weights, single-task and majority."""
     from mtl_core.cli.compare import compare_command
 
     compare_command(targets, settings or [], plugin or [], out, seeds, folds, others or [], jobs, resamples)
@@ -210,35 +210,35 @@ def compare(
 @app.command()
 def serve(
     path: RunArgument,
-    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 lets everybody ask.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to bind; 0.0.0.0 for all interfaces.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free port.")] = 8000,
     plugin: PluginOption = None,
-    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Length of a text.")] = 20_000,
-    max_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 256,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2_000_000,
-    max_upload: Annotated[int, typer.Option(min=1, help="Bytes of a file, where plugins take some.")] = 100_000_000,
+    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Maximum length of a text.")] = 20_000,
+    max_texts: Annotated[int, typer.Option(min=1, help="Maximum number of texts per request.")] = 256,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Maximum size of a request in bytes.")] = 2_000_000,
+    max_upload: Annotated[int, typer.Option(min=1, help="Maximum size of an upload in bytes.")] = 100_000_000,
     max_waiting: Annotated[
-        int, typer.Option(min=1, help="Texts that may wait; a request that finds no room is refused (503).")
+        int, typer.Option(min=1, help="Maximum number of queued texts; further requests are refused (503).")
     ] = 1024,
     timeout: Annotated[
-        float, typer.Option(min=0.001, metavar="SECONDS", help="When a request is given up (504).")
+        float, typer.Option(min=0.001, metavar="SECONDS", help="Timeout of a request (504).")
     ] = 30.0,
     batch_wait: Annotated[
         float,
         typer.Option(
-            min=0, metavar="MS", help="Milliseconds that a text waits for company while nothing else is done."
+            min=0, metavar="MS", help="Maximum delay to fill a batch while the server is idle, in milliseconds."
         ),
     ] = 0.0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts that the network reads at a time, at most.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Maximum number of texts per batch.")] = 32,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that torch computes in; as many as torch likes if left out.")
+        int | None, typer.Option(min=1, help="Number of torch threads; default: torch's own choice.")
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        typer.Option(help="In how many bits the network computes; auto: bf16 where the processor is made for it."),
+        typer.Option(help="Numeric precision; auto: bf16 if the processor has bf16 instructions."),
     ] = "auto",
 ) -> None:
-    """Serve a run: predictions over HTTP, and a page to try it. Needs `pip install "mtl-core[serve]"`."""
+    """Serve a run over HTTP: predictions, and a page to try them. Requires `pip install "mtl-core[serve]"`."""
     from mtl_core.cli.serve import serve_command
     from mtl_core.serving.limits import Limits
 
@@ -248,7 +248,7 @@ def serve(
 
 @app.command()
 def validate(experiment: ExperimentArgument, settings: SetOption = None, plugin: PluginOption = None) -> None:
-    """Check an experiment without running it."""
+    """Validate an experiment without running it."""
     from mtl_core.cli.inspect import validate_command
 
     validate_command(experiment, settings or [], plugin or [])
@@ -259,7 +259,7 @@ def schema(
     plugin: PluginOption = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
 ) -> None:
-    """Print the JSON Schema of experiment files, with all that is installed."""
+    """Print the JSON Schema of experiment files, including all installed plugins."""
     from mtl_core.cli.inspect import schema_command
 
     schema_command(plugin or [], output)
@@ -267,7 +267,7 @@ def schema(
 
 @app.command()
 def plugins(plugin: PluginOption = None) -> None:
-    """List what is installed, by hook, and from where."""
+    """List installed plugins and their contributions, by hook."""
     from mtl_core.cli.inspect import plugins_command
 
     plugins_command(plugin or [])
@@ -275,7 +275,7 @@ def plugins(plugin: PluginOption = None) -> None:
 
 @app.command()
 def interactions(path: RunArgument) -> None:
-    """Show what tasks did to each other in a run that measured it: the directions of gradients, affinities."""
+    """Print the task interactions that a run measured: gradient cosines, conflicts, affinities."""
     from mtl_core.cli.interactions import interactions_command
 
     interactions_command(path)
@@ -285,7 +285,7 @@ def interactions(path: RunArgument) -> None:
 def new_plugin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name: letters, digits, - and _.")],
     out: Annotated[
-        Path | None, typer.Option(help="The folder to put it into; the current one if left out.")
+        Path | None, typer.Option(help="The parent directory of the plugin; default: the current directory.")
     ] = None,
 ) -> None:
     """Write a new plugin: a loader, a head and a metric that run, with sample data and a test."""
@@ -308,12 +308,12 @@ def _main(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
-    Mistakes of the user end with one message and exit code 2; a bug keeps its traceback.
+    An `MtlError` is printed as one message with exit code 2; any other exception keeps its traceback.
     """
-    # Waiting threads of torch would otherwise spin for long. Two trainings at once on two cores took 75 s so, and
-    # take 13 s with this; one alone, 9 s with either. torch reads it when imported, so it has to be said before.
+    # Idle OpenMP threads of torch spin for a long time by default: two parallel trainings on two cores took 75 s,
+    # and take 13 s with this; one training takes 9 s with either. torch reads the variable when it is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "300")
-    # Kernels are compiled for each shape of batch, and 1,024 of them kept would be 250 MB.
+    # oneDNN compiles a kernel per batch shape; its default cache of 1,024 kernels occupies 250 MB.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     try:
         app(args=arguments)

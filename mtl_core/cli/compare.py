@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PLAN, RESULT, CSV, LATEX = "comparison.plan.json", "comparison.json", "comparison.csv", "comparison.tex"
 SEEDS = 5
-"""Seeds if nothing is said."""
+"""Default number of seeds."""
 
 
 def compare_command(
@@ -36,7 +36,7 @@ def compare_command(
     jobs: int | None,
     resamples: int,
 ) -> None:
-    """Compare ways to train an experiment, or finished runs."""
+    """Compare variants of an experiment, or finished runs."""
     paths = [Path(target) for target in targets]
     if all(path.is_dir() for path in paths):
         given = {"--set": overrides, "--seeds": seeds, "--folds": folds, "--with": others, "--jobs": jobs}
@@ -90,7 +90,7 @@ def _compare_experiment(
         with held(folder):
             _train(experiment, plugins, plan, jobs or default_jobs(), Console(stderr=True))
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; what is finished stays: the same command with `--out {folder}` goes on", err=True)
+        typer.echo(f"interrupted; finished runs stay: the same command with `--out {folder}` continues", err=True)
         raise typer.Exit(130) from None
 
     from mtl_core.comparison.compare import compare_plan
@@ -116,14 +116,14 @@ def _train(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, con
             check_scored(trial.path)
             progress.update(bar, advance=1)
             console.print(f"{trial.path.name}: trained", highlight=False, markup=False, soft_wrap=True)
-            if progress.tasks[0].remaining == jobs - 1:  # a process has nothing left to do, and its core is free
+            if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
                 import mtl_core.comparison.compare  # noqa: F401
 
         train_all(experiment, plugins, plan.trials, jobs, tell)
 
 
 def default_jobs() -> int:
-    """As many trainings at a time as there are cores; one where there is a graphics card, which all would share."""
+    """Return the default number of jobs: the number of CPU cores, or 1 with a GPU, which all jobs would share."""
     import torch
 
     if torch.cuda.is_available():
@@ -134,10 +134,10 @@ def default_jobs() -> int:
 
 
 def _tell(comparison: "Comparison", folder: Path) -> None:
-    """Print the tables and the words, write everything down, and draw the report.
+    """Print the tables and the summary, write the result files, and render the report.
 
     Raises:
-        MtlError: If something cannot be written. What was written before stays.
+        MtlError: If a file cannot be written. Files that were written before are kept.
     """
     from mtl_core.comparison.latex import latex_text
     from mtl_core.comparison.tables import costs_table, csv_text, figure_tables, title
@@ -146,7 +146,7 @@ def _tell(comparison: "Comparison", folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MtlError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise MtlError(f"{folder}: cannot be created: {error.strerror}") from error
     comparison.write(folder / RESULT)
     write_text_atomically(folder / CSV, csv_text(comparison))
     write_text_atomically(folder / LATEX, latex_text(comparison))
@@ -158,4 +158,4 @@ def _tell(comparison: "Comparison", folder: Path) -> None:
     for sentence in comparison.words:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     typer.echo(f"{folder}: {RESULT}, {CSV} and {LATEX} written")
-    typer.echo(f"report: {write_report(folder)[0]}; its figures as PDF and SVG beside it")
+    typer.echo(f"report: {write_report(folder)[0]}; its figures as PDF and SVG next to it")

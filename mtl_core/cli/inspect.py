@@ -1,4 +1,4 @@
-"""`mtl validate`, `mtl schema`, `mtl plugins`: commands that need no torch."""
+"""`mtl validate`, `mtl schema`, `mtl plugins`: commands that do not import torch."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from mtl_core.sweeps.check import check_space
 
 
 def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str]) -> None:
-    """Check an experiment and say what it is."""
+    """Validate an experiment, and print a description of it."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     if loaded.config.sweep is not None:
@@ -30,13 +30,13 @@ def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequenc
 
 
 def describe(config: ExperimentConfig) -> str:
-    """Name the parts of an experiment in one line."""
+    """Describe the parts of an experiment in one line."""
     tasks = ", ".join(
-        task.name if isinstance(task, NamedTask) else f"every label column that fits '{task.each}'"
+        task.name if isinstance(task, NamedTask) else f"every label column that matches '{task.each}'"
         for task in config.tasks
     )
     if config.learn is not None:
-        tasks += f"; learned: {', '.join(config.learn)}"
+        tasks += f"; active: {', '.join(config.learn)}"
     if config.auxiliary:
         tasks += "; auxiliary tasks: " + ", ".join(spec.task_name for spec in config.auxiliary)
     joined = "" if config.architecture.type == "hard-sharing" else f", {config.architecture.type} architecture"
@@ -57,15 +57,15 @@ def schema_command(plugins: Sequence[str], output: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         write_text_atomically(output, text)
-        typer.echo(f"{output}: written; name it in a YAML file with `# yaml-language-server: $schema={output}`")
+        typer.echo(f"{output}: written; refer to it in a YAML file with `# yaml-language-server: $schema={output}`")
 
 
 def plugins_command(plugins: Sequence[str]) -> None:
-    """List what is installed and what is broken."""
+    """List the installed plugins and their contributions, and broken plugins."""
     registry = Registry(load_plugins(plugins))
     console = Console()
     table = Table(show_edge=False, pad_edge=False)
-    for column in ("hook", "type", "what", "plugin"):
+    for column in ("hook", "type", "description", "plugin"):
         table.add_column(column, no_wrap=column in {"hook", "type"})
     for seam in SEAMS.values():
         for name, offers in sorted(registry.offers(seam.name).items()):

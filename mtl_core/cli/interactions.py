@@ -12,9 +12,9 @@ from mtl_core.report.interactions import Interactions, Matrix, read_interactions
 from mtl_core.runs.directory import RunDirectory
 
 MOST = 10
-"""Tasks up to which there is a row and a column for each; of more, pairs are listed."""
+"""Maximum number of tasks for square tables; with more tasks, pairs are listed."""
 LISTED = 10
-"""Pairs at either end that are listed."""
+"""Number of listed pairs at each end."""
 
 
 def interactions_command(path: Path) -> None:
@@ -23,29 +23,29 @@ def interactions_command(path: Path) -> None:
     found = read_interactions(run.interactions)
     if found is None:
         raise MtlError(
-            f"{path}: this run did not measure what tasks do to each other; measure it in a new one: "
+            f"{path}: this run did not measure task interactions; measure them in a new run: "
             f'`mtl run {run.config} --set "interactions={{every: 20, affinity: true}}"`'
         )
     console = Console()
-    for title, table in _tables(found):  # a title of the table's own would be broken to its width
+    for title, table in _tables(found):  # rich would wrap a title of the table to the table's width
         console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
         console.print(table)
     for sentence in found.suggestions:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{run.interactions}: all figures", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{run.interactions}: all values", highlight=False, markup=False, soft_wrap=True)
 
 
 def _tables(found: Interactions) -> Iterator[tuple[str, Table]]:
-    """Titles and tables."""
+    """Yield titles and tables."""
     names = found.tasks
     if len(names) > MOST:
         yield _pairs(found)
         return
     cosine, conflicts = _others(found.cosine), _others(found.conflicts)
     yield "mean cosine of gradients", _square(names, cosine, lambda value: f"{value:+.2f}")
-    apart = "share of steps in which gradients point apart"
+    apart = "share of steps with conflicting gradients"
     yield apart, _square(names, conflicts, lambda value: f"{value:.0%}")
-    yield "steps seen together", _square(names, found.steps, lambda value: f"{value:.0f}")
+    yield "steps with both tasks", _square(names, found.steps, lambda value: f"{value:.0f}")
     if found.affinity is not None:
         power = _power(found.affinity)
         title = "affinity of the row's task onto the column's" + (f", in 10^-{power}" if power else "")
@@ -63,24 +63,24 @@ def _square(tasks: Sequence[str], matrix: Matrix, form: Callable[[float], str]) 
 
 
 def _power(matrix: Matrix) -> int:
-    """The unit, 10 to a negative power, in which the largest figure is at least 1."""
+    """Return the power of 10 that scales the largest value to at least 1."""
     largest = max((abs(value) for row in matrix for value in row if value is not None), default=0.0)
     return next((power for power in range(0, 12, 3) if largest * 10**power >= 1), 0)
 
 
 def _others(matrix: Matrix) -> Matrix:
-    """Leave out what a task has to do with itself, where that says nothing."""
+    """Replace the diagonal, which has no meaning, by None."""
     return [[None if at == place else value for at, value in enumerate(row)] for place, row in enumerate(matrix)]
 
 
 def _pairs(found: Interactions) -> tuple[str, Table]:
-    """The pairs that point apart most, and those that agree most."""
+    """Build the table of the pairs with the lowest and the highest mean cosine."""
     pairs = sorted(found.pairs, key=lambda pair: found.cosine[pair[0]][pair[1]] or 0.0)
     shown = pairs if len(pairs) <= 2 * LISTED else [*pairs[:LISTED], *pairs[-LISTED:]]
     table = _table()
     for title in ("task", "task"):
         table.add_column(title, no_wrap=True)
-    for title in ("cosine", "apart", "steps"):
+    for title in ("cosine", "conflicts", "steps"):
         table.add_column(title, justify="right")
     for a, b in shown:
         cosine, share = found.cosine[a][b], found.conflicts[a][b]

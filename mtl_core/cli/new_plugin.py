@@ -1,4 +1,4 @@
-"""`mtl new-plugin`: a command that needs no torch."""
+"""`mtl new-plugin`: a command that does not import torch."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mtl_core.scaffold.plugin import write_plugin
 
 
 def new_plugin_command(name: str, out: Path | None) -> None:
-    """Write a plugin, list its files, and say what to do next."""
+    """Write a plugin, and print its files and the next commands."""
     target, *files = write_plugin(name, out or Path())
     typer.echo(f"{target}: written")
     for path in files:

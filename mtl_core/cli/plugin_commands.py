@@ -1,4 +1,4 @@
-"""Commands that plugins add. Plugins are loaded only where a command is not the core's own, or all are listed."""
+"""Commands of plugins. Plugins are loaded only for a command that is not built in, or to list all commands."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from mtl_core.errors import MtlError
 
 
 class WithPlugins(TyperGroup):
-    """The core's commands, then those of installed plugins."""
+    """Command group of the built-in commands and those of installed plugins."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All names, the core's first."""
+        """Return the names of all commands, the built-in ones first."""
         self._take_in()
         return list(super().list_commands(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a command by name; None if there is none."""
+        """Return the command with this name; None if there is none."""
         own = super().get_command(ctx, cmd_name)
         if own is None and not cmd_name.startswith("-"):
-            self._take_in()  # also for the sake of "did you mean"
+            self._take_in()  # also for the "did you mean" suggestions
             return super().get_command(ctx, cmd_name)
         return own
 
@@ -34,25 +34,25 @@ class WithPlugins(TyperGroup):
 
         for name, commands in Registry(Plugins.installed(hook="mtl_commands")).commands().items():
             if name in self.commands:
-                raise MtlError(f"mtl_commands: a plugin adds commands called '{name}', which is one of mtl's own")
+                raise MtlError(f"mtl_commands: a plugin adds commands called '{name}', which is a built-in command")
             self.commands[name] = _Added(commands)
         self._complete = True
 
 
 class _Added(TyperGroup):
-    """A group of a plugin's; what is behind it is imported when one of its commands is asked for."""
+    """Command group of a plugin; its module is imported when one of its commands is used."""
 
     def __init__(self, commands: Commands) -> None:
         super().__init__(name=commands.name, help=commands.help, no_args_is_help=True)
         self._added = commands
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names of its commands."""
+        """Return the names of its commands."""
         names: Sequence[str] = self._loaded().list_commands(ctx)
         return list(names)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Find a command by name; None if there is none."""
+        """Return the command with this name; None if there is none."""
         return self._loaded().get_command(ctx, cmd_name)
 
     def _loaded(self) -> Any:

@@ -1,4 +1,4 @@
-"""The progress bar of a training, with each task's figures."""
+"""The progress bar of a training, with the losses and metrics of each task."""
 
 from collections.abc import Callable, Mapping
 from typing import Self
@@ -10,18 +10,18 @@ from rich.table import Column
 from mtl_core.training.history import EpochRecord
 
 SHOWN_TASKS = 8
-"""With more tasks than this, only the worst ones are shown."""
+"""Maximum number of tasks that are all shown; of more tasks, only the worst are shown."""
 SHOWN_LETTERS = 5
-"""Letters of a task's name that fit a line of 80 with five tasks."""
+"""Maximum length of a task's name, in characters, so that five tasks fit 80 columns."""
 EVERY = 10
-"""Batches between two updates of the figures."""
+"""Number of batches between two updates of the losses."""
 
 
 class ProgressView:
-    """Draws the bar and prints a line an epoch. Use as a context manager.
+    """Progress display of a training: a bar, and one line per epoch. Use as a context manager.
 
     Args:
-        console: Where to draw.
+        console: The console.
     """
 
     def __init__(self, console: Console) -> None:
@@ -47,18 +47,18 @@ class ProgressView:
         self._progress.stop()
 
     def stage_started(self, title: str) -> None:
-        """Name the training."""
+        """Print the name of the stage."""
         self._console.print(f"{title} (* is the best epoch so far)", style="bold", highlight=False)
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
-        """Start a bar."""
+        """Start the bar of an epoch."""
         if self._bar is not None:
             self._progress.remove_task(self._bar)
         self._bar = self._progress.add_task(f"epoch {epoch}/{epochs}", total=batches, completed=done, figures="")
         self._batches = done
 
     def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
-        """Move the bar, and now and then the losses."""
+        """Advance the bar, and update the losses every few batches."""
         if self._bar is None:
             return
         self._batches += 1
@@ -66,7 +66,7 @@ class ProgressView:
             self._progress.update(self._bar, advance=EVERY, figures="loss " + _figures(means(), worst=max))
 
     def epoch_done(self, record: EpochRecord, best: bool) -> None:
-        """Print what the epoch brought."""
+        """Print the losses and metrics of the epoch."""
         if self._bar is not None:
             self._progress.remove_task(self._bar)
             self._bar = None
@@ -79,7 +79,7 @@ class ProgressView:
 
 
 def _first_figures(validation: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Each task's main figure."""
+    """Return the first metric of each task."""
     figures: dict[str, float | None] = {}
     for name, value in validation.items():
         task = name.rpartition(".")[0]
@@ -94,7 +94,7 @@ def _mean(losses: Mapping[str, float | None]) -> float:
 
 
 def _figures(values: Mapping[str, float | None], worst: Callable[..., float]) -> str:
-    """Name the tasks' figures, long names cut so that a line holds five tasks; of many tasks, the worst ones."""
+    """Format the values of tasks, with truncated names; of many tasks, only the worst ones."""
     known = {name: value for name, value in values.items() if value is not None}
     title = ""
     if len(known) > SHOWN_TASKS:

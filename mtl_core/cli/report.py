@@ -6,7 +6,7 @@ import typer
 
 
 def report_command(path: Path, figures: Path | None) -> None:
-    """Write the report of a run or of a comparison, and say where it is; a run's model card, too."""
+    """Write the report of a run or comparison, and the model card of a run; print the paths."""
     from mtl_core.model_card.write import write_card
     from mtl_core.report.write import write_report
     from mtl_core.runs.directory import RunDirectory

@@ -26,9 +26,9 @@ def evaluate_command(
     precision: Precision,
     plugins: Sequence[str],
 ) -> None:
-    """Score a run and print the table."""
+    """Evaluate a run and print the table."""
     if data_set is not None and data is None:
-        raise MtlError("--data-set says what the file of --data is like; give --data FILE too")
+        raise MtlError("--data-set selects the data set of the --data file; give --data FILE too")
     from mtl_core.evaluation.table import score_table
     from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
     from mtl_core.runs.precision import in_precision
@@ -61,7 +61,7 @@ def predict_command(
     precision: Precision,
     plugins: Sequence[str],
 ) -> None:
-    """Predict and print or write."""
+    """Predict, and print or write the predictions."""
     if texts and file is not None:
         raise MtlError("give texts or --input, not both")
     if not texts and file is None and sys.stdin.isatty():
@@ -115,12 +115,12 @@ def _print_readable(records: Iterable[dict[str, Any]]) -> None:
             line = f"  {name:<{width}}  {_shown(task, record.get('tokens', []))}"
             if "attention" in task:
                 heaviest = sorted(zip(task["attention"], record["tokens"], strict=True), reverse=True)[:3]
-                line += "  looked at: " + ", ".join(f"{token} {weight:.2f}" for weight, token in heaviest)
+                line += "  attention: " + ", ".join(f"{token} {weight:.2f}" for weight, token in heaviest)
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _shown(task: dict[str, Any], tokens: Sequence[str]) -> str:
-    """A task's answer: a class and how sure it is, a number, some labels, or a label a word."""
+    """Format a prediction: a class with its probability, a number, a list of labels, or one label per token."""
     label = task["label"]
     if (isinstance(label, list) and "confidence" in task) or (
         isinstance(label, list) and len(label) == len(tokens) > 0
@@ -129,8 +129,8 @@ def _shown(task: dict[str, Any], tokens: Sequence[str]) -> str:
     if isinstance(label, list):
         return ", ".join(map(_text, label)) or "none"
     sure = task["probabilities"].get(label)
-    if "detection" in task:  # the probabilities are those of "found, and this class"
-        return f"{_text(label)}  {sure / task['detection']:.2f}  found: {task['detection']:.2f}"
+    if "detection" in task:  # probabilities are joint: detected, and this class
+        return f"{_text(label)}  {sure / task['detection']:.2f}  detected: {task['detection']:.2f}"
     return _text(label) + (f"  {sure:.2f}" if sure is not None else "")
 
 

@@ -14,7 +14,7 @@ from mtl_core.runs.launched import helps_another
 
 
 def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], out: Path | None) -> None:
-    """Do the whole job, print its table, draw its report."""
+    """Run an experiment, print its tables, and render its report."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     path = out if out is not None else next_free(Path("runs"), loaded.config.name)
@@ -33,7 +33,7 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
 
 
 def resume_command(path: Path) -> None:
-    """Go on with a run, print its table, draw its report."""
+    """Resume a run, print its tables, and render its report."""
     from mtl_core.cli.progress import ProgressView
     from mtl_core.cli.run_tables import print_run
     from mtl_core.runs.run import resume_run
@@ -49,13 +49,13 @@ def _draw(path: Path) -> None:
     """Write the run's report.
 
     Raises:
-        MtlError: If it cannot be drawn. The run is complete by then, and stays so.
+        MtlError: If the report cannot be rendered. The run is already complete, and is kept.
     """
     if helps_another():
         return
     from mtl_core.report.write import write_report
 
-    again = f"the run itself is complete; `mtl report {path}` tries again"
+    again = f"the run itself is complete; `mtl report {path}` retries it"
     try:
         page = write_report(path)[0]
     except MtlError as error:
@@ -68,10 +68,10 @@ def _draw(path: Path) -> None:
 
 @contextmanager
 def _interruptible(path: Path) -> Iterator[None]:
-    """Say at Ctrl-C how to go on; Typer alone would end without a word."""
+    """Print at Ctrl-C how to resume; Typer would exit without a message."""
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"; go on with `mtl resume {path}`" if path.is_dir() else ""
+        hint = f"; resume with `mtl resume {path}`" if path.is_dir() else ""
         typer.echo(f"interrupted{hint}", err=True)
         raise typer.Exit(130) from None

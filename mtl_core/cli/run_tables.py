@@ -1,4 +1,4 @@
-"""What the terminal shows of a run."""
+"""Print the result of a run."""
 
 from rich.console import Console
 
@@ -9,14 +9,14 @@ from mtl_core.runs.run import RunReport
 
 
 def print_run(console: Console, name: str, report: RunReport) -> None:
-    """Print what was found in the data, the table of each part, and where everything is."""
+    """Print the warnings about the data, the table of each split, and the run directory."""
     prepared = report.prepared
     if prepared.corpus.notice:
         console.print(prepared.corpus.notice, style="bold yellow", highlight=False)
     for finding in prepared.findings:
         console.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
     split = prepared.split
-    helping = f" (and {len(split.helping)} for auxiliary tasks alone)" if len(split.helping) else ""
+    helping = f" (and {len(split.helping)} for auxiliary tasks only)" if len(split.helping) else ""
     visited = len(split.speaking(split.train))
     counts = f"{visited} training{helping}, {len(split.validation)} validation, {len(split.test)} test examples"
     worst = split.worst
@@ -40,7 +40,7 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
     timing = report.timing
     console.print(
         f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s "
-        f"({timing.train_examples_per_s:.0f} examples a second)\nrun directory: {report.path}",
+        f"({timing.train_examples_per_s:.0f} examples per second)\nrun directory: {report.path}",
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -48,7 +48,7 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
 
 
 def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
-    """Say what auxiliary tasks learned and what they cost; they count in no table above."""
+    """Print the scores and costs of auxiliary tasks; the tables of the main tasks exclude them."""
     part = next((part for part in ("validation", "test") if part in report.scores), None)
     if part is not None and report.scores[part].auxiliary:
         console.print()
@@ -57,7 +57,7 @@ def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
         console.print(_cost_line(cost), highlight=False, markup=False, soft_wrap=True)
     if report.costs:
         console.print(
-            "whether they help: `mtl ablate` trains with and without each of them",
+            "to test whether they help: `mtl ablate` trains with and without each of them",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -67,7 +67,7 @@ def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
 def _cost_line(cost: AuxiliaryCost) -> str:
     more = cost.step_ms - cost.without_ms
     share = 100 * more / cost.without_ms if cost.without_ms else 0.0
-    time = f"{more:+.1f} ms a step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
+    time = f"{more:+.1f} ms per step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
     return (
         f"auxiliary task {cost.name}: weight {cost.weight:g}, {cost.parameters:,} parameters, "
         f"{time if cost.measurable else 'no measurable time'}"

@@ -32,7 +32,7 @@ def serve_command(
     """Serve a run until Ctrl-C.
 
     Raises:
-        MtlError: If a package is missing, the run cannot be served, or the port cannot be had.
+        MtlError: If a package is missing, the run cannot be served, or the port is not available.
     """
     missing = what_is_missing(NEEDS)
     if missing:
@@ -50,15 +50,15 @@ def serve_command(
         saved = app.state.served.saved
         if not _is_loopback(place.getsockname()[0]):
             typer.echo(
-                f"warning: {host} can be reached by others, and there is no authentication: anybody may "
-                "ask it. Put a proxy in front of it that knows who may.",
+                f"warning: {host} can be reached by other machines, and there is no authentication. "
+                "Put an authenticating proxy in front of it.",
                 err=True,
             )
 
         def ready(url: str) -> None:
-            typer.echo(f"{saved.config.name}: {url} (a page; {url}/docs for programs), {bits}; Ctrl-C stops it")
+            typer.echo(f"{saved.config.name}: {url} (web page; {url}/docs: HTTP API), {bits}; Ctrl-C stops it")
 
-        # Whether Ctrl-C is told once more when all is answered depends on the event loop.
+        # Whether KeyboardInterrupt is raised again after the shutdown depends on the event loop.
         with suppress(KeyboardInterrupt):
             serve(app, place, ready)
         typer.echo("stopped", err=True)

@@ -23,7 +23,7 @@ def sweep_command(
     seeds: int,
     jobs: int,
 ) -> None:
-    """Search values, and print what the best trials brought."""
+    """Run a sweep, and print the best trials."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     variants = check_space(loaded)
@@ -45,5 +45,5 @@ def sweep_command(
 
 
 def _interrupted(folder: SweepFolder) -> str:
-    best = f"{folder.best} holds the best trial so far; " if folder.best.is_file() else ""
-    return f"interrupted; {best}the same command with `--out {folder.path}` goes on"
+    best = f"{folder.best} contains the best trial so far; " if folder.best.is_file() else ""
+    return f"interrupted; {best}the same command with `--out {folder.path}` continues"

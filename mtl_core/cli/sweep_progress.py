@@ -1,4 +1,4 @@
-"""The progress of a sweep: a bar, and a line for each trial that is over."""
+"""The progress display of a sweep: a bar, and one line per finished trial."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -12,10 +12,10 @@ from mtl_core.sweeps.study import OWN, Draw, Row
 
 
 class SweepProgress:
-    """Draws the bar and prints the lines. Use as a context manager.
+    """Progress display of a sweep. Use as a context manager.
 
     Args:
-        console: Where to draw.
+        console: The console.
     """
 
     def __init__(self, console: Console) -> None:
@@ -42,7 +42,7 @@ class SweepProgress:
 
     def begun(self, trials: int, done: int, figure: str) -> None:
         """Start the bar."""
-        found = f", {done} of them done already" if done else ""
+        found = f", {done} of them already finished" if done else ""
         self._console.print(
             f"{trials} trials{found}, compared by {figure} on validation data (* is the best so far)",
             style="bold",
@@ -52,17 +52,17 @@ class SweepProgress:
         self._bar = self._progress.add_task("", total=max(trials, done), completed=done, running="")
 
     def trial_started(self, draw: Draw) -> None:
-        """Show that it runs."""
-        self._running[draw.number] = f"{draw.number}: begins"
+        """Show the trial as running."""
+        self._running[draw.number] = f"{draw.number}: starts"
         self._show()
 
     def epoch_done(self, number: int, epoch: int, score: float) -> None:
-        """Show the figure."""
+        """Show the score of the epoch."""
         self._running[number] = f"{number}: {score:.4f} after epoch {epoch}"
         self._show()
 
     def trial_done(self, row: Row, best: Row | None) -> None:
-        """Print what became of it."""
+        """Print the outcome of the trial."""
         self._running.pop(row.number, None)
         if self._bar is not None:
             self._progress.advance(self._bar)
@@ -84,15 +84,15 @@ def _said(row: Row, star: str) -> str:
         reason = outcome.reason.partition("\n")[0] if outcome is not None else ""
         return f"failed: {reason}"
     if row.value is None:
-        return f"ended early at {outcome.reason}"
+        return f"pruned at {outcome.reason}"
     return f"{row.value:.4f}{star} in {outcome.seconds:.1f} s"
 
 
 def short_values(values: Mapping[str, Drawn]) -> str:
-    """Drawn values in one line, numbers to four digits."""
+    """Format sampled values in one line, numbers with four digits."""
     return ", ".join(f"{key}={short(value)}" for key, value in values.items())
 
 
 def short(value: Drawn) -> str:
-    """A value for people."""
+    """Format a sampled value for display."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

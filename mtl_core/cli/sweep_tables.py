@@ -1,4 +1,4 @@
-"""What `mtl sweep` prints in the end."""
+"""Print the result of `mtl sweep`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,39 +13,39 @@ from mtl_core.sweeps.study import OWN, Row
 from mtl_core.sweeps.sweep import SweepReport
 
 SHOWN = 5
-"""Trials in the table; the experiment's own values are added if they are not among them."""
+"""Number of trials in the table; the trial with the experiment's own values is always included."""
 
 COLUMNS = 4
-"""Searched keys that have a column each; more share one."""
+"""Maximum number of searched keys with one column each; more keys share a column."""
 LETTERS = 7
-"""Letters of a key that are not broken up: what fits a line of 80 with four keys."""
+"""Minimum width of a key column, in characters, so that four keys fit 80 columns."""
 
 
 def print_sweep(
     console: Console, name: str, report: SweepReport, own: Mapping[str, str], folder: SweepFolder
 ) -> None:
-    """Print the best trials, what each parameter was worth, and how to go on.
+    """Print the best trials, the parameter importances, and the next step.
 
     Args:
-        console: Where to print.
+        console: The console.
         name: The experiment's name.
-        report: What the sweep brought.
+        report: The result of the sweep.
         own: Searched key to the experiment's own value.
-        folder: Where everything stands.
+        folder: The output directory of the sweep.
     """
     if report.notice:
         console.print(report.notice, style="bold yellow", highlight=False)
     console.print(_trials(name, report, own))
     if report.best is None:
-        console.print(f"no trial was trained to its end; {folder.trials} tells why", markup=False, soft_wrap=True)
+        console.print(f"no trial is complete; {folder.trials} lists the reasons", markup=False, soft_wrap=True)
         return
     console.print()
     console.print(_parameters(report, report.best, own))
     if report.best.number == OWN:
         console.print("\nno trial was better than the experiment's own values", markup=False)
     console.print(
-        f"\n{folder.best}: written. The best of many validation figures is partly luck; the test data has not been "
-        f"asked, and `mtl run {folder.best}` asks it.",
+        f"\n{folder.best}: written. The best of many validation scores is optimistic; the test data has not been "
+        f"evaluated; `mtl run {folder.best}` evaluates it.",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -57,7 +57,7 @@ def _trials(name: str, report: SweepReport, own: Mapping[str, str]) -> Table:
         title=f"{escape(name)}: {escape(report.figure)} on validation data, "
         f"{'higher' if report.higher_is_better else 'lower'} is better ({_counts(report.rows)})",
         title_justify="left",
-        caption="change: against the experiment's own values, trial 0",
+        caption="change: difference from the experiment's own values, trial 0",
         caption_justify="left",
         show_edge=False,
         pad_edge=False,
@@ -84,7 +84,7 @@ def _trials(name: str, report: SweepReport, own: Mapping[str, str]) -> Table:
 
 
 def _counts(rows: Sequence[Row]) -> str:
-    words = {"complete": "complete", "pruned": "ended early", "failed": "failed"}
+    words = {"complete": "complete", "pruned": "pruned", "failed": "failed"}
     counts = Counter(words[row.outcome.state] for row in rows if row.outcome is not None)
     return ", ".join(f"{counts[word]} {word}" for word in words.values() if counts[word])
 
@@ -94,7 +94,7 @@ def _values(row: Row, own: Mapping[str, str]) -> list[str]:
 
 
 def short_keys(keys: Sequence[str]) -> list[str]:
-    """The ends of dotted keys, as long as it takes to tell them apart: `lr` for `optimizer.lr`."""
+    """Shorten dotted keys to their shortest unique suffixes: `lr` for `optimizer.lr`."""
 
     def end(key: str, steps: int) -> str:
         return ".".join(key.split(".")[-steps:])
@@ -109,7 +109,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
 
 def _parameters(report: SweepReport, best: Row, own: Mapping[str, str]) -> Table:
     table = Table(
-        caption="share: how much of the differences between complete trials goes with this value alone"
+        caption="importance: the share of the variance between complete trials that this key alone explains"
         if report.worth
         else None,
         caption_justify="left",
@@ -120,7 +120,7 @@ def _parameters(report: SweepReport, best: Row, own: Mapping[str, str]) -> Table
     table.add_column("own", overflow="fold")
     table.add_column(f"trial {best.number}, the best", overflow="fold")
     if report.worth:
-        table.add_column("share", justify="right", no_wrap=True)
+        table.add_column("importance", justify="right", no_wrap=True)
     for (key, value), drawn in zip(own.items(), _values(best, own), strict=True):
         share = [f"{report.worth[key]:.0%}" if key in report.worth else "-"] if report.worth else []
         table.add_row(escape(key), escape(value), escape(drawn), *share)

@@ -1,11 +1,11 @@
-"""Paired bootstrap over seeds and test examples, with intervals that few seeds do not make too narrow.
+"""Paired bootstrap over seeds and test examples, with intervals that are corrected for small numbers of seeds.
 
-Test examples and seeds are drawn with replacement, the same draws for everything that is compared (Efron and
-Tibshirani, 1993; for crossed factors: Owen, 2007). Taken as they are, percentiles of such figures are wrong in two
-ways: a few seeds vary too little among themselves, and what differs by seed *and* example is counted up to three
-times. So the percentiles' distances from the mean are stretched or shrunk by one factor: the square root of the
-unbiased variance over that of the draws, times Student's over the normal quantile, at the degrees of freedom of
-Welch and Satterthwaite. With one seed only examples are drawn, and the factor is nearly 1.
+Test examples and seeds are sampled with replacement, and all variants share the same samples (Efron and Tibshirani,
+1993; for crossed factors: Owen, 2007). Plain percentile intervals have two errors: few seeds vary too little among
+themselves, and variance that depends on seed *and* example is counted up to three times. So the distances of the
+percentiles from the mean are multiplied by one factor: the square root of the unbiased variance over the variance
+of the resamples, times Student's t quantile over the normal quantile, at the degrees of freedom of Welch and
+Satterthwaite. With one seed only examples are sampled, and the factor is nearly 1.
 """
 
 from collections.abc import Iterator
@@ -21,19 +21,19 @@ from mtl_core.seeding import derive_seed
 Floats = NDArray[np.float64]
 
 LEVEL = 0.95
-"""The share of such intervals that hold the true value."""
+"""The confidence level: the share of such intervals that contain the true value."""
 CHUNK_NUMBERS = 4_000_000
-"""How often examples were drawn, numbers that are held at a time."""
+"""Upper limit of the size of one chunk of sample counts, `resamples * examples`."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, the mean over seeds, and where the true one lies.
+    """The mean of a score over seeds, with its confidence interval.
 
     Attributes:
-        mean: The figure; None if it is undefined.
-        low: The interval's lower end; None if it is undefined.
-        high: The upper end.
+        mean: The mean; None if it is undefined.
+        low: The lower end of the interval; None if it is undefined.
+        high: The upper end of the interval; None if it is undefined.
     """
 
     mean: float | None
@@ -45,10 +45,10 @@ UNDEFINED = Interval(None, None, None)
 
 
 def draw_examples(examples: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Draw examples with replacement, some resamples at a time.
+    """Sample examples with replacement, in chunks of resamples.
 
     Yields:
-        `(some, examples)`: how often each example was drawn, `resamples` rows in all.
+        `(chunk, examples)`: how often each example was sampled, `resamples` rows in total.
     """
     random = np.random.default_rng(derive_seed(seed, "bootstrap", "examples"))
     step = max(1, CHUNK_NUMBERS // max(examples, 1))
@@ -61,23 +61,23 @@ def draw_examples(examples: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 
 def draw_seeds(seeds: int, resamples: int, seed: int) -> Floats:
-    """Draw seeds with replacement, `(resamples, seeds)`: the share of each; rows add up to 1."""
+    """Sample seeds with replacement, `(resamples, seeds)`: the share of each seed; each row sums to 1."""
     random = np.random.default_rng(derive_seed(seed, "bootstrap", "seeds"))
     return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
 
 
 def interval(figures: Floats, resampled: Floats, shares: Floats, examples: int, level: float = LEVEL) -> Interval:
-    """Say where a figure lies.
+    """Compute the confidence interval of the mean of a score over seeds.
 
     Args:
-        figures: `(seeds,)`: the figure of each seed.
-        resampled: `(resamples, seeds)`: the same of drawn examples; NaN where it is undefined.
-        shares: `(resamples, seeds)`: the drawn seeds.
-        examples: How many examples there are.
-        level: How sure.
+        figures: `(seeds,)`: the score of each seed.
+        resampled: `(resamples, seeds)`: the score on the sampled examples; NaN where it is undefined.
+        shares: `(resamples, seeds)`: the share of each seed in the sampled seeds.
+        examples: Number of examples.
+        level: The confidence level.
 
     Returns:
-        The interval; undefined if the figure of a seed is. Resamples whose figure is undefined are left out.
+        The interval; undefined if the score of a seed is undefined. Resamples with an undefined score are excluded.
     """
     if np.isnan(figures).any():
         return UNDEFINED
@@ -100,17 +100,18 @@ def interval(figures: Floats, resampled: Floats, shares: Floats, examples: int, 
 def _variance(figures: Floats, resampled: Floats, examples: int) -> tuple[float, float]:
     """Estimate the variance of the mean over seeds, and its degrees of freedom.
 
-    Both the seeds' variance and that of drawn examples hold what differs by seed and example; it is taken off once.
+    The variance over seeds and the variance over examples both contain the interaction of the two, which is
+    subtracted once.
     """
     seeds = len(figures)
     by_example = float(resampled.mean(axis=1).var(ddof=1))
     if seeds == 1:
         return by_example, max(examples - 1, 1)
     by_seed = float(figures.var(ddof=1)) / seeds
-    single = float(resampled.var(axis=0, ddof=1).mean())  # of one seed: all of what differs by seed and example
+    single = float(resampled.var(axis=0, ddof=1).mean())  # of one seed: includes the interaction
     by_both = max((single - by_example) / (seeds - 1), 0.0)
     variance = max(by_seed + by_example - by_both, by_seed, by_example)
-    if variance == 0:  # seeds that err on each other's right answers: their mean is always the same
+    if variance == 0:  # errors of the seeds cancel: their mean is constant
         return 0.0, max(examples - 1, 1)
     of_seeds = variance - by_example
     freedom = variance**2 / (of_seeds**2 / (seeds - 1) + by_example**2 / max(examples - 1, 1))
@@ -118,7 +119,7 @@ def _variance(figures: Floats, resampled: Floats, examples: int) -> tuple[float,
 
 
 def t_quantile(share: float, freedom: float) -> float:
-    """Student's t: the value below which a share of it lies, by integrating the density."""
+    """Compute the quantile of Student's t at the probability `share`, by integrating the density."""
     values = np.linspace(0, 40, 40_001)
     scale = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * np.log(freedom * pi)
     density = np.exp(scale - (freedom + 1) / 2 * np.log1p(values**2 / freedom))

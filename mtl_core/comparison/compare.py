@@ -1,4 +1,4 @@
-"""From finished runs to a comparison: those of a plan, or any that somebody names."""
+"""Compare finished runs: those of a plan, or any run directories."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ from mtl_core.training.groups import LearnedTask
 
 @dataclass(frozen=True)
 class _Entry:
-    """One way to train, with what its networks cost.
+    """A variant with its runs.
 
     Attributes:
-        contender: What its networks said.
-        settings: What is set for it.
-        cells: Its runs, of each seed and fold: one for all tasks, or one a task.
+        contender: The outputs of its networks.
+        settings: Its overrides.
+        cells: Its runs, per seed and fold: one run for all tasks, or one run per task.
     """
 
     contender: Contender
@@ -68,13 +68,13 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
     """Compare finished runs; the first is the reference.
 
     Raises:
-        MtlError: If one is missing or damaged, or they have other tasks, examples or labels.
+        MtlError: If a run is missing or damaged, or runs differ in tasks, examples or labels.
     """
     names = [path.name for path in paths]
     names = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise MtlError(f"{twice}: named twice; a run cannot be compared with itself")
+        raise MtlError(f"{twice}: given twice; a run cannot be compared with itself")
     experiments = [RunDirectory.open(path).experiment(plugins) for path in paths]
     runs = [read_run(path, experiment) for path, experiment in zip(paths, experiments, strict=True)]
     for name, run in zip(names, runs, strict=True):
@@ -118,7 +118,7 @@ def _entry(plan: Plan, variant: Variant, known: dict[Path, RunOutputs]) -> _Entr
 
 
 def _majority(whole: Contender) -> Contender | None:
-    """What the baselines say about the same labels; None if a task has none."""
+    """Return the baselines' predictions for the same labels; None if a task has no baseline."""
     said: list[list[Mapping[str, Said]]] = []
     for folds in whole.said:
         said.append([])
@@ -141,7 +141,7 @@ def _compared(
     equal: str | None,
     folder: Path | None,
 ) -> Comparison:
-    """Measure, and compare all with the reference, and those that learn all tasks with equal weights, too."""
+    """Score all variants; compare them with the reference, and multi-task variants also with equal weights."""
     runs = [run for entry in entries for cell in entry.cells for run in cell]
     said = entries[0].contender.said
     tasks = {name: one.task for name, one in said[0][0].items()}
@@ -160,11 +160,14 @@ def _compared(
 
 
 def measured_by(select: Selection, tasks: Sequence[LearnedTask]) -> tuple[dict[str, MetricSpec], Pooling]:
-    """Say by which metric each task is measured, and how tasks are put together: as epochs are chosen.
+    """Return the metric of each task, and how tasks are aggregated: the same as for the choice of the best epoch.
 
     Args:
-        select: How the experiment chooses epochs. A metric that not every task has is not asked for.
+        select: How the experiment selects the best epoch. A metric that some task lacks is ignored.
         tasks: The tasks.
+
+    Returns:
+        Name of each task to its metric, and the aggregation over tasks.
     """
     has_it = all(any(metric.key() == select.metric for metric in task.kind.metrics) for task in tasks)
     resolved = resolve_selection(Selection(metric=select.metric if has_it else None), tasks)
@@ -179,10 +182,10 @@ def measured_by(select: Selection, tasks: Sequence[LearnedTask]) -> tuple[dict[s
 
 
 def _check_classes(contender: Contender) -> None:
-    """Refuse folds that found other classes, whose outputs cannot be put together.
+    """Check that all folds have the same classes; otherwise their outputs cannot be concatenated.
 
     Raises:
-        MtlError: If there are such.
+        MtlError: If the classes of two folds differ.
     """
     for folds in contender.said:
         for name, first in folds[0].items():
@@ -190,8 +193,8 @@ def _check_classes(contender: Contender) -> None:
                 ours, theirs = list(first.task.space.classes), list(fold[name].task.space.classes)
                 if ours != theirs:
                     raise MtlError(
-                        f"task '{name}': folds found other classes ({listed(ours)}; {listed(theirs)}); declare "
-                        "`kind.classes`, so that all have the same"
+                        f"task '{name}': folds have different classes ({listed(ours)}; {listed(theirs)}); declare "
+                        "`kind.classes`, so that all folds have the same"
                     )
 
 
@@ -220,7 +223,7 @@ def _summary(
 
 
 def _middle(values: Iterable[float]) -> float:
-    """The median; 0 for what is not trained."""
+    """Return the median; 0 for a variant without training."""
     found = list(values)
     return median(found) if found else 0.0
 

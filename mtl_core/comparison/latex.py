@@ -1,6 +1,6 @@
-"""A comparison as a LaTeX table for a paper, with booktabs.
+"""Format a comparison as a LaTeX table, with booktabs.
 
-Of tasks and variants, the more numerous go down the page and the fewer across, so that the table fits.
+Rows are tasks or variants, whichever are more numerous, so that the table fits the page.
 """
 
 from mtl_core.comparison.summary import OVERALL, Comparison, Difference, Estimate, VariantSummary
@@ -22,7 +22,7 @@ ARROWS = {"gained": r"$^{\uparrow}$", "suffered": r"$^{\downarrow}$", "noise": "
 
 
 def latex_text(comparison: Comparison) -> str:
-    r"""The table, to be read by `\input`; it needs the package booktabs."""
+    r"""Return the table, for use with `\input`; it needs the package booktabs."""
     rows = _cells(comparison)
     if len(rows[0]) > len(rows):
         rows = [list(row) for row in zip(*rows, strict=True)]
@@ -47,7 +47,7 @@ def latex_text(comparison: Comparison) -> str:
 
 
 def _cells(comparison: Comparison) -> list[list[str]]:
-    """A row a variant under a row of heads, a column a task."""
+    """Return a header row, then one row per variant; one column per task."""
     metrics = {task.metric for task in comparison.tasks.values()}
     overall = [OVERALL] if any(variant.overall is not None for variant in comparison.variants) else []
     heads = [
@@ -66,7 +66,7 @@ def _line(cells: list[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as LaTeX."""
+    """Escape text for LaTeX."""
     return "".join(ESCAPED.get(letter, letter) for letter in text)
 
 
@@ -103,7 +103,7 @@ def _caption(comparison: Comparison) -> str:
     return (
         f"{escaped(comparison.experiment)}:{measured} means over {over}{comparison.examples:,} {comparison.part} "
         rf"examples{held}, with {100 * comparison.level:g}\,\% intervals of a paired bootstrap. "
-        rf"$\uparrow$ and $\downarrow$: better and worse than {escaped(comparison.reference)}, the interval of the "
-        r"difference holding no 0. "
+        rf"$\uparrow$ and $\downarrow$: better and worse than {escaped(comparison.reference)}; the interval of the "
+        r"difference excludes 0. "
         rf"$\Delta_m$: mean relative gain over {escaped(comparison.reference)}."
     )

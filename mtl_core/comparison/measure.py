@@ -1,4 +1,4 @@
-"""From what was said to figures with intervals, differences, and the gain over all tasks."""
+"""Compute scores with intervals, differences, and the mean relative gain, from the outputs of variants."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from mtl_core.comparison.summary import OVERALL, Difference, Estimate, Gain, Kin
 from mtl_core.specs import MetricSpec
 
 Pooling = Literal["overall", "mean", "none"]
-"""How tasks are put together: each label counts once, each task counts alike, or not at all."""
+"""Aggregation over tasks: every label has equal weight, every task has equal weight, or no aggregation."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to train, and what its networks said.
+    """A variant with the outputs of its networks.
 
     Attributes:
-        name: What it is called.
-        kind: What it is.
-        said: Task to what was said, of each seed and each of its folds.
+        name: Its name.
+        kind: Its kind.
+        said: Task to outputs, per seed and fold.
     """
 
     name: str
@@ -33,31 +33,31 @@ class Contender:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with every seed.
+    """A score per seed.
 
     Attributes:
-        seeds: `(seeds,)`; NaN where it is undefined.
-        resampled: `(resamples, seeds)`: the same of drawn examples.
+        seeds: `(seeds,)`: the score of each seed; NaN where it is undefined.
+        resampled: `(resamples, seeds)`: the score on resampled examples; NaN where it is undefined.
     """
 
     seeds: Floats
     resampled: Floats
 
     def __sub__(self, other: "Figure") -> "Figure":
-        """The difference, seed by seed and draw by draw."""
+        """Return the difference per seed and resample."""
         return Figure(self.seeds - other.seeds, self.resampled - other.resampled)
 
 
 class Measurement:
-    """All figures of all contenders, over the same draws.
+    """The scores of all variants on the same resamples.
 
     Args:
-        contenders: Ways to train; all said something about the same labels.
-        metrics: Name of each task to what it is measured by.
-        pooling: How tasks are put together.
+        contenders: The variants, with outputs for the same labels.
+        metrics: Name of each task to its metric.
+        pooling: The aggregation over tasks.
         examples: Ids of all examples that were scored with any seed.
-        resamples: How often examples and seeds are drawn.
-        seed: The only source of randomness.
+        resamples: Number of bootstrap resamples.
+        seed: The seed of the resampling.
     """
 
     def __init__(
@@ -89,28 +89,28 @@ class Measurement:
                 tasks[OVERALL] = overall
 
     def figures(self, name: str) -> Mapping[str, Figure]:
-        """The figures of one contender: of each task, and `overall` if tasks can be put together."""
+        """Return the scores of one variant: of each task, and `overall` if tasks can be aggregated."""
         return self._figures[name]
 
     def estimate(self, figure: Figure) -> Estimate:
-        """A figure with its interval."""
+        """Estimate the mean of a score over seeds, with its interval."""
         found = interval(figure.seeds, figure.resampled, self._shares, self._examples)
         return Estimate(
             found.mean, found.low, found.high, [None if np.isnan(x) else float(x) for x in figure.seeds]
         )
 
     def differences(self, name: str, other: str) -> dict[str, Difference]:
-        """How far the figures of one contender lie from those of another."""
+        """Compute the differences between the scores of two variants, per task."""
         return {
             task: self._difference(figure - self._figures[other][task], self.higher_is_better(task))
             for task, figure in self._figures[name].items()
         }
 
     def gain(self, name: str, reference: str) -> Gain:
-        """The mean over tasks of the relative gain over the reference, in percent (Maninis et al., 2019).
+        """Compute the mean over tasks of the relative gain over the reference, in percent (Maninis et al., 2019).
 
-        The reference's figures, by which differences are divided, are means over seeds. Tasks whose figure is
-        undefined, or 0 in the reference, are left out.
+        Differences are divided by the mean of the reference's score over seeds. Tasks whose score is undefined, or
+        0 for the reference, are excluded.
         """
         parts = []
         for task, spec in self._metrics.items():
@@ -132,7 +132,7 @@ class Measurement:
         return Gain(found.mean, found.low, found.high)
 
     def higher_is_better(self, task: str) -> bool:
-        """Which way is up."""
+        """Return whether higher values of a task's metric are better."""
         one = next(iter(self._metrics.values()))
         return self._metrics.get(task, one).higher_is_better
 
@@ -141,7 +141,7 @@ class Measurement:
         return Difference(found.mean, found.low, found.high, verdict(found.low, found.high, higher_is_better))
 
     def _overall(self, tasks: Mapping[str, Figure]) -> Figure | None:
-        """Put tasks together."""
+        """Aggregate the scores over tasks."""
         if self._pooling == "none":
             return None
         alike = self._pooling == "mean"
@@ -151,7 +151,7 @@ class Measurement:
 
 
 def verdict(low: float | None, high: float | None, higher_is_better: bool) -> Verdict:
-    """Say what the interval of a difference says."""
+    """Return the verdict on a difference from its interval."""
     if low is None or high is None:
         return "undefined"
     if low <= 0 <= high:
@@ -163,7 +163,7 @@ _Scores = Mapping[str, Mapping[str, Sequence[SeedScores]]]
 
 
 def _resample(scores: _Scores, draws: Iterable[Floats]) -> tuple[dict[str, dict[str, Figure]], dict[str, Floats]]:
-    """Compute every figure, as it is and of drawn examples; and how many labels of each task were drawn."""
+    """Compute every score on all examples and on resamples, and the number of labels of each task per resample."""
     found: dict[tuple[str, str], list[Floats]] = {}
     counts: dict[str, list[Floats]] = {}
     first = next(iter(scores))
@@ -186,7 +186,7 @@ def _resample(scores: _Scores, draws: Iterable[Floats]) -> tuple[dict[str, dict[
 
 
 def _weighted_mean(pairs: Sequence[tuple[Floats, Floats]], alike: bool) -> Floats:
-    """The mean over tasks, weighted with their labels or all alike; undefined figures do not count."""
+    """Compute the mean over tasks, weighted by labels or with equal weights; undefined scores are excluded."""
     total, weight = np.zeros_like(pairs[0][0]), np.zeros_like(pairs[0][0])
     for values, counts in pairs:
         known = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""What finished runs said, read from their directories."""
+"""Read the outputs of finished runs from their directories."""
 
 import json
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from mtl_core.training.groups import LearnedTask
 
 @dataclass(frozen=True)
 class Said:
-    """What a run said about one task.
+    """The outputs of a run for one task.
 
     Attributes:
         task: The task, with the label space of that run.
         outputs: Outputs and targets.
-        ids: `(labels,)`: the example that each label belongs to.
+        ids: `(labels,)`: the id of the example that each label belongs to.
     """
 
     task: LearnedTask
@@ -34,7 +34,7 @@ class Said:
     ids: NDArray[np.str_]
 
     def gold(self) -> NDArray[Any]:
-        """The labels that are right, `(labels, ...)`, in a form that does not depend on the run's label space."""
+        """Return the gold labels, `(labels, ...)`, in a form that does not depend on the run's label space."""
         space = self.task.space
         _, targets = self.task.kind.for_metrics(self.outputs.outputs, self.outputs.targets)
         if isinstance(space, MultiLabelSpace):
@@ -43,7 +43,7 @@ class Said:
         return np.array(space.classes)[targets.numpy()] if space.classes else targets.numpy()
 
     def of_baseline(self) -> "Said | None":
-        """What the baseline says about the same labels; None if the task has none."""
+        """Return the baseline's outputs for the same labels; None if the task has no baseline."""
         kind = self.task.kind
         if kind.baseline is None:
             return None
@@ -53,18 +53,18 @@ class Said:
 
 @dataclass(frozen=True)
 class RunOutputs:
-    """A finished run.
+    """The outputs and costs of a finished run.
 
     Attributes:
         path: Its directory.
-        part: The part that it was scored on.
+        part: The split that it was scored on.
         seed: Its seed.
-        ids: The examples of that part.
-        tasks: Name of each main task to what was said about it.
-        parameters: Numbers that training moved.
-        train_s: Seconds of training.
-        inference_ms: Milliseconds of the network an example.
-        notice: What its data wants said with every figure.
+        ids: `(examples,)`: the ids of the examples of that split.
+        tasks: Name of each main task to its outputs.
+        parameters: Number of trained parameters.
+        train_s: Training time in seconds.
+        inference_ms: Inference time of the network per example, in milliseconds.
+        notice: The disclaimer of its data, shown with every score; empty if there is none.
     """
 
     path: Path
@@ -79,14 +79,14 @@ class RunOutputs:
 
 
 def read_run(path: Path, experiment: Experiment) -> RunOutputs:
-    """Read what a finished run said.
+    """Read the outputs of a finished run.
 
     Args:
         path: The run directory.
-        experiment: What it is a run of, whatever the seed and the split.
+        experiment: The experiment of the run; seed and split may differ.
 
     Raises:
-        MtlError: If the run is not finished, was made by a version that kept no outputs, or is damaged.
+        MtlError: If the run is not finished, was made by a version that stored no outputs, or is damaged.
     """
     run = RunDirectory.open(path)
     metrics = _metrics(run)
@@ -95,7 +95,7 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
     ids = _ids(run)
     tasks = {task.name: task for task in tasks_of(run.read_state(), run, experiment) if task.auxiliary is None}
     if set(tasks) != set(said):
-        raise MtlError(f"{run.outputs}: holds other tasks than {run.state.name}: the run is damaged")
+        raise MtlError(f"{run.outputs}: contains other tasks than {run.state.name}: the run is damaged")
     try:
         return RunOutputs(
             path,
@@ -129,15 +129,15 @@ def _ids(run: RunDirectory) -> NDArray[np.str_]:
 
 
 def check_same_labels(first: Mapping[str, Said], second: Mapping[str, Said], names: tuple[str, str]) -> None:
-    """Refuse to compare what was measured on other examples or other labels.
+    """Check that two runs were scored on the same examples and the same labels.
 
     Args:
-        first: Task to what one run said.
-        second: Task to what the other said; of the same tasks.
-        names: What the two are called.
+        first: Task to the outputs of the first run.
+        second: Task to the outputs of the second run, for the same tasks.
+        names: The names of the two runs, for messages.
 
     Raises:
-        MtlError: If they differ; the message names the first difference.
+        MtlError: If examples or labels differ; the message contains the first difference.
     """
     here, there = names
     for name, one in first.items():
@@ -165,7 +165,7 @@ def _differing(one: Said, other: Said) -> str:
 
 
 def _other_labels(one: NDArray[Any], other: NDArray[Any]) -> int:
-    """The first label that differs, -1 if none does; numbers may differ by the rounding of their scale."""
+    """Return the index of the first label that differs, -1 if none does; numbers may differ by rounding."""
     if one.dtype.kind == "f":
         same = np.isclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
     else:

@@ -1,4 +1,4 @@
-"""What a comparison trains: variants by seeds by folds, nothing twice, the longest first."""
+"""Plan the trials of a comparison: variants by seeds by folds, without duplicates, the longest first."""
 
 import re
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from mtl_core.errors import MtlError
 
 @dataclass(frozen=True)
 class Plan:
-    """A comparison before anything is trained.
+    """The plan of a comparison.
 
     Attributes:
-        experiment: The experiment, checked.
-        tasks: Names of the tasks that are learned.
-        variants: The ways to train.
+        experiment: The validated experiment.
+        tasks: Names of the active tasks.
+        variants: The variants.
         seeds: The seeds.
-        folds: How many folds are held out in turn; None for the data's own parts.
-        trials: All trainings, the longest first.
-        out: The folder for everything.
+        folds: Number of folds of the cross-validation; None for the experiment's own split.
+        trials: All trials, the longest first.
+        out: The output directory.
     """
 
     experiment: Experiment
@@ -37,16 +37,16 @@ class Plan:
 
     @property
     def turns(self) -> Sequence[int | None]:
-        """The folds, or None for the only split that there is."""
+        """The indices of the folds; a single None without cross-validation."""
         return list(range(self.folds)) if self.folds else [None]
 
     def run(self, recipe: Recipe, seed: int, fold: int | None) -> Path:
-        """The run directory of one training."""
+        """Return the run directory of a trial."""
         return run_directory(self.out, recipe, seed, fold)
 
 
 def run_directory(out: Path, recipe: Recipe, seed: int, fold: int | None) -> Path:
-    """The run directory of one training."""
+    """Return the run directory of a trial."""
     return out / (f"{recipe.name}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
 
 
@@ -60,28 +60,28 @@ def make_plan(
     others: Sequence[str],
     out: Path,
 ) -> Plan:
-    """Say what is to be trained. The data is read, to know the tasks and how long each training takes.
+    """Build the plan of a comparison. This reads the data, for the tasks and the cost of each trial.
 
     Args:
         source: The experiment's name or path.
-        overrides: What is set for all.
-        plugins: Further plugins.
-        base: The experiment with that, checked.
-        seeds: How many seeds, counted up from the experiment's.
-        folds: How many folds are held out in turn; None for the data's own parts.
-        others: Further variants: texts `KEY=V1,V2`.
-        out: The folder for everything.
+        overrides: Overrides of all variants.
+        plugins: Additional plugins.
+        base: The validated experiment with these overrides.
+        seeds: Number of seeds, counted up from the experiment's seed.
+        folds: Number of folds of the cross-validation; None for the experiment's own split.
+        others: Additional variants, as `KEY=V1,V2`.
+        out: The output directory.
 
     Raises:
-        MtlError: If there is only one task, or a variant is wrong.
+        MtlError: If there is only one task, or a variant is invalid.
     """
     data = read_declared(base.config)
     tasks = learned_tasks(data.tasks, base.config.learn)
     names = [task.name for task in tasks]
     if len(names) < 2:
         raise MtlError(
-            f"{base.config.name}: learns one task ('{names[0]}'), so nothing is learned together; "
-            "a comparison needs two or more"
+            f"{base.config.name}: has only one active task ('{names[0]}'); a comparison of multi-task learning "
+            "needs two or more"
         )
     if folds is not None:
         load_experiment(source, [*overrides, *_split(folds, 0)], plugins)
@@ -109,7 +109,7 @@ def _split(folds: int, fold: int) -> list[str]:
 
 
 def _visits(recipe: Recipe, data: DeclaredData) -> int:
-    """About how many examples a training visits."""
+    """Estimate how many examples a trial visits."""
     config = recipe.experiment.config
     learned = [task for task in data.tasks if recipe.task is None or task.name == recipe.task]
     rows = data.corpus.rows("train")
@@ -117,7 +117,7 @@ def _visits(recipe: Recipe, data: DeclaredData) -> int:
 
 
 def _shared(variants: Sequence[Variant]) -> list[Variant]:
-    """Let variants whose resolved experiments are equal share networks, which get names that a folder can have."""
+    """Let variants with equal resolved experiments share their networks, and give each network a directory name."""
     known: dict[str, Recipe] = {}
     taken: set[str] = set()
     shared = []
@@ -135,7 +135,7 @@ def _shared(variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _folder_name(name: str, taken: set[str]) -> str:
-    """What a folder can be called everywhere; two names never become one."""
+    """Return a unique directory name that is valid on every operating system."""
     plain = re.sub(r"[^\w.=-]+", "-", name).strip("-.")[:80] or "variant"
     number, free = 2, plain
     while free.lower() in {one.lower() for one in taken}:

@@ -1,4 +1,4 @@
-"""The figure of one task with one seed: as it is, and of drawn examples."""
+"""Compute the score of one task with one seed, on all examples and on resampled examples."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,12 +13,12 @@ from mtl_core.specs import MetricSpec
 
 
 class SeedScores:
-    """One task, one seed. The runs of its folds are put together before anything is measured.
+    """The scores of one task with one seed. The outputs of all folds are concatenated before they are scored.
 
     Args:
         spec: The metric.
-        parts: What was said, in the run of each fold; one without folds.
-        places: Id of an example to its column in the draws.
+        parts: The outputs of each fold; a single one without cross-validation.
+        places: Id of an example to its column in the resampled counts.
     """
 
     def __init__(self, spec: MetricSpec, parts: Sequence[Said], places: Mapping[str, int]) -> None:
@@ -35,19 +35,19 @@ class SeedScores:
 
     @property
     def figure(self) -> float:
-        """The figure; NaN if it is undefined."""
+        """The score on all examples; NaN if it is undefined."""
         return self._measured(self._outputs, self._targets)
 
     def counts_of(self, drawn: Floats) -> Floats:
-        """How many labels there are, `(resamples,)`, if examples were drawn as often as `(resamples, examples)`."""
+        """Return the number of labels per resample, `(resamples,)`, for example counts `(resamples, examples)`."""
         counts: Floats = drawn @ self._counts
         return counts
 
     def figures_of(self, drawn: Floats) -> Floats:
-        """The figure of drawn examples, `(resamples,)`; NaN where it is undefined.
+        """Compute the score of each resample, `(resamples,)`; NaN where it is undefined.
 
         Args:
-            drawn: `(resamples, examples)`: how often each example was drawn.
+            drawn: `(resamples, examples)`: how often each example was sampled.
         """
         if self._sums is None:
             return np.array([self._of_drawn(often) for often in drawn.astype(np.int64)])
@@ -55,7 +55,7 @@ class SeedScores:
             return self._spec.of_sums(drawn @ self._sums)
 
     def _of_drawn(self, often: NDArray[np.int64]) -> float:
-        """Feed the metric with each label as often as its example was drawn."""
+        """Compute the metric with each label repeated as often as its example was sampled."""
         rows = torch.from_numpy(np.repeat(np.arange(self.n), often[self._columns]))
         return self._measured(self._outputs[rows], self._targets[rows])
 
@@ -67,7 +67,7 @@ class SeedScores:
         return value if isinstance(value, float) else float("nan")
 
     def _by_example(self, parts: Sequence[Said], scored: Sequence["_Scored"]) -> Floats | None:
-        """What each example's labels add to the sums of the figure, `(examples, sums)`, if it is made of such."""
+        """Return each example's contribution to the sums of the metric, `(examples, sums)`; None without sums."""
         tables = [
             self._spec.label_sums(part.task.space, outputs, targets)
             for part, (outputs, targets, _) in zip(parts, scored, strict=True)
@@ -85,7 +85,7 @@ _Scored = tuple[torch.Tensor, torch.Tensor, NDArray[np.str_]]
 
 
 def _scored(spec: MetricSpec, part: Said) -> _Scored:
-    """Outputs, targets and examples of the labels that a metric looks at, in the form that it reads."""
+    """Return outputs, targets and example ids of the labels that a metric scores, in the format of metrics."""
     said = part.outputs
     rows = spec.scored(part.task.space, said.targets)
     outputs, targets = part.task.kind.for_metrics(said.outputs[rows], said.targets[rows])

@@ -1,4 +1,4 @@
-"""What a comparison found, as in `comparison.json`."""
+"""The result of a comparison, as stored in `comparison.json`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ Kind = Literal["multi-task", "equal", "single-task", "majority", "variant", "run
 Verdict = Literal["gained", "suffered", "noise", "undefined"]
 
 OVERALL = "overall"
-"""What all tasks together are called beside the tasks."""
+"""The name of the score over all tasks, next to the names of tasks."""
 
 
 @dataclass(frozen=True)
 class MeasuredTask:
-    """How a task is measured.
+    """The metric of a task.
 
     Attributes:
-        metric: The figure's name.
-        higher_is_better: Which way is up.
-        n: Labels that it is measured on, with each seed.
+        metric: The name of the metric.
+        higher_is_better: Whether higher values are better.
+        n: Number of labels that it is computed on, per seed.
     """
 
     metric: str
@@ -32,7 +32,7 @@ class MeasuredTask:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure: the mean over seeds, its interval, and the figure of each seed; None where it is undefined."""
+    """A score: the mean over seeds, its interval, and the score of each seed; None where it is undefined."""
 
     mean: float | None
     low: float | None
@@ -42,9 +42,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a figure lies from that of another variant, and what that says.
+    """The difference between the scores of two variants, with its verdict.
 
-    `gained` and `suffered` mean that the interval does not hold 0; `noise`, that it does.
+    The verdict is `gained` or `suffered` if the interval excludes 0, and `noise` if it contains 0.
     """
 
     mean: float | None
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Gain:
-    """Delta_m: the mean over tasks of the relative gain, in percent."""
+    """Delta_m: the mean over tasks of the relative gain, in percent (Maninis et al., 2019)."""
 
     mean: float | None
     low: float | None
@@ -64,22 +64,21 @@ class Gain:
 
 @dataclass(frozen=True)
 class VariantSummary:
-    """One way to train, and what it brought.
+    """The results and costs of a variant. Costs are sums over its networks.
 
     Attributes:
-        name: What it is called.
-        kind: What it is.
-        settings: What is set for it, as for `--set`.
-        tasks: Name of each task to its figure.
-        overall: The figure of all tasks together; None if there is none.
+        name: Its name.
+        kind: Its kind.
+        settings: Its overrides, as for `--set`.
+        tasks: Name of each task to its score.
+        overall: The score over all tasks; None if there is none.
         delta_m: The mean relative gain over the reference, in percent; None for the reference itself.
-        against_single: Task, or `overall`, to the difference from the reference: the single-task networks; None for
-            the reference itself.
-        against_equal: The same difference from equal weights; None where that is not asked.
-        parameters: Numbers that training moves, of all its networks.
-        train_s: Seconds of training, of all its networks, the mean over seeds and folds.
-        inference_ms: Milliseconds of the network an example, of all its networks.
-        runs: Its run directories, relative to the comparison's folder.
+        against_single: Task, or `overall`, to the difference from the reference; None for the reference itself.
+        against_equal: Task, or `overall`, to the difference from equal weights; None where it does not apply.
+        parameters: Number of trained parameters, the median over seeds and folds.
+        train_s: Training time in seconds, the median over seeds and folds.
+        inference_ms: Inference time per example in milliseconds, the median over seeds and folds.
+        runs: Its run directories, relative to the output directory of the comparison.
     """
 
     name: str
@@ -98,20 +97,20 @@ class VariantSummary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a comparison found.
+    """The result of a comparison.
 
     Attributes:
         experiment: The experiment's name.
         seeds: The seeds.
-        folds: How many folds were held out in turn; None if the data's own parts were used.
-        part: The part that figures are of: `test`, or `validation`.
-        examples: How many examples that has.
-        resamples: How often examples and seeds were drawn.
-        level: The share of such intervals that hold the true figure.
-        reference: The variant that the others are compared with.
-        tasks: Name of each task to how it is measured.
-        variants: The ways to train.
-        words: What was found, in sentences.
+        folds: Number of folds of the cross-validation; None for the experiment's own split.
+        part: The split that was scored: `test` or `validation`.
+        examples: Number of examples of that split.
+        resamples: Number of bootstrap resamples.
+        level: The confidence level of the intervals.
+        reference: The name of the variant that all variants are compared with.
+        tasks: Name of each task to its metric.
+        variants: The variants.
+        words: The summary, as sentences.
     """
 
     experiment: str
@@ -127,7 +126,7 @@ class Comparison:
     words: Sequence[str] = ()
 
     def named(self, name: str) -> VariantSummary:
-        """One of the variants."""
+        """Return the variant with this name."""
         return next(variant for variant in self.variants if variant.name == name)
 
     def write(self, path: Path) -> None:

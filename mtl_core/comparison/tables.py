@@ -1,4 +1,4 @@
-"""A comparison as tables: for the terminal, as CSV."""
+"""Format a comparison as tables for the terminal, and as CSV."""
 
 import csv
 import io
@@ -10,13 +10,13 @@ from mtl_core.comparison.summary import OVERALL, Comparison, Estimate, VariantSu
 from mtl_core.comparison.words import change, number, percent
 
 MARKS = {"gained": "▲", "suffered": "▼", "noise": "", "undefined": ""}
-"""What stands behind a difference that is more than noise: it became better, or worse."""
+"""Marks of significant differences: improved, or degraded."""
 LONGEST = 28
-"""Letters that a column is wide at least, if something in it is."""
+"""Upper limit of the minimum width of a column, in characters."""
 
 
 def figure_tables(comparison: Comparison) -> Iterator[Table]:
-    """A table a task: each variant's figure, its interval, the difference from the reference."""
+    """Yield one table per task: the score of each variant, its interval, and the difference from the reference."""
     rows = {task: [_row(task, *pair) for pair in variants] for task, variants in by_task(comparison)}
     widths = [max(len(row[place]) for own in rows.values() for row in own) for place in range(5)]
     for place, (task, own) in enumerate(rows.items()):
@@ -48,10 +48,10 @@ def _row(task: str, variant: VariantSummary, estimate: Estimate) -> list[str]:
 
 
 def costs_table(comparison: Comparison) -> Table:
-    """Every variant: the gain over all tasks, and what it costs."""
-    table = _table("all tasks, and what it costs")
+    """Build the table of mean relative gains and costs, one row per variant."""
+    table = _table("all tasks: mean relative gain and cost")
     table.add_column("variant", no_wrap=True)
-    for column in ("mean relative gain", "parameters", "training", "answer"):
+    for column in ("mean relative gain", "parameters", "training", "inference"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in comparison.variants:
         trained = one.kind != "majority"
@@ -66,7 +66,7 @@ def costs_table(comparison: Comparison) -> Table:
 
 
 def by_task(comparison: Comparison) -> Iterator[tuple[str, list[tuple[VariantSummary, Estimate]]]]:
-    """Every task, and overall if there is such a figure, with each variant's figure."""
+    """Yield each task, and `overall` if that score exists, with each variant and its score."""
     for task in comparison.tasks:
         yield task, [(variant, variant.tasks[task]) for variant in comparison.variants]
     overall = [(variant, variant.overall) for variant in comparison.variants if variant.overall is not None]
@@ -75,7 +75,7 @@ def by_task(comparison: Comparison) -> Iterator[tuple[str, list[tuple[VariantSum
 
 
 def csv_text(comparison: Comparison) -> str:
-    """A line a task and variant."""
+    """Return a CSV table with one line per task and variant."""
     text = io.StringIO()
     columns = ["task", "metric", "n", "variant", "kind", "mean", "low", "high"]
     columns += ["difference", "difference_low", "difference_high", "verdict"]
@@ -105,7 +105,7 @@ def csv_text(comparison: Comparison) -> str:
 
 
 def title(comparison: Comparison) -> str:
-    """What was measured on what."""
+    """Return a one-line title: the experiment, the examples, the seeds and the folds."""
     parts = [f"{comparison.examples:,} {comparison.part} examples"]
     if comparison.variants[0].kind != "run":
         parts.append(f"{len(comparison.seeds)} seed{'s' if len(comparison.seeds) > 1 else ''}")

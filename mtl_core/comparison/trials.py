@@ -1,4 +1,4 @@
-"""Training the same experiment many times, each time a little different: for ablations and comparisons."""
+"""Train variants of one experiment: the trials of ablations and comparisons."""
 
 import json
 import sqlite3
@@ -19,13 +19,13 @@ from mtl_core.runs.directory import RunDirectory
 
 @dataclass(frozen=True)
 class Trial:
-    """One training among many.
+    """One training of a comparison.
 
     Attributes:
-        variant: What is trained.
-        seed: The run's seed.
-        fold: The fold that is held out; None for the experiment's own split.
-        overrides: What is set for it.
+        variant: The name of the variant.
+        seed: The seed of the run.
+        fold: The index of the held-out fold; None for the experiment's own split.
+        overrides: Its overrides.
         path: Its run directory.
     """
 
@@ -39,17 +39,17 @@ class Trial:
 def train_all(
     source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int, done: Callable[[Trial], None]
 ) -> None:
-    """Train whatever is not trained yet.
+    """Train all trials that are not complete yet.
 
     Args:
         source: The experiment's name or path.
-        plugins: Further plugins.
-        trials: What to train, in this order.
-        jobs: Processes at a time. Each computes in one thread, so figures do not depend on their number.
-        done: Is told of each training as it ends, also of those that were complete before.
+        plugins: Additional plugins.
+        trials: The trials, in the order of training.
+        jobs: Maximum number of processes. Each computes in one thread, so scores do not depend on their number.
+        done: Called with each trial when it finishes, and with each trial that was already complete.
 
     Raises:
-        MtlError: If a training cannot be done; the others stay as they are.
+        MtlError: If a trial fails; finished trials are kept.
     """
     for trial in (finished := [trial for trial in trials if _is_complete(trial)]):
         done(trial)
@@ -63,7 +63,7 @@ def _is_complete(trial: Trial) -> bool:
 
 
 def _train(source: str, plugins: Sequence[str], trial: Trial) -> None:
-    """Train one variant, or go on with it."""
+    """Train a trial, or resume it."""
     from mtl_core.runs.run import resume_run, run_experiment
 
     _warm_up()
@@ -77,7 +77,7 @@ def _train(source: str, plugins: Sequence[str], trial: Trial) -> None:
 
 
 def _warm_up() -> None:
-    """Import what torch and Accelerate import only while they train, or a process's first training looks long."""
+    """Import what torch and Accelerate import lazily, so that the first trial's time excludes the imports."""
     import torch
 
     with suppress(ImportError):
@@ -86,10 +86,10 @@ def _warm_up() -> None:
 
 
 def check_scored(path: Path) -> None:
-    """Refuse a finished run that was scored on nothing.
+    """Check that a finished run was scored.
 
     Raises:
-        MtlError: If it kept no outputs.
+        MtlError: If it has no stored outputs.
     """
     run = RunDirectory(path)
     if not run.outputs.is_file():
@@ -99,29 +99,29 @@ def check_scored(path: Path) -> None:
 def _why_no_outputs(run: RunDirectory) -> str:
     if run.predictions.is_file():
         return (
-            f"the run has no {run.outputs.name}, from which it would be compared: an earlier version of mtl-core "
-            f"made it; make it again with `mtl run {run.config} --out NEW`"
+            f"the run has no {run.outputs.name}, which a comparison requires: an earlier version of mtl-core "
+            f"made it; repeat it with `mtl run {run.config} --out NEW`"
         )
     return (
-        "the run was scored on nothing: its data has neither a test part nor validation data; give it one "
+        "the run has no scores: its data has neither a test split nor validation data; add one "
         "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
     )
 
 
 def claim(folder: Path, plan: str, config: ExperimentConfig, trials: Sequence[Trial], noun: str) -> None:
-    """Make a folder for trials, or go on in one that was made for trials of the same experiment.
+    """Create a folder for trials, or reuse one that was created for trials of the same experiment.
 
-    There may be more trials than before, or fewer: those that are there already are not trained again.
+    The number of trials may differ from before: existing trials are not trained again.
 
     Args:
         folder: The folder.
-        plan: The name of the file in it that says what the folder is for.
+        plan: The name of the file in it that stores the plan.
         config: The experiment.
-        trials: What is to be trained.
-        noun: What the command makes, for messages.
+        trials: The trials.
+        noun: What the command creates, for messages.
 
     Raises:
-        MtlError: If it holds something else.
+        MtlError: If the folder contains something else.
     """
     runs = {trial.path.name: list(trial.overrides) for trial in trials}
     experiment = dump_config(config)
@@ -133,19 +133,19 @@ def claim(folder: Path, plan: str, config: ExperimentConfig, trials: Sequence[Tr
             or known["experiment"] != experiment
             or any(old.get(name, own) != own for name, own in runs.items())
         ):
-            raise MtlError(f"{folder}: exists already, and not from this very {noun}; choose another --out")
+            raise MtlError(f"{folder}: exists already, but not from the same {noun}; choose another --out")
         runs = {**old, **runs}
     else:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise MtlError(f"{folder}: cannot be made: {error.strerror}") from error
+            raise MtlError(f"{folder}: cannot be created: {error.strerror}") from error
     text = json.dumps({"experiment": experiment, "runs": runs}, indent=2, ensure_ascii=False)
     write_text_atomically(folder / plan, text + "\n")
 
 
 def _planned(path: Path) -> dict[str, Any] | None:
-    """Read what a folder was made for; None if that cannot be told."""
+    """Read the plan of a folder; None if there is no valid plan."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -156,17 +156,17 @@ def _planned(path: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder. The system lets go of it however this process ends.
+    """Lock a folder against other processes. The operating system releases the lock when this process ends.
 
     Raises:
-        MtlError: If another one is at work there.
+        MtlError: If another process holds the lock.
     """
     lock = sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)
     try:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise MtlError(f"{folder}: another process is at work here") from error
+            raise MtlError(f"{folder}: another process is using this folder") from error
         yield
     finally:
         lock.close()

@@ -1,4 +1,4 @@
-"""The ways to train that are compared, each as what is set for it."""
+"""The variants of a comparison, each defined by its overrides."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ FIXED = {
     "data_sets": "the data",
     "split": "the split",
     "learn": "the tasks",
-    "sweep": "what is searched",
+    "sweep": "the search space",
 }
-"""Keys that must be the same for all variants, and what they decide."""
+"""Keys that must be the same for all variants, and what they set."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Recipe:
     """How one network of a variant is trained.
 
     Attributes:
-        name: What its run directories are called after.
-        settings: What is set for it, besides what is set for all.
-        experiment: The experiment with these settings, checked.
-        task: The only task that it learns; None if it learns all.
+        name: The prefix of its run directories.
+        settings: Its overrides, in addition to those of all variants.
+        experiment: The validated experiment with these overrides.
+        task: The only active task; None if all tasks are active.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to train.
+    """One variant of the experiment.
 
     Attributes:
-        name: What it is called.
-        kind: What it is.
-        settings: What is set for it, for people.
-        recipes: Its networks: one for all tasks, one a task, or none.
+        name: Its name.
+        kind: Its kind.
+        settings: Its overrides, for display.
+        recipes: Its networks: one for all tasks, one per task, or none.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Variant:
 
 
 class VariantMaker:
-    """Makes the variants of an experiment.
+    """Builder of the variants of an experiment.
 
     Args:
         source: The experiment's name or path.
-        overrides: What is set for all variants.
-        plugins: Further plugins.
-        base: The experiment with that, checked.
-        tasks: Names of the tasks that it learns.
+        overrides: Overrides of all variants.
+        plugins: Additional plugins.
+        base: The validated experiment with these overrides.
+        tasks: Names of the active tasks.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class VariantMaker:
         self._base, self._tasks = base, tasks
 
     def all(self, others: Sequence[str]) -> list[Variant]:
-        """Multi-task, equal weights, single-task, the majority, and what was asked for besides.
+        """Build the default variants (multi-task, equal weights, single-task, majority) and the additional ones.
 
         Args:
-            others: Texts `KEY=V1,V2`, each value a variant.
+            others: Additional variants, as `KEY=V1,V2`; each value is one variant.
 
         Raises:
-            MtlError: If a value is wrong, or changes what is measured.
+            MtlError: If a value is invalid, or changes what is measured.
         """
         variants = [Variant(MULTI_TASK, "multi-task", [], [Recipe(MULTI_TASK, [], self._base)])]
         equal = equal_weights(self._base.config)
@@ -102,7 +102,7 @@ class VariantMaker:
         names = [variant.name for variant in variants]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise MtlError(f"--with {twice}: asked for twice")
+            raise MtlError(f"--with {twice}: given twice")
         return variants
 
     def _alone(self, task: str) -> list[str]:
@@ -120,7 +120,7 @@ class VariantMaker:
         if key.split(".")[0] in FIXED:
             decides = FIXED[key.split(".")[0]]
             raise MtlError(
-                f"--with {text}: '{key}' says {decides}, which must be the same for all that is compared"
+                f"--with {text}: '{key}' sets {decides}, which must be the same for all variants of a comparison"
             )
         for value in split_values(values):
             yield self._one_with(key, value)
@@ -139,25 +139,25 @@ class VariantMaker:
         changed = next((key for key in after if key not in before or before[key] != after[key]), None)
         if changed is not None:
             raise MtlError(
-                f"--with {name}: changes {changed}, and with it what is measured; that cannot be compared"
+                f"--with {name}: changes {changed}, and with it what is measured; variants could not be compared"
             )
         return Variant(name, "variant", [setting], [recipe])
 
 
 def _measured(config: ExperimentConfig) -> dict[str, Any]:
-    """What decides which figure is computed, and of which examples; how an epoch is chosen may differ."""
+    """Return the settings that determine the metric and the examples; the selection of the epoch may differ."""
     return {name: value for name, value in measured(config) if not name.startswith("training.")}
 
 
 def equal_weights(config: ExperimentConfig) -> list[str]:
-    """What makes every task count alike (Kurin et al., 2022); nothing if that is so already."""
+    """Return the overrides that give all tasks equal weights (Kurin et al., 2022); empty if weights are equal."""
     plain = config.weighting.type == "static" and config.weighting == type(config.weighting).model_validate({})
     settings = [] if plain else ["weighting={type: static}"]
     return settings + [f"tasks.{place}.weight=1" for place, task in enumerate(config.tasks) if task.weight != 1]
 
 
 def alone(config: ExperimentConfig, task: str) -> list[str]:
-    """What makes an independent network of one task: no other task, no helper, nothing shared, nothing weighed."""
+    """Return the overrides of an independent single-task network, without auxiliary tasks, sharing or weighting."""
     settings = [f"learn={write_inline([task])}", *equal_weights(config)]
     if config.auxiliary:
         settings.append("auxiliary=[]")
@@ -176,16 +176,16 @@ def alone(config: ExperimentConfig, task: str) -> list[str]:
 
 
 def _speaks_of(pattern: str, task: str) -> bool:
-    """Whether a pattern over weights can fit what a network of one task has."""
+    """Return whether a pattern of weight names can match a weight of a single-task network."""
     own = f"heads.{task}."
     return not pattern.startswith("heads.") or pattern.startswith(own) or fnmatchcase(f"{own}weight", pattern)
 
 
 def split_values(text: str) -> list[str]:
-    """Split at commas that stand in no bracket and no quotes.
+    """Split a text at commas outside brackets and quotes.
 
     Raises:
-        MtlError: If a bracket or a quote is left open, or there is nothing between two commas.
+        MtlError: If a bracket or a quote is not closed, or a value is empty.
     """
     values, depth, quote = [""], 0, ""
     for letter in text:
@@ -201,6 +201,6 @@ def split_values(text: str) -> list[str]:
             depth += (letter in "{[") - (letter in "}]")
     values = [value.strip() for value in values]
     if depth or quote or not all(values):
-        what = "a bracket or a quote does not end" if depth or quote else "there is nothing between two commas"
+        what = "a bracket or a quote is not closed" if depth or quote else "a value between two commas is empty"
         raise MtlError(f"--with …={text}: {what}")
     return values

@@ -1,4 +1,4 @@
-"""Doing many jobs in several processes, one thread each. They are used again: importing torch takes seconds."""
+"""Run jobs in a pool of processes with one thread each. Processes are reused: importing torch takes seconds."""
 
 import os
 import signal
@@ -19,18 +19,22 @@ Result = TypeVar("Result")
 
 
 def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
-    """Do jobs in their order, and give each with its result as it ends.
+    """Start jobs in order, and yield each job with its result when it finishes.
 
-    torch computes in one thread wherever a job is done, so that results do not depend on the number of processes.
+    torch computes in one thread in every process, so that results do not depend on the number of processes.
 
     Args:
-        work: Does a job. With several processes it must be a function of a module, or a `partial` of one.
-        jobs: What is to be done.
-        processes: How many jobs at a time; with one, they are done in this process.
+        work: The function that runs a job. With several processes it must be a module-level function, or a
+            `partial` of one.
+        jobs: The jobs.
+        processes: Maximum number of jobs at a time; with 1, jobs run in this process.
+
+    Yields:
+        A job and its result.
 
     Raises:
-        MtlError: As `work` raises it, or if a process is killed. The other processes are ended then.
-        RuntimeError: If there is a bug in `work`.
+        MtlError: If `work` raises it, or if a process is killed. The other processes are terminated then.
+        RuntimeError: If `work` raises another exception in a worker process.
     """
     if min(processes, len(jobs)) <= 1:
         with _one_thread():
@@ -59,7 +63,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int)
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a process tells of a job that failed: a mistake of the user, or a bug with its traceback."""
+    """A failed job: the message of an `MtlError`, or the traceback of a bug."""
 
     message: str
     is_bug: bool
@@ -76,16 +80,16 @@ class _Worker(Generic[Job]):
         self.connection.send(job)
 
     def taken(self) -> tuple[Job, Any]:
-        """Take the result of the job that was given."""
+        """Receive the result of the current job."""
         job, self.job = self.job, None
-        assert job is not None  # noqa: S101  only workers with a job are asked
+        assert job is not None  # noqa: S101  called only for workers with a job
         try:
             result = self.connection.recv()
         except (EOFError, ConnectionError):
             self.process.join()
             raise MtlError(
-                f"a process was ended from outside (exit code {self.process.exitcode}), perhaps for want of "
-                "memory; the same command with fewer --jobs goes on"
+                f"a process was killed (exit code {self.process.exitcode}), perhaps because memory ran out; "
+                "the same command with fewer --jobs continues"
             ) from None
         if isinstance(result, _Failure):
             raise (
@@ -101,12 +105,12 @@ def _start(work: Callable[[Job], Result]) -> _Worker[Job]:
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work))
     process.start()
-    there.close()  # so that the death of the process is noticed
+    there.close()  # so that the end of the process closes the pipe
     return _Worker(process, here)
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent terminates its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with _one_thread():
         while True:
@@ -115,12 +119,12 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
                 connection.send(work(job))
             except MtlError as error:
                 connection.send(_Failure(str(error), is_bug=False))
-            except Exception:  # noqa: BLE001  told to the parent, which raises it
+            except Exception:  # noqa: BLE001  sent to the parent, which raises it
                 connection.send(_Failure(traceback.format_exc(), is_bug=True))
 
 
 def _die_with_parent() -> None:
-    """A parent that is killed cannot end its workers, which would go on writing into the same folders."""
+    """Exit with the parent: a killed parent cannot terminate its workers, which would continue to write files."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,7 +1,8 @@
-"""How a block with a `type:` finds its spec: looked up in the registry when it is validated.
+"""Validation of blocks with a `type:`, whose spec is looked up in the registry.
 
-A field is typed as the base spec and validated by looking `type` up, so a plugin that registers late needs no
-model rebuilt, error locations are the YAML's own paths, and a misspelt type can be answered with its neighbour.
+A field is annotated with the base spec, and its `type` is looked up during validation. So plugins that are
+registered late need no rebuilt model, error locations are YAML paths, and a misspelt type is reported with the
+nearest name.
 """
 
 from functools import cache
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @cache
 def installed_registry() -> "Registry":
-    """The registry of what is installed, for models that are validated without a context."""
+    """Return the registry of the installed plugins, for models that are validated without a context."""
     from mtl_core.plugins import Plugins
     from mtl_core.registry import Registry
 
@@ -35,10 +36,10 @@ def installed_registry() -> "Registry":
 
 
 class SeamMark:
-    """Marks a field's place in the JSON Schema.
+    """A mark of a field in the JSON Schema, which is replaced by a reference to the specs.
 
     Args:
-        seam: The seam's name.
+        seam: The name of the extension point.
     """
 
     def __init__(self, seam: str) -> None:
@@ -51,7 +52,7 @@ class SeamMark:
 
 
 def by_registry(seam: str) -> WrapValidator:
-    """Make the validator of a seam's fields."""
+    """Build the validator of the fields of an extension point."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         from mtl_core.seams import SEAMS
@@ -76,5 +77,5 @@ def by_registry(seam: str) -> WrapValidator:
 
 
 def default_type(type_name: str) -> Any:
-    """A block that is looked up in the registry even when it is left out, so that the core names no class."""
+    """Build a field whose default is also looked up in the registry, so that the core references no class."""
     return Field(default_factory=lambda: {"type": type_name}, validate_default=True)

@@ -1,4 +1,4 @@
-"""What an experiment is: the model of the whole YAML file."""
+"""The experiment config: the model of the whole YAML file."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -42,22 +42,22 @@ from mtl_core.sweeps.space import Sweep
 FORMAT_VERSION: int = 1
 
 ONE_DATA_SET = "data"
-"""What the data set of an experiment with `data:` is called."""
+"""The name of the data set of an experiment with `data:`."""
 
 
 class _TaskParts(StrictModel):
-    """What every entry of `tasks:` says."""
+    """The keys that all entries of `tasks:` have."""
 
     kind: TaskKindField = default_type("classification")
-    """What the labels are."""
+    """The kind of the labels."""
     head: HeadField
-    """The part of the network that belongs to the task."""
+    """The task-specific layers of the network."""
     mask: LossMaskField = default_type("observed")
     """Which labels count."""
     weight: NonNegativeFloat = 1.0
-    """How much the task's loss counts beside the others'; at 0 it is not computed."""
+    """The weight of the task's loss relative to the other tasks'; at 0 the loss is not computed."""
     data: list[str] = []
-    """The data sets of `data_sets:` that the task learns from; all that have its label column if left out."""
+    """The data sets of `data_sets:` that the task is trained on; if left out, all that have its label column."""
 
 
 class NamedTask(_TaskParts):
@@ -66,41 +66,41 @@ class NamedTask(_TaskParts):
     name: str = Field(min_length=1)
     """The task's name."""
     label: str | None = None
-    """The label column that it learns; the task's name if left out."""
+    """The label column of the task; the task's name if left out."""
 
     @property
     def column(self) -> str:
-        """The label column; an empty name if labels are made from the inputs."""
+        """The label column; an empty name if labels are derived from the inputs."""
         return "" if self.kind.reads_inputs else self.label or self.name
 
     def may_be(self, name: str) -> bool:
-        """Whether a task of this name comes from this entry."""
+        """Return whether this entry defines a task of this name."""
         return name == self.name
 
 
 class DerivedTasks(_TaskParts):
-    """One task for every label column that the loader found and after which no other task is called."""
+    """One task per label column that matches a pattern and has no task of its own name."""
 
     each: str
-    """A pattern over column names: `*` for all of them."""
+    """A pattern of column names: `*` for all columns."""
 
     def may_be(self, name: str) -> bool:
-        """Whether a task of this name could come from this entry."""
+        """Return whether this entry can define a task of this name."""
         return fnmatchcase(name, self.each)
 
 
 def level_flaw(kind: TaskKindSpec, head: HeadSpec) -> str:
-    """Say what is wrong if a head gives outputs for examples where tokens are labelled, or the other way round."""
+    """Return an error message if the head's outputs and the task's labels differ in level, else an empty text."""
     if kind.level == head.level:
         return ""
     return (
-        f"the kind '{kind.type}' has a label for each {kind.level}, but the head '{head.type}' gives outputs for "
-        f"each {head.level}; choose a head for {kind.level}s (`mtl plugins` lists them)"
+        f"the kind '{kind.type}' has one label per {kind.level}, but the head '{head.type}' returns outputs per "
+        f"{head.level}; choose a head for {kind.level}s (`mtl plugins` lists them)"
     )
 
 
 def _task_entry(value: Any, handler: Any, info: ValidationInfo) -> Any:
-    """Choose the model by the key `each`, so that errors speak of one model only."""
+    """Choose the model by the key `each`, so that errors concern one model only."""
     if isinstance(value, NamedTask | DerivedTasks):
         return value
     model = DerivedTasks if isinstance(value, dict) and "each" in value else NamedTask
@@ -111,128 +111,128 @@ TaskEntry = Annotated[NamedTask | DerivedTasks, WrapValidator(_task_entry)]
 
 
 class Selection(StrictModel):
-    """How the best epoch is chosen. Only validation data is asked."""
+    """Selection of the best epoch, on validation data only."""
 
     metric: str | None = None
-    """A metric that every task has; null takes `accuracy` if every task has it, otherwise each task's first."""
+    """A metric that every task has; null is `accuracy` if all tasks have it, else each task's first."""
     over: str | None = None
-    """`overall` (all labels pooled), `mean` (mean over tasks), `gain` (mean over tasks of the share of the
-    baseline's error that is gone), or the name of one task. Null is `overall`; `mean` where figures cannot be
-    pooled; `gain` where tasks are measured differently, or by errors in units of their own."""
+    """`overall` (all labels pooled), `mean` (mean over tasks), `gain` (mean over tasks of the error reduction
+    relative to the baseline), or the name of one task. Null is `overall`; `mean` if the metric cannot be pooled;
+    `gain` if tasks have different metrics, or errors in different units."""
 
 
 class Training(StrictModel):
-    """How the network is trained."""
+    """Settings of the training."""
 
     epochs: PositiveInt = 10
-    """How often every example is visited, at most."""
+    """The maximum number of epochs."""
     batch_size: PositiveInt = 32
-    """Examples in a batch."""
+    """Examples per batch."""
     bucket_batches: PositiveInt = 16
-    """Batches that are sorted by length together; 1 leaves the order random and pads more."""
+    """Batches per length bucket; examples are sorted by length within a bucket. 1 keeps the order random."""
     clip_norm: PositiveFloat | None = None
-    """The gradient norm above which gradients are scaled down; null leaves them."""
+    """The maximum gradient norm, above which gradients are scaled down; null does not clip."""
     patience: PositiveInt | None = None
-    """Epochs without a better validation figure after which training stops; null never stops early."""
+    """Epochs without a better validation score after which training stops; null never stops early."""
     select: Selection = Selection()
-    """Which epoch is kept."""
+    """How the best epoch is selected."""
     refit: bool = False
-    """Train afresh on training and validation data together, for as many epochs as selection found best."""
+    """Whether to train again from scratch on training and validation data, for the selected number of epochs."""
     consistency: NonNegativeFloat = 0.0
-    """Pass each batch twice with different dropout, and count how far both answers lie apart (R-Drop; Liang et al.,
-    2021); 0 passes it once."""
+    """The weight of R-Drop (Liang et al., 2021): each batch is passed twice with different dropout, and the
+    divergence of both predictions is added to the loss; 0 passes it once."""
     calibrate: bool = False
-    """Choose temperatures on validation data that make probabilities true, and thresholds of detection."""
+    """Whether to fit calibration temperatures and detection thresholds on validation data."""
     rates: dict[str, PositiveFloat] = {}
-    """Patterns over names of weights to factors of the learning rate; of those that fit, the longest counts.
-    `body.*: 0.1` lets what tasks share learn at a tenth."""
+    """Patterns of weight names to factors of the learning rate; the longest matching pattern applies.
+    `body.*: 0.1` trains the trunk with a tenth of the learning rate."""
     precision: Literal["no", "bf16", "fp16"] = "no"
-    """Mixed precision; `no` is 32-bit floats throughout."""
+    """Mixed precision; `no` computes in 32-bit floats only."""
     checkpoint_steps: PositiveInt | None = None
-    """Also save a checkpoint every so many steps within an epoch; null saves after each epoch only."""
+    """Steps between checkpoints within an epoch; null saves a checkpoint after each epoch only."""
 
 
 class StartFrom(StrictModel):
-    """Parts of a trained network to begin with."""
+    """Weights of a trained run to initialise the network from (warm start)."""
 
     run: Annotated[Path, Field(strict=False), "input-path"]
-    """The run directory to take weights from."""
+    """The run directory to load weights from."""
     parts: list[str] = Field(default=["body.*"], min_length=1)
-    """Patterns over the names of weights: `body.*` for what tasks share, `heads.NAME.*` for the head of a task."""
+    """Patterns of weight names: `body.*` for the trunk, `heads.NAME.*` for the head of a task."""
 
 
 class Interactions(StrictModel):
-    """What is measured of tasks' influence on each other while the network is trained."""
+    """Measurements of task interactions during training."""
 
     every: PositiveInt = 20
-    """Look at tasks' gradients at the shared parameters every so many steps, beginning with the first."""
+    """Steps between comparisons of the tasks' gradients of the shared parameters, starting at the first step."""
     affinity: bool = False
-    """Also measure how a step along each task's gradient alone changes the others' losses: a forward pass each."""
+    """Whether to measure how a step along one task's gradient changes other losses: a forward pass per task."""
     networks: Annotated[int, Field(ge=2)] = 3
-    """Networks that a suggestion may divide the main tasks into, at most."""
+    """The maximum number of networks in a suggested grouping of the main tasks."""
 
 
 class ExperimentConfig(StrictModel):
-    """An experiment: data, parts, tasks and training, every value stated or defaulted."""
+    """An experiment: data, parts, tasks and training, with all defaults filled in."""
 
     version: Literal[1] = 1
-    """The format of this file."""
+    """The format version of this file."""
     name: str = Field(min_length=1)
-    """The experiment's name; the file's name if left out."""
+    """The name of the experiment; the file's name if left out."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
-    """Every random draw of the run comes from it."""
+    """The seed of all random draws of the run."""
     plugins: list[str] = []
-    """Plugins to load besides the installed ones: module names, or paths of `.py` files."""
+    """Plugins to load in addition to the installed ones: module names, or paths of `.py` files."""
     data: LoaderField | None = None
-    """Where the examples come from."""
+    """The loader of the examples."""
     data_sets: dict[str, LoaderField] = {}
-    """Several data sets by name, instead of `data`: tasks with examples of their own."""
+    """Several data sets by name, instead of `data`, if tasks have different examples."""
     sampling: SamplingField = default_type("proportional")
-    """From which data set the next batch comes, where there are several."""
+    """How the data set of the next batch is chosen, if there are several data sets."""
     split: SplitterField = default_type("stratified")
-    """How the training examples are divided."""
+    """How the training examples are split."""
     encoder: EncoderField
-    """How raw inputs become numbers."""
+    """How raw inputs are converted into tensors."""
     backbone: BackboneField
     """The network that all tasks share."""
     architecture: ArchitectureField = default_type("hard-sharing")
-    """How backbones and heads are joined."""
+    """How backbones and heads are connected."""
     heads: dict[str, HeadField] = {}
-    """Heads by name, for tasks to refer to: `head: NAME`."""
+    """Heads by name, which tasks reference with `head: NAME`."""
     tasks: list[TaskEntry] = Field(min_length=1)
-    """What is learned."""
+    """The tasks."""
     learn: list[str] | None = Field(default=None, min_length=1)
-    """Names of the tasks that are learned, of data divided and encoded as for all of them; null learns all."""
+    """Names of the tasks that are trained, with the split and encoding of all tasks; null trains all tasks."""
     auxiliary: list[AuxiliaryField] = []
-    """Tasks that are there to help the others. They choose no epoch and count in no overall figure."""
+    """Auxiliary tasks. They affect neither the selection of the epoch nor overall scores."""
     start_from: StartFrom | None = None
-    """A trained run whose weights to begin with; null begins with random ones."""
+    """A trained run to initialise weights from; null initialises all weights randomly."""
     weighting: WeightingField = default_type("static")
     """How the losses of the tasks are combined."""
     optimizer: OptimizerField = default_type("adam")
-    """How gradients become steps."""
+    """The optimizer."""
     schedule: ScheduleField = default_type("constant")
-    """How the learning rate moves."""
+    """The learning rate schedule."""
     training: Training = Training()
-    """How the network is trained."""
+    """Settings of the training."""
     interactions: Interactions | None = None
-    """Measure what tasks do to each other while they are trained; null for nothing."""
+    """Measurements of task interactions during training; null measures nothing."""
     trackers: list[TrackerField] = []
-    """Where figures are kept besides the run directory: TensorBoard and the like."""
+    """Experiment trackers that metrics are logged to, such as TensorBoard."""
     sweep: Sweep | None = None
-    """What `mtl sweep` searches; null for nothing. `mtl run` ignores it."""
+    """The search space of `mtl sweep`; null for none. `mtl run` ignores it."""
 
     @field_validator("name")
     @classmethod
     def _name_of_a_folder(cls, name: str) -> str:
         if "/" in name or "\\" in name:
-            raise ValueError(f"'{name}' holds a slash; run directories are called after the experiment")
+            raise ValueError(f"'{name}' contains a slash; run directories are named after the experiment")
         return name
 
     @model_validator(mode="before")
     @classmethod
     def _named_heads(cls, value: Any, info: ValidationInfo) -> Any:
-        """Put the head that `heads:` declares in place of its name."""
+        """Replace the names of heads by the heads that `heads:` declares."""
         return resolve_named_heads(value, info)
 
     @model_validator(mode="after")
@@ -260,13 +260,13 @@ class ExperimentConfig(StrictModel):
                 lines.append(error_at(("learn", place), "seam", message, name))
         if self.weighting.balances_gradients and self.training.precision == "fp16":
             message = (
-                f"'{self.weighting.type}' compares gradients, which are not to be had in fp16 (they are scaled); "
+                f"'{self.weighting.type}' compares gradients, which are not available in fp16 (they are scaled); "
                 "use precision `bf16` or `no`"
             )
             lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
         if self.interactions is not None and self.training.precision == "fp16":
             message = (
-                "`interactions` compares gradients, which are not to be had in fp16 (they are scaled); use "
+                "`interactions` compares gradients, which are not available in fp16 (they are scaled); use "
                 "precision `bf16` or `no`"
             )
             lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
@@ -276,7 +276,7 @@ class ExperimentConfig(StrictModel):
 
     @property
     def sources(self) -> dict[str, LoaderSpec]:
-        """The data sets by name; one without a name is called `data`."""
+        """The loaders by data set name; the name of a single data set is `data`."""
         return {ONE_DATA_SET: self.data} if self.data is not None else dict(self.data_sets)
 
     @field_validator("learn")
@@ -293,7 +293,7 @@ class ExperimentConfig(StrictModel):
         names = [spec.task_name for spec in auxiliary]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two auxiliary tasks are called '{twice[0]}'; give one of them another `name:`")
+            raise ValueError(f"two auxiliary tasks are named '{twice[0]}'; give one of them another `name:`")
         return auxiliary
 
     @field_validator("trackers")
@@ -311,11 +311,11 @@ class ExperimentConfig(StrictModel):
         names = [task.name for task in tasks if isinstance(task, NamedTask)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two tasks are called '{twice[0]}'; task names must differ")
+            raise ValueError(f"two tasks are named '{twice[0]}'; task names must differ")
         return tasks
 
 
 InputFile = Annotated[Path, Field(strict=False), "input-file"]
-"""A file that must exist. Relative paths start at the YAML file's folder, or where the command was typed."""
+"""A file that must exist. Relative paths start at the YAML file's folder; for `--set`, at the working folder."""
 InputPath = Annotated[Path, Field(strict=False), "input-path"]
 """A file or folder that must exist."""

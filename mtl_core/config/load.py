@@ -1,4 +1,4 @@
-"""From the name or path of an experiment to a checked config."""
+"""Loading and validation of experiments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from mtl_core.tracking.needs import missing_packages
 
 @dataclass(frozen=True)
 class Experiment:
-    """A checked config, the registry that its specs came from, and where its values stand.
+    """A validated config, the registry of its specs, and the locations of its values.
 
     Attributes:
-        config: Every value, paths absolute.
-        registry: What the plugins offer.
+        config: The config with all defaults, paths absolute.
+        registry: The specs of the plugins.
         source: The file.
-        overridden: Places that were set on the command line.
-        value: What was validated: the file's keys with what was set on the command line, nothing added.
+        overridden: The locations that were set on the command line.
+        value: The value before validation: the file's keys and the keys set on the command line, without defaults.
     """
 
     config: ExperimentConfig
@@ -44,15 +44,15 @@ def load_experiment(
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),
 ) -> Experiment:
-    """Load an experiment by path, or by the name under which a plugin packages it.
+    """Load an experiment by path, or by the name of a packaged experiment.
 
     Args:
-        experiment: A path (it ends in `.yaml` or `.yml`, or holds a separator), or a packaged name.
-        overrides: `key=value` texts, as given to `--set`.
-        plugins: Module names or `.py` files to load besides those the file names.
+        experiment: A path (it ends in `.yaml` or `.yml`, or contains a separator), or a packaged name.
+        overrides: `key=value` strings, as in `--set`.
+        plugins: Module names or `.py` files to load in addition to those that the file names.
 
     Raises:
-        MtlError: If anything about it is wrong; all wrong keys are named at once.
+        MtlError: If the experiment is invalid; the message contains all invalid keys.
     """
     if isinstance(overrides, str) or isinstance(plugins, str):
         raise MtlError("overrides and plugins are lists of texts, such as ['training.epochs=3']; found one text")
@@ -84,16 +84,16 @@ def load_experiment(
 def build_config(
     value: dict[str, Any], registry: Registry, source: YamlFile, overridden: Sequence[Loc]
 ) -> ExperimentConfig:
-    """Validate what stands in an experiment, and make its paths absolute.
+    """Validate an experiment, and make its paths absolute.
 
     Args:
         value: The experiment; it is not changed.
-        registry: What is installed.
-        source: The file; relative paths start at its folder.
-        overridden: Places whose relative paths start where the command was typed instead.
+        registry: The specs of the plugins.
+        source: The file; relative paths are resolved against its folder.
+        overridden: The locations whose relative paths are resolved against the working directory instead.
 
     Raises:
-        ValidationError: If anything about it is wrong.
+        ValidationError: If the experiment is invalid.
     """
     config = ExperimentConfig.model_validate(value, context={"registry": registry})
 
@@ -107,7 +107,7 @@ def build_config(
 
 
 def check_inputs(experiment: Experiment) -> None:
-    """Check that every file is there that the experiment names, and every package that its parts need.
+    """Check that all input files and all packages that an experiment needs exist.
 
     Raises:
         MtlError: If one is missing, or is a folder instead of a file.
@@ -123,7 +123,7 @@ def check_inputs(experiment: Experiment) -> None:
 
 
 def input_flaw(path: Path, must_be_file: bool) -> str:
-    """Say what is wrong with a file that an experiment names; empty if nothing is."""
+    """Return an error message if an input file or folder does not exist, else an empty string."""
     if not path.exists():
         return f"no such file{'' if must_be_file else ' or folder'}: {path}{_sibling(path)}"
     if must_be_file and not path.is_file():
@@ -132,14 +132,14 @@ def input_flaw(path: Path, must_be_file: bool) -> str:
 
 
 def _where(experiment: Experiment, loc: Loc) -> str:
-    """Say where a value was written."""
+    """Format the location of a value: the file and line, or the `--set` option."""
     source, key = experiment.source, ".".join(map(str, loc))
     typed = any(loc[: len(place)] == place for place in experiment.overridden)
     return f"--set {key}" if typed else f"{source.path}:{source.line_of(loc)}: {key}"
 
 
 def dump_config(config: ExperimentConfig) -> str:
-    """Write a config as YAML, every value that was used included; `sweep` is not used by a run, and left out."""
+    """Dump a config as YAML with all defaults; `sweep`, which a run does not use, is excluded."""
     return write_yaml(config.model_dump(mode="json", exclude={"sweep"}))
 
 
@@ -173,12 +173,12 @@ def _plugin_names(value: dict[str, Any], source: YamlFile) -> list[str]:
 
 
 def _absolute(plugin: str, base: Path) -> str:
-    """A plugin file by its whole path, so that the resolved config can be used from anywhere."""
+    """Make the path of a plugin file absolute, so that the resolved config is valid in every folder."""
     return str((base / plugin).resolve()) if plugin.endswith(".py") else plugin
 
 
 def _sibling(path: Path) -> str:
-    """Name the file in the same folder whose name is nearest."""
+    """Format a hint: the file in the same folder with the nearest name."""
     if not path.parent.is_dir():
         return f" (the folder {path.parent} does not exist)"
     return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))

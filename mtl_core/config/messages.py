@@ -1,4 +1,4 @@
-"""Turning pydantic's errors into messages that name file, line and key."""
+"""Formatting of pydantic's validation errors with file, line and key."""
 
 import json
 from collections.abc import Collection
@@ -10,12 +10,12 @@ from mtl_core.config.yaml_file import Loc, YamlFile
 
 
 def explain(error: ValidationError, source: YamlFile, overridden: Collection[Loc]) -> str:
-    """Say where, what was found and what was expected, a line each.
+    """Format validation errors, one per line: location, found value, expected value.
 
     Args:
-        error: What pydantic found.
+        error: The error that pydantic raised.
         source: The file, for line numbers.
-        overridden: Places that were set on the command line.
+        overridden: The locations that were set on the command line.
     """
     lines = error.errors(include_url=False)
     return "\n".join(_line(dict(line), source, overridden) for line in lines)
@@ -24,7 +24,7 @@ def explain(error: ValidationError, source: YamlFile, overridden: Collection[Loc
 def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -> str:
     loc: Loc = tuple(line["loc"])
     key = ".".join(str(step) for step in loc) or "experiment"
-    # What `--set` made is not in the file: neither what lies below such a place, nor a new block on the way to it.
+    # Values from `--set` are not in the file: neither keys below such a location, nor new blocks that contain it.
     new = loc and loc not in source.lines
     made = next((place for place in overridden if new and place[: len(loc)] == loc), None)
     if made or any(loc[: len(place)] == place for place in overridden):
@@ -36,10 +36,10 @@ def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -
 
 
 def flaw(line: dict[str, Any], key: str, file: str) -> str:
-    """Say what was found and what was expected, without the place.
+    """Format one validation error without its location: found and expected value.
 
     Args:
-        line: One line of what pydantic found.
+        line: One entry of `ValidationError.errors()`.
         key: The dotted key.
         file: The file's name.
     """

@@ -1,4 +1,4 @@
-"""Old experiment files: each format version knows how to become the next one."""
+"""Migration of experiment files from older format versions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from mtl_core.config.yaml_file import YamlFile
 from mtl_core.errors import MtlError
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From version to the function that lifts a file of that version by one. Version 1 is the first."""
+"""Maps a version to the function that converts a file of this version to the next. Version 1 is the first."""
 
 
 def migrate(source: YamlFile) -> dict[str, Any]:
-    """Lift an experiment to today's format.
+    """Convert an experiment to the current format version.
 
     Raises:
-        MtlError: If the file was written by a newer version, or names no version that ever was.
+        MtlError: If the file has a newer or an invalid format version.
     """
     value = source.value
     where = f"{source.path}:{source.line_of(('version',))}: version"

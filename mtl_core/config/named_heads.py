@@ -1,4 +1,4 @@
-"""Heads that are declared once and referred to by name."""
+"""Heads that are declared once and referenced by name."""
 
 from typing import Any
 
@@ -11,20 +11,20 @@ from mtl_core.errors import did_you_mean, listed
 
 
 class _Heads(StrictModel):
-    """The block `heads:` by itself."""
+    """The block `heads:`, validated separately."""
 
     heads: dict[str, HeadField]
 
 
 def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
-    """Put the head that `heads:` declares in place of its name in `tasks:`.
+    """Replace the names of heads in `tasks:` by the heads that `heads:` declares.
 
     Args:
-        value: The experiment, as read.
-        info: Its context holds the registry.
+        value: The experiment, before validation.
+        info: The validation info; its context contains the registry.
 
     Raises:
-        ValidationError: If a head is wrong, a name is unknown, or is that of an installed head too.
+        ValidationError: If a head is invalid, or a name is unknown or also the type of an installed head.
     """
     heads = value.get("heads") if isinstance(value, dict) else None
     tasks = value.get("tasks") if isinstance(value, dict) else None
@@ -49,7 +49,7 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
 def _flaw(name: str, declared: dict[str, Any], installed: dict[str, Any]) -> str:
     if name in declared and name in installed:
         return (
-            f"'{name}' is declared in `heads`, and is the type of an installed head too; rename the one in `heads`"
+            f"'{name}' is declared in `heads`, and is also the type of an installed head; rename the one in `heads`"
         )
     if name not in declared and name not in installed:
         near = did_you_mean(name, [*declared, *installed])

@@ -1,4 +1,4 @@
-"""`--set a.b=value`: changing one value of an experiment from the command line."""
+"""`--set a.b=value`: overrides of values of an experiment on the command line."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -9,17 +9,17 @@ from mtl_core.errors import MtlError
 
 
 def apply_overrides(value: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, Any], list[Loc]]:
-    """Set values by dotted key; a number picks an entry of a list (`tasks.0.weight=2`).
+    """Set values by dotted key; a number is an index into a list (`tasks.0.weight=2`).
 
     Args:
         value: The experiment as read from YAML; it is not changed.
-        overrides: `key=value` texts; values are read as YAML.
+        overrides: `key=value` strings; values are parsed as YAML.
 
     Returns:
-        The changed copy, and the places that were set.
+        The changed copy, and the locations that were set.
 
     Raises:
-        MtlError: If a text has no `=`, or its key leads through something that is not a block.
+        MtlError: If a string contains no `=`, or its key passes through a value that is not a block.
     """
     value = deepcopy(value)
     places = []
@@ -37,14 +37,14 @@ def put(value: dict[str, Any], key: str, item: Any, where: str) -> Loc:
     Args:
         value: The experiment.
         key: The dotted key.
-        item: What to set.
-        where: What the messages begin with.
+        item: The new value.
+        where: The prefix of error messages.
 
     Returns:
-        The place that was set.
+        The location that was set.
 
     Raises:
-        MtlError: If the key leads through something that is not a block.
+        MtlError: If the key passes through a value that is not a block.
     """
     steps = key.split(".")
     target: Any = value
@@ -63,7 +63,7 @@ def _index(target: Any, step: str, where: str) -> int | str:
     if isinstance(target, list):
         if step.isdecimal() and int(step) < len(target):
             return int(step)
-        raise MtlError(f"{where}: '{step}' is no entry of a list of {len(target)} (counted from 0)")
+        raise MtlError(f"{where}: '{step}' is not an index of a list of {len(target)} (counted from 0)")
     raise MtlError(f"{where}: '{step}' lies below {target!r}, which is not a block")
 
 

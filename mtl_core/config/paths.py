@@ -1,4 +1,4 @@
-"""Relative paths: those of a YAML file start at its folder, those of the command line where it was typed."""
+"""Relative paths: in YAML they are resolved against the file's folder, in options against the working directory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,8 @@ def resolve_paths(model: Model, base_of: Callable[[Loc], Path], loc: Loc = ()) -
 
     Args:
         model: The model; it is not changed.
-        base_of: Gives the folder that a relative path at a place starts from.
-        loc: The model's own place.
+        base_of: Returns the folder that relative paths at a location are resolved against.
+        loc: The location of the model.
 
     Returns:
         A copy with absolute paths.
@@ -46,7 +46,7 @@ def _resolve(value: Any, base_of: Callable[[Loc], Path], loc: Loc) -> Any:
 
 
 def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]:
-    """List the paths that must exist: place, path, and whether it must be a file."""
+    """List the paths that must exist: location, path, and whether it must be a file."""
     found: list[tuple[Loc, Path, bool]] = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
@@ -61,7 +61,7 @@ def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]
 
 
 def _entries(value: Any, place: Loc) -> list[tuple[Loc, Any]]:
-    """A field's value, or each member of a list or a mapping, with its place."""
+    """List a field's value, or the members of a list or mapping, with their locations."""
     if isinstance(value, list):
         return [((*place, index), item) for index, item in enumerate(value)]
     if isinstance(value, dict):
@@ -70,6 +70,6 @@ def _entries(value: Any, place: Loc) -> list[tuple[Loc, Any]]:
 
 
 def _marks(annotation: Any) -> set[str]:
-    """The words in an annotation's metadata, those of `InputFile | None` and `list[InputFile]` too."""
+    """Collect the strings in an annotation's metadata, also of `InputFile | None` and `list[InputFile]`."""
     found = {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
     return found.union(*(_marks(part) for part in get_args(annotation)))

@@ -1,4 +1,4 @@
-"""The JSON Schema of everything that is installed, for editors."""
+"""The JSON Schema of experiment files with all installed specs, for editors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,26 +9,26 @@ from mtl_core.seams import SEAMS
 from mtl_core.specs import Spec
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-"""The draft that YAML language servers read; references into `$defs` work there as anywhere."""
+"""The draft that YAML language servers support; they resolve references into `$defs`."""
 
 
 def experiment_schema(registry: Registry) -> dict[str, Any]:
-    """Make the schema of an experiment file.
+    """Build the schema of an experiment file.
 
-    A block with a `type:` is described once for every installed spec, so an editor can complete type names and
-    the keys of each. A spec that needs no key may also be written as its bare name.
+    The schema of a block with a `type:` has one alternative per installed spec, so editors can complete type names
+    and the keys of each type. A spec without required keys may also be written as its type name.
 
     Args:
-        registry: What is installed.
+        registry: The installed specs.
     """
     definitions: dict[str, Any] = {}
     schema = _own_schema(ExperimentConfig, definitions, "")
     schema["properties"]["tasks"]["items"] = {
         "anyOf": [_add(NamedTask, definitions, "NamedTask"), _add(DerivedTasks, definitions, "DerivedTasks")]
     }
-    # The file's name stands in for a missing name.
+    # The file's name replaces a missing name.
     schema["required"] = [key for key in schema["required"] if key != "name"]
-    # One way to name data; a resolved file writes the other as null or empty.
+    # Exactly one of both keys; a resolved file contains the other as null or empty.
     schema["oneOf"] = [
         {"required": ["data"], "properties": {"data": {"type": ["object", "string"]}}},
         {"required": ["data_sets"], "properties": {"data_sets": {"minProperties": 1}}},
@@ -55,7 +55,7 @@ def _add(model: type[Any], definitions: dict[str, Any], name: str) -> dict[str, 
 
 
 def _own_schema(model: type[Any], definitions: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """A model's schema; what it refers to goes to the common definitions under a name of its own."""
+    """Build a model's schema; the definitions that it references are added under prefixed names."""
     schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
     for name, definition in schema.pop("$defs", {}).items():
         definitions[f"{prefix}{name}"] = _point_to_seams(definition)
@@ -66,7 +66,7 @@ def _own_schema(model: type[Any], definitions: dict[str, Any], prefix: str) -> d
 
 
 def _point_to_seams(value: Any) -> Any:
-    """Replace the marks that seam fields leave by references."""
+    """Replace the marks of extension point fields by references."""
     if isinstance(value, Mapping):
         if "x-mtl-seam" in value:
             kept = {key: item for key, item in value.items() if key in {"description", "default"}}

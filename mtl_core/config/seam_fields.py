@@ -1,4 +1,4 @@
-"""Pydantic field types for blocks whose `type:` picks a spec from the registry."""
+"""Pydantic field types of blocks whose `type:` selects a spec from the registry."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The base of every model that is read from YAML: nothing coerced, no unknown key let through."""
+"""The base class of all models that are read from YAML: no coercion, no unknown keys."""
 
 from typing import Any, Self
 
@@ -9,24 +9,24 @@ from mtl_core.errors import did_you_mean, listed
 
 
 def custom_error(kind: str, message: str) -> PydanticCustomError:
-    """Make a pydantic error whose message may hold braces."""
+    """Build a pydantic error whose message may contain braces."""
     return PydanticCustomError(kind, "{message}", {"message": message})
 
 
 def error_at(loc: tuple[int | str, ...], kind: str, message: str, found: object) -> InitErrorDetails:
-    """Make one line of a `ValidationError`, at a place below the model that is being validated."""
+    """Build one error of a `ValidationError`, at a location relative to the model that is validated."""
     return InitErrorDetails(type=custom_error(kind, message), loc=loc, input=found)
 
 
 def as_details(error: ValidationError) -> list[InitErrorDetails]:
-    """Turn a `ValidationError` back into the details it can be made of, messages kept."""
+    """Convert a `ValidationError` into the details that it can be rebuilt from, with the same messages."""
     return [
         error_at(line["loc"], line["type"], line["msg"], line["input"]) for line in error.errors(include_url=False)
     ]
 
 
 class StrictModel(BaseModel):
-    """A frozen model without coercion that names unknown keys, with the nearest known one."""
+    """A frozen model without coercion that rejects unknown keys and suggests the nearest known key."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -53,6 +53,6 @@ class StrictModel(BaseModel):
 
     @classmethod
     def unknown_key_message(cls, key: str) -> str:
-        """Say that a key is unknown here, which is nearest, and which there are."""
+        """Format the error message of an unknown key, with the nearest key and all known keys."""
         keys = list(cls.model_fields)
         return f"unknown key '{key}'{did_you_mean(key, keys)} (keys here: {listed(keys)})"

@@ -1,4 +1,4 @@
-"""Reading one value of an experiment by its dotted key."""
+"""Access to one value of an experiment by its dotted key."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 def value_at(config: BaseModel, key: str) -> Any:
-    """The value at a dotted key, as `--set` names it; None if there is none."""
+    """Return the value at a dotted key, as in `--set`; None if there is none."""
     value: Any = config
     for step in key.split("."):
         if isinstance(value, BaseModel):

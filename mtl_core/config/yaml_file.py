@@ -1,7 +1,7 @@
-"""Reading YAML with line numbers, without YAML 1.1's surprises.
+"""Reading and writing of YAML 1.2 with line numbers.
 
-`yes`, `no`, `on` and `off` stay words (labels are often called that), and so does `12:30`; `1e-3` is a number; a
-key that stands twice is an error instead of the last one winning. What is written here is read back as it was.
+`yes`, `no`, `on` and `off` are strings (labels often have these names), and so is `12:30`; `1e-3` is a number; a
+repeated key is an error. Written values are read back unchanged.
 """
 
 import re
@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """`yaml.SafeDumper` that also quotes the texts which only `_Loader` would read as something else."""
+    """`yaml.SafeDumper` that also quotes the strings that only `_Loader` would read as another type."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -39,27 +39,27 @@ _FLOAT = re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[
 for _class in (_Loader, _Dumper):
     _class.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
-# PyYAML writes U+0085 and its like as they are, and reads them as line breaks.
+# PyYAML writes U+0085 and similar characters unquoted, and reads them as line breaks.
 _Dumper.add_representer(
     str,
     lambda dumper, text: dumper.represent_scalar(
         "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
     ),
 )
-# Never octal, whatever it begins with.
+# Integers are decimal, also with leading zeros.
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A parsed file: its value, and the line on which each key's value starts."""
+    """A parsed file: its value, and the line number of each location."""
 
     path: Path
     value: dict[str, Any]
     lines: Mapping[Loc, int]
 
     def line_of(self, loc: Loc) -> int | None:
-        """The line of the nearest place at or above `loc` that stands in the file."""
+        """Return the line of `loc`, or of its nearest ancestor that is in the file."""
         while loc:
             if loc in self.lines:
                 return self.lines[loc]
@@ -68,7 +68,7 @@ class YamlFile:
 
 
 def parse_scalar(text: str) -> Any:
-    """Read a value as it would be read in a file (for `--set`).
+    """Parse a value as in a file (for `--set`).
 
     Raises:
         MtlError: If it is not valid YAML.
@@ -80,12 +80,12 @@ def parse_scalar(text: str) -> Any:
 
 
 def write_yaml(value: dict[str, Any]) -> str:
-    """Write a mapping as YAML, keys in their order."""
+    """Dump a mapping as YAML, keys in their order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def write_inline(value: list[Any] | dict[str, Any]) -> str:
-    """Write a list or a mapping on one line, as after the `=` of `--set`."""
+    """Dump a list or a mapping on one line, as after the `=` of `--set`."""
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**9
     )
@@ -96,7 +96,7 @@ def read_yaml(path: Path) -> YamlFile:
     """Read a YAML file whose top level is a mapping.
 
     Raises:
-        MtlError: If the file is missing, unreadable, not UTF-8, not YAML, not a mapping, or names a key twice.
+        MtlError: If the file is missing, unreadable, not UTF-8, not YAML, not a mapping, or repeats a key.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ def _note_lines(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) ->
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in seen:
-                raise MtlError(f"{path}:{line}: the key '{name}' stands twice (first on line {seen[name]})")
+                raise MtlError(f"{path}:{line}: the key '{name}' is repeated (first on line {seen[name]})")
             seen[name] = line
             lines[(*loc, name)] = line
             _note_lines(value, (*loc, name), lines, path)

@@ -1,4 +1,4 @@
-"""What an auxiliary task is made of, and what it makes."""
+"""Inputs and result of an auxiliary task's spec."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuxiliaryData:
-    """What labels can be derived from.
+    """The data from which the labels of auxiliary tasks are derived.
 
     Attributes:
         corpus: All examples.
-        tasks: Name of each main task to its label column; None where an example has no label.
-        encoder: Analyses inputs; it is fitted.
-        parsed: Every example's input as the encoder analysed it.
-        train: `(rows,)`, int64: the training examples, the only ones to learn anything from.
+        tasks: Mapping of main task name to one label (or None) per example.
+        encoder: The fitted encoder.
+        parsed: The parsed input of every example.
+        train: `(rows,)`, int64: indices of the training examples; statistics are computed from these only.
     """
 
     corpus: Corpus
@@ -35,20 +35,20 @@ class AuxiliaryData:
     train: NDArray[np.int64]
 
     def words(self, row: int) -> list[str]:
-        """The words of an example, as a person wrote them."""
+        """Return the words of an example, as written."""
         return self.encoder.words(self.parsed[row])
 
 
 @dataclass(frozen=True)
 class AuxiliaryTask:
-    """A task that an auxiliary task's spec made.
+    """A task that the spec of an auxiliary task builds.
 
     Attributes:
-        name: Its name; that of the spec, or that and a word more if it makes several.
-        kind: What the labels are.
-        head: Learns them.
-        labels: One an example, None where there is none; empty if the kind makes them from the inputs.
-        notes: What the user should know, such as which words were chosen.
+        name: The name of the spec, with a suffix if the spec builds several tasks.
+        kind: The task kind.
+        head: The head.
+        labels: One label (or None) per example; empty if the kind derives its targets from the inputs.
+        notes: Information for the user, such as which words were selected.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Columns of many rows in little memory: a sequence like any other, a few bytes a row.
+"""Memory-efficient columns: sequences that need a few bytes per row.
 
-A loader of large files uses them for its `Corpus`; everything downstream reads them as sequences.
+A loader of large files uses them for its `Corpus`; all other code reads them as ordinary sequences.
 """
 
 import json
@@ -16,18 +16,18 @@ from mtl_core.errors import MtlError
 Value = TypeVar("Value", bound=Hashable)
 
 CHUNK = 2**16
-"""Rows of a column that are looked at together."""
+"""Number of rows that are processed at a time."""
 
 
 class DistinctIds(RowByRow[str]):
-    """Ids that are known to be distinct within their part, so that nobody has to look again."""
+    """Ids that are unique within their split by construction, so that `Corpus` does not check them."""
 
 
 class RowNumbers(DistinctIds):
-    """The ids "1", "2", …: distinct by construction, and not held anywhere.
+    """The ids "1", "2", …, computed on access.
 
     Args:
-        counts: How many. Several counts number the rows of several parts, each from 1.
+        counts: The number of rows of each split; the rows of every split are numbered from 1.
     """
 
     def __init__(self, *counts: int) -> None:
@@ -37,7 +37,7 @@ class RowNumbers(DistinctIds):
         return sum(self._counts)
 
     def at(self, row: int) -> str:
-        """The id of a row."""
+        """Return the id of a row."""
         for count in self._counts:
             if row < count:
                 break
@@ -46,11 +46,11 @@ class RowNumbers(DistinctIds):
 
 
 class CodedColumn(Sequence[Value], Generic[Value]):
-    """A column of few distinct values: a code a row.
+    """A categorical column with few distinct values: one code per row.
 
     Args:
         values: The distinct values.
-        codes: `(rows,)`, any integer type: the place of each row's value in `values`.
+        codes: `(rows,)`, any integer type: the index of each row's value in `values`.
     """
 
     def __init__(self, values: Sequence[Value], codes: NDArray[Any]) -> None:
@@ -65,7 +65,7 @@ class CodedColumn(Sequence[Value], Generic[Value]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Value]: ...
     def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
-        """The value of a row."""
+        """Return the value of one row, or the values of a slice."""
         if isinstance(index, slice):
             return [self.values[code] for code in self.codes[index]]
         value: Value = self.values[self.codes[index]]
@@ -75,9 +75,9 @@ class CodedColumn(Sequence[Value], Generic[Value]):
         return (self.values[code] for code in self.codes)
 
     def first_rows(self) -> dict[Value, int]:
-        """Every value that occurs, with the first row that holds it."""
+        """Return every value that occurs, mapped to the first row that contains it."""
         found: dict[Value, int] = {}
-        for start in range(0, len(self), CHUNK):  # all at once would take sixteen bytes a row
+        for start in range(0, len(self), CHUNK):  # all rows at once would need 16 bytes per row
             codes, rows = np.unique(self.codes[start : start + CHUNK], return_index=True)
             for code, row in zip(codes, rows, strict=True):
                 found.setdefault(self.values[code], start + int(row))
@@ -85,15 +85,15 @@ class CodedColumn(Sequence[Value], Generic[Value]):
 
 
 class CheckedColumn(RowByRow[Any]):
-    """Labels that were checked when the column was made: texts, finite numbers, lists of them, or None."""
+    """Labels that the loader has already validated: texts, finite numbers, lists of these, or None."""
 
 
 class NumberColumn(CheckedColumn):
-    """A column of numbers, eight bytes a row.
+    """A column of numbers, 8 bytes per row.
 
     Args:
-        values: `(rows,)`, float64; NaN where there is none.
-        whole: Whether all are whole numbers, and are given as such.
+        values: `(rows,)`, float64; NaN for a missing number.
+        whole: Whether all numbers are integers; they are then returned as `int`.
     """
 
     def __init__(self, values: NDArray[np.float64], whole: bool = False) -> None:
@@ -104,7 +104,7 @@ class NumberColumn(CheckedColumn):
         return len(self.values)
 
     def at(self, row: int) -> float | None:
-        """The number of a row."""
+        """Return the number of a row."""
         value = float(self.values[row])
         if value != value:
             return None
@@ -112,11 +112,11 @@ class NumberColumn(CheckedColumn):
 
 
 class PackedColumn(CheckedColumn):
-    """A column of many distinct values, as JSON in one piece of memory: as many bytes as they have, and eight.
+    """A column of many distinct values as concatenated JSON: the bytes of the value and 8 more per row.
 
     Args:
-        data: The values one after the other; nothing where there is none.
-        ends: `(rows,)`: where each row's value ends.
+        data: The concatenated values; no bytes for a missing value.
+        ends: `(rows,)`, int64: the end offset of each row's value.
     """
 
     def __init__(self, data: bytes | bytearray, ends: NDArray[np.int64]) -> None:
@@ -127,17 +127,17 @@ class PackedColumn(CheckedColumn):
         return len(self._ends)
 
     def at(self, row: int) -> Any:
-        """The value of a row."""
+        """Return the value of a row."""
         text = self._data[self._ends[row - 1] if row else 0 : self._ends[row]]
         value = json.loads(text) if text else None
         return tuple(value) if isinstance(value, list) else value
 
 
 def distinct(column: Sequence[Any]) -> dict[Any, int]:
-    """Give every distinct value of a column with the first row that holds it; lists count by their members.
+    """Return every distinct value of a column, mapped to the first row that contains it; lists become tuples.
 
     Raises:
-        MtlError: If a value is of a type that no label has (a dict, an array).
+        MtlError: If the type of a value is not a label type (a dict, an array).
     """
     if isinstance(column, CodedColumn):
         return column.first_rows()
@@ -154,7 +154,7 @@ def distinct(column: Sequence[Any]) -> dict[Any, int]:
 
 
 def rows_with(column: Sequence[Any], value: object) -> NDArray[np.int64]:
-    """Indices of the rows that hold a value."""
+    """Return the indices of the rows that contain a value, `(matches,)`, int64."""
     if isinstance(column, CodedColumn):
         if value not in column.values:
             return np.zeros(0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a loader gives: examples with ids, inputs, and one label column a task."""
+"""The corpus that a loader returns: examples with ids, inputs and label columns."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from mtl_core.errors import MtlError, listed
 
 Scalar = str | int | float
 Label = Scalar | Sequence[Scalar | None]
-"""One label as it stands in the data: a word, a number, or a list of them (several labels, one a token)."""
+"""One raw label: a text, a number, or a list of these (several labels, or one label per token)."""
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a text that somebody has marked.
+    """An annotated span of a text.
 
     Attributes:
-        start: Its first character.
-        end: The character behind its last one.
-        label: As what it is marked; None where that is not known.
+        start: Offset of the first character.
+        end: Offset after the last character.
+        label: The label of the span; None if unknown.
     """
 
     start: int
@@ -36,21 +36,22 @@ class Span:
 class Corpus:
     """Examples, in a fixed order.
 
-    A missing label is None and never a class. Examples whose `groups` entry is equal (identical inputs, by
-    default) are never divided between training and validation.
+    A missing label is None and never a class. Examples with equal `groups` entries (by default, identical inputs)
+    are never divided between training and validation.
 
     Attributes:
-        ids: One id an example, unique within its part.
-        inputs: What the encoder reads: texts, arrays, anything.
-        labels: Column name to one label (or None) an example.
-        parts: The part that the data itself puts each example in; a splitter divides only `train`.
-        origins: Where each example stands, for messages (`train.xml:17: sentence 813`).
-        groups: One hashable an example.
-        weights: Column name to how much each example's label counts in that column's loss; 1 where nothing is said.
-        sources: The data set that each example comes from, if there are several.
-        spans: Name of what is marked to the marked stretches of each input, a text; None where nobody looked.
-        notice: Something that every output must say about this data, such as that it is a sample.
-        findings: What the loader noticed and mended, in sentences for the user.
+        ids: One id per example, unique within its split.
+        inputs: One input per example: a text, an array, any type that the encoder supports.
+        labels: Mapping of column name to one label (or None) per example.
+        parts: The predefined split of each example; a splitter divides only `train`.
+        origins: The location of each example, for messages (`train.xml:17: sentence 813`).
+        groups: One hashable per example.
+        weights: Mapping of column name to one weight per example in that column's loss; the default is 1.
+        sources: The data set of each example, if there are several.
+        spans: Mapping of annotation name to the annotated spans of each input text; None for an input without
+            annotation.
+        notice: A disclaimer that every output about this data must contain, such as that it is a sample.
+        findings: Warnings for the user about problems that the loader found and fixed.
     """
 
     ids: Sequence[str]
@@ -82,15 +83,15 @@ class Corpus:
         }
         for name, length in lengths.items():
             if length != len(self.ids):
-                raise MtlError(f"a loader gave {len(self.ids)} ids but {length} {name}")
+                raise MtlError(f"a loader returned {len(self.ids)} ids but {length} {name}")
         for part in distinct(self.parts):
             if part not in PARTS:
-                raise MtlError(f"a loader put an example into the part {part!r}; parts are {listed(PARTS)}")
+                raise MtlError(f"a loader assigned an example to the split {part!r}; splits are {listed(PARTS)}")
         for name, column in self.labels.items():
             self._check_labels(name, column)
         for name, weights in self.weights.items():
             if name not in self.labels:
-                raise MtlError(f"a loader gave weights for '{name}', which is no label column")
+                raise MtlError(f"a loader returned weights for '{name}', which is no label column")
             _check_weights(name, weights, self.origins)
         if not isinstance(self.ids, DistinctIds):
             self._check_ids()
@@ -99,7 +100,7 @@ class Corpus:
         found: Mapping[Label | None, int] = {}
         try:
             found = {} if isinstance(column, CheckedColumn) else distinct(column)
-        except MtlError:  # a value of a type that no label has: look for it, to say where it stands
+        except MtlError:  # the type of a value is not a label type: find the value, to report its location
             for row, label in enumerate(column):
                 _check_label(name, label, self.origins[row])
         for label, row in found.items():
@@ -110,21 +111,21 @@ class Corpus:
         sources = self.sources or [""] * len(self)
         for index, key in enumerate(zip(self.parts, sources, self.ids, strict=True)):
             if key in seen:
-                raise MtlError(f"{self.origins[index]}: the id '{key[2]}' is taken ({self.origins[seen[key]]})")
+                raise MtlError(f"{self.origins[index]}: duplicate id '{key[2]}' ({self.origins[seen[key]]})")
             seen[key] = index
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def text(self, index: int) -> str:
-        """The example as a person would read it; empty if its input is not a text."""
+        """Return the readable text of an example; an empty string if its input is not a text."""
         value = self.inputs[index]
         if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
             return " ".join(value)
         return value if isinstance(value, str) else ""
 
     def rows(self, part: Part) -> NDArray[np.int64]:
-        """Indices of the examples that the data puts in a part."""
+        """Return the indices of the examples of a predefined split, `(rows,)`, int64."""
         return rows_with(self.parts, part)
 
 
@@ -141,16 +142,14 @@ def _check_label(column: str, label: object, origin: str) -> None:
 
 def _check_weights(column: str, weights: Sequence[float], origins: Sequence[str]) -> None:
     table = np.asarray(weights, dtype=np.float64)
-    with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite and is rejected below
         bad = np.flatnonzero(~np.isfinite(table.astype(np.float32)) | (table < 0))
     if len(bad):
-        raise MtlError(
-            f"{origins[bad[0]]}: the weight of '{column}' is {table[bad[0]]:g}, expected a number from 0 on"
-        )
+        raise MtlError(f"{origins[bad[0]]}: the weight of '{column}' is {table[bad[0]]:g}, expected a number >= 0")
 
 
 def input_key(value: object) -> Hashable:
-    """Reduce an input to what makes it the same as another: a text's words, an array's bytes."""
+    """Return a key that is equal for identical inputs: the words of a text, the bytes of an array."""
     if isinstance(value, str):
         return " ".join(value.split()).casefold()
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""What an experiment is about, before anything is divided or encoded: its examples, its tasks, their labels."""
+"""The examples, tasks and labels of an experiment, before they are split and encoded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class DeclaredData:
 
     Attributes:
         corpus: The examples.
-        tasks: The main tasks in the experiment's order, those that are not learned too.
-        labels: Name of each task to its label for every example; nothing for tasks that need none.
+        tasks: The main tasks in the order of the config, including tasks that are not active.
+        labels: Mapping of task name to one label (or None) per example; without tasks that need no labels.
     """
 
     corpus: Corpus
@@ -30,15 +30,15 @@ class DeclaredData:
 
 
 def read_declared(config: ExperimentConfig) -> DeclaredData:
-    """Read the data of an experiment, and find its tasks in it.
+    """Load the data of an experiment and resolve its tasks.
 
     Raises:
-        MtlError: If there is nothing to train on, or a task has no label.
+        MtlError: If there is no training example, or if a task has no label.
     """
     corpus = load_sources(config.sources)
     if not len(corpus.rows("train")):
         found = listed(sorted({str(part) for part in corpus.parts}))
-        raise MtlError(f"no example to train on: the loader put none into the part 'train' (parts found: {found})")
+        raise MtlError(f"no training example: the loader assigns none to the split 'train' (splits found: {found})")
     declared = resolve_tasks(config.tasks, label_columns(corpus, list(config.sources)))
     labels = {task.name: task_labels(task, corpus) for task in declared if not task.kind.reads_inputs}
     for task in declared:
@@ -51,12 +51,15 @@ def read_declared(config: ExperimentConfig) -> DeclaredData:
 def labelled_for(
     tasks: Sequence[NamedTask], labels: Mapping[str, Sequence[Label | None]], examples: int
 ) -> NDArray[np.bool_]:
-    """Say which examples have a label for one of some tasks, `(examples,)`.
+    """Return which examples have a label for at least one of the tasks.
 
     Args:
-        tasks: The tasks. One that learns from the inputs themselves has something to say about each.
-        labels: Name of each task to its label for every example.
-        examples: How many there are.
+        tasks: The tasks. A task that derives its targets from the inputs counts as labelled for every example.
+        labels: Mapping of task name to one label (or None) per example.
+        examples: The number of examples.
+
+    Returns:
+        `(examples,)`, bool.
     """
     result = np.zeros(examples, dtype=bool)
     for task in tasks:

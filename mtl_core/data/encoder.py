@@ -1,4 +1,4 @@
-"""What an encoder does: parse, fit, encode, collate, embed."""
+"""Base class of encoders: parse, fit, encode, collate, embed."""
 
 from __future__ import annotations
 
@@ -13,109 +13,109 @@ if TYPE_CHECKING:
     from torch import nn
 
 Parsed = TypeVar("Parsed")
-"""An input, analysed without knowledge of any other: tokens, an array."""
+"""A parsed input, independent of all other inputs: tokens, an array."""
 Item = TypeVar("Item")
-"""An input as compact numbers, ready to be put into a batch."""
+"""An encoded input as compact numbers, ready for `collate`."""
 
 
 class Encoder(ABC, Generic[Parsed, Item]):
-    """Turns inputs into items, items into batches, and gives the layer that reads batches.
+    """Converts inputs to items and items to batches, and builds the input layer that reads batches.
 
-    The order is `parse` (each distinct input once), `fit` (training inputs only), `encode`, `collate`.
+    Call order: `parse` (each distinct input once), `fit` (training inputs only), `encode`, `collate`.
     A fitted encoder is rebuilt with `restore(state())`.
     """
 
     @abstractmethod
     def parse(self, inputs: Sequence[Any]) -> list[Parsed]:
-        """Analyse inputs, each by itself.
+        """Parse inputs, each independently of the others.
 
         Raises:
-            MtlError: If an input is not of the type that this encoder reads.
+            MtlError: If an input is not of the type that this encoder supports.
         """
 
     def is_empty(self, parsed: Parsed) -> bool:
-        """Say whether nothing of an input is left to learn from."""
+        """Return whether a parsed input is empty, so that it cannot be used for training."""
         return False
 
     @abstractmethod
     def fit(self, parsed: Iterable[Parsed]) -> None:
-        """Learn what must be learned from training inputs, read once: a vocabulary, a scale."""
+        """Fit the encoder to the training inputs in a single pass: a vocabulary, a scale."""
 
     @abstractmethod
     def encode(self, parsed: Sequence[Parsed]) -> list[Item]:
-        """Turn analysed inputs into items."""
+        """Encode parsed inputs as items."""
 
     def length(self, item: Item) -> int:
-        """How long an item is; batches are made of items of about one length."""
+        """Return the length of an item; batches contain items of similar length."""
         return 1
 
     @abstractmethod
     def collate(self, items: Sequence[Item]) -> Any:
-        """Put items into a batch of tensors: what the input layer reads. It must have `to(device)`."""
+        """Collate items into a batch for the input layer. The batch must have a method `to(device)`."""
 
     @abstractmethod
     def input_layer(self) -> nn.Module:
-        """Make the module from a batch of inputs to `Features`; its attribute `output` is a `FeatureShape`.
+        """Build the module from a batch of inputs to `Features`; its attribute `output` is a `FeatureShape`.
 
-        Called once a network, after `fit` or `restore`.
+        Called once per network, after `fit` or `restore`.
         """
 
     def release(self) -> None:
-        """Let go of large resources. Called before training; what is needed later must be loaded again."""
+        """Free large resources. Called before training; the encoder reloads them when it needs them again."""
 
     def words(self, parsed: Parsed) -> list[str]:
-        """The words of an input as a person wrote them, before any is left out: what labels a token belong to."""
+        """Return the words of an input as written, before truncation; labels per token refer to these words."""
         return []
 
     def places(self, parsed: Parsed) -> list[int]:
-        """For each token that the network reads, which of the input's `words` it is."""
+        """Return, for each token that the network reads, its index in the input's `words`."""
         return list(range(len(self.words(parsed))))
 
     def tokens(self, parsed: Parsed) -> list[str]:
-        """The tokens that the network reads, and that attention weights belong to, as a person wrote them."""
+        """Return the tokens that the network reads, as written; attention weights refer to these tokens."""
         words = self.words(parsed)
         return [words[place] for place in self.places(parsed)]
 
     def pieces(self, parsed: Parsed) -> Sequence[int] | None:
-        """For each piece that the network reads, which of the `tokens` it belongs to; rising, none left out.
+        """Return, for each subword that the network reads, the index of its token; non-decreasing, without gaps.
 
-        `length`, `collate`, `token_ids` and `hide` speak of pieces where there are such. The label of a token
-        stands at its first piece, and the attention that a token gets is that of its pieces together.
+        With subwords, `length`, `collate`, `token_ids` and `hide` refer to subwords. The first subword of a token
+        carries its label, and the attention weight of a token is the sum over its subwords.
 
         Returns:
-            None, the default, if every token is read in one piece.
+            One token index per subword, or None (the default) if every token is one subword.
         """
         return None
 
     @property
     def vocabulary(self) -> Sequence[str]:
-        """Names of the token ids, frequent ones first; empty if inputs are no tokens. Known after `fit`."""
+        """Tokens by id, most frequent first; empty if inputs are not tokens. Available after `fit`."""
         return ()
 
     def token_ids(self, inputs: Any) -> torch.Tensor:
-        """Places in `vocabulary`, `(batch, length)`, int64, of a batch that `collate` made; -1 where there is none.
+        """Return indices into `vocabulary` for a collated batch, `(batch, length)`, int64; -1 for no entry.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If inputs are not tokens.
         """
-        raise MtlError(f"a task that predicts its input needs an encoder of tokens; {type(self).__name__} has none")
+        raise MtlError(f"a task that predicts its input needs a token encoder; {type(self).__name__} has no tokens")
 
     def hide(self, inputs: Any, hidden: torch.Tensor) -> Any:
-        """Make the batch again with some tokens hidden from the network.
+        """Return a copy of the batch in which some tokens are masked.
 
         Args:
-            inputs: What `collate` gave.
-            hidden: `(batch, length)`, bool: the tokens to hide.
+            inputs: The batch that `collate` returned.
+            hidden: `(batch, length)`, bool: the tokens to mask.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If inputs are not tokens.
         """
-        raise MtlError(f"a task that hides tokens needs an encoder of tokens; {type(self).__name__} has none")
+        raise MtlError(f"a task that masks tokens needs a token encoder; {type(self).__name__} has no tokens")
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What was fitted, as JSON."""
+        """Return the fitted state as a JSON-serialisable dict."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what another encoder of the same spec has fitted."""
+        """Load the fitted state of another encoder with the same spec."""

@@ -1,4 +1,4 @@
-"""What a task's labels can be, and how they become numbers."""
+"""Label spaces: the possible labels of a task and their encoding as targets."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     import torch
 
 MISSING = -1
-"""The code of a label that is not there."""
+"""The code of a missing label."""
 
 
 @dataclass(frozen=True)
 class FoundLabels:
-    """What a label space can be made of.
+    """The labels from which a label space is fitted.
 
     Attributes:
-        known: Labels of training and validation data.
-        training: Labels of training data alone: the only ones to learn a scale or a frequency from. Where tokens
-            are labelled, those of the tokens that the network reads.
-        excluded: Labels that the task's mask leaves out.
-        vocabulary: Names of the encoder's token ids, frequent ones first; empty if inputs are no tokens.
-        origins: Where each of the training labels stands, for messages.
+        known: Labels of the training and validation data.
+        training: Labels of the training data; scales and frequencies are computed from these only. For labels per
+            token, the labels of the tokens that the network reads.
+        excluded: Labels that the task's mask excludes.
+        vocabulary: The encoder's tokens by id, most frequent first; empty if inputs are not tokens.
+        origins: The location of each training label, for messages.
     """
 
     known: Sequence[Label]
@@ -44,38 +44,42 @@ class LabelSpace(ABC):
     """The labels of one task.
 
     Attributes:
-        classes: Names of the classes, in the order of the outputs; empty if labels are numbers.
+        classes: Class names in the order of the outputs; empty for numeric labels.
     """
 
     classes: Sequence[str] = ()
 
     @abstractmethod
     def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
-        """Turn labels into targets `(labels, ...)`: `MISSING` or NaN for None.
+        """Encode labels as targets `(labels, ...)`: `MISSING` or NaN for None.
 
-        For a task that labels tokens, these are the labels of one token each.
+        For a task with labels per token, each element is the label of one token.
+
+        Args:
+            labels: The labels.
+            origins: The location of each label, for messages.
 
         Raises:
-            MtlError: If a label lies outside the space; `origins` says where it stands.
+            MtlError: If a label is not in the space.
         """
 
     def observed(self, targets: torch.Tensor) -> torch.Tensor:
-        """Say which targets of a batch hold a label: `(batch, tasks)`, or `(batch, tasks, length)` for tokens."""
+        """Return which targets of a batch are labelled: `(batch, tasks)` or `(batch, tasks, length)`, bool."""
         return ~targets.isnan() if targets.is_floating_point() else targets >= 0
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What `TaskKindSpec.restore_space` needs to make this space again, as JSON."""
+        """Return the JSON-serialisable state from which `TaskKindSpec.restore_space` restores this space."""
 
 
 class ClassSpace(LabelSpace):
-    """Named classes, and names that are labels but never classes (such as "absent").
+    """Named classes, and excluded labels that are never predicted (such as "absent").
 
     Classes have the codes `0 … len(classes) - 1`, excluded labels the codes above.
 
     Args:
-        classes: Names in the order of the outputs.
-        excluded: Names that a mask leaves out.
+        classes: Class names in the order of the outputs.
+        excluded: Labels that a mask excludes.
     """
 
     def __init__(self, classes: Sequence[str], excluded: Iterable[str] = ()) -> None:
@@ -84,7 +88,7 @@ class ClassSpace(LabelSpace):
         self._codes = {name: code for code, name in enumerate((*self.classes, *self.excluded))}
 
     def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
-        """Turn class names into codes `(examples,)`, int64."""
+        """Encode class names as codes `(labels,)`, int64."""
         codes = np.full(len(labels), MISSING, dtype=np.int64)
         for index, label in enumerate(labels):
             if label is not None:
@@ -92,14 +96,14 @@ class ClassSpace(LabelSpace):
         return codes
 
     def code(self, label: Label, origins: Sequence[str], index: int) -> int:
-        """Look one label up.
+        """Return the code of one label.
 
         Raises:
-            MtlError: If it is no class.
+            MtlError: If the label is not a class.
         """
         code = self._codes.get(str(label))
         if code is None:
-            kind = "a list, expected one of" if isinstance(label, list | tuple) else "none of"
+            kind = "a list, expected one of" if isinstance(label, list | tuple) else "not one of"
             raise MtlError(
                 f"{origins[index]}: the label '{shown(label)}' is {kind} the task's classes"
                 f"{did_you_mean(str(label), self._codes)} (classes: {listed(self.classes)})"
@@ -107,22 +111,22 @@ class ClassSpace(LabelSpace):
         return code
 
     def state(self) -> dict[str, Any]:
-        """Classes and excluded labels."""
+        """Return the classes and the excluded labels."""
         return {"classes": list(self.classes), "excluded": list(self.excluded)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ClassSpace:
-        """Make the space again."""
+        """Restore the space."""
         return cls(state["classes"], state["excluded"])
 
 
 class DetectionSpace(ClassSpace):
-    """Named classes, and behind them one that says that there is nothing.
+    """Named classes, followed by one class for "absent".
 
     Args:
-        classes: Names in the order of the outputs.
-        nothing: The label that says that there is nothing.
-        excluded: Names that a mask leaves out.
+        classes: Class names in the order of the outputs.
+        nothing: The label that means "absent".
+        excluded: Labels that a mask excludes.
     """
 
     def __init__(self, classes: Sequence[str], nothing: str, excluded: Iterable[str] = ()) -> None:
@@ -131,10 +135,10 @@ class DetectionSpace(ClassSpace):
 
 
 class MultiLabelSpace(ClassSpace):
-    """Any number of named classes at once: a label is a list of them, an empty one if there is none."""
+    """Any number of named classes per example: a label is a list of class names, possibly empty."""
 
     def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
-        """Turn lists of names into indicators `(examples, classes)`, int8; a row of -1 where there is no list."""
+        """Encode lists of names as indicators `(labels, classes)`, int8; a row of -1 for a missing list."""
         table = np.full((len(labels), len(self.classes)), MISSING, dtype=np.int8)
         for index, label in enumerate(labels):
             if label is None:
@@ -147,23 +151,23 @@ class MultiLabelSpace(ClassSpace):
         return table
 
     def observed(self, targets: torch.Tensor) -> torch.Tensor:
-        """Rows that hold a list, `(batch, tasks)`."""
+        """Return which rows are labelled, `(batch, tasks)`, bool."""
         return (targets >= 0).any(dim=-1)
 
 
 def members(label: Label) -> Sequence[Scalar]:
-    """The single labels of a label: its members if it is a list, missing ones left out."""
+    """Return the single labels of a label: the members of a list without missing ones, or the label itself."""
     if isinstance(label, list | tuple):
         return [member for member in label if member is not None]
-    return [cast("Scalar", label)]  # a str is one label, not a sequence of letters
+    return [cast("Scalar", label)]  # a str is one label, not a sequence of characters
 
 
 def data_label(label: Label | None, excluded: frozenset[str]) -> bool:
-    """Whether a label is there and says something to its task."""
+    """Return whether a label is present and not excluded."""
     return label is not None and (isinstance(label, list | tuple) or str(label) not in excluded)
 
 
 def shown(label: object) -> str:
-    """A label for a message, cut if it is long."""
+    """Return the text of a label for a message, truncated to 60 characters."""
     text = str(label)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,4 +1,4 @@
-"""Labels that are numbers, and how they are scaled."""
+"""Numeric labels and their standardisation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     import torch
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest number of 32 bits."""
+"""The largest finite float32."""
 
 
 class NumberSpace(LabelSpace):
-    """Numbers, one or several a label, standardised by the training labels.
+    """Numeric labels, one or several numbers per label, standardised with the training labels.
 
     Args:
-        mean: `(outputs,)`: subtracted.
-        scale: `(outputs,)`: divided by.
+        mean: `(outputs,)`: the numbers that are subtracted.
+        scale: `(outputs,)`: the numbers to divide by.
         vector: Whether a label is a list of numbers.
-        typical: `(outputs,)`: the mean of the training labels, which is what a baseline says; `mean` if left out.
+        typical: `(outputs,)`: the mean of the training labels, which the baseline predicts; `mean` by default.
     """
 
     def __init__(
@@ -41,27 +41,25 @@ class NumberSpace(LabelSpace):
     def learned(
         cls, training: Sequence[Label], vector: bool, standardise: bool, origins: Sequence[str] = ()
     ) -> NumberSpace:
-        """Learn mean and deviation; a number that never changes is only centred.
+        """Fit mean and standard deviation; a constant number is only centred.
 
         Args:
-            training: The labels.
+            training: The training labels.
             vector: Whether a label is a list of numbers.
-            standardise: Whether to learn anything; if not, numbers stay as they are.
-            origins: Where each label stands.
+            standardise: Whether to standardise; if False, the numbers stay unchanged.
+            origins: The location of each label.
 
         Raises:
-            MtlError: If there is no label, a label is no number, or lists differ in length.
+            MtlError: If there is no label, if a label is not a number, or if lists differ in length.
         """
         places = origins if len(origins) else [f"training label {place + 1}" for place in range(len(training))]
         rows = [number_row(label, places, place) for place, label in enumerate(training)]
         width = max(map(len, rows), default=0)
         if not width:
-            raise MtlError("no training label, so the numbers have no scale")
+            raise MtlError("there is no training label to compute the scale of the numbers from")
         odd = next((place for place, row in enumerate(rows) if len(row) != width), None)
         if odd is not None:
-            raise MtlError(
-                f"{places[odd]}: found {len(rows[odd])} numbers, elsewhere {width}; all must have as many"
-            )
+            raise MtlError(f"{places[odd]}: found {len(rows[odd])} numbers, expected {width} as in other labels")
         if not vector and width != 1:
             raise MtlError(
                 f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)"
@@ -73,13 +71,13 @@ class NumberSpace(LabelSpace):
         mean, scale = np.zeros(width), np.ones(width)
         if standardise:
             deviation = np.nanstd(table, axis=0)
-            # Rounding gives equal numbers a tiny deviation, and nearly equal tiny ones none.
+            # Rounding: equal numbers can have a tiny deviation, and nearly equal ones a deviation of 0.
             constant = (np.nanmax(table, axis=0) == np.nanmin(table, axis=0)) | (deviation == 0)
             mean, scale = typical, np.where(constant, 1.0, deviation)
         return cls(mean.tolist(), scale.tolist(), vector, typical.tolist())
 
     def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[np.float32]:
-        """Turn numbers into standardised ones, `(examples,)` or `(examples, outputs)`, float32; NaN if missing."""
+        """Standardise numbers: `(examples,)` or `(examples, outputs)`, float32; NaN for a missing label."""
         table = np.full((len(labels), len(self.mean)), np.nan)
         for index, label in enumerate(labels):
             if label is not None:
@@ -87,21 +85,21 @@ class NumberSpace(LabelSpace):
                 if len(row) != len(self.mean):
                     raise MtlError(f"{origins[index]}: found {len(row)} numbers, expected {len(self.mean)}")
                 table[index] = row
-        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite and is rejected below
             scaled = ((table - self.mean) / self.scale).astype(np.float32)
         beyond = np.flatnonzero(np.isinf(scaled).any(axis=1))
         if len(beyond):
             index = int(beyond[0])
-            raise MtlError(f"{origins[index]}: the label {shown(labels[index])!r} is too large beside the others")
+            raise MtlError(f"{origins[index]}: the label {shown(labels[index])!r} is too large after scaling")
         return scaled if self.vector else scaled[:, 0]
 
     def observed(self, targets: torch.Tensor) -> torch.Tensor:
-        """Labels of which at least one number is there."""
+        """Return which targets contain at least one number, `(batch, tasks)`, bool."""
         present = ~targets.isnan()
         return present.any(dim=-1) if self.vector else present
 
     def state(self) -> dict[str, Any]:
-        """Means and scale."""
+        """Return mean, scale and the other constructor arguments."""
         return {
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
@@ -111,20 +109,20 @@ class NumberSpace(LabelSpace):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> NumberSpace:
-        """Make the space again."""
+        """Restore the space."""
         return cls(state["mean"], state["scale"], state["vector"], state["typical"])
 
 
 def number_row(label: Label, origins: Sequence[str], index: int) -> list[float]:
-    """Read a label as numbers; a missing member becomes NaN.
+    """Convert a label to a list of numbers; a missing member becomes NaN.
 
     Args:
         label: The label.
-        origins: Where labels stand.
-        index: The label's place among them.
+        origins: The location of each label.
+        index: The index of the label in `origins`.
 
     Raises:
-        MtlError: If it is no number, or one that 32 bits cannot hold.
+        MtlError: If the label is not a number, or if it exceeds the range of float32.
     """
     found = label if isinstance(label, list | tuple) else [label]
     row = []

@@ -1,4 +1,4 @@
-"""Inputs, analysed: all at once, or on demand where there are more than memory would hold."""
+"""Parse and encode inputs: all at once, or lazily if they do not fit into memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
@@ -11,11 +11,11 @@ from mtl_core.data.encoder import Encoder
 from mtl_core.data.stored import StoredInputs
 
 CHUNK = 1024
-"""Inputs that are analysed together while all of them are read once."""
+"""Number of inputs that are parsed together during a pass over all inputs."""
 
 
 def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
-    """Parse every distinct input once; equal inputs share the result. Stored inputs are parsed on demand."""
+    """Parse every distinct input once; equal inputs share the result. Stored inputs are parsed lazily."""
     if isinstance(corpus.inputs, StoredInputs):
         return OnDemand(corpus.inputs, encoder.parse)
     first: dict[Any, int] = {}
@@ -32,25 +32,25 @@ def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
 
 
 def encode_inputs(encoder: Encoder[Any, Any], parsed: Sequence[Any]) -> Sequence[Any]:
-    """Turn parsed inputs into items: at once, or on demand."""
+    """Encode parsed inputs as items: at once, or lazily."""
     if isinstance(parsed, OnDemand):
         return OnDemand(parsed, encoder.encode)
     return encoder.encode(parsed)
 
 
 def item_lengths(encoder: Encoder[Any, Any], corpus: Corpus, items: Sequence[Any]) -> NDArray[np.int64]:
-    """About how long each example is, `(examples,)`: in tokens, or as stored inputs say without being read."""
+    """Return the approximate length of each example, `(examples,)`, int64: tokens, or `sizes` of stored inputs."""
     if isinstance(corpus.inputs, StoredInputs):
         return corpus.inputs.sizes.astype(np.int64)
     return np.array([encoder.length(item) for item in items], dtype=np.int64)
 
 
 class OnDemand(Sequence[Any]):
-    """What is made of stored inputs, made again whenever it is asked for.
+    """A sequence that computes its elements from stored inputs on every access.
 
     Args:
-        source: The inputs, or what was made of them on demand.
-        make: From some of them to as many results.
+        source: The inputs, or another lazy sequence.
+        make: Function from a sequence of source elements to an equally long sequence of results.
     """
 
     def __init__(self, source: Sequence[Any], make: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
@@ -65,7 +65,7 @@ class OnDemand(Sequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
-        """Make one, or some."""
+        """Compute one element, or the elements of a slice."""
         if isinstance(index, slice):
             return self._make(list(self._source[index]))
         return self._make([self._source[index]])[0]

@@ -1,4 +1,4 @@
-"""Tokens that the network reads in pieces: where their labels stand, and what attention they get."""
+"""Align the labels and attention weights of tokens with their subwords."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,28 +10,28 @@ from mtl_core.data.label_space import MISSING
 
 
 def missing_of(dtype: np.dtype[Any]) -> float:
-    """The target that stands for a missing label: NaN among numbers, a code of its own among codes."""
+    """Return the target of a missing label: NaN for floating-point dtypes, otherwise `MISSING`."""
     return np.nan if np.issubdtype(dtype, np.floating) else MISSING
 
 
 def first_pieces(pieces: Sequence[int]) -> list[int]:
-    """The place of each token's first piece.
+    """Return the index of each token's first subword.
 
     Args:
-        pieces: Of each piece, the token; rising, none left out.
+        pieces: The token index of each subword; non-decreasing, without gaps.
     """
     return [place for place, token in enumerate(pieces) if place == 0 or token != pieces[place - 1]]
 
 
 def at_first_pieces(targets: NDArray[Any], pieces: Sequence[int] | None) -> NDArray[Any]:
-    """Lay targets of tokens out by pieces: a token's target stands at its first piece, the others are missing.
+    """Expand targets from tokens to subwords: the first subword gets the target, the others are missing.
 
     Args:
         targets: `(tokens,)`.
-        pieces: Of each piece, the token; None if each token is one piece.
+        pieces: The token index of each subword; None if each token is one subword.
 
     Returns:
-        `(pieces,)`.
+        `(subwords,)`, dtype of `targets`.
     """
     if pieces is None:
         return targets
@@ -41,11 +41,11 @@ def at_first_pieces(targets: NDArray[Any], pieces: Sequence[int] | None) -> NDAr
 
 
 def summed_by_token(weights: Sequence[float], pieces: Sequence[int] | None) -> Sequence[float]:
-    """Give the attention that each token gets: that of its pieces together.
+    """Sum the attention weights of subwords per token.
 
     Args:
-        weights: `(pieces,)`.
-        pieces: Of each piece, the token; None if each token is one piece.
+        weights: `(subwords,)`.
+        pieces: The token index of each subword; None if each token is one subword.
 
     Returns:
         `(tokens,)`.

@@ -1,4 +1,4 @@
-"""Sequences that hold no values, but make a row's when it is asked for."""
+"""Base class of sequences that compute the value of a row on access."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ Value = TypeVar("Value")
 
 
 class RowByRow(Sequence[Value]):
-    """A sequence of which a subclass says how long it is and what stands in a row."""
+    """A sequence whose subclass defines the length and the value of a row."""
 
     @abstractmethod
     def at(self, row: int) -> Value:
-        """The value of a row, counted from 0; it exists."""
+        """Return the value of a row, counted from 0; the row is within the bounds."""
 
     @overload
     def __getitem__(self, index: int) -> Value: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Value]: ...
     def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
-        """The value of a row, or those of several."""
+        """Return the value of one row, or the values of a slice."""
         rows = range(len(self))
         return [self.at(row) for row in rows[index]] if isinstance(index, slice) else self.at(rows[index])

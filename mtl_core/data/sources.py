@@ -1,4 +1,4 @@
-"""From the data sets of an experiment to one corpus."""
+"""Load the data sets of an experiment into one corpus."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mtl_core.specs import LoaderSpec
 
 
 def load_sources(sources: Mapping[str, LoaderSpec]) -> Corpus:
-    """Load every data set, and lay them behind each other.
+    """Load every data set and concatenate them.
 
-    Identical inputs of different data sets are never divided between training and validation, as within one.
+    Identical inputs are never divided between training and validation, neither within nor across data sets.
 
     Args:
-        sources: Name of each data set to its loader.
+        sources: Mapping of data set name to loader.
 
     Raises:
-        MtlError: If a loader yields nothing, or a file is missing or malformed.
+        MtlError: If a loader loads no example, or if a file is missing or malformed.
     """
     several = len(sources) > 1
     corpora = {}
@@ -36,7 +36,7 @@ def load_sources(sources: Mapping[str, LoaderSpec]) -> Corpus:
                 raise
             raise MtlError(f"data set '{name}': {error}") from error
         if not isinstance(corpus, Corpus):
-            raise MtlError(f"the loader '{loader.type}' gave a {type(corpus).__name__}, expected a Corpus")
+            raise MtlError(f"the loader '{loader.type}' returned a {type(corpus).__name__}, expected a Corpus")
         if not len(corpus):
             where = f"data set '{name}': " if several else ""
             raise MtlError(f"{where}the loader '{loader.type}' found no example")
@@ -82,10 +82,10 @@ def _weights(corpus: Corpus, name: str) -> Sequence[float]:
 
 
 class ChainedInputs(StoredInputs):
-    """The inputs of several data sets of which at least one stays on disk.
+    """The concatenated inputs of several data sets, at least one of which stays on disk.
 
     Args:
-        members: Theirs.
+        members: The inputs of each data set.
     """
 
     def __init__(self, members: Sequence[Sequence[object]]) -> None:
@@ -96,13 +96,13 @@ class ChainedInputs(StoredInputs):
         return int(self._ends[-1])
 
     def at(self, row: int) -> object:
-        """The input of a row."""
+        """Return the input of a row."""
         member = int(np.searchsorted(self._ends, row, side="right"))
         return self._members[member][row - (int(self._ends[member - 1]) if member else 0)]
 
     @property
     def sizes(self) -> NDArray[np.int32]:
-        """About how long each input is."""
+        """Approximate length of each input, `(rows,)`, int32."""
         return np.concatenate(
             [
                 member.sizes if isinstance(member, StoredInputs) else np.array([_size(v) for v in member], np.int32)

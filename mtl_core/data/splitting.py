@@ -1,4 +1,4 @@
-"""Dividing the training examples, and saying how evenly that was done."""
+"""Split the training examples and measure how balanced the splits are."""
 
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,18 +14,18 @@ from mtl_core.errors import MtlError
 from mtl_core.specs import SplitterSpec
 
 MANY_VALUES = 20
-"""A column of numbers with more distinct values than this is divided by its quartiles."""
+"""A column of numbers with more distinct values than this is stratified by its quartiles."""
 
 
 @dataclass(frozen=True)
 class SplitUnits:
-    """What a splitter divides: groups of examples that must stay together.
+    """The units that a splitter distributes: groups of examples that must stay together.
 
     Attributes:
-        indicators: Shape `(units, columns)`, uint8: does the unit hold this (task, class)?
+        indicators: `(units, columns)`, uint8: 1 if the unit contains this (task, class).
         columns: The (task, class) of each column.
-        sizes: Shape `(units,)`: examples in each unit.
-        has_validation: Whether the data brings validation examples of its own besides.
+        sizes: `(units,)`, int64: the number of examples per unit.
+        has_validation: Whether the data also contains predefined validation examples.
     """
 
     indicators: NDArray[np.uint8]
@@ -44,7 +44,7 @@ class Deviation:
     Attributes:
         task: Name of the label column.
         label: The class.
-        points: Percentage points between the shares of all examples of either part that carry it.
+        points: Difference in percentage points between the shares of examples with this label in the two splits.
     """
 
     task: str
@@ -54,16 +54,16 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a corpus, a part each, in the corpus's order.
+    """Indices into a corpus, int64, one sorted array per split.
 
     Attributes:
-        train: For training.
-        validation: For choosing the epoch.
-        test: For the last figures.
-        worst: Where training and validation differ most.
-        helping: For training of auxiliary tasks alone: no main task has a label there.
-        learned: `(examples,)`, bool: which examples of the corpus a task that is learned has a label for, if some
-            of the tasks are left out; None if all are learned.
+        train: Examples for training.
+        validation: Examples for selecting the epoch.
+        test: Examples for the final metrics.
+        worst: The largest imbalance between training and validation.
+        helping: Training examples without a label for any main task, used by auxiliary tasks only.
+        learned: `(examples,)`, bool: which examples of the corpus have a label for an active task; None if all
+            tasks are active.
     """
 
     train: NDArray[np.int64]
@@ -74,12 +74,12 @@ class Split:
     learned: NDArray[np.bool_] | None = None
 
     def speaking(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of some rows that a learned task has a label for."""
+        """Return the rows that have a label for an active task."""
         return rows if self.learned is None else rows[self.learned[rows]]
 
     @property
     def learned_from(self) -> NDArray[np.int64]:
-        """All rows that training visits, or would visit if all tasks were learned."""
+        """All rows that training visits if all tasks are active."""
         return np.sort(np.concatenate([self.train, self.helping]))
 
 
@@ -90,17 +90,17 @@ def split_corpus(
     splitter: SplitterSpec,
     seed: int,
 ) -> Split:
-    """Divide the usable training examples of a corpus; what the data itself puts elsewhere stays there.
+    """Split the usable training examples of a corpus; predefined validation and test examples stay in their split.
 
     Args:
         corpus: The examples.
-        usable: Shape `(examples,)`: which examples can be trained on. Others of `train` go nowhere.
-        labels: Name of each task to its label for every example.
-        splitter: Does the dividing.
+        usable: `(examples,)`, bool: which examples training can use. Unusable training examples are dropped.
+        labels: Mapping of task name to one label (or None) per example.
+        splitter: The splitter.
         seed: The splitter's only source of randomness.
 
     Raises:
-        MtlError: If the splitter's answer is not one part for each unit, or leaves nothing to train on.
+        MtlError: If the splitter does not return one split per unit, or if no training example remains.
     """
     rows = corpus.rows("train")
     rows = rows[usable[rows]]
@@ -113,11 +113,11 @@ def split_corpus(
     np.maximum.at(indicators, unit_of_row, cells)
     parts = splitter.split(SplitUnits(indicators, names, sizes, len(corpus.rows("validation")) > 0), seed)
     if parts.shape != (len(sizes),) or not np.isin(parts, (0, 1, 2)).all():
-        raise MtlError(f"the splitter '{splitter.type}' must give 0, 1 or 2 for each of {len(sizes)} units")
+        raise MtlError(f"the splitter '{splitter.type}' must return 0, 1 or 2 for each of {len(sizes)} units")
     part_of_row = parts[unit_of_row]
     train, validation = rows[part_of_row == 0], rows[part_of_row == 1]
     if not len(train):
-        raise MtlError(f"the splitter '{splitter.type}' left no example to train on")
+        raise MtlError(f"the splitter '{splitter.type}' leaves no training example")
     worst = _worst(cells[part_of_row == 0], cells[part_of_row == 1], names)
     test = rows[part_of_row == 2]
     return Split(
@@ -129,7 +129,7 @@ def split_corpus(
 
 
 def _units(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the groups of some rows in the order of their first ones, `(rows,)`."""
+    """Return the group number of each row, `(rows,)`, int64; groups are numbered in order of first occurrence."""
     if isinstance(groups, array):
         _, first, inverse = np.unique(np.asarray(groups)[rows], return_index=True, return_inverse=True)
         rank = np.empty(len(first), dtype=np.int64)
@@ -140,7 +140,7 @@ def _units(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.in
 
 
 class _Chosen(Sequence[Label | None]):
-    """The labels of some rows, without a copy."""
+    """A view of the labels of some rows, without a copy."""
 
     def __init__(self, column: Sequence[Label | None], rows: NDArray[np.int64]) -> None:
         self._column = column
@@ -156,15 +156,15 @@ class _Chosen(Sequence[Label | None]):
 def indicator_columns(
     labels: Mapping[str, Sequence[Label | None]], examples: int
 ) -> tuple[NDArray[np.uint8], list[tuple[str, str]]]:
-    """Make one column a (task, class): 1 where an example carries that label.
+    """Build one indicator column per (task, class): 1 for an example with that label.
 
     Args:
-        labels: Task name to one label (or None) an example. Numbers with many values become quartiles; of a list
-            of labels, each counts; lists of numbers are left out.
-        examples: How many examples.
+        labels: Mapping of task name to one label (or None) per example. Numbers with many distinct values become
+            quartiles; every member of a list of labels counts; lists of numbers are ignored.
+        examples: The number of examples.
 
     Returns:
-        Cells of shape `(examples, columns)`, and the (task, class) of each column.
+        Indicators `(examples, columns)`, uint8, and the (task, class) of each column.
     """
     rows: list[NDArray[np.uint8]] = []
     names: list[tuple[str, str]] = []
@@ -184,7 +184,7 @@ def indicator_columns(
 
 
 def _quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
-    """Numbers as quartiles if there are many different ones; texts that are numbers throughout, too."""
+    """Convert numbers, or texts that are all numeric, to quartiles if there are many distinct values."""
     seen: set[str] = set()
     for label in column:
         if label is not None and not isinstance(label, list | tuple):

@@ -1,4 +1,4 @@
-"""Inputs that stay in their file until they are asked for."""
+"""Inputs that stay on disk and are read on access."""
 
 from abc import abstractmethod
 
@@ -9,12 +9,12 @@ from mtl_core.data.rows import RowByRow
 
 
 class StoredInputs(RowByRow[object]):
-    """A corpus's inputs, read from disk one at a time: more of them than memory would hold.
+    """The inputs of a corpus that does not fit into memory, read from disk one at a time.
 
-    Whoever reads a corpus parses such inputs batch by batch instead of all at once.
+    Such inputs are parsed batch by batch instead of all at once.
     """
 
     @property
     @abstractmethod
     def sizes(self) -> NDArray[np.int32]:
-        """How long each input is, `(rows,)`: characters, words or numbers. Known without reading any."""
+        """Length of each input, `(rows,)`, int32: characters, words or numbers. Known without reading inputs."""

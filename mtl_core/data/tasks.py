@@ -1,4 +1,4 @@
-"""From the `tasks:` of an experiment to one declared task for each name, and to its labels."""
+"""Resolve the `tasks:` of an experiment to named tasks and their labels."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -10,21 +10,22 @@ from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError, did_you_mean, listed
 
 Columns = Mapping[str, Sequence[str]]
-"""Name of each data set to its label columns."""
+"""Mapping of data set name to its label columns."""
 
 
 def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns) -> list[NamedTask]:
-    """Make a named task of every entry; a derived entry becomes one for each column that fits.
+    """Resolve every entry to named tasks; a derived entry yields one task per matching column.
 
-    A column that fits two patterns belongs to the first, and one after which a named task is called, to that task.
-    A named task of another name (`{name: taste, label: food}`) learns a column beside the derived one.
+    A column that matches two patterns belongs to the first. A column with the name of a named task belongs to that
+    task. A named task with a different name (`{name: taste, label: food}`) uses a column in addition to the derived
+    task.
 
     Args:
-        entries: The experiment's `tasks:`.
+        entries: The `tasks:` of the experiment.
         columns: The label columns of each data set.
 
     Raises:
-        MtlError: If an entry names a column that is not there, or a pattern fits none.
+        MtlError: If an entry names an unknown column, or if a pattern matches no column.
     """
     taken = {entry.name for entry in entries if isinstance(entry, NamedTask)}
     tasks: list[NamedTask] = []
@@ -37,12 +38,12 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns)
             continue
         if entry.kind.reads_inputs:
             raise MtlError(
-                f"tasks: the kind '{entry.kind.type}' needs no label column, so it cannot be given to each of "
-                f"'{entry.each}'; give the task a `name:` instead"
+                f"tasks: the kind '{entry.kind.type}' needs no label column, so it cannot be used with "
+                f"`each: {entry.each}`; set `name:` instead"
             )
         fitting = [name for name in known if name not in taken and fnmatchcase(name, entry.each)]
         if not fitting:
-            raise MtlError(f"tasks: no label column fits '{entry.each}' (columns: {listed(known)})")
+            raise MtlError(f"tasks: no label column matches '{entry.each}' (columns: {listed(known)})")
         taken.update(fitting)
         tasks += [
             NamedTask(
@@ -54,14 +55,14 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns)
 
 
 def learned_tasks(declared: Sequence[NamedTask], learn: Sequence[str] | None) -> list[NamedTask]:
-    """Keep the tasks that are learned, in the experiment's order.
+    """Return the active tasks in the order of the config.
 
     Args:
         declared: All tasks.
-        learn: Names of those that are learned; None for all.
+        learn: Names of the active tasks; None for all.
 
     Raises:
-        MtlError: If one of the names is no task's.
+        MtlError: If a name is not the name of a task.
     """
     names = [task.name for task in declared]
     for place, name in enumerate(learn or []):
@@ -73,10 +74,10 @@ def learned_tasks(declared: Sequence[NamedTask], learn: Sequence[str] | None) ->
 
 
 def entries_of(entries: Sequence[NamedTask | DerivedTasks], learn: Sequence[str]) -> list[NamedTask | DerivedTasks]:
-    """Keep the entries that learned tasks come from: the columns of the others are not known to a saved run."""
+    """Return the entries that define active tasks; a saved run does not store the columns of the other entries."""
     left = set(learn)
     kept: list[NamedTask | DerivedTasks] = []
-    for entry in sorted(entries, key=lambda entry: isinstance(entry, DerivedTasks)):  # named ones take theirs first
+    for entry in sorted(entries, key=lambda entry: isinstance(entry, DerivedTasks)):  # named tasks come first
         own = {name for name in left if entry.may_be(name)}
         left -= own
         if own:
@@ -88,8 +89,8 @@ def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> No
     if task.kind.reads_inputs:
         if task.data or task.label:
             raise MtlError(
-                f"task '{task.name}': its kind '{task.kind.type}' learns from all inputs; "
-                "`data` and `label` are for tasks with labels"
+                f"task '{task.name}': its kind '{task.kind.type}' derives its targets from the inputs; "
+                "`data` and `label` are only valid for tasks with labels"
             )
         return
     for name in task.data:
@@ -106,11 +107,11 @@ def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> No
 
 
 def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
-    """List the label columns of each data set: those that hold something in it.
+    """Return the label columns of each data set: the columns with at least one label in it.
 
     Args:
         corpus: All examples.
-        names: The data sets, in the experiment's order.
+        names: The data sets in the order of the config.
     """
     if len(names) == 1:
         return {names[0]: list(corpus.labels)}
@@ -126,9 +127,9 @@ def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
-    """Give a task's label for every example: None where it has none, or where its data set is not the task's.
+    """Return one label per example: None if the label is missing or if the task does not use the data set.
 
-    A column that the corpus lacks is missing throughout.
+    If the corpus does not contain the column, all labels are None.
     """
     missing: list[Label | None] = [None] * len(corpus)
     column = corpus.labels.get(task.column, missing)
@@ -141,16 +142,16 @@ def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
 def check_any_label(
     task: NamedTask, labels: Sequence[Label | None], train: Sequence[int], weights: Sequence[float] | None = None
 ) -> None:
-    """Refuse a task without a single label to learn from.
+    """Check that a task has at least one training label with a weight above 0.
 
     Args:
         task: The task.
-        labels: Its label for every example.
-        train: Rows of the training examples.
-        weights: How much each label counts; None if all count alike.
+        labels: One label (or None) per example.
+        train: Indices of the training examples.
+        weights: One weight per example; None if all weights are equal.
 
     Raises:
-        MtlError: If there is none in the training data, or none that counts.
+        MtlError: If the training data contains no label, or only labels with weight 0.
     """
     excluded = task.mask.excluded()
     where = f"the column '{task.column}'" + (f" of the data set {listed(task.data)}" if task.data else "")
@@ -161,12 +162,12 @@ def check_any_label(
             return
         raise MtlError(f"task '{task.name}': all training labels in {where} have a weight of 0")
     found = [str(value) for value in distinct(labels) if _says_something(value)]
-    elsewhere = f"; the column holds: {listed(found, 5)}" if found else ""
+    elsewhere = f"; the column contains: {listed(found, 5)}" if found else ""
     raise MtlError(f"task '{task.name}': no training example has a label in {where}{elsewhere}")
 
 
 def _says_something(label: Label | None) -> bool:
-    """Whether a label is there; of a list of missing ones, none is. An empty list says that nothing fits."""
+    """Return whether a label is present. A list of missing labels is not; an empty list means "no class" and is."""
     if isinstance(label, list | tuple):
         return not label or any(member is not None for member in label)
     return label is not None

@@ -1,4 +1,4 @@
-"""How far confidence and truth lie apart."""
+"""Expected calibration error."""
 
 import torch
 
@@ -6,14 +6,14 @@ BINS = 15
 
 
 def expected_calibration_error(confidence: torch.Tensor, right: torch.Tensor) -> float | None:
-    """The mean gap between confidence and share of right answers over bins of confidence (Guo et al., 2017).
+    """Compute the mean gap between confidence and accuracy over 15 bins of confidence (Guo et al., 2017).
 
     Args:
-        confidence: `(n,)`: the probability of each answer.
-        right: `(n,)`, bool: whether it is true.
+        confidence: `(n,)`, float: the probability of each prediction.
+        right: `(n,)`, bool: whether each prediction is correct.
 
     Returns:
-        The gap, each bin counted by its answers; None without answers.
+        The gap, weighted by the number of predictions per bin; None without predictions.
     """
     if not len(confidence):
         return None

@@ -1,4 +1,4 @@
-"""Running a network over examples without training it."""
+"""Inference with a network over examples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ EVALUATION_BATCH = 128
 
 @dataclass(frozen=True)
 class BatchOutputs:
-    """What the network said about some examples.
+    """The outputs of a network for one batch.
 
     Attributes:
-        rows: Which examples.
-        batch: Their inputs and targets.
-        groups: What each group of heads said; None for a group that was not asked.
+        rows: `(batch,)`, int64: row indices of the examples.
+        batch: Inputs and targets of the examples.
+        groups: The outputs of each head group; None for a group that was not computed.
     """
 
     rows: Rows
@@ -36,14 +36,17 @@ def run_network(
     device: torch.device,
     asked: Sequence[bool] | None = None,
 ) -> Iterator[BatchOutputs]:
-    """Compute the outputs of every task for the given examples, a batch of about one length at a time.
+    """Compute the outputs of every task for some examples, in batches of similar length.
 
     Args:
-        network: The network; it is put into evaluation mode.
-        examples: Items and targets.
-        rows: Which examples.
-        device: Where the network lives.
-        asked: Which groups of tasks are computed; all by default.
+        network: The network; it is set to evaluation mode.
+        examples: Encoded inputs and targets.
+        rows: `(n,)`, int64: row indices of the examples.
+        device: The device of the network.
+        asked: Whether to compute each head group; all by default.
+
+    Yields:
+        The outputs of one batch.
     """
     if network.training:
         network.eval()
@@ -58,14 +61,14 @@ def run_network(
 def labelled_outputs(
     groups: Sequence[TaskGroup], said: BatchOutputs
 ) -> Iterator[tuple[LearnedTask, torch.Tensor, torch.Tensor, Rows]]:
-    """Pick what was said about labels that count, a task at a time.
+    """Select outputs and targets of unmasked labels, one task at a time.
 
     Args:
-        groups: The groups of tasks, in the network's order.
-        said: What they said.
+        groups: The head groups, in the order of the network.
+        said: The outputs of one batch.
 
     Yields:
-        The task; outputs `(labels, outputs)`, float32; targets `(labels, ...)`; the example of each, `(labels,)`.
+        The task; outputs `(labels, outputs)`, float32; targets `(labels, ...)`; row indices `(labels,)`, int64.
     """
     for group, output, targets in zip(groups, said.groups, said.batch.targets, strict=True):
         if output is None:

@@ -1,4 +1,4 @@
-"""From outputs and targets to figures, under the mask, with counts, undefined ones named."""
+"""Metrics from outputs and targets under the label mask, with counts; undefined metrics are None."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ from mtl_core.training.groups import LearnedTask, TaskGroup
 Value = float | list[list[int]] | None
 Sums = NDArray[np.float64] | None
 GATHERED_NUMBERS = 2_000_000
-"""Outputs that a task gathers before its metrics see them."""
+"""Number of output values that a task buffers before it updates its metrics."""
 
 
 @dataclass(frozen=True)
 class FigureSums:
-    """Sums over labels that a figure is made of.
+    """Sums over labels from which a metric is computed.
 
     Attributes:
-        spec: Makes the figure of them.
-        value: `(sums,)`, float64.
-        baseline: The same of the baseline; None if there is none.
+        spec: The metric, which computes its value from the sums.
+        value: `(sums,)`, float64: sums for the network.
+        baseline: `(sums,)`, float64: sums for the baseline; None without a baseline.
     """
 
     spec: MetricSpec
@@ -36,16 +36,16 @@ class FigureSums:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure.
+    """The value of one metric.
 
     Attributes:
-        value: The figure; None if it is undefined.
-        n: Labels that it was measured on.
-        baseline: The same figure of the baseline (the majority class of the training labels).
-        pooled: Whether tasks are put together by a mean weighted with their counts.
-        scalar: Whether the figure is one number.
-        higher_is_better: Which way is up.
-        sums: What tasks are put together by, if not by a mean: the figure and its baseline are made of such.
+        value: The value; None if it is undefined.
+        n: Number of labels.
+        baseline: The value for the baseline (the majority class of the training labels).
+        pooled: Whether values are averaged over tasks, weighted by the number of labels.
+        scalar: Whether the value is one number.
+        higher_is_better: Whether higher values are better.
+        sums: Sums that are added over tasks instead of a mean of values; None if there are none.
     """
 
     value: Value
@@ -58,9 +58,9 @@ class Figure:
 
     @property
     def gain(self) -> float | None:
-        """The share of the baseline's error that is gone; None where that is undefined.
+        """The relative error reduction against the baseline; None if it is undefined.
 
-        The error of a figure that should be high is what it lacks to 1.
+        The error of a metric for which higher is better is 1 minus its value.
         """
         if not isinstance(self.value, float) or not isinstance(self.baseline, float):
             return None
@@ -72,7 +72,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class TaskScore:
-    """What was measured for one task: its valid labels, and each figure by name."""
+    """The scores of one task: the number of valid labels, and metric name to value."""
 
     n: int
     figures: Mapping[str, Figure]
@@ -80,12 +80,12 @@ class TaskScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured on one part of the data.
+    """The scores on one split.
 
     Attributes:
-        tasks: Name of each main task to its score.
-        overall: The pooled figures of all main tasks together.
-        auxiliary: Name of each auxiliary task to its score.
+        tasks: Name of each main task to its scores.
+        overall: Metrics pooled over all main tasks.
+        auxiliary: Name of each auxiliary task to its scores.
     """
 
     tasks: Mapping[str, TaskScore]
@@ -94,10 +94,10 @@ class Scores:
 
 
 class Scorer:
-    """Measures every metric of every task, fed with batches.
+    """Computes every metric of every task from batches of outputs.
 
     Args:
-        groups: The groups of tasks.
+        groups: The head groups.
     """
 
     def __init__(self, groups: Sequence[TaskGroup]) -> None:
@@ -105,12 +105,12 @@ class Scorer:
         self._tasks = {task.name: _TaskScorer(task) for group in groups for task in group.tasks}
 
     def update(self, said: BatchOutputs) -> None:
-        """Take a batch in."""
+        """Update the metrics with a batch."""
         for task, outputs, targets, _ in labelled_outputs(self._groups, said):
             self._tasks[task.name].update(outputs, targets)
 
     def scores(self) -> Scores:
-        """What was measured."""
+        """Compute the scores of all batches so far."""
         main: dict[str, TaskScore] = {}
         auxiliary: dict[str, TaskScore] = {}
         for group in self._groups:
@@ -121,7 +121,7 @@ class Scorer:
 
 
 class _TaskScorer:
-    """One task's metrics. Labels are gathered, so that a metric sees few large batches."""
+    """The metrics of one task. Labels are buffered, so that metrics are updated with few large batches."""
 
     def __init__(self, task: LearnedTask) -> None:
         self._gathered: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -146,12 +146,12 @@ class _TaskScorer:
     def score(self) -> TaskScore:
         self._flush()
         figures = {metric.spec.key(): metric.figure() for metric in self._metrics}
-        # What counts is what the main metric looks at; where that is nothing, what there is.
+        # The number of labels of a task is that of its main metric, the first one.
         return TaskScore(next(iter(figures.values())).n, figures)
 
 
 class _Measured:
-    """One metric of one task, of the network and of the baseline."""
+    """One metric of one task, for the network and for the baseline."""
 
     def __init__(self, spec: MetricSpec, task: LearnedTask) -> None:
         self.spec = spec
@@ -178,7 +178,7 @@ class _Measured:
             self._baseline_sums = self._with(self._baseline_sums, *known)
 
     def _with(self, sums: Sums, outputs: torch.Tensor, targets: torch.Tensor) -> Sums:
-        """Add labels to the sums by which tasks are put together, if the metric asks for it."""
+        """Add labels to the sums for pooling over tasks, if the metric is pooled by sums."""
         added = self.spec.label_sums(self._task.space, outputs, targets) if self.spec.pooled_by_sums else None
         if added is None:
             return sums
@@ -194,7 +194,7 @@ class _Measured:
 
 
 def _on_its_own(metric: torchmetrics.Metric) -> torchmetrics.Metric:
-    """Keep a metric from adding up what other processes have seen: each of them sees all labels itself."""
+    """Disable the synchronization of a metric over ranks: every rank evaluates all labels."""
     for part in metric.modules():
         if isinstance(part, torchmetrics.Metric):
             part.distributed_available_fn = _nobody_else
@@ -206,10 +206,10 @@ def _nobody_else() -> bool:
 
 
 def value_of(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
-    """Read a metric that was fed with n labels; None if there were none, or the figure is undefined.
+    """Compute a metric over n labels; None without labels, or if the value is undefined.
 
     Raises:
-        MtlError: If it is not one number although its spec says so.
+        MtlError: If the value is not one number although the spec declares it `scalar`.
     """
     if not n:
         return None
@@ -218,8 +218,8 @@ def value_of(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
         return None
     if result.ndim and spec.scalar:
         raise MtlError(
-            f"metric '{spec.type}': gave a tensor of shape {tuple(result.shape)}, but its `scalar` says "
-            "that it is one number"
+            f"metric '{spec.type}': returned a tensor of shape {tuple(result.shape)}, but its `scalar` "
+            "declares one number"
         )
     if result.ndim:
         matrix: Value = result.tolist()
@@ -228,13 +228,13 @@ def value_of(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
 
 
 def _exact_share(value: float, n: int) -> float:
-    """Undo the rounding of 32 bits in a share of n labels, so that equal results are equal numbers."""
+    """Undo the float32 rounding of a fraction of n labels, so that equal results are equal numbers."""
     count = round(value * n)
     return count / n if abs(value * n - count) < 1e-6 * n else value
 
 
 def pool(scores: Sequence[TaskScore]) -> TaskScore:
-    """Put tasks together: each label counts once, so big tasks count more."""
+    """Pool scores over tasks: each label counts once, so tasks with more labels count more."""
     names = list(dict.fromkeys(name for score in scores for name, f in score.figures.items() if f.pooled or f.sums))
     figures = {name: _pooled([score.figures[name] for score in scores if name in score.figures]) for name in names}
     return TaskScore(sum(score.n for score in scores), figures)

@@ -1,4 +1,4 @@
-"""The one figure by which epochs are chosen. Only main tasks are asked."""
+"""The selection score, by which the best epoch is chosen. Only main tasks contribute."""
 
 from collections.abc import Sequence
 
@@ -11,24 +11,27 @@ from mtl_core.training.groups import LearnedTask
 def resolve_selection(
     select: Selection, tasks: Sequence[LearnedTask], others: Sequence[LearnedTask] = ()
 ) -> Selection:
-    """Put the figure that is meant in place of what the experiment leaves open.
+    """Resolve the defaults of the selection settings.
 
     Args:
-        select: What the experiment says.
-        tasks: The tasks that are learned; auxiliary ones are not asked.
-        others: Tasks that are declared but not learned. They have no figures, but what is left open is decided as
-            if they had: a task is measured in the same way with and without them.
+        select: The settings of the experiment.
+        tasks: The trained tasks; auxiliary tasks are ignored.
+        others: Tasks that are declared but not trained. They have no scores, but defaults are resolved as if they
+            had, so that the selection is the same with and without them.
+
+    Returns:
+        Settings with the metric and the aggregation set; the metric is None for `gain` over different metrics.
 
     Raises:
-        MtlError: If the task or the metric does not exist, or the two do not fit.
+        MtlError: If the task or the metric does not exist, or the metric cannot be used in this way.
     """
     main = [task for task in tasks if task.auxiliary is None]
     names = [task.name for task in main]
     known = ["overall", "mean", "gain", *names]
     if select.over in {task.name for task in others}:
         raise MtlError(
-            f"training.select.over: the task '{select.over}' is not learned, so it cannot choose the epoch "
-            f"(learned: {listed(names)})"
+            f"training.select.over: the task '{select.over}' is not trained, so it cannot select the epoch "
+            f"(trained: {listed(names)})"
         )
     if select.over is not None and select.over not in known:
         raise MtlError(
@@ -51,24 +54,24 @@ def resolve_selection(
 
 
 def _by_default(over: str | None, asked: Sequence[LearnedTask]) -> Selection:
-    """Choose a metric: accuracy if all have it, else each task's first."""
+    """Return the default selection: accuracy if all tasks have it, else the first metric of each task."""
     if over != "gain" and all("accuracy" in _metrics(task) for task in asked):
         return Selection(metric="accuracy", over=over or "overall")
     first = asked[0].kind.metrics[0]
     if len({task.kind.metrics[0].key() for task in asked}) == 1:
-        # Errors of several tasks have units of their own: the mean would be that of the largest numbers.
+        # Errors of several tasks have different units: the largest numbers would dominate the mean.
         alike = "mean" if first.higher_is_better or len(asked) == 1 else "gain"
         return Selection(metric=first.key(), over=over or ("overall" if first.pooled else alike))
     if over not in {None, "gain"}:
         raise MtlError(
-            "training.select: tasks are measured differently, so they have no common figure; "
-            "name a `metric`, or use `over: gain`"
+            "training.select: the tasks have different metrics, so they have no common score; "
+            "set a `metric`, or use `over: gain`"
         )
     return Selection(metric=None, over="gain")
 
 
 def higher_is_better(select: Selection, tasks: Sequence[LearnedTask]) -> bool:
-    """Say which way is up for a resolved selection."""
+    """Return whether higher selection scores are better, for a resolved selection."""
     if select.over == "gain" or select.metric is None:
         return True
     return next(_metrics(task)[select.metric] for task in tasks if select.metric in _metrics(task))
@@ -89,7 +92,7 @@ def _check_metric(select: Selection, asked: Sequence[LearnedTask]) -> None:
             )
         if not metric.scalar:
             raise MtlError(
-                f"training.select.metric: '{metric.key()}' is not one number, so it cannot choose an epoch"
+                f"training.select.metric: '{metric.key()}' is not one number, so it cannot select an epoch"
             )
         if select.over == "overall" and not (metric.pooled or metric.pooled_by_sums):
             raise MtlError(
@@ -99,7 +102,7 @@ def _check_metric(select: Selection, asked: Sequence[LearnedTask]) -> None:
 
 
 def selection_score(select: Selection, scores: Scores) -> float | None:
-    """Read the figure of a resolved selection; None if it is undefined."""
+    """Compute the selection score of a resolved selection; None if it is undefined."""
     if select.over == "gain":
         return _mean([_main_gain(score, select.metric) for score in scores.tasks.values()])
     metric = str(select.metric)
@@ -123,7 +126,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def flat_figures(scores: Scores) -> dict[str, float | None]:
-    """Every scalar figure of main tasks under `task.metric`, for histories."""
+    """Return `task.metric` to value for every scalar metric of main tasks, as logged in histories."""
     flat: dict[str, float | None] = {}
     for name, score in (("overall", scores.overall), *scores.tasks.items()):
         for metric, figure in score.figures.items():

@@ -1,4 +1,4 @@
-"""The table of a run: for each task and overall, the baseline beside the network."""
+"""Terminal tables of scores: network and baseline, per task and overall."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from mtl_core.evaluation.scores import Figure, Scores, TaskScore
 
 
 def score_table(scores: Scores, title: str) -> Table:
-    """Lay scores out for the terminal: one column a metric, or one line a task if tasks are measured differently.
+    """Build a table of scores: one column per metric, or one row per task if tasks have different metrics.
 
     Args:
-        scores: What was measured.
-        title: What it was measured on.
+        scores: The scores.
+        title: The title of the table, which names the evaluated data.
     """
     if len({next(iter(_scalars(score)), None) for score in scores.tasks.values()}) > 1:
         return _mixed_table(scores.tasks, title)
@@ -26,7 +26,7 @@ def score_table(scores: Scores, title: str) -> Table:
         table.add_column(_baseline_name(scores, main), justify="right")
     for name in names:
         table.add_column(
-            name.removeprefix(f"{main}_").replace("detection_", "found: ").replace("_", " "),
+            name.removeprefix(f"{main}_").replace("detection_", "detection ").replace("_", " "),
             justify="right",
             style="bold" if name == main else None,
         )
@@ -39,7 +39,7 @@ def score_table(scores: Scores, title: str) -> Table:
 
 
 def auxiliary_table(scores: Mapping[str, TaskScore], title: str) -> Table:
-    """Lay the auxiliary tasks' own scores out, each by its main metric."""
+    """Build a table of the scores of auxiliary tasks, with the main metric of each task first."""
     return _mixed_table(scores, title)
 
 
@@ -83,7 +83,7 @@ def _scalar_names(scores: Scores) -> list[str]:
 
 
 def _baseline_name(scores: Scores, metric: str) -> str:
-    """Shares are compared with the most frequent class, other figures with whatever their baseline is."""
+    """Return the heading of the baseline: `majority` if the metric is pooled, else `baseline`."""
     pooled = any(score.figures[metric].pooled for score in scores.tasks.values() if metric in score.figures)
     return "majority" if pooled else "baseline"
 

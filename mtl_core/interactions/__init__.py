@@ -1,1 +1,1 @@
-"""What was measured of tasks' influence on each other: figures, and what may follow from them."""
+"""Task interactions: measured influence of tasks on each other, task grouping and suggestions."""

@@ -1,4 +1,4 @@
-"""Which tasks to train in one network, as far as their influence on each other tells."""
+"""Task grouping: which tasks to train in one network, given their influence on each other."""
 
 from collections.abc import Sequence
 
@@ -9,28 +9,28 @@ Matrix = NDArray[np.float64]
 Networks = list[list[int]]
 
 EXACT = 12
-"""Tasks up to which every division is looked at."""
+"""Maximum number of tasks for exhaustive search."""
 LEAST = 1e-12
-"""A smaller difference is one of rounding."""
+"""Smaller differences are rounding errors."""
 
 
 def divide(influence: Matrix, networks: int) -> Networks:
-    """Divide tasks into networks, so that each task gets as much good as possible from the others in its own.
+    """Group tasks into networks, so that the tasks of a network help each other as much as possible.
 
-    Maximised is the sum over tasks of the mean influence onto it from the other tasks in its network (Fifty et al.,
-    2021); a task that stands alone counts 0, and so does a pair that nothing is known of. Other than there, each
-    task is in one network only. Of equally good divisions the one with fewer networks is taken.
+    The objective is the sum over tasks of the mean influence on the task from the other tasks in its network
+    (Fifty et al., 2021). A single task in a network counts 0, and so does an unknown pair. Unlike in
+    the paper, each task is in exactly one network. Ties go to the grouping with fewer networks.
 
-    Up to 12 tasks the best division is found. Of more, two are improved, by moving the one task that gains most as
-    long as one does: all tasks in one network; and what is left when, beginning with a network for each task, the
-    two that gain most by it are put together again and again. The better one is taken; it need not be the best.
+    Up to 12 tasks, the search is exhaustive. For more tasks, two groupings are improved by moving single tasks,
+    the largest improvement first: all tasks in one network, and the result of agglomerative merging of single
+    tasks. The better result is returned; it may be a local optimum.
 
     Args:
-        influence: `(tasks, tasks)`: of the row's task onto the column's; NaN where nothing is known.
-        networks: How many there may be at most.
+        influence: `(tasks, tasks)`, float64: influence of the row's task on the column's task; NaN if unknown.
+        networks: Maximum number of networks.
 
     Returns:
-        The tasks of each network, in their order.
+        The sorted task indices of each network.
     """
     known = np.nan_to_num(influence, nan=0.0)
     np.fill_diagonal(known, 0.0)
@@ -40,13 +40,13 @@ def divide(influence: Matrix, networks: int) -> Networks:
 
 
 def influence_within(influence: Matrix, division: Sequence[Sequence[int]]) -> float:
-    """Compute what `divide` maximises."""
+    """Compute the objective of `divide` for a grouping."""
     weighed = np.nan_to_num(influence, nan=0.0) * shares(len(influence), division)
     return float(weighed.sum())
 
 
 def shares(tasks: int, division: Sequence[Sequence[int]]) -> Matrix:
-    """Say how much the influence of the row's task onto the column's counts in a division."""
+    """Return the weight of the influence of the row's task on the column's task in a grouping, `(tasks, tasks)`."""
     counts = np.zeros((tasks, tasks))
     for network in division:
         if len(network) > 1:
@@ -56,17 +56,17 @@ def shares(tasks: int, division: Sequence[Sequence[int]]) -> Matrix:
 
 
 def _exactly(both: Matrix, networks: int) -> Networks:
-    """Go through all sets of tasks, each a number whose bits are its members."""
+    """Search all subsets of tasks exhaustively; a subset is an integer whose bits are its members."""
     tasks = len(both)
     values = [_value(both, _members(members)) for members in range(1 << tasks)]
     best = list(values)
-    first: list[list[int]] = [list(range(1 << tasks))]  # the network of the lowest task in the best division
+    first: list[list[int]] = [list(range(1 << tasks))]  # the network of the lowest task in the best grouping
     for _ in range(networks - 1):
         fewer, best, chosen = best, list(best), list(first[-1])
         for members in range(1, 1 << tasks):
             lowest = members & -members
             others = rest = members ^ lowest
-            while others:  # what the lowest task is not together with
+            while others:  # the tasks in other networks than the lowest task
                 score = values[members ^ others] + fewer[others]
                 if score > best[members] + LEAST:
                     best[members], chosen[members] = score, members ^ others
@@ -88,7 +88,7 @@ def _by_search(both: Matrix, networks: int) -> Networks:
 
 
 def _merged(both: Matrix, networks: int) -> Networks:
-    """Put together, beginning with tasks alone, the two networks that gain most by it."""
+    """Merge networks agglomeratively, starting with single tasks, by the largest improvement."""
     division = [[task] for task in range(len(both))]
     while len(division) > 1:
         values = [_value(both, network) for network in division]
@@ -105,7 +105,7 @@ def _merged(both: Matrix, networks: int) -> Networks:
 
 
 def _improved(both: Matrix, division: Networks, networks: int) -> Networks:
-    """Move one task at a time, the one that gains most."""
+    """Move one task at a time, by the largest improvement, until no move improves the objective."""
     division = [list(network) for network in division]
     while True:
         homes = [*division, []] if len(division) < networks else division
@@ -127,7 +127,7 @@ def _improved(both: Matrix, division: Networks, networks: int) -> Networks:
 
 
 def _value(both: Matrix, members: Sequence[int]) -> float:
-    """What one network adds to the sum."""
+    """Return the contribution of one network to the objective."""
     if len(members) < 2:
         return 0.0
     return float(both[np.ix_(members, members)].sum()) / 2 / (len(members) - 1)

@@ -1,4 +1,4 @@
-"""What a run has seen of tasks' influence on each other, as it stands in `interactions.json`."""
+"""Measured task interactions of a run, as in `interactions.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from mtl_core.training.interactions import InteractionObserver
 from mtl_core.training.running_means import HalvedMeans
 
 Row = list[float | None]
-"""A number a task; None where nothing was seen."""
+"""One number per task; None where nothing was observed."""
 Matrix = list[Row]
-"""A row and a column a task."""
+"""One row and one column per task."""
 
 
 @dataclass(frozen=True)
 class EpochCosine:
-    """How alike gradients were in one epoch, counted from 1."""
+    """The mean cosines of gradients in one epoch, counted from 1."""
 
     epoch: int
     cosine: Matrix
@@ -26,16 +26,16 @@ class EpochCosine:
 
 @dataclass(frozen=True)
 class Helper:
-    """What an auxiliary task's gradient has to do with the main tasks.
+    """The interaction of an auxiliary task with the main tasks.
 
     Attributes:
-        steps: Steps in which it was seen with a main task.
-        cosine: Its mean cosine with the sum of the main tasks' gradients.
-        cosine_error: Its standard error.
-        conflicts: The share of the steps in which that was negative.
-        affinity: Its mean affinity onto the main tasks in the batch; None if it was not measured.
-        affinity_error: Its standard error.
-        affinity_steps: The steps that it comes from.
+        steps: Number of observed steps with the task and a main task.
+        cosine: Mean cosine between its gradient and the sum of the main tasks' gradients.
+        cosine_error: The standard error of `cosine`.
+        conflicts: Fraction of the steps in which the cosine is negative.
+        affinity: Mean affinity onto the main tasks in the batch; None if it was not measured.
+        affinity_error: The standard error of `affinity`.
+        affinity_steps: Number of steps with a measured affinity.
     """
 
     steps: int
@@ -49,17 +49,17 @@ class Helper:
 
 @dataclass(frozen=True)
 class Division:
-    """Main tasks, divided into networks; chosen by every second step that was looked at, checked on the others.
+    """A grouping of the main tasks into networks, chosen on every second observed step and checked on the others.
 
     Attributes:
-        networks: The tasks of each.
-        by: What it was chosen by: `affinity`, or `cosine` where affinity was not measured.
-        gain: How much larger the sum over tasks of the mean influence from the other tasks in their network is than
-            with all in one network, on the steps that it was not chosen by.
-        error: Its standard error, as if pairs and steps were independent; None if it is not known.
-        steps: Of the steps that nothing was chosen by, how many hold the pair of tasks that is in the fewest; pairs
-            that were never seen together are left out.
-        unknown: Pairs that were never seen together; they count as having no influence.
+        networks: The task names of each network.
+        by: The criterion: `affinity`, or `cosine` where affinity was not measured.
+        gain: Improvement of the objective (the sum over tasks of the mean influence from the other tasks in the
+            network) over one network for all tasks, on the steps that were not used for the choice.
+        error: The standard error of `gain`, if pairs and steps were independent; None if it is unknown.
+        steps: Minimum over pairs of the number of steps that contain the pair and were not used for the choice;
+            pairs that were never observed together are ignored.
+        unknown: Number of pairs that were never observed together; they count as having no influence.
     """
 
     networks: list[list[str]]
@@ -72,21 +72,21 @@ class Division:
 
 @dataclass(frozen=True)
 class Measured:
-    """All of it.
+    """The measured task interactions of a run.
 
     Attributes:
-        tasks: Names: main tasks, then auxiliary ones.
-        observed: Steps that were looked at.
-        cosine: Mean cosine of each two tasks' gradients.
-        cosine_error: Standard errors of these.
-        conflicts: Shares of the steps in which it was negative.
-        steps: How many steps each two tasks were seen in together.
-        norms: Each task's mean gradient norm.
-        over_time: The mean cosines of each epoch in which a step was looked at.
-        affinity: Mean affinity of the row's task onto the column's; None if it was not measured.
-        affinity_error: Standard errors of these.
-        groups: Number of networks, at most, to the division of the main tasks; None if there is but one main task.
-        auxiliary: Auxiliary task to what its gradient has to do with the main tasks.
+        tasks: Task names: main tasks, then auxiliary tasks.
+        observed: Number of observed steps.
+        cosine: Mean cosine between the gradients of each pair of tasks.
+        cosine_error: The standard errors of `cosine`.
+        conflicts: Fraction of the steps in which the cosine is negative, per pair.
+        steps: Number of steps with both tasks, per pair.
+        norms: Mean gradient norm per task.
+        over_time: The mean cosines of each epoch with an observed step.
+        affinity: Mean affinity of the row's task onto the column's task; None if it was not measured.
+        affinity_error: The standard errors of `affinity`.
+        groups: Maximum number of networks to grouping of the main tasks; None for a single main task.
+        auxiliary: Name of each auxiliary task to its interaction with the main tasks.
     """
 
     tasks: list[str]
@@ -104,7 +104,7 @@ class Measured:
 
 
 def measured(observer: InteractionObserver) -> Measured:
-    """Read off what an observer has kept."""
+    """Summarize the statistics of an observer."""
     cosine, affinity = observer.cosine.whole(), observer.affinity.whole()
     with_affinity = bool(affinity.count.any())
     main = observer.names[: observer.main]
@@ -131,7 +131,7 @@ def measured(observer: InteractionObserver) -> Measured:
 
 
 def _division(halves: HalvedMeans, main: Sequence[str], at_most: int, by: str) -> Division:
-    """Choose by one half, look at the other: of many divisions, the best one is always too good where chosen."""
+    """Choose a grouping on one half of the steps, and evaluate it on the other to avoid selection bias."""
     size = len(main)
     chosen: Networks = divide(halves.choosing.mean()[:size, :size].numpy(), at_most)
     mean, error, count = (
@@ -177,5 +177,5 @@ def _row(values: torch.Tensor) -> Row:
 
 
 def _number(value: float) -> float | None:
-    """Six digits, and none for NaN: JSON has no such number."""
+    """Round to six significant digits; None for NaN, which JSON does not support."""
     return float(f"{value:.6g}") if np.isfinite(value) else None

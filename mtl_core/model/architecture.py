@@ -1,4 +1,4 @@
-"""How backbones and heads are joined: the seam between what tasks share and what they do not."""
+"""Architectures: the extension point that defines which layers tasks share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from mtl_core.specs import ArchitectureSpec, BackboneSpec
 
 @dataclass(frozen=True)
 class NetworkParts:
-    """What an architecture is built from; every call makes a new module with weights of its own.
+    """Factories of the modules of an architecture; every call builds a new module with new weights.
 
     Attributes:
-        input_layer: Makes the encoder's input layer; its attribute `output` is a `FeatureShape`.
-        backbone: Makes the experiment's backbone for features of a shape; it has an attribute `output` too.
+        input_layer: Builds the encoder's input layer; its attribute `output` is a `FeatureShape`.
+        backbone: Builds the configured backbone for a `FeatureShape`; it also has an attribute `output`.
     """
 
     input_layer: Callable[[], nn.Module]
@@ -26,10 +26,10 @@ class NetworkParts:
 
 
 class Architecture(nn.Module):
-    """Base of modules from a batch of inputs to the features that heads read.
+    """Base class of modules from a batch of inputs to the features that heads read.
 
     Attributes:
-        output: The shape of these features, the same for every task.
+        output: The shape of the features, equal for all tasks.
     """
 
     output: FeatureShape
@@ -38,40 +38,40 @@ class Architecture(nn.Module):
         """Compute features.
 
         Args:
-            inputs: What the encoder's `collate` gave.
-            active: Which tasks will use theirs; work for the others may be left out.
+            inputs: The batch that the encoder's `collate` returned.
+            active: Whether each task's features are needed; the features of other tasks need not be computed.
 
         Returns:
-            One `Features` that all tasks read, or one a task, which may be None for a task that is not active.
+            One `Features` for all tasks, or one per task, which may be None for a task that is not active.
         """
         raise NotImplementedError
 
     def penalty(self) -> torch.Tensor | None:
-        """What is added to the loss of every step, a scalar; None for nothing."""
+        """Return the regularization loss of a step, a scalar tensor; None for no regularization."""
         return None
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """Parameters that belong to one task alone, so that a step without labels for it does not move them."""
+        """Return the task-specific parameters of a task; a step without labels for it does not update them."""
         return []
 
 
 def build_architecture(spec: ArchitectureSpec, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
-    """Build an architecture and check that it says what it gives.
+    """Build an architecture and validate its type and its attribute `output`.
 
     Raises:
-        MtlError: If it is no `Architecture`, or has no attribute `output` of type `FeatureShape`.
+        MtlError: If it is not an `Architecture`, or if it has no attribute `output` of type `FeatureShape`.
     """
     body = spec.build(parts, tasks)
     if not isinstance(body, Architecture) or not isinstance(getattr(body, "output", None), FeatureShape):
         raise MtlError(
-            f"architecture '{spec.type}': its build must give an `Architecture` with an attribute "
+            f"architecture '{spec.type}': its build must return an `Architecture` with an attribute "
             f"`output: FeatureShape`, found a {type(body).__name__}"
         )
     return body
 
 
 def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
-    """Build a backbone and check that it says what it gives.
+    """Build a backbone and validate its attribute `output`.
 
     Raises:
         MtlError: If the module has no attribute `output` of type `FeatureShape`.
@@ -83,15 +83,15 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
 
 
 def checked_features(features: object, shape: FeatureShape) -> Features:
-    """Refuse what a backbone of somebody's making must not give.
+    """Validate the features that a backbone returns.
 
     Raises:
-        MtlError: If it is no `Features`, or not as wide as announced.
+        MtlError: If they are not a `Features`, or if their width differs from the backbone's `output`.
     """
     if not isinstance(features, Features):
-        raise MtlError(f"the backbone gave a {type(features).__name__}, expected Features")
+        raise MtlError(f"the backbone returned a {type(features).__name__}, expected Features")
     if features.values.shape[-1] != shape.width:
         raise MtlError(
-            f"the backbone gave {features.values.shape[-1]} features, but its `output` says {shape.width}"
+            f"the backbone returned {features.values.shape[-1]} features, but its `output` states {shape.width}"
         )
     return features

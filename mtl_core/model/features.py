@@ -1,4 +1,4 @@
-"""What flows from the input layer through the backbone to the heads."""
+"""Features: the data between input layer, backbone and heads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureShape:
-    """What a module can count on when it is built.
+    """The shape of features, known when a module is built.
 
     Attributes:
-        width: Numbers an example (or a token).
-        sequence: Whether there is one vector a token, or one an example.
+        width: Number of features per example, or per token.
+        sequence: Whether there is one vector per token (True) or per example (False).
     """
 
     width: int
@@ -28,7 +28,7 @@ class Features:
 
     Attributes:
         values: `(batch, length, width)` for sequences, else `(batch, width)`; float.
-        mask: `(batch, length)`, bool, True where there is a token; None if there is no sequence.
+        mask: `(batch, length)`, bool, True for tokens, False for padding; None if there is no sequence.
             Every example has at least one token.
     """
 
@@ -36,8 +36,8 @@ class Features:
     mask: torch.Tensor | None = None
 
     def rows(self, rows: torch.Tensor) -> Features:
-        """The features of some examples, `rows` being their indices; cut to the longest of them."""
-        values = self.values.index_select(0, rows)  # several times as fast as `values[rows]`, backward too
+        """Return the features of the examples `rows`, `(n,)`, int64 indices; truncated to the longest of them."""
+        values = self.values.index_select(0, rows)  # several times faster than `values[rows]`, also in backward
         if self.mask is None:
             return Features(values)
         mask = self.mask[rows]
@@ -45,11 +45,11 @@ class Features:
         return Features(values[:, :length], mask[:, :length])
 
     def view(self) -> Features:
-        """The same features in a tensor of their own, which gradients can be asked for; nothing is copied."""
+        """Return a view of the features as a separate tensor for `torch.autograd.grad`, without a copy."""
         return Features(self.values.view_as(self.values), self.mask)
 
     def pooled(self) -> torch.Tensor:
-        """One vector an example, `(batch, width)`: the mean over its tokens if there are tokens."""
+        """Return one vector per example, `(batch, width)`: the mean over its tokens for sequences."""
         if self.mask is None:
             return self.values
         weights = self.mask.to(self.values.dtype).unsqueeze(-1)

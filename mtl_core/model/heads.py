@@ -1,4 +1,4 @@
-"""Heads: one module for a group of like tasks, or one a task."""
+"""Heads: one module per group of similar tasks, or one module per task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from mtl_core.specs import Level
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What heads say about a batch.
+    """The outputs of heads for a batch.
 
     Attributes:
-        outputs: `(batch, tasks, outputs)` from a group, `(batch, outputs)` from one task's head; with a dimension
-            of tokens before the last, if outputs are for tokens.
-        attention: How much each token counted, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
-        read: What separate heads have read in training, a tensor a task that no other task reads; None for a task
-            whose head was left out.
+        outputs: `(batch, tasks, outputs)` from a head group, `(batch, outputs)` from the head of one task; for
+            outputs per token, with a dimension `length` before the last.
+        attention: Attention weight of each token, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
+        read: The input features of each separate head in training, one tensor per task that no other task reads;
+            None for a task whose head is skipped.
     """
 
     outputs: torch.Tensor
@@ -31,32 +31,32 @@ class HeadOutput:
 
 
 class HeadGroup(nn.Module):
-    """Base of modules that serve several tasks at once.
+    """Base class of modules that compute several tasks at once.
 
-    `forward(features, wanted)` gives a `HeadOutput` for all tasks; `wanted` is `(batch, tasks)`, bool, or None for
-    all, and says for which examples outputs will be used. A group may leave out the work for the others.
+    `forward(features, wanted)` returns a `HeadOutput` for all tasks. `wanted`, `(batch, tasks)`, bool, marks the
+    examples whose outputs are used; None marks all. A head group may skip the other outputs.
 
-    A task without a single label in a batch must not be moved by that batch's step, neither by momentum nor by
-    weight decay. So a group says which of its parameters belong to which task.
+    The step of a batch must not update a task without a label in it, neither through momentum nor through weight
+    decay. Therefore a head group declares which of its parameters belong to which task.
     """
 
     def stacked_parameters(self) -> list[nn.Parameter]:
-        """Parameters whose first dimension counts the tasks."""
+        """Return the parameters whose first dimension is the task."""
         return []
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """Parameters that belong to one task alone."""
+        """Return the parameters that belong to a single task."""
         return []
 
 
 class SeparateHeads(HeadGroup):
-    """One module a task, run one after the other.
+    """One module per task, computed sequentially.
 
     Args:
-        names: The tasks' names.
-        heads: Their modules, from `Features` to a tensor of outputs or a `HeadOutput` of one task.
-        outputs: How many numbers a task needs for an example, or for a token.
-        level: Whether a module gives outputs for examples, `(batch, outputs)`, or for tokens,
+        names: The task names.
+        heads: One module per task, from `Features` to a tensor of outputs or to the `HeadOutput` of one task.
+        outputs: Number of outputs per example, or per token.
+        level: Whether a module returns outputs per example, `(batch, outputs)`, or per token,
             `(batch, length, outputs)`.
     """
 
@@ -71,7 +71,7 @@ class SeparateHeads(HeadGroup):
         self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
 
     def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-        """Run every head on the examples that it has labels for, or on all of them."""
+        """Run every head on the examples that `wanted` marks for its task, or on all examples."""
         if wanted is not None:
             return self._run_wanted(features, wanted)
         results = [self._run(task, features) for task in range(len(self._keys))]
@@ -90,7 +90,7 @@ class SeparateHeads(HeadGroup):
             own = features.rows(rows) if len(rows) < shape[0] else features.view()
             read[task] = own.values
             said = self._run(task, own).outputs
-            if said.ndim == 3:  # the longest of some examples may be shorter than the longest of all
+            if said.ndim == 3:  # the longest of these examples may be shorter than the longest of the batch
                 said = F.pad(said, (0, 0, 0, shape[1] - said.shape[1]))
             if not len(outputs):
                 outputs = said.new_zeros((shape[0], len(self._keys), *shape[1:]))
@@ -100,7 +100,7 @@ class SeparateHeads(HeadGroup):
         return HeadOutput(outputs, read=read)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """All parameters of the task's own module."""
+        """Return all parameters of the task's module."""
         return list(self.heads[self._keys[task]].parameters())
 
     def _run(self, task: int, features: Features) -> HeadOutput:
@@ -110,7 +110,7 @@ class SeparateHeads(HeadGroup):
         if not isinstance(said.outputs, torch.Tensor) or tuple(said.outputs.shape) != expected:
             names = "(batch, outputs)" if self.level == "example" else "(batch, length, outputs)"
             raise MtlError(
-                f"the head of task '{self.names[task]}' gave {_described(said.outputs)}, "
+                f"the head of task '{self.names[task]}' returned {_described(said.outputs)}, "
                 f"expected a tensor of shape {expected}: {names}"
             )
         return said
@@ -123,4 +123,4 @@ class SeparateHeads(HeadGroup):
 def _described(value: object) -> str:
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    return "nothing (is there a `return`?)" if value is None else f"a {type(value).__name__}"
+    return "None (is there a `return`?)" if value is None else f"a {type(value).__name__}"

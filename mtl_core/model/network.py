@@ -1,4 +1,4 @@
-"""The network: an architecture from inputs to features, and the heads that read them."""
+"""The network: an architecture from inputs to features, and heads on top of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from mtl_core.specs import HeadSpec
 
 
 class MultiTaskNetwork(nn.Module):
-    """Many tasks in one network.
+    """A network with several tasks.
 
     Args:
-        body: From a batch of inputs to features: one that all groups of tasks read, or one a group.
-        groups: From `Features` to the outputs of a group of tasks, each.
+        body: Module from a batch of inputs to features: one for all head groups, or one per head group.
+        groups: One module per head group, from `Features` to the outputs of its tasks.
     """
 
     body: Architecture
@@ -34,17 +34,17 @@ class MultiTaskNetwork(nn.Module):
         wanted: Sequence[torch.Tensor | None] | None = None,
         hidden: Mapping[int, Any] | None = None,
     ) -> list[HeadOutput | None]:
-        """Compute the outputs of every task, a group at a time.
+        """Compute the outputs of every task, one head group at a time.
 
         Args:
-            inputs: What the encoder's `collate` gave.
-            wanted: `(batch, tasks)`, bool, a group: which outputs will be used. The others may be anything, and
-                cost as little as the heads can make them cost; a group of which nothing is wanted is left out.
-                None wants all.
-            hidden: Place of a group to other inputs that it reads instead: those with some tokens hidden.
+            inputs: The batch that the encoder's `collate` returned.
+            wanted: `(batch, tasks)`, bool, per head group: which outputs are used. The other outputs are undefined,
+                and heads skip them where they can; a head group without used outputs is skipped.
+                None computes all outputs.
+            hidden: Mapping of head group index to the inputs with masked tokens that the group reads instead.
 
         Returns:
-            What each group says; None for a group that was left out.
+            The outputs of each head group; None for a skipped group.
         """
         masks = wanted if wanted is not None else [None] * len(self.groups)
         hidden = hidden or {}
@@ -69,30 +69,36 @@ class MultiTaskNetwork(nn.Module):
         if not isinstance(features, Sequence) or len(features) not in {1, len(active)}:
             found = len(features) if isinstance(features, Sequence) else f"a {type(features).__name__}"
             raise MtlError(
-                f"the architecture gave {found}, expected a list of one `Features` for all tasks, "
-                f"or of one for each: {len(active)}"
+                f"the architecture returned {found}, expected a list of one `Features` for all tasks, "
+                f"or of one per task: {len(active)}"
             )
         for place, group in enumerate(self.groups):
             if active[place]:
                 own = features[place if len(features) > 1 else 0]
                 if own is None:
-                    raise MtlError(f"the architecture gave nothing for task {place + 1}, which is active")
+                    raise MtlError(f"the architecture returned None for task {place + 1}, which is active")
                 outputs[place] = group(checked_features(own, self.body.output), masks[place])
 
     def head_groups(self) -> list[HeadGroup]:
-        """The groups, typed."""
+        """Return the head groups, with their type."""
         return [group for group in self.groups if isinstance(group, HeadGroup)]
 
 
 def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names: Sequence[str]) -> HeadGroup:
-    """Build one module for all the named tasks, or one for each if the spec has no grouped form.
+    """Build one module for all named tasks, or one module per task if the spec has no grouped form.
+
+    Args:
+        spec: The head.
+        features: The shape of the features.
+        outputs: Number of outputs per example, or per token.
+        names: The task names.
 
     Raises:
-        MtlError: If the spec builds something that is no module, or is for tokens where there are none.
+        MtlError: If the spec does not build a module, or if a head for tokens receives features per example.
     """
     if spec.level == "token" and not features.sequence:
         raise MtlError(
-            f"the head '{spec.type}' gives an output a token, but the backbone gives one vector an example"
+            f"the head '{spec.type}' returns one output per token, but the backbone one vector per example"
         )
     group = spec.build_group(features, outputs, len(names))
     if group is not None:
@@ -100,10 +106,10 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
     heads = [spec.build(features, outputs) for _ in names]
     for head in heads:
         if not isinstance(head, nn.Module):
-            raise MtlError(f"head '{spec.type}': its build gave {head!r}, expected a torch module")
+            raise MtlError(f"head '{spec.type}': its build returned {head!r}, expected a torch module")
     return SeparateHeads(names, heads, outputs, spec.level)
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Count the numbers that training can move."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

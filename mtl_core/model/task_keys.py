@@ -1,8 +1,8 @@
-"""Names of tasks as keys of a `torch.nn.ModuleDict`, and so in the names of weights."""
+"""Task names as keys of a `torch.nn.ModuleDict`, which appear in the keys of a state dict."""
 
 from collections.abc import Iterable
 
 
 def task_keys(names: Iterable[str]) -> list[str]:
-    """Give a key a task: a key holds no dot, and must not be the name of an attribute such as "type"."""
+    """Return one key per task: a key contains no dot and is not the name of an attribute such as "type"."""
     return ["task-" + name.replace("%", "%25").replace(".", "%2E") for name in names]

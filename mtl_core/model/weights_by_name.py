@@ -1,4 +1,4 @@
-"""A network's weights under names that mean the same in another network."""
+"""Weights of a network under names that are comparable across networks."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ Weights = dict[str, torch.Tensor]
 
 
 def weights_by_name(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -> Weights:
-    """Give views of all weights: `body.…` for what tasks share, `heads.TASK.…` for what a task needs besides.
+    """Return views of all weights: `body.…` for the trunk, `heads.TASK.…` for the head of a task.
 
-    What the heads of a group share is given under each of its tasks.
+    Weights that the tasks of a head group share appear under each of its tasks.
 
     Args:
         network: The network.
-        tasks: The names of each group's tasks, in the order of the network's groups.
+        tasks: The task names of each head group, in the order of the network's groups.
     """
     weights = {f"body.{name}": value for name, value in _tensors(network.body).items()}
     for group, names in zip(network.head_groups(), tasks, strict=True):

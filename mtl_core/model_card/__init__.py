@@ -1,5 +1,5 @@
-"""The model card of a run: what the network is for, what it learned from, how good it is, where it ends.
+"""The model card of a run: intended use, training data, evaluation and limits.
 
-As of reports, everything on a card was read from the run directory (`read.py`), so that it can be made again.
-`limits.py` draws the plain words from the figures; `markdown.py` and `as_json.py` lay a card out.
+A card is read from the files of the run directory (`read.py`), so it can be regenerated. `limits.py` derives the
+limits from the scores; `markdown.py` and `as_json.py` format a card.
 """

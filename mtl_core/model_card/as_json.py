@@ -1,4 +1,4 @@
-"""A card as JSON, for programs."""
+"""A model card as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from mtl_core.report.run.headline import headline
 
 
 def as_json(card: Card) -> dict[str, Any]:
-    """Lay a card out: keys are those of `messages.ModelCard` of the server."""
+    """Convert a card to a JSON object with the keys of `messages.ModelCard` of the server."""
     files = card.files
     return {
         "name": files.experiment,

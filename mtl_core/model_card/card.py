@@ -1,4 +1,4 @@
-"""What a model card tells."""
+"""The content of a model card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from mtl_core.report.run_files import RunFiles
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How well one class of a task was told.
+    """Recall and precision of one class of a task.
 
     Attributes:
         name: The class.
-        n: True labels of it.
-        predicted: How often it was predicted.
-        right: How often both.
+        n: Number of true labels of the class.
+        predicted: Number of predictions of the class.
+        right: Number of correct predictions of the class.
     """
 
     name: str
@@ -25,18 +25,18 @@ class ClassFigures:
 
     @property
     def recall(self) -> float | None:
-        """The share of its labels that were found; None if there is none."""
+        """The recall of the class; None without labels."""
         return self.right / self.n if self.n else None
 
     @property
     def precision(self) -> float | None:
-        """The share of its predictions that were right; None if there is none."""
+        """The precision of the class; None without predictions."""
         return self.right / self.predicted if self.predicted else None
 
 
 @dataclass(frozen=True)
 class CalibrationFacts:
-    """How far confidence and truth lay apart for one question, before and after calibration."""
+    """The expected calibration error of one kind of decision, before and after calibration."""
 
     question: str
     n: int
@@ -46,14 +46,14 @@ class CalibrationFacts:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model card tells.
+    """The content of a model card.
 
     Attributes:
-        files: What the run's report knows.
-        kinds: Main task to its kind.
-        parts: What the network is made of and how it was trained: name and what it is.
-        calibration: What calibration brought; empty without.
-        licences: What is to be minded about data and pretrained weights.
+        files: The files of the run, as the report reads them.
+        kinds: Name of each main task to its kind.
+        parts: Name and description of each component of the network and of the training.
+        calibration: Calibration errors; empty without calibration.
+        licences: Licence notes about data and pretrained weights.
     """
 
     files: RunFiles
@@ -63,7 +63,7 @@ class Card:
     licences: Sequence[str]
 
     def class_figures(self, task: TaskFigures) -> list[ClassFigures]:
-        """A task's classes, from its confusion matrix; empty if that was not measured."""
+        """Compute recall and precision per class of a task from its confusion matrix; empty without one."""
         names = self.files.classes.get(task.name, ())
         table = task.confusion
         if table is None or len(table) != len(names):
@@ -74,5 +74,5 @@ class Card:
         ]
 
     def labels(self, part: str, task: str) -> Mapping[str, int]:
-        """Label to count of a task in a part of the data."""
+        """Return label to count of a task in a split."""
         return self.files.data.label_counts.get(part, {}).get(task, {})

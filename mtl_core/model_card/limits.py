@@ -1,4 +1,4 @@
-"""What a reader must not expect, in plain words, drawn from the figures."""
+"""The limits and the intended use of a network, derived from the scores of a run."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,16 @@ from mtl_core.model_card.card import Card
 from mtl_core.report.wording import count, counted, decimals, enumerated
 
 FEW = 50
-"""Training labels below which a class is called small."""
+"""Number of training labels below which a class counts as small."""
 HALF = 0.5
 NAMED = 12
 
 
 def limits(card: Card) -> Iterator[str]:
-    """Say what the figures cannot say, and what they say against the network."""
+    """Yield the limits of a network: what was not evaluated, and where it performs badly."""
     yield (
-        "It knows texts, or whatever its inputs are, only as its data has them. Another language, another field or "
-        "another time was not tried, and an answer comes with a confidence there, too."
+        "The network is trained and evaluated on its data only. Other languages, domains and time periods are not "
+        "tested; the network returns predictions with a confidence for them, too."
     )
     yield from _measured(card)
     yield from _small_classes(card)
@@ -23,24 +23,24 @@ def limits(card: Card) -> Iterator[str]:
     yield from _missed_classes(card)
     yield from _confidence(card)
     yield (
-        f"All figures are of one training, with seed {card.files.seed}. Another seed gives other figures; `mtl "
-        "compare` says how far they lie apart."
+        f"All scores are from one training, with seed {card.files.seed}. Other seeds lead to other scores; `mtl "
+        "compare` measures the variation."
     )
 
 
 def _measured(card: Card) -> Iterator[str]:
     part = card.files.judged
     if part is None:
-        yield "Nothing was measured: there was neither validation nor test data."
+        yield "There are no scores: the run has neither a validation split nor a test split."
         return
     if part.part == "validation":
-        yield "There was no test data. Its figures are of validation data, which also chose the epoch: too good."
+        yield "There is no test split. Validation scores are too optimistic: the split also selects the epoch."
     worse = [task.name for task in part.tasks if task.main is not None and task.main.better is False]
     if worse:
-        yield f"No better than a baseline that has seen no input: {enumerated(worse, NAMED)}."
+        yield f"No better than the baseline, which ignores the input: {enumerated(worse, NAMED)}."
     unknown = [task.name for task in part.tasks if task.main is None or task.main.value is None]
     if unknown:
-        yield f"Not measured, since no {part.part} label counts: {enumerated(unknown, NAMED)}."
+        yield f"No score, since the {part.part} split has no valid label: {enumerated(unknown, NAMED)}."
 
 
 def _small_classes(card: Card) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _small_classes(card: Card) -> Iterator[str]:
         if (number := card.labels("train", task).get(name)) is not None and number < FEW
     ]
     if small:
-        yield f"Classes with fewer than {FEW} training labels, which teach little: {enumerated(small, NAMED)}."
+        yield f"Classes with fewer than {FEW} training labels: {enumerated(small, NAMED)}."
 
 
 def _not_measured(card: Card) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _not_measured(card: Card) -> Iterator[str]:
         return
     absent = [f"{task.name}: {one.name}" for task in part.tasks for one in card.class_figures(task) if not one.n]
     if absent:
-        yield f"No {part.part} data has these classes, so nothing is known of them: {enumerated(absent, NAMED)}."
+        yield f"The {part.part} split has no labels of these classes: {enumerated(absent, NAMED)}."
 
 
 def _missed_classes(card: Card) -> Iterator[str]:
@@ -74,27 +74,27 @@ def _missed_classes(card: Card) -> Iterator[str]:
         if one.recall is not None and one.recall < HALF
     ]
     if missed:
-        yield f"Less than half of the {part.part} labels of these classes were found: {enumerated(missed, NAMED)}."
+        yield f"Recall below one half on the {part.part} split: {enumerated(missed, NAMED)}."
 
 
 def _confidence(card: Card) -> Iterator[str]:
     if not card.calibration:
-        yield "Probabilities were not calibrated: 0.9 need not mean right nine times in ten."
+        yield "Probabilities are not calibrated: 0.9 does not mean that nine in ten are correct."
         return
     for one in card.calibration:
         yield (
-            f"Calibrated on {counted(one.n, 'answer')} of validation data ({one.question}): there the expected "
-            f"calibration error went from {decimals(one.before)} to {decimals(one.after)}; elsewhere it is larger."
+            f"Calibrated on {counted(one.n, 'prediction')} of the validation split ({one.question}): the expected "
+            f"calibration error is {decimals(one.before)} before and {decimals(one.after)} after it."
         )
 
 
 def use(card: Card) -> list[str]:
-    """Say what it is for, as far as a framework can know."""
+    """Return the intended use of a network."""
     tasks = list(card.kinds)
     return [
-        f"For inputs like those it was trained on: it answers {counted(len(tasks), 'task')} about each "
+        f"For inputs similar to the training data: it predicts {counted(len(tasks), 'task')} per input "
         f"({enumerated(tasks, NAMED)}).",
-        "For counts and trends over many inputs rather than for a verdict on one; the figures below say how often "
-        "a single answer is wrong.",
-        "Not for decisions about people without somebody who looks at them.",
+        "For counts and trends over many inputs rather than for decisions about a single one; the scores below "
+        "show how often a single prediction is wrong.",
+        "Not for decisions about people without human review.",
     ]

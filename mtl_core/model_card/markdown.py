@@ -1,4 +1,4 @@
-"""A card as Markdown. The block at its head is what the Hugging Face hub reads; others show it as it stands."""
+"""A model card as Markdown, with a YAML metadata block for the Hugging Face Hub."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _ESCAPED = r"\\\g<0>"
 
 
 def markdown(card: Card) -> str:
-    """Lay a card out."""
+    """Format a card as Markdown."""
     files = card.files
     lines = ["---", write_yaml(_about(card)).rstrip("\n"), "---", "", f"# {_plain(files.experiment)}", ""]
     lines += [_sentence(headline(files)), ""]
@@ -26,7 +26,7 @@ def markdown(card: Card) -> str:
         lines += [f"## {section.title}", ""]
         for block in section.blocks:
             lines += [*_block(block), ""]
-    return "\n".join([*lines, f"Made from the files of the run directory by mtl-core {__version__}.", ""])
+    return "\n".join([*lines, f"Generated from the files of the run directory by mtl-core {__version__}.", ""])
 
 
 def _about(card: Card) -> dict[str, object]:
@@ -59,11 +59,11 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A sentence, in which what stands between backticks is code."""
+    """Escape a sentence, except for code between backticks."""
     parts = _CODE.split(" ".join(text.split()))
     return "".join(part if _CODE.fullmatch(part) else _MARKS.sub(_ESCAPED, part) for part in parts)
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown and HTML leave as it is: names come from files of anybody."""
+    """Escape text for Markdown and HTML: names come from untrusted files."""
     return _MARKS.sub(_ESCAPED, " ".join(text.split()))

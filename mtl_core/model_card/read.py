@@ -1,4 +1,4 @@
-"""A run directory, read for its model card."""
+"""Reading of a run directory for its model card."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -12,12 +12,12 @@ from mtl_core.report.read import read_run
 from mtl_core.runs.directory import RunDirectory
 
 BLOCKS = ("encoder", "backbone", "architecture", "weighting", "optimizer", "schedule")
-"""Blocks of the config that say what a network is made of, and how it was trained."""
+"""Config blocks that define the network and its training."""
 TRAINING = ("epochs", "batch_size", "refit", "precision")
 
 
 def read_card(path: Path) -> Card:
-    """Read a complete run.
+    """Read the model card of a complete run.
 
     Raises:
         MtlError: If there is no such run, it is not complete, or a file is damaged.
@@ -41,7 +41,7 @@ def read_card(path: Path) -> Card:
 
 
 def _kind(task: str, entries: Iterable[Mapping[str, Any]]) -> str:
-    """The kind of a task, which stands in the entry of its name, or in the first pattern that it fits."""
+    """Return the kind of a task from the entry with its name, else from the first entry whose pattern matches."""
     entries = list(entries)
     for entry in entries:
         if entry.get("name") == task:
@@ -70,7 +70,7 @@ def _head(entry: Mapping[str, Any]) -> str:
 
 
 def _written(block: Mapping[str, Any]) -> str:
-    """A block in a line: its type, and its own values in brackets; files by their names alone."""
+    """Format a config block in one line: its type, and its values in brackets; paths as file names."""
     values = ", ".join(
         f"{name} {_value(value)}"
         for name, value in block.items()

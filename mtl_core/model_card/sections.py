@@ -1,6 +1,6 @@
-"""The parts of a card, as blocks that pages and Markdown are made of.
+"""The sections of a model card, as content blocks for HTML pages and Markdown.
 
-The order is that of Mitchell et al. (2019), "Model Cards for Model Reporting".
+The order follows Mitchell et al. (2019), "Model Cards for Model Reporting".
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,17 +13,17 @@ from mtl_core.report.figures_of import PartFigures
 from mtl_core.report.wording import NONE, count, counted, decimals, percent, seconds, spoken
 
 CLASSES = 30
-"""Classes of a task that are told."""
+"""Maximum number of listed classes per task."""
 NO_LICENCES = (
-    "The parts of this network say nothing of licences. What holds for its data and for weights that it began with "
-    "holds for the network, too."
+    "No part of this network declares a licence. The licences of its data and of its pretrained weights apply to "
+    "the network, too."
 )
 
 
 def sections(card: Card) -> list[Section]:
-    """Say what a card tells."""
+    """Build all sections of a card."""
     return [
-        Section("what", "What it is", list(_what(card))),
+        Section("what", "Model details", list(_what(card))),
         Section("use", "Intended use", [Words(use(card), points=True)]),
         Section("tasks", "Tasks", [_tasks(card)]),
         Section("data", "Data", list(_data(card))),
@@ -41,7 +41,7 @@ def _what(card: Card) -> Iterator[Block]:
         f"by multi-task learning from the experiment `{files.experiment}`."
     ]
     if files.started is not None:
-        said.append(f"It began with {counted(files.started[1], 'number')} of another run.")
+        said.append(f"Of these, {counted(files.started[1], 'parameter')} were initialized from another run.")
     yield Words(said)
 
 
@@ -51,7 +51,7 @@ def _tasks(card: Card) -> Table:
         classes = card.files.classes.get(name, ())
         more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
         rows.append(_cells(name, kind, (", ".join(classes[:CLASSES]) + more) or NONE))
-    return Table("What is asked of an input", _columns("task", "kind", "classes"), rows)
+    return Table("Tasks and classes", _columns("task", "kind", "classes"), rows)
 
 
 def _data(card: Card) -> Iterator[Block]:
@@ -64,7 +64,7 @@ def _data(card: Card) -> Iterator[Block]:
     if rows:
         yield Table("Labels", _columns("task", "label", numbers=parts), rows)
     if data.findings:
-        yield Words(["What was noticed:"])
+        yield Words(["Warnings:"])
         yield Words(list(data.findings), points=True)
 
 
@@ -80,19 +80,19 @@ def _labels(card: Card, task: str, parts: Sequence[str]) -> Iterator[list[Cell]]
 
 def _training(card: Card) -> Iterator[Block]:
     files = card.files
-    yield Table("Parts", _columns("part", "what it is"), [_cells(*part) for part in card.parts])
+    yield Table("Parts", _columns("part", "value"), [_cells(*part) for part in card.parts])
     epochs = sum(epoch.stage == "selection" for epoch in files.history)
     yield Words(
         [
-            f"Seed {files.seed}; epoch {files.best_epoch} of {epochs} was kept; training took "
-            f"{seconds(files.timing.get('train_s') or 0.0)}. `config.yaml` holds every value."
+            f"Seed {files.seed}; epoch {files.best_epoch} of {epochs} is selected; training takes "
+            f"{seconds(files.timing.get('train_s') or 0.0)}. `config.yaml` contains every option."
         ]
     )
 
 
 def _evaluation(card: Card) -> Iterator[Block]:
     if not card.files.parts:
-        yield Words(["Nothing was measured."])
+        yield Words(["There are no scores."])
         return
     for part in card.files.parts:
         title = f"{part.part.capitalize()} data, {counted(part.examples, 'example')}"
@@ -105,23 +105,23 @@ def _evaluation(card: Card) -> Iterator[Block]:
         )
         if classes:
             yield Table(
-                f"{part.part.capitalize()} data by class: the share of its labels that were found (recall), and of "
-                "its predictions that were right (precision)",
+                f"{part.part.capitalize()} data by class: recall (fraction of its labels that are predicted) and "
+                "precision (fraction of its predictions that are correct)",
                 _columns("task", "class", numbers=("labels", "recall", "precision")),
                 classes,
             )
-    yield Words(["A baseline knows the training labels and not the input: the most frequent class, the mean."])
+    yield Words(["The baseline ignores the input and predicts the most frequent training class or the mean."])
 
 
 def _figures(part: PartFigures) -> Iterator[list[Cell]]:
     for task in [*part.tasks, *([part.overall] if len(part.tasks) > 1 else [])]:
         for one in task.measured:
-            metric = spoken(one.name) + (" (smaller is better)" if one.lower_is_better else "")
+            metric = spoken(one.name) + (" (lower is better)" if one.lower_is_better else "")
             yield _cells(task.name, metric, count(one.n), decimals(one.value, one.n), decimals(one.baseline))
 
 
 def _grouped(rows: Iterable[list[Cell]]) -> list[list[Cell]]:
-    """Name each task once, where its rows begin."""
+    """Mark repeated task names, so that a task is named only in its first row."""
     found: list[list[Cell]] = []
     for first, *rest in rows:
         found.append([replace(first, again=bool(found) and found[-1][0].text == first.text), *rest])

@@ -1,4 +1,4 @@
-"""Writing model cards: what is asked from outside."""
+"""Writing of model cards."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def write_card(path: Path) -> Path:
     """Write the model card of a complete run into its directory.
 
     Returns:
-        Where it stands.
+        The path of the card.
 
     Raises:
         MtlError: If the run is not complete, a file is damaged, or the card cannot be written.

@@ -1,6 +1,6 @@
-"""Reports for people: one self-contained page about a run, or about a comparison of several.
+"""HTML reports: one self-contained page per run or per comparison of variants.
 
-What stands on a page was read from files (`read.py`, `read_comparison.py`), never from memory, so that a report can
-be made again at any time. `figures/` draws, `run/` and `comparison/` choose and word what is shown, `templates/`
-lay it out. From outside, `write.py` is asked.
+All contents of a page are read from files (`read.py`, `read_comparison.py`), so that a report can be regenerated at
+any time. `figures/` plots, `run/` and `comparison/` select the contents and write the texts,
+`templates/` contains the layout. `write.py` is the entry point for other packages.
 """

@@ -1,4 +1,4 @@
-"""What a page is made of. Each kind of block has a template, `templates/block-KIND.html.tmpl`, that lays it out."""
+"""The blocks of a page. The template `templates/block-KIND.html.tmpl` defines the layout of each kind of block."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: What it says.
-        note: Something smaller behind it.
-        bar: From 0 to 1: how far a bar behind the text reaches; None for no bar.
-        heat: From -1 to 1: how strongly it is shaded; None for no shade.
-        strong: Whether it stands out.
-        again: Whether it repeats what stands above it, and so need not be seen.
+        text: The text of the cell.
+        note: A smaller text after it.
+        bar: Length of the bar next to the text, from 0 to 1; None for no bar.
+        heat: Strength of the shade, from -1 to 1; None for no shade.
+        strong: Whether the text is emphasized.
+        again: Whether it repeats the cell above it and is visually hidden.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers stand on the right."""
+    """A column of a table; numbers are aligned on the right."""
 
     title: str
     number: bool = True
@@ -41,16 +41,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. The first cell of a row names it.
+    """A table. The first cell of each row is its header.
 
     Attributes:
-        caption: What it shows.
-        columns: Its columns.
-        rows: Its rows.
-        foot: Rows below the line.
-        notes: Sentences below it.
-        compact: Whether it is a small one among several, with cells of one size.
-        stacked: Whether a cell's note stands below its text, since there are many columns.
+        caption: The caption.
+        columns: The columns.
+        rows: The rows.
+        foot: The rows of the table's footer.
+        notes: Sentences below the table.
+        compact: Whether the table is one of several small ones, with cells of equal size.
+        stacked: Whether the note of a cell is placed below its text, which saves width if there are many columns.
     """
 
     kind: ClassVar[str] = "table"
@@ -65,7 +65,7 @@ class Table:
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """One or several drawings under one caption, which says how to read them."""
+    """One or several figures with one caption, which explains how to read them."""
 
     kind: ClassVar[str] = "figure"
     caption: str
@@ -74,7 +74,7 @@ class FigureBlock:
 
 @dataclass(frozen=True)
 class Shaded:
-    """A piece of a text, and how strongly it is shaded, from 0 to 1."""
+    """A span of a text and the strength of its shade, from 0 to 1."""
 
     text: str
     heat: float = 0.0
@@ -82,12 +82,12 @@ class Shaded:
 
 @dataclass(frozen=True)
 class Quote:
-    """An example, with words about it.
+    """A quoted example with its prediction.
 
     Attributes:
-        pieces: Its text, some of it shaded.
-        said: What was said about it.
-        notes: What else is to be known.
+        pieces: The spans of its text, some of them shaded.
+        said: A sentence about the prediction.
+        notes: Further facts.
     """
 
     pieces: Sequence[Shaded]
@@ -97,7 +97,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Quotes:
-    """Examples under a heading."""
+    """Quoted examples under a heading."""
 
     kind: ClassVar[str] = "quotes"
     title: str
@@ -106,7 +106,7 @@ class Quotes:
 
 @dataclass(frozen=True)
 class Words:
-    """Paragraphs, or points of a list."""
+    """Paragraphs, or the items of a list."""
 
     kind: ClassVar[str] = "words"
     sentences: Sequence[str]
@@ -115,7 +115,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Preformatted:
-    """A file, behind a line that opens it."""
+    """A collapsible block with the text of a file."""
 
     kind: ClassVar[str] = "file"
     title: str
@@ -124,7 +124,7 @@ class Preformatted:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks behind a line that opens them."""
+    """A collapsible group of blocks."""
 
     kind: ClassVar[str] = "folded"
     title: str
@@ -133,7 +133,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class Side:
-    """Small tables that stand beside each other as far as there is room."""
+    """Small tables side by side, wrapped to the width of the page."""
 
     kind: ClassVar[str] = "side"
     tables: Sequence[Table]
@@ -144,7 +144,7 @@ Block = Words | Table | FigureBlock | Quotes | Preformatted | Folded | Side
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page, with a heading that can be linked to."""
+    """A section of a page; `id` is the anchor of its heading."""
 
     id: str
     title: str
@@ -156,13 +156,13 @@ class Page:
     """A whole page.
 
     Attributes:
-        kind: What sort of page it is.
-        title: Its title.
-        headline: The result, in plain words.
-        notice: Something that must be said with every figure; may be empty.
-        facts: Names and values at the head of the page.
-        sections: Its parts.
-        closing: How it was made.
+        kind: The kind of report, such as `run`.
+        title: The title.
+        headline: The main result in one sentence.
+        notice: A disclaimer that accompanies all results; may be empty.
+        facts: Names and values in the header of the page.
+        sections: The sections.
+        closing: The text of the footer: how the page was generated.
     """
 
     kind: str
@@ -175,6 +175,6 @@ class Page:
 
     @property
     def drawings(self) -> list[Drawing]:
-        """All drawings of the page, in their order."""
+        """All figures of the page, in their order."""
         blocks = [block for section in self.sections for block in section.blocks]
         return [one for block in blocks if isinstance(block, FigureBlock) for one in block.drawings]

@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says it is."""
+"""Calibration: how well the confidence of predictions matches their accuracy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from mtl_core.errors import MtlError
 from mtl_core.report.json_files import json_lines, sound
 
 BINS = 10
-"""Bins of equal width from 0 to 1."""
+"""Number of bins of equal width from 0 to 1."""
 
 
 @dataclass
 class Bin:
-    """Answers of about one confidence."""
+    """The predictions whose confidence is in one bin."""
 
     n: int = 0
     correct: int = 0
@@ -22,25 +22,25 @@ class Bin:
 
     @property
     def confidence(self) -> float:
-        """The mean confidence; there must be an answer."""
+        """The mean confidence; requires at least one prediction."""
         return self.total / self.n
 
     @property
     def accuracy(self) -> float:
-        """The share of right answers; there must be an answer."""
+        """The accuracy; requires at least one prediction."""
         return self.correct / self.n
 
 
 @dataclass
 class Calibration:
-    """Confidences beside what came true, in bins (DeGroot and Fienberg, 1983)."""
+    """Confidence and accuracy per bin: a reliability diagram (DeGroot and Fienberg, 1983)."""
 
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
 
     def add(self, confidence: float, correct: bool) -> None:
-        """Take in one answer: the probability of the predicted class, and whether it was right.
+        """Add one prediction: the probability of the predicted class, and whether the class is correct.
 
-        A confidence on the border between two bins belongs to the upper one, 1 to the last.
+        A confidence on the border between two bins belongs to the upper bin; 1 belongs to the last bin.
         """
         home = self.bins[min(int(confidence * BINS), BINS - 1)]
         home.n += 1
@@ -48,7 +48,7 @@ class Calibration:
         home.total += confidence
 
     def merge(self, other: "Calibration") -> None:
-        """Take in all answers of another."""
+        """Add all predictions of another instance."""
         for own, more in zip(self.bins, other.bins, strict=True):
             own.n += more.n
             own.correct += more.correct
@@ -56,27 +56,27 @@ class Calibration:
 
     @property
     def filled(self) -> list[Bin]:
-        """Bins with an answer."""
+        """The bins with at least one prediction."""
         return [one for one in self.bins if one.n]
 
     @property
     def n(self) -> int:
-        """Answers."""
+        """The number of predictions."""
         return sum(one.n for one in self.bins)
 
     @property
     def confidence(self) -> float | None:
-        """Mean confidence."""
+        """The mean confidence; None without predictions."""
         return sum(one.total for one in self.bins) / self.n if self.n else None
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right answers."""
+        """The accuracy; None without predictions."""
         return sum(one.correct for one in self.bins) / self.n if self.n else None
 
     @property
     def error(self) -> float | None:
-        """The expected calibration error: the bins' mean gap, each counted by its answers (Guo et al., 2017)."""
+        """The expected calibration error, with bins weighted by their predictions (Guo et al., 2017)."""
         if not self.n:
             return None
         return sum(one.n * abs(one.accuracy - one.confidence) for one in self.filled) / self.n
@@ -84,13 +84,13 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Calibrations:
-    """Calibration of each task that gives one class and its probability, and of their answers together."""
+    """Calibration of each task that predicts one class with its probability, and of all these tasks pooled."""
 
     tasks: Mapping[str, Calibration]
 
     @property
     def pooled(self) -> Calibration:
-        """All answers together."""
+        """The predictions of all tasks pooled."""
         together = Calibration()
         for one in self.tasks.values():
             together.merge(one)
@@ -98,15 +98,14 @@ class Calibrations:
 
 
 def read_calibrations(path: Path, classes: Mapping[str, Sequence[str]], main: Sequence[str]) -> Calibrations:
-    """Read a file of predictions, a line at a time.
+    """Read a file of predictions line by line.
 
-    Only labels count that are classes of their task: labels that a mask leaves out are none, nor are lists of
-    labels, numbers and words.
+    Only labels that are classes of their task count. Masked labels, lists of labels, numbers and texts are ignored.
 
     Args:
-        path: `predictions.jsonl`.
-        classes: Task to its classes.
-        main: The tasks that are wanted.
+        path: The `predictions.jsonl` of a run.
+        classes: Task name to its classes.
+        main: The names of the tasks to include.
 
     Raises:
         MtlError: If the file cannot be read or is damaged.
@@ -123,7 +122,7 @@ def read_calibrations(path: Path, classes: Mapping[str, Sequence[str]], main: Se
 
 
 def _answers(entry: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
-    """Confidence, prediction and label of an example, or of each of its tokens."""
+    """Yield confidence, prediction and label of an example, or of each of its tokens."""
     label, gold = entry["label"], entry.get("gold")
     if isinstance(label, str) and isinstance(gold, str):
         if label in entry["probabilities"]:

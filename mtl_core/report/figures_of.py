@@ -1,4 +1,4 @@
-"""The figures of tasks as `metrics.json` lays them out, read back."""
+"""The metrics of tasks as stored in `metrics.json`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from mtl_core.report.intervals import wilson
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure that is one number.
+    """The value of one scalar metric.
 
     Attributes:
-        name: The metric.
-        value: None if it is undefined.
-        baseline: The same figure of the baseline; None if it is undefined.
-        n: Labels that it was measured on.
-        share: Whether it is a share of these labels.
-        lower_is_better: Which way is down.
+        name: The name of the metric.
+        value: The value; None if it is undefined.
+        baseline: The value of the baseline; None if it is undefined.
+        n: Number of labels that the metric is computed on.
+        share: Whether the metric is a proportion of these labels.
+        lower_is_better: Whether smaller values are better.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Measured:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval (Wilson) if it is a share of whole labels."""
+        """The 95 % Wilson interval; None if the value is not a proportion with a whole number of labels."""
         if not self.share or self.value is None or not self.n or not 0 <= self.value <= 1:
             return None
         correct = self.value * self.n
@@ -37,14 +37,14 @@ class Measured:
 
     @property
     def better(self) -> bool | None:
-        """Whether it is better than the baseline; None if either is undefined."""
+        """Whether the value is better than the baseline; None if either is undefined."""
         if self.value is None or self.baseline is None:
             return None
         return self.value < self.baseline if self.lower_is_better else self.value > self.baseline
 
     @property
     def gain(self) -> float | None:
-        """The share of the baseline's error that is gone; None where that is undefined."""
+        """The relative error reduction over the baseline; None if it is undefined."""
         if self.value is None or self.baseline is None:
             return None
         error, before = (self.value, self.baseline) if self.lower_is_better else (1 - self.value, 1 - self.baseline)
@@ -53,14 +53,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """What was measured for one task, or for all together.
+    """The metrics of one task, or of all tasks pooled.
 
     Attributes:
-        name: The task.
-        n: Labels that count.
-        correct: How many were predicted exactly, where that is told.
-        measured: Figures that are one number; the first is the main one.
-        confusion: A row a true class, a column a predicted one; None if it was not measured.
+        name: The name of the task.
+        n: Number of labels that count.
+        correct: Number of labels that are predicted exactly; None if it is not reported.
+        measured: The scalar metrics; the first is the main one.
+        confusion: The confusion matrix, true classes in rows, predicted classes in columns; None without one.
     """
 
     name: str
@@ -71,17 +71,17 @@ class TaskFigures:
 
     @property
     def main(self) -> Measured | None:
-        """The main figure."""
+        """The main metric; None without metrics."""
         return self.measured[0] if self.measured else None
 
     def named(self, metric: str) -> Measured | None:
-        """The figure of a metric."""
+        """Return the metric with this name; None if there is none."""
         return next((one for one in self.measured if one.name == metric), None)
 
 
 @dataclass(frozen=True)
 class PartFigures:
-    """What was measured on one part of the data: main tasks, all of them together, auxiliary tasks."""
+    """The metrics on one split: of each main task, of all main tasks pooled, of each auxiliary task."""
 
     part: str
     examples: int
@@ -91,16 +91,16 @@ class PartFigures:
 
     @property
     def alike(self) -> str | None:
-        """The main metric, if all tasks have the same."""
+        """The name of the main metric if all tasks share it; None otherwise."""
         names = {task.main.name if task.main else None for task in self.tasks}
         return next(iter(names)) if len(names) == 1 else None
 
 
 def task_figures(name: str, report: Mapping[str, Any], lower_is_better: Collection[str]) -> TaskFigures:
-    """Read one task's entry of `metrics.json`.
+    """Parse the entry of one task in `metrics.json`.
 
     Raises:
-        KeyError, TypeError, ValueError: If it is none.
+        KeyError, TypeError, ValueError: If the entry is invalid.
     """
     n = int(report["n"])
     measured = []

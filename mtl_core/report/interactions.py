@@ -1,4 +1,4 @@
-"""How tasks worked together while they were trained, as `interactions.json` tells it."""
+"""Interactions of tasks during training, as stored in `interactions.json`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Any
 from mtl_core.report.json_files import read_json, sound
 
 Matrix = Sequence[Sequence[float | None]]
-"""A row and a column a task; None where nothing was observed."""
+"""One row and one column per task; None for pairs that were not observed."""
 
 
 @dataclass(frozen=True)
 class EpochCosine:
-    """How alike gradients were in one epoch."""
+    """The mean cosine of gradients in one epoch."""
 
     epoch: int
     cosine: Matrix
@@ -21,7 +21,7 @@ class EpochCosine:
 
 @dataclass(frozen=True)
 class Division:
-    """Tasks, divided into networks, how much more they would help each other so, and its standard error."""
+    """A grouping of tasks into networks, the improvement of their mutual influence, and its standard error."""
 
     networks: Sequence[Sequence[str]]
     by: str
@@ -31,7 +31,7 @@ class Division:
 
 @dataclass(frozen=True)
 class Helper:
-    """What an auxiliary task's gradient has to do with those of the main tasks together."""
+    """The relation of an auxiliary task's gradient to the sum of the main tasks' gradients."""
 
     name: str
     cosine: float | None
@@ -43,19 +43,19 @@ class Helper:
 
 @dataclass(frozen=True)
 class Interactions:
-    """What the gradients of tasks say about each other.
+    """The pairwise interactions of tasks, measured on their gradients.
 
     Attributes:
-        tasks: Their names.
-        cosine: Mean cosine of two tasks' gradients.
-        cosine_error: Its standard error; None if it is not told.
-        conflicts: Share of the steps in which it was negative.
-        steps: How many steps had labels for both.
-        over_time: The mean cosine of each epoch.
-        affinity: What a step on the row's task did to the column's loss; None if it was not measured.
-        divisions: Number of networks, at most, to the best division of the tasks.
-        helpers: What auxiliary tasks do to the main ones.
-        suggestions: What may follow from it, in sentences.
+        tasks: The names of the tasks.
+        cosine: Mean cosine of the gradients of two tasks.
+        cosine_error: Its standard error; None if it is not reported.
+        conflicts: Fraction of the steps in which the cosine was negative.
+        steps: Number of steps with labels for both tasks.
+        over_time: The mean cosine per epoch.
+        affinity: Effect of a step on the row's task on the column's loss; None if it was not measured.
+        divisions: Maximum number of networks to the best grouping of the tasks.
+        helpers: Interactions of auxiliary tasks with the main tasks.
+        suggestions: Recommendations, in sentences.
     """
 
     tasks: Sequence[str]
@@ -71,16 +71,19 @@ class Interactions:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Every two tasks whose gradients were seen together."""
+        """The indices of all pairs of tasks whose gradients were observed in the same step."""
         places = range(len(self.tasks))
         return [(a, b) for a in places for b in places if a < b and self.cosine[a][b] is not None]
 
 
 def read_interactions(path: Path) -> Interactions | None:
-    """Read the file, if there is one.
+    """Read `interactions.json`.
+
+    Returns:
+        The interactions; None if the file does not exist.
 
     Raises:
-        MtlError: If it is damaged.
+        MtlError: If the file is damaged.
     """
     if not path.is_file():
         return None
@@ -106,7 +109,7 @@ def read_interactions(path: Path) -> Interactions | None:
 
 def _matrix(rows: Any, size: int) -> Matrix:
     if len(rows) != size or any(len(row) != size for row in rows):
-        raise ValueError(f"expected {size} rows of {size} numbers, one a task")
+        raise ValueError(f"expected {size} rows of {size} numbers, one per task")
     return [[None if value is None else float(value) for value in row] for row in rows]
 
 

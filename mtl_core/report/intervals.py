@@ -1,19 +1,22 @@
-"""How far a share that was measured on few labels may lie from the truth."""
+"""The Wilson confidence interval of a proportion."""
 
 from math import sqrt
 
 Z = 1.959963984540054
-"""95 % of a normal distribution lie within so many standard deviations."""
+"""Standard deviations around the mean that contain 95 % of a normal distribution."""
 
 
 def wilson(correct: float, n: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share (Wilson, 1927).
+    """Compute the 95 % interval of a proportion (Wilson, 1927).
 
-    Unlike the usual "± 1.96 standard errors" it holds for few labels, too, and for shares near 0 and 1.
+    Unlike the interval of ± 1.96 standard errors, it is also valid for few labels and for proportions near 0 and 1.
 
     Args:
-        correct: How many of them.
-        n: Of how many, at least one; taken as independent of each other.
+        correct: Number of successes.
+        n: Number of trials, at least one; assumed to be independent.
+
+    Returns:
+        The lower and the upper bound, from 0 to 1.
     """
     share = correct / n
     middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)

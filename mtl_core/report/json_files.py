@@ -1,4 +1,4 @@
-"""Reading the JSON files that reports are made of."""
+"""Read the JSON files that reports are generated from."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mtl_core.errors import MtlError
 
 @contextmanager
 def sound(path: Path) -> Iterator[None]:
-    """Turn whatever a file of another shape leads to into an error that names the file."""
+    """Convert errors from unexpected file contents into an `MtlError` that names the file."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -19,10 +19,10 @@ def sound(path: Path) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text.
+    """Read a UTF-8 text file.
 
     Raises:
-        MtlError: If it cannot be read.
+        MtlError: If the file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        MtlError: If the file cannot be read or is no such object.
+        MtlError: If the file cannot be read or does not contain a JSON object.
     """
     try:
         found = json.loads(read_text(path))
@@ -48,10 +48,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Read JSON objects a line, one at a time.
+    """Yield one JSON object per line.
 
     Raises:
-        MtlError: If a line is none; the message names it.
+        MtlError: If a line is not a JSON object; the message names the line.
     """
     try:
         with path.open(encoding="utf-8") as lines:

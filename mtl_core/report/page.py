@@ -1,4 +1,4 @@
-"""A page, laid out: one HTML file that asks nothing of any network."""
+"""Render a page as one HTML file that loads nothing from the network."""
 
 import re
 from functools import cache
@@ -16,13 +16,13 @@ _PERCENT = re.compile(rf"(?<![\d.,])([{MINUS}+]?\d[\d.,]*) %")
 
 
 def written(text: str) -> Markup:
-    """Escape a sentence; set what stands between backticks as code, keep a number and its percent sign together."""
+    """Escape a sentence, format text in backticks as code, and keep numbers and percent signs on one line."""
     safe = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_PERCENT.sub(r'<span class="nb">\1 %</span>', safe))  # noqa: S704  (it has been escaped)
+    return Markup(_PERCENT.sub(r'<span class="nb">\1 %</span>', safe))  # noqa: S704  (the text is escaped)
 
 
 def render(page: Page) -> str:
-    """Lay a page out; its drawings must be drawn with a palette of pages, and inside `drawing`."""
+    """Render a page as HTML; call it inside `drawing`, with figures drawn in the palette `PAGE`."""
     return _environment().get_template("page.html.tmpl").render(page=page, version=__version__)
 
 

@@ -1,4 +1,4 @@
-"""A run directory, read for its report. Files are all that is asked: neither data nor plugins are needed."""
+"""Read the files of a run directory for its report; neither the data nor plugins are required."""
 
 import csv
 from collections.abc import Mapping
@@ -13,11 +13,14 @@ from mtl_core.report.run_files import Cost, DataFacts, Deviation, Epoch, Mistake
 from mtl_core.runs.directory import RunDirectory
 
 PARTS = ("test", "validation")
-"""Parts with figures; the first that a run has is the one that it is judged by."""
+"""Splits with metrics; the first that a run has is its main split."""
 
 
 def read_run(path: Path) -> RunFiles:
     """Read a complete run.
+
+    Args:
+        path: The run directory.
 
     Raises:
         MtlError: If there is no such run, it is not complete, or a file is damaged.

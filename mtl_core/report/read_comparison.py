@@ -1,4 +1,4 @@
-"""A comparison's folder, read for its report."""
+"""Read the files of a comparison for its report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from mtl_core.runs.directory import RunDirectory
 
 FILE = "comparison.json"
 SINGLE, MULTI, MAJORITY = "single-task", "multi-task", "majority"
-"""Kinds of variants that a page says something about."""
+"""Kinds of variants that a report treats specially."""
 OVERALL = "overall"
 
 
 @dataclass(frozen=True)
 class ComparedTask:
-    """What is measured of a task."""
+    """The metric of a task."""
 
     name: str
     metric: str
@@ -28,7 +28,7 @@ class ComparedTask:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval."""
+    """The mean of a metric and its interval."""
 
     mean: float
     low: float
@@ -37,7 +37,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference and its interval; `verdict` is `gained`, `suffered`, `noise` or `undefined`."""
+    """A difference between two variants, its interval, and the verdict on its significance."""
 
     mean: float
     low: float
@@ -46,27 +46,27 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether it is more than noise."""
+        """Whether the difference is significant."""
         return self.verdict in {"gained", "suffered"}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to train.
+    """One variant of a comparison.
 
     Attributes:
-        name: Its name.
+        name: The name of the variant.
         kind: `multi-task`, `equal`, `single-task`, `majority`, `variant` or `run`.
-        settings: What is set for it.
-        tasks: Task to its figure; None if it is undefined.
-        overall: All tasks together; None if their figures cannot be pooled.
-        delta_m: The mean relative gain over the reference in percent (Maninis et al., 2019); None for that itself.
-        against_single: Task, or `overall`, to the difference from the reference.
-        against_equal: The same, from equal weights; empty where that is not asked.
-        parameters: Numbers that training can move.
-        train_s: Seconds of training.
-        inference_ms: Milliseconds an example.
-        runs: Its run directories.
+        settings: The settings in which it differs from the experiment.
+        tasks: Task name to the estimate of its metric; None if it is undefined.
+        overall: The estimate of all tasks pooled; None if their metrics cannot be pooled.
+        delta_m: Mean relative gain over the reference in percent (Maninis et al., 2019); None for the reference.
+        against_single: Task name, or `overall`, to the difference from the reference.
+        against_equal: Task name, or `overall`, to the difference from equal weights; empty if not compared.
+        parameters: Number of trainable parameters.
+        train_s: Training time in seconds.
+        inference_ms: Inference time per example in milliseconds.
+        runs: The run directories.
     """
 
     name: str
@@ -85,21 +85,21 @@ class Variant:
 
 @dataclass(frozen=True)
 class ComparisonFiles:
-    """What `comparison.json` says, and what the runs beside it say about tasks' gradients.
+    """The contents of `comparison.json`, and the task interactions of one of its runs.
 
     Attributes:
-        experiment: The experiment's name.
-        seeds: The seeds that were trained with.
-        folds: Folds of the cross-validation; None without one.
-        part: The part of the data that was measured on.
-        examples: Its examples.
-        resamples: How often examples were drawn again for the intervals.
+        experiment: The name of the experiment.
+        seeds: The training seeds.
+        folds: Number of cross-validation folds; None without cross-validation.
+        part: The name of the split that the metrics are computed on.
+        examples: Number of examples in that split.
+        resamples: Number of bootstrap resamples for the intervals.
         level: The level of the intervals, such as 0.95.
-        reference: The name of the way to train that others are compared with.
+        reference: The name of the variant that the others are compared with.
         tasks: The tasks.
-        variants: The ways to train.
-        words: What it comes to, in sentences.
-        interactions: Of the first multi-task run that has them.
+        variants: The variants.
+        words: The summary, in sentences.
+        interactions: The interactions of the first multi-task run that has them; None without one.
     """
 
     experiment: str
@@ -117,24 +117,27 @@ class ComparisonFiles:
 
     @property
     def reference_words(self) -> str:
-        """What differences are from, in words."""
+        """The reference of the differences, as a phrase."""
         single = self.of_kind(SINGLE)
         return "single-task learning" if single is not None and single.name == self.reference else self.reference
 
     def of_kind(self, kind: str) -> Variant | None:
-        """The first variant of a kind."""
+        """Return the first variant of a kind; None if there is none."""
         return next((one for one in self.variants if one.kind == kind), None)
 
 
 def read_comparison(path: Path) -> ComparisonFiles:
     """Read a comparison.
 
+    Args:
+        path: The directory of the comparison.
+
     Raises:
-        MtlError: If there is none, or it is damaged.
+        MtlError: If the directory contains no comparison, or the file is damaged.
     """
     file = path / FILE
     if not file.is_file():
-        raise MtlError(f"{path}: not a comparison (it holds no {FILE})")
+        raise MtlError(f"{path}: not a comparison (it contains no {FILE})")
     found = read_json(file)
     with sound(file):
         variants = [_variant(entry) for entry in found["variants"]]

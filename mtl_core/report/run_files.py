@@ -1,4 +1,4 @@
-"""What a run directory holds, as far as its report tells it."""
+"""The contents of a run directory that its report uses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from mtl_core.report.interactions import Interactions
 
 @dataclass(frozen=True)
 class Deviation:
-    """The label whose share differs most between training and validation data, in percentage points."""
+    """The label whose proportion differs most between training and validation data, in percentage points."""
 
     task: str
     label: str
@@ -19,7 +19,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What the data was: as under `data` in `metrics.json`."""
+    """A summary of the data, as stored under `data` in `metrics.json`."""
 
     notice: str
     findings: Sequence[str]
@@ -30,14 +30,14 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A line of `history.csv`.
+    """One row of `history.csv`.
 
     Attributes:
         stage: `selection` or `refit`.
-        number: Counted from 1.
-        losses: Task to its training loss.
-        weights: Task to what its loss counted in a step, where that is told.
-        validation: `(task, metric)` to the figure; the task is `overall` for all together.
+        number: The epoch, counted from 1.
+        losses: Task name to its training loss.
+        weights: Task name to its mean loss weight, if it is reported.
+        validation: `(task name, metric)` to the value; the task name is `overall` for all tasks pooled.
     """
 
     stage: str
@@ -49,7 +49,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Cost:
-    """What an auxiliary task costs: as under `auxiliary` in `metrics.json`."""
+    """The cost of an auxiliary task, as stored under `auxiliary` in `metrics.json`."""
 
     name: str
     weight: float
@@ -61,7 +61,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A line of `mistakes.jsonl`; `attention` is empty where the head has none."""
+    """One line of `mistakes.jsonl`; `attention` is empty if the head has none."""
 
     task: str
     id: str
@@ -75,25 +75,25 @@ class Mistake:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What a run directory holds, as far as its report tells it.
+    """The contents of a run directory that its report uses.
 
     Attributes:
-        experiment: The experiment's name.
-        seed: The run's seed.
-        config: The resolved config, as it stands in the file.
-        data: What the data was.
-        parameters: Numbers that training can move.
-        best_epoch: The epoch that was kept, counted from 1.
-        best_score: The figure by which it was chosen; None without validation data.
-        parts: What was measured, the part first that the run is judged by.
+        experiment: The name of the experiment.
+        seed: The seed of the run.
+        config: The text of the resolved config file.
+        data: The summary of the data.
+        parameters: Number of trainable parameters.
+        best_epoch: The selected epoch, counted from 1.
+        best_score: The validation score of that epoch; None without validation data.
+        parts: The metrics per split, the main split first.
         history: The epochs.
-        classes: Task to its classes, in the order of confusion matrices; empty for numbers.
-        timing: As in `metrics.json`.
-        costs: What auxiliary tasks cost.
-        started: Numbers that were taken from another run, and that run; None if nothing was to be.
-        mistakes: The most confident ones; None if the run has no such file.
-        interactions: What tasks did to each other; None if the run has no such file.
-        predictions: The file of predictions; None if nothing was predicted.
+        classes: Task name to its classes, in the order of confusion matrices; empty for regression.
+        timing: Timings, as in `metrics.json`.
+        costs: The costs of auxiliary tasks.
+        started: For a warm start, the run and the number of parameters loaded from it; None otherwise.
+        mistakes: The most confident mistakes; None if the run has no such file.
+        interactions: The interactions of tasks; None if the run has no such file.
+        predictions: The path of the predictions; None if nothing was predicted.
     """
 
     experiment: str
@@ -115,5 +115,5 @@ class RunFiles:
 
     @property
     def judged(self) -> PartFigures | None:
-        """The part that the run is judged by: test data, or validation data if there is none."""
+        """The metrics on the main split: test, or validation without test data; None if nothing was evaluated."""
         return self.parts[0] if self.parts else None

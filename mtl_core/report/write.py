@@ -1,4 +1,4 @@
-"""Writing reports: the one place that is asked from outside. What draws is imported when something is drawn."""
+"""Write reports: the entry point of this package. It imports matplotlib only when a figure is drawn."""
 
 from pathlib import Path
 
@@ -13,25 +13,26 @@ REPORT = "report.html"
 
 
 def write_report(path: Path, figures: Path | None = None) -> list[Path]:
-    """Write the report of a run or of a comparison into its folder.
+    """Write the report of a run or of a comparison into its directory.
 
     Args:
-        path: The folder.
-        figures: A folder for the figures as files fit for a paper; made if need be. Left out, only a comparison's
-            are written, into `figures/` beside its report.
+        path: The directory of the run or of the comparison.
+        figures: The output directory of publication-ready figures (PDF and SVG); created if it does not exist. By
+            default, a run writes no figure files, and a comparison writes them into `figures/` next to its report.
 
     Returns:
-        What was written, the report first.
+        The paths of the written files, the report first.
 
     Raises:
-        MtlError: If the folder is neither, something in it is missing or damaged, or a file cannot be written.
+        MtlError: If the directory is neither a run nor a comparison, a file in it is missing or damaged, or a file
+            cannot be written.
     """
     if (path / COMPARISON).is_file():
         return write_comparison_report(path, figures)
     if path.is_dir() and not RunDirectory(path).config.is_file():
         raise MtlError(
-            f"{path}: neither a run directory (it holds no {RunDirectory(path).config.name}) nor a comparison (it "
-            f"holds no {COMPARISON})"
+            f"{path}: neither a run directory (it contains no {RunDirectory(path).config.name}) nor a comparison "
+            f"(it contains no {COMPARISON})"
         )
     return write_run_report(path, figures)
 
@@ -57,7 +58,7 @@ def write_run_report(path: Path, figures: Path | None = None) -> list[Path]:
 
 
 def write_comparison_report(path: Path, figures: Path | None = None) -> list[Path]:
-    """Write the report of a comparison, and its figures as files; see `write_report`."""
+    """Write the report of a comparison and its figure files; see `write_report`."""
     files = read_comparison(path)
     from mtl_core.report.comparison.page import comparison_page
     from mtl_core.report.figures.canvas import drawing, write_files
@@ -80,4 +81,4 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MtlError(f"{folder}: the folder for figures cannot be made: {error.strerror}") from error
+        raise MtlError(f"{folder}: cannot create the directory for figures: {error.strerror}") from error

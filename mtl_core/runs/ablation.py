@@ -1,6 +1,6 @@
-"""Do auxiliary tasks help? The same training without any, with each of them alone, and with all.
+"""Ablation of auxiliary tasks: train without any, with each one separately, and with all.
 
-Validation data answers; the test part is never asked.
+Scores come from the validation split; the test split is never evaluated.
 """
 
 import json
@@ -19,11 +19,11 @@ NONE, ALL = "none", "all"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one training brought.
+    """The result of one training.
 
     Attributes:
-        score: The figure that epochs are chosen by, on validation data, in the best epoch.
-        train_s: Seconds of training.
+        score: The selection score on the validation split, in the best epoch.
+        train_s: Training time in seconds.
     """
 
     score: float
@@ -32,16 +32,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class VariantSummary:
-    """What one variant brought, over seeds. With folds, a seed's score is the mean over its folds.
+    """The result of one variant over all seeds. With folds, the score of a seed is the mean over its folds.
 
     Attributes:
-        variant: Its name.
-        scores: One a seed.
-        mean: Their mean.
-        spread: Their standard deviation; None for one seed.
-        difference: Mean difference from `none`, seed by seed.
+        variant: The name of the variant.
+        scores: One score per seed.
+        mean: The mean of the scores.
+        spread: The standard deviation of the scores; None for one seed.
+        difference: Mean of the paired differences from `none`, one per seed.
         difference_spread: Standard deviation of these differences; None for one seed.
-        train_s: Seconds of a training, the median.
+        train_s: Median training time in seconds.
     """
 
     variant: str
@@ -54,13 +54,13 @@ class VariantSummary:
 
 
 def plan(experiment: Experiment, overrides: Sequence[str], seeds: int, folds: int | None, out: Path) -> list[Trial]:
-    """List the trainings: variants by seeds by folds.
+    """List one trial per combination of seed, fold and variant.
 
     Args:
-        experiment: The experiment, checked.
-        overrides: What was set on the command line.
-        seeds: How many seeds, counted up from the experiment's.
-        folds: How many folds; None keeps the experiment's own split.
+        experiment: The validated experiment.
+        overrides: Config overrides from the command line.
+        seeds: Number of seeds, counted up from the seed of the experiment.
+        folds: Number of folds; None keeps the split of the experiment.
         out: The folder for all run directories.
 
     Raises:
@@ -78,7 +78,7 @@ def plan(experiment: Experiment, overrides: Sequence[str], seeds: int, folds: in
                 silenced = [i for i, name in enumerate(names) if variant not in (ALL, name)]
                 own = [*overrides, f"seed={seed}", "training.refit=false"]
                 own += ["auxiliary=[]"] if variant == NONE else [f"auxiliary.{i}.weight=0" for i in silenced]
-                if config.interactions is not None:  # a task that is left alone has none
+                if config.interactions is not None:  # a single task has no interactions
                     own.append("interactions=null")
                 if fold is not None:
                     own.append(f"split={{type: k-fold, folds: {folds}, fold: {fold}}}")
@@ -94,14 +94,17 @@ def run_trials(
     jobs: int,
     done: Callable[[Trial, Outcome], None],
 ) -> dict[Path, Outcome]:
-    """Train whatever is not trained yet.
+    """Run every trial that is not complete yet.
 
     Args:
-        source: The experiment's name or path.
-        plugins: Further plugins.
-        trials: What to train. One whose run directory is complete is only read.
-        jobs: Processes at a time; each computes in one thread.
-        done: Is told of each training as it ends.
+        source: Name or path of the experiment.
+        plugins: Additional plugins to load.
+        trials: The trials. A trial whose run directory is complete is only read.
+        jobs: Number of parallel processes; each uses one thread.
+        done: Called with each trial and its outcome when the trial ends.
+
+    Returns:
+        Run directory to outcome.
     """
     outcomes: dict[Path, Outcome] = {}
 
@@ -117,12 +120,12 @@ def _read(trial: Trial) -> Outcome:
     metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
     score = metrics["model"]["best_score"]
     if score is None:
-        raise MtlError(f"{trial.path}: has no validation figure; an ablation needs validation data")
+        raise MtlError(f"{trial.path}: has no validation score; an ablation needs validation data")
     return Outcome(float(score), float(metrics["timing"]["train_s"]))
 
 
 def summarise(trials: Sequence[Trial], outcomes: dict[Path, Outcome]) -> list[VariantSummary]:
-    """Put seeds and folds together, and compare each variant with none, seed by seed."""
+    """Aggregate scores over seeds and folds, and compare each variant with `none` per seed."""
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
     summaries: list[VariantSummary] = []
     for variant in dict.fromkeys(trial.variant for trial in trials):

@@ -1,4 +1,4 @@
-"""What a network says about one input: typed for programs, and as a line of `predictions.jsonl`."""
+"""Predictions for one input, as typed objects and as a line of `predictions.jsonl`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MADE_OF_TOKENS = "tokens"
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """What one task says about one input.
+    """The prediction of one task for one input.
 
     Attributes:
-        predictions: One; or one a token, if tokens are labelled.
-        attention: `(tokens,)`: how much each of the answer's tokens counted, in all 1; None if that was not asked,
-            or the head has no attention.
-        of_tokens: Whether tokens are labelled.
-        nothing: The label by which the task says that the input does not speak of it; None if it always does.
+        predictions: One prediction; for token-level tasks one prediction per token.
+        attention: `(tokens,)`: attention weights, which sum to 1; None if they were not requested or the head has
+            no attention.
+        of_tokens: Whether the task labels tokens.
+        nothing: The absent label, which means that there is nothing to classify; None if the task has none.
     """
 
     predictions: Sequence[Prediction]
@@ -32,28 +32,28 @@ class TaskAnswer:
 
     @property
     def label(self) -> Label:
-        """The predicted label; of labelled tokens, a list of them."""
+        """The predicted label; for token-level tasks a list of labels."""
         if self.of_tokens:
-            return [one.label for one in self.predictions]  # type: ignore[misc]  # labels of tokens are no lists
+            return [one.label for one in self.predictions]  # type: ignore[misc]  # token labels are not lists
         return self.predictions[0].label
 
     @property
     def probabilities(self) -> Mapping[str, float]:
-        """Class name to probability; empty for labels without classes, and for labels of tokens."""
+        """Class name to probability; empty for tasks without classes and for token-level tasks."""
         return {} if self.of_tokens else self.predictions[0].probabilities
 
     @property
     def found(self) -> bool:
-        """Whether the input speaks of what the task asks."""
+        """Whether the predicted label is not the absent label."""
         return self.nothing is None or self.label != self.nothing
 
     @property
     def detection(self) -> float:
-        """The probability that the input speaks of what the task asks; 1 if it always does."""
+        """The probability that the label is not the absent label; 1 for tasks without an absent label."""
         return 1.0 if self.nothing is None else 1 - self.probabilities[self.nothing]
 
     def given_found(self) -> Mapping[str, float]:
-        """Probabilities of the classes if the input speaks of what the task asks; they sum to 1."""
+        """Return the class probabilities given that the label is not the absent label; they sum to 1."""
         if self.nothing is None:
             return self.probabilities
         left = {name: value for name, value in self.probabilities.items() if name != self.nothing}
@@ -63,13 +63,13 @@ class TaskAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says about one input.
+    """The predictions of all tasks for one input.
 
     Attributes:
-        id: The input's id.
+        id: The id of the input.
         text: The input as text.
-        tasks: Name of each task that was asked to what it says, also those that find nothing.
-        tokens: The words as they were written, where something is said about each of them; otherwise empty.
+        tasks: Task name to prediction, including tasks that predict the absent label.
+        tokens: The tokens as written, if predictions or attention weights refer to tokens; otherwise empty.
     """
 
     id: str
@@ -79,15 +79,15 @@ class Answer:
 
     @property
     def found(self) -> Mapping[str, TaskAnswer]:
-        """The tasks that the input speaks of."""
+        """Task name to prediction, without the tasks that predict the absent label."""
         return {name: answer for name, answer in self.tasks.items() if answer.found}
 
     def record(self, only_found: bool = False, gold: Mapping[str, Label | None] | None = None) -> dict[str, Any]:
-        """Give it as JSON, as in `predictions.jsonl`.
+        """Return the prediction as a JSON object, as in `predictions.jsonl`.
 
         Args:
-            only_found: Leave out tasks that the input does not speak of.
-            gold: Name of each task to its true label, as far as they are known.
+            only_found: Leave out tasks that predict the absent label.
+            gold: Task name to true label, for tasks whose label is known.
         """
         told = self.found if only_found else self.tasks
         tasks = {name: _entry(answer, (gold or {}).get(name)) for name, answer in told.items()}
@@ -98,7 +98,7 @@ class Answer:
 
 
 def gold_name(task: LearnedTask, label: Label) -> Any:
-    """A true label as predictions name it: the number 5 is the class "5"."""
+    """Convert a true label to the form of predicted labels: the number 5 becomes the class "5"."""
     if not task.space.classes:
         return list(label) if isinstance(label, tuple) else label
     if isinstance(label, list | tuple):

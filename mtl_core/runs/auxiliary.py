@@ -1,4 +1,4 @@
-"""From the `auxiliary:` of an experiment to tasks with labels."""
+"""Auxiliary tasks with labels, derived from the `auxiliary:` section of an experiment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from mtl_core.specs import AuxiliarySpec
 
 @dataclass(frozen=True)
 class DerivedTask:
-    """An auxiliary task, declared like any other.
+    """An auxiliary task, declared like a main task.
 
     Attributes:
         declared: The task.
-        labels: One an example; empty if its kind makes them from the inputs.
-        spec: The block that it comes from.
-        notes: What the user should know about it.
+        labels: One label per example; empty if the task kind derives labels from the inputs.
+        spec: The config block that defines the task.
+        notes: Notes for the user about the task.
     """
 
     declared: NamedTask
@@ -32,7 +32,7 @@ class DerivedTask:
     notes: Sequence[str] = ()
 
     def speaks_of(self, row: int) -> bool:
-        """Whether it has a label for an example."""
+        """Return whether the task has a label for an example."""
         return self.declared.kind.reads_inputs or self.labels[row] is not None
 
 
@@ -44,18 +44,18 @@ def derive_auxiliary(
     parsed: Sequence[Any],
     train: NDArray[np.int64],
 ) -> list[DerivedTask]:
-    """Ask every auxiliary block for its tasks.
+    """Derive the tasks of every auxiliary block.
 
     Args:
-        config: Declares them.
+        config: The experiment, which declares the blocks.
         corpus: All examples.
         labels: Name of each main task to its labels.
-        encoder: Fitted.
-        parsed: The inputs, analysed.
-        train: Indices of the training examples.
+        encoder: The fitted encoder.
+        parsed: The parsed inputs.
+        train: `(n,)`, int64: indices of the training examples.
 
     Raises:
-        MtlError: If labels cannot be had from this data.
+        MtlError: If labels cannot be derived from this data.
     """
     data = AuxiliaryData(corpus, labels, encoder, parsed, train)
     derived = []
@@ -65,7 +65,7 @@ def derive_auxiliary(
         except MtlError as error:
             raise MtlError(f"auxiliary.{place} ('{spec.task_name}'): {error}") from error
         for task in _checked(tasks, spec, len(corpus)):
-            # Not a column of the data: the labels are handed on beside it.
+            # Not a column of the data: the labels are passed separately.
             declared = NamedTask(name=task.name, kind=task.kind, head=task.head, label=f"auxiliary:{task.name}")
             notes = [f"auxiliary task '{task.name}': {note}" for note in task.notes]
             derived.append(DerivedTask(declared, task.labels, spec, notes))
@@ -75,16 +75,16 @@ def derive_auxiliary(
 
 
 def _checked(tasks: object, spec: AuxiliarySpec, examples: int) -> Sequence[AuxiliaryTask]:
-    """Refuse what a spec of somebody's making must not give."""
+    """Validate what the spec of a plugin returns."""
     if not isinstance(tasks, list | tuple) or not all(isinstance(task, AuxiliaryTask) for task in tasks):
         raise MtlError(
-            f"auxiliary task '{spec.type}': its `tasks` gave {tasks!r:.80}, expected a list of AuxiliaryTask"
+            f"auxiliary task '{spec.type}': its `tasks` returned {tasks!r:.80}, expected a list of AuxiliaryTask"
         )
     for task in tasks:
         expected = 0 if task.kind.reads_inputs else examples
         if len(task.labels) != expected:
             raise MtlError(
-                f"auxiliary task '{task.name}': its `tasks` gave {len(task.labels)} labels, expected {expected}: "
-                "one an example of the corpus, none for a kind that learns from inputs"
+                f"auxiliary task '{task.name}': its `tasks` returned {len(task.labels)} labels, expected "
+                f"{expected}: one per example of the corpus, none for a kind that learns from inputs"
             )
     return tasks

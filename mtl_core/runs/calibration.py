@@ -1,4 +1,4 @@
-"""Making probabilities true: temperatures and thresholds, chosen on validation data after training."""
+"""Calibration of probabilities: temperatures and thresholds, fitted on the validation split after training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from mtl_core.training.kinds import Confidences
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """How far confidence and truth lie apart for one question, over all tasks that answer it.
+    """The expected calibration error of one kind of decision, over all tasks that make it.
 
     Attributes:
-        n: Answers that it was measured on.
+        n: Number of predictions.
         before: The expected calibration error without calibration.
-        after: The same with it, on the very labels that it was chosen by.
+        after: The error with calibration, on the same labels that calibration was fitted on.
     """
 
     n: int
@@ -32,11 +32,11 @@ class CalibrationError:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was chosen, and what it brought.
+    """Fitted calibration values and their effect.
 
     Attributes:
-        values: Name of each task to what was chosen for it; like tasks have the same.
-        errors: Name of each question (`label`; `detection` and `class`) to its error.
+        values: Task name to the values of the task; tasks of one head group share them.
+        errors: Kind of decision (`label`; `detection` and `class`) to its calibration error.
     """
 
     values: Mapping[str, Mapping[str, float]]
@@ -44,21 +44,21 @@ class Calibration:
 
 
 def check_calibration(prepared: Prepared) -> None:
-    """Refuse to calibrate without data.
+    """Check that the data has a validation split.
 
     Raises:
-        MtlError: If there is no validation part.
+        MtlError: If there is no validation split.
     """
     if not len(prepared.split.validation):
         raise MtlError(
-            "training.calibrate: there is no validation data to choose by; give `split.validation`, or false"
+            "training.calibrate: calibration needs a validation split; set `split.validation`, or set this to false"
         )
 
 
 def calibrate(network: MultiTaskNetwork, prepared: Prepared) -> Calibration:
-    """Choose, for each group of like main tasks, what makes its probabilities true, and let the tasks follow it.
+    """Fit calibration values per head group of main tasks on the validation split, and apply them to the tasks.
 
-    One temperature a group, not a task: rare classes of small tasks would not carry one of their own.
+    One temperature per group, not per task: small tasks with rare classes have too few labels for a temperature.
     """
     groups = [group for group in prepared.groups if not group.auxiliary]
     said = _validation_outputs(network, prepared)
@@ -72,7 +72,7 @@ def calibrate(network: MultiTaskNetwork, prepared: Prepared) -> Calibration:
         kind = group.tasks[0].kind
         chosen = kind.fit_calibration(outputs, targets)
         if not chosen:
-            continue  # counted on neither side, so that both errors are of the same answers
+            continue  # in neither error, so that both are computed on the same predictions
         before.add(kind.confidences(outputs, targets))
         values |= {task.name: chosen for task in group.tasks}
         follow([group], values)
@@ -81,7 +81,12 @@ def calibrate(network: MultiTaskNetwork, prepared: Prepared) -> Calibration:
 
 
 def follow(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]]) -> None:
-    """Let tasks follow what was chosen for them."""
+    """Apply calibration values to tasks.
+
+    Args:
+        groups: The head groups of the tasks.
+        values: Task name to calibration values; other tasks keep theirs.
+    """
     for group in groups:
         for task in group.tasks:
             if task.name in values:
@@ -91,7 +96,7 @@ def follow(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]
 def _validation_outputs(
     network: MultiTaskNetwork, prepared: Prepared
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Outputs and targets of each task's validation labels that count."""
+    """Return outputs and targets of the unmasked validation labels per task."""
     asked = [not group.auxiliary for group in prepared.groups]
     rows = prepared.split.speaking(prepared.split.validation)
     found: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
@@ -105,7 +110,7 @@ def _validation_outputs(
 
 
 class _Gathered:
-    """Answers of several groups, by question."""
+    """Confidences of several groups, per kind of decision."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[Confidences]] = {}

@@ -1,4 +1,4 @@
-"""What each auxiliary task costs: parameters, and time in every step."""
+"""The cost of each auxiliary task: parameters, and time per step."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -19,24 +19,24 @@ from mtl_core.training.order import training_order
 from mtl_core.training.step import batch_losses
 
 BATCHES = 6
-"""Batches that are timed."""
+"""Number of timed batches."""
 ROUNDS = 3
-"""How often each is timed, in turn; the shortest counts, since whatever else the machine does adds time."""
+"""Repetitions per batch; the minimum counts, since other load on the machine only adds time."""
 NOISE = 0.03
-"""Share of a step that timings of equal work differ by."""
+"""Relative difference between timings of equal work."""
 
 
 @dataclass(frozen=True)
 class AuxiliaryCost:
-    """What an auxiliary task costs.
+    """The cost of one auxiliary task.
 
     Attributes:
         name: The task.
-        weight: The weight of its loss at the beginning, before any schedule.
-        parameters: Numbers that belong to it alone: in its heads, and in features of its own.
-        step_ms: Milliseconds of forward and backward pass with all tasks.
-        without_ms: The same without this one.
-        measurable: Whether the difference is larger than what such timings vary by.
+        weight: The initial weight of its loss, before any schedule.
+        parameters: Number of task-specific parameters: in the heads and in task-specific features.
+        step_ms: Milliseconds per forward and backward pass with all tasks.
+        without_ms: The same without this task.
+        measurable: Whether the difference exceeds the noise of such timings.
     """
 
     name: str
@@ -48,11 +48,11 @@ class AuxiliaryCost:
 
 
 def auxiliary_costs(config: ExperimentConfig, prepared: Prepared, network: MultiTaskNetwork) -> list[AuxiliaryCost]:
-    """Time some steps with and without each auxiliary task, on a copy of the network.
+    """Time steps with and without each auxiliary task, on a copy of the network.
 
     Args:
         config: The experiment.
-        prepared: Its data.
+        prepared: The fitted data of the experiment.
         network: The trained network; it is not changed.
     """
     names = [spec.task_name for spec in config.auxiliary]
@@ -82,7 +82,7 @@ def auxiliary_costs(config: ExperimentConfig, prepared: Prepared, network: Multi
 
 
 def _cost(spec: AuxiliarySpec, parameters: int, whole: Sequence[float], without: Sequence[float]) -> AuxiliaryCost:
-    """Compare batch by batch: their lengths differ more than the states do."""
+    """Compare per batch: batches differ more in length than with and without the task."""
     more = median(a - b for a, b in zip(whole, without, strict=True))
     typical = median(whole)
     measurable = more > NOISE * typical
@@ -98,7 +98,7 @@ def _step(network: MultiTaskNetwork, objective: Objective, prepared: Prepared, r
 
 
 def _parameters(prepared: Prepared, network: MultiTaskNetwork, name: str) -> int:
-    """Count what belongs to an auxiliary block's tasks alone: their heads, and their own part of the body."""
+    """Count the task-specific parameters of an auxiliary block: the heads, and the task's part of the trunk."""
     count, place = 0, 0
     for head, group in zip(network.head_groups(), prepared.groups, strict=True):
         for task in group.tasks:

@@ -1,4 +1,4 @@
-"""The run directory: where everything stands that a person needs to trust, reuse and repeat a run."""
+"""The run directory: all files that are needed to trust, reuse and repeat a run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run's folder, and the names of its files."""
+    """The folder of a run, and the paths of its files."""
 
     path: Path
 
@@ -39,37 +39,37 @@ class RunDirectory:
 
     @property
     def metrics(self) -> Path:
-        """All figures."""
+        """All metrics."""
         return self.path / "metrics.json"
 
     @property
     def history(self) -> Path:
-        """One line an epoch."""
+        """One line per epoch."""
         return self.path / "history.csv"
 
     @property
     def predictions(self) -> Path:
-        """One line an example."""
+        """One line per example."""
         return self.path / "predictions.jsonl"
 
     @property
     def outputs(self) -> Path:
-        """What the network said about each label of the same examples."""
+        """The raw outputs for each label of the same examples."""
         return self.path / "outputs.safetensors"
 
     @property
     def mistakes(self) -> Path:
-        """Each task's most confident mistakes."""
+        """The most confident mistakes of each task."""
         return self.path / "mistakes.jsonl"
 
     @property
     def interactions(self) -> Path:
-        """What tasks do to each other, if that was measured."""
+        """How tasks influence each other, if measured."""
         return self.path / "interactions.json"
 
     @property
     def report(self) -> Path:
-        """The report for people."""
+        """The HTML report."""
         return self.path / "report.html"
 
     @property
@@ -79,25 +79,25 @@ class RunDirectory:
 
     @property
     def tracking(self) -> Path:
-        """What trackers have been told."""
+        """What has been logged to trackers."""
         return self.path / "tracking.json"
 
     @property
     def checkpoint(self) -> Path:
-        """What `mtl resume` goes on from; gone when the run is complete."""
+        """The checkpoint that `mtl resume` loads; removed when the run is complete."""
         return self.path / "checkpoint.safetensors"
 
     @property
     def refit_checkpoint(self) -> Path:
-        """The same for the second training of a run with `training.refit`."""
+        """The checkpoint of the refit training of a run with `training.refit`."""
         return self.path / "checkpoint-refit.safetensors"
 
     @classmethod
     def create(cls, path: Path, config: ExperimentConfig) -> "RunDirectory":
-        """Make the folder, with the config in it.
+        """Create the folder and write the config to it.
 
         Raises:
-            MtlError: If it exists already or cannot be made.
+            MtlError: If the folder exists already or cannot be created.
         """
         if path.exists():
             raise MtlError(_exists(path))
@@ -105,10 +105,10 @@ class RunDirectory:
         try:
             making.mkdir(parents=True)
             write_text_atomically(cls(making).config, dump_config(config))
-            # Renamed as a whole: a process that is killed here leaves no folder in which nothing could go on.
+            # Renamed as a whole: a process that is killed here leaves no folder that cannot resume.
             making.rename(path)
         except OSError as error:
-            raise MtlError(f"{path}: the run directory cannot be made: {error.strerror}") from error
+            raise MtlError(f"{path}: the run directory cannot be created: {error.strerror}") from error
         finally:
             if making.exists():
                 shutil.rmtree(making)
@@ -116,10 +116,10 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """Find an existing run.
+        """Open an existing run directory.
 
         Raises:
-            MtlError: If there is none at `path`.
+            MtlError: If `path` is not a run directory.
         """
         run = cls(path)
         if not path.is_dir():
@@ -127,20 +127,20 @@ class RunDirectory:
                 f"{path}: {'not a run directory, but a file' if path.exists() else 'no such run directory'}"
             )
         if not run.config.is_file():
-            raise MtlError(f"{path}: not a run directory (it holds no {run.config.name})")
+            raise MtlError(f"{path}: not a run directory (it contains no {run.config.name})")
         return run
 
     def take_back(self) -> None:
-        """Remove the folder if nothing stands in it but the config: what failed before its first checkpoint.
+        """Remove the folder of a run that failed before its first checkpoint, if it contains only the config.
 
-        What trackers have begun goes with it.
+        Files that trackers have started are removed as well.
         """
         begun = json.loads(self.tracking.read_text(encoding="utf-8"))["files"] if self.tracking.is_file() else []
         if {path.name for path in self.path.iterdir()} <= {self.config.name, self.tracking.name, *begun}:
             shutil.rmtree(self.path)
 
     def sweep(self) -> None:
-        """Remove half-written files that a killed process left behind."""
+        """Remove temporary files that a killed process left."""
         written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
         written += [self.outputs, self.mistakes, self.interactions, self.report, self.card, self.tracking]
         for file in (*written, self.checkpoint, self.refit_checkpoint):
@@ -148,15 +148,15 @@ class RunDirectory:
                 half.unlink(missing_ok=True)
 
     def experiment(self, plugins: Sequence[str] = ()) -> Experiment:
-        """Load the run's config."""
+        """Load the experiment from the config of the run."""
         return load_experiment(self.config, plugins=plugins)
 
     def write_state(self, state: dict[str, Any]) -> None:
-        """Save what is needed to build the network again."""
+        """Write the state that is needed to rebuild the network."""
         write_text_atomically(self.state, json.dumps({"format": FORMAT, **state}, ensure_ascii=False))
 
     def read_state(self) -> dict[str, Any]:
-        """Read what `write_state` wrote.
+        """Read the state that `write_state` wrote.
 
         Raises:
             MtlError: If the file is missing, damaged, or from a newer version.
@@ -170,15 +170,15 @@ class RunDirectory:
             found = state.get("format") if isinstance(state, dict) else None
             raise MtlError(
                 f"{self.state}: format {found!r}, this installation reads format {FORMAT}; "
-                "the run was made by another version of mtl-core"
+                "the run was created by another version of mtl-core"
             )
         return state
 
     def require(self, path: Path) -> Path:
-        """Check that one of the run's files is there.
+        """Check that a file of the run exists, and return its path.
 
         Raises:
-            MtlError: If it is missing.
+            MtlError: If the file is missing.
         """
         if not path.is_file():
             raise MtlError(f"{self.path}: the run is incomplete: {path.name} is missing; {error_hint(self)}")
@@ -186,14 +186,14 @@ class RunDirectory:
 
 
 def error_hint(run: RunDirectory) -> str:
-    """Say what can be done about an incomplete run."""
+    """Return a hint on how to complete an incomplete run."""
     if run.checkpoint.is_file() or run.refit_checkpoint.is_file():
-        return f"go on with `mtl resume {run.path}`"
-    return f"it can be made again with `mtl run {run.config} --out NEW`"
+        return f"continue it with `mtl resume {run.path}`"
+    return f"repeat it with `mtl run {run.config} --out NEW`"
 
 
 def next_free(parent: Path, name: str) -> Path:
-    """Find the first unused `parent/name-NNN`."""
+    """Return the first unused path `parent/name-NNN`."""
     number = 1
     while (path := parent / f"{name}-{number:03d}").exists():
         number += 1
@@ -201,10 +201,10 @@ def next_free(parent: Path, name: str) -> Path:
 
 
 def check_absent(path: Path) -> None:
-    """Refuse an output directory that exists, before any work is done.
+    """Check that an output directory does not exist, before any work is done.
 
     Raises:
-        MtlError: If there is something at `path`.
+        MtlError: If `path` exists.
     """
     if path.exists():
         raise MtlError(_exists(path))
@@ -212,5 +212,5 @@ def check_absent(path: Path) -> None:
 
 def _exists(path: Path) -> str:
     unfinished = RunDirectory(path)
-    hint = "; it holds an unfinished run: `mtl resume` goes on with it" if unfinished.checkpoint.is_file() else ""
+    hint = "; it contains an unfinished run: `mtl resume` continues it" if unfinished.checkpoint.is_file() else ""
     return f"{path}: exists already; choose another --out{hint}"

@@ -1,4 +1,4 @@
-"""From labels to tables of targets and weights."""
+"""Encoding of labels as tables of targets and weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,18 +23,21 @@ def encode_targets(
     parsed: Sequence[Any],
     items: Sequence[Any],
 ) -> list[TargetTable]:
-    """Turn each group's labels into targets.
+    """Encode the labels of each head group as targets.
 
     Args:
-        groups: The groups of tasks.
-        labels: Name of each task to its label for every example; nothing for tasks that need none.
-        corpus: Says where labels stand.
-        encoder: Says which word each token is, where tokens are labelled.
-        parsed: The inputs, analysed.
-        items: The inputs, encoded.
+        groups: The head groups.
+        labels: Task name to labels, one per example; tasks that derive labels from the inputs have no entry.
+        corpus: The examples, with their locations for messages.
+        encoder: Maps tokens to words for token-level tasks.
+        parsed: The parsed inputs.
+        items: The encoded inputs.
+
+    Returns:
+        One table per group.
 
     Raises:
-        MtlError: If a label lies outside its task's space, or there are not as many as words.
+        MtlError: If a label is not in the label space of its task, or the number of labels and words differ.
     """
     tables: list[TargetTable] = []
     for group in groups:
@@ -50,7 +53,7 @@ def encode_targets(
 
 
 def label_weights(groups: Sequence[TaskGroup], corpus: Corpus) -> list[torch.Tensor | None]:
-    """Lay out the weights of labels, `(examples, tasks)`, float32, a group; None where all count alike."""
+    """Return the label weights per group, `(examples, tasks)`, float32; None for a group with equal weights."""
     tables: list[torch.Tensor | None] = []
     for group in groups:
         columns = [corpus.weights.get(task.declared.column) for task in group.tasks]
@@ -91,7 +94,7 @@ def _per_token(
     encoder: Encoder[Any, Any],
     parsed: Sequence[Any],
 ) -> Iterator[NDArray[Any] | None]:
-    """Encode an example's labels, a word each, and keep those of the words that the network reads."""
+    """Encode the word labels of each example, and keep those of the words that the network reads."""
     for row, label in enumerate(labels):
         if label is None:
             yield None
@@ -105,14 +108,14 @@ def _per_token(
             found = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"
             raise MtlError(
                 f"{corpus.origins[row]}: task '{task.name}' has {found} for {len(words)} words "
-                f"({listed(words, 8)}); expected a list with one for each, null where there is none"
+                f"({listed(words, 8)}); expected a list with one label per word, null for a missing label"
             )
         codes = _encoded(task, label, _WordOrigins(corpus.origins[row], words))
         yield at_first_pieces(codes[encoder.places(parsed[row])], encoder.pieces(parsed[row]))
 
 
 class _WordOrigins(Sequence[str]):
-    """Where each label of an example stands, written only if it is asked for."""
+    """The location of each label of an example, formatted on access."""
 
     def __init__(self, origin: str, words: Sequence[str]) -> None:
         self._origin = origin

@@ -1,4 +1,4 @@
-"""Scoring a saved run on data."""
+"""Evaluation of a saved run on data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from mtl_core.training.batches import Examples, Rows
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured, and on what."""
+    """The scores of an evaluation, and the evaluated data."""
 
     scores: Scores
     corpus: Corpus
@@ -29,19 +29,19 @@ class Evaluation:
 
 
 def evaluate_file(saved: SavedRun, path: Path, data_set: str | None = None) -> Evaluation:
-    """Score a saved run on a file of its loader's format.
+    """Evaluate a saved run on a file in the format of its loader.
 
     Args:
         saved: The run.
         path: The file.
-        data_set: The data set whose loader reads it, if the run has several.
+        data_set: Name of the data set whose loader reads the file; required if the run has several.
 
     Raises:
         MtlError: If the file is malformed, has no label for any task, or has labels that training never saw.
     """
     if len(saved.config.sources) > 1 and data_set is None:
         raise MtlError(
-            f"the run has several data sets; say which the file is like, by --data-set NAME "
+            f"the run has several data sets; name the one that the file belongs to with --data-set NAME "
             f"(data sets: {listed(saved.config.sources)})"
         )
     loader, tasks = saved.loader(data_set), saved.tasks_of(data_set)
@@ -52,7 +52,7 @@ def evaluate_file(saved: SavedRun, path: Path, data_set: str | None = None) -> E
         task.name: task_labels(task.declared, corpus) for task in tasks if not task.declared.kind.reads_inputs
     }
     rows = np.arange(len(corpus), dtype=np.int64)
-    needed = len(labels) == len(tasks)  # a task that learns from inputs has something to say about any
+    needed = len(labels) == len(tasks)  # a task that learns from inputs needs no labels
     if needed and not any(
         data_label(value, task.declared.mask.excluded()) for task in tasks for value in distinct(labels[task.name])
     ):
@@ -61,14 +61,14 @@ def evaluate_file(saved: SavedRun, path: Path, data_set: str | None = None) -> E
 
 
 def evaluate_test_part(saved: SavedRun) -> Evaluation:
-    """Score a saved run on the test part of its own data, read and split again.
+    """Evaluate a saved run on the test split of its own data, which is loaded and split again.
 
     Raises:
-        MtlError: If the run has no test part.
+        MtlError: If the run has no test split.
     """
     prepared = prepare(saved.config)
     if not len(prepared.split.test):
-        raise MtlError("the run's data has no test part; name a file with --data")
+        raise MtlError("the run's data has no test split; name a file with --data")
     return _evaluate(saved, prepared.corpus, prepared.labels, prepared.split.test)
 
 

@@ -1,4 +1,4 @@
-"""Trainings that cannot be done, and what is kept of those that fail on the way."""
+"""Checks before training, and what is saved of a training that fails."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ from mtl_core.training.not_finite import TrainingFailedError
 
 
 def check_balancing(config: ExperimentConfig, network: MultiTaskNetwork, sizes: Sequence[int]) -> None:
-    """Refuse a weighting that compares tasks' gradients where tasks share no parameter.
+    """Check that tasks share parameters if the weighting compares their gradients.
 
     Args:
         config: The experiment.
         network: The network.
-        sizes: Tasks in each of its groups.
+        sizes: Number of tasks in each head group.
 
     Raises:
-        MtlError: If there is nothing to compare.
+        MtlError: If the weighting compares gradients and the tasks share no trainable parameter.
     """
     if config.weighting.balances_gradients and not shared_parameters(network, sizes):
         raise MtlError(
@@ -39,17 +39,20 @@ def failure(
     prepared: Prepared,
     network: MultiTaskNetwork,
 ) -> MtlError:
-    """Keep the last good weights of a training that failed, and say so.
+    """Save the last finite weights of a failed training, and return the error to raise.
 
     Args:
-        error: What happened.
-        run: Where to keep them.
+        error: The failure.
+        run: The run directory to save to.
         config: The experiment.
-        prepared: Its data.
-        network: Holds the last good weights, if there are any.
+        prepared: The fitted data of the experiment.
+        network: The network with the last finite weights, if there are any.
+
+    Returns:
+        An error whose message states what was saved.
     """
-    kept = "Nothing is kept: there were no good weights yet."
+    kept = "Nothing is saved: there are no finite weights yet."
     if error.good is not None:
         save_model(run, config, network, prepared.encoder, prepared.groups)
-        kept = f"Kept: {error.good}; `mtl predict {run.path}` and `mtl evaluate {run.path}` use them."
+        kept = f"Saved: {error.good}; `mtl predict {run.path}` and `mtl evaluate {run.path}` use them."
     return error.told(prepared.corpus.ids, kept)

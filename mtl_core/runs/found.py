@@ -1,4 +1,4 @@
-"""What the label space of a task is made of."""
+"""Label statistics, from which the label space of a task is built."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -26,16 +26,16 @@ def found_labels(
     encoder: Encoder[Any, Any],
     parsed: Sequence[Any],
 ) -> FoundLabels:
-    """Gather a task's labels.
+    """Collect the label statistics of a task.
 
     Args:
         task: The task.
-        column: Its label for every example; empty for a task that needs none.
-        known: Training and validation examples.
-        train: Training examples, those whose label counts.
-        origins: Where each example stands.
-        encoder: Fitted; says which words the network reads, where tokens are labelled.
-        parsed: The inputs, analysed.
+        column: One label per example; empty for a task that derives labels from the inputs.
+        known: `(n,)`, int64: indices of training and validation examples.
+        train: `(n,)`, int64: indices of training examples whose label has a positive weight.
+        origins: The location of each example.
+        encoder: The fitted encoder; for token-level tasks it maps tokens to words.
+        parsed: The parsed inputs.
     """
     excluded = task.mask.excluded()
     training = _labels_of(column, train, excluded)
@@ -47,14 +47,14 @@ def found_labels(
 
 
 def rows_that_count(rows: Rows, weights: Sequence[float] | None) -> Rows:
-    """Leave out examples whose label has a weight of 0: to learning, it is missing."""
+    """Return the rows whose label has a positive weight: a label of weight 0 is treated as missing."""
     return rows if weights is None else rows[np.asarray(weights)[rows] > 0]
 
 
 def _labels_of(column: Column, rows: Rows, excluded: frozenset[str]) -> Sequence[Label]:
     if not len(column):
         return []
-    if isinstance(column, CodedColumn):  # many rows: keep a code each, not a reference each
+    if isinstance(column, CodedColumn):  # many rows: keep one code per row, not one reference
         codes = column.codes[rows]
         kept = [code for code, value in enumerate(column.values) if data_label(value, excluded)]
         return CodedColumn(column.values, codes[np.isin(codes, kept)])
@@ -63,14 +63,14 @@ def _labels_of(column: Column, rows: Rows, excluded: frozenset[str]) -> Sequence
 
 
 def _read(label: Label, places: Sequence[int]) -> Label:
-    """The labels of the words that the network reads; what is no list of enough labels is refused later."""
+    """Return the labels of the words that the network reads; lists that are too short are refused later."""
     if not isinstance(label, list | tuple):
         return label
     return [label[place] for place in places if place < len(label)]
 
 
 class _Origins(Sequence[str]):
-    """Where each training label stands, looked up only when it is asked for."""
+    """The location of each training label, looked up on access."""
 
     def __init__(
         self, origins: Sequence[str], column: Column, rows: Rows, excluded: frozenset[str], labels: int

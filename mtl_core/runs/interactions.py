@@ -1,4 +1,4 @@
-"""Watching what tasks do to each other during a run, and writing it down."""
+"""Measurement of task interactions during a run, and `interactions.json`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,10 +17,13 @@ from mtl_core.training.interactions import InteractionObserver
 
 
 def interaction_observer(config: ExperimentConfig, prepared: Prepared) -> InteractionObserver | None:
-    """Make the observer that an experiment asks for, if it does. A single task of several is let pass (`learn`).
+    """Build the interaction observer if the experiment configures one.
+
+    Returns:
+        The observer; None without `interactions`, and where `learn` selects a single task of several.
 
     Raises:
-        MtlError: If there is but one task.
+        MtlError: If the experiment declares only one task.
     """
     if config.interactions is None:
         return None
@@ -31,33 +34,33 @@ def interaction_observer(config: ExperimentConfig, prepared: Prepared) -> Intera
     if len(names) == 1:
         raise MtlError(
             f"interactions: compares the gradients of several tasks, but '{names[0]}' is the only one; "
-            "leave `interactions` out"
+            "remove `interactions`"
         )
     main = sum(task.auxiliary is None for task in tasks)
     return InteractionObserver(names, main, config.interactions, config.training.epochs)
 
 
 def check_anything_shared(config: ExperimentConfig, network: MultiTaskNetwork, sizes: Sequence[int]) -> None:
-    """Refuse to compare gradients at shared parameters where there are none.
+    """Check that tasks share parameters if the experiment compares their gradients.
 
     Args:
         config: The experiment.
         network: The network.
-        sizes: Tasks in each of its groups.
+        sizes: Number of tasks in each head group.
 
     Raises:
-        MtlError: If tasks share no parameter that is trained.
+        MtlError: If tasks share no trainable parameter.
     """
     if config.interactions is not None and not shared_parameters(network, sizes):
         raise MtlError(
             "interactions: compares the gradients of tasks at the parameters that they share, but with the "
             f"architecture '{config.architecture.type}' and the backbone '{config.backbone.type}' they share none "
-            "that is trained; leave `interactions` out, or take another architecture (`hard-sharing`)"
+            "that is trained; remove `interactions`, or choose another architecture (`hard-sharing`)"
         )
 
 
 def write_interactions(run: RunDirectory, observer: InteractionObserver) -> Measured:
-    """Write `interactions.json`."""
+    """Write `interactions.json`, and return the measured interactions."""
     found = measured(observer)
     write_text_atomically(run.interactions, json_text({**asdict(found), "suggestions": suggestions(found)}))
     return found

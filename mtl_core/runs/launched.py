@@ -1,7 +1,7 @@
-"""Runs that a launcher (`accelerate launch`, `torchrun`) started in several processes.
+"""Distributed runs, started by a launcher (`accelerate launch`, `torchrun`) as several processes.
 
-Every process does the whole job on the same data, and trains on its share of each batch. The first one writes the
-run directory and speaks; the others do both into a folder that is thrown away.
+Every rank loads the same data and trains on its shard of each batch. Rank 0 writes the run directory and prints;
+the other ranks write to a temporary folder.
 """
 
 import os
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 RANK = "RANK"
-"""The environment variable by which launchers number the processes of a run, from 0."""
+"""The environment variable in which launchers pass the rank of a process, from 0."""
 
 
 def helps_another() -> bool:
-    """Whether this process works for the first one of its run."""
+    """Return whether this process is a rank other than 0."""
     return os.environ.get(RANK, "0") != "0"
 
 
 @contextmanager
 def own_place(path: Path) -> Iterator[Path]:
-    """Give the run directory to make: the one that is meant, or one of a helping process's own."""
+    """Yield the run directory to create: `path` on rank 0, a temporary one on other ranks."""
     if not helps_another():
         yield path
         return
@@ -32,8 +32,8 @@ def own_place(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def own_copy(path: Path) -> Iterator[Path]:
-    """Give the run directory to go on in: the one that is meant, or a helping process's copy of it."""
+    """Yield the run directory to resume in: `path` on rank 0, a temporary copy on other ranks."""
     with own_place(path) as place:
         if place != path:
-            shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*"))  # half-written files
+            shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*"))  # temporary files
         yield place

@@ -1,4 +1,4 @@
-"""What is to be minded about data and pretrained weights, gathered from the parts of an experiment."""
+"""Licence notes about data and pretrained weights, collected from all specs of an experiment."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from mtl_core.specs import Spec
 
 
 def licence_notes(config: ExperimentConfig) -> list[str]:
-    """Ask every part of an experiment, each note once."""
+    """Collect the licence notes of every spec of an experiment, without duplicates."""
     notes = list(dict.fromkeys(note for spec in _specs(config) for note in spec.licence_notes()))
     if config.start_from is not None:
         notes.append(
-            f"It began with weights of the run {config.start_from.run.name}; what its card says holds, too."
+            f"The initial weights come from the run {config.start_from.run.name}; its model card applies, too."
         )
     return notes
 
 
 def _specs(value: object) -> Iterator[Spec]:
-    """The parts in a value, however deep they lie, in the order of the fields."""
+    """Yield all specs in a nested value, in the order of the fields."""
     if isinstance(value, Spec):
         yield value
     if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""The most confident mistakes of each task, as in `mistakes.jsonl`: what to read first when a network is wrong."""
+"""The most confident mistakes of each task, as in `mistakes.jsonl`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from mtl_core.training.batches import Rows
 from mtl_core.training.groups import LearnedTask
 
 KEPT = 5
-"""Mistakes that are told of each task."""
+"""Number of mistakes kept per task."""
 
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """A wrong answer. The smallest one is the first to be forgotten: the least confident, of equal ones the last.
+    """A wrong prediction. The smallest is dropped first: the least confident, of equal ones the last.
 
     Attributes:
         confidence: The probability of the predicted class.
-        order: The negative place of the example among those that were told.
-        row: Which example.
+        order: The negative index of the example among the records.
+        row: Row index of the example in the corpus.
         label: The predicted class.
-        gold: The true one.
+        gold: The true class.
     """
 
     confidence: float
@@ -43,9 +43,9 @@ class Mistake:
 
 
 class Mistakes:
-    """Watches predictions as they pass, and keeps the worst few of each task.
+    """Collects the most confident mistakes of each task from a stream of predictions.
 
-    Main tasks with one class an example are watched: where there is one answer, with a probability to be right.
+    Only main tasks with one class per example are covered, since they have one probability per prediction.
 
     Args:
         tasks: All tasks.
@@ -60,11 +60,14 @@ class Mistakes:
         self._kept: dict[str, list[Mistake]] = {name: [] for name in self._classes}
 
     def watched(self, rows: Rows, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Let records pass.
+        """Pass records through, and collect their mistakes.
 
         Args:
-            rows: `(examples,)`: the examples that the records are about, in their order.
-            records: As in `predictions.jsonl`.
+            rows: `(examples,)`, int64: row indices of the records, in the same order.
+            records: Records as in `predictions.jsonl`.
+
+        Yields:
+            Each record, unchanged.
         """
         for place, (row, record) in enumerate(zip(rows.tolist(), records, strict=True)):
             for name, entry in record["tasks"].items():
@@ -85,9 +88,9 @@ class Mistakes:
             heappushpop(kept, mistake)
 
     def write(self, run: RunDirectory, network: MultiTaskNetwork, prepared: Prepared) -> None:
-        """Write `mistakes.jsonl`, the tasks in their order, each one's most confident mistake first.
+        """Write `mistakes.jsonl`, sorted by task and then by decreasing confidence.
 
-        The network is asked again about these examples alone, for the attention of the heads that have it.
+        The network predicts these examples again to get the attention weights of heads that have attention.
         """
         told = self._looked_at_again(network, prepared)
         records = (

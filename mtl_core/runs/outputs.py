@@ -1,4 +1,4 @@
-"""What the network said about every label of a part, as in `outputs.safetensors`: all that figures are made of."""
+"""Raw outputs and targets for every label of a split, as in `outputs.safetensors`; the input of all metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from mtl_core.training.groups import TaskGroup
 
 @dataclass(frozen=True)
 class TaskOutputs:
-    """What was said about each label of one task, in the order of the examples; tokens have labels of their own.
+    """Raw outputs and targets for each label (per example or token) of one task, in the order of the examples.
 
     Attributes:
-        outputs: `(labels, outputs)`, float32: as the head gave them.
-        targets: `(labels, ...)`: as the label space encodes them.
-        examples: `(labels,)`, int64: the line of `predictions.jsonl` that each belongs to, counted from 0.
+        outputs: `(labels, outputs)`, float32: the raw outputs of the head.
+        targets: `(labels, ...)`: the targets as the label space encodes them.
+        examples: `(labels,)`, int64: the line of `predictions.jsonl` that each label belongs to, counted from 0.
     """
 
     outputs: torch.Tensor
@@ -34,10 +34,10 @@ class TaskOutputs:
 
 
 class OutputsGatherer:
-    """Gathers what main tasks say about labels that count, batch by batch: exactly what their metrics see.
+    """Collects the outputs of main tasks for all unmasked labels per batch: exactly the input of their metrics.
 
     Args:
-        groups: The groups of tasks.
+        groups: The head groups.
     """
 
     def __init__(self, groups: Sequence[TaskGroup]) -> None:
@@ -47,7 +47,7 @@ class OutputsGatherer:
         }
 
     def update(self, said: BatchOutputs) -> None:
-        """Take a batch in."""
+        """Add the outputs of a batch."""
         for task, outputs, targets, rows in labelled_outputs(self._groups, said):
             if task.name in self._said:
                 self._said[task.name].append(TaskOutputs(outputs, targets, torch.from_numpy(rows)))
@@ -56,9 +56,9 @@ class OutputsGatherer:
         """Write `outputs.safetensors`.
 
         Args:
-            run: Where to.
-            part: The part that was scored.
-            rows: `(examples,)`: its rows of the corpus, in the order of `predictions.jsonl`.
+            run: The run directory.
+            part: Name of the evaluated split.
+            rows: `(examples,)`, int64: row indices of the split, in the order of `predictions.jsonl`.
         """
         tensors: dict[str, torch.Tensor] = {}
         for name, batches in self._said.items():
@@ -68,7 +68,7 @@ class OutputsGatherer:
 
 
 def _in_order(batches: Sequence[TaskOutputs], rows: Rows) -> dict[str, torch.Tensor]:
-    """Put a task's batches behind each other, in the order of the examples; nothing for a task without labels."""
+    """Concatenate the batches of a task in the order of the examples; an empty dict for a task without labels."""
     if not batches:
         return {}
     corpus_rows = torch.cat([batch.examples for batch in batches]).numpy()
@@ -81,13 +81,13 @@ def _in_order(batches: Sequence[TaskOutputs], rows: Rows) -> dict[str, torch.Ten
 
 
 def _places(corpus_rows: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
-    """Where each row stands among those of the part, which come in the corpus's order."""
+    """Return the index of each row within the split, whose rows are sorted."""
     places: NDArray[np.int64] = np.searchsorted(rows, corpus_rows)
     return places
 
 
 def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs]]:
-    """Read the part that was scored, and what was said about it, by task.
+    """Read the name of the evaluated split, and task name to outputs.
 
     Raises:
         MtlError: If the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Asking a saved network in fewer bits: faster, at the price of digits."""
+"""Inference with a saved network in lower precision: faster, but less accurate."""
 
 import warnings
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ Precision = Literal["fp32", "bf16", "int8"]
 
 
 def fastest_precision() -> Precision:
-    """The precision in which this processor is fast and accuracy stays: `bf16` if it multiplies such numbers."""
+    """Return the fastest precision that keeps accuracy: `bf16` if the processor supports it, else `fp32`."""
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
 
 
 def in_precision(saved: SavedRun, precision: Precision) -> SavedRun:
-    """Give a run whose network computes in another precision; the run itself stays as it is.
+    """Return a copy of a run whose network computes in another precision; the given run is not changed.
 
     Args:
-        saved: The run, with a network of 32-bit floats.
-        precision: `fp32` as it is; `bf16` linear layers in 16 bits; `int8` linear and recurrent layers with weights
-            of 8 bits, and inputs that are quantised as they come (on a CPU only).
+        saved: The run, with a float32 network.
+        precision: `fp32`: unchanged; `bf16`: linear layers in bfloat16; `int8`: linear and recurrent layers with
+            8-bit weights and dynamically quantised inputs (CPU only).
 
     Raises:
-        MtlError: If this machine cannot compute so.
+        MtlError: If this machine does not support the precision.
     """
     if precision == "fp32":
         return saved
@@ -43,10 +43,10 @@ def in_precision(saved: SavedRun, precision: Precision) -> SavedRun:
 
 
 class SixteenBits(MultiTaskNetwork):
-    """The same network under bfloat16 autocast. Weights of linear layers are stored so, not converted each time.
+    """A network under bfloat16 autocast. Weights of linear layers are stored as bfloat16 to avoid casts per call.
 
     Args:
-        network: Is taken over.
+        network: The float32 network; its modules are reused and changed in place.
     """
 
     def __init__(self, network: MultiTaskNetwork) -> None:
@@ -57,7 +57,7 @@ class SixteenBits(MultiTaskNetwork):
         self.eval()
 
     def forward(self, inputs: Any, wanted: Any = None, hidden: Mapping[int, Any] | None = None) -> list[Any]:
-        """Compute the outputs of every task, as 32-bit floats; arguments are those of `MultiTaskNetwork`."""
+        """Compute the outputs of every task, as float32; arguments as in `MultiTaskNetwork`."""
         device = next(self.parameters()).device.type
         with torch.autocast(device, torch.bfloat16):
             said = super().forward(inputs, wanted, hidden)
@@ -71,12 +71,12 @@ def _in_32_bits(said: HeadOutput) -> HeadOutput:
 
 def _eight_bits(network: MultiTaskNetwork) -> MultiTaskNetwork:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch announces that torchao will take this over
+        warnings.simplefilter("ignore")  # torch warns that this moves to torchao
         try:
             from torch.ao.quantization import quantize_dynamic
 
             quantised = quantize_dynamic(network, {nn.Linear, nn.LSTM, nn.GRU}, dtype=torch.qint8, inplace=True)  # type: ignore[no-untyped-call]
         except (ImportError, RuntimeError) as error:
-            raise MtlError(f"--precision int8: this installation of torch cannot compute so: {error}") from error
-    assert isinstance(quantised, MultiTaskNetwork)  # noqa: S101  only what it holds is replaced
+            raise MtlError(f"--precision int8: this installation of torch does not support it: {error}") from error
+    assert isinstance(quantised, MultiTaskNetwork)  # noqa: S101  only its submodules are replaced
     return quantised

@@ -1,4 +1,4 @@
-"""Asking a saved run about new inputs, as a stream."""
+"""Predictions of a saved run for a stream of new inputs."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,12 +20,18 @@ from mtl_core.specs import LoaderSpec
 from mtl_core.training.batches import Examples
 
 CHUNK = 4096
-"""Inputs that are held in memory at a time; enough for batches of one length."""
+"""Number of inputs in memory at a time; enough for batches of similar length."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One input to predict for."""
+    """One input to predict.
+
+    Attributes:
+        id: The id of the input.
+        text: The input as text.
+        origin: The location of the input, for messages.
+    """
 
     id: str
     text: str
@@ -33,20 +39,20 @@ class Question:
 
 
 def questions_from_texts(texts: Iterable[str]) -> Iterator[Question]:
-    """Number texts from 1."""
+    """Build one input per text, numbered from 1."""
     for number, text in enumerate(texts, start=1):
         yield Question(str(number), text, f"text {number}")
 
 
 def questions_from_lines(lines: Iterable[str], name: str) -> Iterator[Question]:
-    """Read a text a line; empty lines are passed over."""
+    """Read one text per line, and skip empty lines."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield Question(str(number), line.strip(), f"{name}:{number}")
 
 
 def questions_from_json_lines(lines: Iterable[str], name: str) -> Iterator[Question]:
-    """Read JSON objects with a `text` and, if it is there, an `id`.
+    """Read JSON objects with a `text` and an optional `id`.
 
     Raises:
         MtlError: If a line is not such an object.
@@ -66,16 +72,19 @@ def questions_from_json_lines(lines: Iterable[str], name: str) -> Iterator[Quest
 def answers(
     saved: SavedRun, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
 ) -> Iterator[Answer]:
-    """Answer a stream of texts in constant memory, in their order.
+    """Predict a stream of texts in constant memory, in order.
 
     Args:
         saved: The run.
-        questions: What to predict for.
-        attention: Whether tokens and attention weights are told.
-        data_set: The data set as whose texts they are read, if the run has several; the first if left out.
+        questions: The inputs.
+        attention: Whether to include tokens and attention weights.
+        data_set: Name of the data set whose loader reads the texts; the first one by default.
+
+    Yields:
+        One prediction per input.
 
     Raises:
-        MtlError: If the run's loader does not read texts, or an input is not one.
+        MtlError: If the loader of the run does not read texts, or an input is not valid text.
     """
     stream = iter(questions)
     loader = saved.loader(data_set)
@@ -98,20 +107,20 @@ def answers(
 def predict(
     saved: SavedRun, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Predict for a stream of texts in constant memory, in their order; arguments are those of `answers`.
+    """Predict a stream of texts in constant memory, in order; arguments as in `answers`.
 
     Yields:
-        A record an input, as in `predictions.jsonl`, of the tasks that the text speaks of.
+        One record per input as in `predictions.jsonl`, without tasks that predict the absent label.
 
     Raises:
-        MtlError: If the run's loader does not read texts, or an input is not one.
+        MtlError: If the loader of the run does not read texts, or an input is not valid text.
     """
     for answer in answers(saved, questions, attention, data_set):
         yield answer.record(only_found=True)
 
 
 def _asked(saved: SavedRun, parsed: Sequence[Any], attention: bool) -> Predictions:
-    """Ask the network about inputs that the encoder has analysed."""
+    """Compute the predictions for parsed inputs."""
     items = saved.encoder.encode(parsed)
     lengths = np.array([saved.encoder.length(item) for item in items], dtype=np.int64)
     predictions = Predictions(saved.groups, saved.answered, saved.encoder, items, attention)
@@ -125,7 +134,7 @@ def _asked(saved: SavedRun, parsed: Sequence[Any], attention: bool) -> Predictio
 def predict_corpus(
     saved: SavedRun, corpus: Corpus, attention: bool = False, data_set: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Predict for the examples of a corpus, some thousand at a time; labels are those of a data set's tasks."""
+    """Yield one record per example of a corpus, with gold labels of the data set's tasks; computed in chunks."""
     tasks = saved.tasks_of(data_set)
     labels = {task.name: task_labels(task.declared, corpus) for task in tasks if task.declared.column}
     for start in range(0, len(corpus), CHUNK):
@@ -141,13 +150,16 @@ def predict_corpus(
 def predict_file(
     saved: SavedRun, path: Path, attention: bool = False, data_set: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Predict for a file: `.txt` (a text a line), `.jsonl` (texts), or the format of the run's own loader.
+    """Predict a file: `.txt` (one text per line), `.jsonl` (texts), or the format of the loader of the run.
 
     Args:
         saved: The run.
         path: The file.
-        attention: Whether tokens and attention weights are told.
-        data_set: The data set whose loader reads it, if the run has several; the first if left out.
+        attention: Whether to include tokens and attention weights.
+        data_set: Name of the data set whose loader reads the file; the first one by default.
+
+    Yields:
+        One record per input as in `predictions.jsonl`.
 
     Raises:
         MtlError: If the file is missing or malformed.
@@ -168,7 +180,7 @@ def predict_file(
 
 
 def _is_table(loader: LoaderSpec, path: Path) -> bool:
-    """Whether a `.jsonl` file is for the loader: it reads such files, and the first object has no `text`."""
+    """Return whether the loader reads a `.jsonl` file: if it can, and the first object has no `text`."""
     if not loader.reads_json_lines:
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as lines:

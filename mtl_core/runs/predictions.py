@@ -1,4 +1,4 @@
-"""What the network says about each example, gathered batch by batch."""
+"""Decoding of network outputs to predictions per example."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mtl_core.training.kinds import Prediction
 
 @dataclass
 class Predictions:
-    """Answers about some examples, gathered batch by batch.
+    """Predictions for a set of examples, collected per batch.
 
     Attributes:
-        groups: The groups of tasks.
-        answered: Which of them are told.
-        encoder: Says how many tokens an example has.
-        items: The examples' items.
-        keep_attention: Whether attention weights are told.
+        groups: The head groups.
+        answered: Whether to include the predictions of each group.
+        encoder: The encoder, which maps tokens to words.
+        items: The encoded inputs of the examples.
+        keep_attention: Whether to include attention weights.
     """
 
     groups: Sequence[TaskGroup]
@@ -37,7 +37,7 @@ class Predictions:
     _answers: dict[int, dict[str, TaskAnswer]] = field(default_factory=dict)
 
     def add(self, said: BatchOutputs) -> None:
-        """Take a batch in."""
+        """Decode and add the outputs of a batch."""
         lengths = [self.encoder.length(self.items[row]) for row in said.rows.tolist()]
         for row in said.rows.tolist():
             self._answers[row] = {}
@@ -57,13 +57,13 @@ class Predictions:
                     )
 
     def answer(self, place: int, name: str, text: str, parsed: Any) -> Answer:
-        """Give one example's answer, and forget it.
+        """Return the prediction for one example, and remove it from memory.
 
         Args:
-            place: The number of the example among the items.
-            name: The example's id.
+            place: Index of the example in `items`.
+            name: The id of the example.
             text: The example as text.
-            parsed: The example's parsed input.
+            parsed: The parsed input of the example.
         """
         said = self._answers.pop(place)
         ordered = {task.name: said[task.name] for group in self.groups for task in group.tasks if task.name in said}
@@ -76,20 +76,20 @@ class Predictions:
     def record(
         self, place: int, corpus: Corpus, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any
     ) -> dict[str, Any]:
-        """Give one example's record, as in `predictions.jsonl`, and forget its answers.
+        """Return the record of one example as in `predictions.jsonl`, and remove its prediction from memory.
 
         Args:
-            place: The number of the example among the items.
-            corpus: Holds it.
-            row: Its number there.
-            labels: Name of each task to its label for every row of the corpus, as far as they are known.
-            parsed: The example's parsed input.
+            place: Index of the example in `items`.
+            corpus: The corpus that contains the example.
+            row: Row index of the example in the corpus.
+            labels: Task name to labels, one per row of the corpus, for tasks whose labels are known.
+            parsed: The parsed input of the example.
         """
         answer = self.answer(place, corpus.ids[row], corpus.text(row), parsed)
         return answer.record(gold=self.gold(row, labels, parsed))
 
     def gold(self, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any) -> dict[str, Any]:
-        """Give an example's true labels as predictions name them."""
+        """Return task name to true label of an example, in the form of predicted labels."""
         gold = {}
         for task in (task for group in self.groups for task in group.tasks):
             label = labels[task.name][row] if len(labels.get(task.name, ())) else None
@@ -100,13 +100,13 @@ class Predictions:
         return gold
 
     def _of_tokens(self, gold: Label, parsed: Any) -> Label:
-        """Of a label a word, those of the tokens that the network reads; as it is if words are not as many."""
+        """Select the word labels of the tokens that the network reads; unchanged if there is not one per word."""
         if not isinstance(gold, list | tuple) or len(gold) != len(self.encoder.words(parsed)):
             return gold
         return [gold[place] for place in self.encoder.places(parsed)]
 
     def _words(self, parsed: Any) -> list[str]:
-        """The tokens, where something is said about each of them."""
+        """Return the tokens if predictions or attention weights refer to tokens, else an empty list."""
         about_tokens = self.keep_attention or any(
             told and group.tasks[0].declared.kind.level == "token"
             for group, told in zip(self.groups, self.answered, strict=True)
@@ -115,7 +115,7 @@ class Predictions:
 
 
 def _of_whole_tokens(answer: TaskAnswer, pieces: Sequence[int]) -> TaskAnswer:
-    """Of an answer about pieces, make one about tokens: what is said of their first pieces, and all attention."""
+    """Convert subword predictions to token predictions: labels of first subwords, summed attention weights."""
     predictions, weights = answer.predictions, answer.attention
     if answer.of_tokens:
         predictions = [predictions[place] for place in first_pieces(pieces)]

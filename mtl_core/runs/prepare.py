@@ -1,4 +1,4 @@
-"""From a config to everything that training needs: data read, split, encoded; tasks made ready."""
+"""Preparation of a run: load, split and encode the data, and fit the tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,26 +34,26 @@ from mtl_core.training.groups import (
 )
 
 TaskLabels = Mapping[str, Sequence[Label | None]]
-"""Name of each task to its label for every example."""
+"""Task name to labels, one per example."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run's data and tasks, ready for training.
+    """The fitted data and tasks of a run, ready for training.
 
     Attributes:
         corpus: The examples.
-        labels: Name of each task to its label for every example; nothing for tasks that need none.
-        split: Which examples are for what.
-        encoder: Fitted on the training inputs.
-        parsed: The inputs as the encoder analysed them.
-        tasks: The main tasks that are learned, in the experiment's order, then the auxiliary ones.
-        groups: The same tasks, like ones together.
-        examples: Items and targets of all examples.
-        findings: What the user should know about the data.
-        load_s: Seconds spent reading and splitting.
+        labels: Task name to labels, one per example; tasks that derive labels from the inputs have no entry.
+        split: Indices of the training, validation and test examples.
+        encoder: The encoder, fitted on the training inputs.
+        parsed: The parsed inputs.
+        tasks: The active main tasks in the order of the experiment, then the auxiliary tasks.
+        groups: The head groups of these tasks.
+        examples: Encoded inputs and targets of all examples.
+        findings: Warnings about the data.
+        load_s: Seconds spent loading and splitting.
         encode_s: Seconds spent encoding.
-        others: Main tasks that the experiment declares but does not learn.
+        others: Main tasks that the experiment declares but does not train.
     """
 
     corpus: Corpus
@@ -72,7 +72,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What training data makes of tasks and encoder. The split may hold examples for auxiliary tasks only."""
+    """Tasks and targets, fitted on training data. The split may contain examples for auxiliary tasks only."""
 
     split: Split
     notes: Sequence[str]
@@ -84,15 +84,15 @@ class _Fitted:
 
 
 def prepare(config: ExperimentConfig) -> Prepared:
-    """Read, parse, split, fit, encode.
+    """Load, parse, split, fit and encode the data of an experiment.
 
     Raises:
-        MtlError: If the data does not fit the experiment.
+        MtlError: If the data and the experiment do not match.
     """
     start = perf_counter()
     data = read_declared(config)
     corpus, declared, labels = data.corpus, data.tasks, data.labels
-    learned_tasks(declared, config.learn)  # a wrong name is refused before the inputs are read
+    learned_tasks(declared, config.learn)  # validates the names before the inputs are parsed
     load_s = perf_counter() - start
 
     start = perf_counter()
@@ -136,7 +136,7 @@ def prepare(config: ExperimentConfig) -> Prepared:
 
 
 def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
-    """Prepare the same data again with validation data counted as training data."""
+    """Prepare the same data for the refit: validation examples become training examples."""
     split = prepared.split
     merged = replace(
         split,
@@ -162,10 +162,10 @@ def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
 def build_network(
     config: ExperimentConfig, encoder: Encoder[Any, Any], groups: Sequence[TaskGroup]
 ) -> MultiTaskNetwork:
-    """Build a network with initial weights drawn from the run's seed.
+    """Build a network with initial weights from the seed of the run.
 
-    Where tasks have features of their own, a task's first weights depend on the seed and its name alone: it begins
-    as it would without the other tasks.
+    With task-specific features, the initial weights of a task depend only on the seed and the task name, not on the
+    other tasks.
     """
     torch.manual_seed(derive_seed(config.seed, "init"))
     names = [task.name for group in groups for task in group.tasks]
@@ -189,17 +189,17 @@ def _fit(
     split: Split,
     bare: NDArray[np.int64],
 ) -> _Fitted:
-    """Fit the encoder, make tasks of labels, encode.
+    """Fit the encoder and the tasks, and encode inputs and targets.
 
     Args:
         config: The experiment.
         corpus: All examples.
-        declared: The main tasks, those that are not learned too.
-        labels: Their labels.
-        encoder: Is fitted.
-        parsed: The inputs, analysed.
-        split: Which examples are for what.
-        bare: Training examples without a label for a main task, from which auxiliary tasks may learn.
+        declared: All main tasks, including inactive ones.
+        labels: Task name to labels.
+        encoder: The encoder; it is fitted in place.
+        parsed: The parsed inputs.
+        split: Indices of the training, validation and test examples.
+        bare: `(n,)`, int64: training examples without a main label, on which auxiliary tasks may train.
     """
     train = np.sort(np.concatenate([split.train, bare]))
     encoder.fit(parsed[row] for row in train)
@@ -238,7 +238,7 @@ def _fit(
 def _speaking(
     chosen: Sequence[NamedTask], labels: TaskLabels, derived: Sequence[DerivedTask], examples: int
 ) -> NDArray[np.bool_]:
-    """Say which examples a learned task has a label for, `(examples,)`; auxiliary tasks are learned, too."""
+    """Return for which examples an active main task or an auxiliary task has a label, `(examples,)`."""
     speaking = labelled_for(chosen, labels, examples)
     for task in derived:
         if task.spec.weight > 0:

@@ -1,4 +1,4 @@
-"""What is written about a run: metrics.json, history.csv, predictions.jsonl."""
+"""Formats of the result files of a run: metrics.json, history.csv, predictions.jsonl."""
 
 import csv
 import io
@@ -21,12 +21,12 @@ from mtl_core.training.batches import Rows
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds spent on each stage, the speed of training and answering, and the most memory that this process held.
+    """Seconds per stage, speed of training and inference, and peak memory of this process.
 
     Attributes:
-        peak_memory_mb: Megabytes of main memory since the process began; None where the system does not tell.
-        interactions_s: What looking at tasks' influence on each other took; not part of `train_s`.
-        inference_ms: Milliseconds of the network an example of the scored part, in one thread; None without one.
+        peak_memory_mb: Peak main memory of the process in megabytes; None where the system does not report it.
+        interactions_s: Seconds spent measuring task interactions; not part of `train_s`.
+        inference_ms: Milliseconds per example of the network in one thread; None without examples.
     """
 
     load_s: float
@@ -40,7 +40,7 @@ class Timing:
 
 
 def peak_memory_mb() -> float | None:
-    """Ask the system for the most memory that this process has held, in megabytes of 1,000,000 bytes."""
+    """Return the peak memory of this process, in megabytes of 1,000,000 bytes; None on Windows."""
     if sys.platform == "win32":
         return None
     import resource
@@ -50,7 +50,7 @@ def peak_memory_mb() -> float | None:
 
 
 def data_report(prepared: Prepared) -> dict[str, Any]:
-    """Count examples and labels of each part, masked labels under their own names."""
+    """Build the `data` section of `metrics.json`: counts per split of examples and labels, also masked ones."""
     parts: dict[Part, Rows] = {
         "train": prepared.split.speaking(prepared.split.train),
         "validation": prepared.split.validation,
@@ -86,7 +86,7 @@ def _label_counts(prepared: Prepared, rows: Rows) -> dict[str, dict[str, int]]:
 
 
 def scores_report(scores: Scores) -> dict[str, Any]:
-    """Lay scores out as in `metrics.json`: null for what is undefined, with its count."""
+    """Format scores as in `metrics.json`: undefined metrics are null, with their count."""
     report = {
         "tasks": {name: _task_report(score) for name, score in scores.tasks.items()},
         "overall": _task_report(scores.overall),
@@ -99,13 +99,13 @@ def scores_report(scores: Scores) -> dict[str, Any]:
 
 
 def _detection_report(overall: TaskScore) -> dict[str, Any]:
-    """The micro figures of detection over all tasks that detect, as shared tasks of the field name them."""
+    """Return the micro-averaged detection metrics over all detection tasks, under their names in the literature."""
     keys = {"precision": "detection_precision", "recall": "detection_recall", "micro_f1": "detection_f1"}
     return {name: overall.figures[key].value for name, key in keys.items() if key in overall.figures}
 
 
 def lower_is_better(scores: Iterable[Scores]) -> list[str]:
-    """Name the metrics of which a smaller figure is better, in order."""
+    """Return the sorted names of metrics for which lower values are better."""
     tasks = [score for part in scores for score in (*part.tasks.values(), *part.auxiliary.values())]
     figures = [pair for task in tasks for pair in task.figures.items()]
     return sorted({name for name, figure in figures if figure.scalar and not figure.higher_is_better})
@@ -129,7 +129,7 @@ def _task_report(score: TaskScore) -> dict[str, Any]:
 
 
 def history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line an epoch; empty cells for what is undefined."""
+    """Format the history as CSV: one line per epoch, empty cells for undefined values."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -139,18 +139,18 @@ def history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line."""
+    """Write one JSON object per line."""
     with path.open("w", encoding="utf-8") as lines:
         for record in records:
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def json_text(report: dict[str, Any]) -> str:
-    """JSON for people and scripts; a NaN would be a bug and is refused."""
+    """Serialize a report as indented JSON; NaN raises a ValueError."""
     return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def rows_of(prepared: Prepared, part: Part) -> Rows:
-    """Indices of a part."""
+    """Return the row indices of a split, `(n,)`, int64."""
     found: Rows = np.asarray(getattr(prepared.split, part))
     return found

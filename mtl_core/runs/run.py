@@ -1,4 +1,4 @@
-"""The main job: load, split, train, evaluate, report. A recipe to be read from top to bottom."""
+"""A complete run: load, split, train, evaluate, report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -59,19 +59,19 @@ from mtl_core.training.processes import Processes
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run brought.
+    """The result of a run.
 
     Attributes:
         path: The run directory.
-        scores: Part of the data to what was measured on it.
-        prepared: The data.
-        best_epoch: The epoch that selection chose, counted from 1.
-        best_score: The figure by which it was chosen; None without validation data.
-        timing: Where the time went.
-        costs: What each auxiliary task costs.
-        started: What was taken from another run, if anything was to be.
-        interactions: What tasks do to each other, if that was to be measured.
-        calibration: What made probabilities true, if that was to be.
+        scores: Split name to scores.
+        prepared: The fitted data.
+        best_epoch: The selected epoch, counted from 1.
+        best_score: The selection score of that epoch; None without a validation split.
+        timing: Seconds per stage.
+        costs: The cost of each auxiliary task.
+        started: The report of the warm start; None without `start_from`.
+        interactions: The measured task interactions; None without `interactions`.
+        calibration: The calibration; None without `training.calibrate`.
     """
 
     path: Path
@@ -87,34 +87,34 @@ class RunReport:
 
 
 class SilentView:
-    """Watches without a word."""
+    """A callback that does nothing."""
 
     def stage_started(self, title: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def epoch_done(self, record: EpochRecord, best: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def run_experiment(
     config: ExperimentConfig, out: Path | str, view: TrainingView | None = None, ask_test: bool = True
 ) -> RunReport:
-    """Do the whole job, from data files to a run directory.
+    """Run an experiment, from data files to a run directory.
 
     Args:
         config: The experiment.
-        out: The run directory; it must not exist. It is made only when the data has been read without fault.
-        view: Is told what happens.
-        ask_test: Whether the network is asked about test examples; otherwise no figure of theirs is computed.
+        out: The run directory; it must not exist. It is created after the data has been loaded and validated.
+        view: The callback for progress.
+        ask_test: Whether to evaluate the test split.
 
     Raises:
-        MtlError: If data, config or place do not fit.
+        MtlError: If data and config do not match, or the run directory cannot be created.
     """
     check_packages(config.trackers)
     with isolated_torch_randomness(), own_place(Path(out)) as place:
@@ -131,12 +131,12 @@ def run_experiment(
 
 
 def resume_run(path: Path | str, view: TrainingView | None = None, ask_test: bool = True) -> RunReport:
-    """Go on with a run that was cut off, from its last checkpoint, to bit-identical results.
+    """Resume an interrupted run from its last checkpoint, with bit-identical results.
 
     Args:
         path: The run directory.
-        view: Is told what happens.
-        ask_test: Whether the network is asked about test examples.
+        view: The callback for progress.
+        ask_test: Whether to evaluate the test split.
 
     Raises:
         MtlError: If there is no such run, or it is complete.
@@ -194,11 +194,11 @@ def _train_and_report(
         scores["validation"] = score_part(network, prepared, "validation", run if told == "validation" else None)
     evaluate_s = perf_counter() - start
 
-    # What validation data said stands; what is saved and tested is the network that saw everything.
+    # Validation scores stay those of the first training; the refitted network is saved and tested.
     final, visited = prepared, result.examples
     if config.training.refit and len(prepared.split.validation):
         start = perf_counter()
-        view.stage_started(f"training again on all training data, {result.best_epoch} epochs")
+        view.stage_started(f"refitting on all training data, {result.best_epoch} epochs")
         final = refit_all(config, prepared)
         follow(final.groups, calibration.values if calibration is not None else {})
         watched = TrackedView(view, trackers, "refit")
@@ -315,14 +315,14 @@ def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetw
 
 
 def _accelerator(config: ExperimentConfig) -> Accelerator:
-    """Make the engine for devices and precision.
+    """Build the accelerator for devices and precision.
 
     Raises:
-        MtlError: If this machine cannot compute in the asked precision.
+        MtlError: If this machine does not support the configured precision.
     """
-    AcceleratorState._reset_state()  # it would hold all later runs of this process to the first one's precision
+    AcceleratorState._reset_state()  # otherwise all later runs of this process keep the precision of the first
     try:
         accelerator = Accelerator(mixed_precision=config.training.precision)
     except ValueError as error:
-        raise MtlError(f"training.precision: {config.training.precision} cannot be used here: {error}") from error
+        raise MtlError(f"training.precision: {config.training.precision} is not supported here: {error}") from error
     return accelerator

@@ -1,4 +1,4 @@
-"""A finished run, loaded to be used again."""
+"""Saving the model of a run, and loading it for inference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from mtl_core.training.groups import LearnedTask, TaskGroup, group_tasks
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A network with its weights, and what is needed to ask it something."""
+    """A trained network, and what inference with it needs."""
 
     config: ExperimentConfig
     encoder: Encoder[Any, Any]
@@ -35,7 +35,7 @@ class SavedRun:
 
     @property
     def answered(self) -> list[bool]:
-        """Which groups of tasks answer questions: the main tasks', and auxiliary ones that were kept for it."""
+        """Whether each head group makes predictions: main tasks, and auxiliary tasks with `keep: true`."""
         return [group.answered for group in self.groups]
 
     @property
@@ -45,24 +45,24 @@ class SavedRun:
 
     @property
     def columns(self) -> list[str]:
-        """The label columns that the run knows."""
+        """The label columns of the main tasks."""
         return label_columns_of(self.main_tasks)
 
     def tasks_of(self, data_set: str | None = None) -> list[LearnedTask]:
-        """The main tasks that learn from a data set; from the first one if none is named."""
+        """Return the main tasks that train on a data set; on the first one by default."""
         name = data_set or next(iter(self.config.sources))
         return [task for task in self.main_tasks if not task.declared.data or name in task.declared.data]
 
     @property
     def derives_tasks(self) -> bool:
-        """Whether the experiment takes every label column as a task, so that a new one is a surprise."""
+        """Whether the experiment derives one task from each label column, so that new columns are errors."""
         return self.config.learn is None and any(isinstance(entry, DerivedTasks) for entry in self.config.tasks)
 
     def loader(self, data_set: str | None = None) -> LoaderSpec:
-        """The loader of a data set: new inputs are read as it reads its own.
+        """Return the loader of a data set, which also reads new inputs.
 
         Args:
-            data_set: Its name; the first one if left out.
+            data_set: Name of the data set; the first one by default.
 
         Raises:
             MtlError: If there is no such data set.
@@ -77,7 +77,7 @@ class SavedRun:
 
 
 def label_columns_of(tasks: Sequence[LearnedTask]) -> list[str]:
-    """The label columns of some tasks, each once; tasks that learn from inputs have none."""
+    """Return the distinct label columns of tasks; tasks that derive labels from the inputs have none."""
     return [name for name in dict.fromkeys(task.declared.column for task in tasks) if name]
 
 
@@ -90,8 +90,8 @@ def save_model(
 ) -> None:
     """Save weights, label spaces and the fitted encoder.
 
-    Auxiliary heads are left out unless they are to be kept. Where tasks have features of their own, an auxiliary
-    task may feed the others, and so stays.
+    Auxiliary heads are saved only with `keep: true`, or if the architecture has task-specific features, since an
+    auxiliary task may then feed other tasks.
 
     Raises:
         MtlError: If the disk is full.
@@ -120,7 +120,7 @@ def _task_state(task: LearnedTask) -> dict[str, Any]:
     }
     if task.kind.calibration:
         state["calibration"] = dict(task.kind.calibration)
-    if task.auxiliary is not None:  # what its block made of the data cannot be made again without the data
+    if task.auxiliary is not None:  # what its block derives from the data cannot be derived without the data
         state["auxiliary"] = task.auxiliary.task_name
         state["kind"] = task.declared.kind.model_dump(mode="json")
         state["head"] = task.declared.head.model_dump(mode="json")
@@ -128,14 +128,14 @@ def _task_state(task: LearnedTask) -> dict[str, Any]:
 
 
 def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
-    """Build a saved run's network again from its config, its state and its weights.
+    """Load a saved run: rebuild the network from config, state and weights.
 
     Args:
         path: The run directory.
-        plugins: Further plugins to load.
+        plugins: Additional plugins to load.
 
     Raises:
-        MtlError: If a file is missing or damaged, or does not belong to the others.
+        MtlError: If a file is missing or damaged, or the files do not match each other.
     """
     run = RunDirectory.open(Path(path))
     run.require(run.weights)
@@ -163,12 +163,12 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
 
 
 def tasks_of(state: Mapping[str, Any], run: RunDirectory, experiment: Experiment) -> list[LearnedTask]:
-    """Make a saved run's tasks again, without its network: label spaces, metrics, baselines.
+    """Restore the tasks of a saved run without its network: label spaces, metrics, baselines.
 
     Args:
-        state: What `state.json` holds.
+        state: The content of `state.json`.
         run: The run directory, for messages.
-        experiment: What it is a run of, whatever the seed and the split.
+        experiment: The experiment of the run; seed and split may differ.
 
     Raises:
         MtlError: If the state is damaged, or belongs to another experiment.
@@ -203,7 +203,7 @@ def _restore_tasks(
 
 
 def _saved_columns(config: ExperimentConfig, saved: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """The label columns of each data set, as far as the run's tasks learn from them."""
+    """Return data set name to the label columns that the tasks of the run train on."""
     main = [task for task in saved if "auxiliary" not in task and task["column"]]
     return {
         name: list(dict.fromkeys(task["column"] for task in main if not task["data"] or name in task["data"]))
@@ -212,5 +212,5 @@ def _saved_columns(config: ExperimentConfig, saved: Sequence[dict[str, Any]]) ->
 
 
 def device_of(network: torch.nn.Module) -> torch.device:
-    """Where a network lives."""
+    """Return the device of a network; the CPU for a network without parameters."""
     return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Scoring a part of a run's data, and writing down what is said about each example of it."""
+"""Evaluation of a split of the data of a run, and its prediction files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,14 +17,13 @@ from mtl_core.runs.results import rows_of, write_json_lines
 from mtl_core.runs.saved import device_of
 
 CHUNK = 16_384
-"""Examples that are scored between two writes to the file of predictions."""
+"""Number of examples evaluated between two writes to the predictions file."""
 
 
 def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
-    """Score a part, auxiliary tasks too.
+    """Evaluate all tasks on a split, including auxiliary tasks.
 
-    If a run directory is given, what is said about each example, the outputs that figures are made of, and the most
-    confident mistakes are written there.
+    With a run directory, also write the predictions per example, the raw outputs, and the most confident mistakes.
     """
     scorer = Scorer(prepared.groups)
     if run is None:
@@ -44,7 +43,7 @@ def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: R
 def _records(
     network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer, gatherer: OutputsGatherer
 ) -> Iterator[dict[str, Any]]:
-    """Give a record an example in their order, and let the others see them; some thousand examples at a time."""
+    """Yield one record per example, in order, and update the scorer and the gatherer; computed in chunks."""
     told = [group.answered for group in prepared.groups]
     predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
     rows = rows_of(prepared, part)

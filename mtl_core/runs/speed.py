@@ -1,4 +1,4 @@
-"""How long the network takes to answer, in one thread."""
+"""Inference time of the network in one thread."""
 
 from time import perf_counter
 
@@ -11,24 +11,24 @@ from mtl_core.runs.saved import device_of
 from mtl_core.training.batches import Rows, length_batches
 
 EXAMPLES = 128
-"""How many examples are timed at most."""
+"""Maximum number of timed examples."""
 BATCH = 32
-"""Examples in a batch."""
+"""Batch size."""
 ROUNDS = 3
-"""How often each batch is timed; the shortest counts, since whatever else the machine does adds time."""
+"""Repetitions per batch; the minimum counts, since other load on the machine only adds time."""
 
 
 @torch.inference_mode()
 def inference_ms(network: MultiTaskNetwork, prepared: Prepared, rows: Rows) -> float | None:
-    """Time the network alone on some examples, in one thread: neither reading, nor encoding, nor decoding.
+    """Measure the time of the network in one thread, without loading, encoding and decoding.
 
     Args:
-        network: It is put into evaluation mode.
-        prepared: The data. Tasks that predictions do not tell are not computed.
-        rows: The examples; some of them, evenly spread, are timed.
+        network: The network; it is set to evaluation mode.
+        prepared: The fitted data. Tasks that predictions do not include are not computed.
+        rows: `(n,)`, int64: row indices; an evenly spaced sample of them is timed.
 
     Returns:
-        Milliseconds an example; None if there is none.
+        Milliseconds per example; None without examples.
     """
     if not len(rows):
         return None
@@ -58,6 +58,6 @@ def inference_ms(network: MultiTaskNetwork, prepared: Prepared, rows: Rows) -> f
 
 
 def _finish(device: torch.device) -> None:
-    """Wait for what a device was told to do."""
+    """Wait until all work on a device is complete."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

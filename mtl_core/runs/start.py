@@ -1,4 +1,4 @@
-"""Beginning with parts of a trained network, and saying which parts those were."""
+"""Warm start: initialize a network with weights of another run, and report which weights were loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from mtl_core.training.groups import TaskGroup
 
 @dataclass(frozen=True)
 class StartReport:
-    """What was taken from another run, and what was not.
+    """The weights that a warm start loads from another run, and those that it does not load.
 
     Attributes:
         run: The run.
-        loaded: Names of the weights that were taken.
-        numbers: How many numbers those are.
-        by_word: Names of tables that were taken row by row, since the vocabularies differ, and how many rows.
-        not_loaded: Names of the weights that keep their random start, and why.
+        loaded: Names of the loaded weights.
+        numbers: Number of loaded parameters.
+        by_word: Name of each table that is loaded per word, since the vocabularies differ, to its number of rows.
+        not_loaded: Name of each weight that keeps its random initialization to the reason.
     """
 
     run: str
@@ -35,16 +35,16 @@ class StartReport:
     not_loaded: dict[str, str]
 
     def sentence(self) -> str:
-        """The report in one line."""
+        """Format the report in one line."""
         left = _by_reason(self.not_loaded)
         return (
-            f"started from {self.run}: {len(self.loaded)} of {len(self.loaded) + len(self.not_loaded)} weights "
-            f"({self.numbers:,} numbers){'; ' if left else ''}{left}"
+            f"initialized from {self.run}: {len(self.loaded)} of {len(self.loaded) + len(self.not_loaded)} weights "
+            f"({self.numbers:,} parameters){'; ' if left else ''}{left}"
         )
 
 
 def _by_reason(left: dict[str, str]) -> str:
-    """Tell why weights were not loaded, a few names each."""
+    """Format the reasons why weights are not loaded, with a few names per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, why in left.items():
         by_reason.setdefault(why, []).append(name)
@@ -57,17 +57,17 @@ def start_from(
 ) -> StartReport:
     """Copy weights of a saved run into a new network.
 
-    A weight is taken if a pattern names it, the other run has one of that name, and the shapes agree. Of a table
-    with a row a word, the rows of the words that both runs know are taken.
+    A weight is loaded if a pattern matches its name, the other run has a weight of that name, and the shapes are
+    equal. Of a table with one row per word, the rows of words in both vocabularies are loaded.
 
     Args:
-        block: The run, and patterns over names.
-        network: Is changed.
-        groups: The groups of tasks of the network.
-        encoder: The network's, fitted.
+        block: The run, and patterns over weight names.
+        network: The network; it is changed in place.
+        groups: The head groups of the network.
+        encoder: The fitted encoder of the network.
 
     Raises:
-        MtlError: If the run cannot be loaded, or a pattern fits no weight of the network.
+        MtlError: If the run cannot be loaded, or a pattern matches no weight of the network.
     """
     saved = load_run(block.run)
     there = weights_by_name(saved.network, [[task.name for task in group.tasks] for group in saved.groups])
@@ -76,36 +76,36 @@ def start_from(
         if not any(fnmatchcase(name, pattern) for name in here):
             whole = [f"heads.{task.name}.*" for group in groups for task in group.tasks]
             near = did_you_mean(pattern, ["body.*", *whole, *here])
-            raise MtlError(f"start_from.parts: '{pattern}' fits no weight{near} (weights: {listed(here)})")
+            raise MtlError(f"start_from.parts: '{pattern}' matches no weight{near} (weights: {listed(here)})")
     loaded: list[str] = []
     by_word: dict[str, int] = {}
     left: dict[str, str] = {}
-    taken: dict[int, int] = {}  # what heads of a group share has several names, and counts once
+    taken: dict[int, int] = {}  # shared weights of a head group have several names, and count once
     others = _heads_of_other_classes(groups, saved.groups)
     for name, target in here.items():
         if not any(fnmatchcase(name, pattern) for pattern in block.parts):
-            left[name] = "not asked for"
+            left[name] = "no pattern matches"
         elif name not in there:
-            left[name] = "the run has none"
+            left[name] = "not in the run"
         elif _is_word_table(name, target, there[name], encoder, saved.encoder):
             by_word[name] = _copy_rows(target, there[name], encoder, saved.encoder)
             loaded.append(name)
             taken[target.data_ptr()] = by_word[name] * target[0].numel()
         elif there[name].shape != target.shape:
-            left[name] = f"{_shape(there[name])} there, {_shape(target)} here"
+            left[name] = f"{_shape(there[name])} in the run, {_shape(target)} here"
         elif name.startswith(others):
-            left[name] = "its task has other classes there"
+            left[name] = "its task has other classes in the run"
         else:
             target.copy_(there[name])
             loaded.append(name)
             taken[target.data_ptr()] = target.numel()
     if not loaded:
-        raise MtlError(f"start_from: nothing of {block.run} fits: {_by_reason(left)}")
+        raise MtlError(f"start_from: no weight of {block.run} can be loaded: {_by_reason(left)}")
     return StartReport(str(block.run), loaded, sum(taken.values()), by_word, left)
 
 
 def _heads_of_other_classes(here: Sequence[TaskGroup], there: Sequence[TaskGroup]) -> tuple[str, ...]:
-    """The names' beginnings of heads whose outputs mean something else in the other run."""
+    """Return the name prefixes of heads whose task has other classes in the other run."""
     classes = {task.name: list(task.space.classes) for group in there for task in group.tasks}
     tasks = [task for group in here for task in group.tasks]
     return tuple(f"heads.{task.name}." for task in tasks if classes.get(task.name, []) != list(task.space.classes))
@@ -114,7 +114,7 @@ def _heads_of_other_classes(here: Sequence[TaskGroup], there: Sequence[TaskGroup
 def _is_word_table(
     name: str, target: torch.Tensor, source: torch.Tensor, here: Encoder[Any, Any], there: Encoder[Any, Any]
 ) -> bool:
-    """Whether a weight has a row a word: as many as the vocabulary, and a few special ones before."""
+    """Return whether a weight has one row per word of the vocabulary, after a few rows for special tokens."""
     if not name.startswith("body.") or target.ndim != 2 or target.shape[1:] != source.shape[1:]:
         return False
     special = len(target) - len(here.vocabulary)

@@ -1,4 +1,4 @@
-"""Which examples can be trained on, and what the user should know about the others."""
+"""Selection of the training examples, and warnings about excluded examples."""
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +21,12 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Usable:
-    """What training examples are good for.
+    """Partition of the training examples by input and labels.
 
     Attributes:
-        labelled: `(examples,)`, bool: has something to read, and a label for a main task.
-        bare: Training examples that have something to read but no such label.
-        hollow: Training examples of which nothing is left to read.
+        labelled: `(examples,)`, bool: whether the input is not empty and a main task has a label.
+        bare: `(n,)`, int64: training examples with an input but without a main label.
+        hollow: `(n,)`, int64: training examples with an empty input.
     """
 
     labelled: NDArray[np.bool_]
@@ -34,18 +34,18 @@ class Usable:
     hollow: Rows
 
     def findings(self, corpus: Corpus, split: Split) -> list[str]:
-        """Tell about training examples that main tasks do not learn from."""
+        """Return warnings about training examples that main tasks do not train on."""
         told = []
         if len(self.hollow):
             told.append(
-                f"{len(self.hollow)} training examples have nothing left to encode and are set aside "
+                f"{len(self.hollow)} training examples have an empty input and are set aside "
                 f"({_some(corpus, self.hollow)})"
             )
         helping = split.helping
         if len(helping):
             told.append(
                 f"{len(helping)} training examples have no label for any main task; "
-                f"auxiliary tasks learn from them ({_some(corpus, helping)})"
+                f"auxiliary tasks train on them ({_some(corpus, helping)})"
             )
         aside = np.setdiff1d(self.bare, split.helping)
         if len(aside):
@@ -63,14 +63,14 @@ def usable_examples(
     encoder: Encoder[Any, Any],
     parsed: Sequence[Any],
 ) -> Usable:
-    """Sort training examples by what they are good for.
+    """Partition the training examples by input and labels.
 
     Args:
         corpus: All examples.
         declared: The main tasks.
-        labels: Name of each to its label for every example; nothing for tasks that need none.
-        encoder: Says which inputs are empty.
-        parsed: The inputs, analysed.
+        labels: Task name to labels, one per example; tasks that derive labels from the inputs have no entry.
+        encoder: The encoder, which detects empty inputs.
+        parsed: The parsed inputs.
     """
     rows = corpus.rows("train")
     labelled = labelled_for(declared, labels, len(corpus))
@@ -79,54 +79,52 @@ def usable_examples(
 
 
 def unseen_elsewhere(corpus: Corpus, split: Split, rows: Rows) -> Rows:
-    """Keep those rows whose input stands in no validation or test example."""
+    """Return the rows whose input occurs in no validation or test example."""
     return rows[~_shared(corpus, rows, np.concatenate([split.validation, split.test]))]
 
 
 def overlap(corpus: Corpus, split: Split) -> list[str]:
-    """Tell about inputs that stand in training data and, by the data's own division, elsewhere too."""
+    """Return a warning if inputs of test examples also occur in the training data."""
     trained = np.concatenate([split.train, split.validation])
     rows = split.test[_shared(corpus, split.test, trained)]
     if not len(rows):
         return []
     return [
-        f"{len(rows)} test examples have an input that also stands in the training data ({_some(corpus, rows)})"
+        f"{len(rows)} test examples have an input that also occurs in the training data ({_some(corpus, rows)})"
     ]
 
 
 def set_aside(corpus: Corpus, splitter: SplitterSpec) -> list[str]:
-    """Tell that the data has a test part that is not used."""
+    """Return a note if the data has a test split that is not used."""
     rows = corpus.rows("test")
     if not len(rows) or not splitter.replaces_test:
         return []
-    return [f"the data's own test part ({len(rows)} examples) is set aside: the held-out fold is test data"]
+    return [f"the test split of the data ({len(rows)} examples) is not used: the held-out fold is the test split"]
 
 
 def unlearned(learn: Sequence[str], split: Split) -> list[str]:
-    """Tell about training examples that no task of `learn` has a label for."""
+    """Return a warning if training examples have no label for any task in `learn`."""
     left = len(split.train) - len(split.speaking(split.train))
     if not left:
         return []
-    return [
-        f"{left} training examples have no label for a task that is learned ({listed(learn)}) and are not visited"
-    ]
+    return [f"{left} training examples have no label for an active task ({listed(learn)}) and are not visited"]
 
 
 def undrawn(sources: Iterable[str], corpus: Corpus, split: Split) -> list[str]:
-    """Tell about data sets that no batch will come from."""
+    """Return a warning per data set from which no batch is sampled."""
     names = list(sources)
     if len(names) < 2:
         return []
     drawn = {corpus.sources[row] for row in split.learned_from.tolist()}
     return [
-        f"data set '{name}': no training example, so no batch is drawn from it"
+        f"data set '{name}': no training example, so no batch is sampled from it"
         for name in names
         if name not in drawn
     ]
 
 
 def _shared(corpus: Corpus, rows: Rows, others: Rows) -> NDArray[np.bool_]:
-    """Say which rows have an input that stands among others, `(rows,)`."""
+    """Return which rows have an input that also occurs in other rows, `(rows,)`, bool."""
     if isinstance(corpus.groups, array):  # hashes of many inputs
         groups = np.asarray(corpus.groups)
         return np.isin(groups[rows], groups[others])

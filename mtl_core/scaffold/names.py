@@ -1,4 +1,4 @@
-"""Names that a new plugin can have."""
+"""Validation of the name of a new plugin."""
 
 import importlib.metadata
 import importlib.util
@@ -18,12 +18,12 @@ _GOOD = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 
 @dataclass(frozen=True)
 class PluginNames:
-    """What a plugin's name becomes.
+    """The names that are derived from the name of a plugin.
 
     Attributes:
-        name: The plugin, its distribution, its folder and its experiment.
-        package: The Python package: underscores, small letters.
-        type: The beginning of its parts' type names: hyphens, small letters.
+        name: The name of the plugin, its distribution, its folder and its experiment.
+        package: The Python package: lower case with underscores.
+        type: The prefix of the type names of its parts: lower case with hyphens.
     """
 
     name: str
@@ -32,10 +32,13 @@ class PluginNames:
 
 
 def plugin_names(name: str) -> PluginNames:
-    """Check the name of a plugin that is to be written.
+    """Validate the name of a new plugin.
+
+    Returns:
+        The derived names.
 
     Raises:
-        MtlError: If it cannot be a name, or something of that name is installed.
+        MtlError: If the name is invalid, or is already used by something installed.
     """
     if not _GOOD.fullmatch(name) or len(name) > LONGEST:
         near = _mended(name)
@@ -59,7 +62,7 @@ def _derived(name: str) -> PluginNames:
 
 
 def _mended(name: str) -> str:
-    """The nearest name that could be one; an empty text if there is none."""
+    """Return the nearest valid name; an empty string if there is none."""
     words = re.findall(r"[A-Za-z0-9]+", name)
     joined = "-".join(words).lstrip("0123456789-")[:LONGEST].rstrip("-")
     return joined if _GOOD.fullmatch(joined) else ""
@@ -71,12 +74,12 @@ def _others(name: str) -> list[str]:
 
 
 def _taken(names: PluginNames, registry: Registry) -> str:
-    """Say what has the name already; an empty text if nothing has."""
+    """Return what already has the name, for a message; an empty string if the name is free."""
     if keyword.iskeyword(names.package) or keyword.issoftkeyword(names.package):
-        return f"'{names.package}' is a word of Python's own"
+        return f"'{names.package}' is a Python keyword"
     module = importlib.util.find_spec(names.package)
     if names.package in sys.stdlib_module_names or (module is not None and module.origin is not None):
-        return f"a Python module '{names.package}' is there already"
+        return f"a Python module '{names.package}' already exists"
     plugins: list[LoadedPlugin | BrokenPlugin] = [*registry.plugins.loaded, *registry.broken]
     for plugin in plugins:
         if _derived(plugin.name).package == names.package:
@@ -90,5 +93,5 @@ def _taken(names: PluginNames, registry: Registry) -> str:
         return f"an experiment '{names.name}' is packaged by another plugin"
     for seam in SEAMS.values():
         if names.type in registry.offers(seam.name):
-            return f"there is a {seam.noun} '{names.type}' already, and parts are called after the plugin"
+            return f"a {seam.noun} '{names.type}' already exists, and parts are named after the plugin"
     return ""

@@ -1,4 +1,4 @@
-"""Writing a new plugin from templates."""
+"""Generation of a new plugin from templates."""
 
 import shutil
 import tempfile
@@ -19,23 +19,23 @@ FILES = {
     "{package}/py.typed": "",
     "tests/test_{package}.py": "test_plugin.py.tmpl",
 }
-"""A file of the plugin, and its template; an empty name for an empty file."""
+"""Maps each file of the plugin to its template; an empty string for an empty file."""
 WIDTH = 88
-"""Where ruff breaks lines by default."""
+"""The default line length of ruff."""
 
 
 def write_plugin(name: str, out: Path) -> list[Path]:
-    """Write a plugin that can be installed, run and tested as it stands.
+    """Write a plugin that can be installed, run and tested without changes.
 
     Args:
-        name: Its name; the folder is called so too.
-        out: The folder to put that folder into.
+        name: The name of the plugin and of its folder.
+        out: The parent folder.
 
     Returns:
-        The files, the plugin's folder first.
+        The plugin's folder, then its files.
 
     Raises:
-        MtlError: If the name cannot be used, the folder exists, or it cannot be written; nothing is left behind.
+        MtlError: If the name is invalid, the folder exists, or it cannot be written; no partial files remain.
     """
     names = plugin_names(name)
     target = out / name
@@ -52,7 +52,7 @@ def write_plugin(name: str, out: Path) -> list[Path]:
         for path, text in contents.items():
             (half / path).parent.mkdir(parents=True, exist_ok=True)
             (half / path).write_text(text, encoding="utf-8")
-        half.chmod(0o755)  # a temporary folder is for its owner's eyes only
+        half.chmod(0o755)  # only the owner can read a temporary folder
         half.rename(target)
     except OSError as error:
         raise MtlError(f"{target}: cannot be written: {error.strerror}") from error
@@ -63,9 +63,9 @@ def write_plugin(name: str, out: Path) -> list[Path]:
 
 
 def _filled(template: str, names: PluginNames) -> str:
-    """Put the names into a template.
+    """Render a template.
 
-    A name that the template does not know is an error of ours, so `substitute` may raise a KeyError.
+    A missing placeholder is a bug, so `substitute` may raise a KeyError.
     """
     if not template:
         return ""
@@ -81,7 +81,7 @@ def _filled(template: str, names: PluginNames) -> str:
 
 
 def _type_line(type_name: str) -> str:
-    """The line that gives a spec its type name, broken as ruff breaks it."""
+    """Format the line that declares the type name of a spec, wrapped as by ruff."""
     line = f'type: Literal["{type_name}"] = "{type_name}"'
     if len(line) + 4 <= WIDTH:
         return line

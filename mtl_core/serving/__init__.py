@@ -1,6 +1,6 @@
-"""`mtl serve`: a saved run behind HTTP.
+"""`mtl serve`: an HTTP server for a saved run.
 
-Requests become tickets (`tickets.py`) in a queue (`waiting.py`); one thread owns the network, takes what waits and
-answers it together (`worker.py`). `app.py` joins that with the routes; `run.py` listens. What routes of plugins are
-given is in `served.py`.
+The texts of a request (`tickets.py`) enter a queue (`waiting.py`); one thread owns the network, takes batches from
+the queue and computes their predictions (`worker.py`). `app.py` builds the application, `run.py` starts the server,
+and `served.py` defines the object that routes of plugins receive.
 """

@@ -10,24 +10,24 @@ from mtl_core.serving.served import Served
 
 
 def about(served: Served, meters: Meters) -> APIRouter:
-    """Make the routes that tell how the server is."""
+    """Build the routes for health checks and Prometheus metrics."""
     router = APIRouter(tags=["server"])
 
     @router.get(
         "/health",
-        summary="Is it there, and does it answer?",
+        summary="Health check",
         response_model=messages.Health,
-        responses={503: {"description": "It runs, but takes no questions now.", "model": messages.Health}},
+        responses={503: {"description": "The server runs, but accepts no requests.", "model": messages.Health}},
     )
     async def health() -> Response:
-        """For load balancers: 200 if it takes questions; 503 while it stops, or if the network is gone."""
+        """For load balancers: 200 if the server accepts requests; 503 while it stops, or if the network failed."""
         ready = served.worker.ready
         told = messages.Health(live=True, ready=ready, waiting=len(served.worker.waiting))
         return json_response(told.model_dump(), 200 if ready else 503)
 
-    @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
-        """Requests by path and status, their times, texts, sizes and times of batches, texts that wait."""
+        """Requests by path and status, their latency, number of texts, batch sizes and times, queue length."""
         return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router

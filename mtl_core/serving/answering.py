@@ -17,32 +17,32 @@ from mtl_core.serving.served import Served
 from mtl_core.serving.tickets import Said
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is no JSON."},
+    400: {"description": "The body is not valid JSON."},
     413: {"description": "The body is too large."},
-    422: {"description": "Something in the body is wrong; the answer says where."},
-    500: {"description": "The server failed; its log tells more under the id."},
-    503: {"description": "Too much waits already; `Retry-After` says for how many seconds."},
-    504: {"description": "It took too long."},
+    422: {"description": "The body is invalid; the error contains the location."},
+    500: {"description": "Internal error; the server log contains the traceback under the id."},
+    503: {"description": "The queue is full; `Retry-After` contains the seconds until a retry."},
+    504: {"description": "The request timed out."},
 }
 for _refusal in REFUSALS.values():
     _refusal["model"] = messages.Refusal
 
 
 def answering(served: Served, samples: Samples) -> APIRouter:
-    """Make the routes that ask the network.
+    """Build the routes that return predictions.
 
     Args:
         served: The run.
-        samples: Examples for the documentation.
+        samples: The examples for the documentation.
     """
     router = APIRouter(responses=REFUSALS, tags=["predict"])
     limits = served.limits
 
     @router.post(
-        "/predict", summary="Ask about one text", **_documented(messages.Answer, samples.asked, samples.answered)
+        "/predict", summary="Predict one text", **_documented(messages.Answer, samples.asked, samples.answered)
     )
     async def predict(body: messages.Question, request: Request) -> Response:
-        """Answers as `mtl predict --json` does."""
+        """Returns the same object as `mtl predict --json`."""
         _check_data_set(served, body)
         one = question(body.text, body.id, 1, "body.text", limits)
         if isinstance(one, Problem):
@@ -54,11 +54,11 @@ def answering(served: Served, samples: Samples) -> APIRouter:
 
     @router.post(
         "/predict/batch",
-        summary="Ask about several texts",
+        summary="Predict several texts",
         **_documented(messages.Answers, samples.batch_asked, samples.batch_answered),
     )
     async def predict_batch(body: messages.Questions, request: Request) -> Response:
-        """In the order of the texts. A text that cannot be read spoils no other: in its place is an `error`."""
+        """Returns predictions in the order of the texts. A text that cannot be predicted has an `error` instead."""
         _check_data_set(served, body)
         if len(body.texts) > limits.max_texts:
             raise Problem(422, "body.texts", f"{len(body.texts):,} texts", f"at most {limits.max_texts:,}")
@@ -84,10 +84,10 @@ def answering(served: Served, samples: Samples) -> APIRouter:
 
 
 def _documented(model: Any, asked: Any, answered: Any) -> dict[str, Any]:
-    """What the OpenAPI document tells of a route; the route itself gives a finished response."""
+    """Return the OpenAPI documentation of a route, which itself returns a finished response."""
     return {
         "response_model": model,
-        "responses": {200: {"description": "Answered.", "content": {"application/json": {"example": answered}}}},
+        "responses": {200: {"description": "Predicted.", "content": {"application/json": {"example": answered}}}},
         "openapi_extra": {"requestBody": {"content": {"application/json": {"example": asked}}}},
     }
 
@@ -107,7 +107,7 @@ def _told(said: Exception, where: str) -> Problem:
 
 
 def _entry(said: Answer | Exception, name: str, body: messages.Questions) -> dict[str, Any]:
-    """One text's place among the answers."""
+    """Return the entry of one text in the response: its prediction or its error."""
     if isinstance(said, Answer):
         return said.record(only_found=body.only_found)
     return {"id": name, "error": _told(said, "").error}

@@ -1,4 +1,4 @@
-"""The application: routes, what they share, and what every request passes."""
+"""The FastAPI application: routes, middleware and exception handlers."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,17 +23,17 @@ from mtl_core.serving.served import Served
 def make_app(
     served: Served, card: Card, meters: Meters, samples: Samples, services: Mapping[str, Service]
 ) -> FastAPI:
-    """Join everything.
+    """Build the application.
 
     Args:
         served: The run.
-        card: Its model card.
-        meters: Are told what happens.
-        samples: Texts to try.
-        services: What plugins add.
+        card: The model card of the run.
+        meters: The Prometheus metrics of the server.
+        samples: The example texts.
+        services: The services of plugins, by name.
 
     Raises:
-        MtlError: If what a plugin adds cannot be loaded.
+        MtlError: If the service of a plugin cannot be loaded.
     """
 
     @asynccontextmanager
@@ -44,7 +44,7 @@ def make_app(
     app = FastAPI(
         title=f"mtl serve: {served.saved.config.name}",
         version=__version__,
-        description="A multi-task network behind HTTP.",
+        description="Predictions of a multi-task network over HTTP.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -64,7 +64,7 @@ def make_app(
 
 
 def _add_service(app: FastAPI, served: Served, service: Service) -> None:
-    """Add what a plugin offers; if it has a page, `GET` at its first path, all pages link to it."""
+    """Add the routes of a plugin's service; if they include `GET /NAME`, all pages link to it."""
     router: APIRouter | None = service.load()(served)
     if router is None:
         return

@@ -1,4 +1,4 @@
-"""What a text must be before the network is asked."""
+"""Validation of texts before prediction."""
 
 import re
 
@@ -10,14 +10,14 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def question(text: str, name: str | int | None, number: int, where: str, limits: Limits) -> Question | Problem:
-    """Make a question of a text, or say what is wrong with it.
+    """Convert a text of a request into an input of the network, or return its validation error.
 
     Args:
-        text: As it was sent.
-        name: The id that was sent.
-        number: The text's number, its id if none was sent.
-        where: Where it stands in the request.
-        limits: The server's.
+        text: The text.
+        name: The id in the request.
+        number: The number of the text, which is its id if the request has none.
+        where: The location of the text in the request.
+        limits: The limits of the server.
     """
     found = str(number) if name is None else str(name)
     if len(text) > limits.max_text:
@@ -26,6 +26,6 @@ def question(text: str, name: str | int | None, number: int, where: str, limits:
         return Problem(422, where, "an empty text", "at least one word")
     for place, whole in ((f"{where} (its id)", found), (where, text)):
         if lone := _LONE.search(whole):
-            what = f"half a character, U+{ord(lone[0]):X}, at {lone.start()}"
-            return Problem(422, place, what, "whole characters: UTF-16 surrogates come in pairs")
+            what = f"an unpaired surrogate, U+{ord(lone[0]):X}, at {lone.start()}"
+            return Problem(422, place, what, "valid Unicode, in which UTF-16 surrogates are paired")
     return Question(found, text, where)

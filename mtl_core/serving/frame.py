@@ -1,4 +1,4 @@
-"""The pages' common frame: head, links, foot, one style, and what it is made with."""
+"""The common layout of all pages: header, navigation, footer, style, and the template environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ STATIC = {"Cache-Control": "no-cache"}
 
 @dataclass(frozen=True)
 class Link:
-    """A link at the head of every page.
+    """A link in the navigation of every page.
 
     Attributes:
-        path: Where it leads.
-        title: What it says.
-        help: What is there, in a line, where it is a plugin's.
+        path: The path of the linked page.
+        title: The text of the link.
+        help: One line that describes the page, for pages of plugins.
     """
 
     path: str
@@ -36,12 +36,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Frame:
-    """What all pages of a server have in common.
+    """The layout that all pages of a server have in common.
 
     Attributes:
-        name: The experiment's name.
-        notice: Something that must be said with every figure; may be empty.
-        links: The pages; those of plugins are added while the server is put together.
+        name: The name of the experiment.
+        notice: A disclaimer to show with all scores; may be empty.
+        links: The links in the navigation; those of plugins are added while the application is built.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Frame:
     links: list[Link] = field(default_factory=lambda: [Link("/", "Try it"), Link("/docs", "API")])
 
     def page(self, title: str, content: Markup, script: str | None = None) -> Response:
-        """Put a page together. No page asks anything of another host, and its policy forbids it.
+        """Render a page. No page loads anything from another host; the Content-Security-Policy forbids it.
 
         Args:
-            title: The page's title; its `h1` is part of the content.
-            content: What stands in `main`, safe HTML. Neither `style` nor `onclick` may stand in it: the policy
-                forbids what is inline.
-            script: The path of a script on this server, loaded when the page is there.
+            title: The title of the page; its `h1` is part of the content.
+            content: The content of `main`, safe HTML. It must not contain `style` or `onclick` attributes: the
+                policy forbids inline code.
+            script: The path of a script on this server, loaded after the page.
         """
         text = (
             environment()
@@ -65,13 +65,13 @@ class Frame:
         return HTMLResponse(text)
 
     def filled(self, template: str, title: str, values: Mapping[str, Any], script: str | None = None) -> Response:
-        """Put a page of the core together from one of its templates."""
+        """Render a page of the core from one of its templates."""
         content = environment().get_template(template).render(frame=self, **values)
         return self.page(title, Markup(content), script)  # noqa: S704  (templates escape)
 
 
 def static_files() -> APIRouter:
-    """Make the routes of the style and the scripts."""
+    """Build the routes of the style sheet and the scripts."""
     router = APIRouter(include_in_schema=False)
     style = environment().get_template("serve.css.tmpl").render()
     scripts = {name: (files(__package__) / "templates" / f"{name}.js.tmpl").read_text("utf-8") for name in SCRIPTS}
@@ -83,7 +83,7 @@ def static_files() -> APIRouter:
     @router.get("/static/{name}.js")
     async def script(name: str) -> Response:
         if name not in scripts:
-            raise Problem(404, "path", f"/static/{name[:60]}.js", "/static/style.css, or a script of a page")
+            raise Problem(404, "path", f"/static/{name[:60]}.js", "/static/style.css or the script of a page")
         return Response(scripts[name], media_type="text/javascript; charset=utf-8", headers=STATIC)
 
     return router
@@ -91,7 +91,7 @@ def static_files() -> APIRouter:
 
 @cache
 def environment() -> Environment:
-    """The templates of the server, with the style of reports beside them."""
+    """Return the template environment of the server, which includes the templates of reports."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader("mtl_core.serving"), PackageLoader("mtl_core.report")]),
         autoescape=True,

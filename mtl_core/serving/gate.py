@@ -1,4 +1,4 @@
-"""What every request passes: its body is measured, its time taken, a failure caught, headers set."""
+"""Middleware: limits the body size, measures the latency, catches errors and sets headers."""
 
 import logging
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 class TooLargeError(HTTPException):
-    """A body that is larger than it may be. Whoever reads it lets this pass, since it is an HTTPException."""
+    """A body that exceeds the size limit. FastAPI re-raises it, since it is an HTTPException."""
 
     def __init__(self, found: str, limit: int) -> None:
         super().__init__(413)
@@ -35,13 +35,13 @@ class TooLargeError(HTTPException):
 
 
 class Gate:
-    """Middleware, in plain ASGI.
+    """ASGI middleware of all requests.
 
     Args:
-        app: What answers.
-        meters: Are told about each request.
-        limits: How large a body may be. What is larger is refused while it comes in, not when it is there.
-        uploads: Where paths begin that take files.
+        app: The application.
+        meters: The Prometheus metrics that record each request.
+        limits: The size limits of bodies. A larger body is refused while it is received.
+        uploads: The prefixes of paths that accept files.
     """
 
     def __init__(self, app: Any, meters: Meters, limits: Limits, uploads: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ class Gate:
         self._uploads = tuple(uploads)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on."""
+        """Process one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,7 +97,7 @@ class Gate:
 
 
 def failed(error: Exception) -> Problem:
-    """Log a failure, and say under which id."""
+    """Log an internal error, and return the error of the response with the id of the log entry."""
     name = uuid4().hex[:12]
     LOG.error("failure %s", name, exc_info=error)
-    return Problem(500, "server", "a failure", "an answer; the log tells more under the id", more={"id": name})
+    return Problem(500, "server", "an internal error", "a response; the log has this id", more={"id": name})

@@ -1,4 +1,4 @@
-"""What a server takes, and how long it works on it."""
+"""Limits of the size and duration of requests."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from mtl_core.errors import MtlError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes, and how long it works on it.
+    """Limits of the size and duration of requests.
 
     Attributes:
-        max_text: Characters of a text.
-        max_texts: Texts of a request.
-        max_bytes: Bytes of a request's body.
-        max_upload: The same where plugins take files.
-        max_waiting: Texts that may wait for the network; a request that does not find room is refused.
-        timeout: Seconds after which a request is given up.
-        batch_wait: Seconds that a text waits for company, at most, while the network is idle.
-        batch_size: Texts that the network reads at a time.
+        max_text: Maximum characters per text.
+        max_texts: Maximum texts per request.
+        max_bytes: Maximum bytes per request body.
+        max_upload: Maximum bytes per request body on paths of plugins that accept files.
+        max_waiting: Maximum texts in the queue; a request that does not fit is refused.
+        timeout: Seconds until a request times out.
+        batch_wait: Maximum seconds that the first text of a batch waits for more texts while the network is idle.
+        batch_size: Maximum texts per batch of the network.
     """
 
     max_text: int = 20_000
@@ -30,7 +30,7 @@ class Limits:
     batch_size: int = 32
 
     def told(self) -> dict[str, int | float]:
-        """What a client should know of them."""
+        """Return the limits that clients need, by name."""
         return {
             "max_text": self.max_text,
             "max_texts": self.max_texts,
@@ -39,13 +39,13 @@ class Limits:
         }
 
     def check(self) -> None:
-        """Refuse limits that contradict each other.
+        """Check that the limits are consistent.
 
         Raises:
-            MtlError: If a request that is allowed could never find room.
+            MtlError: If a valid request can exceed the queue.
         """
         if self.max_texts > self.max_waiting:
             raise MtlError(
-                f"--max-texts {self.max_texts}: more than --max-waiting {self.max_waiting}; such a request could "
-                "never be taken"
+                f"--max-texts {self.max_texts}: more than --max-waiting {self.max_waiting}; such a request would "
+                "never fit into the queue"
             )

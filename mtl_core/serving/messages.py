@@ -1,4 +1,4 @@
-"""What goes over the wire: models that check requests, and describe answers in the OpenAPI document."""
+"""Schemas of the API: models that validate requests, and describe responses in the OpenAPI document."""
 
 from typing import Annotated, Any
 
@@ -7,27 +7,27 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from mtl_core.config.strict import StrictModel
 
 OBJECT, STRING = "{object}", "{string}"
-"""Marks of the two ways to give a text; they stand in the places of pydantic's errors, and are left out of ours."""
+"""Tags of the two forms of a text. They occur in the locations of pydantic errors and are removed from messages."""
 
 
 class Asked(StrictModel):
-    """How the network is asked."""
+    """Options of a prediction."""
 
     attention: bool = False
-    """Also tell `tokens`, and for each task whose head has attention how much each of them counted."""
+    """Whether to return `tokens`, and their attention weights for each task whose head has attention."""
     only_found: bool = True
-    """Leave out tasks of which the text does not speak, as `mtl predict` does."""
+    """Whether to omit tasks that the text does not mention, as `mtl predict` does."""
     data_set: str | None = None
-    """Of a network that learned from several data sets: the one as whose texts these are read."""
+    """For networks with several data sets: the data set whose loader reads the texts."""
 
 
 class Question(Asked):
-    """One text."""
+    """A request for the prediction of one text."""
 
     text: str
     """The text."""
     id: str | int | None = None
-    """Comes back with the answer; "1" if left out."""
+    """The id of the prediction; "1" if left out."""
 
 
 class NamedText(StrictModel):
@@ -36,7 +36,7 @@ class NamedText(StrictModel):
     text: str
     """The text."""
     id: str | int | None = None
-    """Comes back with the answer; the text's number, counted from 1, if left out."""
+    """The id of the prediction; the number of the text, counted from 1, if left out."""
 
 
 Text = Annotated[
@@ -46,7 +46,7 @@ Text = Annotated[
 
 
 class Questions(Asked):
-    """Several texts."""
+    """A request for the predictions of several texts."""
 
     texts: list[Text] = Field(min_length=1)
     """The texts, as strings, or as objects with an `id`."""
@@ -57,110 +57,110 @@ class _Told(BaseModel):
 
 
 class TaskSaid(_Told):
-    """What one task says about a text."""
+    """The prediction of one task for a text."""
 
     label: Any
-    """The predicted label: a class, a number, a list of classes; of tasks that label tokens, one each."""
+    """The predicted label: a class, a number, or a list of classes; for token tasks, one label per token."""
     probabilities: dict[str, float]
-    """Class to probability; empty for tasks without classes, and for those that label tokens."""
+    """Maps each class to its probability; empty for tasks without classes and for token tasks."""
     confidence: list[float] | None = None
-    """Of tasks that label tokens: the probability of each token's label."""
+    """For token tasks: the probability of each token's label."""
     attention: list[float] | None = None
-    """How much each of `tokens` counted, in all 1: if asked for, and the task's head has attention."""
+    """The attention weights of `tokens`, which sum to 1; if requested and the task's head has attention."""
 
 
 class Answer(_Told):
-    """What the network says about a text: a line of `predictions.jsonl`, as `mtl predict --json` writes it."""
+    """The prediction of a text: a line of `predictions.jsonl`, as `mtl predict --json` writes it."""
 
     id: str
     """The text's id."""
     text: str
     """The text."""
     tasks: dict[str, TaskSaid]
-    """Task to what it says."""
+    """Maps each task to its prediction."""
     tokens: list[str] | None = None
-    """The words as the network reads them, where something is said about each."""
+    """The tokens of the text, if the response contains values per token."""
 
 
 class Mistake(_Told):
-    """What is wrong."""
+    """The details of an error."""
 
     where: str
-    """The place: `body.texts[3].text`, `path`, …"""
+    """The location of the error: `body.texts[3].text`, `path`, …"""
     found: str
-    """What was there."""
+    """The invalid value."""
     expected: str
-    """What should be; the nearest name, if a name was misspelt."""
+    """The expected value; the nearest valid name, if a name is misspelt."""
     id: str | None = None
-    """Of a failure of the server (status 500): under this id the log tells more."""
+    """For internal errors (status 500): the id of the entry in the server log."""
 
 
 class Refusal(_Told):
-    """Every answer that is none."""
+    """The response of every request that fails."""
 
     error: Mistake
-    """What is wrong."""
+    """The details of the error."""
 
 
 class NotAnswered(_Told):
-    """In the place of one text's answer."""
+    """The entry of a text that cannot be predicted."""
 
     id: str
     """The text's id."""
     error: Mistake
-    """What is wrong with this text. The others are answered."""
+    """The error of this text. The other texts are predicted."""
 
 
 class Answers(_Told):
-    """The answers to several texts."""
+    """The predictions of several texts."""
 
     answers: list[Answer | NotAnswered]
-    """One a text, in the order of the texts."""
+    """One entry per text, in the order of the texts."""
 
 
 class Health(_Told):
-    """How the server is."""
+    """The status of the server."""
 
     live: bool
-    """The process runs."""
+    """Whether the process runs."""
     ready: bool
-    """The network takes questions."""
+    """Whether the server accepts requests."""
     waiting: int
-    """Texts that wait for the network."""
+    """The number of texts in the queue."""
 
 
 class MetricTold(_Told):
-    """A figure."""
+    """A metric of a task."""
 
     value: float | None
-    """Null where it is undefined."""
+    """The value; null if it is undefined."""
     baseline: float | None
-    """The same of a baseline that has seen no input."""
+    """The value of a baseline that ignores the inputs."""
     n: int
-    """Labels that it was measured on."""
+    """The number of labels that it is computed on."""
 
 
 class ClassTold(_Told):
-    """How well one class was told."""
+    """The metrics of one class."""
 
     name: str
     n: int
-    """True labels of it."""
+    """The number of true labels of the class."""
     recall: float | None
-    """The share of them that were found."""
+    """The share of its true labels that are predicted correctly."""
     precision: float | None
-    """The share of its predictions that were right."""
+    """The share of its predictions that are correct."""
 
 
 class FiguresTold(_Told):
-    """Figures of a task on one part of the data."""
+    """The metrics of a task on one split of the data."""
 
     n: int
-    """Labels that count."""
+    """The number of labels that count."""
     metrics: dict[str, MetricTold]
-    """Metric to its figure."""
+    """Maps each metric to its value."""
     classes: list[ClassTold]
-    """Empty where no confusion matrix was measured."""
+    """The metrics per class; empty without a confusion matrix."""
 
 
 class TaskTold(_Told):
@@ -168,38 +168,38 @@ class TaskTold(_Told):
 
     name: str
     kind: str
-    """What its labels are: `classification`, `regression`, …"""
+    """The kind of its labels: `classification`, `regression`, …"""
     classes: list[str]
-    """Empty for numbers."""
+    """The classes; empty for numbers."""
     labels: dict[str, dict[str, int]]
-    """Part of the data to label to count."""
+    """Maps each split and label to the number of labels."""
     figures: dict[str, FiguresTold]
-    """Part of the data to figures."""
+    """Maps each split to metrics."""
 
 
 class ModelCard(_Told):
-    """What the network is, and where it ends."""
+    """The model card: intended use, data, metrics and limitations of the network."""
 
     name: str
     """The experiment's name."""
     headline: str
-    """How good it is, in a sentence."""
+    """The performance of the network, in one sentence."""
     notice: str
-    """Something that must be said with every figure; may be empty."""
+    """A disclaimer to show with all scores; may be empty."""
     use: list[str]
-    """What it is for, and what not."""
+    """Intended and unintended use."""
     parameters: int
     seed: int
     tasks: list[TaskTold]
     data: dict[str, Any]
-    """`examples` of each part; `findings`, what was noticed."""
+    """`examples`: the number of examples per split; `findings`: warnings about the data."""
     parts: dict[str, str]
-    """What the network is made of, and how it was trained."""
+    """The parts of the network, and how it was trained."""
     calibration: list[dict[str, Any]]
-    """How far confidence and truth lay apart, before and after calibration; empty without."""
+    """The calibration errors before and after calibration; empty without calibration."""
     limits: list[str]
-    """What must not be expected."""
+    """The limitations."""
     licences: list[str]
-    """What is to be minded about data and weights."""
+    """Notes on the licences of data and weights."""
     serving: dict[str, int | float]
-    """The server's limits: `max_text` characters, `max_texts` of a request, `max_bytes`, `timeout` in seconds."""
+    """Limits of the server: `max_text` characters, `max_texts` per request, `max_bytes`, `timeout` in seconds."""

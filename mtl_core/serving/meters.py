@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The Prometheus metrics of a server."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ TEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Meters:
-    """Counts of one server, apart from those of any other in the process.
+    """The Prometheus metrics of one server, in a separate registry.
 
     Args:
-        waiting: Says how many texts wait.
+        waiting: Returns the number of texts in the queue.
     """
 
     def __init__(self, waiting: Callable[[], float]) -> None:
@@ -21,27 +21,27 @@ class Meters:
             "mtl_requests", "Requests by path and status.", ("path", "status"), registry=self._all
         )
         self._latency = Histogram(
-            "mtl_request_seconds", "Time to answer a request.", ("path",), registry=self._all, buckets=SECONDS
+            "mtl_request_seconds", "Latency of requests.", ("path",), registry=self._all, buckets=SECONDS
         )
-        self._texts = Counter("mtl_texts", "Texts that the network has read.", registry=self._all)
-        self._batch = Histogram("mtl_batch_texts", "Texts of a batch.", registry=self._all, buckets=TEXTS)
+        self._texts = Counter("mtl_texts", "Texts predicted by the network.", registry=self._all)
+        self._batch = Histogram("mtl_batch_texts", "Texts per batch.", registry=self._all, buckets=TEXTS)
         self._batch_time = Histogram(
-            "mtl_batch_seconds", "Time that a batch took.", registry=self._all, buckets=SECONDS
+            "mtl_batch_seconds", "Processing time per batch.", registry=self._all, buckets=SECONDS
         )
-        queue = Gauge("mtl_waiting_texts", "Texts that wait for the network.", registry=self._all)
+        queue = Gauge("mtl_waiting_texts", "Texts in the queue.", registry=self._all)
         queue.set_function(waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        """Count a request."""
+        """Record a request."""
         self._requests.labels(path, str(status)).inc()
         self._latency.labels(path).observe(seconds)
 
     def batch(self, texts: int, seconds: float) -> None:
-        """Count a batch."""
+        """Record a batch."""
         self._texts.inc(texts)
         self._batch.observe(texts)
         self._batch_time.observe(seconds)
 
     def text(self) -> bytes:
-        """All figures, in Prometheus' text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self._all)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, laid out for a page that needs nothing from any network."""
+"""Conversion of the OpenAPI document for the API page, which loads nothing from other hosts."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Field:
-    """A key of a body, or a parameter."""
+    """A key of a body, or a query parameter."""
 
     name: str
     kind: str
@@ -20,7 +20,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Reply:
-    """What may come back."""
+    """A possible response."""
 
     status: str
     text: str
@@ -30,17 +30,17 @@ class Reply:
 
 @dataclass(frozen=True)
 class Operation:
-    """What can be done with a path.
+    """An operation: a method of a path.
 
     Attributes:
         method: `POST`, …
         path: The path.
-        title: What it is, in a line.
-        text: What it does.
-        parameters: In the query.
-        fields: Keys of the body.
-        command: A `curl` that does it.
-        replies: What may come back.
+        title: The summary, one line.
+        text: The description.
+        parameters: The query parameters.
+        fields: The keys of the body.
+        command: A `curl` command that sends an example request.
+        replies: The possible responses.
     """
 
     method: str
@@ -54,12 +54,12 @@ class Operation:
 
     @property
     def id(self) -> str:
-        """Its place on the page."""
+        """The HTML id of its section on the page."""
         return f"{self.method}{self.path.replace('/', '-')}".lower().rstrip("-")
 
 
 def operations(document: Mapping[str, Any]) -> list[Operation]:
-    """Read all operations of an OpenAPI document."""
+    """Parse all operations of an OpenAPI document."""
     schemas = document.get("components", {}).get("schemas", {})
     return [
         _operation(path, method, told, schemas)
@@ -69,7 +69,7 @@ def operations(document: Mapping[str, Any]) -> list[Operation]:
 
 
 def objects(document: Mapping[str, Any]) -> dict[str, list[Field]]:
-    """Read the objects that a document describes, each with its keys."""
+    """Parse the object schemas of an OpenAPI document, each with its keys."""
     schemas = document.get("components", {}).get("schemas", {})
     return {name: list(_fields(schema, schemas)) for name, schema in schemas.items() if schema.get("properties")}
 
@@ -107,7 +107,7 @@ def _reply(status: str, reply: Mapping[str, Any], schemas: Mapping[str, Any]) ->
 
 
 def _fields(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Field]:
-    """The keys of an object."""
+    """Yield the keys of an object."""
     found = _followed(schema, schemas)
     for name, one in found.get("properties", {}).items():
         text = str(one.get("description") or _followed(one, schemas).get("description", ""))
@@ -124,7 +124,7 @@ def _name(schema: Mapping[str, Any]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """What a value is: `string`, `list of numbers`, `Answer`."""
+    """Format the type of a value: `string`, `list of numbers`, `Answer`."""
     if name := _name(schema):
         return name
     if any_of := schema.get("anyOf") or schema.get("oneOf"):
@@ -139,7 +139,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _command(path: str, method: str, kind: str, body: Mapping[str, Any]) -> str:
-    """A `curl` to copy; `$URL` is where the server is."""
+    """Format a `curl` command to copy; `$URL` is the URL of the server."""
     if not kind:
         return f"curl $URL{path}" if method == "get" else f"curl -X {method.upper()} $URL{path}"
     if kind == JSON:

@@ -1,4 +1,4 @@
-"""The pages for people: `/` to try the network, `/docs` for programmers; and the model card for both."""
+"""The pages: `/` with a form for predictions, `/docs` with the API; and the model card."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,27 +19,27 @@ from mtl_core.serving.served import Served
 
 
 def model_route(served: Served, card: Card) -> APIRouter:
-    """Make the route that gives the model card."""
+    """Build the route of the model card."""
     router = APIRouter(tags=["model"])
     told = {**as_json(card), "serving": served.limits.told()}
 
     @router.get(
         "/model",
-        summary="What the network is, and where it ends",
+        summary="Model card",
         response_model=messages.ModelCard,
         responses={
             200: {"content": {"text/markdown": {"example": f"# {told['name']}\n…"}}},
-            422: {"description": "There is no such format.", "model": messages.Refusal},
+            422: {"description": "The format is unknown.", "model": messages.Refusal},
         },
     )
     async def model(
         form: Annotated[
             Literal["json", "markdown"] | None,
-            Query(alias="format", description="JSON unless Markdown is asked for, here or by `Accept`."),
+            Query(alias="format", description="JSON, unless Markdown is requested here or by `Accept`."),
         ] = None,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
-        """The model card: tasks, classes, data, figures by task and class, limits, licences."""
+        """The model card: tasks, classes, data, metrics per task and class, limitations, licences."""
         if form == "markdown" or (form is None and accept.startswith("text/markdown")):
             return Response(markdown(card), media_type="text/markdown; charset=utf-8")
         return json_response(told)
@@ -48,13 +48,13 @@ def model_route(served: Served, card: Card) -> APIRouter:
 
 
 def page_routes(app: FastAPI, served: Served, card: Card, samples: Samples) -> APIRouter:
-    """Make the routes of the pages.
+    """Build the routes of the pages.
 
     Args:
-        app: Has its routes by now; `/docs` tells them.
+        app: The application with all other routes, which `/docs` documents.
         served: The run.
         card: The model card.
-        samples: Texts to try.
+        samples: The example texts.
     """
     router = APIRouter(include_in_schema=False)
     frame = served.frame

@@ -1,4 +1,4 @@
-"""Whether a client still waits."""
+"""Cancellation of the work for clients that disconnect."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,25 +10,28 @@ from mtl_core.serving.problems import Problem
 
 Result = TypeVar("Result")
 GONE = 499
-"""The status that is counted for clients that went away, as nginx does; nobody sees it."""
+"""The status that the metrics record for clients that disconnect, as in nginx; it is never sent."""
 
 
 async def while_present(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do something for as long as the client is there; cancel it when the connection is closed.
+    """Await a coroutine, and cancel it if the client disconnects.
 
     Args:
         request: The request; its body has been read.
-        work: What is done.
+        work: The coroutine.
+
+    Returns:
+        The result of the coroutine.
 
     Raises:
-        Problem: If the client went away first.
+        Problem: If the client disconnects first.
     """
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise Problem(GONE, "client", "a closed connection", "somebody who waits")
+        raise Problem(GONE, "client", "a closed connection", "an open connection")
     finally:
         watching.cancel()
         working.cancel()

@@ -1,4 +1,4 @@
-"""What is wrong with a request, said in one form."""
+"""Errors of requests, in one JSON format."""
 
 import json
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from fastapi import Response
 WHERE_LIMIT = 200
 
 
-class Problem(Exception):  # noqa: N818  (it is what is told, not only what is raised)
-    """Something that a client is told instead of an answer.
+class Problem(Exception):  # noqa: N818  (it is also returned, not only raised)
+    """An error that is sent to the client as the response.
 
     Args:
         status: The HTTP status.
-        where: The place: `body.text`, `path`, …
-        found: What was there.
-        expected: What should be.
-        headers: Further headers of the response.
-        more: Further keys beside the three.
+        where: The location of the error: `body.text`, `path`, …
+        found: The invalid value.
+        expected: The expected value.
+        headers: Additional headers of the response.
+        more: Additional keys of the error object.
     """
 
     def __init__(
@@ -36,29 +36,29 @@ class Problem(Exception):  # noqa: N818  (it is what is told, not only what is r
         self.error = {"where": where[:WHERE_LIMIT], "found": found, "expected": expected, **(more or {})}
 
     def response(self) -> Response:
-        """Lay it out as JSON."""
+        """Build the JSON response."""
         return json_response({"error": self.error}, self.status, self.headers)
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with JSON, as UTF-8.
+    """Build a JSON response in UTF-8.
 
     Raises:
-        ValueError: If a number is none.
+        ValueError: If a number is NaN or infinite.
     """
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(text.encode("utf-8", "replace"), status, headers, "application/json")
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """What stood in a request, short enough for a message."""
+    """Format a value of a request, truncated for a message."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, bytes):
-        return "no JSON"
-    # Numbers first: a number of a million digits is not to be written out.
+        return "invalid JSON"
+    # Numbers first, to avoid formatting a number with a million digits.
     text = f"{value:g}" if isinstance(value, float) else "a number" if _is_long(value) else json.dumps(value)
     return text if len(text) <= limit else f"{text[:limit]}…"
 

@@ -1,4 +1,4 @@
-"""From what is raised to what a client is told."""
+"""Exception handlers: convert exceptions into error responses."""
 
 import math
 from typing import Any
@@ -25,11 +25,11 @@ EXPECTED = {
     "dict_type": "a JSON object",
     "model_attributes_type": "a JSON object",
 }
-"""Pydantic's kinds of errors to what was expected."""
+"""Maps pydantic error types to the expected value in the message."""
 
 
 def add_refusals(app: FastAPI, served: Served) -> None:
-    """Tell the app what to answer where there is no answer."""
+    """Add the exception handlers to the application."""
 
     @app.exception_handler(Problem)
     async def told(request: Request, error: Problem) -> Response:
@@ -55,21 +55,21 @@ def add_refusals(app: FastAPI, served: Served) -> None:
 
     @app.exception_handler(TimeoutError)
     async def too_late(request: Request, error: TimeoutError) -> Response:
-        return Problem(504, "server", "no answer", f"one within {served.limits.timeout:g} s").response()
+        return Problem(504, "server", "no response", f"a response within {served.limits.timeout:g} s").response()
 
 
 def mistake(error: Exception, where: str) -> Problem:
-    """An `MtlError` about a request. Its message says what was found and what was expected."""
+    """Convert an `MtlError` of a request; its message contains the found and the expected value."""
     message = str(error).removeprefix(f"{where}: ")
     return Problem(422, where, message, "what this run can read")
 
 
 def _first(line: dict[str, Any]) -> Problem:
-    """The first thing that is wrong with a body or a query."""
+    """Convert the first validation error of a body or a query."""
     loc = tuple(step for step in line["loc"] if step not in {OBJECT, STRING})
     kind = line["type"]
     if kind == "json_invalid":
-        return Problem(400, "body", f"no JSON: {line['ctx']['error']} (character {loc[1]})", "a JSON object")
+        return Problem(400, "body", f"invalid JSON: {line['ctx']['error']} (character {loc[1]})", "a JSON object")
     if kind == "unknown_key":
         found = f"unknown key '{loc[-1]}'"
         return Problem(422, _place(loc), found, str(line["msg"]).removeprefix(found).strip("; "))
@@ -83,12 +83,12 @@ def _first(line: dict[str, Any]) -> Problem:
 
 
 def _place(loc: tuple[Any, ...]) -> str:
-    """Where something stands: `body.texts[3].text`."""
+    """Format a location: `body.texts[3].text`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).removeprefix(".")
 
 
 def _http(error: HTTPException, request: Request, app: FastAPI) -> Problem:
-    """What the framework itself refuses: paths, methods, bodies that cannot be read."""
+    """Convert an error of the web framework: unknown paths, wrong methods, unreadable bodies."""
     if isinstance(error, TooLargeError):
         return error.problem
     path, headers = request.url.path, dict(error.headers or {})
@@ -105,5 +105,5 @@ def _http(error: HTTPException, request: Request, app: FastAPI) -> Problem:
 
 
 def paths(app: FastAPI) -> list[str]:
-    """The paths that a client may ask for."""
+    """Return the paths of the API and the pages."""
     return ["/", "/docs", "/openapi.json", *app.openapi()["paths"]]

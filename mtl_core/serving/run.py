@@ -1,4 +1,4 @@
-"""From a run directory to a server that listens."""
+"""The server of a run directory: application, socket and event loop."""
 
 import errno
 import socket
@@ -27,10 +27,10 @@ from mtl_core.serving.waiting import Waiting
 from mtl_core.serving.worker import Worker
 
 PATIENCE = 5
-"""Seconds beyond the timeout that open requests have to end when the server stops."""
+"""Seconds beyond the request timeout that open requests have when the server stops."""
 BACKLOG = 512
 SWITCH = 0.0005
-"""Seconds after which one thread lets the other have its turn."""
+"""The thread switch interval of the interpreter, in seconds."""
 
 
 def load_app(
@@ -40,20 +40,20 @@ def load_app(
     precision: Precision = "fp32",
     plugins: Sequence[str] = (),
 ) -> FastAPI:
-    """Load a run, start the thread that answers for it, and make the application.
+    """Load a run, start its prediction thread, and build the application.
 
     Args:
         path: The run directory.
-        limits: What is taken.
-        threads: Threads that torch computes in; as many as torch likes if None.
-        precision: In how many bits the network computes.
-        plugins: Further plugins to load.
+        limits: The limits of requests.
+        threads: The number of torch threads; the default of torch if None.
+        precision: The precision of the network.
+        plugins: Additional plugins to load.
 
     Returns:
-        The application; its `state.served` is the `Served`. The thread ends with the application's lifespan.
+        The application; its `state.served` is the `Served`. The thread ends with the lifespan of the application.
 
     Raises:
-        MtlError: If the run cannot be loaded or does not read texts, or a plugin's routes cannot be.
+        MtlError: If the run or the routes of a plugin cannot be loaded, or the run does not read texts.
     """
     limits.check()
     services = RunDirectory.open(path).experiment(plugins).registry.services()
@@ -78,7 +78,7 @@ def load_app(
 
 
 def _tried(served: Served) -> Samples:
-    """Ask once: what is loaded late is there then, and a run that reads no texts is found out."""
+    """Predict once, which loads all lazily loaded parts, and fails if the run reads no texts."""
     texts = sample_texts(served.path, served.saved)
     ticket = Ticket([Question("1", texts[0], "this run cannot be served")], True, None)
     served.worker.take(ticket)
@@ -89,7 +89,7 @@ def _tried(served: Served) -> Samples:
 
 
 def make_server(app: FastAPI) -> uvicorn.Server:
-    """Make the HTTP server of an application; `run(sockets=[listening(…)])` serves until `should_exit` is true."""
+    """Build the HTTP server of an application; `run(sockets=[listening(…)])` serves until `should_exit`."""
     limits: Limits = app.state.served.limits
     config = uvicorn.Config(
         app,
@@ -103,17 +103,17 @@ def make_server(app: FastAPI) -> uvicorn.Server:
 
 
 def serve(app: FastAPI, place: socket.socket, ready: Callable[[str], None]) -> None:
-    """Serve until the process is told to stop (SIGINT, SIGTERM); what was accepted is answered before.
+    """Serve until the process receives SIGINT or SIGTERM; accepted requests are completed first.
 
     Args:
-        app: What `load_app` gave.
-        place: What `listening` gave.
-        ready: Is told the server's URL when it can be asked.
+        app: The result of `load_app`.
+        place: The result of `listening`.
+        ready: Called with the URL of the server when it accepts connections.
     """
-    place.listen(BACKLOG)  # who asks from now on waits for the answer and is not refused
+    place.listen(BACKLOG)  # from now on, connections wait instead of being refused
     ready(url(place))
-    # The network's thread lets go of the interpreter in each operation, and gets it back after an interval if the
-    # other one is busy with requests. Python's own, 5 ms, is longer than most operations.
+    # The prediction thread releases the GIL in each operation, and reacquires it after the switch interval if the
+    # event loop is busy with requests. The default interval, 5 ms, is longer than most operations.
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:
@@ -123,20 +123,20 @@ def serve(app: FastAPI, place: socket.socket, ready: Callable[[str], None]) -> N
 
 
 def url(place: socket.socket) -> str:
-    """Where a server can be reached that listens there."""
+    """Return the URL of a server that listens on a socket."""
     host, port = place.getsockname()[:2]
     return f"http://[{host}]:{port}" if place.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Take a port; before anything is loaded, so that one in use is known at once.
+    """Bind a socket. This happens before the run is loaded, so that a port in use is reported at once.
 
     Args:
         host: A name or an address of this machine.
-        port: 0 for any that is free.
+        port: The port; 0 for any free port.
 
     Raises:
-        MtlError: If it cannot be had.
+        MtlError: If the socket cannot be bound.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -151,8 +151,8 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         place.close()
         if error.errno == errno.EADDRINUSE:
-            raise MtlError(f"--port {port}: in use on {host}; choose another, or 0 for any that is free") from error
+            raise MtlError(f"--port {port}: in use on {host}; choose another, or 0 for any free port") from error
         if error.errno == errno.EACCES:
-            raise MtlError(f"--port {port}: not allowed; ports below 1024 are the system's") from error
+            raise MtlError(f"--port {port}: not allowed; ports below 1024 are reserved for the system") from error
         raise MtlError(f"--host {host}: cannot listen there: {error.strerror}") from error
     return place

@@ -1,4 +1,4 @@
-"""Texts to try a network with, and what it says about one of them."""
+"""Example texts for a network, and the prediction of one of them."""
 
 import json
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from mtl_core.runs.saved import SavedRun
 
 TEXTS = 4
 READ = 200
-"""Lines of `predictions.jsonl` that are looked through."""
+"""The maximum number of lines of `predictions.jsonl` to read."""
 LETTERS = range(20, 240)
-"""Texts of such a length are good to look at."""
+"""The lengths of example texts, in characters."""
 LAST_RESORT = "This is a text."
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Texts to try, and one that has been tried.
+    """Example texts, and an example request with its response.
 
     Attributes:
-        texts: Texts.
-        asked: A request.
-        answered: Its answer.
+        texts: The texts.
+        asked: The body of the request.
+        answered: The body of the response.
     """
 
     texts: Sequence[str]
@@ -33,17 +33,17 @@ class Samples:
 
     @property
     def batch_asked(self) -> dict[str, Any]:
-        """A request with two texts."""
+        """The body of a request with two texts."""
         return {"texts": [self.texts[0], {"id": "r-17", "text": self.texts[-1]}]}
 
     @property
     def batch_answered(self) -> dict[str, Any]:
-        """An answer to such a request."""
+        """The body of a response to such a request."""
         return {"answers": [{**self.answered, "id": "1"}]}
 
 
 def sample_texts(path: Path, saved: SavedRun) -> list[str]:
-    """Find texts to try: the loader's own; or some that the run was asked about, and found most in."""
+    """Return example texts: those of the loader, or texts of the run's predictions with many different labels."""
     own = list(saved.loader().sample_texts)
     return own or _asked_before(RunDirectory(path).predictions) or [LAST_RESORT]
 

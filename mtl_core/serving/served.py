@@ -1,4 +1,4 @@
-"""What routes are given, the core's own and those that plugins add: a run, and the way to ask it."""
+"""The object that all routes receive: a run, and the methods that compute its predictions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Served:
-    """A run that is being served.
+    """A run that is served.
 
-    One thread owns the network. Routes never call it themselves: they ask here, and wait.
+    One thread owns the network. Routes never call the network directly: they call `ask` or `answers`.
 
     Attributes:
         path: The run directory.
-        saved: The run: its config, its tasks. Its network is the worker's.
-        limits: What a request may bring; a body that is too large is refused before a route sees it.
-        worker: Answers.
-        frame: Puts pages together: `frame.page(title, content)`.
+        saved: The run: its config, its tasks. Only the worker may use its network.
+        limits: The limits of requests; a body that is too large is refused before it reaches a route.
+        worker: The prediction thread.
+        frame: The layout of pages: `frame.page(title, content)`.
     """
 
     path: Path
@@ -43,20 +43,20 @@ class Served:
     async def ask(
         self, questions: Sequence[Question], attention: bool = False, data_set: str | None = None
     ) -> list[Said]:
-        """Ask about some texts, from a route that is a coroutine.
+        """Compute the predictions of some texts, in a route that is a coroutine.
 
         Args:
-            questions: The texts; `origin` says in messages where each stands. Not more than `limits.max_texts`.
-            attention: Whether tokens and attention weights are told.
-            data_set: The data set as whose texts they are read; the first if left out.
+            questions: The texts, at most `limits.max_texts`; `origin` is the location of each in messages.
+            attention: Whether to return tokens and attention weights.
+            data_set: The data set whose loader reads the texts; the first if left out.
 
         Returns:
-            For each its answer; or what went wrong with it: an `MtlError` that the sender can mend, or another.
+            For each text its prediction or its exception: an `MtlError` for errors in the input, or another.
 
         Raises:
-            NoRoomError: If too much waits already.
-            TimeoutError: If it took longer than `limits.timeout`. What has not begun by then is dropped, as it is
-                when the calling task is cancelled.
+            NoRoomError: If the queue is full.
+            TimeoutError: If it takes longer than `limits.timeout`. Texts whose prediction has not started are
+                dropped, as they are when the calling task is cancelled.
         """
         ticket = Ticket(questions, attention, data_set)
         self.worker.take(ticket)
@@ -65,13 +65,13 @@ class Served:
     def answers(
         self, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
     ) -> Iterator[Answer]:
-        """Answer a stream of any length in constant memory, in its order, from a route that runs in a thread.
+        """Compute the predictions of a stream of texts, in its order, in a route that runs in a thread.
 
-        It does the same as `mtl_core.runs.predict.answers`. Texts go to the network a batch at a time, and requests
-        of others are answered between them. It waits until there is room, and for as long as it takes.
+        It returns the same as `mtl_core.runs.predict.answers`, in constant memory. Texts enter the queue one batch
+        at a time, so that other requests are processed in between. It has no timeout and ignores the queue limit.
 
         Raises:
-            MtlError: If a text is none, or the server is stopping.
+            MtlError: If a text is invalid, or the server is stopping.
         """
         stream = iter(questions)
         while lot := list(islice(stream, self.limits.batch_size)):

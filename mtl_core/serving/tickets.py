@@ -1,4 +1,4 @@
-"""What was asked together: some texts, and a place for what is said about each."""
+"""The texts of one request in the queue, and their results."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -8,19 +8,19 @@ from mtl_core.runs.answers import Answer
 from mtl_core.runs.predict import Question
 
 Said = Answer | Exception
-"""What comes back about a text: an answer, or what went wrong with it."""
+"""The result for a text: a prediction, or the exception that prevented it."""
 
 
 class Ticket:
-    """Some texts that were asked about together.
+    """The texts of one request.
 
     Args:
         questions: The texts; at least one.
-        attention: Whether tokens and attention weights are told.
-        data_set: The data set as whose texts they are read; the first if None.
+        attention: Whether to return tokens and attention weights.
+        data_set: The data set whose loader reads the texts; the first if None.
 
     Attributes:
-        future: Is done when all texts are. Cancelled, what has not begun never does.
+        future: The results, done when all texts are. If it is cancelled, texts that have not started are dropped.
     """
 
     def __init__(self, questions: Sequence[Question], attention: bool, data_set: str | None) -> None:
@@ -33,11 +33,11 @@ class Ticket:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody still waits for it."""
+        """Whether the results are still needed."""
         return not self.future.done()
 
     def tell(self, place: int, said: Said) -> None:
-        """Take in what is said about one of the texts. Called by one thread only, once a text."""
+        """Set the result of one text. Only one thread calls this, once per text."""
         self._said[place] = said
         self._left -= 1
         if not self._left and self.future.set_running_or_notify_cancel():
@@ -46,7 +46,7 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Job:
-    """One text of a ticket."""
+    """One text of a request in the queue."""
 
     ticket: Ticket
     place: int

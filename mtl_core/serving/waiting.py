@@ -1,4 +1,4 @@
-"""The queue before the network. Tickets take turns, so that a long one does not keep the short ones waiting."""
+"""The queue of texts. Requests are served round-robin, so that a long one does not delay short ones."""
 
 import threading
 from collections import deque
@@ -10,16 +10,16 @@ from mtl_core.serving.tickets import Job, Ticket
 
 
 class NoRoomError(Exception):
-    """Too many texts wait already."""
+    """The queue has no space for the texts."""
 
 
 class Waiting:
-    """Texts that wait for the network.
+    """The queue of texts.
 
     Args:
-        room: How many may wait.
-        batch_size: How many are taken at a time.
-        batch_wait: Seconds that the first one waits for others, at most.
+        room: Maximum texts in the queue.
+        batch_size: Maximum texts per batch.
+        batch_wait: Maximum seconds that the first text of a batch waits for more texts.
     """
 
     def __init__(self, room: int, batch_size: int, batch_wait: float) -> None:
@@ -32,43 +32,43 @@ class Waiting:
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
-        """How many texts wait; those that nobody wants any more count until their turn comes."""
+        """Return the number of texts in the queue; cancelled texts count until they are dequeued."""
         return self._texts
 
     def put(self, ticket: Ticket, patient: bool = False) -> None:
-        """Let a ticket wait for its turn.
+        """Add a request to the queue.
 
         Args:
-            ticket: The texts.
-            patient: Come in though there is no room, for those who bring one batch at a time.
+            ticket: The request.
+            patient: Whether to ignore the limit, for streams that add one batch at a time.
 
         Raises:
-            NoRoomError: If there is no room.
+            NoRoomError: If the queue is full.
             MtlError: If the queue is closed.
         """
         with self._changed:
             if self._closed:
                 raise MtlError("the server is stopping")
             if not patient and self._texts + len(ticket.questions) > self._room:
-                raise NoRoomError(f"{self._texts} texts are waiting")
+                raise NoRoomError(f"{self._texts} texts in the queue")
             jobs = (Job(ticket, place) for place in range(len(ticket.questions)))
             self._turns.append((ticket, jobs))
             self._texts += len(ticket.questions)
             self._changed.notify()
 
     def close(self) -> None:
-        """Let nobody in any more. What waits will still be taken."""
+        """Close the queue: it accepts no more requests, and its texts are still processed."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     @property
     def closed(self) -> bool:
-        """Whether nobody is let in any more."""
+        """Whether the queue is closed."""
         return self._closed
 
     def take(self) -> list[Job]:
-        """Take the next batch, a text of each ticket in turn; wait until there is one. Empty at the end."""
+        """Wait for the next batch, round-robin over requests, and return it; empty when the queue is closed."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._texts or self._closed)

@@ -1,4 +1,4 @@
-"""The thread that owns the network."""
+"""The prediction thread, which owns the network."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,22 +10,22 @@ from mtl_core.serving.tickets import Job, Said, Ticket
 from mtl_core.serving.waiting import Waiting
 
 Ask = Callable[[Sequence[Question], bool, str | None], Sequence[Answer]]
-"""From texts, whether attention is told, and a data set to their answers."""
+"""Maps texts, whether to return attention weights, and a data set to predictions."""
 Watch = Callable[[int, float], None]
-"""Is told the texts of a batch and the seconds that it took."""
+"""Called with the number of texts of a batch and its seconds."""
 
 PADDING = 256
-"""Characters that a batch may be filled up with, to its longest text: beyond them, another batch is cheaper."""
+"""The maximum padding of a batch, in characters; beyond it, another batch is cheaper."""
 
 
 class Worker:
-    """One thread that answers what waits, several texts at a time.
+    """One thread that computes the predictions of the texts in a queue, in batches.
 
     Args:
-        ask: The network. It is called in that thread only.
-        waiting: Where texts wait.
-        threads: Threads that torch computes in; as many as torch likes if None.
-        watch: Is told about each batch.
+        ask: The prediction function of the network. It is only called in this thread.
+        waiting: The queue.
+        threads: The number of torch threads; the default of torch if None.
+        watch: Called after each batch.
     """
 
     def __init__(self, ask: Ask, waiting: Waiting, threads: int | None, watch: Watch) -> None:
@@ -33,30 +33,30 @@ class Worker:
         self._ask = ask
         self._threads = threads
         self._watch = watch
-        self._seconds = 0.01  # a text, lately
+        self._seconds = 0.01  # moving average per text
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take nothing more, answer what was taken, and end."""
+        """Close the queue, process its texts, and join the thread."""
         self.waiting.close()
         if self._thread.is_alive():
             self._thread.join()
 
     @property
     def ready(self) -> bool:
-        """Whether it takes questions and answers them."""
+        """Whether the thread runs and the queue is open."""
         return self._thread.is_alive() and not self.waiting.closed
 
     def take(self, ticket: Ticket, patient: bool = False) -> None:
-        """Take texts in; see `Waiting.put`."""
+        """Add texts to the queue; see `Waiting.put`."""
         self.waiting.put(ticket, patient)
 
     def wait_seconds(self) -> float:
-        """About how long it takes until what waits now is answered."""
+        """Estimate the seconds until all texts in the queue are processed."""
         return len(self.waiting) * self._seconds
 
     def _work(self) -> None:
@@ -74,18 +74,18 @@ class Worker:
                 self._watch(len(lot), took)
 
     def _answer(self, lot: Sequence[Job]) -> Sequence[Said]:
-        """Answer texts together; if that fails, each by itself, so that only those fail that must."""
+        """Predict a batch; if that fails, predict each text separately, so that only the failing texts fail."""
         first = lot[0].ticket
         try:
             return self._ask([job.question for job in lot], first.attention, first.data_set)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the texts that waited with it are told)
+        except Exception as error:  # noqa: BLE001  (each text receives its exception)
             return [error] if len(lot) == 1 else [said for job in lot for said in self._answer([job])]
 
 
 def alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Divide texts into batches that the network can read together: of about one length, asked in the same way.
+    """Divide texts into batches of similar length and equal options.
 
-    A text of 5,000 words among thirty short ones would make all of them as expensive as itself.
+    A text of 5,000 words in a batch with thirty short ones would make all of them as expensive as itself.
     """
     lot: list[Job] = []
     letters = 0

@@ -1,4 +1,4 @@
-"""The checks of a space, before anything is trained: every value that could be drawn alone fits the experiment."""
+"""Validate a search space before training: the experiment must accept each value of each key on its own."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,15 +17,18 @@ from mtl_core.sweeps.space import Choices, Drawn, Integer, Parameter, Range, lab
 from mtl_core.sweeps.variants import Variants
 
 FIXED = {"version", "name", "plugins", "interactions", "trackers", "sweep"}
-"""Keys that do not say how the experiment trains."""
+"""Keys that do not affect training."""
 
 
 def check_space(experiment: Experiment) -> Variants:
-    """Try both ends of each range and every choice on the experiment.
+    """Validate the experiment with both ends of each range and with every choice.
+
+    Returns:
+        The search space of the experiment.
 
     Raises:
-        MtlError: If it has no block `sweep:`, a key is unknown or may not be searched, or the experiment refuses a
-            value; all of these are named.
+        MtlError: If the experiment has no `sweep:` block, a key is unknown or cannot be searched, or the experiment
+            refuses a value; the message lists all errors.
     """
     sweep = experiment.config.sweep
     if sweep is None:
@@ -37,7 +40,7 @@ def check_space(experiment: Experiment) -> Variants:
     for key, parameter in sweep.space.items():
         if key.split(".")[0] in FIXED:
             where = variants.where(key)
-            flaws.append(f"{where}: '{key}' does not say how the experiment trains, so it cannot be searched")
+            flaws.append(f"{where}: '{key}' does not affect training, so it cannot be searched")
             continue
         built: dict[Loc, ExperimentConfig] = {}
         for place, value in probes(parameter).items():
@@ -53,19 +56,19 @@ def check_space(experiment: Experiment) -> Variants:
 
 
 def _try(variants: Variants, key: str, place: Loc, value: Any, built: dict[Loc, ExperimentConfig]) -> Iterator[str]:
-    """Say what is wrong with one value; add the experiment that it makes to those that are built."""
+    """Yield the errors of one value; add the resulting experiment to `built`."""
     try:
         config = variants.build({key: value})
     except ValidationError as error:
         yield from _explain(error, variants, key, place, value)
         return
-    except MtlError as error:  # the key leads nowhere, and the message says where it stands
+    except MtlError as error:  # the key does not exist; the message contains its location
         yield str(error)
         return
     if changed := first_change(variants.unchanged, config):
         yield (
             f"{variants.where(key)}: changes {changed}, and with it what is measured; "
-            "the figures of trials could not be compared"
+            "the scores of trials could not be compared"
         )
     same = next((other for other, twin in built.items() if twin == config and "choices" in other), None)
     if same is not None:
@@ -92,7 +95,7 @@ def _explain(error: ValidationError, variants: Variants, key: str, place: Loc, v
 def _drawn(
     variants: Variants, parameter: Parameter, value: Any, built: Mapping[Loc, ExperimentConfig]
 ) -> Drawn | None:
-    """The experiment's own value as it would be drawn; None if the space does not hold it."""
+    """Return the experiment's own value as a sampled value; None if the space does not contain it."""
     if not isinstance(parameter, Choices):
         return value if _holds(parameter, value) else None
     own = (place for place, config in built.items() if config == variants.unchanged)
@@ -107,7 +110,7 @@ def _holds(parameter: Range, value: Any) -> bool:
 
 
 def _at(config: ExperimentConfig, key: str) -> Any:
-    """The value at a dotted key; None if there is none."""
+    """Return the value at a dotted key; None if there is none."""
     value: Any = config
     for step in key.split("."):
         if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""The folder of a sweep: what stands in it, to whom it belongs, and who is at work there."""
+"""The output directory of a sweep: the names of its files, and the check that it belongs to this sweep."""
 
 import json
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from mtl_core.sweeps.space import Sweep
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """A sweep's folder, and the names of its files."""
+    """The output directory of a sweep, and the names of its files."""
 
     path: Path
 
     @property
     def plan(self) -> Path:
-        """What the folder was made for."""
+        """The experiment and the `sweep:` block that the folder belongs to."""
         return self.path / "sweep.json"
 
     @property
     def database(self) -> Path:
-        """Optuna's storage."""
+        """Optuna's SQLite storage."""
         return self.path / "study.db"
 
     @property
     def trials(self) -> Path:
-        """One line a trial."""
+        """The table of trials, one line per trial."""
         return self.path / "trials.csv"
 
     @property
@@ -39,19 +39,19 @@ class SweepFolder:
         return self.path / "best.yaml"
 
     def trial(self, number: int) -> Path:
-        """A trial as an experiment; its run directories are called after it."""
+        """Return the experiment file of a trial; its name is the prefix of the trial's run directories."""
         return self.path / "trials" / f"{number:04d}.yaml"
 
     def claim(self, config: ExperimentConfig, sweep: Sweep, seeds: int) -> None:
-        """Make the folder, or go on in one that was made for the same sweep. The number of trials may differ.
+        """Create the folder, or reuse one of the same sweep. The number of trials may differ.
 
         Args:
             config: The experiment.
-            sweep: What is searched, and how.
-            seeds: Seeds a trial.
+            sweep: The `sweep:` block.
+            seeds: Number of seeds per trial.
 
         Raises:
-            MtlError: If it holds something else, or cannot be made.
+            MtlError: If the folder contains something else, or cannot be created.
         """
         plan = _plan(config, sweep, seeds)
         if self.path.exists():
@@ -61,7 +61,7 @@ class SweepFolder:
             self.path.mkdir(parents=True)
             self.trial(0).parent.mkdir()
         except OSError as error:
-            raise MtlError(f"{self.path}: cannot be made: {error.strerror}") from error
+            raise MtlError(f"{self.path}: cannot be created: {error.strerror}") from error
         write_text_atomically(self.plan, json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -79,10 +79,10 @@ def _read(plan: Path) -> dict[str, Any] | None:
 
 def _compare(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> None:
     if found is None:
-        raise MtlError(f"{path}: exists already, and holds no sweep; choose another --out")
+        raise MtlError(f"{path}: exists already, and contains no sweep; choose another --out")
     differs = [key for key in plan if found.get(key) != plan[key]]
     if differs:
         raise MtlError(
-            f"{path}: holds a sweep of another {', '.join(differs)}; choose another --out, "
-            "or say what was said when it was begun"
+            f"{path}: contains a sweep with another {', '.join(differs)}; choose another --out, "
+            "or repeat the original options"
         )

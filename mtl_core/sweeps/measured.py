@@ -1,4 +1,4 @@
-"""What must be the same in every trial: otherwise their figures could not be compared."""
+"""The settings that must be the same in every trial; otherwise their scores are not comparable."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from mtl_core.config.experiment import ExperimentConfig
 
 
 def measured(config: ExperimentConfig) -> Iterator[tuple[str, Any]]:
-    """Name whatever decides which figure is computed, and of which examples, with its value."""
+    """Yield the settings that determine the metric and the examples, with their values."""
     yield "data", config.data
     yield "data_sets", config.data_sets
     yield "split", config.split
@@ -24,6 +24,6 @@ def measured(config: ExperimentConfig) -> Iterator[tuple[str, Any]]:
 
 
 def first_change(before: ExperimentConfig, after: ExperimentConfig) -> str | None:
-    """Name the first thing that differs; None if nothing that is measured does."""
+    """Return the name of the first setting that differs; None if all are equal."""
     old = dict(measured(before))
     return next((name for name, value in measured(after) if name not in old or old[name] != value), None)

@@ -1,4 +1,4 @@
-"""The block `sweep:` of an experiment: which values are searched, and how. Needs neither Optuna nor torch."""
+"""The `sweep:` block of an experiment: the search space and the search method. Imports neither Optuna nor torch."""
 
 import json
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from mtl_core.config.yaml_file import Loc
 from mtl_core.errors import did_you_mean, listed
 
 Drawn = float | int | str
-"""What is drawn for a key: a number of a range, or the label of a choice."""
+"""A sampled value: a number of a range, or the label of a choice."""
 
 
 class Uniform(StrictModel):
-    """A number from a range, each as likely as any other."""
+    """A number from a range, uniformly distributed."""
 
     type: Literal["uniform"] = "uniform"
     low: float
@@ -40,7 +40,7 @@ class Uniform(StrictModel):
 
 
 class LogUniform(StrictModel):
-    """A number above 0 from a range, each order of magnitude as likely as any other."""
+    """A number above 0 from a range, each order of magnitude equally likely."""
 
     type: Literal["log-uniform"] = "log-uniform"
     low: PositiveFloat
@@ -55,7 +55,7 @@ class LogUniform(StrictModel):
 
 
 class Integer(StrictModel):
-    """A whole number from a range, each as likely as any other."""
+    """An integer from a range, uniformly distributed."""
 
     type: Literal["integer"] = "integer"
     low: int
@@ -75,7 +75,7 @@ class Integer(StrictModel):
 
 
 class LogInteger(StrictModel):
-    """A whole number above 0 from a range, each order of magnitude as likely as any other."""
+    """An integer above 0 from a range, each order of magnitude equally likely."""
 
     type: Literal["log-integer"] = "log-integer"
     low: PositiveInt
@@ -90,10 +90,10 @@ class LogInteger(StrictModel):
 
 
 class Choices(StrictModel):
-    """One of several values, in no order: numbers, names, or whole blocks."""
+    """One of several values without an order: numbers, names, or whole blocks."""
 
     choices: list[Any] = Field(min_length=2)
-    """The values, as they would stand in the experiment."""
+    """The values, in the format of the experiment."""
 
     @field_validator("choices")
     @classmethod
@@ -101,16 +101,16 @@ class Choices(StrictModel):
         labels = [label(choice) for choice in choices]
         twice = [name for name in labels if labels.count(name) > 1]
         if twice:
-            raise ValueError(f"the choice {twice[0]} stands twice")
+            raise ValueError(f"the choice {twice[0]} occurs twice")
         return choices
 
     def by_label(self) -> dict[str, Any]:
-        """The values by what they are called in tables."""
+        """Return the values by their labels."""
         return {label(choice): choice for choice in self.choices}
 
 
 def check_order(low: float, high: float) -> None:
-    """Refuse a range that is none.
+    """Check that a range is not empty.
 
     Raises:
         ValueError: If `low` is not below `high`.
@@ -120,7 +120,7 @@ def check_order(low: float, high: float) -> None:
 
 
 def label(choice: Any) -> str:
-    """What a choice is called in tables, and in the database."""
+    """Return the label of a choice in tables and in the database."""
     return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
 
 
@@ -129,43 +129,43 @@ Parameter = Range | Choices
 
 
 def probes(parameter: Parameter) -> dict[Loc, Any]:
-    """The values to check an experiment with: both ends of a range, every choice; by their places in the block."""
+    """Return the values to validate: both ends of a range, or every choice; by their locations in the block."""
     if isinstance(parameter, Choices):
         return {("choices", place): choice for place, choice in enumerate(parameter.choices)}
     return {("low",): parameter.low, ("high",): parameter.high}
 
 
 def value_of(parameter: Parameter, drawn: Drawn) -> Any:
-    """The value that stands in the experiment for what was drawn."""
+    """Return the value in the experiment for a sampled value."""
     return parameter.by_label()[str(drawn)] if isinstance(parameter, Choices) else drawn
 
 
 class Tpe(StrictModel):
-    """The tree-structured Parzen estimator (Bergstra et al., 2011): draws near what was good, away from the bad."""
+    """The tree-structured Parzen estimator (Bergstra et al., 2011): samples near the values of good trials."""
 
     type: Literal["tpe"] = "tpe"
     startup_trials: PositiveInt = 10
-    """Trials that are drawn at random before there is anything to learn from."""
+    """Number of random trials before the estimator is used."""
 
 
 class RandomSearch(StrictModel):
-    """Each trial at random, whatever the others brought (Bergstra and Bengio, 2012)."""
+    """Random search: each trial is independent of the results of other trials (Bergstra and Bengio, 2012)."""
 
     type: Literal["random"] = "random"
 
 
 class MedianPruning(StrictModel):
-    """Ends a trial whose best figure so far is worse than the median of finished trials after the same epoch."""
+    """Prune a trial if its best score so far is worse than the median of finished trials after the same epoch."""
 
     type: Literal["median"] = "median"
     startup_trials: PositiveInt = 5
-    """Trials that must have finished before one is ended."""
+    """Number of finished trials before the first trial is pruned."""
     warmup_epochs: NonNegativeInt = 3
-    """Epochs that every trial is given."""
+    """Number of epochs before a trial can be pruned."""
 
 
 def one_of(*models: type[StrictModel]) -> WrapValidator:
-    """Choose a model by the key `type`, so that errors speak of one model only."""
+    """Build a validator that selects a model by the key `type`, so that errors mention only this model."""
     known = {model.model_fields["type"].default: model for model in models if "type" in model.model_fields}
     plain = next((model for model in models if "type" not in model.model_fields), None)
 
@@ -194,16 +194,16 @@ ParameterField = Annotated[Parameter, one_of(Uniform, LogUniform, Integer, LogIn
 
 
 class Sweep(StrictModel):
-    """What `mtl sweep` searches. `mtl run` ignores it."""
+    """The settings of `mtl sweep`. `mtl run` ignores them."""
 
     trials: PositiveInt = 30
-    """Trainings in all, the experiment's own values being the first; `--trials` overrides it."""
+    """Total number of trials; the first has the experiment's own values. `--trials` overrides it."""
     space: dict[str, ParameterField] = Field(min_length=1)
-    """Dotted key, as for `--set`, to the values that are tried."""
+    """Dotted key, as for `--set`, to the values to search."""
     sampler: Annotated[Tpe | RandomSearch, one_of(Tpe, RandomSearch)] = Tpe()
-    """How the values of the next trial are drawn."""
+    """How the values of the next trial are sampled."""
     pruning: Annotated[MedianPruning | None, one_of(MedianPruning)] = None
-    """Which trials are ended early; null lets every trial train to its end."""
+    """Which trials are pruned; null trains every trial to its end."""
 
     @field_validator("space")
     @classmethod

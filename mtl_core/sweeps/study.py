@@ -1,7 +1,7 @@
-"""The trials of a sweep, kept by Optuna: what is drawn next, which trial is ended, what became of each.
+"""The trials of a sweep as an Optuna study: sampling, pruning and results.
 
-One process alone opens the study, however many train. It stands in SQLite, whose transactions are whole or absent
-after a crash; Optuna's other file, the journal, can be left with a torn line or a lock by a process that is killed.
+Only one process opens the study, whatever the number of training processes. The storage is SQLite, whose
+transactions are atomic; Optuna's journal storage can contain a partial line or a stale lock after a killed process.
 """
 
 import warnings
@@ -22,16 +22,16 @@ from mtl_core.sweeps.trial import Outcome
 OWN = 0
 """The number of the trial with the experiment's own values."""
 ENOUGH = 10
-"""Complete trials below which nothing is said about the worth of a parameter."""
+"""Minimum number of complete trials for parameter importances."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A trial to be trained.
+    """A sampled trial, not yet trained.
 
     Attributes:
-        number: Counted from 0.
-        values: Searched key to its value; what is left out stays as it is in the experiment.
+        number: The number of the trial, counted from 0.
+        values: Searched key to its sampled value; missing keys have the experiment's own value.
     """
 
     number: int
@@ -40,12 +40,12 @@ class Draw:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a trial.
+    """A stored trial.
 
     Attributes:
-        number: Counted from 0.
-        values: Searched key to what was drawn.
-        outcome: What became of it; None while it is trained, or after it was cut off.
+        number: The number of the trial, counted from 0.
+        values: Searched key to its sampled value.
+        outcome: The outcome; None while the trial is running, or if it was interrupted.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def value(self) -> float | None:
-        """The trial's figure; None if it is not complete."""
+        """The trial's score; None if it is not complete."""
         return None if self.outcome is None else self.outcome.value
 
     @property
@@ -65,7 +65,7 @@ class Row:
 
 @dataclass
 class _Open:
-    """A trial that is being trained."""
+    """A running trial."""
 
     trial: Trial
     reported: set[int] = field(default_factory=set)
@@ -75,11 +75,11 @@ class Study:
     """The trials of a sweep. Use as a context manager.
 
     Args:
-        database: The file.
-        sweep: What is searched, and how.
+        database: The SQLite file.
+        sweep: The `sweep:` block.
         seed: The experiment's seed.
-        higher_is_better: Which way is up.
-        own: The experiment's own values, as far as the space holds them.
+        higher_is_better: Whether higher scores are better.
+        own: Searched key to the experiment's own value, for keys whose space contains it.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Study:
     ) -> None:
         self._sweep, self._seed, self._own = sweep, seed, own
         self.higher_is_better = higher_is_better
-        # Optuna fills in braces itself.
+        # Optuna applies `str.format` to the URL.
         url = URL.create("sqlite", database=str(database)).render_as_string().replace("{", "{{").replace("}", "}}")
         with _quiet():
             self._storage = optuna.storages.RDBStorage(url)
@@ -111,13 +111,16 @@ class Study:
         self._storage.engine.dispose()
 
     def next(self, trials: int) -> Draw | None:
-        """Draw the next trial. Those that were cut off come first, with the values that they had.
+        """Sample the next trial. Interrupted trials come first, with their previous values.
 
-        Values are a function of the seed, the trial's number and what became of the trials before it, so that a
-        sweep that goes on later draws what it would have drawn.
+        Values are a function of the seed, the trial's number and the outcomes of the previous trials, so that a
+        resumed sweep samples the same values as an uninterrupted one.
 
         Args:
-            trials: How many there are to be in all.
+            trials: Total number of trials.
+
+        Returns:
+            The next trial; None if there are enough trials.
         """
         if self._begun >= trials:
             return None
@@ -146,10 +149,10 @@ class Study:
         return Draw(number, values)
 
     def report(self, number: int, epoch: int, score: float) -> bool:
-        """Note a trial's figure after an epoch, counted from 1; say whether to end the trial.
+        """Report a trial's score after an epoch, counted from 1; return whether to prune the trial.
 
-        The experiment's own values are always trained to the end, and an epoch that is done again after a trial
-        was cut off counts once.
+        The trial with the experiment's own values is never pruned. An epoch that is repeated after an interruption
+        counts once.
         """
         opened, step = self._open[number], epoch - 1
         if step not in opened.reported:
@@ -158,9 +161,9 @@ class Study:
         return number != OWN and step == max(opened.reported) and opened.trial.should_prune()
 
     def finish(self, number: int, outcome: Outcome) -> Row:
-        """Note what became of a trial.
+        """Store the outcome of a trial.
 
-        One that failed is to the sampler what a pruned one is: values to keep away from.
+        The sampler treats a failed trial like a pruned one: it avoids such values.
         """
         trial = self._open.pop(number).trial
         trial.set_user_attr("outcome", asdict(outcome))
@@ -171,21 +174,21 @@ class Study:
         return next(row for row in self.rows() if row.number == number)
 
     def rows(self) -> list[Row]:
-        """All trials, by number."""
+        """Return all trials, sorted by number."""
         trials = self._study.get_trials(deepcopy=False)
         return [_row(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     def best(self) -> Row | None:
-        """The complete trial with the best figure, the first of them if several are equal."""
+        """Return the complete trial with the best score, the first one of equal trials; None without any."""
         sign = -1 if self.higher_is_better else 1
         complete = [(sign * row.value, row.number, row) for row in self.rows() if row.value is not None]
         return min(complete)[2] if complete else None
 
     def worth(self) -> dict[str, float]:
-        """What share of the differences between complete trials goes with each parameter alone.
+        """Compute the importance of each parameter: the share of the variance between complete trials.
 
-        From a functional analysis of variance (Hutter, Hoos and Leyton-Brown, 2014), scaled to a sum of 1. Empty
-        with fewer than ten complete trials, or where their figures are all the same.
+        A functional analysis of variance (fANOVA: Hutter, Hoos and Leyton-Brown, 2014), scaled to a sum of 1. Empty
+        with fewer than ten complete trials, or if all scores are equal.
         """
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         keys = [key for key in self._sweep.space if len({str(trial.params.get(key)) for trial in complete}) > 1]
@@ -197,7 +200,7 @@ class Study:
         return {key: float(worth[key]) for key in keys}
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """A fresh one a trial, so that what it draws does not depend on what this process has drawn before."""
+        """Build a new sampler per trial, so that its values do not depend on earlier samples of this process."""
         seed = derive_seed(self._seed, "sweep", number) % 2**32
         chosen = self._sweep.sampler
         if isinstance(chosen, Tpe):
@@ -234,7 +237,7 @@ def _row(trial: FrozenTrial) -> Row:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna from talking, and from warning of options that an older version calls experimental."""
+    """Suppress Optuna's log lines, and its warnings about options that older versions mark as experimental."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

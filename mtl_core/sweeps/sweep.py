@@ -1,4 +1,4 @@
-"""A sweep from beginning to end. A recipe to be read from top to bottom."""
+"""Run a sweep: sample trials, train them, and write the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,32 +21,32 @@ from mtl_core.sweeps.workers import train_here, train_in_processes
 
 
 class SweepView(Protocol):
-    """Somebody who watches: progress on a terminal."""
+    """Callback of a sweep, such as a progress display."""
 
     def begun(self, trials: int, done: int, figure: str) -> None:
-        """There are to be so many trials, some of which are done; they are compared by a figure."""
+        """Called at the start, with the total number of trials, the number of finished ones, and the metric."""
 
     def trial_started(self, draw: Draw) -> None:
-        """A trial begins, or goes on where it was cut off."""
+        """Called when a trial starts or resumes."""
 
     def epoch_done(self, number: int, epoch: int, score: float) -> None:
-        """A trial has an epoch behind it."""
+        """Called after each epoch of a trial."""
 
     def trial_done(self, row: Row, best: Row | None) -> None:
-        """A trial is over; `best` is the best one so far."""
+        """Called when a trial ends; `best` is the best trial so far."""
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep brought.
+    """The result of a sweep.
 
     Attributes:
-        figure: What trials are compared by.
-        higher_is_better: Which way is up.
-        notice: What the data wants said with every figure; mostly empty.
-        rows: The trials by number.
-        best: The best of them; None if none is complete.
-        worth: Searched key to its share of the differences; empty with too few trials.
+        figure: The name of the metric that compares trials.
+        higher_is_better: Whether higher values are better.
+        notice: The disclaimer of the data; usually empty.
+        rows: The trials, sorted by number.
+        best: The best trial; None if none is complete.
+        worth: Searched key to its importance; empty with too few trials.
     """
 
     figure: str
@@ -59,7 +59,7 @@ class SweepReport:
 
 @dataclass(frozen=True)
 class _Figure:
-    """The validation figure that trials are compared by."""
+    """The validation metric that compares trials."""
 
     name: str
     higher_is_better: bool
@@ -69,19 +69,22 @@ class _Figure:
 def run_sweep(
     variants: Variants, folder: SweepFolder, trials: int, seeds: int, jobs: int, view: SweepView
 ) -> SweepReport:
-    """Try values until there are enough trials, or go on with a sweep that was cut off.
+    """Run trials until there are enough, or resume an interrupted sweep.
 
     Args:
-        variants: The experiment and its checked space.
-        folder: Where everything is written; made if it is not there.
-        trials: Trials in all, those of earlier calls included.
-        seeds: Seeds a trial, counted up from the experiment's; its figure is their mean.
-        jobs: Trainings at a time.
-        view: Is told what happens.
+        variants: The experiment and its validated search space.
+        folder: The output directory; created if it does not exist.
+        trials: Total number of trials, including those of earlier calls.
+        seeds: Number of seeds per trial, counted up from the experiment's seed; a trial's score is the mean.
+        jobs: Maximum number of trials at a time.
+        view: The callback.
+
+    Returns:
+        The trials, the best one, and the importances of the searched keys.
 
     Raises:
-        MtlError: If there is no validation data, the folder holds something else, or the experiment's own values
-            cannot be trained. What fails with other values is a result.
+        MtlError: If there is no validation data, the folder contains something else, or the experiment fails with
+            its own values. A failure with other values is a result.
     """
     config, sweep = variants.unchanged, variants.sweep
     figure = _figure(config, str(variants.experiment.source.path))
@@ -103,13 +106,13 @@ def run_sweep(
 
 
 def _figure(config: ExperimentConfig, path: str) -> _Figure:
-    """Read the data once, to see whether and by what trials can be compared."""
+    """Read the data, and return the validation metric that compares trials."""
     with isolated_torch_randomness():
         prepared = prepare(config)
         select = resolve_selection(config.training.select, prepared.tasks, prepared.others)
     if not len(prepared.split.validation):
         raise MtlError(
-            f"{path}: has no validation data, by which trials are compared; let `split:` set some aside, "
+            f"{path}: has no validation data, which a sweep requires; add some with `split:`, "
             "such as {type: stratified, validation: 0.2}"
         )
     name = " ".join(word for word in (select.over, select.metric) if word)
@@ -118,7 +121,7 @@ def _figure(config: ExperimentConfig, path: str) -> _Figure:
 
 @dataclass
 class _Desk:
-    """Hands trials out and takes results in."""
+    """Scheduler of the trials: creates jobs and stores their outcomes."""
 
     variants: Variants
     folder: SweepFolder
@@ -128,7 +131,7 @@ class _Desk:
     view: SweepView
 
     def next_job(self) -> Job | None:
-        """Write the next trial's experiment; values that do not fit each other are a failed trial."""
+        """Write the next trial's experiment and return its job; an invalid combination is a failed trial."""
         while (draw := self.study.next(self.trials)) is not None:
             self.view.trial_started(draw)
             job = Job(draw.number, self.folder.trial(draw.number), list(self.seeds))
@@ -142,12 +145,12 @@ class _Desk:
         return None
 
     def judge(self, job: Job, epoch: int, score: float) -> bool:
-        """Say whether to end a trial."""
+        """Report an epoch, and return whether to prune the trial."""
         self.view.epoch_done(job.number, epoch, score)
         return self.study.report(job.number, epoch, score)
 
     def done(self, job: Job, outcome: Outcome) -> None:
-        """Note what became of a trial; files are up to date whatever happens next."""
+        """Store the outcome of a trial, and update the files."""
         if job.number == OWN and outcome.state == "failed":
             raise MtlError(f"trial {OWN}, the experiment's own values: {outcome.reason}")
         row = self.study.finish(job.number, outcome)

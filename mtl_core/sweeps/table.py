@@ -8,12 +8,12 @@ from mtl_core.sweeps.study import OWN, Row
 
 
 def trials_csv(rows: Sequence[Row], own: Mapping[str, str], seeds: Sequence[int]) -> str:
-    """Write a line a trial.
+    """Return a CSV table with one line per trial.
 
     Args:
         rows: The trials.
-        own: Searched key to the experiment's own value, which may lie outside the space.
-        seeds: The seeds of each trial; with several, each has a column of its own.
+        own: Searched key to the experiment's own value, which may be outside the space.
+        seeds: The seeds of each trial; with several seeds, there is one column per seed.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -38,5 +38,5 @@ def trials_csv(rows: Sequence[Row], own: Mapping[str, str], seeds: Sequence[int]
 
 
 def values_of(row: Row, own: Mapping[str, str]) -> dict[str, str]:
-    """A trial's value of each searched key, as text."""
+    """Return a trial's value of each searched key, as text."""
     return {key: own[key] if row.number == OWN else str(row.values.get(key, "")) for key in own}

@@ -1,4 +1,4 @@
-"""One trial: the experiment with drawn values, trained with each seed. The test part is never asked."""
+"""Train one trial: the experiment with sampled values, once per seed. The test split is never evaluated."""
 
 import json
 import shutil
@@ -14,17 +14,17 @@ from mtl_core.runs.run import SilentView, resume_run, run_experiment
 from mtl_core.training.history import EpochRecord
 
 Report = Callable[[int, float], bool]
-"""Is told an epoch, counted from 1, and its validation figure; says whether to end the trial."""
+"""Receives an epoch, counted from 1, and its validation score; returns whether to prune the trial."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to be trained.
+    """The input of a worker: one trial.
 
     Attributes:
-        number: The trial's number, counted from 0.
-        file: The experiment with the trial's values.
-        seeds: The seeds to train it with, one after the other.
+        number: The number of the trial, counted from 0.
+        file: The experiment file with the trial's values.
+        seeds: The seeds, trained one after another.
     """
 
     number: int
@@ -32,19 +32,19 @@ class Job:
     seeds: Sequence[int]
 
     def run(self, seed: int) -> Path:
-        """The run directory of one seed, beside the file."""
+        """Return the run directory of one seed, next to the experiment file."""
         return self.file.with_name(f"{self.file.stem}-seed{seed}")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial.
+    """The outcome of a trial.
 
     Attributes:
-        state: `complete`; `pruned`, ended early because others were better; `failed`, it could not be trained.
-        scores: A validation figure a seed, that of the best epoch; only of a complete trial.
+        state: `complete`; `pruned`, stopped early because other trials were better; `failed`, it raised an error.
+        scores: The validation score of the best epoch, per seed; only of a complete trial.
         best_epochs: The best epoch of each seed, counted from 1.
-        seconds: Seconds of training.
+        seconds: Training time in seconds.
         reason: Why a trial is not complete.
     """
 
@@ -56,16 +56,16 @@ class Outcome:
 
     @property
     def value(self) -> float | None:
-        """The trial's figure, the mean over its seeds; None if it is not complete."""
+        """The trial's score, the mean over its seeds; None if it is not complete."""
         return sum(self.scores) / len(self.scores) if self.state == "complete" else None
 
 
 class _PrunedError(Exception):
-    """The trial is ended early."""
+    """The trial is pruned."""
 
 
 class _Watch(SilentView):
-    """Reports each epoch, and ends the training when told so."""
+    """Callback that reports each epoch, and stops the training if the trial is pruned."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -77,14 +77,14 @@ class _Watch(SilentView):
 
 
 def train_trial(job: Job, report: Report) -> Outcome:
-    """Train a trial, go on with it where it was cut off, or read what it brought.
+    """Train a trial, resume it, or read its result if it is complete.
 
     Args:
         job: The trial.
-        report: Is told the figures of the first seed, epoch by epoch.
+        report: Called after each epoch of the first seed with its score.
 
     Returns:
-        What became of it; a mistake that shows only with these values is a result, too.
+        The outcome; an `MtlError` with these values is a failed trial.
     """
     scores, epochs, seconds = [], [], 0.0
     try:
@@ -95,7 +95,7 @@ def train_trial(job: Job, report: Report) -> Outcome:
             epochs.append(epoch)
             seconds += spent
     except _PrunedError as pruned:
-        if job.run(job.seeds[0]).exists():  # it is taken back where the first epoch was enough
+        if job.run(job.seeds[0]).exists():  # it is already removed if the first epoch was pruned
             shutil.rmtree(job.run(job.seeds[0]))
         return Outcome("pruned", reason=str(pruned))
     except MtlError as error:
@@ -104,17 +104,17 @@ def train_trial(job: Job, report: Report) -> Outcome:
 
 
 def _train(file: Path, seed: int, run: RunDirectory, view: SilentView) -> tuple[float, int, float]:
-    """Give the best epoch's figure, its number, and the seconds of training."""
+    """Train with one seed; return the best epoch's score, its number, and the training time in seconds."""
     if not run.metrics.is_file():
         if run.config.is_file():
             resume_run(run.path, view, ask_test=False)
         else:
-            if run.path.exists():  # cut off before anything stood in it
+            if run.path.exists():  # interrupted before the first file was written
                 shutil.rmtree(run.path)
             config = load_experiment(file, [f"seed={seed}", "training.refit=false"]).config
             run_experiment(config, run.path, view, ask_test=False)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     score = metrics["model"]["best_score"]
     if score is None:
-        raise MtlError(f"{run.path}: the figure that trials are compared by is undefined on the validation data")
+        raise MtlError(f"{run.path}: the metric that compares trials is undefined on the validation data")
     return float(score), int(metrics["model"]["best_epoch"]), float(metrics["timing"]["train_s"])

@@ -1,4 +1,4 @@
-"""The experiment with other values at the searched keys."""
+"""Apply sampled values to the searched keys of an experiment."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -18,13 +18,13 @@ from mtl_core.sweeps.space import Drawn, Sweep, value_of
 
 @dataclass(frozen=True)
 class Variants:
-    """What a sweep can make of an experiment. `check_space` makes one of a space that fits.
+    """The search space of an experiment. `check_space` validates and completes it.
 
     Attributes:
-        experiment: The experiment as it stands.
-        sweep: Its block `sweep:`.
-        own: Searched key to the experiment's own value, in the form in which values are drawn. Keys whose own value
-            the space does not hold are left out.
+        experiment: The experiment.
+        sweep: Its `sweep:` block.
+        own: Searched key to the experiment's own value, in the format of sampled values; only keys whose space
+            contains this value.
         shown: Searched key to the experiment's own value as text; empty where there is none.
     """
 
@@ -35,14 +35,14 @@ class Variants:
 
     @property
     def unchanged(self) -> ExperimentConfig:
-        """The experiment itself, without its block `sweep:`."""
+        """The experiment without its `sweep:` block."""
         return self.experiment.config.model_copy(update={"sweep": None})
 
     def config(self, drawn: Mapping[str, Drawn]) -> ExperimentConfig:
-        """Put drawn values into the experiment.
+        """Apply sampled values to the experiment.
 
         Raises:
-            MtlError: If they do not fit each other.
+            MtlError: If the values are not valid in combination.
         """
         try:
             return self.build({key: value_of(self.sweep.space[key], value) for key, value in drawn.items()})
@@ -50,11 +50,11 @@ class Variants:
             raise MtlError("; ".join(_flaws(error, self.experiment.source.path.name))) from error
 
     def build(self, values: Mapping[str, Any]) -> ExperimentConfig:
-        """Validate the experiment with other values, which are read as if they stood in its file.
+        """Validate the experiment with other values, which are parsed like values in its file.
 
         Raises:
-            ValidationError: If it refuses them.
-            MtlError: If a key leads through something that is not a block.
+            ValidationError: If a value is not valid.
+            MtlError: If a parent of a key is not a block.
         """
         experiment = self.experiment
         value = deepcopy(experiment.value)
@@ -64,7 +64,7 @@ class Variants:
         return build_config(value, experiment.registry, experiment.source, typed)
 
     def where(self, key: str, place: Loc = ()) -> str:
-        """Name a place in the block `sweep.space`: file, line, key."""
+        """Format a location in the block `sweep.space`: file, line, key."""
         source, loc = self.experiment.source, ("sweep", "space", key, *place)
         number = source.line_of(loc)
         return f"{source.path}{f':{number}' if number else ''}: {'.'.join(map(str, loc))}"

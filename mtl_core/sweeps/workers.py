@@ -1,4 +1,4 @@
-"""Who trains the trials: this process one after the other, or several, one thread each. None knows of Optuna."""
+"""Train trials one after another in this process, or in several processes with one thread each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a worker must not import torch before it has learned to leave Ctrl-C to its parent
+if TYPE_CHECKING:  # a worker must not import torch before it ignores SIGINT
     from mtl_core.sweeps.trial import Job, Outcome
 
 NextJob = Callable[[], "Job | None"]
-"""Gives the next trial, None if there are enough."""
+"""Returns the next trial; None if there are enough."""
 Judge = Callable[["Job", int, float], bool]
-"""Is told a trial's epoch and its validation figure; says whether to end the trial."""
+"""Receives a trial, an epoch and its validation score; returns whether to prune the trial."""
 Done = Callable[["Job", "Outcome"], None]
-"""Is told what became of a trial."""
+"""Receives a finished trial and its outcome."""
 
 
 @dataclass(frozen=True)
 class _Epoch:
-    """A worker asks whether to end its trial."""
+    """The validation score of an epoch; the worker waits for the decision whether to prune."""
 
     epoch: int
     score: float
@@ -34,7 +34,7 @@ class _Epoch:
 
 @dataclass(frozen=True)
 class _Bug:
-    """Something in a worker is broken."""
+    """The traceback of a bug in a worker."""
 
     traceback: str
 
@@ -47,7 +47,7 @@ class _Worker:
 
 
 def train_here(next_job: NextJob, judge: Judge, done: Done) -> None:
-    """Train one trial after the other in this process."""
+    """Train one trial after another in this process."""
     from mtl_core.sweeps.trial import train_trial
 
     while (job := next_job()) is not None:
@@ -57,16 +57,16 @@ def train_here(next_job: NextJob, judge: Judge, done: Done) -> None:
 def train_in_processes(jobs: int, next_job: NextJob, judge: Judge, done: Done) -> None:
     """Train several trials at a time.
 
-    Args:
-        jobs: Processes at most; each computes in one thread, so that they do not wait for each other.
-        next_job: Gives the next trial.
-        judge: Says after each epoch whether to end it.
-        done: Is told what became of it.
+    A trial whose process is killed, perhaps because memory ran out, counts as failed.
 
-    A trial whose process is killed from outside, perhaps because the memory was full, has failed.
+    Args:
+        jobs: Maximum number of processes; each computes in one thread.
+        next_job: Returns the next trial.
+        judge: Returns after each epoch whether to prune the trial.
+        done: Called with each finished trial.
 
     Raises:
-        RuntimeError: If there is a bug in a process.
+        RuntimeError: If a worker process raises an exception other than an `MtlError`.
     """
     workers: list[_Worker] = []
     more = True
@@ -98,14 +98,14 @@ def train_in_processes(jobs: int, next_job: NextJob, judge: Judge, done: Done) -
 
 
 def _hear(worker: _Worker, job: Job, judge: Judge, done: Done) -> bool:
-    """Take a message; say whether the worker is still alive."""
+    """Handle one message of a worker; return whether the worker is still alive."""
     from mtl_core.sweeps.trial import Outcome
 
     try:
         message = worker.connection.recv()
     except (EOFError, ConnectionError):
         worker.process.join()
-        reason = f"its process was ended from outside (exit code {worker.process.exitcode}); was the memory full?"
+        reason = f"its process was killed (exit code {worker.process.exitcode}), perhaps because memory ran out"
         done(job, Outcome("failed", reason=reason))
         return False
     if isinstance(message, _Epoch):
@@ -123,12 +123,12 @@ def _start() -> _Worker:
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there,))
     process.start()
-    there.close()  # so that the death of the process is noticed
+    there.close()  # so that the end of the process closes the pipe
     return _Worker(process, here)
 
 
 def _work(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent terminates its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
 
@@ -144,12 +144,12 @@ def _work(connection: Connection) -> None:
         job: Job = connection.recv()
         try:
             connection.send(train_trial(job, report))
-        except Exception:  # noqa: BLE001  told to the parent, which raises it
+        except Exception:  # noqa: BLE001  sent to the parent, which raises it
             connection.send(_Bug(traceback.format_exc()))
 
 
 def _die_with_parent() -> None:
-    """A parent that is killed cannot end its workers, which would go on writing into the same folders."""
+    """Exit with the parent: a killed parent cannot terminate its workers, which would continue to write files."""
     parent = parent_process()
     if parent is not None:
         parent.join()

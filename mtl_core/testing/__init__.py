@@ -1,4 +1,4 @@
-"""Checks that the author of a plugin runs against a part; the project's own parts go through them as well.
+"""Conformance checks for plugin authors; the project's own parts pass the same checks.
 
 ```python
 @pytest.mark.parametrize("check", backbone_checks(MyBackbone()), ids=str)
@@ -6,7 +6,7 @@ def test_backbone(check):
     check()
 ```
 
-pytest is not needed: `report(backbone_checks(MyBackbone()))` runs the checks and prints what was found.
+pytest is not required: `report(backbone_checks(MyBackbone()))` runs the checks and prints the results.
 """
 
 from mtl_core.testing.checks import Check, Checks, LeftOut, report

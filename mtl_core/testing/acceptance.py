@@ -1,4 +1,4 @@
-"""Which inputs a part is for: found out by trying, since a part refuses others by an `MtlError`."""
+"""Determine which inputs a part accepts by trying them: a part raises an `MtlError` for the others."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -15,18 +15,18 @@ Made = TypeVar("Made")
 def accepted(
     checks: Checks, candidates: Mapping[str, Given], make: Callable[[Given], Made], noun: str
 ) -> dict[str, Made]:
-    """Try a part with several things. What it refuses is left out, and that is said.
+    """Try a part with several candidates, and skip those that it refuses, with the reason.
 
-    One check is added: the part is for something, and what it is not for it refuses by an `MtlError`.
+    Adds one check: the part accepts at least one candidate, and raises an `MtlError` for those it does not accept.
 
     Args:
         checks: The part's checks.
-        candidates: What to try, by name.
-        make: Tries one.
-        noun: What they are called.
+        candidates: Name to candidate.
+        make: Builds something from one candidate.
+        noun: What the candidates are, for messages.
 
     Returns:
-        What `make` gave, of those that are accepted.
+        Name of each accepted candidate to the result of `make`.
     """
     made: dict[str, Made] = {}
     refused: dict[str, str] = {}
@@ -38,13 +38,13 @@ def accepted(
         except MtlError as error:
             refused[name] = str(error)
             checks.leave_out(f"everything on {name}", f"refused: {error}")
-        except Exception as error:  # noqa: BLE001  a finding, to be told by the check
+        except Exception as error:  # noqa: BLE001  the check reports it
             broken[name] = f"{type(error).__name__}: {error}"
-            checks.leave_out(f"everything on {name}", f"the check 'accepts' fails on them: {broken[name]}")
+            checks.leave_out(f"everything on {name}", f"the check 'accepts' fails: {broken[name]}")
 
     def accepts() -> None:
-        expect(not broken, f"expected {noun} to be read, or refused by an MtlError, found {broken}")
-        expect(made, f"expected {noun} that the part is for, found all refused: {refused}")
+        expect(not broken, f"expected {noun} to be accepted, or refused by an MtlError, found {broken}")
+        expect(made, f"expected {noun} that the part accepts, found all refused: {refused}")
 
-    checks.add("accepts", f"It is for some {noun}, and refuses others by an `MtlError`.", accepts)
+    checks.add("accepts", f"It accepts some {noun}, and raises an `MtlError` for the others.", accepts)
     return made

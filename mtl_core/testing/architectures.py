@@ -1,4 +1,4 @@
-"""The checks of architectures."""
+"""Checks of architectures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -39,14 +39,12 @@ def _add(checks: Checks, spec: ArchitectureSpec, probe: Probe) -> None:
     def add(name: str, what: str, test: Callable[[ArchitectureSpec, Probe], None]) -> None:
         checks.add(name, what, lambda: test(spec, probe), probe.variant)
 
-    what = (
-        "It gives features of the announced shape, one for all tasks or one a task, for one task and for several."
-    )
+    what = "It returns features of the declared shape, one for all tasks or one per task, for any number of tasks."
     add("shape", what, _shape)
     add_module_checks(checks, probe)
     add("active", "A task's features do not depend on which other tasks are active.", _active)
-    add("penalty", "What it adds to the loss is one finite number that moves parameters, or nothing.", _penalty)
-    add("own-parameters", "It says rightly which parameters belong to one task alone.", _own_parameters)
+    add("penalty", "The regularization loss is one finite number with finite gradients, or None.", _penalty)
+    add("own-parameters", "`task_parameters` returns the parameters that only one task uses.", _own_parameters)
 
 
 def _made(spec: ArchitectureSpec, shape: FeatureShape, tasks: Sequence[str] = TASKS) -> Architecture:
@@ -56,12 +54,12 @@ def _made(spec: ArchitectureSpec, shape: FeatureShape, tasks: Sequence[str] = TA
 
 def _features(module: nn.Module, features: Features, active: Sequence[bool] = ALL) -> list[Features | None]:
     found = module(features, list(active))
-    expect(len(found) in (1, len(active)), f"expected features for all tasks or one a task, found {len(found)}")
+    expect(len(found) in (1, len(active)), f"expected features for all tasks or one per task, found {len(found)}")
     return list(found)
 
 
 def _run(spec: ArchitectureSpec, module: nn.Module, features: Features) -> list[torch.Tensor]:
-    """The features of all tasks, side by side."""
+    """Return each example's features of all tasks, flattened and concatenated."""
     rows: list[list[torch.Tensor]] = []
     for place, said in enumerate(_features(module, features)):
         if said is None:
@@ -89,7 +87,7 @@ def _shape(spec: ArchitectureSpec, probe: Probe) -> None:
                 expect_tensor(checked.values, (*inner, output.width), "the features")
                 expect(
                     (checked.mask is not None) == output.sequence,
-                    "expected a mask where `output` says tokens, and none where it says vectors",
+                    "expected a mask if `output` is a sequence, and no mask otherwise",
                 )
 
 
@@ -105,7 +103,7 @@ def _active(spec: ArchitectureSpec, probe: Probe) -> None:
             for task, on in enumerate(active):
                 one, other = found[task], every[task]
                 if on and one is not None and other is not None:
-                    what = f"the features of task {task} when others are not active"
+                    what = f"the features of task {task} when other tasks are inactive"
                     expect_rows(rows_of(one), rows_of(other), probe.tolerance, what)
                 expect(not on or one is not None, f"expected features for the active task {task}, found None")
 
@@ -122,18 +120,18 @@ def _penalty(spec: ArchitectureSpec, probe: Probe) -> None:
             penalty = module.penalty()
             if penalty is None:
                 return
-            expect_tensor(penalty, (), f"the penalty {when} a batch was read")
-            expect_finite(penalty, f"the penalty {when} a batch was read")
+            expect_tensor(penalty, (), f"the regularization loss {when} a batch")
+            expect_finite(penalty, f"the regularization loss {when} a batch")
             _features(module, batched(probe.samples()))
         if penalty is not None and penalty.requires_grad:
             penalty.backward()  # type: ignore[no-untyped-call]
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
-                    expect_finite(parameter.grad, f"the penalty's gradient at '{name}'")
+                    expect_finite(parameter.grad, f"the gradient of the regularization loss at '{name}'")
 
 
 def _own_parameters(spec: ArchitectureSpec, probe: Probe) -> None:
-    """Send back gradients from each task's features alone, and see where they arrive."""
+    """Compare `task_parameters` with the parameters that each task's gradients reach."""
     with seeded(0):
         module = probe.ready()
         if not isinstance(module, Architecture):
@@ -141,26 +139,26 @@ def _own_parameters(spec: ArchitectureSpec, probe: Probe) -> None:
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
         own = {id(p): task for task in range(len(TASKS)) for p in module.task_parameters(task)}
         strange = own.keys() - {id(parameter) for parameter in module.parameters()}
-        expect(not strange, f"expected parameters of the module alone, found {len(strange)} others told")
+        expect(not strange, f"expected only parameters of the module, found {len(strange)} others")
         reached = _reached(module, probe, list(trained.values()))
     for name, parameter in trained.items():
         tasks, owner = reached[id(parameter)], own.get(id(parameter))
         if owner is not None:
             expect(
                 set(tasks) <= {owner},
-                f"expected the parameter '{name}' to serve task {owner} alone, as `task_parameters` says, found it "
-                f"reached by the tasks {tasks}",
+                f"expected only task {owner} to use the parameter '{name}', as `task_parameters` declares, found "
+                f"that the gradients of the tasks {tasks} reach it",
             )
         elif spec.own_features:
             expect(
                 len(tasks) != 1,
-                f"expected `task_parameters({tasks[0] if tasks else 0})` to name the parameter '{name}', which no "
-                "other task reaches: an idle task's parameters must not be moved",
+                f"expected `task_parameters({tasks[0] if tasks else 0})` to contain the parameter '{name}', which"
+                " no other task uses: the parameters of an idle task must not change",
             )
 
 
 def _reached(module: nn.Module, probe: Probe, trained: Sequence[nn.Parameter]) -> dict[int, list[int]]:
-    """Which tasks' features depend on each parameter."""
+    """Return the tasks whose features depend on each parameter."""
     found: dict[int, list[int]] = {id(parameter): [] for parameter in trained}
     for task, features in enumerate(_features(module, batched(probe.samples()))):
         if features is None or not features.values.requires_grad:

@@ -1,4 +1,4 @@
-"""The checks of auxiliary tasks."""
+"""Checks of auxiliary tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,24 +28,24 @@ def auxiliary_checks(spec: AuxiliarySpec, data: AuxiliaryData | None, without: M
     checks = spec_checks(spec)
     given = sample_data() if data is None else data
     checks.add(
-        "tasks", "It makes tasks with names of their own and one label an example.", lambda: _tasks(spec, given)
+        "tasks", "It creates tasks with distinct names and one label per example.", lambda: _tasks(spec, given)
     )
-    checks.add("learnable", "Kind, head and labels fit each other.", lambda: _learnable(spec, given))
+    checks.add("learnable", "Kind, head and labels are compatible.", lambda: _learnable(spec, given))
     checks.add(
         "repeats",
-        "The same data gives the same labels; nothing is drawn, the data stays.",
+        "The same data gives the same labels; no random numbers are drawn, the data is unchanged.",
         lambda: _repeats(spec, given),
     )
     checks.add(
         "no-leak",
-        "Training labels do not depend on examples that are no training data.",
+        "Training labels do not depend on examples outside the training data.",
         lambda: _no_leak(spec, given),
     )
     return checks.without(without)
 
 
 def sample_data() -> AuxiliaryData:
-    """Make reviews of a sentence, with a polarity for food or service, some without; the last six are test data."""
+    """Create one-sentence reviews with a polarity for food or service, some missing; the last six are test data."""
     texts, marks, columns = [], [], {name: list[Label | None]() for name in THINGS}
     for name, things in THINGS.items():
         for polarity, words in (("positive", GOOD), ("negative", BAD)):
@@ -85,11 +85,11 @@ def _tasks(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
     for task in _made(spec, data):
         names.append(task.name)
         own = task.name == spec.task_name or task.name.startswith(spec.task_name)
-        expect(own, f"expected a name that begins with '{spec.task_name}', found '{task.name}'")
+        expect(own, f"expected a name that starts with '{spec.task_name}', found '{task.name}'")
         if task.kind.reads_inputs:
             expect(
                 not task.labels,
-                f"expected no labels, since '{task.kind.type}' makes them, found {len(task.labels)}",
+                f"expected no labels, since '{task.kind.type}' derives them, found {len(task.labels)}",
             )
             continue
         count = len(data.corpus)
@@ -131,33 +131,31 @@ def _repeats(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
         again = _made(type(spec).model_validate(spec.model_dump(mode="json")), data)
     for one, other in zip(first, again, strict=True):
         expect(
-            list(one.labels) == list(other.labels), f"expected the same labels of '{one.name}' again, found others"
+            list(one.labels) == list(other.labels), f"expected the same labels of '{one.name}' twice, found others"
         )
         expect(
             one.kind == other.kind and one.head == other.head, f"expected the same kind and head of '{one.name}'"
         )
     after = {name: list(column) for name, column in data.tasks.items()}
-    expect(before == after, "expected the main tasks' labels to stay as they were, found them changed")
+    expect(before == after, "expected the labels of the main tasks to be unchanged, found them changed")
 
 
 def _no_leak(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
-    """Put a short, a middling and a long training example in the place of all that are no training data."""
+    """Replace all examples outside the training data by a short, a medium and a long training example."""
     train = data.train.tolist()
-    expect(
-        len(train) < len(data.corpus), "expected examples that are no training data in what was given, found none"
-    )
+    expect(len(train) < len(data.corpus), "expected examples outside the training data in `data`, found none")
     first = _made(spec, data)
     by_length = sorted(train, key=lambda row: len(data.words(row)))
     for source in (by_length[0], by_length[len(train) // 2], by_length[-1]):
         for one, other in zip(first, _made(spec, _repeated(data, source)), strict=True):
-            expect(one.kind == other.kind, f"expected the same kind of '{one.name}', whatever test data holds")
+            expect(one.kind == other.kind, f"expected the same kind of '{one.name}' for any test data")
             if one.labels:
                 same = [one.labels[row] for row in train] == [other.labels[row] for row in train]
-                expect(same, f"expected the same training labels of '{one.name}', whatever test data holds")
+                expect(same, f"expected the same training labels of '{one.name}' for any test data")
 
 
 def _repeated(data: AuxiliaryData, source: int) -> AuxiliaryData:
-    """The same data with one example in the place of all that are no training data."""
+    """Return the data with all examples outside the training data replaced by one example."""
     train = set(data.train.tolist())
     rows = [row if row in train else source for row in range(len(data.corpus))]
     labels = {name: [column[row] for row in rows] for name, column in data.corpus.labels.items()}

@@ -1,4 +1,4 @@
-"""The checks of backbones."""
+"""Checks of backbones."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -30,7 +30,7 @@ def backbone_checks(
 
 
 def _add(checks: Checks, probe: Probe) -> None:
-    what = "It gives `Features` of the width that its `output` announces, with the mask that came in."
+    what = "It returns `Features` of the width that its `output` declares, with the mask of its input."
     checks.add("shape", what, lambda: _shape(probe), probe.variant)
     add_module_checks(checks, probe)
 
@@ -42,7 +42,7 @@ def _run(module: nn.Module, features: Features) -> list[torch.Tensor]:
 def _shape(probe: Probe) -> None:
     with seeded(0), torch.no_grad():
         module = probe.ready()
-        expect(isinstance(module, nn.Module), f"expected `build` to give a torch module, found {shown(module)}")
+        expect(isinstance(module, nn.Module), f"expected `build` to return a torch module, found {shown(module)}")
         output = getattr(module, "output", None)
         if not isinstance(output, FeatureShape):
             raise AssertionError(
@@ -59,16 +59,16 @@ def _shape(probe: Probe) -> None:
 def _check(found: Features, given: Features, output: FeatureShape) -> None:
     batch = len(given.values)
     if not output.sequence:
-        expect_tensor(found.values, (batch, output.width), "values, since `output` says one vector an example")
-        expect(found.mask is None, "expected no mask, since `output` says one vector an example")
+        expect_tensor(found.values, (batch, output.width), "values, since `output` declares one vector per example")
+        expect(found.mask is None, "expected no mask, since `output` declares one vector per example")
         return
     mask = found.mask
     if mask is None:
-        raise AssertionError("expected a mask, since `output` says one vector a token, found none")
+        raise AssertionError("expected a mask, since `output` declares one vector per token, found none")
     same = given.mask is not None and mask.shape == given.mask.shape
     length = mask.shape[1] if mask.ndim == 2 else 0
     expect_tensor(mask, (batch, length), "the mask", torch.bool)
     expect_tensor(found.values, (batch, length, output.width), "values")
-    expect(mask.any(dim=1).all(), "expected at least one token in every example, found an example without")
+    expect(mask.any(dim=1).all(), "expected at least one token in every example, found an example without tokens")
     if same and given.mask is not None:
-        expect(torch.equal(mask, given.mask), "expected the mask that came in, since there are as many places")
+        expect(torch.equal(mask, given.mask), "expected the mask of the input, since the length is the same")

@@ -1,4 +1,4 @@
-"""What a conformance suite is made of: checks, and what was left out of them and why."""
+"""The elements of a conformance suite: checks, and the skipped checks with reasons."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mtl_core.testing.randomness import generators_kept
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a part must do.
+    """One requirement of a part.
 
     Attributes:
         part: The type name of the part that is checked.
-        name: The check's name: a few words with hyphens.
-        what: What it checks, in one sentence.
-        test: Does it.
-        variant: What the part is given, where there are several such things (`tokens`, `vectors`).
+        name: The check's name in kebab-case.
+        what: The requirement, in one sentence.
+        test: Raises an exception if the part does not meet it.
+        variant: The kind of input that the part is checked with, if there are several (`tokens`, `vectors`).
     """
 
     part: str
@@ -31,15 +31,15 @@ class Check:
     variant: str = ""
 
     def run(self) -> None:
-        """Do the check.
+        """Run the check.
 
         Raises:
-            AssertionError: If the part does not hold; the message says what was expected and what was found.
+            AssertionError: If the check fails; the message contains what was expected and what was found.
         """
         try:
             with generators_kept():
                 self._test()
-        except Exception as error:  # whatever a part raises is a finding
+        except Exception as error:  # any exception of a part fails the check
             found = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
             raise AssertionError(f"{self}: {found}\n({self.what})") from error
 
@@ -50,10 +50,10 @@ class Check:
         except RandomStateError:
             if len(sys.modules) == known:
                 raise
-            self.test()  # something was imported, and imports may draw: what counts is the second time
+            self.test()  # an import may have drawn random numbers: only the second run counts
 
     def __call__(self) -> None:
-        """Do the check, as `run` does."""
+        """Run the check; see `run`."""
         self.run()
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Checks(list[Check]):
         part: The part's type name.
 
     Attributes:
-        left_out: What does not apply to this part, with the reason. Nothing is left out without being named here.
+        left_out: The checks that do not apply to this part, with reasons. Contains every skipped check.
     """
 
     def __init__(self, part: str) -> None:
@@ -93,53 +93,53 @@ class Checks(list[Check]):
         self.append(Check(self.part, name, what, test, variant))
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Say that a check does not apply."""
+        """Record that a check does not apply."""
         self.left_out.append(LeftOut(name, reason))
 
     def __iadd__(self, others: Iterable[Check]) -> Self:  # type: ignore[override]
-        """Add another suite's checks, and what it left out."""
+        """Add another suite's checks and skipped checks."""
         self.extend(others)
         self.left_out.extend(getattr(others, "left_out", ()))
         return self
 
     def __add__(self, others: Iterable[Check]) -> Checks:  # type: ignore[override]
-        """The checks of both, and what either left out."""
+        """Return the checks and skipped checks of both suites."""
         both = Checks(self.part)
         both += self
         both += others
         return both
 
     def without(self, reasons: Mapping[str, str]) -> Checks:
-        """Leave out what the part's author says does not apply.
+        """Skip the checks that the part's author declares not applicable.
 
         Args:
-            reasons: Name of a check to the reason.
+            reasons: Check name to reason.
 
         Raises:
-            ValueError: If there is no such check, or no reason is given.
+            ValueError: If a check does not exist, or a reason is empty.
         """
         names = {check.name for check in self}
         for name, reason in reasons.items():
             if name not in names:
                 hint = did_you_mean(name, names)
                 raise ValueError(
-                    f"without: '{name}' is no check of '{self.part}'{hint} (checks: {listed(names, 99)})"
+                    f"without: '{name}' is not a check of '{self.part}'{hint} (checks: {listed(names, 99)})"
                 )
             if not reason.strip():
-                raise ValueError(f"without: leaving out '{name}' needs a reason")
+                raise ValueError(f"without: skipping '{name}' needs a reason")
             self.leave_out(name, reason)
         self[:] = [check for check in self if check.name not in reasons]
         return self
 
 
 def report(checks: Iterable[Check]) -> bool:
-    """Run checks and print a line for each, then what was left out and why.
+    """Run checks and print one line per check, then the skipped checks with reasons.
 
     Args:
-        checks: A suite, or any list of checks.
+        checks: A suite, or any iterable of checks.
 
     Returns:
-        Whether all of them hold.
+        Whether at least one check ran and none failed.
     """
     done = failed = 0
     for check in checks:
@@ -152,6 +152,6 @@ def report(checks: Iterable[Check]) -> bool:
         else:
             print(f"ok        {check}: {check.what}")
     for one in getattr(checks, "left_out", ()):
-        print(f"left out  {one.name}: {one.reason}")
+        print(f"skipped   {one.name}: {one.reason}")
     print(f"{done} checks, {failed} failed")
     return done > 0 and not failed

@@ -1,4 +1,4 @@
-"""What an encoder's batches become."""
+"""Checks of the features that an encoder's input layer computes from a batch."""
 
 import torch
 
@@ -11,18 +11,18 @@ from mtl_core.testing.tensors import expect_finite, expect_rows, expect_tensor, 
 
 
 class EncoderFeatures:
-    """Batches, and the input layer.
+    """Checks of collation and of the input layer.
 
     Args:
-        made: The encoder and its inputs.
-        tolerance: How much numbers may differ that should be equal.
+        made: The encoder and its sample inputs.
+        tolerance: Tolerance for numbers that should be equal.
     """
 
     def __init__(self, made: Encoding, tolerance: float) -> None:
         self.made, self.tolerance = made, tolerance
 
     def shape(self) -> None:
-        """Look at the features of a batch."""
+        """Check the features of a batch."""
         with seeded(0), torch.no_grad():
             encoder = self.made.known
             layer, items = self.made.layer(encoder), self.made.items(encoder)
@@ -36,31 +36,31 @@ class EncoderFeatures:
             lengths = [encoder.length(item) for item in items]
             expect(min(lengths) > 0, f"expected lengths of 1 or more, found {lengths}")
             if not output.sequence:
-                expect_tensor(features.values, (len(items), output.width), "the features, one vector an example")
-                expect(features.mask is None, "expected no mask, since `output` says one vector an example")
+                expect_tensor(features.values, (len(items), output.width), "the features, one vector per example")
+                expect(features.mask is None, "expected no mask, since `output` declares one vector per example")
                 return
             if features.mask is None:
-                fail("expected a mask, since `output` says one vector a token, found none")
+                fail("expected a mask, since `output` declares one vector per token, found none")
             length = features.mask.shape[-1]
             expect_tensor(features.mask, (len(items), length), "the mask", torch.bool)
-            expect_tensor(features.values, (len(items), length, output.width), "the features, one vector a token")
+            expect_tensor(features.values, (len(items), length, output.width), "the features, one vector per token")
             expect_finite(features.values, "the features")
             counts = features.mask.sum(dim=1).tolist()
-            expect(counts == lengths, f"expected as many tokens as `length` says, {lengths}, found {counts}")
+            expect(counts == lengths, f"expected as many tokens as `length` returns, {lengths}, found {counts}")
 
     def company(self) -> None:
-        """Compare items in a batch with each of them alone, and in another order."""
+        """Compare a batch with batches of one item, and with the reversed batch."""
         with seeded(0), torch.no_grad():
             encoder = self.made.known
             layer, items = self.made.layer(encoder), self.made.items(encoder)
             expected = self.made.rows(encoder, layer, items)
             alone = [self.made.rows(encoder, layer, [item])[0] for item in items]
-            expect_rows(alone, expected, self.tolerance, "alone in a batch")
+            expect_rows(alone, expected, self.tolerance, "in a batch of one")
             turned = self.made.rows(encoder, layer, items[::-1])[::-1]
             expect_rows(turned, expected, self.tolerance, "in another order")
 
     def unseen(self) -> None:
-        """Encode inputs that it does not know, and parse each by itself."""
+        """Encode inputs that the encoder was not fitted on, in one batch and one by one."""
         with seeded(0), torch.no_grad():
             encoder = self.made.known
             layer = self.made.layer(encoder)
@@ -70,10 +70,10 @@ class EncoderFeatures:
                 expect_finite(row, f"the features of unseen input {place + 1}")
                 expect(row.numel(), f"expected at least one token of unseen input {place + 1}, found none")
             single = [encoder.encode(encoder.parse([value]))[0] for value in self.made.others]
-            expect_rows(self.made.rows(encoder, layer, single), found, self.tolerance, "parsed by itself")
+            expect_rows(self.made.rows(encoder, layer, single), found, self.tolerance, "parsed separately")
 
     def gradients(self) -> None:
-        """Send random gradients back into the input layer."""
+        """Backpropagate random gradients into the input layer."""
         with seeded(0):
             encoder = self.made.known
             layer = self.made.layer(encoder).train()

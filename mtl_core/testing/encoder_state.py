@@ -1,4 +1,4 @@
-"""What an encoder remembers, and what it must not."""
+"""Checks of an encoder's fitted state."""
 
 import json
 
@@ -13,18 +13,18 @@ from mtl_core.testing.tensors import expect_rows
 
 
 class EncoderState:
-    """The fitted state.
+    """Checks of fitting, saving and restoring.
 
     Args:
-        made: The encoder and its inputs.
-        tolerance: How much numbers may differ that should be equal.
+        made: The encoder and its sample inputs.
+        tolerance: Tolerance for numbers that should be equal.
     """
 
     def __init__(self, made: Encoding, tolerance: float) -> None:
         self.made, self.tolerance = made, tolerance
 
     def refuses(self) -> None:
-        """Parse what is no input."""
+        """Parse an object that is not an input."""
         try:
             self.made.spec.build().parse([self.made.inputs[0], object()])
         except MtlError:
@@ -32,7 +32,7 @@ class EncoderState:
         fail("expected an MtlError for an input of an unknown type, found it parsed")
 
     def repeats(self) -> None:
-        """Go the way to the batch twice."""
+        """Parse, fit, encode and collate twice."""
         with seeded(0):
             with left_alone():
                 encoder = self.made.fitted()
@@ -40,11 +40,11 @@ class EncoderState:
             torch.manual_seed(5)
             expect(
                 self.made.fitted().state() == encoder.state(),
-                "expected the same state when fitted again, found another",
+                "expected the same state after a second fit, found another",
             )
 
     def one_pass(self) -> None:
-        """Fit on something that can be read once only, and on a list."""
+        """Fit on a generator, and on a list."""
         with seeded(0):
             once, often = self.made.spec.build(), self.made.spec.build()
             once.fit(parsed for parsed in once.parse(self.made.inputs))
@@ -56,7 +56,7 @@ class EncoderState:
         with seeded(0), torch.no_grad():
             first, second = self.made.fitted(), self.made.spec.build()
             second.restore(json.loads(json.dumps(first.state())))
-            expect(second.state() == first.state(), "expected the state that was restored, found another")
+            expect(second.state() == first.state(), "expected the restored state, found another")
             layer, other = self.made.layer(first, 0), self.made.layer(second, 1)
             tensors = {name: value.contiguous().clone() for name, value in layer.state_dict().items()}
             other.load_state_dict(load(save(tensors)))
@@ -67,7 +67,7 @@ class EncoderState:
             expect_rows(self.made.rows(second, other, strange[1]), expected, 0, "an unseen input, after restoring")
 
     def release(self) -> None:
-        """Compare before and after."""
+        """Compare features before and after `release`."""
         with seeded(0), torch.no_grad():
             encoder = self.made.fitted()
             layer, items = self.made.layer(encoder), self.made.items(encoder)

@@ -1,4 +1,4 @@
-"""The checks of encoders."""
+"""Checks of encoders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,38 +33,34 @@ def encoder_checks(
     tried = _usual() if inputs is None else {"inputs": (list(inputs), list(inputs[:2]))}
     for name, made in accepted(checks, tried, lambda pair: Encoding(spec, *pair), "inputs").items():
         features = EncoderFeatures(made, tolerance)
-        checks.add("features", "Batches become `Features` of the announced shape.", features.shape, name)
+        checks.add("features", "The input layer returns `Features` of the declared shape.", features.shape, name)
         checks.add("padding", "An item's features do not depend on the batch it is in.", features.company, name)
         checks.add("unseen", "Inputs that it was not fitted on can be encoded.", features.unseen, name)
         checks.add(
-            "gradients", "What is trainable in the input layer gets a finite gradient.", features.gradients, name
+            "gradients", "Trainable parameters of the input layer get finite gradients.", features.gradients, name
         )
         state = EncoderState(made, tolerance)
-        checks.add("refuses", "What is no input at all is refused by an `MtlError`.", state.refuses, name)
-        checks.add("seed", "Parsing, fitting and encoding draw nothing, and repeat.", state.repeats, name)
-        checks.add("one-pass", "It is fitted by reading the inputs once.", state.one_pass, name)
-        checks.add(
-            "state", "Its state goes through JSON, and an encoder restored from it is the same.", state.state, name
-        )
-        checks.add("release", "It goes on after `release`.", state.release, name)
+        checks.add("refuses", "Parsing an object of an unknown type raises an `MtlError`.", state.refuses, name)
+        checks.add("seed", "Parsing, fitting and encoding are deterministic.", state.repeats, name)
+        checks.add("one-pass", "Fitting iterates over the inputs only once.", state.one_pass, name)
+        checks.add("state", "An encoder restored from its state as JSON is equivalent.", state.state, name)
+        checks.add("release", "It still works after `release`.", state.release, name)
         words = EncoderWords(made)
         if not words.has_words:
-            checks.leave_out(f"words-{name}", "it gives no words")
+            checks.leave_out(f"words-{name}", "it returns no words")
         else:
-            checks.add(
-                "words", "Each token that the network reads has a name, and the word it is.", words.words, name
-            )
+            checks.add("words", "Each token that the network reads has a name and a word index.", words.words, name)
         if not words.has_vocabulary:
             checks.leave_out(f"token-ids-{name}", "it has no vocabulary of tokens")
             checks.leave_out(f"hide-{name}", "it has no vocabulary of tokens")
         else:
-            checks.add("token-ids", "Each token has its place in the vocabulary, or none.", words.ids, name)
-            checks.add("hide", "Hidden tokens are not seen, and the others are.", words.hide, name)
+            checks.add("token-ids", "Each token has its index in the vocabulary, or -1.", words.ids, name)
+            checks.add("hide", "Masked tokens are not visible to the network.", words.hide, name)
     return checks.without(without)
 
 
 def _usual() -> dict[str, tuple[list[Any], list[Any]]]:
-    """Inputs to fit on and others to meet later, of the usual types."""
+    """Return inputs to fit on and unseen inputs, per input type."""
     random = np.random.default_rng(0)
     rows = list(random.normal(size=(6, 5)).astype(np.float32))
     return {

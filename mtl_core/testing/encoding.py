@@ -1,4 +1,4 @@
-"""An encoder that is fitted on some inputs, ready to be checked."""
+"""An encoder and the sample inputs that it is checked with."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,15 +16,15 @@ from mtl_core.testing.tensors import shown
 
 
 class Encoding:
-    """Goes the way of the data: parse, fit, encode, collate, input layer.
+    """An encoder with sample inputs: parses, fits, encodes, collates and runs the input layer.
 
     Args:
-        spec: The encoder's block.
-        inputs: What it is fitted on.
-        others: Inputs that it meets later.
+        spec: The encoder.
+        inputs: The inputs that it is fitted on.
+        others: Unseen inputs.
 
     Raises:
-        MtlError: If it does not read such inputs.
+        MtlError: If the encoder does not accept such inputs.
     """
 
     def __init__(self, spec: EncoderSpec, inputs: Sequence[Any], others: Sequence[Any]) -> None:
@@ -32,36 +32,36 @@ class Encoding:
         spec.build().parse(inputs)
 
     def fitted(self) -> Encoder[Any, Any]:
-        """An encoder that knows the inputs."""
+        """Return an encoder fitted on the inputs."""
         encoder = self.spec.build()
         encoder.fit(iter(encoder.parse(self.inputs)))
         return encoder
 
     @cached_property
     def known(self) -> Encoder[Any, Any]:
-        """The same, made once: for checks that only read."""
+        """A fitted encoder, cached: for checks that do not change it."""
         return self.fitted()
 
     def items(self, encoder: Encoder[Any, Any]) -> list[Any]:
-        """The inputs that it was fitted on, encoded."""
+        """Return the encoded inputs that the encoder was fitted on."""
         return encoder.encode(encoder.parse(self.inputs))
 
     def layer(self, encoder: Encoder[Any, Any], seed: int = 0) -> nn.Module:
-        """The input layer with the weights of a seed, in evaluation mode."""
+        """Return the input layer in evaluation mode, with weights drawn from a seed."""
         torch.manual_seed(seed)
         return encoder.input_layer().eval()
 
     def read(self, encoder: Encoder[Any, Any], layer: nn.Module, items: Sequence[Any]) -> Features:
-        """Put items into a batch, and read it.
+        """Collate items and run the input layer on the batch.
 
         Raises:
-            AssertionError: If the input layer gives something else than `Features`.
+            AssertionError: If the input layer does not return `Features`.
         """
         found = layer(encoder.collate(items).to("cpu"))
         if not isinstance(found, Features):
-            fail(f"expected the input layer to give Features, found {shown(found)}")
+            fail(f"expected the input layer to return Features, found {shown(found)}")
         return found
 
     def rows(self, encoder: Encoder[Any, Any], layer: nn.Module, items: Sequence[Any]) -> list[torch.Tensor]:
-        """The features of each item, padding left out."""
+        """Return the features of each item without padding."""
         return rows_of(self.read(encoder, layer, items))

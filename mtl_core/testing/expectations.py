@@ -1,24 +1,24 @@
-"""Failing with a message that says what was expected and what was found."""
+"""Assertions whose messages contain what was expected and what was found."""
 
 from typing import NoReturn
 
 
 class RandomStateError(AssertionError):
-    """A global generator was drawn from or seeded."""
+    """The state of a global random generator changed."""
 
 
 def expect(holds: object, message: str) -> None:
-    """Fail with a message unless something holds.
+    """Raise an `AssertionError` with a message unless a condition is true.
 
     Raises:
-        AssertionError: If it does not.
+        AssertionError: If `holds` is false.
     """
     if not holds:
         fail(message)
 
 
 def fail(message: str) -> NoReturn:
-    """Fail with a message.
+    """Raise an `AssertionError` with a message.
 
     Raises:
         AssertionError: Always.

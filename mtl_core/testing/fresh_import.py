@@ -1,4 +1,4 @@
-"""Importing modules in an interpreter of their own, to see what they bring with them."""
+"""Detection of heavy imports: modules are imported in a fresh interpreter."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from functools import cache
 from mtl_core.specs import Spec
 
 HEAVY = ("torch", "torchmetrics", "spacy", "transformers", "sklearn", "scipy", "pandas", "pyarrow")
-"""What takes long to import; modules of specs leave it to `build`."""
+"""Packages that are slow to import; modules of specs import them inside `build`."""
 
 _SCRIPT = """
 import importlib, json, runpy, sys
@@ -24,15 +24,15 @@ for name, path in modules:
         if error.name != name.partition(".")[0] or not path:
             raise
         runpy.run_path(path)
-print("brought:" + json.dumps([name for name in heavy if name in sys.modules]))
+print("imported:" + json.dumps([name for name in heavy if name in sys.modules]))
 """
 
 
 def heavy_imports(module: str) -> list[str]:
-    """Say which heavy packages come with a module.
+    """Return the heavy packages that importing a module imports.
 
-    All modules of specs that this process has seen in the module's package are tried at once, in one interpreter;
-    one at a time only if something was found.
+    All modules of the package that define specs are first imported together, in one interpreter; only if they
+    import a heavy package, the module is imported separately.
 
     Raises:
         AssertionError: If the module cannot be imported.
@@ -46,7 +46,7 @@ def heavy_imports(module: str) -> list[str]:
 @cache
 def _brought(modules: Sequence[str], strict: bool) -> list[str]:
     files = [(name, getattr(sys.modules.get(name), "__file__", None)) for name in modules]
-    done = subprocess.run(  # noqa: S603  our own interpreter and script
+    done = subprocess.run(  # noqa: S603  the same interpreter and a constant script
         [sys.executable, "-c", _SCRIPT, json.dumps([HEAVY, files])],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
@@ -54,7 +54,7 @@ def _brought(modules: Sequence[str], strict: bool) -> list[str]:
         timeout=120,
         check=False,
     )
-    answer = done.stdout.rpartition("brought:")[2]
+    answer = done.stdout.rpartition("imported:")[2]
     if done.returncode or not answer:
         if not strict:
             return ["unknown"]

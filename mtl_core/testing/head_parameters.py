@@ -1,4 +1,4 @@
-"""Which parameters of a head belong to which task: what it says, against where gradients go."""
+"""Checks of the parameters that a head group declares for each task, against the gradients of each task."""
 
 import torch
 
@@ -9,11 +9,11 @@ from mtl_core.testing.randomness import seeded
 from mtl_core.testing.samples import batched
 
 Gradients = list[torch.Tensor]
-"""The gradient of each task's outputs at one parameter; zeros if it does not reach it."""
+"""The gradient of each task's outputs with respect to one parameter; zeros if the outputs do not depend on it."""
 
 
 def parameters_are_told(probe: Probe, tasks: int) -> None:
-    """Compare `stacked_parameters` and `task_parameters` with the gradients of each task's outputs alone."""
+    """Compare `stacked_parameters` and `task_parameters` with the gradients of each task's outputs."""
     with seeded(0):
         module = probe.ready()
         if not isinstance(module, HeadGroup):
@@ -22,15 +22,15 @@ def parameters_are_told(probe: Probe, tasks: int) -> None:
         stacked = {id(parameter) for parameter in module.stacked_parameters()}
         own = {id(p): task for task in range(tasks) for p in module.task_parameters(task)}
         strange = (stacked | own.keys()) - names.keys()
-        expect(not strange, f"expected parameters of the module alone, found {len(strange)} others told")
+        expect(not strange, f"expected only parameters of the module, found {len(strange)} others")
         twice = sorted(names[one] for one in stacked & own.keys())
-        expect(not twice, f"expected each parameter to be told once, found both stacked and a task's: {twice}")
+        expect(not twice, f"expected each parameter to be declared once, found stacked and task-specific: {twice}")
         gradients = _gradients(probe, module, tasks)
     for parameter in module.parameters():
         name, found = names[id(parameter)], gradients.get(id(parameter))
         if id(parameter) in stacked and (not parameter.ndim or len(parameter) != tasks):
             fail(
-                f"expected the stacked parameter '{name}' to have {tasks} rows, one a task, "
+                f"expected the stacked parameter '{name}' to have {tasks} rows, one per task, "
                 f"found the shape {tuple(parameter.shape)}"
             )
         if found is None:
@@ -64,8 +64,8 @@ def _check_stacked(name: str, found: Gradients) -> None:
         others[task] = 0
         expect(
             not others.any(),
-            f"expected row {task} alone of the stacked parameter '{name}' to serve task {task}, found others "
-            "reached; a parameter that tasks share is not stacked",
+            f"expected task {task} to use only row {task} of the stacked parameter '{name}', found others"
+            "; a parameter that tasks share is not stacked",
         )
 
 
@@ -73,8 +73,8 @@ def _check_own(name: str, owner: int, found: Gradients) -> None:
     for task, gradient in enumerate(found):
         expect(
             task == owner or not gradient.any(),
-            f"expected the parameter '{name}' to serve task {owner} alone, as `task_parameters` says, "
-            f"found it reached by task {task}",
+            f"expected only task {owner} to use the parameter '{name}', as `task_parameters` declares, "
+            f"found that the gradient of task {task} reaches it",
         )
 
 
@@ -82,8 +82,8 @@ def _check_shared(name: str, found: Gradients) -> None:
     reached = [task for task, gradient in enumerate(found) if gradient.any()]
     expect(
         len(reached) != 1,
-        f"expected `task_parameters({reached[0] if reached else 0})` to name the parameter '{name}', which no "
-        "other task reaches: an idle task's parameters must not be moved",
+        f"expected `task_parameters({reached[0] if reached else 0})` to contain the parameter '{name}', which no "
+        "other task uses: the parameters of an idle task must not change",
     )
     rows = [gradient for gradient in found if gradient.ndim and len(gradient) == len(found)]
     single = len(rows) == len(found) > 1 and all(
@@ -92,6 +92,6 @@ def _check_shared(name: str, found: Gradients) -> None:
     )
     expect(
         not single,
-        f"expected `stacked_parameters` to name the parameter '{name}', each row of which serves one task: "
-        "an idle task's rows must not be moved",
+        f"expected `stacked_parameters` to contain the parameter '{name}', of which each row belongs to one task: "
+        "the rows of an idle task must not change",
     )

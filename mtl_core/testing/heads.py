@@ -1,4 +1,4 @@
-"""The checks of heads, done as the core uses them: as the module of a group of tasks."""
+"""Checks of heads, built as the core builds them: as one module per head group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from mtl_core.testing.tensors import expect_close, expect_tensor, shown
 
 TASKS = ("first", "second", "third")
 OUTPUTS = (1, 2, 5)
-"""Numbers of outputs that a head is asked for: 1 for a binary task, one a class for others."""
+"""Numbers of outputs that a head is built with: 1 for a binary task, one per class otherwise."""
 
 
 def head_checks(
@@ -45,24 +45,24 @@ def _add(checks: Checks, spec: HeadSpec, probe: Probe) -> None:
     def add(name: str, what: str, test: Callable[[Probe], None]) -> None:
         checks.add(name, what, lambda: test(probe), probe.variant)
 
-    what = f"It gives as many outputs as a task needs for each {spec.level}, for one task and for several."
+    what = f"It returns the requested number of outputs per {spec.level}, for one task and for several."
     checks.add("shape", what, lambda: _shape(spec, probe.inputs), probe.variant)
-    add("attention", "Where it tells attention, rows sum to 1 and padding gets none.", _attention)
+    add("attention", "If it returns attention, each row sums to 1 and padding gets none.", _attention)
     add_module_checks(checks, probe)
-    add("wanted", "Outputs that are wanted are the same, whatever else is wanted.", _wanted)
-    what = "It says rightly which parameters belong to which task: those of idle tasks must not be moved."
+    add("wanted", "Outputs inside the output mask do not depend on the rest of the mask.", _wanted)
+    what = "It declares which parameters belong to which task, so that those of idle tasks do not change."
     add("own-parameters", what, lambda probe: parameters_are_told(probe, len(TASKS)))
 
 
 def _said(module: nn.Module, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
     said = module(features, wanted)
     if not isinstance(said, HeadOutput):
-        raise AssertionError(f"expected a group to give a HeadOutput, found {shown(said)}")
+        raise AssertionError(f"expected a head group to return a HeadOutput, found {shown(said)}")
     return said
 
 
 def _run(module: nn.Module, features: Features) -> list[torch.Tensor]:
-    """Each example's outputs of all tasks, and its attention, padding left out."""
+    """Return each example's outputs of all tasks and its attention, without padding."""
     said = _said(module, features)
     mask = features.mask
     rows = []
@@ -84,7 +84,7 @@ def _shape(spec: HeadSpec, shape: FeatureShape) -> None:
                 module = build_head_group(spec, shape, outputs, tasks).eval()
                 expect(
                     isinstance(module, HeadGroup),
-                    f"expected `build_group` to give a HeadGroup, found {shown(module)}",
+                    f"expected `build_group` to return a HeadGroup, found {shown(module)}",
                 )
                 inner = (length, outputs) if spec.level == "token" else (outputs,)
                 what = f"the outputs of {len(tasks)} tasks with {outputs} outputs each"
@@ -99,7 +99,7 @@ def _attention(probe: Probe) -> None:
             return
         mask = features.mask
         if mask is None:
-            raise AssertionError("expected no attention where there are no tokens, found some")
+            raise AssertionError("expected no attention for features without tokens, found some")
         expect_tensor(attention, (len(mask), len(TASKS), mask.shape[1]), "the attention: (batch, tasks, length)")
         expect_close(attention.sum(dim=2), torch.ones(len(mask), len(TASKS)), 1e-5, "the sum of the attention")
         expect(not attention[~mask.unsqueeze(1).expand_as(attention)].any(), "expected no attention to padding")
@@ -119,5 +119,5 @@ def _wanted(probe: Probe) -> None:
             )
             for example, task in chosen.nonzero().tolist():
                 real = (slice(None),) if every.ndim == 3 or features.mask is None else (features.mask[example],)
-                what = f"the output of example {example + 1} for the {TASKS[task]} task, which is wanted"
+                what = f"the output of example {example + 1} for the {TASKS[task]} task, inside the output mask"
                 expect_close(found[example, task][real], every[example, task][real], probe.tolerance, what)

@@ -1,4 +1,4 @@
-"""The checks of a task kind's run-time side."""
+"""Checks of a task kind's `TaskKind`."""
 
 from functools import cached_property
 
@@ -15,11 +15,11 @@ from mtl_core.training.kinds import Prediction, TaskKind
 
 
 class KindRuntime:
-    """The run-time side of a kind that was made for some labels.
+    """Checks of the `TaskKind` that a spec builds for sample labels.
 
     Args:
-        made: The kind.
-        tolerance: How much numbers may differ that should be equal.
+        made: The kind with its sample labels.
+        tolerance: Tolerance for numbers that should be equal.
     """
 
     def __init__(self, made: MadeKind, tolerance: float) -> None:
@@ -30,7 +30,7 @@ class KindRuntime:
         return torch.randn(len(self.made.targets), self.kind.outputs, generator=generator)
 
     def form(self) -> None:
-        """Look at the attributes."""
+        """Check the attributes."""
         kind = self.kind
         expect(isinstance(kind, TaskKind), f"expected a TaskKind, found {shown(kind)}")
         expect(
@@ -47,28 +47,28 @@ class KindRuntime:
                 expect_tensor(kind.baseline_outputs(3), (3, kind.outputs), "the baseline's outputs of 3 examples")
 
     def no_counts(self) -> None:
-        """Build it again, with nothing counted."""
+        """Build a kind without label counts."""
         kind = self.made.spec.build(self.made.space, {})
         expect(kind.outputs == self.kind.outputs, f"expected {self.kind.outputs} outputs, found {kind.outputs}")
         kind.decode(self._outputs())
 
     def rows(self) -> None:
-        """Compare the losses of all rows with those of each alone."""
+        """Compare the losses of a batch with the loss of each row in a batch of one."""
         with seeded(0), left_alone():
             outputs = self._outputs().requires_grad_()
             whole = self.kind.loss(outputs, self.made.targets)
-            expect_tensor(whole, (len(outputs),), "the losses, one a row")
+            expect_tensor(whole, (len(outputs),), "the losses, one per row")
             for row in range(len(outputs)):
                 alone = self.kind.loss(outputs[row : row + 1], self.made.targets[row : row + 1])
-                expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} alone")
+                expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} in a batch of one")
             whole.sum().backward()
             if outputs.grad is None:
                 fail("expected a gradient at the outputs, found none")
             expect_finite(outputs.grad, "the gradient at the outputs")
-            expect(outputs.grad.any(dim=1).all(), "expected a gradient in every row, found a row without")
+            expect(outputs.grad.any(dim=1).all(), "expected a gradient in every row, found a row of zeros")
 
     def influence(self) -> None:
-        """Take every other label of a second task away."""
+        """Remove every other label of a second task."""
         targets = torch.stack([self.made.targets, self.made.targets], dim=1)
         there = torch.ones(len(targets), 2, dtype=torch.bool)
         there[::2, 1] = False
@@ -81,32 +81,32 @@ class KindRuntime:
         expect_unmoved(self.kind.loss, self.kind.outputs, targets, there, self.tolerance)
 
     def decoding(self) -> None:
-        """Read random outputs, and none."""
+        """Decode random outputs, and an empty batch."""
         with left_alone():
             predictions = self.kind.decode(self._outputs())
         count = len(self.made.targets)
         expect(len(predictions) == count, f"expected {count} predictions of {count} rows, found {len(predictions)}")
-        expect(not self.kind.decode(self._outputs()[:0]), "expected no prediction of no rows, found some")
+        expect(not self.kind.decode(self._outputs()[:0]), "expected no prediction for an empty batch, found some")
         for prediction in predictions:
             self._check(prediction)
 
     def _check(self, prediction: Prediction) -> None:
-        self.made.encoded([prediction.label])  # refuses a label that lies outside the space
+        self.made.encoded([prediction.label])  # raises an error for a label outside the space
         strange = sorted(set(prediction.probabilities) - set(self.made.space.classes))
-        expect(not strange, f"expected probabilities of classes, found some of {strange}")
+        expect(not strange, f"expected probabilities of classes, found probabilities of {strange}")
         wrong = {name: value for name, value in prediction.probabilities.items() if not 0 <= value <= 1}
         expect(not wrong, f"expected probabilities from 0 to 1, found {wrong}")
 
     def baseline(self) -> None:
-        """Read the baseline's outputs."""
+        """Decode the baseline's outputs."""
         if self.kind.baseline is None:
             return
         found = [prediction.label for prediction in self.kind.decode(self.kind.baseline_outputs(3))]
-        expect(found[0] == found[1] == found[2], f"expected the same of every example, found {found}")
+        expect(found[0] == found[1] == found[2], f"expected the same prediction for every example, found {found}")
 
     @cached_property
     def _learned(self) -> torch.Tensor:
-        """Outputs `(n, outputs)` that the loss likes best, found by following its gradient."""
+        """Outputs `(n, outputs)` that minimize the loss, found by gradient descent."""
         with seeded(0):
             outputs = torch.zeros(len(self.made.targets), self.kind.outputs, requires_grad=True)
             optimizer = torch.optim.Adam([outputs])
@@ -118,7 +118,7 @@ class KindRuntime:
         return outputs.detach()
 
     def metrics(self) -> None:
-        """Measure outputs that the loss likes, and the baseline's."""
+        """Compare the metrics of outputs that minimize the loss with those of the baseline."""
         learned, targets = self._learned, self.made.targets
         for metric in self.kind.metrics:
             figures = []
@@ -131,20 +131,18 @@ class KindRuntime:
                 better = good >= base if metric.higher_is_better else good <= base
                 expect(
                     better or base != base,
-                    f"expected '{metric.type}' to be better for outputs that the loss likes ({good:.4g}) than for "
+                    f"expected '{metric.type}' to be better for outputs of minimal loss ({good:.4g}) than for "
                     f"the baseline ({base:.4g})",
                 )
 
     def agreement(self) -> None:
-        """Read outputs that the loss likes best."""
+        """Decode outputs that minimize the loss."""
         labels = [prediction.label for prediction in self.kind.decode(self._learned)]
         found = self.made.encoded(labels)
         if not found.is_floating_point():
             expect(
                 torch.equal(found.long(), self.made.targets.long()),
-                f"expected outputs that the loss likes best to be decoded as the labels, found {labels}",
+                f"expected outputs that minimize the loss to be decoded as the labels, found {labels}",
             )
             return
-        expect_close(
-            found, self.made.targets, 0.05, "labels decoded from outputs that the loss likes best, encoded"
-        )
+        expect_close(found, self.made.targets, 0.05, "labels decoded from outputs that minimize the loss, encoded")

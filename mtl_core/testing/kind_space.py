@@ -1,4 +1,4 @@
-"""The checks of a task kind's label space."""
+"""Checks of a task kind's label space."""
 
 import json
 
@@ -11,17 +11,17 @@ from mtl_core.testing.tensors import expect_close
 
 
 class KindSpace:
-    """The label space of a kind that was made for some labels.
+    """Checks of the label space that a kind builds from sample labels.
 
     Args:
-        made: The kind.
+        made: The kind with its sample labels.
     """
 
     def __init__(self, made: MadeKind) -> None:
         self.made = made
 
     def state(self) -> None:
-        """Save and restore."""
+        """Save the label space as JSON and restore it."""
         space = self.made.space
         again = self.made.spec.restore_space(json.loads(json.dumps(space.state())))
         expect(
@@ -34,10 +34,10 @@ class KindSpace:
             expect_close(found.nan_to_num(9), self.made.encoded(labels).nan_to_num(9), 0, "encoded after restoring")
 
     def missing(self) -> None:
-        """Encode None, and labels."""
+        """Encode None and labels."""
         expect(
             self.made.observed(self.made.targets).all(),
-            "expected every label to be observed, found one that is not",
+            "expected every label to be observed, found one that is missing",
         )
         if self.made.trial is None:
             return
@@ -49,14 +49,14 @@ class KindSpace:
         )
 
     def strange(self) -> None:
-        """Encode what is no label."""
+        """Encode a label outside the space."""
         trial = self.made.trial
-        assert trial is not None  # noqa: S101  left out otherwise
+        assert trial is not None  # noqa: S101  skipped otherwise
         try:
             self.made.space.encode([trial.single[0], trial.strange], ["somewhere:1", "somewhere:2"])
         except MtlError as error:
             expect(
-                "somewhere:2" in str(error), f"expected a message that says where the label stands, found: {error}"
+                "somewhere:2" in str(error), f"expected a message with the location of the label, found: {error}"
             )
             return
         fail(f"expected the label {trial.strange!r} to be refused by an MtlError, found it encoded")

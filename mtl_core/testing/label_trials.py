@@ -1,4 +1,4 @@
-"""Labels that a task kind may be made for: a kind is checked with all of those that it accepts."""
+"""Sample labels of several forms: a task kind is checked with all forms that it accepts."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from mtl_core.training.kinds import TaskKind
 
 @dataclass(frozen=True)
 class LabelTrial:
-    """Labels, all of them there.
+    """Sample labels without missing ones.
 
     Attributes:
-        name: What they are.
-        level: Whether there is one an example, or a list with one a token.
-        labels: The labels.
-        strange: A label that is none of these, of an example or of a token.
+        name: The name of the form.
+        level: `example` for one label per example, `token` for a list with one label per token.
+        labels: One entry per example.
+        strange: A label outside the space, of one example or one token.
     """
 
     name: str
@@ -30,7 +30,7 @@ class LabelTrial:
 
     @property
     def single(self) -> list[Label]:
-        """What a label space encodes: a label an example, or a label a token."""
+        """What a label space encodes: one label per example, or one label per token."""
         return (
             list(self.labels) if self.level == "example" else [m for label in self.labels for m in members(label)]
         )
@@ -47,21 +47,21 @@ TRIALS: Sequence[LabelTrial] = (
     LabelTrial("numbers-of-tokens", "token", [[1.5, 2.0], [7], [0.25, -1, 3], [4]], "no number"),
 )
 WORDS = ("the", "a", "film", "was", "good", "bad", "long", "short", "very", "not", "food", "waiter")
-"""The vocabulary that a kind which predicts its input is tried with."""
+"""The vocabulary for kinds that predict their input."""
 IDS = torch.tensor([[0, 2, 3, 4, -1], [1, 11, 3, 5, 6], [0, 10, 3, -1, -1], [4, 2, -1, -1, -1]])
-"""A batch of such inputs, `(batch, length)`."""
+"""Token ids of such inputs, `(batch, length)`, int64; -1 at padding."""
 
 
 @dataclass(frozen=True)
 class MadeKind:
-    """A task kind made for some labels.
+    """A task kind built for sample labels.
 
     Attributes:
-        spec: Its block.
-        trial: The labels; None if it makes them from the inputs.
-        space: Its label space.
-        kind: Its run-time side.
-        targets: `(n, ...)`: the labels, encoded.
+        spec: The spec of the kind.
+        trial: The labels; None if the kind derives them from the inputs.
+        space: The label space.
+        kind: The built kind.
+        targets: The encoded labels, `(n, ...)`.
     """
 
     spec: TaskKindSpec
@@ -71,19 +71,19 @@ class MadeKind:
     targets: torch.Tensor
 
     def encoded(self, labels: Sequence[Label | None]) -> torch.Tensor:
-        """Encode other labels, `(n, ...)`."""
+        """Return encoded labels, `(n, ...)`."""
         return torch.from_numpy(self.space.encode(labels, [f"label {place}" for place in range(len(labels))]))
 
     def observed(self, targets: torch.Tensor) -> torch.Tensor:
-        """Which targets `(n, ...)` hold a label, `(n,)`."""
+        """Return which targets `(n, ...)` are labels, `(n,)`, bool."""
         return self.space.observed(targets.unsqueeze(1))[:, 0]
 
 
 def make_kind(spec: TaskKindSpec, trial: LabelTrial | None) -> MadeKind:
-    """Make a kind for labels.
+    """Build a kind for sample labels.
 
     Raises:
-        MtlError: If it is not for such labels.
+        MtlError: If the kind does not accept such labels.
     """
     if trial is None:
         return _made_of_inputs(spec)

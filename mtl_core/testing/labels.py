@@ -1,4 +1,4 @@
-"""Invented labels that masks, losses and metrics are tried with."""
+"""Sample labels for the checks of masks, losses and metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from mtl_core.data.number_space import NumberSpace
 
 CLASSES = ("high", "low", "medium")
 VARIANTS = ("classes", "lists", "numbers", "tags")
-"""A class a label, any number of classes a label, a number a label, a class a token."""
+"""One class per label, any number of classes per label, one number per label, one class per token."""
 TASKS = 3
 EXAMPLES = 10
 _LENGTH = 4
 
 
 class RowLoss(nn.Module):
-    """A loss made of a function.
+    """A loss module that calls a function.
 
     Args:
-        function: From outputs `(n, outputs)` and targets `(n, ...)` to `(n,)`.
+        function: Maps outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
     """
 
     def __init__(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
@@ -32,7 +32,7 @@ class RowLoss(nn.Module):
         self.function = function
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Call it."""
+        """Return the losses `(n,)`."""
         return self.function(outputs, targets)
 
 
@@ -41,11 +41,11 @@ class SampleLabels:
     """Labels of three tasks of one kind.
 
     Attributes:
-        space: What each task's labels can be.
-        targets: `(examples, tasks, ...)`.
-        left: Of the mask's shape, bool: labels that are missing or that are no class.
-        outputs: How many numbers a head gives.
-        loss: From outputs and targets to losses.
+        space: The label space of each task.
+        targets: Encoded labels, `(examples, tasks, ...)`.
+        left: Bool, of the mask's shape: labels that are missing or excluded.
+        outputs: Number of outputs of a head.
+        loss: A loss for these labels.
     """
 
     space: LabelSpace
@@ -56,16 +56,16 @@ class SampleLabels:
 
     @property
     def spaces(self) -> list[LabelSpace]:
-        """One a task."""
+        """The label space of each task."""
         return [self.space] * TASKS
 
 
 def sample_labels(variant: str, excluded: frozenset[str] = frozenset()) -> SampleLabels:
-    """Make labels of a variant, some missing and some excluded; the last example has all, the one before it none.
+    """Create labels, some missing and some excluded; the last example has all labels, the one before it none.
 
     Args:
         variant: One of `VARIANTS`.
-        excluded: Labels that are no class, where labels are classes.
+        excluded: Labels that are not classes; ignored unless labels are classes.
     """
     there: list[Label] = list(CLASSES)
     space: LabelSpace = ClassSpace(CLASSES, excluded)

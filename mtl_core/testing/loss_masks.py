@@ -1,4 +1,4 @@
-"""The checks of loss masks: what does not count has no influence at all."""
+"""Checks of loss masks: labels outside the mask have no influence."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from mtl_core.training.losses import LossMask
 def loss_mask_checks(spec: LossMaskSpec, without: Mapping[str, str], tolerance: float) -> Checks:
     """See `mtl_core.testing.loss_mask_checks`."""
     checks = spec_checks(spec)
-    checks.add("excluded", "It names the labels that are never a class, as a frozenset.", lambda: _excluded(spec))
+    checks.add("excluded", "`excluded` returns a frozenset of label names.", lambda: _excluded(spec))
 
     def masked(variant: str) -> _Masked:
         labels = sample_labels(variant, spec.excluded())
@@ -38,7 +38,7 @@ def _excluded(spec: LossMaskSpec) -> None:
 
 
 class _Masked:
-    """A mask and labels to try it with."""
+    """A loss mask and sample labels."""
 
     def __init__(self, mask: LossMask, labels: SampleLabels, tolerance: float) -> None:
         self.mask, self.labels, self.tolerance = mask, labels, tolerance
@@ -50,27 +50,27 @@ class _Masked:
             found = self.mask(targets)
         expect_tensor(found, tuple(self.labels.left.shape), "the mask", torch.bool)
         kept = torch.equal(targets.nan_to_num(), before.nan_to_num())
-        expect(kept, "expected the targets to stay as they were, found them changed")
+        expect(kept, "expected the targets to be unchanged, found them changed")
 
     def missing(self) -> None:
         counted = self.mask(self.labels.targets) & self.labels.left
         expect(
             not counted.any(),
-            f"expected no missing and no excluded label to count, found {int(counted.sum())} that do",
+            f"expected no missing and no excluded label in the mask, found {int(counted.sum())}",
         )
 
     def something(self) -> None:
         counted = self.mask(self.labels.targets[-1:])
-        expect(counted.any(), "expected a label to count of an example that has a label for every task, found none")
+        expect(counted.any(), "expected an example with a label for every task to have one in the mask, found none")
 
     def rows(self) -> None:
         whole = self.mask(self.labels.targets)
         order = torch.tensor([7, 3, 9, 0, 1, 8, 2, 6, 4, 5])
         other = self.mask(self.labels.targets[order])
-        expect(torch.equal(other, whole[order]), "expected the same mask in another order, found another")
+        expect(torch.equal(other, whole[order]), "expected the same mask in another order, found a different one")
         for row in range(len(whole)):
             alone = self.mask(self.labels.targets[row : row + 1])
-            expect(torch.equal(alone[0], whole[row]), f"expected example {row + 1} alone to have the same mask")
+            expect(torch.equal(alone[0], whole[row]), f"expected the same mask for example {row + 1} alone")
 
     def influence(self) -> None:
         mask = self.mask(self.labels.targets)
@@ -78,18 +78,18 @@ class _Masked:
         bare = self.labels.targets.clone()
         bare[~mask] = float("nan") if bare.is_floating_point() else MISSING
         again = self.mask(bare)
-        expect(torch.equal(again, mask), "expected the same mask once labels that do not count are taken away")
+        expect(torch.equal(again, mask), "expected the same mask after removing the labels outside it")
 
 
 def _add(checks: Checks, masked: _Masked, variant: str) -> None:
     names = "(batch, tasks, length)" if variant == "tags" else "(batch, tasks)"
-    checks.add("shape", f"It gives {names}, bool, and leaves the targets alone.", masked.shape, variant)
-    checks.add("missing-labels", "No label counts that is missing or no class.", masked.missing, variant)
-    checks.add("counts-something", "Of an example with all labels, some count.", masked.something, variant)
+    checks.add("shape", f"It returns {names}, bool, and does not change the targets.", masked.shape, variant)
+    checks.add("missing-labels", "Missing and excluded labels are outside the mask.", masked.missing, variant)
+    checks.add("counts-something", "An example with all labels has some in the mask.", masked.something, variant)
     checks.add("batch-company", "An example's mask does not depend on the batch it is in.", masked.rows, variant)
     checks.add(
         "influence",
-        "What does not count changes no loss: no label, no NaN in an output.",
+        "Labels and outputs outside the mask change no loss, even if they are NaN.",
         masked.influence,
         variant,
     )

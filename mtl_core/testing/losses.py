@@ -1,4 +1,4 @@
-"""The checks of losses."""
+"""Checks of losses."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -21,18 +21,16 @@ def loss_checks(
     """See `mtl_core.testing.loss_checks`."""
     checks = spec_checks(spec)
     tried = _Tried(spec, labels, tolerance)
-    checks.add("shape", "It gives one loss a row, unreduced; none for no rows.", tried.shape)
-    checks.add("rows", "A row's loss depends on its own output and target alone.", tried.rows)
-    checks.add("repeats", "Nothing is drawn and nothing is remembered.", tried.repeats)
+    checks.add("shape", "It returns one loss per row, without reduction, also for an empty batch.", tried.shape)
+    checks.add("rows", "A row's loss depends only on its own output and target.", tried.rows)
+    checks.add("repeats", "It draws no random numbers and has no state.", tried.repeats)
     checks.add("gradients", "Every output gets a finite gradient.", tried.gradients)
-    checks.add(
-        "better-is-lower", "Outputs that say the target cost less than outputs that deny it.", tried.direction
-    )
+    checks.add("better-is-lower", "Right outputs have a lower loss than wrong ones.", tried.direction)
     return checks.without(without)
 
 
 class _Tried:
-    """A loss, and outputs and targets to try it with."""
+    """A loss with sample outputs and targets."""
 
     def __init__(self, spec: LossSpec, labels: Literal["classes", "numbers"], tolerance: float) -> None:
         self.spec, self.tolerance = spec, tolerance
@@ -43,7 +41,7 @@ class _Tried:
 
     def build(self) -> nn.Module:
         loss = self.spec.build()
-        expect(isinstance(loss, nn.Module), f"expected `build` to give a torch module, found {shown(loss)}")
+        expect(isinstance(loss, nn.Module), f"expected `build` to return a torch module, found {shown(loss)}")
         return loss
 
     def shape(self) -> None:
@@ -58,13 +56,13 @@ class _Tried:
         whole = loss(self.outputs, self.targets)
         for row in range(len(self.targets)):
             alone = loss(self.outputs[row : row + 1], self.targets[row : row + 1])
-            expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} alone")
+            expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} in a batch of one")
 
     def repeats(self) -> None:
         with seeded(0), left_alone():
             loss = self.build()
             first = loss(self.outputs, self.targets)
-            expect_close(loss(self.outputs, self.targets), first, 0, "the losses a second time")
+            expect_close(loss(self.outputs, self.targets), first, 0, "the losses of a second call")
 
     def gradients(self) -> None:
         outputs = self.outputs.clone().requires_grad_()
@@ -73,7 +71,7 @@ class _Tried:
             raise AssertionError("expected a gradient at the outputs, found none")
         expect_finite(outputs.grad, "the gradient at the outputs")
         idle = (~outputs.grad.any(dim=1)).sum()
-        expect(not idle, f"expected a gradient in every row, found {int(idle)} rows without")
+        expect(not idle, f"expected a gradient in every row, found {int(idle)} rows of zeros")
 
     def direction(self) -> None:
         loss = self.build()
@@ -85,6 +83,6 @@ class _Tried:
         cheap, dear = loss(right, self.targets), loss(wrong, self.targets)
         expect(
             (cheap < dear).all(),
-            f"expected right outputs to cost less, found {cheap.mean():.4g} for right ones and {dear.mean():.4g} "
+            f"expected a lower loss of right outputs, found {cheap.mean():.4g} and {dear.mean():.4g} "
             "for wrong ones",
         )

@@ -1,4 +1,4 @@
-"""What a masked label or output must not do: change a loss, or send a gradient back."""
+"""Check that labels and outputs outside a loss mask change no loss and get no gradient."""
 
 import torch
 from torch import nn
@@ -12,17 +12,17 @@ from mtl_core.training.losses import GroupLoss, TaskLosses
 def expect_unmoved(
     loss: nn.Module, outputs: int, targets: torch.Tensor, mask: torch.Tensor, tolerance: float
 ) -> None:
-    """Put NaN into the outputs that a mask leaves out, and other labels into such targets; no loss may change.
+    """Check that NaN outputs and other targets outside a mask change no loss and no gradient.
 
     Args:
-        loss: From outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
-        outputs: How many numbers a head gives.
-        targets: `(batch, tasks, ...)`.
+        loss: Maps outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
+        outputs: Number of outputs of a head.
+        targets: Encoded labels, `(batch, tasks, ...)`.
         mask: `(batch, tasks)`, bool, or `(batch, tasks, length)`.
-        tolerance: How much a loss may change.
+        tolerance: Tolerance for numbers that should be equal.
 
     Raises:
-        AssertionError: If one does.
+        AssertionError: If a loss or a gradient changes.
     """
     with seeded(0):
         said = torch.randn(*mask.shape, outputs)
@@ -32,11 +32,11 @@ def expect_unmoved(
         strange[~mask] = _strange(targets)
         found, other = _losses(loss, spoilt, strange, mask)
     expect_finite(expected.values, "the losses")
-    what = "the losses once there is NaN in outputs that do not count, and other labels that do not"
+    what = "the losses with NaN outputs and other labels outside the mask"
     expect_close(found.values, expected.values, tolerance, what)
-    expect(torch.equal(found.counts, expected.counts), "expected as many labels, found others counted")
-    expect_finite(other, "the gradient at the outputs, where some that do not count are NaN")
-    expect(not other[~mask].any(), "expected no gradient at outputs that do not count, found some")
+    expect(torch.equal(found.counts, expected.counts), "expected the same number of labels, found another")
+    expect_finite(other, "the gradient at the outputs, some of which are NaN outside the mask")
+    expect(not other[~mask].any(), "expected no gradient at outputs outside the mask, found some")
     expect_close(other, slope, tolerance, "the gradient at the outputs")
 
 
@@ -45,9 +45,9 @@ def _losses(
 ) -> tuple[TaskLosses, torch.Tensor]:
     said = outputs.clone().requires_grad_()
     found = GroupLoss(loss, [None] * mask.shape[1])(said, targets, mask)
-    expect(found.values.requires_grad, "expected losses that gradients can flow from, found none")
+    expect(found.values.requires_grad, "expected differentiable losses, found losses without `requires_grad`")
     found.values.sum().backward()
-    assert said.grad is not None  # noqa: S101  just made
+    assert said.grad is not None  # noqa: S101  set by `backward`
     return found, said.grad
 
 

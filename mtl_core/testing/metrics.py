@@ -1,4 +1,4 @@
-"""The checks of metrics."""
+"""Checks of metrics."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_close, expect_tensor, shown
 
 RESERVED = re.compile(r"n|correct|majority_.*|.*_n")
-"""Keys that `metrics.json` uses for something else."""
+"""Keys of `metrics.json` that have another meaning."""
 EXAMPLES = 40
 
 
@@ -28,45 +28,45 @@ def metric_checks(
 ) -> Checks:
     """See `mtl_core.testing.metric_checks`."""
     checks = spec_checks(spec)
-    checks.add("key", "Its figure has a name of small letters that is not taken.", lambda: _key(spec))
+    checks.add("key", "Its key is in lower case and not reserved.", lambda: _key(spec))
     tried = {variant: sample_labels(variant).space for variant in ("classes", "lists", "numbers")}
     if spaces is not None:
         tried = {_variant(space): space for space in spaces}
     for variant, space in accepted(checks, tried, lambda space: _asked(spec, space), "labels").items():
         metric = _Metric(spec, space, tolerance)
-        checks.add("form", "It is a torchmetrics metric; it gives one number, or a matrix.", metric.form, variant)
-        checks.add("batches", "Fed in pieces, in any order, it gives the same figure.", metric.batches, variant)
-        checks.add("afresh", "Each metric starts afresh.", metric.afresh, variant)
-        checks.add("scored", "It says which rows it looks at: a boolean a row.", metric.scored, variant)
+        checks.add("form", "It is a torchmetrics metric; it returns one number, or a matrix.", metric.form, variant)
+        checks.add("batches", "Updated in several batches, it returns the same value.", metric.batches, variant)
+        checks.add("afresh", "Each built metric starts without state.", metric.afresh, variant)
+        checks.add("scored", "`scored` returns one boolean per row: is the row used?", metric.scored, variant)
         if not spec.scalar:
-            checks.leave_out(f"sums-{variant}", "its figure is not one number")
-            checks.leave_out(f"direction-{variant}", "its figure is not one number")
-            checks.leave_out(f"pooling-{variant}", "its figure is not one number")
+            checks.leave_out(f"sums-{variant}", "its value is not one number")
+            checks.leave_out(f"direction-{variant}", "its value is not one number")
+            checks.leave_out(f"pooling-{variant}", "its value is not one number")
             continue
         if type(spec).label_sums is MetricSpec.label_sums:
-            checks.leave_out(f"sums-{variant}", "its figure is not made of sums over labels")
+            checks.leave_out(f"sums-{variant}", "it is not computed from sums over labels")
         else:
-            checks.add("sums", "Made of its labels' sums, the figure is the same.", metric.sums, variant)
+            checks.add("sums", "Computed from the sums over labels, the value is the same.", metric.sums, variant)
         checks.add(
             "direction",
-            "Right outputs are better than wrong ones, as `higher_is_better` says.",
+            "Right outputs score better than wrong ones, in the direction of `higher_is_better`.",
             metric.direction,
             variant,
         )
         if spec.pooled:
             checks.add(
-                "pooling", "Over two halves, their weighted mean is the figure of both.", metric.pooling, variant
+                "pooling", "The weighted mean of two halves is the value of both together.", metric.pooling, variant
             )
         else:
-            checks.leave_out(f"pooling-{variant}", "`pooled` is false: tasks are not put together")
+            checks.leave_out(f"pooling-{variant}", "`pooled` is false: tasks are not pooled")
     return checks.without(without)
 
 
 def _key(spec: MetricSpec) -> None:
     key = spec.key()
     good = isinstance(key, str) and re.fullmatch(r"[a-z][a-z0-9_]*", key)
-    expect(good, f"expected small letters, digits and underscores, found {key!r}")
-    expect(not RESERVED.fullmatch(key), f"expected a free name, found '{key}', which metrics.json uses otherwise")
+    expect(good, f"expected lower-case letters, digits and underscores, found {key!r}")
+    expect(not RESERVED.fullmatch(key), f"expected an unreserved name, found '{key}', which metrics.json reserves")
 
 
 def _asked(spec: MetricSpec, space: LabelSpace) -> LabelSpace:
@@ -82,7 +82,7 @@ def _variant(space: LabelSpace) -> str:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Outputs and targets in the form that metrics read."""
+    """Outputs and targets in the form that metrics accept."""
 
     outputs: torch.Tensor
     targets: torch.Tensor
@@ -92,7 +92,7 @@ class _Rows:
 
 
 def _rows(space: LabelSpace, noise: float, seed: int = 0) -> _Rows:
-    """Targets, and outputs that are right but for noise; at -1 they are all wrong."""
+    """Return targets, and right outputs plus noise; with noise -1 all outputs are wrong."""
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(EXAMPLES, max(len(space.classes), 1), generator=generator)
     kind = _variant(space)
@@ -109,13 +109,13 @@ def _rows(space: LabelSpace, noise: float, seed: int = 0) -> _Rows:
 
 
 class _Metric:
-    """A metric, for tasks with some label space."""
+    """A metric for tasks with one label space."""
 
     def __init__(self, spec: MetricSpec, space: LabelSpace, tolerance: float) -> None:
         self.spec, self.space, self.tolerance = spec, space, tolerance
 
     def _figure(self, *parts: _Rows) -> torch.Tensor:
-        """Measure, in pieces if there are several; only rows that the metric looks at."""
+        """Compute the metric of one or more batches, from the rows that it uses."""
         metric = self.spec.build(self.space)
         for part in parts:
             rows = self.spec.scored(self.space, part.targets)
@@ -142,21 +142,21 @@ class _Metric:
         order = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(1))
         for pieces in ((order,), (order[:7], order[7:8], order[8:])):
             found = self._figure(*(rows.chosen(piece) for piece in pieces))
-            what = f"the figure, fed in {len(pieces)} pieces in another order"
+            what = f"the value of {len(pieces)} batches in another order"
             expect_close(found, whole, max(self.tolerance, 1e-5), what)
 
     def afresh(self) -> None:
         rows = _rows(self.space, 2.0)
         first = self._figure(rows)
         self._figure(_rows(self.space, -1))
-        expect_close(self._figure(rows), first, 0, "the figure of a second metric of the same spec")
+        expect_close(self._figure(rows), first, 0, "the value of a second metric of the same spec")
 
     def scored(self) -> None:
         targets = _rows(self.space, 2.0).targets
         with left_alone():
             rows = self.spec.scored(self.space, targets)
         expect_tensor(rows, (len(targets),), "the rows that are scored", torch.bool)
-        expect(rows.any(), "expected some of all classes' rows to be scored, found none")
+        expect(rows.any(), "expected some rows to be scored, found none")
 
     def sums(self) -> None:
         rows = _rows(self.space, 2.0)
@@ -165,18 +165,18 @@ class _Metric:
             sums = self.spec.label_sums(self.space, kept.outputs, kept.targets)
         expect(isinstance(sums, torch.Tensor) and sums.ndim == 2, f"expected sums (n, sums), found {shown(sums)}")
         assert sums is not None  # noqa: S101  for mypy
-        expect(len(sums) == len(kept.targets), f"expected a row for each of {len(kept.targets)} labels")
+        expect(len(sums) == len(kept.targets), f"expected one row for each of {len(kept.targets)} labels")
         with np.errstate(divide="ignore", invalid="ignore"):
             figure = self.spec.of_sums(sums.double().sum(dim=0).numpy())
         found = torch.as_tensor(np.asarray(figure, dtype=np.float64))
-        expect_close(found, self._figure(rows).double(), max(self.tolerance, 1e-5), "the figure of the sums")
+        expect_close(found, self._figure(rows).double(), max(self.tolerance, 1e-5), "the value of the sums")
 
     def direction(self) -> None:
         right, wrong = (float(self._figure(_rows(self.space, noise))) for noise in (0.0, -1))
         better = right > wrong if self.spec.higher_is_better else right < wrong
         word = "higher" if self.spec.higher_is_better else "lower"
         expect(
-            better, f"expected a {word} figure for right outputs, found {right:.4g}, and {wrong:.4g} for wrong ones"
+            better, f"expected a {word} value for right outputs, found {right:.4g}, and {wrong:.4g} for wrong ones"
         )
 
     def pooling(self) -> None:

@@ -1,4 +1,4 @@
-"""Random state: seeding it for a check, and watching that a part leaves it alone."""
+"""Context managers that seed, restore and watch the global random state."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mtl_core.testing.expectations import RandomStateError
 
 @contextmanager
 def generators_kept() -> Iterator[None]:
-    """Put the global generators of Python and NumPy back afterwards."""
+    """Restore the global generators of Python and NumPy on exit."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         yield
@@ -22,9 +22,9 @@ def generators_kept() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed all global generators, under the conditions of a run, and put them back afterwards.
+    """Seed all global generators as a run does, and restore them on exit.
 
-    Parts that build torch modules draw weights from torch's global generator: runs seed it before they build.
+    Parts that build torch modules draw weights from torch's global generator, which a run seeds before.
     """
     import torch
 
@@ -39,13 +39,13 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def left_alone(torch_too: bool = True) -> Iterator[None]:
-    """Fail if what happens inside changes a global generator.
+    """Raise an error if the block changes a global generator.
 
     Args:
-        torch_too: Whether torch's generator is watched as well as those of Python and NumPy.
+        torch_too: Whether to watch torch's generator in addition to those of Python and NumPy.
 
     Raises:
-        RandomStateError: If one is changed.
+        RandomStateError: If the state of a generator changed.
     """
     before = _states(torch_too)
     yield
@@ -53,8 +53,8 @@ def left_alone(torch_too: bool = True) -> Iterator[None]:
     for name, state in before.items():
         if state != after[name]:
             raise RandomStateError(
-                f"expected the global random state of {name} to be left as it was, found it changed; "
-                "draw from a generator of your own, seeded with what is handed in"
+                f"expected the global random state of {name} to be unchanged, found it changed; "
+                "use a local generator, seeded with the seed that the part receives"
             )
 
 

@@ -1,4 +1,4 @@
-"""A small input layer and a small backbone, for architectures to be built of."""
+"""A small input layer and a small backbone for the checks of architectures."""
 
 import torch
 from torch import nn
@@ -7,10 +7,10 @@ from mtl_core.model.features import Features, FeatureShape
 
 
 class SampleInput(nn.Module):
-    """An input layer whose inputs are features already; it turns them.
+    """An input layer whose inputs are features: applies one linear layer.
 
     Args:
-        shape: Of the features.
+        shape: Shape of the features.
     """
 
     def __init__(self, shape: FeatureShape) -> None:
@@ -19,15 +19,15 @@ class SampleInput(nn.Module):
         self.output = shape
 
     def forward(self, features: Features) -> Features:
-        """One linear layer over every token."""
+        """Return features of the same shape."""
         return Features(self.layer(features.values), features.mask)
 
 
 class SampleBackbone(nn.Module):
-    """A layer over every token that also sees the mean of all: it gives what it reads, so it can be stacked.
+    """A layer over each token and the mean of all tokens; input and output have the same shape.
 
     Args:
-        shape: Of the features.
+        shape: Shape of the features.
     """
 
     def __init__(self, shape: FeatureShape) -> None:
@@ -36,7 +36,7 @@ class SampleBackbone(nn.Module):
         self.output = shape
 
     def forward(self, features: Features) -> Features:
-        """Tokens beside the mean of their example."""
+        """Return features of the same shape."""
         mean = features.pooled()
         if features.mask is not None:
             mean = mean.unsqueeze(1).expand_as(features.values)

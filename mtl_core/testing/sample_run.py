@@ -1,4 +1,4 @@
-"""A small training that a weighting is tried in: real tasks, a layer that they share, and the steps of a run."""
+"""A small training for the checks of weightings: four tasks, a shared layer, and the steps of a run."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -33,10 +33,10 @@ EXAMPLES, WIDTH, STEPS = 12, 6, 40
 
 
 class SampleRun:
-    """A run of four tasks on a dozen examples, with weights and batches that are always the same.
+    """A training of four tasks on twelve examples, with deterministic weights and batches.
 
     Args:
-        spec: How losses become steps.
+        spec: The weighting.
     """
 
     def __init__(self, spec: WeightingSpec) -> None:
@@ -59,7 +59,7 @@ class SampleRun:
         self.position = Position()
 
     def batch(self, active: Collection[int]) -> Batch:
-        """The examples, with labels for some tasks alone."""
+        """Return a batch with labels for the active tasks only."""
         random = torch.Generator().manual_seed(2)
         inputs = torch.randn(EXAMPLES, WIDTH, generator=random)
         rules = torch.randn(WIDTH, len(TASKS) * len(LABELS), generator=random)
@@ -70,11 +70,11 @@ class SampleRun:
         return Batch(Features(inputs), [targets], [None])
 
     def losses(self, active: Collection[int] = range(4)) -> TaskLosses:
-        """The losses of such a batch, for another pass backward."""
+        """Return the losses of such a batch, for another backward pass."""
         return batch_losses(self.network, self.objective, self.batch(active))
 
     def step(self, active: Collection[int] = range(4)) -> TaskLosses:
-        """Make a training step."""
+        """Run one training step."""
         self.objective.at(self.position.step, STEPS)
         losses = training_step(
             self.gradients, self.network, self.objective, self.optimizer, self.batch(active), None
@@ -84,7 +84,7 @@ class SampleRun:
         return losses
 
     def end_epoch(self) -> None:
-        """Tell the weighting that an epoch is over."""
+        """Finish an epoch: pass the mean losses to the weighting."""
         self.objective.epoch_done(list(self.meter.means().values()))
         self.meter = LossMeter(TASKS)
 
@@ -94,7 +94,7 @@ class SampleRun:
         save_checkpoint(path, self.position, modules, self.optimizer, self.meter.tensors())
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         modules = {"network": self.network, "objective": self.objective}
         self.position, extra = load_checkpoint(path, modules, self.optimizer)
         self.meter.restore(extra)

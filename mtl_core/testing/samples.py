@@ -1,4 +1,4 @@
-"""Invented features that modules are tried with."""
+"""Sample features for the checks of modules."""
 
 from collections.abc import Sequence
 
@@ -7,27 +7,27 @@ import torch
 from mtl_core.model.features import Features, FeatureShape
 
 LENGTHS = (4, 1, 7, 4, 2)
-"""Tokens of each sample: several lengths, one of them 1, two of them alike."""
+"""Number of tokens of each sample: several lengths, one of them 1, two of them equal."""
 TRIED = {"tokens": FeatureShape(12, sequence=True), "vectors": FeatureShape(12, sequence=False)}
-"""The shapes of features that parts are tried with: one vector a token, one an example."""
+"""The shapes of features that parts are checked with: one vector per token, one per example."""
 GARBAGE = 100.0
-"""How large the numbers are that stand in padded places."""
+"""Standard deviation of the values at padding."""
 
 
 def sample_features(shape: FeatureShape, seed: int = 0) -> list[torch.Tensor]:
-    """Draw an example for each of `LENGTHS`: `(length, width)`, or `(width,)` where there are no tokens."""
+    """Draw one example per entry of `LENGTHS`: `(length, width)`, or `(width,)` for features without tokens."""
     generator = torch.Generator().manual_seed(seed)
     sizes = [(length, shape.width) if shape.sequence else (shape.width,) for length in LENGTHS]
     return [torch.randn(size, generator=generator) for size in sizes]
 
 
 def batched(samples: Sequence[torch.Tensor], more: int = 0, garbage: bool = False) -> Features:
-    """Put samples into a batch.
+    """Collate samples into a batch.
 
     Args:
         samples: `(length, width)` each, or `(width,)`.
-        more: Places of padding beyond the longest.
-        garbage: Whether padded places hold large numbers instead of zeros.
+        more: Columns of padding beyond the longest sample.
+        garbage: Whether padding holds large numbers instead of zeros.
     """
     if samples[0].ndim == 1:
         return Features(torch.stack(list(samples)))
@@ -42,14 +42,14 @@ def batched(samples: Sequence[torch.Tensor], more: int = 0, garbage: bool = Fals
 
 
 def rows_of(features: Features) -> list[torch.Tensor]:
-    """Each example's features, padding left out."""
+    """Return each example's features without padding."""
     if features.mask is None:
         return list(features.values)
     return [values[mask] for values, mask in zip(features.values, features.mask, strict=True)]
 
 
 def named_shapes(shapes: Sequence[FeatureShape] | None) -> dict[str, FeatureShape]:
-    """Name the shapes that an author gave, or take the usual ones."""
+    """Return shapes by name; the default shapes if `shapes` is None."""
     if shapes is None:
         return dict(TRIED)
     return {f"{'tokens' if shape.sequence else 'vectors'}-{shape.width}": shape for shape in shapes}

@@ -1,4 +1,4 @@
-"""The checks of sampling strategies."""
+"""Checks of sampling strategies."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,17 +12,17 @@ from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks
 
 BATCHES: Sequence[Sequence[int]] = ([7], [40, 10], [100, 1, 30], [3, 3, 3, 3])
-"""How many batches the data sets make that a strategy is tried with."""
+"""Numbers of batches per data set that a strategy is checked with."""
 STEPS, TOTAL = range(200, 700), 1000
 
 
 def sampling_checks(spec: SamplingSpec, without: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.sampling_checks`."""
     checks = spec_checks(spec)
-    checks.add("shares", "It gives each data set a share of 0 or more, at every moment.", lambda: _shares(spec))
-    checks.add("draws", "It draws one data set a step.", lambda: _draws(spec))
-    checks.add("seed", "The same seed gives the same draws, and nothing else is drawn from.", lambda: _seed(spec))
-    checks.add("draws-follow-shares", "Each data set is drawn as often as its share says.", lambda: _follow(spec))
+    checks.add("shares", "It returns a share of 0 or more per data set, at any progress.", lambda: _shares(spec))
+    checks.add("draws", "`draws` returns one data set per step.", lambda: _draws(spec))
+    checks.add("seed", "The same seed gives the same draws; no global generator is used.", lambda: _seed(spec))
+    checks.add("draws-follow-shares", "The draws follow the shares.", lambda: _follow(spec))
     return checks.without(without)
 
 
@@ -37,10 +37,10 @@ def _stated(spec: SamplingSpec, batches: Sequence[int], progress: float) -> NDAr
 
 def _drawn(spec: SamplingSpec, batches: Sequence[int], seed: int = 3) -> NDArray[np.int64]:
     draws = spec.draws(batches, STEPS, TOTAL, seed)
-    expect(draws.shape == (len(STEPS),), f"expected {len(STEPS)} draws, one a step, found the shape {draws.shape}")
-    expect(np.issubdtype(draws.dtype, np.integer), f"expected whole numbers, found {draws.dtype}")
+    expect(draws.shape == (len(STEPS),), f"expected {len(STEPS)} draws, one per step, found shape {draws.shape}")
+    expect(np.issubdtype(draws.dtype, np.integer), f"expected integers, found {draws.dtype}")
     inside = bool(((draws >= 0) & (draws < len(batches))).all())
-    expect(inside, f"expected places from 0 to {len(batches) - 1}, found {sorted(set(draws.tolist()))}")
+    expect(inside, f"expected indices from 0 to {len(batches) - 1}, found {sorted(set(draws.tolist()))}")
     return draws
 
 
@@ -54,7 +54,7 @@ def _draws(spec: SamplingSpec) -> None:
     for batches in BATCHES:
         _drawn(spec, batches)
     none = spec.draws(BATCHES[1], range(5, 5), TOTAL, 3)
-    expect(len(none) == 0, f"expected no draw for no step, found {len(none)}")
+    expect(len(none) == 0, f"expected no draws for an empty range of steps, found {len(none)}")
 
 
 def _seed(spec: SamplingSpec) -> None:
@@ -67,7 +67,7 @@ def _seed(spec: SamplingSpec) -> None:
 
 
 def _follow(spec: SamplingSpec) -> None:
-    """Independent draws would stray by the root of their number, so four times that is allowed."""
+    """Compare counts with shares: up to four standard deviations of independent draws are allowed."""
     for batches in BATCHES:
         wanted = sum(_stated(spec, batches, step / (TOTAL - 1)) for step in STEPS)
         counts = np.bincount(_drawn(spec, batches), minlength=len(batches))

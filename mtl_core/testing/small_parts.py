@@ -1,4 +1,4 @@
-"""The checks of class weights, schedules and optimizers."""
+"""Checks of class weights, schedules and optimizers."""
 
 import math
 import tempfile
@@ -19,8 +19,8 @@ from mtl_core.training.checkpoint import Position, load_checkpoint, save_checkpo
 def class_weights_checks(spec: ClassWeightsSpec, counts: Mapping[str, int], without: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.class_weights_checks`."""
     checks = spec_checks(spec)
-    checks.add("weights", "It gives one finite weight of 0 or more a class.", lambda: _class_weights(spec, counts))
-    checks.add("class-order", "A class's weight does not depend on its place.", lambda: _class_order(spec, counts))
+    checks.add("weights", "It returns one finite weight >= 0 per class.", lambda: _class_weights(spec, counts))
+    checks.add("class-order", "Weights do not depend on the order of classes.", lambda: _class_order(spec, counts))
     return checks.without(without)
 
 
@@ -29,7 +29,7 @@ def _class_weights(spec: ClassWeightsSpec, counts: Mapping[str, int]) -> None:
     for given in (counts, {**counts, first: 0}, dict.fromkeys(counts, 0)):
         with left_alone():
             found = list(spec.weights(given))
-        expect(len(found) == len(given), f"expected {len(given)} weights, one a class, found {len(found)}")
+        expect(len(found) == len(given), f"expected {len(given)} weights, one per class, found {len(found)}")
         good = all(math.isfinite(weight) and weight >= 0 for weight in found)
         expect(good, f"expected finite weights of 0 or more for the counts {dict(given)}, found {found}")
 
@@ -39,7 +39,7 @@ def _class_order(spec: ClassWeightsSpec, counts: Mapping[str, int]) -> None:
     one = dict(zip(counts, spec.weights(counts), strict=True))
     other = dict(zip(turned, spec.weights(turned), strict=True))
     same = all(math.isclose(one[name], other[name]) for name in one)
-    expect(same, f"expected the same weights when classes are turned round, found {one} and {other}")
+    expect(same, f"expected the same weights for reversed classes, found {one} and {other}")
 
 
 def schedule_checks(spec: ScheduleSpec, without: Mapping[str, str]) -> Checks:
@@ -47,10 +47,10 @@ def schedule_checks(spec: ScheduleSpec, without: Mapping[str, str]) -> Checks:
     checks = spec_checks(spec)
     checks.add(
         "factors",
-        "It gives a finite factor of 0 or more for every step, of long runs and short.",
+        "It returns a finite factor of 0 or more for every step, in long and short runs.",
         lambda: _factors(spec),
     )
-    checks.add("not-idle", "It is above 0 at some step, or nothing would be learned.", lambda: _not_idle(spec))
+    checks.add("not-idle", "The factor is above 0 at some step.", lambda: _not_idle(spec))
     return checks.without(without)
 
 
@@ -59,9 +59,7 @@ def _factors(spec: ScheduleSpec) -> None:
         with left_alone():
             found = [spec.factor(step, total) for step in range(total)]
         again = [spec.factor(step, total) for step in reversed(range(total))][::-1]
-        expect(
-            found == again, f"expected each step's factor to depend on the step alone, in a run of {total} steps"
-        )
+        expect(found == again, f"expected each step's factor to depend only on the step, in a run of {total} steps")
         bad = [factor for factor in found if not (math.isfinite(factor) and factor >= 0)]
         expect(not bad, f"expected finite factors of 0 or more in a run of {total} steps, found {bad}")
 
@@ -77,11 +75,9 @@ def _not_idle(spec: ScheduleSpec) -> None:
 def optimizer_checks(spec: OptimizerSpec, without: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.optimizer_checks`."""
     checks = spec_checks(spec)
-    checks.add("moves", "A step goes downhill; without a gradient nothing moves.", lambda: _moves(spec))
-    checks.add(
-        "learning-rate", "It has a rate `lr` that a schedule can set: at 0 nothing moves.", lambda: _rate(spec)
-    )
-    checks.add("resume", "From a checkpoint it goes on bit for bit.", lambda: _resume(spec))
+    checks.add("moves", "Steps reduce the loss; parameters without a gradient do not change.", lambda: _moves(spec))
+    checks.add("learning-rate", "A schedule can set its `lr`; at 0 no parameter changes.", lambda: _rate(spec))
+    checks.add("resume", "Resumed from a checkpoint, it is equal bit for bit.", lambda: _resume(spec))
     return checks.without(without)
 
 
@@ -115,7 +111,7 @@ def _moves(spec: OptimizerSpec) -> None:
         before = module.weight.detach().clone()
         optimizer.step()
         expect(
-            torch.equal(module.weight, before), "expected a parameter without a gradient to stay, found it moved"
+            torch.equal(module.weight, before), "expected no change of a parameter without a gradient, found one"
         )
 
 
@@ -124,13 +120,11 @@ def _rate(spec: OptimizerSpec) -> None:
         module, optimizer = _problem(spec)
         _step(module, optimizer)
         for group in optimizer.param_groups:
-            expect("lr" in group, "expected every group of parameters to have an `lr`, found one without")
+            expect("lr" in group, "expected every parameter group to have an `lr`, found one without")
             group["lr"] = 0.0
         before = module.weight.detach().clone()
         _step(module, optimizer)
-        expect(
-            torch.equal(module.weight, before), "expected nothing to move at a learning rate of 0, found it moved"
-        )
+        expect(torch.equal(module.weight, before), "expected no change at a learning rate of 0, found one")
 
 
 def _resume(spec: OptimizerSpec) -> None:
@@ -147,4 +141,4 @@ def _resume(spec: OptimizerSpec) -> None:
             _step(other, another)
         expect_finite(module.weight, "the weights after 6 steps")
         same = torch.equal(module.weight, other.weight) and torch.equal(module.bias, other.bias)
-        expect(same, "expected the same weights after going on from a checkpoint, found others")
+        expect(same, "expected the same weights after resuming from a checkpoint, found others")

@@ -1,4 +1,4 @@
-"""The checks of every spec: the YAML block that a part is."""
+"""Checks of every spec: the YAML block of a part."""
 
 import json
 import re
@@ -20,26 +20,24 @@ def spec_checks(spec: Spec | type[Spec]) -> Checks:
     model = spec if isinstance(spec, type) else type(spec)
     given = None if isinstance(spec, type) else spec
     checks = Checks(model.type_name())
-    checks.add("type-name", "`type` is one literal and its default, in small letters.", lambda: _type_name(model))
-    checks.add("docstring", "It has a docstring of its own: `mtl plugins` shows it.", lambda: _docstring(model))
-    checks.add("keys-documented", "Every key has a docstring: it becomes documentation.", lambda: _keys(model))
-    checks.add("unknown-keys", "A key that it does not have is refused.", lambda: _unknown_key(model, given))
-    checks.add("schema", "It has a JSON Schema, which editors complete from.", lambda: _schema(model))
+    checks.add("type-name", "`type` is one literal and its default, in lower case.", lambda: _type_name(model))
+    checks.add("docstring", "It has a docstring, which `mtl plugins` prints.", lambda: _docstring(model))
+    checks.add("keys-documented", "Every key has a docstring, which becomes documentation.", lambda: _keys(model))
+    checks.add("unknown-keys", "An unknown key is refused.", lambda: _unknown_key(model, given))
+    checks.add("schema", "It has a JSON Schema, for completion in editors.", lambda: _schema(model))
     if hasattr(sys.modules[model.__module__], "__file__"):
-        what = "Its module imports nothing heavy: `mtl --help` imports it."
+        what = "Its module imports no heavy package, since `mtl --help` imports the module."
         checks.add("light-import", what, lambda: _import(model))
     else:
-        checks.leave_out("light-import", "it was typed in, and stands in no file")
+        checks.leave_out("light-import", "it is not defined in a file")
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     if given is None and required:
-        reason = f"{', '.join(required)}: required, and a class was given instead of a spec"
+        reason = f"{', '.join(required)}: required, but the suite received a class instead of a spec"
         checks.leave_out("defaults", reason)
         checks.leave_out("read-again", reason)
         return checks
-    checks.add(
-        "defaults", "The defaults of its keys are values that it would take.", lambda: _defaults(model, given)
-    )
-    checks.add("read-again", "Written as YAML and read again, it is equal.", lambda: _read_again(model, given))
+    checks.add("defaults", "The defaults of its keys are valid values.", lambda: _defaults(model, given))
+    checks.add("read-again", "Dumped and validated again, it is equal.", lambda: _read_again(model, given))
     return checks
 
 
@@ -48,7 +46,7 @@ def _type_name(model: type[Spec]) -> None:
     expected = 'expected `type: Literal["some-name"] = "some-name"`'
     literal = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     expect(literal == (field.default,), f"{expected}, found {field.annotation} = {field.default!r}")
-    found = f"expected small letters, digits and hyphens, found {field.default!r}"
+    found = f"expected lower-case letters, digits and hyphens, found {field.default!r}"
     expect(isinstance(field.default, str) and _TYPE_NAME.fullmatch(field.default), found)
 
 
@@ -83,8 +81,8 @@ def _import(model: type[Spec]) -> None:
     found = heavy_imports(model.__module__)
     expect(
         not found,
-        f"expected a light import of '{model.__module__}', found that it brings {', '.join(found)}; "
-        "import it inside `build` (for type hints, below `if TYPE_CHECKING:`)",
+        f"expected a light import of '{model.__module__}', found that it imports {', '.join(found)}; "
+        "import it inside `build` (for type hints, under `if TYPE_CHECKING:`)",
     )
 
 
@@ -100,11 +98,11 @@ def _defaults(model: type[Spec], given: Spec | None) -> None:
 def _read_again(model: type[Spec], given: Spec | None) -> None:
     spec = given or model.model_validate({"type": model.type_name()})
     again = model.model_validate(json.loads(json.dumps(spec.model_dump(mode="json"))))
-    expect(again == spec, f"expected to read {spec!r} again, found {again!r}")
+    expect(again == spec, f"expected {spec!r} after a round trip, found {again!r}")
 
 
 def _written(model: type[Spec], given: Spec | None) -> dict[str, Any]:
-    """The block as its author wrote it: without what has a default."""
+    """Return the block without defaults, as in YAML."""
     whole = given.model_dump(mode="json") if given is not None else {}
     written = {name: value for name, value in whole.items() if given is not None and name in given.model_fields_set}
     return {**written, "type": model.type_name()}

@@ -1,4 +1,4 @@
-"""The checks of splitters."""
+"""Checks of splitters."""
 
 from collections.abc import Mapping
 
@@ -15,18 +15,18 @@ from mtl_core.testing.randomness import left_alone
 from mtl_core.testing.spec import spec_checks
 
 SIZES = (60, 7, 1)
-"""Numbers of units that a splitter is asked to divide."""
+"""Numbers of units that a splitter is checked with."""
 
 
 def splitter_checks(spec: SplitterSpec, without: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.splitter_checks`."""
     checks = spec_checks(spec)
-    checks.add("parts", "It puts every unit into part 0, 1 or 2, of many units and of few.", lambda: _parts(spec))
-    checks.add("no-labels", "It divides units without a single label, too.", lambda: _no_labels(spec))
-    checks.add("seed", "The same seed gives the same parts, and nothing else is drawn from.", lambda: _seed(spec))
-    checks.add("units-kept", "The units stay as they were.", lambda: _units_kept(spec))
+    checks.add("parts", "It assigns every unit to split 0, 1 or 2, for any number of units.", lambda: _parts(spec))
+    checks.add("no-labels", "It splits units without labels.", lambda: _no_labels(spec))
+    checks.add("seed", "The same seed gives the same splits; no global generator is used.", lambda: _seed(spec))
+    checks.add("units-kept", "It does not change the units.", lambda: _units_kept(spec))
     checks.add(
-        "partition", "Of a corpus, every example is in one part; groups stay together.", lambda: _partition(spec)
+        "partition", "Every example of a corpus is in one split; groups are not divided.", lambda: _partition(spec)
     )
     return checks.without(without)
 
@@ -42,7 +42,7 @@ def _split(spec: SplitterSpec, units: SplitUnits, seed: int = 3) -> NDArray[np.i
     parts = spec.split(units, seed)
     expect(isinstance(parts, np.ndarray), f"expected an array, found a {type(parts).__name__}")
     expect(parts.shape == (len(units),), f"expected the shape ({len(units)},), found {parts.shape}")
-    expect(np.issubdtype(parts.dtype, np.integer), f"expected whole numbers, found {parts.dtype}")
+    expect(np.issubdtype(parts.dtype, np.integer), f"expected integers, found {parts.dtype}")
     strange = sorted(set(parts.tolist()) - {0, 1, 2})
     expect(not strange, f"expected 0 (training), 1 (validation) and 2 (test), found {strange}")
     return parts
@@ -54,7 +54,7 @@ def _parts(spec: SplitterSpec) -> None:
     for count in SIZES[1:]:
         try:
             _split(spec, _units(count))
-        except MtlError:  # too few for it: a user can understand that
+        except MtlError:  # a clear message about too few units is allowed
             continue
 
 
@@ -67,14 +67,14 @@ def _seed(spec: SplitterSpec) -> None:
         first = _split(spec, _units(SIZES[0]))
     np.random.random(3)
     again = _split(type(spec).model_validate(spec.model_dump(mode="json")), _units(SIZES[0]))
-    expect(np.array_equal(first, again), "expected the same parts from the same seed, found others")
+    expect(np.array_equal(first, again), "expected the same splits from the same seed, found others")
 
 
 def _units_kept(spec: SplitterSpec) -> None:
     units, before = _units(SIZES[0]), _units(SIZES[0])
     _split(spec, units)
     same = np.array_equal(units.indicators, before.indicators) and np.array_equal(units.sizes, before.sizes)
-    expect(same and units.columns == before.columns, "expected the units to stay as they were, found them changed")
+    expect(same and units.columns == before.columns, "expected the units to be unchanged, found them changed")
 
 
 def _partition(spec: SplitterSpec) -> None:
@@ -97,4 +97,4 @@ def _partition(spec: SplitterSpec) -> None:
         f"expected each of {len(divided_rows)} examples once, found {rows.tolist()}",
     )
     divided = {groups[row] for row in split.train} & {groups[row] for row in split.validation}
-    expect(not divided, f"expected groups to stay together, found divided: {sorted(divided)}")
+    expect(not divided, f"expected undivided groups, found divided: {sorted(divided)}")

@@ -1,10 +1,9 @@
-"""Every suite of checks, on one page: one a seam, and one that holds for every spec.
+"""The conformance suites: one per extension point, and one for every spec.
 
-What they have in common: the first argument is the part, as a spec. `without` names checks that do not apply to it,
-each with a reason, and `tolerance` says how much numbers may differ that should be equal (relative to numbers
-above 1). What a suite finds not to apply by itself stands in `left_out` of what it gives. Every suite begins with
-the checks of `spec_checks`. A suite tries the part while it is made, so it imports torch where the part needs it;
-this module does not.
+All suites have in common: the first argument is the part, as a spec. `without` maps checks to skip to reasons, and
+`tolerance` is the tolerance for numbers that should be equal (relative for numbers above 1). Checks that a suite
+skips itself are in `left_out` of its result. Every suite starts with the checks of `spec_checks`. A suite builds
+the part when it is created, so it imports torch if the part does; this module does not.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ TOLERANCE = 1e-6
 
 
 def spec_checks(spec: specs.Spec | type[specs.Spec]) -> Checks:
-    """Check what holds for every spec: type name, docstrings, defaults, schema, a light import.
+    """Check the requirements of every spec: type name, docstrings, defaults, schema, no heavy imports.
 
     Args:
-        spec: A spec, or its class. Of a class whose keys are not all optional, less can be checked.
+        spec: A spec, or its class. For a class with required keys, some checks are skipped.
     """
     from mtl_core.testing.spec import spec_checks as checks
 
@@ -41,13 +40,13 @@ def spec_checks(spec: specs.Spec | type[specs.Spec]) -> Checks:
 def loader_checks(
     spec: specs.LoaderSpec, *, file: Path | None = None, text: str | None = None, without: Reasons | None = None
 ) -> Checks:
-    """Check a loader: a valid corpus, distinct ids, the same one twice, single files and typed texts.
+    """Check a loader: a valid corpus, distinct ids, deterministic loading, single files and texts.
 
     Args:
         spec: The loader, with files that exist.
-        file: A file for `load_file`; one that the spec names if left out.
-        text: A text for `from_text`; a usual one if left out.
-        without: Checks that do not apply, with reasons.
+        file: A file for `load_file`; None for one that the spec names.
+        text: A text for `from_text`; None for an English sentence.
+        without: Name of each check to skip to the reason.
     """
     from mtl_core.testing.loaders import loader_checks as checks
 
@@ -55,7 +54,7 @@ def loader_checks(
 
 
 def splitter_checks(spec: specs.SplitterSpec, *, without: Reasons | None = None) -> Checks:
-    """Check a splitter: every unit in one part, by the seed alone."""
+    """Check a splitter: every unit in one split, determined by the seed."""
     from mtl_core.testing.splitters import splitter_checks as checks
 
     return checks(spec, without or {})
@@ -68,13 +67,13 @@ def encoder_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check an encoder: batches, padding, unseen inputs, words and ids, and a state that goes through JSON.
+    """Check an encoder: batches, padding, unseen inputs, words and ids, and a state that is valid JSON.
 
     Args:
         spec: The encoder.
-        inputs: At least two inputs that it reads; texts, lists of words and arrays are tried if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        inputs: At least two inputs that it accepts; None to try texts, lists of words and arrays.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.encoders import encoder_checks as checks
 
@@ -92,9 +91,9 @@ def backbone_checks(
 
     Args:
         spec: The backbone.
-        shapes: Features to try it with; 12 numbers a token, and 12 numbers an example, if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.backbones import backbone_checks as checks
 
@@ -108,13 +107,13 @@ def head_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check a head, for one task and for three: as a backbone, and which parameters belong to which task.
+    """Check a head, for one task and for three: the checks of a backbone, and the parameters of each task.
 
     Args:
         spec: The head, for examples or for tokens.
-        shapes: Features to try it with; 12 numbers a token, and 12 numbers an example, if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.heads import head_checks as checks
 
@@ -128,13 +127,13 @@ def task_kind_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check a task kind: label space, loss, decoding, baseline and metrics, and that these agree with each other.
+    """Check a task kind: label space, loss, decoding, baseline and metrics, and their consistency.
 
     Args:
         spec: The task kind.
-        labels: At least four labels, none missing; words, numbers and lists of both are tried if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        labels: At least four labels, none missing; None to try words, numbers and lists of both.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.task_kinds import task_kind_checks as checks
 
@@ -148,13 +147,13 @@ def loss_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check a loss: one a row, of that row alone, with gradients.
+    """Check a loss: one value per row, independent of other rows, with gradients.
 
     Args:
         spec: The loss.
-        labels: What it is for: targets that are codes of classes, or numbers.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        labels: The kind of targets: class indices, or numbers.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.losses import loss_checks as checks
 
@@ -164,7 +163,7 @@ def loss_checks(
 def loss_mask_checks(
     spec: specs.LossMaskSpec, *, without: Reasons | None = None, tolerance: float = TOLERANCE
 ) -> Checks:
-    """Check a loss mask: what does not count has no influence, not even as NaN."""
+    """Check a loss mask: labels outside the mask have no influence, not even as NaN."""
     from mtl_core.testing.loss_masks import loss_mask_checks as checks
 
     return checks(spec, without or {}, tolerance)
@@ -173,12 +172,12 @@ def loss_mask_checks(
 def class_weights_checks(
     spec: specs.ClassWeightsSpec, *, counts: Mapping[str, int] = COUNTS, without: Reasons | None = None
 ) -> Checks:
-    """Check class weights: one a class, finite, also where a class was never seen.
+    """Check class weights: one per class, finite, also for classes without examples.
 
     Args:
         spec: The class weights.
-        counts: Classes, and how often each stands in the training labels.
-        without: Checks that do not apply, with reasons.
+        counts: Class to its number of training labels.
+        without: Name of each check to skip to the reason.
     """
     from mtl_core.testing.small_parts import class_weights_checks as checks
 
@@ -192,13 +191,13 @@ def metric_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check a metric: the same figure in pieces, the direction that it states, and whether it may be pooled.
+    """Check a metric: the same value over several batches, the direction, and pooling over tasks.
 
     Args:
         spec: The metric.
-        spaces: Label spaces to try it with; classes, lists of classes and numbers if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much figures may differ.
+        spaces: Label spaces of tasks; None to try classes, lists of classes and numbers.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.metrics import metric_checks as checks
 
@@ -215,7 +214,7 @@ def weighting_checks(
 
 
 def optimizer_checks(spec: specs.OptimizerSpec, *, without: Reasons | None = None) -> Checks:
-    """Check an optimizer: it goes downhill, obeys its rate, and goes on from a checkpoint bit for bit."""
+    """Check an optimizer: it reduces a loss, uses its learning rate, and resumes bit for bit."""
     from mtl_core.testing.small_parts import optimizer_checks as checks
 
     return checks(spec, without or {})
@@ -235,13 +234,13 @@ def architecture_checks(
     without: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
-    """Check an architecture, built of a small input layer and a small backbone, for one task and for three.
+    """Check an architecture with a small input layer and a small backbone, for one task and for three.
 
     Args:
         spec: The architecture.
-        shapes: Features to try it with; 12 numbers a token, and 12 numbers an example, if left out.
-        without: Checks that do not apply, with reasons.
-        tolerance: How much numbers may differ.
+        shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
+        without: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.architectures import architecture_checks as checks
 
@@ -256,7 +255,7 @@ def sampling_checks(spec: specs.SamplingSpec, *, without: Reasons | None = None)
 
 
 def tracker_checks(spec: specs.TrackerSpec, *, without: Reasons | None = None) -> Checks:
-    """Check a tracker: whole, resumed and following runs, all offline, with nothing left behind."""
+    """Check a tracker: complete, resumed and subsequent runs, offline and without side effects."""
     from mtl_core.testing.trackers import tracker_checks as checks
 
     return checks(spec, without or {})
@@ -265,12 +264,12 @@ def tracker_checks(spec: specs.TrackerSpec, *, without: Reasons | None = None) -
 def auxiliary_checks(
     spec: specs.AuxiliarySpec, *, data: AuxiliaryData | None = None, without: Reasons | None = None
 ) -> Checks:
-    """Check an auxiliary task: labels that fit its kind, made without a look at test data.
+    """Check an auxiliary task: labels that are valid for its kind, derived without test data.
 
     Args:
         spec: The auxiliary task.
-        data: Examples to derive labels from, some of them no training data; invented reviews if left out.
-        without: Checks that do not apply, with reasons.
+        data: Examples to derive labels from, some outside the training data; None for sample reviews.
+        without: Name of each check to skip to the reason.
     """
     from mtl_core.testing.auxiliary import auxiliary_checks as checks
 

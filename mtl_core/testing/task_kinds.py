@@ -1,4 +1,4 @@
-"""The checks of task kinds."""
+"""Checks of task kinds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,28 +33,24 @@ def task_kind_checks(
 
 def _add_space(checks: Checks, space: KindSpace, name: str) -> None:
     checks.add("space-state", "Its label space, saved as JSON and restored, is the same.", space.state, name)
-    checks.add("missing-labels", "A missing label is encoded as missing, a label as a label.", space.missing, name)
+    checks.add("missing-labels", "Missing labels are encoded as missing, others are not.", space.missing, name)
     if space.made.trial is None:
-        checks.leave_out(f"strange-label-{name}", "its labels are made from the inputs")
+        checks.leave_out(f"strange-label-{name}", "its labels are derived from the inputs")
     else:
-        checks.add(
-            "strange-label", "A label outside the space is refused, and it is said where.", space.strange, name
-        )
+        checks.add("strange-label", "A label outside the space is refused, with its location.", space.strange, name)
 
 
 def _add_runtime(checks: Checks, kind: KindRuntime, name: str) -> None:
-    checks.add(
-        "runtime", "Outputs, loss, metrics, class weights and baseline are of the right form.", kind.form, name
-    )
-    checks.add("no-counts", "It can be built without a single training label.", kind.no_counts, name)
-    checks.add("loss-rows", "It gives a loss a row, of that row alone, with a finite gradient.", kind.rows, name)
+    checks.add("runtime", "Outputs, loss, metrics, class weights and baseline have valid types.", kind.form, name)
+    checks.add("no-counts", "It can be built without training labels.", kind.no_counts, name)
+    checks.add("loss-rows", "It computes one loss per row, with a finite gradient.", kind.rows, name)
     checks.add("influence", "A missing label changes no loss, and gets no gradient.", kind.influence, name)
     checks.add(
-        "decoding", "It reads every output as a label of its space, and tells probabilities.", kind.decoding, name
+        "decoding", "It decodes every output as a label of its space, with probabilities.", kind.decoding, name
     )
-    checks.add("baseline", "The baseline says the same of every example.", kind.baseline, name)
-    checks.add("metrics", "Outputs that the loss likes are measured better than the baseline.", kind.metrics, name)
+    checks.add("baseline", "The baseline predicts the same for every example.", kind.baseline, name)
+    checks.add("metrics", "Outputs of minimal loss score better than the baseline.", kind.metrics, name)
     if kind.made.trial is None and kind.made.spec.level == "example":
-        checks.leave_out(f"agreement-{name}", "what it predicts of an input is not told as one label")
+        checks.leave_out(f"agreement-{name}", "its prediction for an input is not one label")
     else:
-        checks.add("agreement", "Outputs that the loss likes best are decoded as the labels.", kind.agreement, name)
+        checks.add("agreement", "Outputs of minimal loss are decoded as the labels.", kind.agreement, name)

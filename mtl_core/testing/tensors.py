@@ -1,4 +1,4 @@
-"""Comparing what a part gave with what was expected, in words."""
+"""Assertions about tensors, with readable messages."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from mtl_core.testing.expectations import expect, fail
 
 
 def shown(value: object) -> str:
-    """Say what something is."""
+    """Describe a value's type; for tensors also shape and dtype."""
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}, {value.dtype}"
     return "None (is there a `return`?)" if value is None else f"a {type(value).__name__}"
@@ -17,10 +17,10 @@ def shown(value: object) -> str:
 def expect_tensor(
     value: object, shape: tuple[int, ...], what: str, dtype: torch.dtype | None = None
 ) -> torch.Tensor:
-    """Check shape and type of a tensor; without `dtype`, it must be of floats.
+    """Check the shape and dtype of a tensor; without `dtype`, it must be floating point.
 
     Raises:
-        AssertionError: If it is another.
+        AssertionError: If the value is not such a tensor.
     """
     wanted = f"a tensor of shape {shape}, {dtype or 'float'}"
     if not isinstance(value, torch.Tensor) or tuple(value.shape) != shape:
@@ -34,7 +34,7 @@ def expect_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float, 
     """Check that two tensors are equal up to a tolerance, relative where numbers are larger than 1.
 
     Raises:
-        AssertionError: If they are not.
+        AssertionError: If they differ.
     """
     if found.shape != expected.shape:
         fail(f"{what}: expected {shown(expected)}, found {shown(found)}")
@@ -55,10 +55,10 @@ def expect_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float, 
 def expect_rows(
     found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], tolerance: float, what: str
 ) -> None:
-    """Check that every example has the result that was expected of it.
+    """Check that every example has its expected result, up to a tolerance.
 
     Raises:
-        AssertionError: If one has not.
+        AssertionError: If one differs.
     """
     expect(len(found) == len(expected), f"{what}: expected {len(expected)} examples, found {len(found)}")
     for place, (one, other) in enumerate(zip(found, expected, strict=True)):
@@ -66,10 +66,10 @@ def expect_rows(
 
 
 def expect_finite(value: torch.Tensor, what: str) -> None:
-    """Check that there is no NaN and no infinity.
+    """Check that a tensor contains no NaN and no infinity.
 
     Raises:
-        AssertionError: If there is.
+        AssertionError: If it contains one.
     """
     bad = int((~torch.isfinite(value)).sum())
     expect(not bad, f"{what}: expected finite numbers, found {bad} of {value.numel()} that are not")

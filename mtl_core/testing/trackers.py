@@ -1,4 +1,4 @@
-"""The checks of trackers: runs are tracked in a folder of their own, and what happens around them is watched."""
+"""Checks of trackers: track runs in a temporary folder, and watch for side effects."""
 
 import logging
 import signal
@@ -41,14 +41,14 @@ def tracker_checks(spec: TrackerSpec, without: Mapping[str, str]) -> Checks:
 
     checks = spec_checks(spec)
     for name, what, test in (
-        ("tracker", "It builds one of Accelerate's trackers, and writes nothing yet.", lambda: _built(spec)),
-        ("whole-run", "It takes a large config, many figures, and the end.", lambda: trial().went_well("a run")),
-        ("resumed-run", "It goes on with a run that was cut off.", lambda: trial().went_well("the run, resumed")),
-        ("next-run", "It can follow another run of one process.", lambda: trial().went_well("another run")),
+        ("tracker", "`build` returns one of Accelerate's trackers, and writes nothing.", lambda: _built(spec)),
+        ("whole-run", "It tracks a run with a large config and many metrics.", lambda: trial().went_well("a run")),
+        ("resumed-run", "It resumes an interrupted run.", lambda: trial().went_well("the run, resumed")),
+        ("next-run", "It can track a second run in one process.", lambda: trial().went_well("another run")),
         ("own-place", "It writes nothing into the current folder.", lambda: trial().kept_to_its_place()),
-        ("offline", "It reaches no other machine.", lambda: trial().reached_nobody()),
+        ("offline", "It connects to no other machine.", lambda: trial().reached_nobody()),
         ("seed", "It draws from no global generator.", lambda: trial().drew_nothing()),
-        ("global-state", "It leaves hooks, streams, signals and loggers.", lambda: trial().left_nothing_changed()),
+        ("global-state", "It changes no hooks, streams, signals, loggers.", lambda: trial().left_nothing_changed()),
     ):
         checks.add(name, what, test)
     return checks.without(without)
@@ -66,7 +66,7 @@ def _built(spec: TrackerSpec) -> None:
 
 
 def _follow(spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
-    """Track a run as the core does, but for its shelter from failures."""
+    """Track a run as the core does, but without catching errors."""
     environment = KeptEnvironment()
     try:
         with environment.watching():
@@ -81,7 +81,7 @@ def _follow(spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
 
 
 class _Trial:
-    """Tracks three runs: one that is cut off, the same again, and another; notes what happened."""
+    """Tracks an interrupted run, its continuation, and another run; records errors and side effects."""
 
     def __init__(self, spec: TrackerSpec) -> None:
         self.failures: dict[str, Exception] = {}
@@ -97,7 +97,7 @@ class _Trial:
                 self._try("a run", spec, first, range(STEPS))
                 first.complete = True
                 try:
-                    with left_alone():  # not above: imports may draw
+                    with left_alone():  # not above: imports may draw random numbers
                         self._try("the run, resumed", spec, first, range(STEPS, STEPS + 2))
                 except RandomStateError as error:
                     self.drawn = error
@@ -108,7 +108,7 @@ class _Trial:
     def _try(self, what: str, spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
         try:
             _follow(spec, run, steps)
-        except Exception as error:  # noqa: BLE001  a finding, to be told by the check
+        except Exception as error:  # noqa: BLE001  the check reports it
             self.failures[what] = error
 
     def went_well(self, what: str) -> None:
@@ -128,7 +128,7 @@ class _Trial:
 
     def left_nothing_changed(self) -> None:
         changed = [name for name, value in self.before.items() if self.after[name] != value]
-        expect(not changed, f"expected everything as before, found changed: {', '.join(changed)}")
+        expect(not changed, f"expected an unchanged global state, found changed: {', '.join(changed)}")
 
 
 def _global_state() -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _global_state() -> dict[str, Any]:
 
 @contextmanager
 def _connections() -> Iterator[list[Any]]:
-    """Let this process reach none but itself, and list whom it tried to reach."""
+    """Block connections to other machines, and yield the list of their addresses."""
     tried: list[Any] = []
     connect = socket.socket.connect
 

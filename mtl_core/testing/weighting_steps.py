@@ -1,4 +1,4 @@
-"""The checks of weightings that need a training: what they do in the hands of the training loop."""
+"""Checks of weightings in a small training."""
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -17,41 +17,41 @@ from mtl_core.testing.tensors import expect_close, expect_finite
 from mtl_core.training.losses import TaskLosses
 
 COMING_AND_GOING = ((0, 1, 2, 3), (0, 2, 3), (1, 2), (3,), (0, 1, 2, 3), (0, 1))
-"""The tasks that have labels in the batches of an epoch."""
+"""The tasks that have labels in each batch of an epoch."""
 TWO_ALONE = ((0, 1), (1,), (0, 1), (0,))
-"""The same, where two tasks have no label in the whole epoch."""
+"""The same for an epoch in which two tasks have no labels."""
 
 
 def add_step_checks(checks: Checks, spec: WeightingSpec, tolerance: float) -> None:
     """Add the checks of a weighting in a small training."""
     checks.add(
         "at",
-        "Told the same step and seed, it weighs alike; torch's own generator is left alone.",
+        "The same step and seed give the same weights; torch's global generator is unchanged.",
         lambda: _at(spec),
     )
     checks.add(
         "backward",
-        "What labelled tasks reach gets finite gradients, idle tasks' own parameters none; what is minimised "
-        "besides is added as it is.",
+        "Parameters of labelled tasks get finite gradients, those of idle tasks none; a regularization loss "
+        "is added unweighted.",
         lambda: _backward(spec, tolerance),
     )
     checks.add(
         "idle-tasks",
-        "What it remembers of two tasks stays as it was while other tasks alone have labels.",
+        "The state of two tasks is unchanged while only other tasks have labels.",
         lambda: _idle(spec),
     )
     checks.add(
-        "training", "Losses fall in a training in which tasks come and go, with epochs.", lambda: _training(spec)
+        "training", "Losses fall in a training with different labelled tasks per batch.", lambda: _training(spec)
     )
     checks.add(
         "save-and-load",
-        "Saved in the middle of a training and loaded into a new one, it goes on bit for bit.",
+        "Resumed from a checkpoint, the training is equal bit for bit.",
         lambda: _saved(spec),
     )
 
 
 def _influence(run: SampleRun, losses: TaskLosses) -> torch.Tensor:
-    """What each loss counts now; asking leaves no trace."""
+    """Return the current weight of each loss, without changing the weighting."""
     weighting = deepcopy(run.objective.weighting)
     weighting.at(3, 10, 5)
     values = losses.values.detach().requires_grad_()
@@ -74,7 +74,7 @@ def _at(spec: WeightingSpec) -> None:
             with left_alone():
                 module.at(step, 10, seed)
             totals.append(module(losses))
-        expect_close(totals[2], totals[0], 0, "the total, told the same step and seed again")
+        expect_close(totals[2], totals[0], 0, "the total, with the same step and seed again")
 
 
 def _backward(spec: WeightingSpec, tolerance: float) -> None:
@@ -84,7 +84,7 @@ def _backward(spec: WeightingSpec, tolerance: float) -> None:
             _check_reached(plain, active)
             for name, found in plain.items():
                 expected = torch.nan_to_num(found + 0.5 if name.startswith("body.") else found)
-                what = f"the gradient at '{name}', once half the sum of shared parameters is minimised besides"
+                what = f"the gradient at '{name}', with half the sum of shared parameters as regularization loss"
                 expect_close(torch.nan_to_num(more[name]), expected, max(tolerance, 1e-5), what)
 
 
@@ -99,7 +99,7 @@ def _check_reached(gradients: Mapping[str, torch.Tensor], active: Collection[int
 
 
 def _gradients(spec: WeightingSpec, active: Collection[int], extra: bool) -> dict[str, torch.Tensor]:
-    """The gradient at each of the network's parameters in a second step; NaN where there is none."""
+    """Return each parameter's gradient in a second step; NaN if it has none."""
     run = SampleRun(spec)
     run.step()
     run.optimizer.zero_grad()
@@ -123,8 +123,8 @@ def _idle(spec: WeightingSpec) -> None:
     ratios = [float(slope[2] / slope[3]) for slope in (before, after)]
     expect(
         abs(ratios[1] / ratios[0] - 1) < 1e-4,
-        f"expected two tasks without labels to count alike beside each other as before, found {ratios[0]:.6g} to 1 "
-        f"and then {ratios[1]:.6g} to 1",
+        f"expected the same ratio of the weights of two tasks without labels, found {ratios[0]:.6g} "
+        f"and then {ratios[1]:.6g}",
     )
 
 
@@ -161,4 +161,4 @@ def _saved(spec: WeightingSpec) -> None:
             states = zip(module.state_dict().items(), another.state_dict().values(), strict=True)
             for (name, value), found in states:
                 expected, found = torch.nan_to_num(value), torch.nan_to_num(found)
-                expect_close(found, expected, 0, f"'{name}', going on from a checkpoint")
+                expect_close(found, expected, 0, f"'{name}', resumed from a checkpoint")

@@ -1,4 +1,4 @@
-"""The checks of weightings."""
+"""Checks of weightings."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,18 +27,18 @@ def weighting_checks(spec: WeightingSpec, without: Mapping[str, str], tolerance:
     def add(name: str, what: str, test: Callable[[WeightingSpec, float], None]) -> None:
         checks.add(name, what, lambda: test(spec, tolerance))
 
-    add("scalar", "It makes one finite number of the losses, for one task and for several.", _scalar)
+    add("scalar", "It combines the losses into one finite number, for one task and for several.", _scalar)
     add(
         "gradients",
-        "Every loss that counts gets a positive, finite gradient; so do its own parameters.",
+        "Every loss gets a positive, finite gradient, and its own parameters a finite one.",
         _gradients,
     )
-    add("task-order", "The order of the tasks makes no difference.", _order)
-    add("absent-tasks", "A task without labels in the batch does not count, whatever its weight.", _absent)
+    add("task-order", "The order of the tasks does not matter.", _order)
+    add("absent-tasks", "The weight of a task without labels in the batch has no influence.", _absent)
     add("weight-zero", "A task of weight 0 has no influence.", _zero)
-    add("task-weight", "Twice a task's weight gives it a larger share of the influence.", _doubled)
+    add("task-weight", "Doubling a task's weight increases its share of the total gradient.", _doubled)
     add("steps", "It stays finite over many steps, with losses near 0 and large ones.", _steps)
-    add("seed", "Under one seed it repeats; Python's and NumPy's generators are left alone.", _seed)
+    add("seed", "It is deterministic for a seed; Python's and NumPy's generators are unchanged.", _seed)
     add_step_checks(checks, spec, tolerance)
     return checks.without(without)
 
@@ -54,12 +54,12 @@ def _losses(places: Sequence[int] = range(4), values: Sequence[float] = VALUES) 
 def _built(spec: WeightingSpec, weights: Sequence[float] = WEIGHTS) -> Weighting:
     torch.manual_seed(0)
     module = spec.build(TASKS[: len(weights)], list(weights))
-    expect(isinstance(module, Weighting), f"expected `build` to give a Weighting, found {shown(module)}")
+    expect(isinstance(module, Weighting), f"expected `build` to return a Weighting, found {shown(module)}")
     return module.train()
 
 
 def _influence(module: Weighting, losses: TaskLosses) -> torch.Tensor:
-    """What each loss counts: the slope of the total."""
+    """Return the weight of each loss: the gradient of the total."""
     [slope] = torch.autograd.grad(module(losses), [losses.values])
     return slope
 
@@ -70,20 +70,20 @@ def _scalar(spec: WeightingSpec, tolerance: float) -> None:
             total = _built(spec)(_losses(places))
             expect_tensor(total, (), f"the total of {len(places)} losses")
             expect_finite(total, f"the total of {len(places)} losses")
-        expect_tensor(_built(spec, WEIGHTS[:1])(_losses([0], VALUES[:1])), (), "the total where there is one task")
+        expect_tensor(_built(spec, WEIGHTS[:1])(_losses([0], VALUES[:1])), (), "the total of one task")
 
 
 def _gradients(spec: WeightingSpec, tolerance: float) -> None:
     with seeded(0):
         module, losses = _built(spec), _losses()
         total = module(losses)
-        expect(total.requires_grad, "expected a total that gradients can flow from, found one without")
+        expect(total.requires_grad, "expected a differentiable total, found one without `requires_grad`")
         total.backward()
         slope = losses.values.grad
         if slope is None:
             fail("expected gradients at the losses, found none")
         expect_finite(slope, "the gradients at the losses")
-        expect((slope > 0).all(), f"expected every loss to be made smaller, found the slopes {slope.tolist()}")
+        expect((slope > 0).all(), f"expected every loss to be minimized, found the gradients {slope.tolist()}")
         for name, parameter in module.named_parameters():
             reached = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
             expect(reached or not parameter.requires_grad, f"expected a finite gradient at the parameter '{name}'")
@@ -108,13 +108,13 @@ def _absent(spec: WeightingSpec, tolerance: float) -> None:
         expected = _influence(_built(spec), _losses([0, 2]))
         changed = (WEIGHTS[0], WEIGHTS[1] * 9, WEIGHTS[2], WEIGHTS[3] * 5)
         found = _influence(_built(spec, changed), _losses([0, 2]))
-        expect_close(found, expected, tolerance, "the influence of present tasks, once absent ones weigh more")
+        expect_close(found, expected, tolerance, "the weights of labelled tasks, with other absent weights")
 
 
 def _zero(spec: WeightingSpec, tolerance: float) -> None:
     with seeded(0):
         slope = _influence(_built(spec, (0.0, *WEIGHTS[1:])), _losses())
-        expect(slope[0] == 0, f"expected a task of weight 0 to have no influence, found {float(slope[0]):.4g}")
+        expect(slope[0] == 0, f"expected a task of weight 0 to have no gradient, found {float(slope[0]):.4g}")
 
 
 def _doubled(spec: WeightingSpec, tolerance: float) -> None:
@@ -125,13 +125,13 @@ def _doubled(spec: WeightingSpec, tolerance: float) -> None:
             shares.append(float(slope[1] / slope.sum()))
         expect(
             shares[1] > shares[0] * 1.01,
-            f"expected twice the weight to give a larger share of the influence, found {shares[0]:.4g} and then "
+            f"expected a larger share of the gradient for twice the weight, found {shares[0]:.4g} and then "
             f"{shares[1]:.4g}",
         )
 
 
 def _steps(spec: WeightingSpec, tolerance: float) -> None:
-    """Invented losses, and the calls of a run; their gradients reach no network."""
+    """Call the weighting as a run does, with sample losses that are not attached to a network."""
     with seeded(0):
         module, gradients = _built(spec), SampleRun(spec).gradients
         parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -144,7 +144,7 @@ def _steps(spec: WeightingSpec, tolerance: float) -> None:
             expect_finite(module(losses), f"the total of step {step + 1}, of losses around {scale:g}")
             module.backward(losses, None, gradients)
             if losses.values.grad is not None:
-                expect_finite(losses.values.grad, f"the influence of the tasks in step {step + 1}")
+                expect_finite(losses.values.grad, f"the weights of the tasks in step {step + 1}")
             if optimizer is not None:
                 optimizer.step()
                 optimizer.zero_grad()
@@ -152,11 +152,11 @@ def _steps(spec: WeightingSpec, tolerance: float) -> None:
             if step % 5 == 4:
                 module.epoch_done([None if place == step % 4 else scale for place in range(4)])
         zero = module(_losses(values=[0.0, 1.0, 1.0, 1.0]))
-        expect_finite(zero, "the total where a loss is 0")
+        expect_finite(zero, "the total with a loss of 0")
 
 
 def _seed(spec: WeightingSpec, tolerance: float) -> None:
     with seeded(0):
         with left_alone(torch_too=False):
             first = _built(spec)(_losses())
-        expect_close(_built(spec)(_losses()), first, 0, "the total, built and asked again under the same seed")
+        expect_close(_built(spec)(_losses()), first, 0, "the total of a second weighting with the same seed")

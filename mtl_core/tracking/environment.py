@@ -1,4 +1,4 @@
-"""Environment variables that trackers set, and that are put back."""
+"""Restore environment variables that trackers change."""
 
 import os
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 class KeptEnvironment:
-    """Notes which variables were changed while it watched, and what they were before."""
+    """Records environment variables that change while it is active, with their original values."""
 
     def __init__(self) -> None:
         self._before: dict[str, str | None] = {}
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Note what is changed inside. It stays changed: a tracker may read its variables until it has finished."""
+        """Record changes inside the block. They remain: a tracker may read its variables until it finishes."""
         before = dict(os.environ)
         try:
             yield
@@ -23,7 +23,7 @@ class KeptEnvironment:
                     self._before.setdefault(name, before.get(name))
 
     def restore(self) -> None:
-        """Put everything back that was noted."""
+        """Restore the original value of every recorded variable."""
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -1,15 +1,15 @@
-"""Names that every tracker takes."""
+"""Names that are valid in every tracker."""
 
 import re
 
 LONGEST = 200
-"""Letters in a name. MLflow takes 250."""
+"""Maximum number of characters of a name; the limit of MLflow is 250."""
 
 
 class TrackedNames:
-    """Brings names to letters, digits and `_ - . /`, and keeps those apart that would become the same.
+    """Maps names to unique names of letters, digits and `_ - . /`.
 
-    A name is made once and stays, so a task whose name holds other signs has one series, not two.
+    The mapping of a name never changes, so a task whose name contains other characters has a single series.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class TrackedNames:
         self._taken: set[str] = set()
 
     def name(self, text: str) -> str:
-        """Give the tracked name of a figure or a key."""
+        """Return the tracked name of a metric or a key."""
         if text not in self._made:
             plain = _plain(text)
             made, number = plain, 2

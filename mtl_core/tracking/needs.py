@@ -1,4 +1,4 @@
-"""Whether the packages are there that trackers write with."""
+"""Check that the packages of the trackers are installed."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,17 +8,17 @@ from mtl_core.specs import TrackerSpec
 
 
 def missing_packages(trackers: Sequence[TrackerSpec]) -> Iterator[tuple[int, str]]:
-    """Give the place of each tracker that cannot write here, and what is to be installed for it."""
+    """Yield the index of each tracker whose package is not installed, and the message for it."""
     for place, spec in enumerate(trackers):
         if flaw := what_is_missing(spec.needs()):
             yield place, f"the tracker '{spec.type}' {flaw}"
 
 
 def check_packages(trackers: Sequence[TrackerSpec]) -> None:
-    """Refuse to begin a run that cannot be tracked as it asks.
+    """Check, before a run starts, that the packages of all trackers are installed.
 
     Raises:
-        MtlError: If a package is missing.
+        MtlError: If a package is not installed.
     """
     for place, message in missing_packages(trackers):
         raise MtlError(f"trackers.{place}: {message}")

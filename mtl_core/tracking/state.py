@@ -1,4 +1,4 @@
-"""What has been told to trackers, so that a resumed run tells nothing twice."""
+"""State of the trackers, so that a resumed run logs nothing twice."""
 
 import json
 import uuid
@@ -14,10 +14,10 @@ class TrackingState:
     """The file `tracking.json` of a run.
 
     Attributes:
-        id: Under which trackers know the run.
-        epochs: Stage to how many of its epochs were told.
-        finished: Whether the final figures were told.
-        files: What trackers have put into the run directory.
+        id: The id of the run in the trackers.
+        epochs: Mapping of stage to the number of logged epochs.
+        finished: Whether the final metrics are logged.
+        files: Names of the files that trackers created in the run directory.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -27,10 +27,10 @@ class TrackingState:
 
     @classmethod
     def read(cls, path: Path) -> "TrackingState":
-        """Read the file; a new state, if there is none.
+        """Read the file; return a new state if the file does not exist.
 
         Raises:
-            MtlError: If it is damaged.
+            MtlError: If the file is damaged.
         """
         if not path.exists():
             return cls()
@@ -43,6 +43,6 @@ class TrackingState:
         """Write the file.
 
         Raises:
-            MtlError: If the disk is full or the place cannot be written.
+            MtlError: If the disk is full or the path is not writable.
         """
         write_text_atomically(path, json.dumps(asdict(self)))

@@ -1,4 +1,4 @@
-"""What a tracker is told about the run that it follows."""
+"""The description of a run that a tracker receives."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 
 @dataclass
 class TrackedRun:
-    """The run that a tracker follows.
+    """The run that a tracker logs.
 
     Attributes:
-        experiment: The experiment's name.
+        experiment: The name of the experiment.
         path: The run directory.
-        id: Tells the run from all others; it stays the same when the run is resumed.
-        complete: Whether all results are there. False until the end, and in the end if the run failed.
+        id: Unique id of the run; it does not change when the run is resumed.
+        complete: Whether all results exist; False during the run and after a failed run.
     """
 
     experiment: str
@@ -22,5 +22,5 @@ class TrackedRun:
 
     @property
     def name(self) -> str:
-        """What people know the run by: the name of its directory."""
+        """The display name of the run: the name of its directory."""
         return self.path.resolve().name

@@ -1,7 +1,7 @@
-"""The trackers of a run: started before training, told of every epoch, finished in any case.
+"""The trackers of a run: started before training, updated after every epoch, always finished.
 
-A tracker is a `GeneralTracker` of Hugging Face Accelerate. Its methods are called here and not by an `Accelerator`,
-which would not say whose failure it was, and would start all or none.
+A tracker is a `GeneralTracker` of Hugging Face Accelerate. This module and not an `Accelerator` calls its methods:
+an `Accelerator` does not report which tracker fails, and starts either all trackers or none.
 """
 
 import json
@@ -29,15 +29,15 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def tracking(config: ExperimentConfig, run: RunDirectory, main: bool = True) -> Iterator["Tracking"]:
-    """Start a run's trackers, and finish them when the run ends, well or not.
+    """Start the trackers of a run, and finish them when the run ends or fails.
 
     Args:
-        config: Names the trackers, and is told to them.
-        run: Where they write by default.
-        main: Whether this process is the one that writes.
+        config: The experiment, which contains the trackers and is logged to them.
+        run: The run directory, where trackers write by default.
+        main: Whether this is the main process, which writes.
 
     Raises:
-        MtlError: If a tracker cannot be started. No training has begun, and what was asked for would be missing.
+        MtlError: If a tracker cannot be started; training has not started at that point.
     """
     trackers = Tracking(config, run)
     try:
@@ -49,10 +49,10 @@ def tracking(config: ExperimentConfig, run: RunDirectory, main: bool = True) -> 
 
 
 class Tracking:
-    """Tells trackers what happens.
+    """Logs a run to its trackers.
 
-    A tracker that fails once training is under way is told no more, with a warning: `history.csv` and
-    `metrics.json` have every figure, and hours of training are worth more than a chart.
+    A tracker that fails during training is disabled with a warning, and training continues: `history.csv` and
+    `metrics.json` contain every metric.
 
     Args:
         config: The experiment.
@@ -68,12 +68,12 @@ class Tracking:
         self._started: dict[str, GeneralTracker] = {}
 
     def start(self) -> None:
-        """Start all of them and tell them the config.
+        """Start all trackers and log the config.
 
         Raises:
-            MtlError: If one cannot be started.
+            MtlError: If a tracker cannot be started.
         """
-        self._state.write(self._directory.tracking)  # the id is known before anybody uses it
+        self._state.write(self._directory.tracking)  # save the id before a tracker uses it
         before = self._files()
         values = {self._names.name(key): value for key, value in config_values(self._config).items()}
         try:
@@ -89,10 +89,10 @@ class Tracking:
             self._state.write(self._directory.tracking)
 
     def epoch(self, stage: Stage, record: EpochRecord) -> None:
-        """Tell of an epoch, unless it was told before the run was cut off.
+        """Log an epoch, unless it was logged before the run was interrupted.
 
-        It is noted as told before it is: an epoch could be lost if the process dies at this moment, but none is
-        there twice. Its step is the number of epochs so far, those of a second training counted on.
+        The state is saved before the epoch is logged: if the process is killed in between, the epoch is lost, but
+        no epoch is logged twice. The step is the number of epochs so far over both trainings.
         """
         if not self._started or record.epoch <= self._state.epochs.get(stage, 0):
             return
@@ -101,10 +101,10 @@ class Tracking:
         self._log(epoch_values(stage, record))
 
     def complete(self, metrics: Path) -> None:
-        """Tell the final figures, once everything else is written.
+        """Log the final metrics after all other files of the run are written.
 
         Args:
-            metrics: The run's `metrics.json`.
+            metrics: The path of the run's `metrics.json`.
         """
         self._run.complete = True
         if self._started and not self._state.finished:
@@ -113,7 +113,7 @@ class Tracking:
             self._log(final_values(json.loads(metrics.read_text(encoding="utf-8"))))
 
     def finish(self) -> None:
-        """Close everything, and put environment variables back."""
+        """Finish all trackers and restore environment variables."""
         self._each("cannot be finished", lambda tracker: tracker.finish())
         self._started.clear()
         self._environment.restore()
@@ -121,14 +121,14 @@ class Tracking:
     def _log(self, values: dict[str, float]) -> None:
         named = {self._names.name(name): value for name, value in values.items()}
         step = sum(self._state.epochs.values())
-        self._each("could not log and is told no more", lambda tracker: tracker.log(named, step=step))
+        self._each("could not log and is disabled", lambda tracker: tracker.log(named, step=step))
 
     def _each(self, what: str, action: "Callable[[GeneralTracker], None]") -> None:
         for where, tracker in list(self._started.items()):
             try:
                 with self._environment.watching():
                     action(tracker)
-            except Exception as error:  # noqa: BLE001  whatever a tracker does, the run goes on
+            except Exception as error:  # noqa: BLE001  the run continues whatever a tracker raises
                 del self._started[where]
                 logger.warning("%s: %s: %s: %s", where, what, type(error).__name__, error)
 
@@ -138,7 +138,7 @@ class Tracking:
 
 @contextmanager
 def _told_as(where: str) -> Iterator[None]:
-    """Turn whatever is raised inside into an error that names the tracker."""
+    """Convert every exception inside the block to an `MtlError` that names the tracker."""
     try:
         yield
     except MtlError as error:

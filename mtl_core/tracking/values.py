@@ -1,4 +1,4 @@
-"""What trackers are told: the config as flat keys, an epoch's row of `history.csv`, figures of `metrics.json`."""
+"""Values for trackers: the flattened config, an epoch's row of `history.csv`, the metrics of `metrics.json`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,17 +8,17 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.training.history import EpochRecord
 
 Stage = Literal["selection", "refit"]
-"""The training that chooses the epoch, or the second one of a run with `training.refit`."""
+"""The training that selects the epoch, or the second training of a run with `training.refit`."""
 Plain = str | int | float | bool
 LONGEST = 400
-"""Letters in a text. Older MLflow servers take 500."""
+"""Maximum number of characters of a text; the limit of older MLflow servers is 500."""
 
 
 def config_values(config: ExperimentConfig) -> dict[str, Plain]:
-    """Lay a config out flat: `training.epochs`, `tasks.food.head.type`.
+    """Flatten a config: `training.epochs`, `tasks.food.head.type`.
 
-    Entries of a list are called by their `name`, if they have one, and counted from 0 otherwise. A list of plain
-    values is one text (JSON), null is the text `null`, and long texts are cut.
+    The key of a list element is its `name`, or its index from 0. A list of scalars becomes one text (JSON), null
+    becomes the text `null`, and long texts are truncated.
     """
     return dict(_flat(config.model_dump(mode="json", exclude={"sweep", "trackers"}), ""))
 
@@ -39,22 +39,22 @@ def _flat(value: Any, place: str) -> Iterator[tuple[str, Plain]]:
 
 
 def epoch_values(stage: Stage, record: EpochRecord) -> dict[str, float]:
-    """Take the figures of an epoch, those that are undefined left out.
+    """Return the metrics of an epoch without undefined values.
 
-    The names are those of `history.csv` with a slash behind the first word, by which trackers group their charts:
-    `train/food.loss`, `validation/overall.accuracy`. Those of the second training have `refit/` before them.
+    The names are the columns of `history.csv` with a slash after the first word, by which trackers group charts:
+    `train/food.loss`, `validation/overall.accuracy`. The names of the second training start with `refit/`.
     """
     row = {name: value for name, value in record.row().items() if value is not None}
     if stage == "refit":
         return {f"refit/{name}": value for name, value in row.items()}
-    del row["epoch"]  # the step says it
+    del row["epoch"]  # the step contains it
     return {name.replace(".", "/", 1): value for name, value in row.items()}
 
 
 def final_values(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Take the numbers of `metrics.json` about model, splits and timing, undefined ones and tables left out.
+    """Return the numbers of `metrics.json` about model, splits and timing, without undefined values and tables.
 
-    They are called as they stand there, without `splits` and `tasks`: `final/test.food.accuracy`.
+    The names are the paths in the file without `splits` and `tasks`: `final/test.food.accuracy`.
     """
     found = dict(_numbers({"model": metrics["model"], "timing": metrics["timing"]}, "final/"))
     for part, figures in metrics["splits"].items():

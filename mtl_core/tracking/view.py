@@ -1,4 +1,4 @@
-"""Lets trackers watch a training beside whoever watches it."""
+"""A training callback that also logs epochs to trackers."""
 
 from collections.abc import Callable
 
@@ -9,30 +9,30 @@ from mtl_core.training.loop import TrainingView
 
 
 class TrackedView:
-    """A view that also tells trackers of every epoch.
+    """A callback that forwards all events to another callback and logs every epoch to trackers.
 
     Args:
-        view: Is told everything.
-        trackers: Are told of epochs.
-        stage: Which training it is.
+        view: The callback that receives all events.
+        trackers: The trackers that log the epochs.
+        stage: The stage that is trained.
     """
 
     def __init__(self, view: TrainingView, trackers: Tracking, stage: Stage) -> None:
         self._view, self._trackers, self._stage = view, trackers, stage
 
     def stage_started(self, title: str) -> None:
-        """A training begins."""
+        """Forward the start of a stage."""
         self._view.stage_started(title)
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
-        """An epoch begins."""
+        """Forward the start of an epoch."""
         self._view.epoch_started(epoch, epochs, batches, done)
 
     def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
-        """A batch is done."""
+        """Forward the end of a step."""
         self._view.batch_done(means)
 
     def epoch_done(self, record: EpochRecord, best: bool) -> None:
-        """An epoch is complete."""
+        """Forward the end of an epoch and log its record."""
         self._view.epoch_done(record, best)
         self._trackers.epoch(self._stage, record)

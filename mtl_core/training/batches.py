@@ -1,4 +1,4 @@
-"""Encoded examples, the order of an epoch, and batches."""
+"""Encoded examples and batches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,19 +14,19 @@ from mtl_core.training.targets import InputTargets, TargetTable
 
 Rows = NDArray[np.int64]
 Hiding = Callable[[torch.Tensor, float], torch.Tensor]
-"""From token ids `(batch, length)` and a share to the tokens to hide, `(batch, length)`, bool."""
+"""Function from token ids `(batch, length)` and a mask ratio to the tokens to mask, `(batch, length)`, bool."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees.
+    """The batch of one step.
 
     Attributes:
-        inputs: What the encoder's `collate` gave.
-        targets: `(batch, tasks, ...)` a group of tasks.
-        weights: `(batch, tasks)` a group: how much each label counts; None if all count alike.
-        hidden: Place of a group of tasks to the inputs that it reads instead, some tokens hidden.
-        twice: Whether the second half is the first once more, to be read under other dropout masks.
+        inputs: The batch that the encoder's `collate` returned.
+        targets: `(batch, tasks, ...)` per head group.
+        weights: `(batch, tasks)`, float, per head group: the weight of each label; None for equal weights.
+        hidden: Mapping of head group index to the inputs with masked tokens that the group reads instead.
+        twice: Whether the second half repeats the first, to compute it with other dropout masks (R-Drop).
     """
 
     inputs: Any
@@ -36,18 +36,18 @@ class Batch:
     twice: bool = False
 
     def without_labels(self) -> "Batch":
-        """The same inputs, of which no label counts."""
+        """Return the batch with a weight of 0 for every label."""
         weights = [torch.zeros(table.shape[:2], device=table.device) for table in self.targets]
         return replace(self, weights=weights)
 
 
 def hide_at_random(ids: torch.Tensor, share: float) -> torch.Tensor:
-    """Draw the tokens to hide: for training."""
+    """Sample the tokens to mask, for training."""
     return torch.rand(ids.shape) < share
 
 
 def hide_evenly(ids: torch.Tensor, share: float) -> torch.Tensor:
-    """Hide every so many tokens, always the same ones of a text: for evaluation."""
+    """Select tokens to mask at regular intervals, always the same ones of a text, for evaluation."""
     every = max(1, round(1 / share))
     place = torch.arange(ids.shape[1])
     return ((place % every) == every // 2).expand(ids.shape)
@@ -58,10 +58,10 @@ class Examples:
 
     Args:
         encoder: Collates items.
-        items: One item an example; equal inputs share one.
-        lengths: `(examples,)`: about how long each is; batches are made of examples of about one length.
-        targets: The targets of each group of tasks.
-        weights: `(examples, tasks)`, float32, a group: how much each label counts; None if all count alike.
+        items: One item per example; equal inputs share an item.
+        lengths: `(examples,)`, int64: approximate length of each example; batches contain similar lengths.
+        targets: One target table per head group.
+        weights: `(examples, tasks)`, float32, per head group: the weight of each label; None for equal weights.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class Examples:
         hiding: Hiding = hide_evenly,
         needed: Sequence[bool] | None = None,
     ) -> Batch:
-        """Put examples into a batch.
+        """Build a batch of examples.
 
         Args:
-            rows: Which examples.
-            device: Where to.
-            hiding: Chooses the tokens that are hidden from groups that predict them.
-            needed: Which groups of tasks will be computed; all by default. Nothing is hidden for the others.
+            rows: `(batch,)`, int64: indices of the examples.
+            device: The device of the batch.
+            hiding: Selects the tokens that are masked for head groups that predict them.
+            needed: Whether each head group is computed; all by default. Other head groups get no masked inputs.
         """
         index = torch.from_numpy(rows)
         inputs = self.encoder.collate([self.items[row] for row in rows])
@@ -115,18 +115,18 @@ class Examples:
 def epoch_order(
     rows: Rows, lengths: NDArray[np.int64], batch_size: int, bucket_batches: int, seed: int, epoch: int
 ) -> list[Rows]:
-    """Give the batches of an epoch: every row once, batches of about one length, order by (seed, epoch) alone.
+    """Return the batches of an epoch: every row once, similar lengths per batch, determined by seed and epoch.
 
-    Rows are shuffled, cut into buckets of `bucket_batches` batches, sorted by length inside each bucket, cut into
-    batches, and the batches are shuffled.
+    Rows are shuffled, split into buckets of `bucket_batches` batches, sorted by length within each bucket, split
+    into batches, and the batches are shuffled.
 
     Args:
-        rows: The examples to visit.
-        lengths: Length of every example of the corpus.
-        batch_size: Rows in a batch; the last may have fewer.
-        bucket_batches: Batches in a bucket; 1 does not sort.
-        seed: The run's seed.
-        epoch: Counted from 0.
+        rows: `(n,)`, int64: indices of the examples.
+        lengths: `(examples,)`, int64: length of each example of the corpus.
+        batch_size: Examples per batch; the last batch may be smaller.
+        bucket_batches: Batches per bucket; 1 disables sorting.
+        seed: The seed of the run.
+        epoch: The epoch, counted from 0.
     """
     random = np.random.default_rng(derive_seed(seed, "order", epoch))
     shuffled = random.permutation(rows)
@@ -141,13 +141,13 @@ def epoch_order(
 
 
 def length_batches(rows: Rows, lengths: NDArray[np.int64], batch_size: int) -> list[Rows]:
-    """Cut rows, sorted by length, into batches for evaluation; where lengths are plentiful, of one length each."""
+    """Split rows, sorted by length, into batches for evaluation, of a single length each where possible."""
     order = rows[np.argsort(lengths[rows], kind="stable")]
     batches: list[Rows] = []
     start = 0
     while start < len(order):
         stop = min(start + batch_size, len(order))
-        # A batch without padding is fastest. It is worth being smaller for, but not much smaller.
+        # A batch without padding is fastest, unless it is much smaller than `batch_size`.
         same = start + int(np.searchsorted(lengths[order[start:stop]], lengths[order[start]], side="right"))
         stop = same if same - start >= batch_size // 4 else stop
         batches.append(order[start:stop])

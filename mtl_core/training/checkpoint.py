@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file that holds all that a run needs to go on bit for bit. Nothing is pickled."""
+"""Checkpoints: one safetensors file from which a run resumes bit by bit. Nothing is pickled."""
 
 import json
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass
 class Position:
-    """Where a run stands.
+    """The progress of a training.
 
     Attributes:
-        epoch: The epoch that is under way, counted from 0.
-        batch: Batches of it that are done.
-        step: Steps since the beginning.
-        history: The epochs that are complete.
-        best_epoch: The best of them, counted from 1; 0 before the first.
-        best_score: Its figure.
+        epoch: The current epoch, counted from 0.
+        batch: Number of completed batches of the current epoch.
+        step: Number of completed steps of the run.
+        history: The records of the completed epochs.
+        best_epoch: The best completed epoch, counted from 1; 0 before the end of the first.
+        best_score: The score of the best epoch.
     """
 
     epoch: int = 0
@@ -49,16 +49,16 @@ def save_checkpoint(
 
     Args:
         path: The file.
-        position: Where the run stands.
-        modules: Modules by name; their parameters and buffers are saved.
-        optimizer: Its state is saved.
-        extra: Further tensors, such as the generator's state and the best weights.
+        position: The progress of the training.
+        modules: Mapping of name to module; the state dicts are saved.
+        optimizer: The optimizer whose state is saved.
+        extra: Additional tensors, such as the state of the random generator and the best weights.
 
     Raises:
         MtlError: If the file cannot be written.
     """
     tensors: Tensors = {f"extra.{name}": tensor for name, tensor in extra.items()}
-    for name, module in modules.items():  # copies: what stands in a network under two names is refused otherwise
+    for name, module in modules.items():  # copies: safetensors rejects tensors that share memory
         tensors |= {f"{name}.{key}": value.clone() for key, value in module.state_dict().items()}
     plain: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
@@ -75,10 +75,10 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, modules: Mapping[str, torch.nn.Module], optimizer: torch.optim.Optimizer
 ) -> tuple[Position, Tensors]:
-    """Put modules and optimizer back to where a checkpoint was made.
+    """Load a checkpoint into modules and optimizer.
 
     Returns:
-        Where the run stood, and the extra tensors.
+        The progress of the training, and the additional tensors.
 
     Raises:
         MtlError: If the file is damaged or belongs to another network.

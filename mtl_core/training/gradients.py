@@ -1,4 +1,4 @@
-"""What a weighting can do with gradients in a step: one backward pass of a total, or a gradient for each task."""
+"""Gradients of a step for weightings: one backward pass of a total loss, or one gradient per task."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ from mtl_core.training.processes import ALONE, Processes
 
 
 class StepGradients:
-    """Gives the network's parameters their gradients.
+    """Computes the gradients of the network's parameters.
 
-    Parameters are *shared* if the losses of several tasks reach them, and tasks' *own* otherwise: heads, features
-    that an architecture computes for one task, and the rows of parameters that a group of heads stacks by task. For
-    own ones there is nothing to balance: their gradient is that of the sum of the tasks' losses.
+    Parameters are *shared* if the losses of several tasks depend on them, and *task-specific* otherwise: heads,
+    layers that an architecture adds for one task, and parameters that a head group stacks by task. Task-specific
+    parameters need no balancing: their gradient is the gradient of the sum of the task losses.
 
     Args:
         accelerator: Devices, precision, backward.
         network: The network.
-        sizes: Tasks in each of its groups.
-        processes: Who else computes; everything given here is that of the whole batch.
+        sizes: The number of tasks per head group.
+        processes: World size and rank of the training; gradients are reduced to those of the whole batch.
     """
 
     def __init__(
@@ -37,23 +37,23 @@ class StepGradients:
         shared = shared_parameters(network, sizes)
         known = set(map(id, shared))
         self.shared = shared
-        """Parameters that several tasks' losses reach."""
+        """The shared parameters, in the order of the network."""
         self.last_shared = last_layer(network, shared)
-        """Those of the last layer among them: the one nearest to the heads."""
+        """The shared parameters of the last shared layer."""
         self.own = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
-        """Parameters that belong to single tasks."""
+        """The task-specific parameters."""
         self._heads = HeadPasses(network, sizes, self.own)
         served = set(map(id, self._heads.parameters))
         self._own_before_heads = [p for p in self.own if id(p) not in served]
         self.counted: torch.Tensor | None = None
-        """The losses of the batch. `backward` leaves in their `grad` what each counts in the total."""
+        """The losses of the batch; `backward` stores the weight of each loss in the total in its `grad`."""
 
     def backward(self, total: torch.Tensor, keep: bool = False) -> None:
         """Add the gradients of a scalar to all parameters.
 
         Args:
-            total: The scalar; one that nothing learned went into is let pass.
-            keep: Whether another backward pass through the same batch will follow.
+            total: The scalar; ignored if it does not require gradients.
+            keep: Whether to keep the graph for another backward pass.
         """
         if total.requires_grad:
             self._note_what_counts()
@@ -62,10 +62,10 @@ class StepGradients:
             self._heads.hear(())
 
     def count(self, weights: torch.Tensor) -> None:
-        """Say what the first losses of the batch count in it, where gradients are weighed and not they.
+        """Record the weights of the first losses of the batch, for weightings that combine gradients.
 
         Args:
-            weights: One a loss.
+            weights: `(n,)`, one weight per loss.
         """
         if self.counted is not None and self.counted.grad is not None:
             self.counted.grad[: len(weights)] = weights
@@ -73,16 +73,16 @@ class StepGradients:
     def of_each(
         self, values: torch.Tensor, parameters: Sequence[nn.Parameter], tasks: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Compute the gradient of each loss; no parameter's `grad` is touched, and the batch can be used again.
+        """Compute the Jacobian of losses; no `grad` of a parameter changes, and the graph is kept.
 
         Args:
             values: `(losses,)`, differentiable.
-            parameters: With respect to which; what a loss does not reach has a gradient of 0.
-            tasks: `(losses,)`, int64: the task that each is of, if `parameters` are among the shared ones. Saves
-                passes through other tasks' heads.
+            parameters: The parameters; the gradient of parameters that a loss does not depend on is 0.
+            tasks: `(losses,)`, int64: the task of each loss, if all `parameters` are shared. Avoids backward passes
+                through the heads of other tasks.
 
         Returns:
-            `(losses, numbers)`: the Jacobian, a row a loss, the parameters behind each other.
+            `(losses, numbers)`: the Jacobian, one row per loss with the concatenated gradients of the parameters.
         """
         starts = self._heads.starts(values, tasks, give=False) if tasks is not None else None
         rows, reached = _rows(values, parameters, starts)
@@ -91,14 +91,14 @@ class StepGradients:
         return self.processes.sum(rows)
 
     def backward_each(self, values: torch.Tensor, tasks: torch.Tensor | None = None) -> torch.Tensor:
-        """Add the gradients of the sum of losses to tasks' own parameters, and give those of the shared ones.
+        """Add the gradients of the sum of losses to task-specific parameters, and return the shared Jacobian.
 
-        One backward pass a loss. The graph of the batch is freed by the last of them.
+        Runs one backward pass per loss. The last pass frees the graph of the batch.
 
         Args:
             values: `(losses,)`, differentiable.
-            tasks: `(losses,)`, int64: the task that each is of, if each is of one task. Then separate heads are
-                passed once, not once a loss.
+            tasks: `(losses,)`, int64: the task of each loss, if each loss belongs to one task. The backward pass
+                then visits each separate head once instead of once per loss.
 
         Returns:
             `(losses, numbers)`: the Jacobian of the shared parameters, for `give_shared`.
@@ -119,9 +119,9 @@ class StepGradients:
         """Add a gradient to the shared parameters.
 
         Args:
-            gradient: `(numbers,)`, in the order of `shared`: what was made of the Jacobian.
+            gradient: `(numbers,)`: the concatenated gradients, in the order of `shared`.
         """
-        # What is reduced over the processes afterwards must not be counted once for each of them.
+        # `reduce` sums over the ranks afterwards.
         if self.processes.count > 1:
             gradient = gradient / self.processes.count
         sizes = [parameter.numel() for parameter in self.shared]
@@ -129,12 +129,12 @@ class StepGradients:
             add_gradient(parameter, part.view_as(parameter))
 
     def _note_what_counts(self) -> None:
-        """Not before the step: looking at the gradient of a single loss would be counted as well."""
+        """Retain the gradient of the losses. Not earlier: the gradients of single losses would be added to it."""
         if self.counted is not None and self.counted.requires_grad:
             self.counted.retain_grad()
 
     def reduce(self) -> None:
-        """Add up over processes what each gave its parameters. Who has no gradient anywhere keeps none."""
+        """Sum gradients over all ranks. A parameter without a gradient on every rank keeps None."""
         if self.processes.count == 1:
             return
         parameters = [*self.shared, *self.own]
@@ -150,15 +150,15 @@ class StepGradients:
 
 
 def shared_parameters(network: MultiTaskNetwork, sizes: Sequence[int]) -> list[nn.Parameter]:
-    """Give the parameters that more than one task's loss may reach, in the network's order.
+    """Return the parameters that the losses of several tasks depend on, in the order of the network.
 
     Args:
         network: The network.
-        sizes: Tasks in each of its groups.
+        sizes: The number of tasks per head group.
     """
     own = {id(parameter) for task in range(sum(sizes)) for parameter in network.body.task_parameters(task)}
     for group, size in zip(network.head_groups(), sizes, strict=True):
-        # A module of one task belongs to it, whatever it says of itself.
+        # All parameters of a module with one task are task-specific, whatever it declares.
         belongs = group.parameters() if size == 1 else group.stacked_parameters()
         own |= {id(parameter) for parameter in belongs}
         own |= {id(parameter) for task in range(size) for parameter in group.task_parameters(task)}
@@ -166,7 +166,7 @@ def shared_parameters(network: MultiTaskNetwork, sizes: Sequence[int]) -> list[n
 
 
 def last_layer(network: MultiTaskNetwork, shared: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-    """Give the shared parameters of the last module that holds any: of the body, or of heads if it has none."""
+    """Return the shared parameters of the last module with any: of the trunk, otherwise of the heads."""
     known = {id(parameter) for parameter in shared}
     for room in (network.body, network):
         layers = [[p for p in module.parameters(recurse=False) if id(p) in known] for module in room.modules()]
@@ -179,8 +179,8 @@ def last_layer(network: MultiTaskNetwork, shared: Sequence[nn.Parameter]) -> lis
 def _rows(
     values: torch.Tensor, parameters: Sequence[nn.Parameter], starts: Sequence[Start | None] | None
 ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, Start]]]:
-    """Make a row a loss, and give those that are to be filled, each with where its loss starts from."""
-    if starts is None:  # from the losses themselves
+    """Allocate one row per loss, and return the rows to fill, each with the start of its backward pass."""
+    if starts is None:  # start at the losses
         starts = [
             Start(value, torch.ones_like(value)) if value.requires_grad else None for value in values.unbind()
         ]
@@ -198,7 +198,7 @@ def _passed(start: Start, parameters: Sequence[nn.Parameter], keep: bool) -> Seq
 
 
 def _fill(row: torch.Tensor, gradients: Sequence[torch.Tensor | None], parameters: Sequence[nn.Parameter]) -> None:
-    """Write gradients behind each other; what is not reached has one of zeros."""
+    """Write concatenated gradients into a row; zeros for None."""
     parts = torch.split(row, [parameter.numel() for parameter in parameters])
     for part, gradient in zip(parts, gradients, strict=True):
         if gradient is None:

@@ -1,4 +1,4 @@
-"""Tasks that are ready to be learned, put into groups of like ones."""
+"""Fit tasks to their labels and group tasks that share a head module."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from mtl_core.training.losses import GroupLoss, LossMask
 
 @dataclass(frozen=True)
 class LearnedTask:
-    """A declared task with what the training data made of it.
+    """A declared task with the state that is fitted to the training data.
 
     Attributes:
-        declared: The task as the experiment declares it, or as an auxiliary task's spec made it.
-        space: Its labels.
-        counts: How often each class stands in the training labels; empty for numbers.
-        kind: Its loss, decoding and metrics.
-        auxiliary: The block that it comes from if it is there to help the others; None for a main task.
+        declared: The task as the experiment declares it, or as the spec of an auxiliary task builds it.
+        space: The label space.
+        counts: Frequency of each class in the training labels; empty for numeric labels.
+        kind: Loss, decoding and metrics.
+        auxiliary: The spec that builds the task if it is an auxiliary task; None for a main task.
     """
 
     declared: NamedTask
@@ -35,17 +35,17 @@ class LearnedTask:
 
     @property
     def name(self) -> str:
-        """The task's name."""
+        """The name of the task."""
         return self.declared.name
 
 
 @dataclass(frozen=True)
 class TaskGroup:
-    """Tasks that share a head module and are computed in one go.
+    """Tasks that share a head module and are computed together.
 
     Attributes:
         tasks: The tasks, in the order of the columns of targets and outputs.
-        mask: Which labels count.
+        mask: The mask of valid labels.
     """
 
     tasks: Sequence[LearnedTask]
@@ -53,43 +53,43 @@ class TaskGroup:
 
     @property
     def auxiliary(self) -> bool:
-        """Whether its tasks are auxiliary ones; a group holds none or only such."""
+        """Whether the tasks are auxiliary tasks; a group never contains both main and auxiliary tasks."""
         return self.tasks[0].auxiliary is not None
 
     @property
     def answered(self) -> bool:
-        """Whether its tasks are told in predictions: main tasks, and auxiliary ones that are to be kept."""
+        """Whether predictions contain the tasks: main tasks, and auxiliary tasks with `keep: true`."""
         auxiliary = self.tasks[0].auxiliary
         return auxiliary is None or auxiliary.keep
 
     @property
     def label_dimensions(self) -> int:
-        """Dimensions of the mask: `(batch, tasks)`, and `length` besides if tokens are labelled."""
+        """Number of mask dimensions: 2, `(batch, tasks)`, or 3, `(batch, tasks, length)`, for labels per token."""
         return 3 if self.tasks[0].declared.kind.level == "token" else 2
 
     def build_heads(self, features: FeatureShape) -> HeadGroup:
-        """Make the group's module."""
+        """Build the head module of the group."""
         first = self.tasks[0]
         names = [task.name for task in self.tasks]
         return build_head_group(first.declared.head, features, first.kind.outputs, names)
 
     def build_loss(self, consistency: float = 0.0) -> GroupLoss:
-        """Make the group's loss, with how much it counts that two answers to the same inputs agree."""
+        """Build the loss of the group; `consistency` is the weight of the R-Drop loss."""
         weights = [task.kind.class_weights for task in self.tasks]
         kind = self.tasks[0].kind
         return GroupLoss(kind.loss, weights, kind.divergence, consistency)
 
 
 def learn_task(declared: NamedTask, found: FoundLabels, auxiliary: AuxiliarySpec | None = None) -> LearnedTask:
-    """Make a task ready from its labels.
+    """Fit a task to its labels.
 
     Args:
         declared: The task.
-        found: Its labels in training and validation data.
-        auxiliary: The block that it comes from, if it is an auxiliary task.
+        found: Its labels in the training and validation data.
+        auxiliary: The spec that builds the task if it is an auxiliary task.
 
     Raises:
-        MtlError: If the labels do not make a task.
+        MtlError: If the labels are invalid for the task.
     """
     try:
         check_level(declared)
@@ -107,26 +107,26 @@ def _kind(declared: NamedTask, space: LabelSpace, found: FoundLabels) -> tuple[M
             del counts[name]
     kind = declared.kind.build(space, counts)
     for metric in kind.metrics:
-        metric.build(space)  # one that does not fit is refused now, not after the first epoch
+        metric.build(space)  # rejects an unsuitable metric before the first epoch
     return counts, kind
 
 
 def check_level(declared: NamedTask) -> None:
-    """Refuse a head that gives outputs for examples where tokens are labelled, and the other way round.
+    """Check that head and kind of a task have the same level: example or token.
 
     Raises:
-        MtlError: If head and kind do not fit.
+        MtlError: If the levels differ.
     """
     if flaw := level_flaw(declared.kind, declared.head):
         raise MtlError(flaw)
 
 
 def group_tasks(tasks: Sequence[LearnedTask], alone: bool = False) -> list[TaskGroup]:
-    """Put tasks with equal kind, head, mask and number of outputs together, in the order of their first ones.
+    """Group tasks with equal kind, head, mask and number of outputs, in the order of their first tasks.
 
     Args:
-        tasks: Main tasks, then auxiliary ones.
-        alone: Put every task into a group of its own.
+        tasks: Main tasks, followed by auxiliary tasks.
+        alone: Whether to put every task into a separate group.
     """
     groups: list[list[LearnedTask]] = []
     for task in tasks:
@@ -156,15 +156,15 @@ def _alike(first: LearnedTask, second: LearnedTask) -> bool:
 
 
 def check_names(tasks: Sequence[LearnedTask]) -> None:
-    """Refuse an auxiliary task that is called like another task.
+    """Check that every task name is unique, including those of auxiliary tasks.
 
     Raises:
-        MtlError: If two tasks have one name.
+        MtlError: If two tasks have the same name.
     """
     names = [task.name for task in tasks]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise MtlError(
-            f"auxiliary: '{twice[0]}' is the name of another task too (tasks: {listed(dict.fromkeys(names))}); "
+            f"auxiliary: '{twice[0]}' is also the name of another task (tasks: {listed(dict.fromkeys(names))}); "
             "give the auxiliary task another `name:`"
         )

@@ -1,4 +1,4 @@
-"""Backward through the heads with all losses at once, so that they need to part only from there on."""
+"""Backward pass of all losses through the heads in one call, to the point where per-task passes start."""
 
 import weakref
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from mtl_core.model.network import MultiTaskNetwork
 
 @dataclass(frozen=True)
 class Start:
-    """Where a loss is passed backward from.
+    """The start of the backward pass of a loss.
 
     Attributes:
-        tensor: Something that it depends on.
-        slope: Its gradient there, of the same shape.
+        tensor: A tensor that the loss depends on.
+        slope: The gradient of the loss with respect to `tensor`, of the same shape.
     """
 
     tensor: torch.Tensor
@@ -26,24 +26,25 @@ class Start:
 
 
 class HeadPasses:
-    """Passes losses backward to where the ways of the tasks part.
+    """Computes the backward pass of losses through the heads.
 
-    A loss reaches the network through the outputs of its own task alone. Autograd does not know that: to it, each
-    loss is a function of all tasks' outputs, and the passes of n losses go through n heads each, through all but
-    one of them with zeros. So the way is cut where heads speak and where separate heads read.
+    A loss depends on the network only through the outputs of its task. Autograd cannot exploit this: for autograd,
+    each loss is a function of the outputs of all tasks, and each of n backward passes visits n heads, n - 1 of them
+    with zero gradients. Therefore the backward pass is split at the outputs of heads and at the inputs of separate
+    heads.
 
     Args:
-        network: The network. What its heads say is noted in every forward pass with gradients.
-        sizes: Tasks in each of its groups.
-        own: Parameters that belong to single tasks.
+        network: The network. A hook records the outputs of its heads in every forward pass with gradients.
+        sizes: The number of tasks per head group.
+        own: The task-specific parameters.
 
     Attributes:
-        parameters: Those of `own` that get their gradient here.
+        parameters: The parameters in `own` whose gradients this class computes.
     """
 
     def __init__(self, network: MultiTaskNetwork, sizes: Sequence[int], own: Sequence[nn.Parameter]) -> None:
         known = {id(parameter) for parameter in own}
-        # A module of one task that does not say what it reads is passed once anyway, later.
+        # A module of one task that does not report its inputs is visited once anyway, in the later pass.
         self._own = [
             [p for p in group.parameters() if id(p) in known]
             if size > 1 or isinstance(group, SeparateHeads)
@@ -56,20 +57,20 @@ class HeadPasses:
         _tell_forward_passes(network, weakref.ref(self))
 
     def hear(self, said: Sequence[HeadOutput | None]) -> None:
-        """Take note of what heads say in a forward pass; an empty list forgets the last one."""
+        """Record the outputs of the heads in a forward pass; an empty sequence clears the record."""
         self._said = said
 
     def starts(self, values: torch.Tensor, tasks: torch.Tensor, give: bool) -> list[Start | None] | None:
-        """Go through the heads, and say from where each loss is to be passed on.
+        """Compute the backward pass through the heads, and return where the pass of each loss continues.
 
         Args:
-            values: `(losses,)`, of the last forward pass.
-            tasks: `(losses,)`, int64: the one task that each is of.
-            give: Whether to add the gradients of the sum of losses to `parameters`, and free what is passed.
+            values: `(losses,)`, the losses of the last forward pass.
+            tasks: `(losses,)`, int64: the task of each loss.
+            give: Whether to add the gradients of the sum of losses to `parameters` and free the heads' graph.
 
         Returns:
-            One a loss; None for one that depends on nothing further. None instead of the list, and nothing done, if
-            the losses are not of the last forward pass.
+            One element per loss; None for a loss that depends on nothing else. None instead of the list, without
+            any effect, if the losses do not belong to the last forward pass.
         """
         said = {place: one for place, one in enumerate(self._said) if one is not None}
         if not said or not values.requires_grad:
@@ -90,7 +91,7 @@ class HeadPasses:
     def _pass(
         self, place: int, said: HeadOutput, slope: torch.Tensor, columns: Sequence[int], give: bool
     ) -> dict[int, Start]:
-        """Go through a group: to what separate heads have read, or no further than its parameters."""
+        """Compute the backward pass through a head group, to the inputs of separate heads or to parameters."""
         own = self._own[place] if give else []
         read = {c: said.read[c] for c in columns} if said.read else {}
         learned = {column: one for column, one in read.items() if one is not None and one.requires_grad}
@@ -108,14 +109,14 @@ class HeadPasses:
 
 
 def _only(slope: torch.Tensor, column: int) -> torch.Tensor:
-    """The gradient at the outputs of one task alone."""
+    """Return the gradient with respect to the outputs of one task, with zeros for the other tasks."""
     alone = torch.zeros_like(slope)
     alone[:, column] = slope[:, column]
     return alone
 
 
 def _tell_forward_passes(network: MultiTaskNetwork, passes: "weakref.ref[HeadPasses]") -> None:
-    """Tell of every forward pass with gradients, as long as anybody listens."""
+    """Record the outputs of every forward pass with gradients while the `HeadPasses` object exists."""
 
     def tell(_: nn.Module, __: Any, said: Sequence[HeadOutput | None]) -> None:
         listener = passes()
@@ -128,6 +129,6 @@ def _tell_forward_passes(network: MultiTaskNetwork, passes: "weakref.ref[HeadPas
 
 
 def add_gradient(parameter: nn.Parameter, gradient: torch.Tensor | None) -> None:
-    """Add to a parameter's gradient, if there is anything to add."""
+    """Add a gradient to `parameter.grad`; do nothing for None."""
     if gradient is not None:
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

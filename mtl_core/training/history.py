@@ -1,4 +1,4 @@
-"""What an epoch brought."""
+"""Results of an epoch: losses, weights and validation metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from mtl_core.training.losses import TaskLosses
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of `history.csv`.
+    """One row of `history.csv`.
 
     Attributes:
-        epoch: Counted from 1.
-        learning_rate: At the epoch's last step.
-        losses: Task name to its mean training loss a label; None if it had no label.
-        weights: Task name to what its loss counted in the total, the mean over the steps with a label for it; None
-            if it had none, or if gradients are balanced instead of losses.
-        validation: Name of a figure to its value (`overall.accuracy`, `food.accuracy`); None if undefined.
-        score: The figure that selection looks at; None without validation data.
+        epoch: The epoch, counted from 1.
+        learning_rate: The learning rate of the last step of the epoch.
+        losses: Mapping of task name to mean training loss per label; None for a task without labels.
+        weights: Mapping of task name to the mean weight of its loss over the steps with a label for it; None for a
+            task without labels, or if the weighting balances gradients instead of losses.
+        validation: Mapping of metric name to value (`overall.accuracy`, `food.accuracy`); None if undefined.
+        score: The metric that selects the best epoch; None without validation data.
     """
 
     epoch: int
@@ -30,7 +30,7 @@ class EpochRecord:
     weights: Mapping[str, float | None] = field(default_factory=dict)
 
     def row(self) -> dict[str, float | int | None]:
-        """The record as one flat line."""
+        """Return the record as a flat mapping of column to value."""
         return {
             "epoch": self.epoch,
             "learning_rate": self.learning_rate,
@@ -41,10 +41,10 @@ class EpochRecord:
 
 
 class LossMeter:
-    """Sums each task's loss over an epoch, weighted by its labels, and what its loss counted in the steps.
+    """Accumulates the mean loss per label of each task over an epoch, and the weight of its loss per step.
 
     Args:
-        names: The tasks, in the order of the losses.
+        names: The task names, in the order of the losses.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class LossMeter:
         self.steps = torch.zeros(len(names), dtype=torch.int64)
 
     def add(self, losses: TaskLosses) -> None:
-        """Take one batch in, after its step."""
+        """Add the losses of a batch after its step."""
         counts = losses.counts.cpu()
         active = losses.tasks.cpu()
         self.totals[active] += losses.values.detach().cpu().double() * counts[active]
@@ -65,15 +65,15 @@ class LossMeter:
             self.steps[active] += 1
 
     def means(self) -> dict[str, float | None]:
-        """Mean loss a label, None for a task without labels."""
+        """Return the mean loss per label of each task; None for a task without labels."""
         return self._means(self.totals, self.counts)
 
     def mean_weights(self) -> dict[str, float | None]:
-        """What a task's loss counted in a step, on average; empty if that is not known of any task."""
+        """Return the mean weight of each task's loss per step; empty if it is unknown for all tasks."""
         return self._means(self.weights, self.steps) if self.steps.any() else {}
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What it has summed up, for a checkpoint."""
+        """Return the accumulated sums for a checkpoint."""
         return {
             "meter.totals": self.totals,
             "meter.counts": self.counts,
@@ -82,7 +82,7 @@ class LossMeter:
         }
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a checkpoint."""
+        """Load the accumulated sums from a checkpoint."""
         self.totals, self.counts = tensors["meter.totals"], tensors["meter.counts"]
         self.weights, self.steps = tensors["meter.weights"], tensors["meter.steps"]
 

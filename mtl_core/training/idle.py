@@ -1,8 +1,8 @@
-"""Tasks without a label in a batch stay exactly as they are.
+"""Freeze tasks without a label in a batch during its step.
 
-Momentum and weight decay move every parameter that has a gradient, even one of zeros
-(https://github.com/pytorch/pytorch/issues/41101). So what belongs to an idle task gets no gradient at all, and the
-idle rows of parameters that several tasks share by rows are put back after the step.
+Momentum and weight decay update every parameter that has a gradient, even a gradient of zeros
+(https://github.com/pytorch/pytorch/issues/41101). Therefore the gradient of an unlabelled task's
+parameters is set to None, and its rows of parameters that are stacked by task are restored after the step.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ Saved = list[tuple[torch.Tensor, torch.Tensor]]
 def idle_tasks_kept(
     network: MultiTaskNetwork, counts: Sequence[torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> Iterator[None]:
-    """Guard an optimizer's step: inside, idle tasks are not moved.
+    """Prevent that an optimizer step inside the block updates tasks without a label in the batch.
 
     Args:
         network: The network.
-        counts: `(tasks,)` a group: labels of each task in the batch.
-        optimizer: Is about to make the step.
+        counts: `(tasks,)`, int64, per head group: the number of labels of each task in the batch.
+        optimizer: The optimizer of the step.
     """
     saved: list[tuple[nn.Parameter, torch.Tensor, Saved]] = []
     for task, labels in enumerate(torch.cat(list(counts)).tolist()):
@@ -51,12 +51,12 @@ def idle_tasks_kept(
             for tensor, before in rows:
                 tensor[idle] = before
             fresh = [t for t in _like(parameter, optimizer) if not any(t is tensor for tensor, _ in rows)]
-            for tensor in fresh:  # state that the step has just made: an idle row's is still nothing
+            for tensor in fresh:  # optimizer state that this step created: initial value for unlabelled tasks
                 tensor[idle] = 0
 
 
 def _like(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    """The optimizer's tensors that move row by row with a parameter."""
+    """Return the tensors of the optimizer state that have the shape of a parameter."""
     return [
         value
         for value in optimizer.state.get(parameter, {}).values()

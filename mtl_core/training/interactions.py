@@ -1,4 +1,4 @@
-"""What tasks do to each other: their gradients at what they share, compared while training goes on."""
+"""Task interactions: comparisons of task gradients with respect to shared parameters during training."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -13,27 +13,27 @@ from mtl_core.training.losses import TaskLosses
 from mtl_core.training.running_means import HalvedMeans, RunningMeans
 
 HELD = 2**26
-"""Numbers of gradients that are held at a time; of more, some gradients are computed several times."""
+"""Maximum number of gradient elements in memory; beyond it, some gradients are computed several times."""
 
 
 class InteractionObserver(nn.Module):
-    """Looks, every so many steps, at the gradients of the tasks that have labels in the batch; changes nothing.
+    """Compares, every n steps, the gradients of the tasks with labels in the batch without changing training.
 
-    Gradients are those of the tasks' losses before any weight. Affinity is that of Fifty et al. (2021, "Efficiently
-    Identifying Task Groupings for Multi-Task Learning"): after a plain gradient step of the shared parameters along
-    task i's gradient alone, with the learning rate of the moment, `1 - loss of j after / loss of j before` on the
-    same batch, under the same dropout masks. So what differs is the step alone.
+    Gradients are those of the unweighted task losses. Affinity follows Fifty et al. (2021, "Efficiently Identifying
+    Task Groupings for Multi-Task Learning"): `1 - loss of j after / loss of j before` an SGD step of the shared
+    parameters along the gradient of task i, with the current learning rate, on the same batch with the same dropout
+    masks.
 
-    All that is seen is kept in buffers, on the CPU.
+    All results are stored in buffers on the CPU.
 
     Args:
-        names: The tasks, in the order of the losses: main tasks, then auxiliary ones.
-        main: How many of them are main tasks.
-        settings: How often, and what.
-        epochs: How many there are at most.
+        names: The task names in the order of the losses: main tasks, followed by auxiliary tasks.
+        main: The number of main tasks.
+        settings: The interval between steps, and what to compute.
+        epochs: Maximum number of epochs.
 
     Attributes:
-        seconds: What looking has taken in this process.
+        seconds: Time that the comparisons took in this process, in seconds.
     """
 
     over_time: torch.Tensor
@@ -59,17 +59,17 @@ class InteractionObserver(nn.Module):
         self.register_buffer("observed", torch.zeros((), dtype=torch.int64))
 
     def at(self, step: int, rate: float) -> bool:
-        """Be told where the run stands, and say whether to look at the step that is about to be taken.
+        """Return whether to compare gradients in a step, and store its learning rate.
 
         Args:
-            step: Counted from 0.
-            rate: Its learning rate.
+            step: The step, counted from 0.
+            rate: The learning rate of the step.
         """
         self._rate = rate
         return step % self.settings.every == 0
 
     def before_step(self, losses: TaskLosses, gradients: StepGradients, again: Callable[[], TaskLosses]) -> None:
-        """Take in what tasks' gradients say in this batch."""
+        """Compute and store the comparisons of the task gradients of a batch."""
         start = perf_counter()
         tasks = losses.tasks.cpu()
         gram, after = self._look(losses, gradients, again)
@@ -78,7 +78,7 @@ class InteractionObserver(nn.Module):
         pairs = usable.unsqueeze(1) & usable
         cosine = (gram / torch.outer(norms, norms)).clamp(-1, 1).masked_fill(~pairs, torch.nan)
         before = losses.values.detach().cpu().double()
-        # Relative to a loss that is not positive, nothing can be said.
+        # The relative change is undefined for a loss <= 0.
         affinity = (1 - after / before).masked_fill(~pairs | (before <= 0), torch.nan)
 
         step = int(self.observed)
@@ -93,10 +93,10 @@ class InteractionObserver(nn.Module):
         self.seconds += perf_counter() - start
 
     def epoch_done(self, epoch: int) -> None:
-        """Be told that an epoch is over.
+        """Store the mean cosine similarities of an epoch.
 
         Args:
-            epoch: Counted from 1.
+            epoch: The epoch, counted from 1.
         """
         self.over_time[epoch - 1] = self.epoch_cosine.mean()
         self.epoch_cosine.clear()
@@ -104,7 +104,7 @@ class InteractionObserver(nn.Module):
     def _look(
         self, losses: TaskLosses, gradients: StepGradients, again: Callable[[], TaskLosses]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute products of gradients `(active, active)`, and losses of j after a step along i, `[i, j]`."""
+        """Compute the Gram matrix of gradients, and the loss of j after a step along i: both `(active, active)`."""
         count = len(losses.values)
         after = torch.full((count, count), torch.nan, dtype=torch.float64)
         measured = self.settings.affinity and self._rate > 0
@@ -116,12 +116,12 @@ class InteractionObserver(nn.Module):
                 after[place] = found.cpu().double()
 
         gram = gram_matrix(losses.values, gradients, visit).cpu().double()
-        return (gram + gram.T) / 2, after  # products of matrices are not symmetric to the last bit
+        return (gram + gram.T) / 2, after  # matrix products are not exactly symmetric
 
     def _add_helpers(
         self, gram: torch.Tensor, norms: torch.Tensor, affinity: torch.Tensor, tasks: torch.Tensor
     ) -> None:
-        """Compare each auxiliary gradient with the sum of the main tasks', as Du et al. (2018) with that of one."""
+        """Compare each auxiliary gradient with the sum of main gradients; Du et al. (2018) use one main task."""
         main = tasks < self.main
         helpers, places = ~main, tasks[tasks >= self.main] - self.main
         size = norms[helpers] * gram[main][:, main].sum().sqrt()
@@ -135,7 +135,7 @@ class InteractionObserver(nn.Module):
             means.add(_placed(found, places, len(self.names) - self.main))
 
     def _spread(self, matrix: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Put a matrix of the tasks in the batch into one of all tasks."""
+        """Expand a matrix of the tasks in the batch to all tasks; NaN for other tasks."""
         whole = torch.full((len(self.names),) * 2, torch.nan, dtype=matrix.dtype)
         whole[tasks.unsqueeze(1), tasks] = matrix
         return whole
@@ -147,18 +147,19 @@ def gram_matrix(
     visit: Callable[[int, torch.Tensor], None],
     held: int = HELD,
 ) -> torch.Tensor:
-    """Compute the products of all pairs of losses' gradients at the shared parameters.
+    """Compute the Gram matrix of the gradients of losses with respect to the shared parameters.
 
-    Not all gradients need to be held: of many, a block is, and those that come after it pass by one at a time.
+    If not all gradients fit into memory, they are processed in blocks; each block is multiplied with the later
+    gradients, one at a time.
 
     Args:
         values: `(losses,)`, differentiable.
-        gradients: Passes backward.
-        visit: Is given each gradient once, `(numbers,)`, with its place.
-        held: Numbers that may be held; at least one gradient is.
+        gradients: Computes the gradients.
+        visit: Called once per gradient with its index and the gradient, `(numbers,)`.
+        held: Maximum number of gradient elements in memory; at least one gradient is stored.
 
     Returns:
-        `(losses, losses)`.
+        `(losses, losses)`, the dot products.
     """
     shared, count = gradients.shared, len(values)
     rows = max(1, held // sum(parameter.numel() for parameter in shared))
@@ -173,7 +174,7 @@ def gram_matrix(
             gram[place, start:stop] = products
         for place, row in enumerate(block, start):
             visit(place, row)
-        del block  # before the next one is made
+        del block  # before the next block is allocated
     return gram
 
 
@@ -184,5 +185,5 @@ def _placed(values: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tens
 
 
 def _negative(values: torch.Tensor) -> torch.Tensor:
-    """1 where a value is negative, 0 where it is not, NaN where there is none."""
+    """Return 1 for negative values, 0 for other values and NaN for NaN, float64."""
     return (values < 0).double().masked_fill(values.isnan(), torch.nan)

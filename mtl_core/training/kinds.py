@@ -1,4 +1,4 @@
-"""The run-time side of a task kind: loss, output width, decoding, baseline."""
+"""Task kinds at run time: loss, number of outputs, decoding, baseline."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from mtl_core.specs import MetricSpec
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a task says about one example, or about one of its tokens.
+    """The prediction of a task for one example, or for one token.
 
     Attributes:
         label: The predicted label.
-        probabilities: Class name to probability; empty for kinds without classes.
+        probabilities: Mapping of class name to probability; empty for kinds without classes.
     """
 
     label: Label
@@ -27,11 +27,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Confidences:
-    """How sure answers are.
+    """Confidence and correctness of predictions.
 
     Attributes:
-        confidence: `(n,)`: the probability of what was answered.
-        right: `(n,)`, bool: whether it is true.
+        confidence: `(n,)`, float: the probability of the predicted label.
+        right: `(n,)`, bool: whether the prediction is correct.
     """
 
     confidence: torch.Tensor
@@ -39,18 +39,18 @@ class Confidences:
 
 
 class TaskKind(ABC):
-    """What a task does with outputs and targets. For tasks that label tokens, `n` counts tokens.
+    """Base class of task kinds: loss, decoding and metrics. For tasks with labels per token, `n` counts tokens.
 
     Attributes:
-        outputs: How many numbers a head must give for an example, or for a token.
-        loss: From outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
-        class_weights: `(classes,)`, or None if every label counts alike.
-        metrics: What is measured; the first is the main one.
-        baseline: The target that is predicted when nothing is known of the input (the majority class, the mean);
-            None if there is none.
-        hides: Share of tokens that the network must not see while it predicts (masked-token prediction).
-        nothing: The label that says that an input does not speak of what the task asks; None if it always does.
-        calibration: What `fit_calibration` chose, which `decode` and `for_metrics` follow; empty before.
+        outputs: Number of outputs of the head per example, or per token.
+        loss: Module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
+        class_weights: `(classes,)`, float, or None for equal weights.
+        metrics: The metrics; the first is the main metric.
+        baseline: The constant target that a baseline without inputs predicts (the majority class, the mean); None
+            if there is no baseline.
+        hides: Share of tokens that are masked in the input (masked-token prediction).
+        nothing: The label that means "absent"; None if the task has no such label.
+        calibration: Parameters from `fit_calibration`, applied by `decode` and `for_metrics`; empty by default.
     """
 
     outputs: int
@@ -64,53 +64,53 @@ class TaskKind(ABC):
 
     @abstractmethod
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
-        """Read outputs `(n, outputs)` as predictions."""
+        """Decode outputs `(n, outputs)` as predictions."""
 
     @abstractmethod
     def baseline_outputs(self, examples: int) -> torch.Tensor:
-        """Outputs `(examples, outputs)` that always say `baseline`, to be scored like any others."""
+        """Return outputs `(examples, outputs)` that always predict `baseline`."""
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Bring outputs `(n, outputs)` and targets `(n, ...)` into the form that metrics of this kind read."""
+        """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""
         return outputs, targets
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
-        """Choose what makes probabilities true, from outputs `(n, outputs)` and targets `(n, ...)` not trained on.
+        """Fit calibration parameters to held-out outputs `(n, outputs)` and targets `(n, ...)`.
 
         Returns:
-            Name to value, for `calibration`; empty (the default) for kinds that have nothing to choose.
+            Mapping of parameter name to value for `calibration`; empty (the default) for kinds without calibration.
         """
         return {}
 
     def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
-        """Say how far two answers to the same inputs lie apart, for `training.consistency`.
+        """Compute the divergence between two outputs for the same inputs, for `training.consistency`.
 
         Args:
             first: Outputs `(n, outputs)`.
-            second: The same of another pass.
+            second: Outputs `(n, outputs)` of another forward pass.
 
         Returns:
-            `(n,)`, 0 where they agree; None (the default) for kinds without probabilities.
+            `(n,)`, 0 for equal outputs; None (the default) for kinds without probabilities.
         """
         return None
 
     def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
-        """Say how sure each answer about outputs `(n, outputs)` is, beside whether it is right.
+        """Compute confidence and correctness of the predictions for outputs `(n, outputs)`.
 
         Returns:
-            Name of each question that is answered (`label` where there is one) to its answers; empty (the default)
+            Mapping of the predicted quantity (`label` if there is only one) to its confidences; empty (the default)
             for kinds without probabilities.
         """
         return {}
 
     def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Make targets from the inputs, for kinds that need no labels.
+        """Derive targets from the inputs, for kinds that need no labels.
 
         Args:
-            ids: `(batch, length)`, int64: each token's place in the encoder's vocabulary, -1 where it has none.
-            hidden: `(batch, length)`, bool: tokens that the network does not see, if `hides` is not 0.
+            ids: `(batch, length)`, int64: each token's index in the encoder's vocabulary; -1 for no entry.
+            hidden: `(batch, length)`, bool: the masked tokens; None if `hides` is 0.
 
         Returns:
-            Targets of one task: `(batch, length)` for tokens, `(batch, ...)` for examples.
+            The targets of one task: `(batch, length)` per token, `(batch, ...)` per example.
         """
-        raise NotImplementedError(f"{type(self).__name__} learns from labels")
+        raise NotImplementedError(f"{type(self).__name__} does not derive targets from inputs")

@@ -1,4 +1,4 @@
-"""A step that is taken for a look, and taken back."""
+"""A virtual step: update parameters, compute losses, restore the parameters."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,12 +10,12 @@ from mtl_core.training.not_finite import NotFiniteError
 
 
 class Lookahead:
-    """Says what the losses of a batch would be after a plain gradient step of some parameters.
+    """Computes the losses of a batch after a virtual SGD step of some parameters.
 
     Args:
-        parameters: Are moved, and put back to the very bits.
-        rate: The length of the step: a learning rate.
-        again: Computes the losses of the batch, everything else being equal.
+        parameters: The parameters, which are restored exactly after each step.
+        rate: The learning rate of the step.
+        again: Recomputes the losses of the batch under otherwise equal conditions.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], rate: float, again: Callable[[], TaskLosses]) -> None:
@@ -25,18 +25,18 @@ class Lookahead:
         self._kept = [parameter.detach().clone() for parameter in parameters]
 
     def losses_after(self, gradient: torch.Tensor) -> torch.Tensor | None:
-        """Compute the losses after a step against a gradient.
+        """Compute the losses after a gradient descent step.
 
         Args:
-            gradient: `(numbers,)`: those of the parameters, behind each other.
+            gradient: `(numbers,)`: the concatenated gradients of the parameters.
 
         Returns:
-            `(active,)`: a value a loss of the batch; None if the step leads to where they are not finite.
+            `(active,)`: one value per loss of the batch; None if a loss is not finite after the step.
         """
         sizes = [parameter.numel() for parameter in self._parameters]
         try:
             for parameter, part in zip(self._parameters, torch.split(gradient, sizes), strict=True):
-                # `data`: the graph of the batch, through which gradients still flow, does not mind.
+                # `data`: does not invalidate the graph of the batch, which is still needed.
                 parameter.data.sub_(part.view_as(parameter), alpha=self._rate)
             return self._again().values
         except NotFiniteError:

@@ -1,4 +1,4 @@
-"""The training loop. Read it from top to bottom: one batch can be followed through it."""
+"""The training loop."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ from mtl_core.training.step import training_step
 
 @dataclass(frozen=True)
 class ValidationFigures:
-    """What validation data says after an epoch.
+    """Validation metrics after an epoch.
 
     Attributes:
-        figures: Name to value, None if undefined.
-        score: The figure that selection looks at; None if undefined.
-        higher_is_better: Which way is up.
+        figures: Mapping of metric name to value; None if undefined.
+        score: The metric that selects the best epoch; None if undefined.
+        higher_is_better: Whether a higher score is better.
     """
 
     figures: dict[str, float | None]
@@ -41,29 +41,29 @@ class ValidationFigures:
 
 
 class TrainingView(Protocol):
-    """Somebody who watches: a progress bar."""
+    """A training callback, such as a progress bar."""
 
     def stage_started(self, title: str) -> None:
-        """A training begins."""
+        """Handle the start of a stage."""
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
-        """An epoch begins, or goes on after `done` batches."""
+        """Handle the start of an epoch, or its continuation after `done` batches."""
 
     def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
-        """A batch is done; `means` gives the running loss of each task."""
+        """Handle the end of a step; `means` computes the running mean loss of each task."""
 
     def epoch_done(self, record: EpochRecord, best: bool) -> None:
-        """An epoch is complete."""
+        """Handle the end of an epoch."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What training brought. The network holds the best epoch's weights, or the last's without validation data.
+    """The result of a training. The network has the weights of the best epoch.
 
     Attributes:
-        history: A record an epoch.
-        best_epoch: Counted from 1; the last without validation data.
-        examples: Examples visited in this process.
+        history: One record per epoch.
+        best_epoch: The best epoch, counted from 1; the last epoch without validation data.
+        examples: Number of examples that this process has visited.
     """
 
     history: list[EpochRecord]
@@ -84,27 +84,27 @@ def train(
     view: TrainingView,
     observer: InteractionObserver | None = None,
 ) -> TrainingResult:
-    """Train a network, and leave it with its best weights.
+    """Train a network and load the weights of its best epoch.
 
     Args:
-        config: Batch size, optimizer, schedule, patience and so on.
-        network: The network, with initial weights.
+        config: Batch size, optimizer, schedule, patience and other settings.
+        network: The network with initial weights.
         objective: Losses and weighting.
         examples: Items and targets.
         order: The batches of each epoch.
-        epochs: How many there are at most.
+        epochs: Maximum number of epochs.
         accelerator: Devices and precision.
-        validate: Scores the network on validation data; None if there is none, and then the last epoch counts.
-        checkpoint: Where to save after each epoch, and to go on from if it exists.
-        view: Is told what happens.
-        observer: Looks at tasks' gradients in some of the steps.
+        validate: Computes the validation metrics; None without validation data, then the last epoch is the best.
+        checkpoint: The file to save after each epoch, and to resume from if it exists.
+        view: The callback that receives the events of the training.
+        observer: Inspects the gradients of tasks in some of the steps.
 
     Raises:
-        TrainingFailedError: If a loss is not finite; the network then has the last good weights.
+        TrainingFailedError: If a loss or weight is not finite; the network then has the last finite weights.
         MtlError: If the checkpoint cannot be read or written.
     """
     settings, processes = config.training, Processes.of(accelerator)
-    # Not `prepare` alone: it would wrap the network for several processes, whose steps are put together here.
+    # Not `prepare`: it would wrap the network in DistributedDataParallel; `StepGradients` reduces the gradients.
     network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
     optimizer = accelerator.prepare(build_optimizer(config, network, objective))
@@ -113,7 +113,7 @@ def train(
     if observer is not None:
         modules["interactions"] = observer
     base_rates = [group["lr"] for group in optimizer.param_groups]
-    # The schedule spans the declared epochs even if this training is to stop earlier, so that it is the same one.
+    # The schedule spans the configured epochs, even if this training has fewer, so that it is the same schedule.
     steps = settings.epochs * order.steps_per_epoch
 
     position, meter, best = Position(), LossMeter(objective.names), _weights(network)
@@ -156,11 +156,11 @@ def train(
                 group["lr"] = rate * factor
             objective.at(position.step, steps)
             looks = observer is not None and observer.at(position.step, base_rates[0] * factor)
-            if processes.count > 1:  # each drops out on its own
+            if processes.count > 1:  # independent dropout per rank
                 torch.manual_seed(derive_seed(config.seed, "dropout", position.step, processes.rank))
             rows = processes.share(batch_rows)
             visited += len(rows)
-            if settings.consistency:  # once more, under other dropout masks
+            if settings.consistency:  # R-Drop: the same examples with other dropout masks
                 rows = np.concatenate([rows, rows])
             batch = _batch(examples, rows, batch_rows, accelerator.device, objective.needed)
             batch = replace(batch, twice=settings.consistency > 0 and len(rows) > 0)
@@ -179,7 +179,7 @@ def train(
                 save()
 
         if not _finite(network):
-            raise failed(f"epoch {position.epoch + 1}: the network's weights are not finite any more", rows[:0], 0)
+            raise failed(f"epoch {position.epoch + 1}: the weights of the network are not finite", rows[:0], 0)
         found = validate() if validate is not None else None
         record = EpochRecord(
             epoch=position.epoch + 1,
@@ -206,14 +206,14 @@ def train(
 
 
 def _batch(examples: Examples, rows: Rows, whole: Rows, device: torch.device, needed: Sequence[bool]) -> Batch:
-    """Make a process's share of a batch; where it has none, an example of another's, without its labels."""
+    """Build the shard of this rank; for an empty shard, one example of the batch without labels."""
     if len(rows):
         return examples.batch(rows, device, hide_at_random, needed)
     return examples.batch(whole[:1], device, hide_at_random, needed).without_labels()
 
 
 def _better(found: ValidationFigures, best: float | None) -> bool:
-    """A first figure is better than none, and without any figure the later epoch is kept."""
+    """Return whether a score is better than the best so far; without any score, the later epoch is better."""
     if found.score is None or best is None:
         return best is None
     return found.score > best if found.higher_is_better else found.score < best

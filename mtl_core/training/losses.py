@@ -1,4 +1,4 @@
-"""Masked losses: what is not labelled is never computed, and each task is normalised by its own labels."""
+"""Masked losses: computed for labelled examples only, and normalised by the number of labels per task."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from mtl_core.training.processes import Processes
 
 
 class LossMask(Protocol):
-    """Says which labels of a batch count."""
+    """Selects the valid labels of a batch."""
 
     def __call__(self, targets: torch.Tensor) -> torch.Tensor:
-        """From targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`, or `(batch, tasks, length)`."""
+        """Return the mask of targets `(batch, tasks, ...)`: `(batch, tasks)` or `(batch, tasks, length)`, bool."""
 
 
 Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
@@ -22,12 +22,12 @@ Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
 
 @dataclass(frozen=True)
 class TaskLosses:
-    """The losses of a batch, of those tasks that have a label in it.
+    """The losses of the tasks with a label in a batch.
 
     Attributes:
-        values: `(active,)`: (weighted) mean loss over each task's valid labels, differentiable.
-        tasks: `(active,)`, int64: which task each value belongs to.
-        counts: `(tasks,)`, int64: examples with a valid label of every task, 0 for those that are not active.
+        values: `(active,)`: (weighted) mean loss over the valid labels of each task, differentiable.
+        tasks: `(active,)`, int64: the task of each value.
+        counts: `(tasks,)`, int64: number of examples with a valid label per task; 0 for tasks without a value.
     """
 
     values: torch.Tensor
@@ -35,19 +35,19 @@ class TaskLosses:
     counts: torch.Tensor
 
     def first(self, tasks: int) -> "TaskLosses":
-        """Those of the first so many tasks."""
+        """Return the losses of the first tasks, the number of which is `tasks`."""
         kept = self.tasks < tasks
         return TaskLosses(self.values[kept], self.tasks[kept], self.counts[:tasks])
 
 
 @dataclass(frozen=True)
 class LossSums:
-    """Sums over the labels of a batch, for every task of it, that of some examples added to that of others.
+    """Sums over the labels of a batch per task.
 
     Attributes:
         totals: `(tasks,)`: sum of the (weighted) losses of valid labels, differentiable.
-        norms: `(tasks,)`: sum of their weights; how many they are if all count alike.
-        counts: `(tasks,)`, int64: examples with a valid label.
+        norms: `(tasks,)`: sum of the weights of valid labels; their number for equal weights.
+        counts: `(tasks,)`, int64: number of examples with a valid label.
     """
 
     totals: torch.Tensor
@@ -56,13 +56,13 @@ class LossSums:
 
     @staticmethod
     def none(tasks: int, device: torch.device) -> "LossSums":
-        """Of a group of tasks that has no label in the batch."""
+        """Return the sums of a head group without labels in the batch: zeros."""
         zeros = torch.zeros(tasks, device=device)
         return LossSums(zeros, zeros, zeros.long())
 
     @staticmethod
     def concatenate(groups: Sequence["LossSums"]) -> "LossSums":
-        """Put groups of tasks behind each other."""
+        """Concatenate the sums of head groups."""
         return LossSums(
             torch.cat([group.totals for group in groups]),
             torch.cat([group.norms for group in groups]),
@@ -70,9 +70,9 @@ class LossSums:
         )
 
     def over(self, processes: Processes) -> "LossSums":
-        """Add up what the processes hold.
+        """Reduce the sums over all ranks.
 
-        The values are those of the whole batch, their gradients those of this process's part of it.
+        The values are those of the whole batch, the gradients those of the shard of this rank.
         """
         if processes.count == 1:
             return self
@@ -81,26 +81,26 @@ class LossSums:
         return LossSums(own + sums[0], sums[1], sums[2].round().long())
 
     def means(self) -> TaskLosses:
-        """Normalise each task by its own labels, and leave out tasks without any."""
-        # A task whose only labels in the batch carry a weight of zero has nothing to say either.
+        """Return the mean loss of each task with a label."""
+        # A task whose labels in the batch all have weight 0 counts as unlabelled.
         active = (self.norms > 0).nonzero()[:, 0]
         counts = torch.where(self.norms > 0, self.counts, 0)
         return TaskLosses(self.totals[active] / self.norms[active], active, counts)
 
 
 class GroupLoss(nn.Module):
-    """The losses of a group of like tasks, in one go for all of them.
+    """The losses of a head group, computed for all its tasks together.
 
-    Valid labels are picked out before the loss is computed. Multiplying by a mask afterwards would let a NaN of a
-    masked output through (0 · NaN is NaN).
+    Valid labels are selected before the loss is computed. Multiplication by a mask afterwards would propagate a NaN
+    of a masked output (0 · NaN is NaN).
 
     Args:
-        loss: From outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
-        class_weights: `(classes,)` a task, or None. A task's loss is the weighted mean, as in
+        loss: Module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
+        class_weights: `(classes,)` or None per task. The loss of a task is the weighted mean, as in
             `torch.nn.functional.cross_entropy`.
-        divergence: From two answers to the same inputs, `(n, outputs)` each, to how far they lie apart, `(n,)`;
-            None where that cannot be said.
-        consistency: How much it counts that both answers agree, in batches that hold each example twice.
+        divergence: Function from two outputs for the same inputs, `(n, outputs)` each, to their divergence `(n,)`;
+            it returns None if the divergence is undefined.
+        consistency: Weight of the R-Drop loss, in batches that contain each example twice.
     """
 
     class_weights: torch.Tensor | None
@@ -128,7 +128,7 @@ class GroupLoss(nn.Module):
         mask: torch.Tensor,
         label_weights: torch.Tensor | None = None,
     ) -> TaskLosses:
-        """Compute the mean loss of each task that has a valid label; arguments are those of `sums`."""
+        """Compute the mean loss of each task with a valid label; the arguments are those of `sums`."""
         return self.sums(outputs, targets, mask, label_weights).means()
 
     def sums(
@@ -139,14 +139,14 @@ class GroupLoss(nn.Module):
         label_weights: torch.Tensor | None = None,
         twice: bool = False,
     ) -> LossSums:
-        """Add up the losses of each task's valid labels.
+        """Sum the losses of the valid labels per task.
 
         Args:
-            outputs: `(batch, tasks, outputs)`, or `(batch, tasks, length, outputs)` for labels of tokens.
+            outputs: `(batch, tasks, outputs)`, or `(batch, tasks, length, outputs)` for labels per token.
             targets: `(batch, tasks, ...)`.
-            mask: `(batch, tasks)`, bool, or `(batch, tasks, length)`: which labels are valid.
-            label_weights: `(batch, tasks)`: how much each example's labels count; None if all count alike.
-            twice: Whether the second half of the batch is the first once more.
+            mask: `(batch, tasks)` or `(batch, tasks, length)`, bool: the valid labels.
+            label_weights: `(batch, tasks)`, float: weight of the labels of each example; None for equal weights.
+            twice: Whether the second half of the batch repeats the first.
         """
         tasks = mask.shape[1]
         counts = (mask if mask.ndim == 2 else mask.any(dim=2)).sum(dim=0)
@@ -171,9 +171,9 @@ class GroupLoss(nn.Module):
         return LossSums(totals, norms, counts)
 
     def _apart(self, outputs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Say how far both answers to each label lie apart, in the shape of the mask; 0 where there are not two."""
+        """Return the divergence of both outputs per label, in the shape of the mask; 0 without a second output."""
         half = len(mask) // 2
-        both = mask[:half] & mask[half:]  # hidden tokens are others in either half
+        both = mask[:half] & mask[half:]  # the halves have different masked tokens
         apart = self.divergence(outputs[:half][both].float(), outputs[half:][both].float())
         table = outputs.new_zeros(both.shape, dtype=torch.float32)
         if apart is not None:
@@ -181,7 +181,7 @@ class GroupLoss(nn.Module):
         return torch.cat([table, table])
 
     def not_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Find the examples with a label whose loss is no finite number, a task: `(batch, tasks)`, bool."""
+        """Return which examples have a label with a non-finite loss, `(batch, tasks)`, bool."""
         with torch.no_grad():
             losses = self.loss(outputs[mask].float(), targets[mask])
         bad = torch.zeros_like(mask)

@@ -1,19 +1,19 @@
-"""Numbers that have become infinite or no numbers at all, and where they were met."""
+"""Errors for non-finite losses and weights."""
 
 from collections.abc import Sequence
 
 from mtl_core.errors import MtlError
 
 SHOWN = 5
-"""Examples that are named."""
+"""Maximum number of example ids in a message."""
 
 
 class NotFiniteError(MtlError):
-    """A loss is infinite or not a number, so training cannot go on.
+    """A loss is infinite or NaN, so training cannot continue.
 
     Args:
-        task: The task whose loss it is.
-        places: The places in the batch of the examples that it comes from; none if it cannot be told.
+        task: The task of the loss.
+        places: Indices in the batch of the examples that cause it; empty if unknown.
     """
 
     def __init__(self, task: str, places: Sequence[int]) -> None:
@@ -23,13 +23,13 @@ class NotFiniteError(MtlError):
 
 
 class TrainingFailedError(MtlError):
-    """A training met numbers that are not finite. The network is left with the last good weights.
+    """Training stopped at a non-finite number. The network contains the last finite weights.
 
     Args:
-        what: What was met, and where.
-        rows: The examples that it comes from; none if it cannot be told.
-        size: Examples in the batch.
-        good: Which weights the network is left with, in words; None if there are no good ones.
+        what: What is not finite, and where.
+        rows: Indices of the examples that cause it; empty if unknown.
+        size: Number of examples in the batch.
+        good: Description of the weights of the network; None if there are no finite weights.
     """
 
     def __init__(self, what: str, rows: Sequence[int], size: int, good: str | None) -> None:
@@ -38,17 +38,17 @@ class TrainingFailedError(MtlError):
         self.rows, self.size, self.good = list(rows), size, good
 
     def told(self, ids: Sequence[str], kept: str) -> MtlError:
-        """The same for the user.
+        """Return the error as a message for the user.
 
         Args:
-            ids: The id of every example of the corpus.
-            kept: What is left of the run, a sentence.
+            ids: The ids of all examples of the corpus.
+            kept: A sentence about what the run directory contains.
         """
         whose = ""
         if self.rows:
             share = "all" if len(self.rows) == self.size else str(len(self.rows))
             whose = f" for {share} of its {self.size} examples ({_listed([ids[row] for row in self.rows])})"
-        look = "look at these examples, or try" if self.rows and len(self.rows) < self.size else "try"
+        look = "check these examples, or try" if self.rows and len(self.rows) < self.size else "try"
         return MtlError(f"{self.what}{whose}; {look} a lower optimizer.lr or a training.clip_norm. {kept}")
 
 

@@ -1,4 +1,4 @@
-"""What is minimised: the masked losses of all groups, weighed into one."""
+"""The training objective: the weighted combination of the masked losses of all head groups."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,15 +21,15 @@ from mtl_core.training.weighting import Weighting
 class Objective(nn.Module):
     """Losses and weighting.
 
-    The weighting combines the main tasks' losses. Auxiliary ones are added to that, each times its own weight at
-    the moment, so that what a weighting does to the main tasks does not depend on them.
+    The weighting combines the losses of the main tasks. The losses of auxiliary tasks are added to the result, each
+    multiplied by its scheduled weight, so that the weighting of the main tasks does not depend on them.
 
     Args:
-        groups: The groups of tasks, in the order of the network's: main tasks, then auxiliary ones.
-        weighting: How the main tasks' losses become one.
-        seed: The run's, for a weighting that draws.
-        processes: Who else computes the losses of the same batches.
-        consistency: How much it counts that both answers agree, in batches that hold each example twice.
+        groups: The head groups, in the order of the network: main tasks, followed by auxiliary tasks.
+        weighting: The weighting of the main tasks.
+        seed: The seed of the run, for a weighting with random draws.
+        processes: World size and rank of the training.
+        consistency: Weight of the R-Drop loss, in batches that contain each example twice.
     """
 
     weighting: Weighting
@@ -57,48 +57,48 @@ class Objective(nn.Module):
         self.at(0, 1)
 
     def at(self, step: int, total: int) -> None:
-        """Bring the weighting and the auxiliary tasks' weights to where the run stands.
+        """Update the weighting and the weights of auxiliary tasks at the start of a step.
 
         Args:
-            step: The step that is about to be taken, counted from 0.
-            total: The number of steps that the run has.
+            step: The step, counted from 0.
+            total: The number of steps of the run.
         """
         for place, spec in enumerate(self._auxiliary, start=self._main):
             self._weights[place] = spec.weight * spec.schedule.factor(step, total)
         self.weighting.at(step, total, derive_seed(self._seed, "weighting", step))
 
     def epoch_done(self, means: Sequence[float | None]) -> None:
-        """Tell the weighting that an epoch is over.
+        """Update the weighting at the end of an epoch.
 
         Args:
-            means: Each task's mean loss a label in it, in the order of the losses.
+            means: The mean loss per label of each task in this epoch, in the order of the losses.
         """
         self.weighting.epoch_done(means[: self._main])
 
     def mute(self, tasks: Sequence[bool]) -> None:
-        """Give auxiliary tasks their weights of the run's beginning again, and the marked ones none.
+        """Reset the weights of auxiliary tasks to those of the first step, and set those of some tasks to 0.
 
         Args:
-            tasks: One mark a task, in the order of the losses.
+            tasks: Whether to disable each task, in the order of the losses.
         """
         self.at(0, 1)
         self._weights = [0.0 if mute else weight for mute, weight in zip(tasks, self._weights, strict=True)]
 
     @property
     def sizes(self) -> list[int]:
-        """Tasks in each group."""
+        """The number of tasks per head group."""
         return [len(group.tasks) for group in self._groups]
 
     @property
     def needed(self) -> list[bool]:
-        """Which groups of tasks have any weight now; the others are not computed."""
+        """Whether each head group has a task with a weight above 0; other head groups are not computed."""
         ends = [sum(self.sizes[: place + 1]) for place in range(len(self.sizes))]
         return [any(self._weights[end - size : end]) for size, end in zip(self.sizes, ends, strict=True)]
 
     def masks(self, batch: Batch) -> list[torch.Tensor]:
-        """Say which labels of a batch are learned from, a group: `(batch, tasks)`, with `length` for tokens, bool.
+        """Return the mask of valid labels per head group: `(batch, tasks)` or `(batch, tasks, length)`, bool.
 
-        A task of weight 0 is left out here, so that it costs nothing and is not moved by weight decay either.
+        The mask excludes tasks of weight 0, so that they are neither computed nor updated through weight decay.
         """
         masks, start = [], 0
         for group, table, weights in zip(self._groups, batch.targets, batch.weights, strict=True):
@@ -114,7 +114,7 @@ class Objective(nn.Module):
     def task_losses(
         self, outputs: Sequence[HeadOutput | None], batch: Batch, masks: Sequence[torch.Tensor]
     ) -> TaskLosses:
-        """Compute the loss of every task that has a label in the batch.
+        """Compute the loss of every task with a label in the batch.
 
         Raises:
             NotFiniteError: If a loss is not finite.
@@ -134,23 +134,23 @@ class Objective(nn.Module):
     def _not_finite(
         self, losses: TaskLosses, outputs: Sequence[HeadOutput | None], batch: Batch, masks: Sequence[torch.Tensor]
     ) -> NotFiniteError:
-        """Say which task's loss it is, and which examples'."""
+        """Build the error with the task and the examples of the non-finite loss."""
         task = int(losses.tasks[~torch.isfinite(losses.values)][0])
         ends = [sum(self.sizes[: home + 1]) for home in range(len(self.sizes))]
         home = next(home for home, end in enumerate(ends) if task < end)
         said = outputs[home]
-        if said is None:  # another process has met it
+        if said is None:  # the examples are in the shard of another rank
             return NotFiniteError(self.names[task], [])
         bad = self.group_losses[home].not_finite(said.outputs, batch.targets[home], masks[home])
         return NotFiniteError(self.names[task], bad[:, task - ends[home]].nonzero()[:, 0].tolist())
 
     @property
     def group_losses(self) -> list[GroupLoss]:
-        """The losses of each group, typed."""
+        """The loss of each head group, with its type."""
         return [loss for loss in self.losses if isinstance(loss, GroupLoss)]
 
     def total(self, losses: TaskLosses) -> torch.Tensor:
-        """Combine task losses into one scalar: what is minimised, unless the weighting balances gradients."""
+        """Combine task losses into the scalar that is minimised, unless the weighting balances gradients."""
         main, extra = self._parts(losses)
         if not len(main.values):
             return losses.values.new_zeros(()) if extra is None else extra
@@ -158,16 +158,16 @@ class Objective(nn.Module):
         return total if extra is None else total + extra
 
     def backward(self, losses: TaskLosses, penalty: torch.Tensor | None, gradients: StepGradients) -> None:
-        """Give every parameter its gradient.
+        """Compute the gradients of all parameters.
 
         Args:
-            losses: Of the tasks that have a label in the batch.
-            penalty: What an architecture adds to the loss.
-            gradients: Passes backward.
+            losses: The losses of the tasks with a label in the batch.
+            penalty: The regularization loss of the architecture, a scalar tensor.
+            gradients: Computes the gradients.
         """
         main, extra = self._parts(losses)
         if penalty is not None:
-            penalty = penalty / self._processes.count  # every process has the whole of it
+            penalty = penalty / self._processes.count  # every rank adds the full value
             extra = penalty if extra is None else extra + penalty
         if len(main.values):
             self.weighting.backward(main, extra, gradients)
@@ -175,11 +175,11 @@ class Objective(nn.Module):
             gradients.backward(extra)
 
     def stepped(self, again: Callable[[], TaskLosses]) -> None:
-        """Tell the weighting that the network has moved."""
+        """Update the weighting at the end of a step."""
         self.weighting.stepped(lambda: self._parts(again())[0])
 
     def _parts(self, losses: TaskLosses) -> tuple[TaskLosses, torch.Tensor | None]:
-        """The main tasks' losses, and the sum of the auxiliary ones times their weights."""
+        """Return the losses of the main tasks, and the weighted sum of the auxiliary losses."""
         if not self._auxiliary:
             return losses, None
         helping = losses.tasks >= self._main
@@ -188,12 +188,12 @@ class Objective(nn.Module):
 
 
 def _checked(mask: torch.Tensor, targets: torch.Tensor, dimensions: int) -> torch.Tensor:
-    """Refuse what a mask of somebody's making must not give."""
+    """Validate dtype and shape of the result of a loss mask."""
     expected = tuple(targets.shape[:dimensions])
     if mask.dtype != torch.bool or mask.shape != expected:
         names = "(batch, tasks)" if dimensions == 2 else "(batch, tasks, length)"
         raise MtlError(
-            f"a loss mask gave {mask.dtype} of shape {tuple(mask.shape)}, "
+            f"a loss mask returned {mask.dtype} of shape {tuple(mask.shape)}, "
             f"expected torch.bool of shape {expected}: {names}"
         )
     return mask

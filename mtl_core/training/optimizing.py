@@ -1,4 +1,4 @@
-"""The optimizer of a run, with a learning rate of its own for parts of the network."""
+"""Build the optimizer of a run, with learning rate multipliers per parameter group."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -12,13 +12,13 @@ from mtl_core.training.objective import Objective
 
 
 def build_optimizer(config: ExperimentConfig, network: nn.Module, objective: Objective) -> torch.optim.Optimizer:
-    """Build the optimizer of the network's parameters, and of the weighting's, which no weight decay draws to 0.
+    """Build the optimizer of the parameters of the network and, without weight decay, of the weighting.
 
-    Parameters whose names fit a pattern of `training.rates` learn at that factor of the learning rate; of several
-    patterns, the longest counts, so that their order in a file does not matter.
+    `training.rates` maps patterns of parameter names to multipliers of the learning rate. If several patterns
+    match, the longest applies, independent of their order in the file.
 
     Raises:
-        MtlError: If a pattern fits no weight.
+        MtlError: If a pattern matches no parameter.
     """
     rates = config.training.rates
     named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
@@ -41,15 +41,15 @@ def build_optimizer(config: ExperimentConfig, network: nn.Module, objective: Obj
 
 
 def check_rates(patterns: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse a pattern that fits no weight, which is a misspelt one.
+    """Check that every pattern matches a parameter name.
 
     Raises:
-        MtlError: With the names that there are.
+        MtlError: If a pattern matches no name; the message contains the available names.
     """
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             beginnings = list(dict.fromkeys(".".join(name.split(".")[:3]) + ".*" for name in names))
             raise MtlError(
-                f"training.rates: '{pattern}' fits no weight that is trained{did_you_mean(pattern, beginnings)} "
-                f"(there are {listed(beginnings)})"
+                f"training.rates: '{pattern}' matches no trainable parameter{did_you_mean(pattern, beginnings)} "
+                f"(parameters: {listed(beginnings)})"
             )

@@ -1,4 +1,4 @@
-"""Which batches an epoch has, in which order: a function of the seed and the epoch alone, so a run can go on."""
+"""Batch samplers: the batches of an epoch depend only on the seed and the epoch, so that a run can resume."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,22 +17,26 @@ from mtl_core.training.batches import Rows, epoch_order
 
 
 class Order(Protocol):
-    """Gives the batches of each epoch."""
+    """Returns the batches of each epoch.
+
+    Attributes:
+        steps_per_epoch: The number of batches of an epoch.
+    """
 
     steps_per_epoch: int
 
     def epoch(self, epoch: int) -> list[Rows]:
-        """The rows of each batch; epochs are counted from 0."""
+        """Return the row indices of each batch; epochs are counted from 0."""
 
 
 def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengths: NDArray[np.int64]) -> Order:
-    """Make the order of a run: one data set shuffled, or batches of several by the sampling strategy.
+    """Build the batch sampler of a run: one shuffled data set, or several by the sampling strategy.
 
     Args:
         config: Batch size, buckets, sampling, seed and epochs.
-        corpus: Says which data set each row comes from.
-        split: Says which examples to train on.
-        lengths: About how long each example of the corpus is.
+        corpus: The corpus, which contains the data set of each row.
+        split: The split, which contains the training examples.
+        lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
     order: Order = OneSource(config, split.train, lengths)
     if len(config.sources) > 1:
@@ -44,12 +48,12 @@ def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengt
 
 
 class OneSource:
-    """Every example once an epoch.
+    """Batches of one data set, every example once per epoch.
 
     Args:
         config: Batch size, buckets and seed.
-        rows: The training examples.
-        lengths: About how long each example of the corpus is.
+        rows: Row indices of the training examples.
+        lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
     def __init__(self, config: ExperimentConfig, rows: Rows, lengths: NDArray[np.int64]) -> None:
@@ -57,21 +61,22 @@ class OneSource:
         self.steps_per_epoch = self._passes.batches
 
     def epoch(self, epoch: int) -> list[Rows]:
-        """Shuffle and cut."""
+        """Return the shuffled batches of an epoch."""
         return self._passes.of(epoch)
 
 
 class SampledSources:
     """Batches of several data sets, each batch from one of them.
 
-    An epoch has as many steps as all data sets have batches. Each data set has an order of its own, pass after
-    pass: one that is drawn often begins again, in a new order, when it has run dry; one that is drawn seldom goes
-    on in the next epoch where it stopped. A data set without training examples is never drawn.
+    The number of steps per epoch is the total number of batches of all data sets. Each data set is traversed in
+    independently shuffled passes: a data set that is sampled often starts a new pass when the current one is
+    exhausted; a data set that is sampled rarely continues its pass in the next epoch. A data set without training
+    examples is never sampled.
 
     Args:
         config: Sampling, batch size, buckets, seed and epochs.
-        rows: Each data set's training examples, by name; none is empty.
-        lengths: About how long each example of the corpus is.
+        rows: Mapping of data set name to the row indices of its training examples; none is empty.
+        lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
     def __init__(self, config: ExperimentConfig, rows: Mapping[str, Rows], lengths: NDArray[np.int64]) -> None:
@@ -84,10 +89,10 @@ class SampledSources:
         self.steps_per_epoch = sum(self._batches)
 
     def epoch(self, epoch: int) -> list[Rows]:
-        """Draw a data set for each step, and take its next batch.
+        """Sample a data set per step and return its next batch.
 
         Raises:
-            MtlError: If the sampling strategy's answer is none.
+            MtlError: If the sampling strategy returns an invalid result.
         """
         start = epoch * self.steps_per_epoch
         taken = np.bincount(self._draws[:start], minlength=len(self._sources))
@@ -99,7 +104,7 @@ class SampledSources:
 
     @cached_property
     def _draws(self) -> NDArray[np.int64]:
-        """A data set for each step of the run, `(steps,)`: what an epoch owes a data set is paid in the next."""
+        """The data set index per step of the run, `(steps,)`, int64; rounding errors carry over between epochs."""
         total = self._config.training.epochs * self.steps_per_epoch
         strategy, seed = self._config.sampling, derive_seed(self._config.seed, "sampling")
         try:
@@ -111,21 +116,21 @@ class SampledSources:
             found = f"{len(draws)} of them" if known.all() else f"{draws[~known][0]}"
             raise MtlError(
                 f"the sampling strategy '{strategy.type}' must draw one of {len(self._batches)} data sets, counted "
-                f"from 0, for each of {total} steps, but gave {found}"
+                f"from 0, for each of {total} steps, but returned {found}"
             )
         return draws.astype(np.int64)
 
 
 class Restricted:
-    """The batches of another order without the examples that no learned task has a label for.
+    """The batches of another sampler without the examples that have no label for an active task.
 
-    Step for step these are the batches of the run that learns all tasks, so that the two see the same examples
-    together, in the same order and at the same learning rate. Of a batch in which nothing is labelled one example
-    stays: a step without a label moves nothing, and the steps after it keep their numbers.
+    The batches correspond step by step to those of the run with all tasks, so that both runs use the same examples
+    in the same batches, order and learning rates. A batch without labelled examples is reduced to one example: its
+    step updates nothing, and the numbers of later steps do not change.
 
     Args:
-        order: The batches of all tasks.
-        learned: `(examples,)`, bool: which examples of the corpus a learned task has a label for.
+        order: The sampler for all tasks.
+        learned: `(examples,)`, bool: which examples of the corpus have a label for an active task.
     """
 
     def __init__(self, order: Order, learned: NDArray[np.bool_]) -> None:
@@ -134,7 +139,7 @@ class Restricted:
         self.steps_per_epoch = order.steps_per_epoch
 
     def epoch(self, epoch: int) -> list[Rows]:
-        """Leave out."""
+        """Return the batches of an epoch without unlabelled examples."""
         return [self._kept(batch) for batch in self._order.epoch(epoch)]
 
     def _kept(self, batch: Rows) -> Rows:
@@ -143,16 +148,16 @@ class Restricted:
 
 
 class WithHelping:
-    """Batches for auxiliary tasks alone, strewn among those of another order.
+    """Batches with labels for auxiliary tasks only, inserted at random steps between those of another sampler.
 
-    The other batches stay as they are, in their order, so that with and without auxiliary tasks the main tasks
-    learn from the same ones.
+    The batches of the other sampler and their order do not change, so that main tasks use the same batches with and
+    without auxiliary tasks.
 
     Args:
         config: Batch size, buckets and seed.
-        order: The batches with labels for main tasks.
-        rows: Training examples without any.
-        lengths: About how long each example of the corpus is.
+        order: The sampler of examples with labels for main tasks.
+        rows: Row indices of training examples without labels for main tasks.
+        lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
     def __init__(self, config: ExperimentConfig, order: Order, rows: Rows, lengths: NDArray[np.int64]) -> None:
@@ -162,7 +167,7 @@ class WithHelping:
         self.steps_per_epoch = order.steps_per_epoch + self._passes.batches
 
     def epoch(self, epoch: int) -> list[Rows]:
-        """Put the further batches at random places."""
+        """Return the batches of an epoch, with the auxiliary batches at random steps."""
         random = np.random.default_rng(derive_seed(self._seed, "places", epoch))
         main, helping = iter(self._order.epoch(epoch)), iter(self._passes.of(epoch))
         places = set(random.permutation(self.steps_per_epoch)[: self._passes.batches].tolist())
@@ -170,13 +175,13 @@ class WithHelping:
 
 
 class _Passes:
-    """One data set, pass after pass, each in an order of its own.
+    """Independently shuffled passes over one data set.
 
     Args:
         config: Batch size and buckets.
-        rows: Its training examples.
-        lengths: About how long each example of the corpus is.
-        seed: Its own.
+        rows: Row indices of its training examples.
+        lengths: `(examples,)`, int64: approximate length of each example of the corpus.
+        seed: The seed of the data set.
     """
 
     def __init__(self, config: ExperimentConfig, rows: Rows, lengths: NDArray[np.int64], seed: int) -> None:
@@ -185,14 +190,14 @@ class _Passes:
         self._latest: tuple[int, list[Rows]] = (-1, [])
 
     def of(self, number: int) -> list[Rows]:
-        """The batches of a pass, counted from 0."""
+        """Return the batches of a pass, counted from 0."""
         settings = self._settings
         return epoch_order(
             self._rows, self._lengths, settings.batch_size, settings.bucket_batches, self._seed, number
         )
 
     def batch(self, number: int) -> Rows:
-        """One batch, counted from 0 over all passes."""
+        """Return one batch, counted from 0 over all passes."""
         wanted, place = divmod(number, self.batches)
         if wanted != self._latest[0]:
             self._latest = (wanted, self.of(wanted))

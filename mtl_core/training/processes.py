@@ -1,4 +1,4 @@
-"""The processes that train one network together, each on its share of every batch."""
+"""Distributed data-parallel training: every rank computes a shard of each batch."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from mtl_core.training.batches import Rows
 
 @dataclass(frozen=True)
 class Processes:
-    """Who else computes.
+    """World size and rank of a distributed training.
 
-    Every process holds the whole network and sees a share of each batch's examples. Sums over labels and gradients
-    are added up over processes, so that a step is that of the whole batch, whatever their number.
+    Every rank has a copy of the network and computes a shard of each batch. Sums over labels and gradients are
+    reduced over all ranks, so that a step equals the step of a single process for any world size.
 
     Attributes:
-        count: How many there are.
-        rank: Which of them this one is, counted from 0.
+        count: The world size.
+        rank: The rank of this process, counted from 0.
     """
 
     count: int = 1
@@ -26,15 +26,15 @@ class Processes:
 
     @staticmethod
     def of(accelerator: Accelerator) -> "Processes":
-        """Those that were started together with this one."""
+        """Return the world size and rank of an accelerator."""
         return Processes(accelerator.num_processes, accelerator.process_index)
 
     def share(self, rows: Rows) -> Rows:
-        """The examples of a batch that this process sees; there may be none."""
+        """Return the shard of a batch for this rank; it may be empty."""
         return rows if self.count == 1 else rows[self.rank :: self.count]
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Add a tensor up over all processes; the result is a new tensor without gradients."""
+        """Sum a tensor over all ranks; the result is a new tensor without gradients."""
         total = tensor.detach()
         if self.count > 1:
             total = total.clone()
@@ -43,4 +43,4 @@ class Processes:
 
 
 ALONE = Processes()
-"""One process."""
+"""The context of a training in a single process."""

@@ -1,4 +1,4 @@
-"""Computing something once more as it was computed the first time, and without a trace."""
+"""Repeat a computation with the same random numbers and without side effects."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,14 @@ State = tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]
 
 
 class Replay:
-    """Remembers where the random generators stand and what buffers hold, before something is computed.
+    """A snapshot of the states of the random generators and of module buffers before a computation.
 
-    With both put back, dropout draws the same masks, and what counts its calls (batch normalisation) counts none.
+    With the snapshot restored, dropout samples the same masks, and the repetition does not change buffers such as
+    the running statistics of batch normalisation.
 
     Args:
-        modules: Whose buffers may change.
-        device: Where they compute.
+        modules: The modules whose buffers may change.
+        device: The device of the modules.
     """
 
     def __init__(self, modules: Sequence[nn.Module], device: torch.device) -> None:
@@ -26,7 +27,7 @@ class Replay:
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Be, inside, where everything began; afterwards, everything is where it stood."""
+        """Restore the snapshot inside the block, and the current states after it."""
         now = self._state()
         self._restore(self._before)
         try:
@@ -47,4 +48,4 @@ class Replay:
             torch.get_device_module(self._device).set_rng_state(generators[1])
         for module, saved in zip(self._modules, buffers, strict=True):
             for name, buffer in module.named_buffers():
-                buffer.data.copy_(saved[name])  # `data`: a graph that is still to be used does not mind
+                buffer.data.copy_(saved[name])  # `data`: does not invalidate a graph that is still needed

@@ -1,16 +1,16 @@
-"""Means of what is not always there, kept while training goes on."""
+"""Running means of values that are missing in some steps."""
 
 import torch
 from torch import nn
 
 
 class RunningMeans(nn.Module):
-    """Mean and standard error of each entry of a tensor, over the steps in which it was there.
+    """Mean and standard error of each element of a tensor, over the steps in which it is not NaN.
 
-    What is kept are buffers, so that a checkpoint holds them.
+    The sums are buffers and therefore part of checkpoints.
 
     Args:
-        shape: The tensor's.
+        shape: The shape of the tensor.
     """
 
     total: torch.Tensor
@@ -24,7 +24,7 @@ class RunningMeans(nn.Module):
         self.register_buffer("count", torch.zeros(shape, dtype=torch.int64))
 
     def add(self, values: torch.Tensor) -> None:
-        """Take a step's values in; NaN is nothing."""
+        """Add the values of a step; NaN is ignored."""
         there = ~torch.isnan(values)
         values = torch.where(there, values.double(), 0.0)
         self.total += values
@@ -32,25 +32,25 @@ class RunningMeans(nn.Module):
         self.count += there
 
     def mean(self) -> torch.Tensor:
-        """The means, float64; NaN where there was nothing."""
+        """Return the means, float64; NaN for elements without values."""
         return self.total / self.count
 
     def error(self) -> torch.Tensor:
-        """The standard errors of the means, as if steps were independent; NaN where there was less than two."""
+        """Return the standard errors of the means for independent steps, float64; NaN for less than two values."""
         variance = (self.squares - self.total.square() / self.count).clamp(min=0) / (self.count - 1)
         return torch.where(self.count > 1, (variance / self.count).sqrt(), torch.nan)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset all sums to 0."""
         for buffer in self.buffers():
             buffer.zero_()
 
 
 class HalvedMeans(nn.Module):
-    """Means over every second step, and over the others: what is chosen by one half can be checked on the other.
+    """Separate means over even and odd steps, so that a choice made on one half can be validated on the other.
 
     Args:
-        shape: The tensor's.
+        shape: The shape of the tensor.
     """
 
     def __init__(self, *shape: int) -> None:
@@ -59,11 +59,11 @@ class HalvedMeans(nn.Module):
         self.checking = RunningMeans(*shape)
 
     def add(self, values: torch.Tensor, step: int) -> None:
-        """Take in the values of a step, counted from 0; NaN is nothing."""
+        """Add the values of a step, counted from 0; NaN is ignored."""
         (self.checking if step % 2 else self.choosing).add(values)
 
     def whole(self) -> RunningMeans:
-        """The means over all steps."""
+        """Return the means over all steps."""
         both = RunningMeans(*self.choosing.total.shape)
         for half in (self.choosing, self.checking):
             both.total += half.total

@@ -1,4 +1,4 @@
-"""From which data set the next batch comes."""
+"""Sample the data set of each batch."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 from mtl_core.errors import MtlError
 
 WINDOW = 64
-"""Draws that are shuffled among each other."""
+"""Number of consecutive draws that are shuffled together."""
 
 
 def quota_draws(
     shares: Callable[[float], Sequence[float]], batches: Sequence[int], steps: range, total: int, seed: int
 ) -> NDArray[np.int64]:
-    """Draw so that counts follow the shares: what a window of draws owes a data set is carried into the next.
+    """Draw one data set per step so that the counts follow the shares; rounding errors carry over between windows.
 
-    Independent draws would be off by 1.5 points now and then even in 10,000 of them. No window reaches into the
-    next epoch, so that whole epochs keep to the shares as nearly as they can.
+    Independent draws can deviate by 1.5 percentage points even over 10,000 draws. No window crosses the end of an
+    epoch, so that every epoch follows the shares as closely as possible.
 
     Args:
-        shares: From where the run stands (0 to 1) to each data set's share.
-        batches: How many batches each data set's training examples make; an epoch has as many steps as all of them.
-        steps: Steps of the run, counted from its first.
-        total: Steps of the whole run.
-        seed: Orders the draws of a window.
+        shares: Function from training progress (0 to 1) to one share per data set.
+        batches: Number of batches per data set; their sum is the number of steps per epoch.
+        steps: The steps to draw, counted from the first step of the run.
+        total: Number of steps of the run.
+        seed: Seed for the order of the draws within a window.
 
     Returns:
-        `(len(steps),)`, int64: a data set a step.
+        `(len(steps),)`, int64: the index of a data set per step.
 
     Raises:
-        MtlError: If shares are not one a data set, are negative, or none is positive.
+        MtlError: If the number of shares is wrong, a share is negative, or no share is positive.
     """
     random = np.random.default_rng(seed)
     owed: NDArray[np.float64] = np.zeros(len(batches))
@@ -49,7 +49,7 @@ def quota_draws(
 
 
 def _windows(steps: range, epoch: int) -> Iterator[range]:
-    """Cut steps into windows that end where epochs end."""
+    """Split steps into windows that do not cross the end of an epoch."""
     start = steps.start
     while start < steps.stop:
         stop = min(start + WINDOW, (start // epoch + 1) * epoch, steps.stop)
@@ -58,12 +58,12 @@ def _windows(steps: range, epoch: int) -> Iterator[range]:
 
 
 def _checked(shares: Sequence[float], sources: int) -> NDArray[np.float64]:
-    """Bring shares to a sum of 1."""
+    """Validate shares and normalise them to a sum of 1."""
     stated = np.asarray(shares, dtype=np.float64)
     if stated.shape != (sources,) or not np.isfinite(stated).all() or (stated < 0).any() or not stated.any():
         raise MtlError(
-            f"gave the shares {stated.tolist()}, expected {sources} numbers from 0 on, not all of them 0"
+            f"returned the shares {stated.tolist()}, expected {sources} numbers >= 0, at least one of them > 0"
         )
-    stated = stated / stated.max()  # the sum of very large ones would be infinite
+    stated = stated / stated.max()  # the sum of very large shares would be infinite
     normed: NDArray[np.float64] = stated / stated.sum()
     return normed

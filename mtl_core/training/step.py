@@ -1,4 +1,4 @@
-"""One training step: the heart of the framework, short on purpose."""
+"""One training step."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,16 +15,16 @@ from mtl_core.training.replay import Replay
 
 
 class StepObserver(Protocol):
-    """Somebody who looks at tasks' gradients before a step is made, and changes nothing."""
+    """Inspects the gradients of tasks before a step without changing anything."""
 
     def before_step(self, losses: TaskLosses, gradients: StepGradients, again: Callable[[], TaskLosses]) -> None:
-        """Look at a batch's losses; the graph behind them must stay usable.
+        """Inspect the losses of a batch; their autograd graph must remain usable.
 
         Args:
-            losses: Those of all tasks that have a label in the batch.
-            gradients: Passes backward through the batch.
-            again: Computes the same losses once more, without gradients and without a trace: a forward pass with
-                the weights as they are then, under the same dropout masks.
+            losses: The losses of all tasks with a label in the batch.
+            gradients: Computes gradients of the batch.
+            again: Recomputes the losses without gradients and side effects: a forward pass with the weights at the
+                time of the call and the same dropout masks.
         """
 
 
@@ -37,23 +37,23 @@ def training_step(
     clip_norm: float | None,
     observer: StepObserver | None = None,
 ) -> TaskLosses:
-    """Move the network by one batch.
+    """Update the network with one batch.
 
-    Only labels that are there are looked at. A batch without any label moves nothing; a task without a label in
-    the batch is not moved, neither by momentum nor by weight decay.
+    Missing labels do not contribute to the loss. A batch without any label updates nothing. A task without a label
+    in the batch is not updated, neither through momentum nor through weight decay.
 
     Args:
-        gradients: Passes backward through the network.
+        gradients: Computes the gradients of the network.
         network: The network.
         objective: Losses and their weighting.
-        optimizer: Moves the parameters of both.
+        optimizer: Updates the parameters of `network` and `objective`.
         batch: Inputs and targets.
-        clip_norm: Norm that gradients are scaled down to, if given.
-        observer: Looks at the tasks' gradients first.
+        clip_norm: Maximum norm of the gradients; None for no clipping.
+        observer: Inspects the gradients of the tasks before the step.
 
     Returns:
-        The loss of each task that had a label. `values.grad` is what each counted in the total, as far as the
-        weighting is one of losses.
+        The loss of each task with a label. `values.grad` contains the weight of each loss in the total if the
+        weighting combines losses.
 
     Raises:
         NotFiniteError: If a loss is not finite.
@@ -70,7 +70,7 @@ def training_step(
     gradients.reduce()
     counts = torch.split(losses.counts, objective.sizes)
     with idle_tasks_kept(network, counts, optimizer):
-        if clip_norm is not None:  # of the gradients that move something
+        if clip_norm is not None:  # only gradients that update a parameter
             moved = [*network.parameters(), *objective.parameters()]
             gradients.accelerator.clip_grad_norm_(moved, clip_norm)
         optimizer.step()
@@ -79,7 +79,7 @@ def training_step(
 
 
 def batch_losses(network: MultiTaskNetwork, objective: Objective, batch: Batch) -> TaskLosses:
-    """Run the network on what is labelled in a batch, and give the loss of each task that has a label.
+    """Run the network on the labelled examples of a batch and return the loss of each task with a label.
 
     Raises:
         NotFiniteError: If a loss is not finite.

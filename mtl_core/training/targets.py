@@ -1,4 +1,4 @@
-"""Tables of targets: what each task should say about each example."""
+"""Tables of targets: the expected output of each task for each example."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from mtl_core.training.kinds import TaskKind
 
 
 class TargetTable(ABC):
-    """The targets of a group of tasks."""
+    """The targets of a head group."""
 
     hides: float = 0.0
-    """Share of tokens that the network must not see while it predicts."""
+    """Share of tokens that are masked in the input of the network."""
 
     @abstractmethod
     def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Give the targets of some examples, `(batch, tasks, ...)`.
+        """Return the targets of a batch, `(batch, tasks, ...)`.
 
         Args:
-            rows: `(batch,)`, int64.
-            ids: `(batch, length)`: the tokens that the network reads, if inputs are tokens; see `TaskKind`.
-            hidden: `(batch, length)`, bool: which of them it does not see, if there are such.
+            rows: `(batch,)`, int64: indices of the examples.
+            ids: `(batch, length)`, int64: token ids if inputs are tokens; see `TaskKind.input_targets`.
+            hidden: `(batch, length)`, bool: the masked tokens; None if no tokens are masked.
         """
 
 
 class ExampleTargets(TargetTable):
-    """One target an example and task.
+    """One target per example and task.
 
     Args:
-        table: `(examples, tasks, ...)`.
+        table: `(examples, tasks, ...)`, the targets of all examples.
     """
 
     def __init__(self, table: torch.Tensor) -> None:
         self.table = table
 
     def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Look them up."""
+        """Return the rows of the table."""
         return self.table[rows]
 
 
 class TokenTargets(TargetTable):
-    """One target a token and task, as many as each example has.
+    """One target per token and task, with a variable number of tokens per example.
 
     Args:
-        columns: A list an array an example, `(tokens,)`, for each task; None for an example without labels.
-        lengths: `(examples,)`: tokens of each example.
-        dtype: Of the arrays.
+        columns: One list per task with one array `(tokens,)` per example; None for an example without labels.
+        lengths: `(examples,)`, int64: the number of tokens of each example.
+        dtype: The dtype of the arrays.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TokenTargets(TargetTable):
         self.dtype = dtype
 
     def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Pad them to the longest example, `(batch, tasks, length)`; padding is missing."""
+        """Return the targets padded to the longest example, `(batch, tasks, length)`; padding counts as missing."""
         chosen = rows.tolist()
         length = int(self.lengths[chosen].max())
         table = np.full((len(chosen), len(self.columns), length), missing_of(self.dtype), dtype=self.dtype)
@@ -76,10 +76,10 @@ class TokenTargets(TargetTable):
 
 
 class InputTargets(TargetTable):
-    """Targets that are made from the inputs, a batch at a time.
+    """Targets that are derived from the inputs of a batch.
 
     Args:
-        kinds: What each task predicts of the input.
+        kinds: One task kind per task.
     """
 
     def __init__(self, kinds: Sequence[TaskKind]) -> None:
@@ -87,6 +87,6 @@ class InputTargets(TargetTable):
         self.hides = kinds[0].hides
 
     def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Ask each kind."""
-        assert ids is not None  # noqa: S101  such tasks are refused where inputs are no tokens
+        """Return the targets that each kind derives from the inputs."""
+        assert ids is not None  # noqa: S101  such tasks are rejected if inputs are not tokens
         return torch.stack([kind.input_targets(ids, hidden) for kind in self.kinds], dim=1)

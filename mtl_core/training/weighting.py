@@ -1,4 +1,4 @@
-"""The seam where many losses become one step."""
+"""Weightings: the extension point that combines task losses into one training step."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,47 +11,46 @@ from mtl_core.training.losses import TaskLosses
 
 
 class Weighting(nn.Module):
-    """Combines the losses of the main tasks. A task without labels in the batch is not among them.
+    """Combines the losses of the main tasks with a label in the batch.
 
-    Most weightings are a `forward` and nothing else. What they learn by gradients are parameters, which the run's
-    optimizer moves without weight decay; what they remember are buffers; both are saved in checkpoints, so that a
-    run that was cut off goes on with them.
+    Most weightings implement only `forward`. Trainable values are parameters, which the optimizer of the run
+    updates without weight decay; other state is kept in buffers. Checkpoints contain both.
     """
 
     @abstractmethod
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """Give the scalar that is minimised."""
+        """Return the scalar to minimise."""
 
     def at(self, step: int, total: int, seed: int) -> None:
-        """Be told where the run stands.
+        """Handle the start of a step.
 
         Args:
-            step: The step that is about to be taken, counted from 0.
-            total: The number of steps that the run has.
-            seed: For random draws in this step; the same in every process of the run.
+            step: The step, counted from 0.
+            total: The number of steps of the run.
+            seed: Seed for random draws in this step, equal on all ranks.
         """
 
     def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
-        """Give every parameter its gradient; a weighting that balances gradients does so here.
+        """Compute the gradients of all parameters; a weighting that balances gradients overrides this method.
 
         Args:
-            losses: Those of the main tasks.
-            extra: What is minimised besides, and is not weighed: auxiliary tasks, penalties; None for nothing.
-            gradients: Passes backward through the batch.
+            losses: The losses of the main tasks.
+            extra: Additional loss without weighting, a scalar tensor: auxiliary tasks, regularization; None for 0.
+            gradients: Computes gradients of the batch.
         """
         total = self(losses)
         gradients.backward(total if extra is None else total + extra)
 
     def stepped(self, again: Callable[[], TaskLosses]) -> None:
-        """Be told that the network has moved.
+        """Handle the end of a step, after the update of the network.
 
         Args:
-            again: Computes the losses of the same batch once more, without gradients: one forward pass.
+            again: Recomputes the losses of the batch with one forward pass, without gradients.
         """
 
     def epoch_done(self, means: Sequence[float | None]) -> None:
-        """Be told that an epoch is over.
+        """Handle the end of an epoch.
 
         Args:
-            means: Each task's mean loss a label in it; None for a task that had no label.
+            means: The mean loss per label of each task in the epoch; None for a task without labels.
         """

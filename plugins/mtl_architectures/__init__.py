@@ -1,4 +1,4 @@
-"""Architectures between one network for all tasks and one for each: columns that are stitched, mixed experts."""
+"""Soft parameter sharing architectures: cross-stitch networks and multi-gate mixture of experts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cross-stitch networks."""
+"""The spec of cross-stitch networks."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CrossStitch(ArchitectureSpec):
-    """A column of backbones for each task, and after each layer a learned mix of the columns (Misra et al., 2016).
+    """Cross-stitch networks: one column of backbones per task, mixed after each layer (Misra et al., 2016).
 
-    All tasks share one input layer. What a task reads after a layer is a weighted sum of what all columns say
-    there; the weights are learned. All columns begin alike, so that their channels mean the same.
+    All tasks share one input layer. After each layer, the input of a task's next layer is a learned weighted sum of
+    the outputs of all columns. All columns have the same initial weights, so that their channels correspond.
     """
 
     type: Literal["cross-stitch"] = "cross-stitch"
     layers: PositiveInt = 2
-    """How many of the experiment's backbones each column stacks."""
+    """Number of backbones per column."""
     same: Share = 0.9
-    """What a task's own column counts at first; the others share the rest equally."""
+    """Initial weight of a task's own column; the other columns share the rest equally."""
     per_channel: bool = False
-    """Learn weights for every channel, not one for a whole column."""
+    """Learn one weight per channel instead of one per column."""
 
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
-        """Make the columns and the units between them.
+        """Build the columns and the cross-stitch units.
 
         Raises:
             MtlError: If the backbone cannot be stacked.

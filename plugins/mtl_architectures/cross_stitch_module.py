@@ -1,4 +1,4 @@
-"""The modules behind cross-stitch networks."""
+"""The modules of cross-stitch networks."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -13,13 +13,13 @@ from mtl_core.model.task_keys import task_keys
 
 
 class CrossStitchUnit(nn.Module):
-    """Makes each task's features a weighted sum of all tasks'.
+    """A learned linear combination of the features of all tasks, for each task.
 
     Args:
-        tasks: How many tasks.
+        tasks: Number of tasks.
         width: Width of the features.
-        same: What a task's own features count at first; the others share the rest equally.
-        per_channel: Whether every channel has weights of its own.
+        same: Initial weight of a task's own features; the other tasks share the rest equally.
+        per_channel: Whether to learn one weight per channel.
     """
 
     def __init__(self, tasks: int, width: int, same: float, per_channel: bool) -> None:
@@ -28,22 +28,22 @@ class CrossStitchUnit(nn.Module):
         start.fill_diagonal_(same if tasks > 1 else 1.0)
         if per_channel:
             start = start.unsqueeze(2).repeat(1, 1, width)
-        # A parameter a task, not one matrix: the rows of the last unit belong to one task alone each.
+        # One parameter per task instead of one matrix: each row of the last unit belongs to one task.
         self.rows = nn.ParameterList([row.clone() for row in start])
         self.per_channel = per_channel
 
     def forward(self, values: Sequence[torch.Tensor], active: Sequence[bool]) -> list[torch.Tensor | None]:
-        """Mix.
+        """Mix the features of all tasks.
 
         Args:
-            values: `(batch, ..., width)` a task.
-            active: Which tasks need theirs.
+            values: `(batch, ..., width)` per task.
+            active: Whether each task's result is needed.
 
         Returns:
-            `(batch, ..., width)` a task; None for a task that is not active.
+            `(batch, ..., width)` per task; None for a task that is not active.
         """
         rows = [row for row, on in zip(self.rows, active, strict=True) if on]
-        if self.per_channel:  # the same sum as an einsum, which takes twice as long for it
+        if self.per_channel:  # equal to an einsum, but twice as fast
             mixed = [_weighted_sum(row, values) for row in rows]
         else:
             mixed = list(torch.einsum("at,t...->a...", torch.stack(rows), torch.stack(list(values))))
@@ -59,14 +59,14 @@ def _weighted_sum(weights: torch.Tensor, values: Sequence[torch.Tensor]) -> torc
 
 
 class StitchedColumns(Architecture):
-    """One input layer, a column of backbones for each task, and a cross-stitch unit after each layer.
+    """One input layer, one column of backbones per task, and a cross-stitch unit after each layer.
 
     Args:
-        parts: Makes the input layer and the backbones.
+        parts: Builds the input layer and the backbones.
         tasks: The tasks' names.
-        layers: Backbones in a column.
-        same: What a task's own column counts at first.
-        per_channel: Whether every channel has weights of its own.
+        layers: Number of backbones per column.
+        same: Initial weight of a task's own column.
+        per_channel: Whether to learn one weight per channel.
 
     Raises:
         MtlError: If the backbone cannot be stacked.
@@ -87,7 +87,7 @@ class StitchedColumns(Architecture):
         self.output = self._shapes[-1]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
-        """Run all columns, since every task reads from each; only the last mix is left out for idle tasks."""
+        """Run all columns, since every task uses each of them; skip only the last mix of inactive tasks."""
         said: list[Features | None] = [self.input_layer(inputs)] * len(self.columns)
         for depth, (unit, shape) in enumerate(zip(self.units, self._shapes, strict=True)):
             columns = zip(self.columns.values(), said, strict=True)
@@ -98,7 +98,7 @@ class StitchedColumns(Architecture):
         return said
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """How the task mixes the last layer. Its column is everybody's: the others read it, too."""
+        """Return the task's weights in the last unit; its column is shared, since other tasks read it."""
         return [self.units[-1].get_parameter(f"rows.{task}")]
 
 
@@ -111,8 +111,8 @@ def _column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleL
             if not column:
                 raise
             raise MtlError(
-                "architecture 'cross-stitch': one backbone cannot be put on the other: the second reads what the "
-                f"first gives ({error}). Choose `layers: 1`, or a backbone that gives what it reads"
+                "architecture 'cross-stitch': backbones cannot be stacked, since the second one does not accept "
+                f"the features of the first ({error}). Choose `layers: 1`, or a backbone that can be stacked"
             ) from error
         column.append(backbone)
         shape = backbone.output  # type: ignore[assignment]

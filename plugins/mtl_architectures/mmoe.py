@@ -1,4 +1,4 @@
-"""Multi-gate mixture of experts."""
+"""The spec of the multi-gate mixture of experts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class MMoE(ArchitectureSpec):
-    """Several backbones that all tasks share, mixed for each task by a gate of its own (Ma et al., 2018).
+    """Multi-gate mixture of experts: shared backbones, mixed by one gate per task (Ma et al., 2018).
 
-    A gate reads the mean of an example's input features and says how much each backbone counts for it. All
-    begin undecided, with equal shares. With one expert this is hard sharing.
+    A gate computes the weights of the experts from the mean of an example's input features. All experts have equal
+    initial weights. With one expert this is hard parameter sharing.
     """
 
     type: Literal["mmoe"] = "mmoe"
     experts: PositiveInt = 4
-    """How many of the experiment's backbones there are."""
+    """Number of backbones."""
 
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
-        """Make the experts and a gate for each task."""
+        """Build the experts and one gate per task."""
         from mtl_architectures.mmoe_module import MixedExperts
 
         return MixedExperts(parts, tasks, self.experts)

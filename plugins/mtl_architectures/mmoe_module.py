@@ -1,4 +1,4 @@
-"""The module behind the multi-gate mixture of experts."""
+"""The modules of the multi-gate mixture of experts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from mtl_core.model.task_keys import task_keys
 
 
 class Gate(nn.Module):
-    """One linear layer that begins at zero, so that at first every expert counts alike."""
+    """The weights of a linear layer, initialized to zero, so that all experts have equal initial weights."""
 
     def __init__(self, width: int, experts: int) -> None:
         super().__init__()
@@ -22,12 +22,12 @@ class Gate(nn.Module):
 
 
 class MixedExperts(Architecture):
-    """One input layer, backbones that all tasks share, and a gate for each task.
+    """One input layer, shared backbones, and one gate per task.
 
     Args:
-        parts: Makes the input layer and the backbones.
+        parts: Builds the input layer and the backbones.
         tasks: The tasks' names.
-        experts: How many backbones.
+        experts: Number of backbones.
     """
 
     def __init__(self, parts: NetworkParts, tasks: Sequence[str], experts: int) -> None:
@@ -39,7 +39,7 @@ class MixedExperts(Architecture):
         self.output = self.experts[0].output  # type: ignore[assignment]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
-        """Run all experts once, and mix them for every active task."""
+        """Run all experts once, and mix their features for every active task."""
         features = self.input_layer(inputs)
         said = [checked_features(expert(features), self.output) for expert in self.experts]
         values = torch.stack([one.values for one in said], dim=1)
@@ -47,11 +47,11 @@ class MixedExperts(Architecture):
         return [Features(next(mixed), said[0].mask) if on else None for on in active]
 
     def shares(self, features: Features, active: Sequence[bool]) -> torch.Tensor:
-        """Say how much each expert counts.
+        """Compute the weight of each expert.
 
         Args:
-            features: What the input layer gave.
-            active: Which tasks to ask.
+            features: The features of the input layer.
+            active: Whether each task's weights are needed.
 
         Returns:
             `(active tasks, batch, experts)`; the last dimension sums to 1.
@@ -63,5 +63,5 @@ class MixedExperts(Architecture):
         return scores.softmax(dim=2).transpose(0, 1)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """The task's gate."""
+        """Return the parameters of the task's gate."""
         return list(list(self.gates.values())[task].parameters())

@@ -1,4 +1,4 @@
-"""Auxiliary tasks: labels that cost nothing, made of the inputs or of other columns, to help the main tasks."""
+"""Auxiliary tasks, whose labels are derived from the inputs or from additional label columns."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The auxiliary task of guessing how frequent each word is."""
+"""The spec of the auxiliary task that predicts word frequencies."""
 
 import math
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from mtl_core.specs import AuxiliarySpec
 
 
 class WordFrequency(AuxiliarySpec):
-    """Statistical: how frequent each word is in the training data, as the logarithm of 1 and its count.
+    """Statistical: the frequency of each word in the training data, as log(1 + count).
 
-    After Plank, Søgaard and Goldberg (2016), who told classes of log frequency apart to help with rare words; here
-    the logarithm itself is learned. Capital and small letters count as one; a word that training never saw has 0.
+    Similar to Plank, Søgaard and Goldberg (2016), who predict classes of log frequency to improve rare words; here
+    the target is the logarithm itself. Counts ignore case. The target of an out-of-vocabulary word is 0.
     """
 
     type: Literal["word-frequency"] = "word-frequency"
     head: HeadField = default_type("token-linear")
-    """Learns a number for each word."""
+    """The head, which predicts one number per word."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Count the training words.
+        """Count the training words and build the task.
 
         Raises:
-            MtlError: If inputs have no words.
+            MtlError: If no training input contains words.
         """
         require_words(data)
         counts = count_words(data, data.train.tolist())

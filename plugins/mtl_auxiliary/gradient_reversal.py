@@ -1,4 +1,4 @@
-"""A head that others learn to hinder."""
+"""The spec of the gradient reversal head."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 
 class GradientReversal(HeadSpec):
-    """Another head, whose gradient is turned round on its way to what tasks share (Ganin and Lempitsky, 2015).
+    """A gradient reversal layer before another head (Ganin and Lempitsky, 2015).
 
-    The head learns its task as well as it can, while the shared part of the network learns to keep from the head
-    what it needs: the features lose what would tell the head's classes apart.
+    The head minimizes the loss of its task, while the shared part of the network maximizes it: the features lose
+    the information that separates the classes of the head.
     """
 
     type: Literal["gradient-reversal"] = "gradient-reversal"
     head: HeadField = default_type("linear")
-    """The head that learns the task."""
+    """The head behind the gradient reversal layer."""
     strength: NonNegativeFloat = 1.0
-    """What the turned gradient is multiplied with; at 0 the head learns from features that do not mind it."""
+    """Factor of the reversed gradient; at 0 the head does not change the features."""
 
     @property
     def level(self) -> Level:  # type: ignore[override]
-        """That of the head within."""
+        """The level of the inner head."""
         return self.head.level
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make one task's module."""
+        """Build the module of one task."""
         from mtl_auxiliary.gradient_reversal_module import ReversedHead
 
         return ReversedHead(self.head.build(inputs, outputs), self.strength)
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
-        """Make one module for all tasks, if the head within can."""
+        """Build one module for all tasks; return None if the inner head does not support groups."""
         from mtl_auxiliary.gradient_reversal_module import ReversedHeads
 
         group = self.head.build_group(inputs, outputs, tasks)

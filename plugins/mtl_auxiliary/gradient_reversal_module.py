@@ -1,4 +1,4 @@
-"""The modules behind the head `gradient-reversal`."""
+"""The modules of the head `gradient-reversal`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from mtl_core.model.heads import HeadGroup, HeadOutput
 
 
 class _Reverse(torch.autograd.Function):
-    """Nothing on the way forward; on the way back, the gradient times minus `strength`."""
+    """Identity in the forward pass; the gradient times `-strength` in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, strength: float) -> torch.Tensor:
@@ -23,16 +23,16 @@ class _Reverse(torch.autograd.Function):
 
 
 def reversed_features(features: Features, strength: float) -> Features:
-    """The same features; whoever made them gets the gradient of what reads these times minus `strength`."""
+    """Return equal features whose gradient is multiplied by `-strength` in the backward pass."""
     return Features(_Reverse.apply(features.values, strength), features.mask)  # type: ignore[no-untyped-call]
 
 
 class ReversedHead(nn.Module):
-    """One task's head behind a reversal.
+    """The head of one task behind a gradient reversal layer.
 
     Args:
         inner: The head.
-        strength: What the turned gradient is multiplied with.
+        strength: Factor of the reversed gradient.
     """
 
     def __init__(self, inner: nn.Module, strength: float) -> None:
@@ -41,17 +41,17 @@ class ReversedHead(nn.Module):
         self.strength = strength
 
     def forward(self, features: Features) -> torch.Tensor | HeadOutput:
-        """What the head says."""
+        """Return the output of the head."""
         said: torch.Tensor | HeadOutput = self.inner(reversed_features(features, self.strength))
         return said
 
 
 class ReversedHeads(HeadGroup):
-    """A group's module behind a reversal.
+    """A head group behind a gradient reversal layer.
 
     Args:
-        inner: The group's module.
-        strength: What the turned gradient is multiplied with.
+        inner: The head group.
+        strength: Factor of the reversed gradient.
     """
 
     inner: HeadGroup
@@ -62,14 +62,14 @@ class ReversedHeads(HeadGroup):
         self.strength = strength
 
     def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-        """What the group says."""
+        """Return the output of the head group."""
         said: HeadOutput = self.inner(reversed_features(features, self.strength), wanted)
         return said
 
     def stacked_parameters(self) -> list[nn.Parameter]:
-        """Those of the group within."""
+        """Return the stacked parameters of the inner head group."""
         return self.inner.stacked_parameters()
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """Those of the group within."""
+        """Return the parameters of one task in the inner head group."""
         return self.inner.task_parameters(task)

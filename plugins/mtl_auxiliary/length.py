@@ -1,4 +1,4 @@
-"""The auxiliary task of guessing how long an input is."""
+"""The spec of the auxiliary task that predicts the length of an input."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from mtl_core.specs import AuxiliarySpec
 
 
 class SentenceLength(AuxiliarySpec):
-    """Statistical: how many words the input has, in bins that hold about as many training inputs each.
+    """Statistical: the number of words of the input, in quantile bins of the training lengths.
 
-    One of the properties that Adi et al. (2017) asked sentence vectors about.
+    One of the probing tasks of Adi et al. (2017) for sentence vectors.
     """
 
     type: Literal["sentence-length"] = "sentence-length"
     bins: Annotated[int, Field(ge=2)] = 5
-    """How many; there are fewer where many inputs are equally long."""
+    """Number of bins; there are fewer if many inputs are equally long."""
     ordered: bool = True
-    """Learn the bins in their order (kind `ordinal`); false tells them apart like any classes."""
+    """Whether the bins are ordered classes (kind `ordinal`) or plain classes (kind `classification`)."""
     head: HeadField = default_type("linear")
-    """Learns the bin of an input."""
+    """The head, which predicts the bin of an input."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Put bins around the training lengths.
+        """Compute the bins of the training lengths and build the task.
 
         Raises:
-            MtlError: If inputs have no words, or all of training are equally long.
+            MtlError: If no training input contains words, or all training inputs are equally long.
         """
         require_words(data)
         lengths = [len(words) for words in all_words(data)]
@@ -49,22 +49,22 @@ class SentenceLength(AuxiliarySpec):
 
 
 def length_cuts(lengths: Sequence[int], bins: int) -> list[int]:
-    """Give the greatest length of every bin but the last; each bin holds at least one of the lengths.
+    """Compute the largest length of each bin except the last; each bin contains at least one of the lengths.
 
     Args:
-        lengths: Of the training inputs.
-        bins: How many bins there are to be at most.
+        lengths: The number of words of each training input.
+        bins: Maximum number of bins.
 
     Returns:
-        In ascending order; nothing if all lengths are equal.
+        The inclusive upper edges in ascending order; empty if all lengths are equal.
     """
     ordered = sorted(lengths)
     shorter = [length for length in ordered if length < ordered[-1]]
     quantiles = {ordered[(len(ordered) * place - 1) // bins] for place in range(1, bins)} & set(shorter)
-    return sorted(quantiles) or shorter[-1:]  # where most are of the greatest length, they are one bin
+    return sorted(quantiles) or shorter[-1:]  # if most inputs have the maximum length, they form one bin
 
 
 def bin_names(cuts: Sequence[int]) -> list[str]:
-    """Name the bins, from the shortest to the longest."""
+    """Format the names of the bins, in ascending order."""
     between = [f"{low + 1} to {high}" if low + 1 < high else f"{high}" for low, high in pairwise(cuts)]
     return [f"up to {cuts[0]}", *between, f"{cuts[-1] + 1} or more"]

@@ -1,4 +1,4 @@
-"""The labels of main tasks, as auxiliary tasks look at them."""
+"""Access to the labels of main tasks, for auxiliary tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,10 +9,14 @@ from mtl_core.errors import did_you_mean, listed
 
 
 def main_labels(data: AuxiliaryData, over: Sequence[str] | None) -> Mapping[str, Sequence[Label | None]]:
-    """Give the labels of the named main tasks; of all if none is named.
+    """Return the label columns of the named main tasks, or of all main tasks.
+
+    Args:
+        data: The data.
+        over: Names of main tasks; None for all.
 
     Raises:
-        MtlError: If a name is no main task with labels.
+        MtlError: If a name is not a main task with labels.
     """
     for name in over or ():
         if name not in data.tasks:
@@ -23,11 +27,11 @@ def main_labels(data: AuxiliaryData, over: Sequence[str] | None) -> Mapping[str,
 
 
 def label_names(label: Label | None) -> set[str]:
-    """The names that stand in a label: one, those of a list, or none if it is missing."""
+    """Return the class names in a label: one name, those of a list, or none for a missing label."""
     return set() if label is None else {str(member) for member in members(label)}
 
 
 def names_in(columns: Mapping[str, Sequence[Label | None]], rows: Iterable[int]) -> list[str]:
-    """All names that stand in some examples' labels, sorted."""
+    """Return the sorted class names in the labels of some examples."""
     chosen = list(rows)
     return sorted({name for column in columns.values() for row in chosen for name in label_names(column[row])})

@@ -1,4 +1,4 @@
-"""The auxiliary task of finding the words that somebody has marked."""
+"""The spec of the auxiliary task that tags annotated spans."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -17,50 +17,50 @@ from mtl_core.specs import AuxiliarySpec
 
 
 class MarkedWords(AuxiliarySpec):
-    """Supervised: which words are marked in the data, and as what; the others are `outside`.
+    """Supervised: the label of the annotated span that contains each word; all other words are `outside`.
 
-    For reviews, the terms by which a sentence names an aspect, and their polarity: labels of words, for what main
-    tasks learn from labels of sentences.
+    For reviews, the spans are the aspect terms of a sentence with their polarity: labels per word for what the main
+    tasks learn from labels per sentence.
     """
 
     type: Literal["marked-words"] = "marked-words"
     spans: str = Field(min_length=1)
-    """The marks, as the loader calls them: `terms` for SemEval-2014."""
+    """Name of the span annotations of the loader: `terms` for SemEval-2014."""
     outside: str = Field(default="outside", min_length=1)
-    """What words are called that are not marked."""
+    """The class of words outside of all spans."""
     head: HeadField = default_type("token-linear")
-    """Learns a tag for each word."""
+    """The head, which predicts one tag per word."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Tag the words of texts that somebody has looked at.
+        """Tag the words of the annotated texts and build the task.
 
         Raises:
-            MtlError: If the data has no such marks, or inputs are no texts.
+            MtlError: If the data has no such span annotations, or the inputs are not texts.
         """
         require_words(data)
         marks = data.corpus.spans
         if self.spans not in marks:
             raise MtlError(
-                f"spans: the data has no marks called '{self.spans}'{did_you_mean(self.spans, marks)} "
-                f"(marks: {listed(marks)})"
+                f"spans: the data has no span annotations '{self.spans}'{did_you_mean(self.spans, marks)} "
+                f"(span annotations: {listed(marks)})"
             )
         tags = [self._tags(data, row, spans) for row, spans in enumerate(marks[self.spans])]
         known = sorted({tag for row in data.train.tolist() for tag in tags[row] or () if tag} - {self.outside})
         if not known:
-            raise MtlError(f"spans: no training text has a mark '{self.spans}'")
+            raise MtlError(f"spans: no training text has a span of '{self.spans}'")
         seen = {*known, self.outside}
         labels = [None if row is None else [tag if tag in seen else None for tag in row] for row in tags]
         return [AuxiliaryTask(self.task_name, TokenTagging(classes=[*known, self.outside]), self.head, labels)]
 
     def _tags(self, data: AuxiliaryData, row: int, spans: Sequence[Span] | None) -> list[str | None] | None:
-        """Tag the words of a text; a word of two marks, which overlap, has the tag of the first."""
+        """Tag the words of a text; a word in several overlapping spans has the tag of the first."""
         if spans is None:
             return None
         text = data.corpus.text(row)
         tags, end = list[str | None](), 0
         for word in data.words(row):
             start = text.find(word, end)
-            if start < 0:  # the encoder writes it otherwise than the text
+            if start < 0:  # the encoder has changed the spelling of the word
                 tags.append(None)
                 continue
             end = start + len(word)

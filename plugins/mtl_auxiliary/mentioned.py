@@ -1,4 +1,4 @@
-"""The auxiliary task of guessing which main tasks have something to say about an input."""
+"""The spec of the auxiliary task that predicts which aspects an input mentions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -18,29 +18,29 @@ Columns = Mapping[str, Sequence[Label | None]]
 
 
 class Mentioned(AuxiliarySpec):
-    """Supervised, by labels that are there anyway: which of the main tasks have something to say about the input.
+    """Supervised: which of the main tasks have a label other than `absent` for the input.
 
-    For aspects of a review, that is which of them it speaks of (aspect category detection, subtask 3 of
-    SemEval-2014 task 4; Pontiki et al., 2014). An example counts only if it is known of every task whether it has
-    something to say: a missing label says nothing, and leaves the whole example out.
+    If each main task is an aspect of a review, this is aspect category detection (subtask 3 of SemEval-2014 task 4;
+    Pontiki et al., 2014). By default, an example is used only if every task has a label: a missing label excludes
+    the whole example.
     """
 
     type: Literal["mentioned"] = "mentioned"
     over: Annotated[list[str], Field(min_length=1)] | None = None
-    """The main tasks that are asked about; all if left out."""
+    """Names of the main tasks that are the classes; all main tasks by default."""
     absent: Annotated[list[str], Field(min_length=1)] = ["absent"]
-    """Labels that mean that the task has nothing to say. An empty list of labels always does."""
+    """Labels that mean that the aspect is absent, as an empty list of labels always does."""
     missing: Literal["unknown", "absent"] = "unknown"
-    """What a missing label means: `unknown`; or `absent`, where annotators looked for every task and left out what
-    they did not find. An example without any label is unknown either way."""
+    """Meaning of a missing label: `unknown`, or `absent` if the annotators looked for every aspect and labelled
+    only those present. An example without any label is always unknown."""
     head: HeadField = default_type("linear")
-    """Learns a yes or no for each of the main tasks."""
+    """The head, which predicts one binary output per main task."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """List, for each example, the tasks that it has a label for.
+        """Collect the main tasks that are present in each example and build the task.
 
         Raises:
-            MtlError: If a task is unknown, or there is nothing to tell apart.
+            MtlError: If a main task is unknown, no training example can be used, or no task is ever absent.
         """
         columns = main_labels(data, self.over)
         labels = [self._mentioned(columns, row) for row in range(len(data.corpus))]
@@ -48,21 +48,21 @@ class Mentioned(AuxiliarySpec):
         known = [set(label) for row in train if (label := labels[row]) is not None]
         if not known:
             raise MtlError(
-                f"every training example lacks a label of one of the tasks ({listed(columns)}), so it is not known "
-                "what it does not mention; ask about fewer by `over: [TASK, …]`, or say `missing: absent` if a "
-                "missing label means that"
+                f"every training example lacks a label of one of the tasks ({listed(columns)}), so absence is "
+                "unknown; name fewer tasks with `over: [TASK, …]`, or set `missing: absent` if a missing label "
+                "means that the aspect is absent"
             )
         if all(label == set(columns) for label in known):
             found = names_in(columns, train)
             near = next((hint for name in self.absent if (hint := did_you_mean(name, found))), "")
             raise MtlError(
                 f"absent: no training example has one of the labels {listed(self.absent)}{near}, so every task "
-                f"always has something to say (labels: {listed(found)})"
+                f"is always present (labels: {listed(found)})"
             )
         return [AuxiliaryTask(self.task_name, MultiLabel(classes=list(columns)), self.head, labels)]
 
     def _mentioned(self, columns: Columns, row: int) -> list[str] | None:
-        """The tasks that have something to say about an example; None if that is not known."""
+        """Return the tasks that are present in an example, or None if that is unknown."""
         found = {name: column[row] for name, column in columns.items()}
         there = [label for label in found.values() if label is not None]
         if not there or (self.missing == "unknown" and len(there) < len(found)):

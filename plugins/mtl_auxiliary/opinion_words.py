@@ -1,4 +1,4 @@
-"""The auxiliary tasks of guessing whether the input holds a positive word, and whether it holds a negative one."""
+"""The spec of the auxiliary tasks that predict whether the input contains positive and negative opinion words."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,41 +22,41 @@ Labels = Annotated[list[str], Field(min_length=1)]
 
 
 class OpinionWords(AuxiliarySpec):
-    """Selective unsupervised: does the input hold a positive word, does it hold a negative one?
+    """Selective unsupervised: whether the input contains a positive word, and whether it contains a negative one.
 
-    Two tasks, `NAME.positive` and `NAME.negative`, after Yu and Jiang (2016). Words are chosen from the training
-    examples alone, by the log-odds ratio with an informative Dirichlet prior (Monroe et al., 2008) of examples with
-    a positive label and none negative against examples with a negative label and none positive. Yu and Jiang chose
-    theirs by another statistic, and kept them out of what these tasks read; here the network sees them.
+    Two tasks, `NAME.positive` and `NAME.negative`, after Yu and Jiang (2016). Words are selected from the training
+    examples by the log-odds ratio with an informative Dirichlet prior (Monroe et al., 2008) between the examples
+    with only positive labels and the examples with only negative labels. Yu and Jiang use another statistic, and
+    remove the words from the input of these tasks; here they remain in the input.
     """
 
     type: Literal["opinion-words"] = "opinion-words"
     over: Labels | None = None
-    """The main tasks whose labels are looked at; all if left out."""
+    """Names of the main tasks whose labels are used; all main tasks by default."""
     positive: Labels = ["positive"]
     """Labels that make an example positive."""
     negative: Labels = ["negative"]
     """Labels that make an example negative."""
     count: PositiveInt = 100
-    """How many words of either sort are chosen, at most."""
+    """Maximum number of words per polarity."""
     min_count: PositiveInt = 3
-    """How often a word must stand in the training data to be chosen."""
+    """Minimum number of occurrences of a word in the training data."""
     min_score: NonNegativeFloat = 1.0
-    """The z-score that a word must reach: how many standard deviations its log-odds ratio lies from 0."""
+    """Minimum z-score of a word: its log-odds ratio in standard deviations."""
     max_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """The share of training inputs that may hold a word; what stands in more of them is grammar ("is", "was")."""
+    """Maximum share of the training inputs that contain a word; it excludes function words ("is", "was")."""
     positive_words: InputFile | None = None
-    """A file of positive words instead: a word a line, `#` and `;` begin comments."""
+    """A file of positive words, instead of selected ones: one word per line, comments start with `#` or `;`."""
     negative_words: InputFile | None = None
-    """A file of negative words instead."""
+    """A file of negative words, in the same format."""
     head: HeadField = default_type("linear")
-    """Learns yes or no for an input; there is one for each of the two tasks."""
+    """The head of each of the two tasks, which predicts one binary output per input."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Choose words, and look for them in every input.
+        """Select the words, search for them in every input, and build the two tasks.
 
         Raises:
-            MtlError: If inputs have no words, labels are not there, no word can be chosen, or a file is malformed.
+            MtlError: If no input contains words, labels are missing, no word is selected, or a file is malformed.
         """
         require_words(data)
         kind = Binary(classes=["no", "yes"], positive="yes")
@@ -66,7 +66,7 @@ class OpinionWords(AuxiliarySpec):
             held = [any(same_word(word) in chosen for word in found) for found in all_words(data)]
             if not any(held[row] for row in data.train.tolist()):
                 raise MtlError(
-                    f"no training input holds one of the {len(chosen)} {side} words ({listed(words, 5)})"
+                    f"no training input contains one of the {len(chosen)} {side} words ({listed(words, 5)})"
                 )
             labels = ["yes" if hold else "no" for hold in held]
             note = f"{len(words)} {side} words: {listed(words, 10)}"
@@ -74,10 +74,10 @@ class OpinionWords(AuxiliarySpec):
         return tasks
 
     def chosen_words(self, data: AuxiliaryData) -> tuple[list[str], list[str]]:
-        """Give the positive and the negative words, the surest first; those of a file in the file's order.
+        """Return the positive and the negative words, by descending score; words of a file in the file's order.
 
         Raises:
-            MtlError: If labels are not there, no word can be chosen, or a file is malformed.
+            MtlError: If labels are missing, no word is selected, or a file is malformed.
         """
         positive = None if self.positive_words is None else read_word_list(self.positive_words)
         negative = None if self.negative_words is None else read_word_list(self.negative_words)
@@ -88,7 +88,7 @@ class OpinionWords(AuxiliarySpec):
         return positive, negative
 
     def _scores(self, data: AuxiliaryData) -> dict[str, float]:
-        """Word to its z-score: above 0 if it stands with positive labels."""
+        """Return a mapping of word to z-score, above 0 for words of positive examples."""
         columns = main_labels(data, self.over)
         train = data.train.tolist()
         sides: dict[str, list[int]] = {"positive": [], "negative": []}
@@ -102,8 +102,8 @@ class OpinionWords(AuxiliarySpec):
                 wanted, found = getattr(self, side), names_in(columns, train)
                 near = next((hint for name in wanted if (hint := did_you_mean(name, found))), "")
                 raise MtlError(
-                    f"{side}: no training example has one of the labels {listed(wanted)} and none of the other side"
-                    f"{near} (labels of {listed(columns)}: {listed(found)}); name the labels, or give both "
+                    f"{side}: no training example has one of the labels {listed(wanted)} and none of the opposite"
+                    f"{near} (labels of {listed(columns)}: {listed(found)}); name the labels, or set both "
                     "`positive_words` and `negative_words`"
                 )
         counts = count_words(data, train)
@@ -120,9 +120,9 @@ class OpinionWords(AuxiliarySpec):
         words = strongest(scores, self.count, self.min_score)
         if not words:
             raise MtlError(
-                f"no word of the training data speaks for {side} labels clearly enough: it must stand in it "
-                f"{self.min_count} times (`min_count`), but not in more than {self.max_share:.0%} of the inputs "
-                f"(`max_share`), and have a z-score of {self.min_score:g} (`min_score`); or give "
+                f"no training word is associated with {side} labels: it needs at least "
+                f"{self.min_count} occurrences (`min_count`), in at most {self.max_share:.0%} of the inputs "
+                f"(`max_share`), and a z-score of at least {self.min_score:g} (`min_score`); or set "
                 f"`{side}_words: FILE`"
             )
         return words

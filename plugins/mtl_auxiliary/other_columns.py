@@ -1,4 +1,4 @@
-"""Auxiliary tasks whose labels stand in a column that no main task learns."""
+"""The specs of the auxiliary tasks whose labels are a column of the data."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 class Inverse(AuxiliarySpec):
-    """Supervised: something that could have been an input is learned as an output (Caruana and de Sa, 1997).
+    """Supervised: a label column as an additional target instead of an input feature (Caruana and de Sa, 1997).
 
-    Useful for what is known of training examples but not when the network is used, or is too noisy to be relied on:
-    as an output it still shapes what the tasks share.
+    Useful for a feature that is available for training examples but not for predictions, or that is too noisy for
+    an input: as a target it still improves the shared features.
     """
 
     type: Literal["inverse"] = "inverse"
     label: str = Field(min_length=1)
-    """The column."""
+    """Name of the label column."""
     kind: TaskKindField = default_type("classification")
-    """What its labels are."""
+    """The task kind of its labels."""
     head: HeadField = default_type("linear")
-    """Learns them."""
+    """The head, which predicts the labels."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Take the column.
+        """Build the task from the column.
 
         Raises:
             MtlError: If there is no such column, or its labels do not fit the kind.
@@ -46,24 +46,24 @@ class Inverse(AuxiliarySpec):
 
 
 class Adversarial(AuxiliarySpec):
-    """Supervised, the wrong way round: the shared features learn not to tell something (Ganin and Lempitsky, 2015).
+    """Supervised, adversarial: shared features that do not encode a label (Ganin and Lempitsky, 2015).
 
-    A head learns to tell, for example, the domain that an example comes from; the part of the network that tasks
-    share gets its gradient turned round (head `gradient-reversal`), so that the features hold less and less of it.
-    The more the head's accuracy falls to its baseline, the better.
+    A head learns to predict, for example, the domain of an example. The shared part of the network receives the
+    reversed gradient (head `gradient-reversal`), which removes this information from the features. The closer the
+    accuracy of the head is to its baseline, the better.
     """
 
     type: Literal["adversarial"] = "adversarial"
     label: str | None = Field(default=None, min_length=1)
-    """The column that features should not tell."""
+    """Name of the label column that the features should not encode."""
     source: bool = False
-    """Take the data set that an example comes from, where there are several (`data_sets:`), instead of a column."""
+    """Use the name of the example's data set as the label, instead of a column; it needs several `data_sets:`."""
     kind: TaskKindField = default_type("classification")
-    """What its labels are."""
+    """The task kind of its labels."""
     head: HeadField = default_type("linear")
-    """Learns them, behind the reversal."""
+    """The head behind the gradient reversal layer."""
     strength: NonNegativeFloat = 1.0
-    """What the turned gradient is multiplied with, besides `weight` and `schedule`."""
+    """Factor of the reversed gradient, in addition to `weight` and `schedule`."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Adversarial:
@@ -73,10 +73,10 @@ class Adversarial(AuxiliarySpec):
         return self
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Take the column, or the names of the data sets.
+        """Build the task from the column, or from the names of the data sets.
 
         Raises:
-            MtlError: If there is no such column, there are no several data sets, or labels do not fit the kind.
+            MtlError: If there is no such column, there is only one data set, or the labels do not fit the kind.
         """
         found = column(data, self.label) if self.label is not None else sources(data)
         where = "the names of data sets" if self.source else f"the column '{self.label}'"
@@ -86,10 +86,10 @@ class Adversarial(AuxiliarySpec):
 
 
 def column(data: AuxiliaryData, name: str) -> Sequence[Label | None]:
-    """Give a label column of the data.
+    """Return a label column of the data.
 
     Raises:
-        MtlError: If there is none of this name.
+        MtlError: If there is no column with this name.
     """
     known = data.corpus.labels
     if name not in known:
@@ -100,11 +100,11 @@ def column(data: AuxiliaryData, name: str) -> Sequence[Label | None]:
 
 
 def sources(data: AuxiliaryData) -> Sequence[str]:
-    """Give the data set that each example comes from.
+    """Return the name of the data set of each example.
 
     Raises:
-        MtlError: If there is only one.
+        MtlError: If there is only one data set.
     """
     if not len(data.corpus.sources):
-        raise MtlError("source: the experiment has one data set, so there is nothing to tell apart (`data_sets:`)")
+        raise MtlError("source: the experiment has one data set, but `source` needs several (`data_sets:`)")
     return data.corpus.sources

@@ -1,4 +1,4 @@
-"""The auxiliary task of guessing each word's part of speech."""
+"""The spec of the auxiliary task that predicts part-of-speech tags."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,25 +16,25 @@ from mtl_core.specs import AuxiliarySpec
 
 
 class PartOfSpeech(AuxiliarySpec):
-    """Statistical: each word's part of speech, as a spaCy pipeline tags it.
+    """Statistical: the part of speech of each word, as tagged by a spaCy pipeline.
 
-    Among the auxiliary tasks that Bingel and Søgaard (2017) and Martínez Alonso and Plank (2017) compared. A tag
-    that no training word has is missing elsewhere.
+    One of the auxiliary tasks compared by Bingel and Søgaard (2017) and by Martínez Alonso and Plank (2017). A tag
+    that no training word has counts as a missing label in validation and test data.
     """
 
     type: Literal["part-of-speech"] = "part-of-speech"
     pipeline: str = Field(min_length=1)
-    """An installed spaCy pipeline with a tagger (`en_core_web_md`), or a pipeline's folder."""
+    """An installed spaCy pipeline with a tagger (`en_core_web_md`), or the path of a pipeline."""
     tags: Literal["coarse", "fine"] = "coarse"
-    """`coarse`: the universal tags (NOUN, VERB, …); `fine`: those of the pipeline's own tagger (NNS, VBD, …)."""
+    """`coarse`: the universal tags (NOUN, VERB, …); `fine`: the tags of the pipeline's tagset (NNS, VBD, …)."""
     head: HeadField = default_type("token-linear")
-    """Learns a tag for each word."""
+    """The head, which predicts one tag per word."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Tag all inputs.
+        """Tag all inputs and build the task.
 
         Raises:
-            MtlError: If inputs have no words, or the pipeline cannot be loaded or gives no tags.
+            MtlError: If no training input contains words, or the pipeline cannot be loaded or returns no tags.
         """
         from mtl_auxiliary.tagging import tag_words
 
@@ -43,7 +43,7 @@ class PartOfSpeech(AuxiliarySpec):
         known = sorted({tag for row in data.train.tolist() for tag in tagged[row] if tag})
         if len(known) < 2:
             raise MtlError(
-                f"tags: the pipeline '{self.pipeline}' gives the training words fewer than two {self.tags} tags "
+                f"tags: the training words have fewer than two {self.tags} tags of the pipeline '{self.pipeline}' "
                 f"({listed(known)})"
             )
         seen = set(known)

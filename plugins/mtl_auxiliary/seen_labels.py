@@ -1,4 +1,4 @@
-"""Leaving out what training data has never shown."""
+"""Removal of classes that do not occur in the training data."""
 
 from collections.abc import Sequence
 
@@ -10,22 +10,22 @@ from mtl_core.data.label_space import FoundLabels
 def only_seen(
     kind: TaskKindSpec, labels: Sequence[Label | None], where: str, data: AuxiliaryData
 ) -> Sequence[Label | None]:
-    """Count classes that no training example has as missing in validation and test data.
+    """Replace labels of validation and test data by missing ones where no training example has their class.
 
-    For main tasks such a class is an error. An auxiliary column may well hold another domain there, and nobody asks
-    about it in the end.
+    For main tasks such a class is an error. A column of an auxiliary task may contain other classes there, for
+    example of another domain, and its predictions are not used.
 
     Args:
-        kind: What the labels are.
-        labels: One an example.
-        where: What they are called in messages.
-        data: Says which examples are for training.
+        kind: The task kind.
+        labels: One label (or None) per example.
+        where: Description of the labels, for messages.
+        data: The data, with the indices of the training examples.
 
     Raises:
-        MtlError: If no training example has a label, or training labels do not fit the kind.
+        MtlError: If no training example has a label, or the training labels do not fit the kind.
     """
     if kind.reads_inputs:
-        raise MtlError(f"kind: '{kind.type}' learns from inputs, so it needs no column; name a kind with labels")
+        raise MtlError(f"kind: '{kind.type}' predicts the inputs, so it needs no column; use a kind with labels")
     train = data.train.tolist()
     training = [label for row in train if (label := labels[row]) is not None]
     if not training:

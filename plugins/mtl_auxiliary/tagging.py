@@ -1,4 +1,4 @@
-"""Tagging words with a spaCy pipeline."""
+"""Part-of-speech tagging with a spaCy pipeline."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,21 +11,21 @@ from mtl_core import MtlError
 from mtl_core.errors import did_you_mean, listed
 
 NOT_NEEDED = ["parser", "senter", "ner", "entity_linker", "entity_ruler", "lemmatizer", "textcat"]
-"""Components that come after the tagger in spaCy's own pipelines and take most of the time."""
+"""Components of the standard spaCy pipelines that tags do not need and that need most of the time."""
 MAX_WORDS = 5_000
-"""Words that are tagged together; a longer input is tagged in pieces, so that memory is bounded."""
+"""Maximum number of words per `Doc`; longer inputs are split, which bounds memory."""
 
 
 def tag_words(pipeline: str, texts: Iterable[list[str]], fine: bool) -> list[list[str]]:
-    """Tag words that are divided already.
+    """Tag texts that are already split into words.
 
     Args:
-        pipeline: An installed pipeline, or a folder.
+        pipeline: The name of an installed pipeline, or the path of one.
         texts: The words of each input.
-        fine: Whether the tagger's own tags are wanted, or the universal ones.
+        fine: Whether to return the tags of the pipeline's tagset instead of the universal ones.
 
     Returns:
-        A tag a word, empty where the pipeline has none for it.
+        One tag per word of each text; an empty string for a word without a tag.
 
     Raises:
         MtlError: If the pipeline cannot be loaded or has no tagger.
@@ -40,21 +40,21 @@ def tag_words(pipeline: str, texts: Iterable[list[str]], fine: bool) -> list[lis
             tagged.append([])
             for start in range(0, len(words), MAX_WORDS):
                 owners.append(len(tagged) - 1)
-                # spaCy refuses an empty word
+                # spaCy does not accept an empty word
                 yield Doc(nlp.vocab, words=[word or " " for word in words[start : start + MAX_WORDS]])
 
     for place, doc in enumerate(nlp.pipe(docs())):
         tagged[owners[place]] += [getattr(token, attribute) for token in doc]
     if not any(tag for tags in tagged for tag in tags):
         raise MtlError(
-            f"pipeline: '{pipeline}' gives no {'fine' if fine else 'coarse'} tags (its components: "
+            f"pipeline: '{pipeline}' returns no {'fine' if fine else 'coarse'} tags (its components: "
             f"{listed(nlp.pipe_names)}); part-of-speech tags need a pipeline with a tagger, such as en_core_web_md"
         )
     return tagged
 
 
 def load_tagger(name: str) -> Language:
-    """Load a pipeline but for what tags do not need.
+    """Load a pipeline without the components that tags do not need.
 
     Raises:
         MtlError: If there is no such pipeline.

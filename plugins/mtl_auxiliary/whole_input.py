@@ -1,4 +1,4 @@
-"""Auxiliary tasks that predict all parts of the input, and so need no labels at all."""
+"""The specs of self-supervised auxiliary tasks, which predict the input and need no labels."""
 
 from __future__ import annotations
 
@@ -19,74 +19,74 @@ if TYPE_CHECKING:
 
 
 class _WholeInput(AuxiliarySpec):
-    """What all of them say."""
+    """Base class: the keys of all self-supervised auxiliary tasks."""
 
     top: PositiveInt = 2000
-    """How many of the most frequent training words are told apart; others are not predicted."""
+    """Number of most frequent training words to predict; other words are ignored."""
 
     def _one(self, data: AuxiliaryData, kind: TaskKindSpec, head: HeadField) -> list[AuxiliaryTask]:
-        """Make the task.
+        """Build the task.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If the inputs are not tokens.
         """
         if not data.encoder.vocabulary:
             raise MtlError(
-                "it predicts the words of the input, but the encoder has no vocabulary of words; "
-                "it needs an encoder of texts (`mtl plugins` lists those that are installed)"
+                "it predicts the words of the input, but the encoder has no word vocabulary; "
+                "it needs a text encoder (`mtl plugins` lists the installed encoders)"
             )
         return [AuxiliaryTask(self.task_name, kind, head)]
 
 
 class MaskedTokensTask(_WholeInput):
-    """Unsupervised: words that were hidden from the network, told from those around them.
+    """Unsupervised: masked words, predicted from their context.
 
-    The objective of Devlin et al. (2019), learned beside the main tasks as Rei (2017) does with the words before
-    and after each word. The other tasks see every word.
+    The masked language modelling objective of Devlin et al. (2019), trained together with the main tasks as in
+    Rei (2017), who predicts the previous and the next word. The other tasks read the unmasked input.
     """
 
     type: Literal["masked-tokens"] = "masked-tokens"
     share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
-    """Share of the words that are hidden, drawn anew in every step."""
+    """Share of the words that are masked, sampled in every step."""
     head: HeadField = default_type("token-linear")
-    """Learns a word for each hidden one."""
+    """The head, which predicts each masked word."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Make the task; its labels are the inputs.
+        """Build the task; its targets are the inputs.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If the inputs are not tokens.
         """
         return self._one(data, MaskedTokens(share=self.share, top=self.top), self.head)
 
 
 class BagOfWordsTask(_WholeInput):
-    """Unsupervised: which words the input holds, whatever their order (Zhao et al., 2017)."""
+    """Unsupervised: which words the input contains, in any order (Zhao et al., 2017)."""
 
     type: Literal["bag-of-words"] = "bag-of-words"
     head: HeadField = default_type("linear")
-    """Learns the words of an input."""
+    """The head, which predicts the words of an input."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Make the task; its labels are the inputs.
+        """Build the task; its targets are the inputs.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If the inputs are not tokens.
         """
         return self._one(data, BagOfWords(top=self.top), self.head)
 
 
 class ReconstructionTask(_WholeInput):
-    """Unsupervised: the whole input again, word by word, from one vector (an autoencoder; Dai and Le, 2015)."""
+    """Unsupervised: reconstruction of the input, word by word, from one vector (autoencoder; Dai and Le, 2015)."""
 
     type: Literal["reconstruction"] = "reconstruction"
     head: HeadField = default_type("sequence-decoder")
-    """Learns the word at each place; with `token-linear`, it may look at the word itself, which asks little."""
+    """The head, which predicts the word at each position; `token-linear` reads the word itself: an easy task."""
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Make the task; its labels are the inputs.
+        """Build the task; its targets are the inputs.
 
         Raises:
-            MtlError: If inputs are no tokens.
+            MtlError: If the inputs are not tokens.
         """
         return self._one(data, Reconstruction(top=self.top), self.head)

@@ -1,4 +1,4 @@
-"""Files of words."""
+"""Word list files."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from mtl_core import MtlError
 
 
 def read_word_list(path: Path) -> list[str]:
-    """Read a word a line; empty lines and those that begin with `#` or `;` are passed over.
+    """Read a file with one word per line; ignore empty lines and lines that begin with `#` or `;`.
 
     Raises:
-        MtlError: If the file cannot be read, a line has more than a word, or there is none.
+        MtlError: If the file cannot be read, a line has more than one word, or there are no words.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -24,8 +24,8 @@ def read_word_list(path: Path) -> list[str]:
         if not text or text[0] in "#;":
             continue
         if len(text.split()) > 1:
-            raise MtlError(f"{path}:{number}: expected one word a line, found '{text}'")
+            raise MtlError(f"{path}:{number}: expected one word per line, found '{text}'")
         words[same_word(text)] = None
     if not words:
-        raise MtlError(f"{path}: holds no word")
+        raise MtlError(f"{path}: contains no words")
     return list(words)

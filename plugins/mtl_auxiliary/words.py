@@ -1,4 +1,4 @@
-"""The words of inputs, for auxiliary tasks whose labels are made of them."""
+"""The words of inputs and their counts, for auxiliary tasks."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,28 +8,28 @@ from mtl_core.data.auxiliary import AuxiliaryData
 
 
 def require_words(data: AuxiliaryData) -> None:
-    """Refuse inputs that are no texts.
+    """Require that inputs are texts.
 
     Raises:
-        MtlError: If no training example has a word.
+        MtlError: If no training example contains a word.
     """
     if not any(data.words(row) for row in data.train.tolist()):
         raise MtlError(
-            "its labels are made of words, but the encoder finds none in any training input; "
-            "it needs an encoder of texts (`mtl plugins` lists those that are installed)"
+            "its labels are derived from words, but the encoder finds no words in the training inputs; "
+            "it needs a text encoder (`mtl plugins` lists the installed encoders)"
         )
 
 
 def same_word(word: str) -> str:
-    """Give what all spellings of a word in capital and small letters have in common."""
+    """Return the word in lower case, so that all capitalizations of a word are equal."""
     return word.casefold()
 
 
 def all_words(data: AuxiliaryData) -> Iterator[list[str]]:
-    """The words of every example, in the corpus's order."""
+    """Yield the words of every example, in the order of the corpus."""
     return (data.words(row) for row in range(len(data.corpus)))
 
 
 def count_words(data: AuxiliaryData, rows: Iterable[int]) -> Counter[str]:
-    """Count the words of some examples, as `same_word` gives them."""
+    """Count the words of some examples, normalized by `same_word`."""
     return Counter(same_word(word) for row in rows for word in data.words(row))

@@ -1,4 +1,4 @@
-"""Texts without pretrained parts: words with vectors of their own, an LSTM, and the textbook's example of both."""
+"""Text parts without pretrained weights: a word embedding encoder, an LSTM backbone, and sample experiments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Texts as words, each with a vector that is learned."""
+"""The spec of the word embedding encoder."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Embedding(EncoderSpec):
-    """Words as rows of one table of vectors, which training learns from nothing.
+    """Word embedding: one table of word vectors, learned from random initialization.
 
-    Words are letters with inner apostrophes ("don't"), numbers ("3.5"), and every other sign by itself. An input
-    that is a list of words already is read word by word. A word outside the vocabulary is read as "unknown word".
+    Words are sequences of letters with inner apostrophes ("don't"), numbers ("3.5"), and every other character
+    separately. An input can also be a list of words. Out-of-vocabulary words share one vector, the "unknown word".
     """
 
     type: Literal["embedding"] = "embedding"
     vocabulary_size: Annotated[int, Field(ge=3)] = 10_000
-    """Rows of the table at most: the most frequent words of the training data, padding, and the unknown word."""
+    """Maximum number of rows: the most frequent words of the training data, padding, and the unknown word."""
     min_count: PositiveInt = 1
-    """How often a word must stand in the training data to get a row."""
+    """Minimum number of occurrences in the training data for a word to get a row."""
     dimensions: PositiveInt = 128
-    """Width of the vectors."""
+    """Size of the word vectors."""
     lower_case: bool = True
-    """Read "Good" and "good" as one word."""
+    """Convert words to lower case: "Good" and "good" are one word."""
     dropout: Rate = 0.0
-    """Dropout of the vectors."""
+    """Dropout probability of the word vectors."""
     word_dropout: Rate = 0.0
-    """How often a word is read as "unknown word" during training."""
+    """Probability that a word is replaced by the "unknown word" during training."""
     max_tokens: PositiveInt = 256
-    """Where longer texts are cut."""
+    """Maximum number of words; longer texts are truncated."""
 
     def build(self) -> EmbeddingEncoder:
-        """Make the encoder."""
+        """Build the encoder."""
         from mtl_text.embedding_encoder import EmbeddingEncoder
 
         return EmbeddingEncoder(

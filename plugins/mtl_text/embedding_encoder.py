@@ -1,4 +1,4 @@
-"""From texts to rows of a table, and back to names."""
+"""The word embedding encoder: from texts to rows of an embedding table."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from mtl_text.embedding_layer import PADDING, SPECIAL, UNKNOWN, WordEmbedding
 from mtl_text.words import read_as, words_of
 
 Text = str | tuple[str, ...]
-"""A text, or its words where they were given. Nothing more is kept of an input: dividing a text costs little."""
+"""A text, or its words if the input is a list. Texts are split again on each use, since splitting is fast."""
 Item = NDArray[np.int32]
-"""Rows of the table, `(tokens,)`."""
+"""Rows of the table, `(tokens,)`, int32."""
 LONGEST_WORD = 64
-"""A longer run of letters gets no row of its own; it is no word."""
+"""Maximum number of characters of a word in the vocabulary."""
 
 
 class EmbeddingEncoder(Encoder[Text, Item]):
-    """Keeps the most frequent training words.
+    """An encoder whose vocabulary is the most frequent training words.
 
     Args:
-        vocabulary_size: Rows of the table at most, those for padding and the unknown word among them.
-        min_count: How often a word must stand in the training data.
-        dimensions: Width of the vectors.
-        lower_case: Whether words are lower-cased.
-        dropout: Dropout of the vectors.
-        word_dropout: How often a word becomes unknown during training.
-        max_tokens: Where texts are cut.
+        vocabulary_size: Maximum number of rows, including those for padding and the unknown word.
+        min_count: Minimum number of occurrences of a word in the training data.
+        dimensions: Size of the word vectors.
+        lower_case: Whether to convert words to lower case.
+        dropout: Dropout probability of the word vectors.
+        word_dropout: Probability that a word becomes unknown during training.
+        max_tokens: Maximum number of words; longer texts are truncated.
     """
 
     def __init__(
@@ -62,22 +62,22 @@ class EmbeddingEncoder(Encoder[Text, Item]):
         """Check that inputs are texts or lists of words.
 
         Raises:
-            MtlError: If one is neither.
+            MtlError: If an input is neither.
         """
         return [_checked(value) for value in inputs]
 
     def is_empty(self, parsed: Text) -> bool:
-        """Whether there is nothing but white space."""
+        """Return whether a text contains only white space."""
         return not (parsed if isinstance(parsed, str) else "".join(parsed)).strip()
 
     def fit(self, parsed: Iterable[Text]) -> None:
-        """Count the words that the network will read, and keep the most frequent; ties go by the alphabet."""
+        """Count the words that the network reads, and keep the most frequent; sort ties alphabetically."""
         counts = Counter(name for text in parsed for name in self._names(text) if len(name) <= LONGEST_WORD)
         frequent = sorted((-count, name) for name, count in counts.items() if count >= self._min_count)
         self._keep([name for _, name in frequent[: self._vocabulary_size - SPECIAL]])
 
     def encode(self, parsed: Sequence[Text]) -> list[Item]:
-        """Look words up; a text without any word becomes one unknown word."""
+        """Look up the rows of words; a text without words becomes one unknown word."""
         rows = self._rows
         return [
             np.array([rows.get(name, UNKNOWN) for name in self._names(text)] or [UNKNOWN], dtype=np.int32)
@@ -85,51 +85,51 @@ class EmbeddingEncoder(Encoder[Text, Item]):
         ]
 
     def length(self, item: Item) -> int:
-        """Tokens."""
+        """Return the number of tokens."""
         return len(item)
 
     def collate(self, items: Sequence[Item]) -> torch.Tensor:
-        """Pad to the longest: `(batch, length)`, int64."""
+        """Pad to the longest item: `(batch, length)`, int64."""
         rows = np.full((len(items), max(len(item) for item in items)), PADDING, dtype=np.int64)
         for place, item in enumerate(items):
             rows[place, : len(item)] = item
         return torch.from_numpy(rows)
 
     def input_layer(self) -> nn.Module:
-        """A table of random vectors."""
+        """Return an embedding table with random vectors."""
         return WordEmbedding(len(self._words) + SPECIAL, self._dimensions, self._dropout, self._word_dropout)
 
     def words(self, parsed: Text) -> list[str]:
-        """The words that were given, or those that the text is divided into."""
+        """Return the words of the input: a list as it is, a text split into words."""
         return list(words_of(parsed) if isinstance(parsed, str) else parsed)
 
     def places(self, parsed: Text) -> list[int]:
-        """All words up to the cut; none where there are none: the unknown word read in their stead has no place."""
+        """Return the indices of all words up to `max_tokens`; empty for an input without words."""
         return list(range(len(self.words(parsed))))[: self._max_tokens]
 
     def tokens(self, parsed: Text) -> list[str]:
-        """The words as they were written; one unknown word where there are none, as `encode` has it."""
+        """Return the words as in the input; one unknown word if there are none, as in `encode`."""
         return super().tokens(parsed) or ["<unknown>"]
 
     @property
     def vocabulary(self) -> Sequence[str]:
-        """The training words that have a row, frequent ones first."""
+        """The training words that have a row, most frequent first."""
         return self._words
 
     def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Places in `vocabulary`; -1 for padding and unknown words."""
+        """Return indices into `vocabulary`, `(batch, length)`; -1 for padding and unknown words."""
         return (inputs - SPECIAL).clamp(min=-1)
 
     def hide(self, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Read hidden tokens as unknown words."""
+        """Replace masked tokens by the unknown word."""
         return inputs.masked_fill(hidden & (inputs != PADDING), UNKNOWN)
 
     def state(self) -> dict[str, Any]:
-        """The vocabulary."""
+        """Return the vocabulary."""
         return {"words": self._words}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the vocabulary over."""
+        """Set the vocabulary."""
         self._keep(state["words"])
 
     def _keep(self, words: Iterable[str]) -> None:
@@ -137,7 +137,7 @@ class EmbeddingEncoder(Encoder[Text, Item]):
         self._rows = {word: row for row, word in enumerate(self._words, start=SPECIAL)}
 
     def _names(self, text: Text) -> Iterator[str]:
-        """The words that the network reads, as they stand in a vocabulary."""
+        """Yield the normalized words that the network reads."""
         words = words_of(text) if isinstance(text, str) else text
         return (read_as(word, self._lower_case) for word in islice(words, self._max_tokens))
 

@@ -1,4 +1,4 @@
-"""The input layer: rows of a table of vectors."""
+"""The input layer of the word embedding encoder."""
 
 import torch
 from torch import nn
@@ -8,23 +8,23 @@ from mtl_core import Features, FeatureShape
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = 2
-"""Rows before the first word's."""
+"""Number of rows before the first word."""
 
 
 class WordEmbedding(nn.Module):
-    """Looks vectors up.
+    """An embedding table with dropout of vectors and of words.
 
     Args:
-        rows: Rows of the table.
-        dimensions: Width of the vectors.
-        dropout: Dropout of the vectors.
-        word_dropout: How often a word is read as unknown during training.
+        rows: Number of rows of the table.
+        dimensions: Size of the word vectors.
+        dropout: Dropout probability of the vectors.
+        word_dropout: Probability that a word becomes unknown during training.
     """
 
     def __init__(self, rows: int, dimensions: int, dropout: float, word_dropout: float) -> None:
         super().__init__()
         table = torch.randn(rows, dimensions) * 0.1
-        # Without word dropout no training text may hold an unknown word: its row would stay as it is drawn.
+        # Without word dropout, training texts may contain no unknown word: its row would keep its initial value.
         table[[PADDING, UNKNOWN]] = 0
         self.table = nn.Parameter(table)
         self.dropout = nn.Dropout(dropout)
@@ -32,7 +32,7 @@ class WordEmbedding(nn.Module):
         self.output = FeatureShape(dimensions, sequence=True)
 
     def forward(self, rows: torch.Tensor) -> Features:
-        """From `(batch, length)`, int64, to features `(batch, length, dimensions)` and their mask."""
+        """Return features `(batch, length, dimensions)` and their mask, from `(batch, length)`, int64."""
         mask = rows != PADDING
         if self.training and self.word_dropout:
             dropped = torch.rand(rows.shape, device=rows.device) < self.word_dropout

@@ -1,4 +1,4 @@
-"""The LSTM backbone."""
+"""The spec of the LSTM backbone."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LSTM(BackboneSpec):
-    """LSTM that never reads padding (Hochreiter and Schmidhuber, 1997)."""
+    """LSTM over packed sequences, without padding (Hochreiter and Schmidhuber, 1997)."""
 
     type: Literal["lstm"] = "lstm"
     hidden_dim: PositiveInt = 64
-    """Width of each direction."""
+    """Size of the hidden state per direction."""
     layers: PositiveInt = 1
-    """How many are stacked."""
+    """Number of stacked layers."""
     bidirectional: bool = False
-    """Read every text from its end, too; features are then twice as wide."""
+    """Add a backward direction; the features are then twice as wide."""
     input_dropout: Rate = 0.0
-    """Dropout of the incoming features."""
+    """Dropout probability of the input features."""
     dropout: Rate = 0.0
-    """Dropout of each layer's output."""
+    """Dropout probability of each layer's output."""
     output: Literal["last", "tokens"] = "last"
-    """`last`: one vector a text, the state after its last token. `tokens`: one vector a token."""
+    """`last`: one vector per text, the last hidden state. `tokens`: one vector per token."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make the layers."""
+        """Build the module."""
         from mtl_text.lstm_module import PackedLSTM
 
         return PackedLSTM(

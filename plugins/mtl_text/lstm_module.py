@@ -1,4 +1,4 @@
-"""The module behind the LSTM backbone."""
+"""The module of the LSTM backbone."""
 
 import torch
 from torch import nn
@@ -8,19 +8,19 @@ from mtl_core import Features, FeatureShape, MtlError
 
 
 class PackedLSTM(nn.Module):
-    """An LSTM that never reads padding (Hochreiter and Schmidhuber, 1997).
+    """An LSTM over packed sequences, without padding (Hochreiter and Schmidhuber, 1997).
 
     Args:
-        inputs: Shape of the incoming features; they must be a sequence.
-        hidden_dim: Width of each direction.
-        layers: How many are stacked.
-        bidirectional: Whether a second one reads from the end.
-        input_dropout: Dropout of the incoming features.
-        dropout: Dropout of each layer's output.
-        last: Whether to give the last state alone, not one a token.
+        inputs: Shape of the input features, which must be sequences.
+        hidden_dim: Size of the hidden state per direction.
+        layers: Number of stacked layers.
+        bidirectional: Whether to add a backward direction.
+        input_dropout: Dropout probability of the input features.
+        dropout: Dropout probability of each layer's output.
+        last: Whether to return only the last hidden state instead of one vector per token.
 
     Raises:
-        MtlError: If the features are no sequence.
+        MtlError: If the input features are not sequences.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class PackedLSTM(nn.Module):
     ) -> None:
         super().__init__()
         if not inputs.sequence:
-            raise MtlError("the backbone 'lstm' reads sequences, but the encoder gives one vector an example")
+            raise MtlError("the backbone 'lstm' reads sequences, but the encoder returns one vector per example")
         self.rnn = nn.LSTM(
             inputs.width,
             hidden_dim,
@@ -51,15 +51,15 @@ class PackedLSTM(nn.Module):
         self.output = FeatureShape(hidden_dim * self.directions, sequence=not last)
 
     def forward(self, features: Features) -> Features:
-        """From `(batch, length, width)` to `(batch, output width)`, or to `(batch, length, output width)`.
+        """Return `(batch, output width)` or `(batch, length, output width)`, from `(batch, length, width)`.
 
-        The last state of the backward direction is the one after the text's first token. Features of tokens are
-        zeros at padding.
+        The last state of the backward direction is the one after the text's first token. Token features are zero at
+        padding.
         """
         mask = features.mask
-        assert mask is not None  # noqa: S101  checked when built
+        assert mask is not None  # noqa: S101  checked in the constructor
         values = self.input_dropout(features.values)
-        if bool(mask.all()):  # nothing to pack, and the unpacked kernel is faster
+        if bool(mask.all()):  # nothing to pack, and the kernel without packing is faster
             states, (last, _) = self.rnn(values)
         else:
             lengths = mask.sum(dim=1).cpu()

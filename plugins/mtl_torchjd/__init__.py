@@ -1,4 +1,4 @@
-"""Gradient aggregation: one gradient of those that the tasks have at what they share, made by TorchJD."""
+"""Gradient aggregation with TorchJD: combine the tasks' gradients of the shared parameters into one."""
 
 from mtl_core import WeightingSpec, hookimpl
 from mtl_torchjd.balanced import IMTLG, AlignedMTL, FairGrad, NashMTL

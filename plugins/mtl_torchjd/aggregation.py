@@ -1,4 +1,4 @@
-"""The weighting behind all aggregators."""
+"""The weighting module of all aggregators."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ from mtl_torchjd.rules import Combined, Rule
 
 
 class AggregationError(NotFiniteError):
-    """Gradients of which no step can be made. Training ends as it does with a loss that is not finite.
+    """Gradients cannot be aggregated. Training stops as for a non-finite loss.
 
     Args:
-        what: What was met.
+        what: The error message.
     """
 
     def __init__(self, what: str) -> None:
@@ -26,16 +26,17 @@ class AggregationError(NotFiniteError):
 
 
 class GradientAggregation(StaticSum):
-    """Gives shared parameters a gradient that a rule makes of the tasks' gradients.
+    """Aggregation of the tasks' gradients of the shared parameters by a rule.
 
-    Everything else gets the gradient of the weighted sum of the losses, which is also what `forward` gives: tasks'
-    own parameters have but one task to please. Auxiliary tasks and penalties are added afterwards.
+    All other parameters get the gradient of the weighted sum of the losses, which `forward` returns, since
+    task-specific parameters have no conflicts. The gradients of auxiliary tasks and of regularization losses are
+    added.
 
     Args:
-        name: The type in the experiment.
+        name: The `type` of the weighting in the experiment, for messages.
         tasks: The tasks' names.
-        weights: Each task's declared weight. Its gradient is multiplied by it before gradients are combined.
-        rule: Combines.
+        weights: Each task's declared weight. Its gradient is multiplied by it before aggregation.
+        rule: The rule that combines the gradients.
     """
 
     def __init__(self, name: str, tasks: Sequence[str], weights: Sequence[float], rule: Rule) -> None:
@@ -45,11 +46,11 @@ class GradientAggregation(StaticSum):
         self._seed = 0
 
     def at(self, step: int, total: int, seed: int) -> None:
-        """Take the seed of the step's random draws."""
+        """Store the seed for the step's random numbers."""
         self._seed = seed
 
     def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
-        """Pass each loss backward, and combine.
+        """Compute the gradient of each loss, and combine the gradients.
 
         Raises:
             AggregationError: If a gradient is not finite, or the rule finds no solution.
@@ -67,13 +68,13 @@ class GradientAggregation(StaticSum):
     def _combined(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
         try:
             combined: Combined = self.rule(rows, tasks)
-        # What the solvers raise: NumPy's and torch's linear algebra, quadprog, cvxpy.
+        # Exceptions of the solvers: linear algebra of NumPy and torch, quadprog, cvxpy.
         except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
             self._refuse_rows(rows, tasks)
-            raise AggregationError(f"weighting '{self._name}': no step can be found: {error}") from error
-        if not combined.gradient.sum().isfinite():  # faster than a look at each number
+            raise AggregationError(f"weighting '{self._name}': gradients cannot be aggregated: {error}") from error
+        if not combined.gradient.sum().isfinite():  # faster than checking each number
             self._refuse_rows(rows, tasks)
-            raise AggregationError(f"weighting '{self._name}': the step is not finite")
+            raise AggregationError(f"weighting '{self._name}': the aggregated gradient is not finite")
         return combined
 
     def _refuse_rows(self, rows: torch.Tensor, tasks: torch.Tensor) -> None:
@@ -84,9 +85,9 @@ class GradientAggregation(StaticSum):
 
 @contextmanager
 def drawing_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators inside; afterwards they stand where they stood."""
+    """Seed torch's generators, and restore their state on exit."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` takes ten times as long
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` is ten times slower
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""What the specs of all aggregators have in common."""
+"""Base classes of the specs of aggregators."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ EXTRA = "'mtl-core[torchjd]'"
 
 
 class AggregatorSpec(WeightingSpec):
-    """A weighting that makes one gradient of those that the tasks have at the parameters that they share.
+    """A weighting that aggregates the tasks' gradients of the shared parameters.
 
-    Options are called as in TorchJD.
+    Options have the same names as in TorchJD.
     """
 
     balances_gradients: ClassVar[bool] = True
     modules: ClassVar[Mapping[str, str]] = {}
-    """Modules that this aggregator needs besides torchjd, each with what `pip` installs for it."""
+    """Modules that this aggregator requires in addition to torchjd: module to requirement for `pip install`."""
     weighs: ClassVar[bool] = True
-    """Whether its gradient is a sum of the tasks' gradients, each times a weight."""
+    """Whether the aggregated gradient is a weighted sum of the tasks' gradients."""
 
     def needs(self) -> Mapping[str, str]:
-        """Modules that must be there."""
+        """Return the required modules: module to requirement for `pip install`."""
         return {"torchjd": EXTRA, **self.modules}
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
-        """Make the weighting.
+        """Build the weighting.
 
         Raises:
             MtlError: If a package is missing, or an option names a task that does not exist.
@@ -50,7 +50,7 @@ class AggregatorSpec(WeightingSpec):
 
     @abstractmethod
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make what combines gradients.
+        """Build the rule that combines gradients.
 
         Args:
             tasks: The tasks' names.
@@ -61,10 +61,10 @@ class AggregatorSpec(WeightingSpec):
 
 
 class StatelessSpec(AggregatorSpec):
-    """An aggregator that remembers nothing, so that it can be made anew for the tasks of each batch."""
+    """An aggregator without state, which is built again for the tasks of each batch."""
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make what combines gradients; see `AggregatorSpec`."""
+        """Build the rule that combines gradients; see `AggregatorSpec`."""
         from mtl_torchjd.rules import ByAggregator, ByWeighting
 
         rule = ByWeighting if self.weighs else ByAggregator
@@ -72,29 +72,29 @@ class StatelessSpec(AggregatorSpec):
 
     @abstractmethod
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make TorchJD's aggregator of some tasks' gradients.
+        """Build TorchJD's aggregator for the tasks of a batch.
 
         Args:
-            count: How many tasks have labels in the batch.
-            numbers: `(count,)`: what `numbers` says of them.
+            count: Number of tasks with labels in the batch.
+            numbers: `(count,)`: their entries of `numbers`; None if there are none.
         """
 
     def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
-        """A number a task that the aggregator is made with; None, the default, if there is none."""
+        """Return one parameter of the aggregator per task; None, the default, if it has none."""
         return None
 
 
 def by_task(option: str, given: Mapping[str, float], tasks: Sequence[str], other: float) -> list[float]:
-    """Lay out what an option says of tasks by their names.
+    """Convert an option from task names to a list in the order of the tasks.
 
     Args:
-        option: The option's name.
+        option: The option's name, for messages.
         given: Task name to number.
         tasks: The tasks' names.
-        other: The number of those that are not named.
+        other: The default for tasks that are not in `given`.
 
     Raises:
-        MtlError: If a task is named that does not exist.
+        MtlError: If `given` contains a task that does not exist.
     """
     for name in given:
         known_task(option, name, tasks)
@@ -102,7 +102,7 @@ def by_task(option: str, given: Mapping[str, float], tasks: Sequence[str], other
 
 
 def known_task(option: str, name: str, tasks: Sequence[str]) -> int:
-    """Give a task's place.
+    """Return a task's index.
 
     Raises:
         MtlError: If it does not exist.

@@ -1,4 +1,4 @@
-"""Aggregators that let all tasks gain alike, in one sense or another."""
+"""Aggregators that balance the progress of all tasks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class IMTLG(StatelessSpec):
     """Impartial multi-task learning by gradients (IMTL-G; Liu et al., 2021).
 
-    The weights sum to 1 and are such that the step's projection on each task's gradient has the same length. Some
-    may be negative.
+    The weights sum to 1, and the projections of the aggregated gradient onto all tasks' gradients are equal.
+    Weights can be negative.
     """
 
     type: Literal["imtl-g"] = "imtl-g"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.IMTLG()
@@ -36,16 +36,15 @@ class IMTLG(StatelessSpec):
 class AlignedMTL(Preferring):
     """Independent component alignment (Aligned-MTL; Senushkin et al., 2023).
 
-    The gradients are turned as little as possible so that they are orthogonal and of one length; then their mean is
-    taken.
+    The gradients are made orthogonal and equally long with the least change; the result is their mean.
     """
 
     type: Literal["aligned-mtl"] = "aligned-mtl"
     scale_mode: Literal["min", "median", "rmse"] = "min"
-    """That length: the least singular value of the Jacobian, the median one, or their root mean square."""
+    """That length: the minimum, median or root mean square of the singular values of the Jacobian."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.AlignedMTL(mean_of(numbers), self.scale_mode)
@@ -54,18 +53,18 @@ class AlignedMTL(Preferring):
 class FairGrad(StatelessSpec):
     """Fair resource allocation (FairGrad; Ban and Ji, 2024): the weights solve `G w = w ** (-1 / alpha)`.
 
-    `G` are the products of the gradients, so `G w` says how fast each loss falls.
+    `G` is the Gramian of the gradients, so `G w` is the rate at which each loss decreases.
     """
 
     type: Literal["fairgrad"] = "fairgrad"
     modules: ClassVar[Mapping[str, str]] = {"scipy": EXTRA}
     alpha: NonNegativeFloat = 1.0
-    """What is fair: 0 is the mean gradient, 1 is proportional fairness, large ones favour the slowest task."""
+    """Fairness: 0 is the mean gradient, 1 is proportional fairness, larger values favour the slowest task."""
     max_iters: PositiveInt | None = None
-    """Evaluations of the solver, at most; null is 100 a task."""
+    """Maximum number of evaluations of the solver; null is 100 per task."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.FairGrad(self.alpha, self.max_iters)
@@ -74,20 +73,20 @@ class FairGrad(StatelessSpec):
 class NashMTL(AggregatorSpec):
     """Multi-task learning as a bargaining game (Nash-MTL; Navon et al., 2022): weights that solve `G w = 1 / w`.
 
-    `G` are the products of the gradients. The last weights of a task are where its next ones are looked for.
+    `G` is the Gramian of the gradients. The solver starts from the last weights of each task.
     """
 
     type: Literal["nash-mtl"] = "nash-mtl"
     modules: ClassVar[Mapping[str, str]] = {"cvxpy": EXTRA, "ecos": "'torchjd[nash_mtl]'"}
     max_norm: NonNegativeFloat = 1.0
-    """The longest step; 0 for any length."""
+    """Maximum norm of the aggregated gradient; 0 for no maximum."""
     update_weights_every: PositiveInt = 1
-    """Weights are found in every so many steps, and kept in between."""
+    """Number of steps between two updates of the weights."""
     optim_niter: PositiveInt = 20
-    """Rounds of the solver, at most."""
+    """Maximum number of iterations of the solver."""
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make the rule, with what it remembers."""
+        """Build the rule with its state."""
         from mtl_torchjd.nash_rule import Bargaining
 
         return Bargaining(len(tasks), self.max_norm, self.update_weights_every, self.optim_niter)

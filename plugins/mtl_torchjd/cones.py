@@ -1,4 +1,4 @@
-"""Aggregators that look for a step which harms no task, or the one that is harmed most as little as possible."""
+"""Aggregators whose step increases no task's loss, or the worst task's loss as little as possible."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
 
 
 class Preferring(StatelessSpec):
-    """Begins with a mean of gradients, which may be a weighted one."""
+    """An aggregator that starts from a mean of the gradients, optionally weighted."""
 
     preferences: dict[str, PositiveFloat] = {}
-    """What a task counts in the mean, relative to others, by its name; 1 for those that are not named."""
+    """Task name to its relative weight in the mean; 1 for other tasks."""
 
     def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
-        """The preferences."""
+        """Return the preferences."""
         return by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
 
 
 def mean_of(numbers: Tensor | None) -> Tensor | None:
-    """Bring preferences to the sum of 1, like those of a mean."""
+    """Normalize preferences to the sum 1."""
     return None if numbers is None else numbers / numbers.sum()
 
 
 class _Projecting(Preferring):
-    """Projects onto the directions that harm no task."""
+    """An aggregator that projects onto the directions in which no task's loss increases."""
 
     modules: ClassVar[Mapping[str, str]] = {"qpsolvers": EXTRA, "quadprog": EXTRA}
     norm_eps: NonNegativeFloat = 1e-4
-    """Below so large a sum of the gradients' squares, nothing is projected."""
+    """Minimum sum of the squared gradients; below it, gradients are not projected."""
     reg_eps: NonNegativeFloat = 1e-4
-    """Added to the diagonal of the (normalised) products of gradients, so that the solver does not fail."""
+    """Added to the diagonal of the normalized Gramian, for the stability of the solver."""
 
 
 class UPGrad(_Projecting):
     """Unconflicting projection of gradients (UPGrad; Quinton and Rey, 2024).
 
-    Each task's gradient is projected onto the directions in which, for a small enough step, no task's loss rises;
-    the mean is taken. A step is as long as one task's, not as all tasks' together.
+    Each task's gradient is projected onto the directions in which, for a sufficiently small step, no task's loss
+    increases; the result is the mean. Its length is that of one task's gradient, not of their sum.
     """
 
     type: Literal["upgrad"] = "upgrad"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation, linalg
 
         projector = linalg.QuadprogProjector(norm_eps=self.norm_eps, reg_eps=self.reg_eps)
@@ -58,15 +58,15 @@ class UPGrad(_Projecting):
 
 
 class DualProj(_Projecting):
-    """The mean of the gradients, projected onto the directions in which no task's loss rises.
+    """Dual projection: the mean of the gradients, projected so that no task's loss increases.
 
-    It is the step of gradient episodic memory (Lopez-Paz and Ranzato, 2017), for tasks.
+    Gradient episodic memory (Lopez-Paz and Ranzato, 2017) uses the same projection.
     """
 
     type: Literal["dualproj"] = "dualproj"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation, linalg
 
         projector = linalg.QuadprogProjector(norm_eps=self.norm_eps, reg_eps=self.reg_eps)
@@ -74,20 +74,20 @@ class DualProj(_Projecting):
 
 
 class MGDA(StatelessSpec):
-    """Multiple-gradient descent (Désidéri, 2012; Sener and Koltun, 2018): the shortest mean of the gradients.
+    """Multiple-gradient descent (MGDA; Désidéri, 2012; Sener and Koltun, 2018): the weighted mean of minimum norm.
 
-    It is the weighted mean of least norm, found by Frank-Wolfe steps. Small gradients decide, so a task's weight
-    works the other way round here: at weight 2 its gradient is longer, and counts less.
+    Frank-Wolfe iterations find the weights. Small gradients dominate, so a task's declared weight has the opposite
+    effect: with weight 2 its gradient is longer, and gets a smaller weight.
     """
 
     type: Literal["mgda"] = "mgda"
     epsilon: PositiveFloat = 0.001
-    """The step of the solver below which it stops."""
+    """Step size of the solver below which it stops."""
     max_iters: PositiveInt = 100
-    """Steps of the solver, at most."""
+    """Maximum number of iterations of the solver."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.MGDA(self.epsilon, self.max_iters)
@@ -96,19 +96,19 @@ class MGDA(StatelessSpec):
 class CAGrad(StatelessSpec):
     """Conflict-averse gradient descent (CAGrad; Liu et al., 2021).
 
-    Of all steps that are no further from the mean gradient than `c` times its length, the one that does most for
-    the task that it does least for.
+    Among all gradients whose distance from the mean gradient is at most `c` times its norm, the one that maximizes
+    the smallest decrease of a task's loss.
     """
 
     type: Literal["cagrad"] = "cagrad"
     modules: ClassVar[Mapping[str, str]] = {"cvxpy": EXTRA, "clarabel": EXTRA}
     c: NonNegativeFloat = 0.4
-    """How far from the mean; 0 is the mean, and a large one MGDA."""
+    """Maximum relative distance from the mean; 0 is the mean, large values approach MGDA."""
     norm_eps: NonNegativeFloat = 1e-4
-    """Below so large a sum of the gradients' squares, and so short a step, nothing moves."""
+    """Minimum sum of the squared gradients, and minimum norm of the result; below it, the result is 0."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.CAGrad(self.c, self.norm_eps)

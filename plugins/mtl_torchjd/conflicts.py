@@ -1,4 +1,4 @@
-"""Aggregators that take out of gradients what stands against other tasks."""
+"""Aggregators that remove conflicts between gradients."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class PCGrad(StatelessSpec):
     """Projecting conflicting gradients (PCGrad, "gradient surgery"; Yu et al., 2020).
 
-    Of each task's gradient, what points against another task's is taken away, the other tasks in random order; then
-    all are added up. Without conflicts it is the sum.
+    Each task's gradient is projected onto the normal plane of every conflicting gradient, in random order; the
+    result is the sum. Without conflicts it is the sum of the gradients.
     """
 
     type: Literal["pcgrad"] = "pcgrad"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.PCGrad()
 
 
 class GradVac(AggregatorSpec):
-    """Gradient vaccine (GradVac; Wang et al., 2021): two tasks' gradients are brought to their usual cosine.
+    """Gradient vaccine (GradVac; Wang et al., 2021): gradients are aligned to a target cosine per pair of tasks.
 
-    A running mean of a pair's cosines is its target, where PCGrad has 0. What is known of a pair changes only in
-    batches with labels of both.
+    The target is a moving average of the pair's cosines; in PCGrad it is 0. The average of a pair changes only in
+    batches with labels of both tasks.
     """
 
     type: Literal["gradvac"] = "gradvac"
     beta: Share = 0.5
-    """What a step counts in the running mean."""
+    """Weight of a step in the moving average."""
     eps: NonNegativeFloat = 1e-8
-    """Added to what is divided by."""
+    """Added to denominators."""
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make the rule, with what it remembers."""
+        """Build the rule with its state."""
         from mtl_torchjd.gradvac_rule import RememberedCosines
 
         return RememberedCosines(len(tasks), self.beta, self.eps)
@@ -57,43 +57,43 @@ class GradVac(AggregatorSpec):
 class GradDrop(StatelessSpec):
     """Gradient sign dropout ("just pick a sign"; Chen et al., 2020).
 
-    For each number of the gradient a sign is drawn, more likely the one that prevails among the tasks; what tasks
-    have of the other sign is dropped. Then all are added up.
+    For each entry of the gradient a sign is sampled, with the probability of its share among the tasks; entries of
+    the other sign are dropped. The result is the sum.
     """
 
     type: Literal["graddrop"] = "graddrop"
     weighs: ClassVar[bool] = False
     leak: dict[str, Share] = {}
-    """What share of a task's gradient is kept whatever is drawn, by the task's name; 0 for those not named."""
+    """Task name to the share of its gradient that is never dropped; 0 for other tasks."""
 
     def numbers(self, tasks: Sequence[str]) -> Sequence[float]:
-        """The leaks."""
+        """Return the leaks."""
         return by_task("leak", self.leak, tasks, 0.0)
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.GradDrop(leak=numbers)
 
 
 class ConFIG(StatelessSpec):
-    """The direction with the same cosine to all tasks' gradients (ConFIG; Liu, Chu and Thuerey, 2025).
+    """Conflict-free direction (ConFIG; Liu, Chu and Thuerey, 2025): equal cosines to all tasks' gradients.
 
-    Its length is the sum of the gradients' projections on it.
+    Its norm is the sum of the gradients' projections onto it.
     """
 
     type: Literal["config"] = "config"
     weighs: ClassVar[bool] = False
     preferences: dict[str, PositiveFloat] = {}
-    """How the cosines are related to each other, by the task's name; 1 for tasks that are not named."""
+    """Task name to its relative cosine; 1 for other tasks."""
 
     def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
-        """The preferences."""
+        """Return the preferences."""
         return by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.ConFIG(numbers)

@@ -1,4 +1,4 @@
-"""ExcessMTL with a memory of each task."""
+"""The rule of ExcessMTL, with state per task."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from torch import nn
 from mtl_torchjd.rules import WeighingRule
 
 FLOOR = 1e-7
-"""Added to what is divided by."""
+"""Added to denominators."""
 
 
 class ExcessRisks(WeighingRule):
     """Weights that move towards tasks with a large excess risk (equations 6, 7 and 9 of He et al., 2024).
 
-    TorchJD's ExcessMTL begins anew when the number of tasks changes, and all its tasks have their first step at
-    once. So the same is computed here for tasks that come and go. The weights of those in a batch sum to 1, and
-    together they keep what they have of all tasks' weights.
+    TorchJD's ExcessMTL resets its state when the number of tasks changes, and all its tasks have the same first
+    step. This rule computes the same if each batch has labels of different tasks. The weights of the tasks in a
+    batch sum to 1; an update preserves their share of all tasks' weights.
 
     Args:
-        tasks: How many tasks there are.
-        rate: How fast weights move.
-        warm_up: Steps in which they do not.
+        tasks: Number of tasks.
+        rate: Step size of the weights.
+        warm_up: Number of initial steps with constant weights.
     """
 
     logits: torch.Tensor
@@ -37,12 +37,12 @@ class ExcessRisks(WeighingRule):
         for name in ("logits", "collected", "counts"):
             self.register_buffer(name, torch.zeros(tasks))
         self.register_buffer("baseline", torch.full((tasks,), torch.nan))
-        self.register_buffer("squares", torch.zeros(tasks, 0))  # as wide as gradients, from the first step on
+        self.register_buffer("squares", torch.zeros(tasks, 0))  # as wide as gradients after the first step
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_load_state_dict_pre_hook(_widen)  # type: ignore[no-untyped-call]
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         excess = self._excess(rows, tasks)
         self.steps += 1
         logits = self.logits[tasks]
@@ -53,14 +53,14 @@ class ExcessRisks(WeighingRule):
         new, counts = self.baseline[tasks].isnan(), self.counts[tasks]
         mean = self.collected[tasks] / counts
         self.baseline[tasks] = torch.where(new, torch.where(counts > 0, mean, excess), self.baseline[tasks])
-        # What is related to itself would be 1 for every task.
+        # The ratio to itself would be 1 for every task.
         related = torch.where(new & (counts == 0), excess, excess / (self.baseline[tasks] + FLOOR))
         shares = torch.log_softmax(logits + self._rate * related, dim=0)
         self.logits[tasks] = shares + logits.logsumexp(dim=0)
         return shares.exp()
 
     def _excess(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Estimate how far each loss is above its least, by a Hessian of which only the diagonal is looked at."""
+        """Estimate the excess risk of each loss with a diagonal approximation of the Hessian."""
         if not self.squares.shape[1]:
             self.squares = rows.new_zeros((len(self.squares), rows.shape[1]))
         squares = rows.square()
@@ -69,5 +69,5 @@ class ExcessRisks(WeighingRule):
 
 
 def _widen(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Make room for what a checkpoint holds."""
+    """Resize the buffer to its shape in a checkpoint."""
     module.squares = torch.zeros_like(state[f"{prefix}squares"])

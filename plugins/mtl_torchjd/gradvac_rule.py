@@ -1,4 +1,4 @@
-"""Gradient vaccine with a memory of pairs of tasks."""
+"""The rule of GradVac, with state per pair of tasks."""
 
 import torch
 from torchjd.aggregation import GradVac
@@ -7,12 +7,12 @@ from mtl_torchjd.rules import WeighingRule
 
 
 class RememberedCosines(WeighingRule):
-    """TorchJD's GradVac, which forgets everything when the number of tasks changes, lent the targets of each batch.
+    """TorchJD's GradVac, with target cosines that persist when the tasks of a batch change.
 
     Args:
-        tasks: How many tasks there are.
-        beta: What a step counts in the running means.
-        eps: Added to what is divided by.
+        tasks: Number of tasks.
+        beta: Weight of a step in the moving averages.
+        eps: Added to denominators.
     """
 
     cosines: torch.Tensor
@@ -23,7 +23,7 @@ class RememberedCosines(WeighingRule):
         self.register_buffer("cosines", torch.zeros(tasks, tasks))
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         aggregator = GradVac(self._beta, self._eps)
         state = aggregator.gramian_weighting
         pairs = (tasks.unsqueeze(1), tasks)
@@ -31,5 +31,5 @@ class RememberedCosines(WeighingRule):
         state._phi_t = targets  # type: ignore[assignment]
         state._state_key = (len(tasks), rows.dtype)
         weights = aggregator.weighting(rows)
-        self.cosines[pairs] = targets.to(self.cosines)  # moved in place
+        self.cosines[pairs] = targets.to(self.cosines)  # updated in place
         return weights

@@ -1,4 +1,4 @@
-"""Nash-MTL with a memory of each task."""
+"""The rule of Nash-MTL, with state per task."""
 
 import warnings
 
@@ -9,13 +9,13 @@ from mtl_torchjd.rules import WeighingRule
 
 
 class Bargaining(WeighingRule):
-    """TorchJD's Nash-MTL: a solver for each number of tasks that a batch can have, lent what its tasks had last.
+    """TorchJD's Nash-MTL, with one solver per number of tasks in a batch, started from their last weights.
 
     Args:
-        tasks: How many tasks there are.
-        max_norm: The longest step; 0 for any length.
-        every: Weights are found in every so many steps.
-        rounds: Of the solver, at most.
+        tasks: Number of tasks.
+        max_norm: Maximum norm of the aggregated gradient; 0 for no maximum.
+        every: Number of steps between two updates of the weights.
+        rounds: Maximum number of iterations of the solver.
     """
 
     alphas: torch.Tensor
@@ -29,15 +29,15 @@ class Bargaining(WeighingRule):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         step = int(self.steps)
         self.steps += 1
-        if len(tasks) == 1 or not rows.any():  # nothing to bargain about, and the solver refuses it
+        if len(tasks) == 1 or not rows.any():  # one task, or only zeros: the solver fails
             return self._shortened(torch.ones_like(rows[:, 0]), rows)
         solver = self._solver(len(tasks)).weighting
         solver.step, solver.prvs_alpha = step, self.alphas[tasks].cpu().numpy()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the solver's form, which nobody can change here
+            warnings.simplefilter("ignore")  # about the solver's formulation, which cannot be changed here
             weights: torch.Tensor = solver(rows)
         self.alphas[tasks] = torch.from_numpy(solver.prvs_alpha).to(self.alphas)
         return weights
@@ -45,7 +45,7 @@ class Bargaining(WeighingRule):
     def _solver(self, tasks: int) -> NashMTL:
         if tasks not in self._solvers:
             made = NashMTL(tasks, self._max_norm, self._every, self._rounds)
-            made.weighting._init_optim_problem()  # which it does itself in its first step alone
+            made.weighting._init_optim_problem()  # the solver only does this in its first step
             self._solvers[tasks] = made
         return self._solvers[tasks]
 

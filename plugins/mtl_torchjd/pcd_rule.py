@@ -1,4 +1,4 @@
-"""Priority-constrained descent with a memory of each task."""
+"""The rule of priority-constrained descent, with state per task."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,13 +10,13 @@ from mtl_torchjd.rules import WeighingRule
 
 
 class OneTaskFirst(WeighingRule):
-    """TorchJD's PCD, with running means that go on for each task from batch to batch.
+    """TorchJD's PCD, with one moving average per task that persists when the tasks of a batch change.
 
     Args:
-        primary: The task that comes first.
-        taus: The share that is guaranteed to each task; the primary one's is not looked at.
-        beta: What the past counts in the running means.
-        eps: Added to running means before they divide.
+        primary: Index of the primary task.
+        taus: The guaranteed share of each task; the primary task's entry is ignored.
+        beta: Decay of the moving averages.
+        eps: Added to the moving averages before division.
     """
 
     taus: torch.Tensor
@@ -31,18 +31,18 @@ class OneTaskFirst(WeighingRule):
         self.register_buffer("seen", torch.zeros(len(taus), dtype=torch.int64))
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         first = tasks == self._primary
         if not first.any():
             return torch.ones_like(rows[:, 0])
-        order = torch.argsort(~first, stable=True)  # the primary task, then the others
+        order = torch.argsort(~first, stable=True)  # the primary task first
         ordered = tasks[order]
         arranged = rows[order]
         found = _Weighting(self, ordered)(arranged @ arranged.T)
         return torch.empty_like(found).index_copy(0, order, found)
 
     def scales(self, tasks: torch.Tensor, square_norms: torch.Tensor) -> torch.Tensor:
-        """Move the running means of squared norms, and give what each gradient is multiplied with."""
+        """Update the moving averages of squared norms, and return the factor of each gradient, `(active,)`."""
         self.seen[tasks] += 1
         moved = self._beta * self.squares[tasks] + (1 - self._beta) * square_norms.to(self.squares.device)
         self.squares[tasks] = moved
@@ -52,7 +52,7 @@ class OneTaskFirst(WeighingRule):
 
 
 class _Weighting(PCDWeighting):
-    """Asks for the scales of some tasks instead of keeping its own."""
+    """TorchJD's weighting of PCD, with the scales of an external state."""
 
     def __init__(self, memory: OneTaskFirst, tasks: torch.Tensor) -> None:
         super().__init__(memory.taus[tasks[1:]], memory._beta, memory._eps)

@@ -1,4 +1,4 @@
-"""Aggregators that prefer a task: a given one, or the one that is furthest behind; and the smoothing of any."""
+"""Aggregators that prefer one task or tasks far from their optimum, and the smoothing of any aggregator."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class PCD(AggregatorSpec):
-    """Priority-constrained descent (PCD; arXiv 2606.29521): one task first, a share of progress for each other one.
+    """Priority-constrained descent (PCD; arXiv 2606.29521): a primary task, and a share of progress for others.
 
-    A step as near to the primary task's gradient as can be, and as long, in which every other task gets at least
-    `tau` of what a step along its own gradient would give it. Gradients are measured by running means of their
-    norms. In a batch without labels of the primary task, the others' gradients are added up.
+    The result is closest to the primary task's gradient and as long, under the constraint that every other task
+    makes at least `tau` of the progress of a step along its own gradient. Gradients are normalized by moving
+    averages of their norms. In a batch without labels of the primary task, the result is the sum of the gradients.
     """
 
     type: Literal["pcd"] = "pcd"
     primary: str | None = None
-    """The task that comes first; null is the first one of the experiment."""
+    """The primary task; null is the first task of the experiment."""
     tau: Share = 0.02
-    """The share that is guaranteed to each other task."""
+    """The guaranteed share of each other task."""
     taus: dict[str, Share] = {}
-    """Another share for some tasks, by their names."""
+    """Task name to its guaranteed share, instead of `tau`."""
     beta: Decay = 0.999
-    """What the past counts in the running means."""
+    """Decay of the moving averages."""
     eps: NonNegativeFloat = 1e-8
-    """Added to running means before they divide."""
+    """Added to the moving averages before division."""
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make the rule, with what it remembers."""
+        """Build the rule with its state."""
         from mtl_torchjd.pcd_rule import OneTaskFirst
 
         primary = 0 if self.primary is None else known_task("primary", self.primary, tasks)
@@ -47,50 +47,50 @@ class PCD(AggregatorSpec):
 
 
 class ExcessMTL(AggregatorSpec):
-    """A mean of the gradients in which tasks that are far from their optimum count more (He et al., 2024).
+    """ExcessMTL (He et al., 2024): a weighted mean with larger weights for tasks far from their optimum.
 
-    How far is estimated from the squares of all gradients so far, and related to what was found at first, or on
-    average in the warm-up. So as many numbers as the tasks' gradients have are remembered, in checkpoints as well.
+    The excess risk is estimated from the squares of all previous gradients, relative to its first value or to its
+    mean over the warmup. The state, also in checkpoints, has the size of all tasks' gradients.
     """
 
     type: Literal["excess-mtl"] = "excess-mtl"
     robust_step_size: PositiveFloat = 1.0
-    """How fast the weights move."""
+    """Step size of the weights."""
     n_warmup_steps: NonNegativeInt = 0
-    """Steps in which weights stay equal while figures are collected; the paper takes three epochs."""
+    """Number of initial steps with equal weights, to estimate the first risks; three epochs in the paper."""
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make the rule, with what it remembers."""
+        """Build the rule with its state."""
         from mtl_torchjd.excess_rule import ExcessRisks
 
         return ExcessRisks(len(tasks), self.robust_step_size, self.n_warmup_steps)
 
 
 class Smoothed(AggregatorSpec):
-    """Another aggregator's weights, smoothed over the steps (CR-MOGM; Zhou et al., 2022)."""
+    """Weights of another aggregator, smoothed over steps (CR-MOGM; Zhou et al., 2022)."""
 
     type: Literal["cr-mogm"] = "cr-mogm"
     of: WeightingField = default_type("upgrad")
-    """The aggregator; one that gives weights (all but `config`, `graddrop` and `trimmed-mean`)."""
+    """The aggregator, which must compute weights (all except `config`, `graddrop` and `trimmed-mean`)."""
     alpha: Share = 0.9
-    """What the last weights count against new ones."""
+    """Weight of the last weights in the average with the new ones."""
 
     @field_validator("of")
     @classmethod
     def _one_with_weights(cls, of: WeightingField) -> WeightingField:
         if not isinstance(of, AggregatorSpec) or not of.weighs or isinstance(of, Smoothed):
             raise ValueError(
-                f"'{of.type}' cannot be smoothed; expected an aggregator of gradients that gives weights, "
+                f"'{of.type}' cannot be smoothed; expected an aggregator of gradients that computes weights, "
                 "such as upgrad, pcgrad or mgda"
             )
         return of
 
     def needs(self) -> Mapping[str, str]:
-        """What the smoothed one needs."""
+        """Return the modules that the smoothed aggregator requires."""
         return self.of.needs()
 
     def rule(self, tasks: Sequence[str]) -> Rule:
-        """Make the rule, with what it remembers."""
+        """Build the rule with its state."""
         from mtl_torchjd.rules import WeighingRule
         from mtl_torchjd.smoothed_rule import SmoothedWeights
 

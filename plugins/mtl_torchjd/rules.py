@@ -1,4 +1,4 @@
-"""What makes one gradient of several."""
+"""Rules that combine the gradients of several tasks into one."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -9,16 +9,16 @@ from torch import nn
 from torchjd.aggregation import Aggregator, WeightedAggregator
 
 Make = Callable[[int, torch.Tensor | None], Aggregator]
-"""From the number of tasks in the batch, and a number for each of them if there is one, to an aggregator."""
+"""Builds an aggregator from the number of tasks in the batch, and one parameter per task, `(tasks,)`, or None."""
 
 
 @dataclass(frozen=True)
 class Combined:
-    """What was made of several gradients.
+    """The result of a rule.
 
     Attributes:
-        gradient: `(numbers,)`.
-        weights: `(tasks,)`: what each gradient counted in it; None if it is no sum of them.
+        gradient: The aggregated gradient, `(parameters,)`.
+        weights: The weight of each task's gradient, `(tasks,)`; None if the result is not a weighted sum.
     """
 
     gradient: torch.Tensor
@@ -26,41 +26,41 @@ class Combined:
 
 
 class Rule(nn.Module):
-    """Combines the gradients of the tasks that have labels in a batch.
+    """Base class of rules that combine the gradients of the tasks with labels in a batch.
 
-    What it remembers of tasks are buffers, a row a task, so that a checkpoint holds them; those of other tasks stay
-    as they are. Random draws come from torch's generators, which are seeded for every step.
+    State is in buffers with one row per task, so that checkpoints contain it; a step updates only the rows of its
+    tasks. Random numbers come from torch's generators, which are seeded for every step.
     """
 
     @abstractmethod
     def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
-        """Combine.
+        """Combine gradients.
 
         Args:
-            rows: `(active, numbers)`: the Jacobian, a row a task.
-            tasks: `(active,)`, int64: which tasks they are.
+            rows: The Jacobian, `(active, parameters)`: one row per task.
+            tasks: Indices of these tasks, `(active,)`, int64.
         """
 
 
 class WeighingRule(Rule):
-    """Adds gradients up, each times a weight."""
+    """Base class of rules whose result is a weighted sum of the gradients."""
 
     def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
-        """Combine; see `Rule`."""
+        """Combine gradients; see `Rule`."""
         weights = self.weights(rows, tasks)
         return Combined(weights @ rows, weights)
 
     @abstractmethod
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights `(active,)`; arguments are those of `Rule.forward`."""
+        """Compute the weights, `(active,)`; see `Rule.forward` for the arguments."""
 
 
 class _Stateless(Rule):
-    """Has an aggregator that is made anew for each batch, for the tasks that have labels in it.
+    """A rule that builds an aggregator for each batch, for the tasks with labels in it.
 
     Args:
-        make: Makes it.
-        numbers: A number a task that it is made with; None if there is none.
+        make: Builds the aggregator.
+        numbers: One parameter of the aggregator per task; None if it has none.
     """
 
     numbers: torch.Tensor | None
@@ -75,18 +75,18 @@ class _Stateless(Rule):
 
 
 class ByAggregator(_Stateless):
-    """Combines by an aggregator of TorchJD that is no weighted sum."""
+    """The rule of an aggregator of TorchJD that is not a weighted sum."""
 
     def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
-        """Combine; see `Rule`."""
+        """Combine gradients; see `Rule`."""
         return Combined(self._made(tasks)(rows))
 
 
 class ByWeighting(_Stateless, WeighingRule):
-    """Combines by an aggregator of TorchJD that is a weighted sum."""
+    """The rule of an aggregator of TorchJD that is a weighted sum."""
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         aggregator = self._made(tasks)
-        assert isinstance(aggregator, WeightedAggregator)  # noqa: S101  its spec says so
+        assert isinstance(aggregator, WeightedAggregator)  # noqa: S101  declared by its spec
         return aggregator.weighting(rows)

@@ -1,4 +1,4 @@
-"""Aggregators that are there to be compared with, and robust ones from federated learning."""
+"""Baseline aggregators, and robust aggregators from federated learning."""
 
 from __future__ import annotations
 
@@ -15,79 +15,79 @@ if TYPE_CHECKING:
 
 
 class Sum(StatelessSpec):
-    """The sum of the gradients. It is what `static` gives in a single backward pass: here to be compared with."""
+    """The sum of the gradients: a baseline, equal to `static`, which needs only one backward pass."""
 
     type: Literal["sum"] = "sum"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.Sum()
 
 
 class Mean(StatelessSpec):
-    """The mean of the gradients: shared parameters move as for one task, tasks' own parameters as with `static`."""
+    """The mean of the gradients of shared parameters; task-specific parameters as with `static`."""
 
     type: Literal["mean"] = "mean"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.Mean()
 
 
 class Constant(StatelessSpec):
-    """The sum of the gradients, each times a given weight, which tasks' own parameters do not feel."""
+    """The weighted sum of the gradients; the weights do not apply to task-specific parameters."""
 
     type: Literal["constant"] = "constant"
     weights: dict[str, NonNegativeFloat] = {}
-    """What a task's gradient counts, by the task's name; 1 for those that are not named."""
+    """Task name to the weight of its gradient; 1 for other tasks."""
 
     def numbers(self, tasks: Sequence[str]) -> Sequence[float]:
-        """The weights."""
+        """Return the weights."""
         return by_task("weights", self.weights, tasks, 1.0)
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        assert numbers is not None  # noqa: S101  given above
+        assert numbers is not None  # noqa: S101  see `numbers`
         return aggregation.Constant(numbers)
 
 
 class RandomGradient(StatelessSpec):
-    """A mean of the gradients with random weights, drawn for every step (RLW; Lin et al., 2022).
+    """A mean of the gradients with random weights, sampled in every step (RLW; Lin et al., 2022).
 
-    The softmax of standard normal draws from the run's seed. `random` draws weights for losses, in one backward
-    pass; here tasks' own parameters do not feel them.
+    The weights are the softmax of standard normal samples, from the run's seed. They do not apply to task-specific
+    parameters; `random` weighs losses instead, in one backward pass.
     """
 
     type: Literal["random-gradient"] = "random-gradient"
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.Random()
 
 
 class Krum(StatelessSpec):
-    """The gradient that is nearest to the others (Krum; Blanchard et al., 2017), or the mean of some such.
+    """The gradient closest to the others (Krum; Blanchard et al., 2017), or the mean of several such gradients.
 
-    Made for training with participants who may lie; with honest tasks it follows the majority. Of fewer than
-    three gradients it takes the mean.
+    Designed for distributed training with Byzantine workers; for tasks it follows the majority. With fewer than
+    three gradients it returns the mean.
     """
 
     type: Literal["krum"] = "krum"
     n_byzantine: NonNegativeInt = 1
-    """How many gradients are not to be trusted; at most three fewer than there are in the batch."""
+    """Number of untrusted (Byzantine) gradients; at most the number of tasks in the batch minus 3."""
     n_selected: PositiveInt = 1
-    """How many are chosen; their mean is taken."""
+    """Number of selected gradients, which are averaged."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator; a batch with labels of few tasks has room for fewer that lie."""
+        """Build TorchJD's aggregator, with fewer Byzantine gradients if the batch has labels of few tasks."""
         from torchjd import aggregation
 
         if count < 3:
@@ -96,15 +96,15 @@ class Krum(StatelessSpec):
 
 
 class TrimmedMean(StatelessSpec):
-    """The mean of the gradients, number by number, without the largest and smallest (Yin et al., 2018)."""
+    """The mean of the gradients per entry, without the largest and smallest values (Yin et al., 2018)."""
 
     type: Literal["trimmed-mean"] = "trimmed-mean"
     weighs: ClassVar[bool] = False
     trim_number: NonNegativeInt = 1
-    """How many are left out at either end; so many that one or two are left, if the batch has too few tasks."""
+    """Number of values that are trimmed at each end; fewer if the batch has too few tasks."""
 
     def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
-        """Make the aggregator."""
+        """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.TrimmedMean(min(self.trim_number, (count - 1) // 2))

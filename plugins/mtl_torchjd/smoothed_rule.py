@@ -1,4 +1,4 @@
-"""Weights that are smoothed over the steps."""
+"""The rule of CR-MOGM: weights smoothed over steps."""
 
 import torch
 
@@ -6,12 +6,12 @@ from mtl_torchjd.rules import WeighingRule
 
 
 class SmoothedWeights(WeighingRule):
-    """What TorchJD's CRMOGMWeighting does, for tasks that come and go: `alpha * last + (1 - alpha) * new`.
+    """TorchJD's CRMOGMWeighting, with state per task: `alpha * last + (1 - alpha) * new`.
 
     Args:
-        tasks: How many tasks there are.
-        rule: Gives the new ones.
-        alpha: What the last ones count.
+        tasks: Number of tasks.
+        rule: Computes the new weights.
+        alpha: Weight of the last weights.
     """
 
     last: torch.Tensor
@@ -22,7 +22,7 @@ class SmoothedWeights(WeighingRule):
         self.register_buffer("last", torch.full((tasks,), torch.nan))
 
     def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Give the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeighingRule`."""
         new, last = self.rule.weights(rows, tasks), self.last[tasks]
         weights = self._alpha * torch.where(last.isnan(), new, last) + (1 - self._alpha) * new
         self.last[tasks] = weights.to(self.last)

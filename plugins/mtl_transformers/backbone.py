@@ -1,4 +1,4 @@
-"""The backbone that is a transformer, but for its word embedding table."""
+"""The spec of the transformer backbone."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Lora(StrictModel):
-    """Low-rank adapters (Hu et al., 2022): the model stays as it is, and small matrices beside it are trained."""
+    """Low-rank adapters (Hu et al., 2022): small trainable matrices in parallel to frozen linear layers."""
 
     rank: PositiveInt = 8
-    """Width of the adapters."""
+    """Rank of the adapters."""
     alpha: PositiveFloat = 16.0
-    """How much they count: their output is multiplied by `alpha / rank`."""
+    """Scale of the adapters: their output is multiplied by `alpha / rank`."""
     dropout: Rate = 0.0
-    """Dropout of what the adapters read."""
+    """Dropout probability of the inputs of the adapters."""
     targets: Annotated[list[str], Field(min_length=1)] | None = None
-    """Names of the linear layers that get adapters, such as `query` and `value`; all of them if left out."""
+    """Names of the linear layers with adapters, such as `query` and `value`; all linear layers by default."""
 
 
 class TransformerBackbone(BackboneSpec):
-    """A pretrained transformer encoder (Devlin et al., 2019), the one that the encoder `transformer` names.
+    """The transformer (Devlin et al., 2019) of the encoder `transformer`, without its word embedding table.
 
-    It begins with the model's weights. The states of its marks, such as [CLS], are not given to the heads.
+    Training starts from the model's weights. The output does not contain the states of special tokens.
     """
 
     type: Literal["transformer"] = "transformer"
     layers: NonNegativeInt | None = None
-    """Train the last so many layers only, 0 for none of them; all of the model if left out."""
+    """Number of last layers to train; 0 freezes the model. By default the whole model is trained."""
     lora: Lora | None = None
-    """Train adapters instead of the model itself."""
+    """Train adapters instead of the model's weights."""
     dropout: Rate | None = None
-    """Dropout everywhere in the model; as the model's config says if left out."""
+    """Dropout probability of all dropout layers; by default the values of the model's config."""
     output: Literal["tokens", "first"] = "tokens"
-    """`tokens`: one vector a piece of a word. `first`: one a text, the state of its first mark, such as [CLS]."""
+    """`tokens`: one vector per subword. `first`: one per text, the state of the first token, such as [CLS]."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make the model.
+        """Build the backbone.
 
         Raises:
-            MtlError: If the extra is not installed, the encoder is another one, or the model has no such parts.
+            MtlError: If the extra is not installed, the encoder is another one, or the model lacks a layer.
         """
         check_installed("backbone", self.type, "transformers", *(["peft"] if self.lora else []))
         from mtl_transformers.backbone_module import TransformerLayers

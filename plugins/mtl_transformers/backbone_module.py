@@ -1,4 +1,4 @@
-"""The module behind the transformer backbone."""
+"""The module of the backbone `transformer`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mtl_transformers.model_shape import PieceShape
 
 
 class TransformerLayers(nn.Module):
-    """A transformer that reads rows of its own word embedding table. It adds its marks, and takes them off again.
+    """A transformer that reads rows of its word embedding table. It adds special tokens, and removes their states.
 
     Args:
-        inputs: What the encoder `transformer` gives.
-        layers: Train the last so many layers; all of the model if None.
-        lora: Train adapters instead.
-        dropout: Dropout everywhere; the model's own if None.
-        first: Give the state of the first mark alone.
+        inputs: The output shape of the encoder `transformer`.
+        layers: Number of last layers to train; None for the whole model.
+        lora: Adapters to train instead of the model's weights.
+        dropout: Dropout probability of all dropout layers; None for the values of the model's config.
+        first: Whether to return only the state of the first token.
 
     Raises:
-        MtlError: If the inputs are not those of a transformer, or the model has no such parts.
+        MtlError: If the encoder is another one, or the model lacks a layer.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class TransformerLayers(nn.Module):
         super().__init__()
         if not isinstance(inputs, PieceShape):
             raise MtlError(
-                "the backbone 'transformer' is the rest of a model whose beginning is the encoder 'transformer'; "
+                "the backbone 'transformer' needs the word embeddings of the encoder 'transformer'; "
                 "use `encoder: {type: transformer}`, or another backbone"
             )
         if first and not len(inputs.before):
-            raise MtlError("backbone.output: `first` needs a model whose texts begin with a mark, such as [CLS]")
+            raise MtlError("backbone.output: `first` needs a model with a special token ([CLS]) before the text")
         changes = {} if dropout is None else _dropout(inputs.model.config, dropout)
         self.model = without_table(inputs.model.build(changes))
         self.before, self.after = nn.Parameter(inputs.before.clone()), nn.Parameter(inputs.after.clone())
@@ -47,28 +47,28 @@ class TransformerLayers(nn.Module):
         self.output = FeatureShape(width, sequence=not first)
 
     def train(self, mode: bool = True) -> TransformerLayers:
-        """Change the mode; of layers that are not trained, nothing is dropped out either."""
+        """Set training or evaluation mode; frozen layers remain in evaluation mode, without dropout."""
         super().train(mode)
         for module in self.frozen:
             module.train(False)
         return self
 
     def forward(self, features: Features) -> Features:
-        """From `(batch, length, table width)` to `(batch, length, width)`, or `(batch, width)` of first marks."""
+        """Map `(batch, length, table width)` to `(batch, length, width)`, or to `(batch, width)` with `first`."""
         mask = features.mask
-        assert mask is not None  # noqa: S101  pieces have a mask
+        assert mask is not None  # noqa: S101  subwords have a mask
         values, full = self._marked(features.values, mask)
-        whole = bool(full.all())  # no mask lets attention be computed faster
+        whole = bool(full.all())  # attention is faster without a mask
         states = self.model(inputs_embeds=values, attention_mask=None if whole else full.long())[0]
         if self.first:
             return Features(states[:, 0])
         own = states[:, len(self.before) :][:, : mask.shape[1]]
-        if own.shape[1] < mask.shape[1]:  # padding that no text needs was not read
+        if own.shape[1] < mask.shape[1]:  # superfluous padding was removed
             own = F.pad(own, (0, 0, 0, mask.shape[1] - own.shape[1]))
         return Features(own, mask)
 
     def _marked(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put marks around the pieces of each text: values `(batch, longer, width)` and their mask."""
+        """Add the special tokens to each text; return values `(batch, new length, width)` and their mask."""
         batch, start, end = len(values), len(self.before), len(self.after)
         stops = start + mask.sum(dim=1, keepdim=True)  # (batch, 1)
         longest = int(stops.max()) + end
@@ -85,13 +85,13 @@ class TransformerLayers(nn.Module):
 
 
 class _InTheEncoder(nn.Module):
-    """Stands where the word embedding table was, which is the input layer now."""
+    """Placeholder for the word embedding table, which is in the input layer."""
 
     weight: None = None
 
 
 def without_table(model: nn.Module) -> nn.Module:
-    """Take off what is not used: the word embedding table, and the pooler."""
+    """Remove unused modules: the word embedding table and the pooler."""
     model.set_input_embeddings(_InTheEncoder())  # type: ignore[operator]
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # type: ignore[assignment]
@@ -99,7 +99,7 @@ def without_table(model: nn.Module) -> nn.Module:
 
 
 def _dropout(config: dict[str, Any], rate: float) -> dict[str, Any]:
-    """The values of a config that say what is dropped out."""
+    """Return the dropout values of a config, set to `rate`."""
     changes = {
         name: rate
         for name, value in config.items()
@@ -108,12 +108,12 @@ def _dropout(config: dict[str, Any], rate: float) -> dict[str, Any]:
         and not name.startswith(("classif", "cls"))
     }
     if not changes:
-        raise MtlError(f"backbone.dropout: the config of a '{config['model_type']}' says nothing of dropout")
+        raise MtlError(f"backbone.dropout: the config of model type '{config['model_type']}' has no dropout values")
     return changes
 
 
 def _freeze(backbone: TransformerLayers, layers: int | None, lora: Lora | None) -> list[nn.Module]:
-    """Say what is trained. Gives the modules that are to stay as in evaluation."""
+    """Freeze the parameters that are not trained; return the modules that remain in evaluation mode."""
     model = backbone.model
     if layers is None and lora is None:
         return []
@@ -125,7 +125,7 @@ def _freeze(backbone: TransformerLayers, layers: int | None, lora: Lora | None) 
         if layers is None:
             return []
     stack = _stack(model)
-    assert layers is not None  # noqa: S101  decided above
+    assert layers is not None  # noqa: S101  checked above
     if layers > len(stack):
         raise MtlError(f"backbone.layers: {layers}, but the model has {len(stack)} layers")
     trained = list(stack)[len(stack) - layers :]
@@ -140,12 +140,12 @@ def _freeze(backbone: TransformerLayers, layers: int | None, lora: Lora | None) 
 
 
 def _stack(model: nn.Module) -> nn.ModuleList:
-    """The model's layers."""
+    """Return the layers of the model."""
     count = getattr(model.config, "num_hidden_layers", None)
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     raise MtlError(
-        f"backbone.layers: a model of type '{model.config.model_type}' has no layers of its own; "  # type: ignore[union-attr]
-        "leave `layers` out"
+        f"backbone.layers: a model of type '{model.config.model_type}' has no list of layers; "  # type: ignore[union-attr]
+        "remove `layers`"
     )

@@ -1,4 +1,4 @@
-"""What a transformer said, kept on disk so that it is not asked twice."""
+"""Disk cache of word vectors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mtl_core import MtlError
 from mtl_core.atomic import write_atomically
 
 LARGEST = 2 * 2**30
-"""Bytes that are kept; beyond that, what was not read for longest is deleted."""
+"""Maximum size of a cache in bytes; beyond that, the least recently used entries are deleted."""
 
 
 def cache_folder() -> Path:
-    """The place of what can be made again: `MTL_CACHE`, or `mtl` in the user's cache folder."""
+    """Return the default cache folder: `MTL_CACHE`, or `mtl` in the user's cache folder."""
     if own := os.environ.get("MTL_CACHE"):
         return Path(own).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -31,16 +31,16 @@ def cache_folder() -> Path:
 
 
 def folder_of(key: Path | bool) -> Path | None:
-    """Read a `cache:` key; None keeps nothing."""
+    """Return the folder that the value of a `cache:` key selects; None disables the cache."""
     return key if isinstance(key, Path) else cache_folder() if key else None
 
 
 class DiskCache:
-    """Arrays by what they depend on. Each is a file, written whole or not at all; a damaged one is no entry.
+    """A cache of arrays in files, which are written atomically; a damaged file counts as missing.
 
     Args:
-        folder: Where; None keeps nothing.
-        strict: Whether a folder that cannot be written is an error, since it was asked for.
+        folder: The folder of the cache; None disables the cache.
+        strict: Whether it is an error if the folder is not writable, because the user has set it.
     """
 
     def __init__(self, folder: Path | None, strict: bool = False) -> None:
@@ -49,15 +49,15 @@ class DiskCache:
 
     @classmethod
     def of(cls, key: Path | bool) -> DiskCache:
-        """Read a `cache:` key."""
+        """Build the cache that the value of a `cache:` key selects."""
         return cls(folder_of(key), strict=isinstance(key, Path))
 
     def find(self, identity: dict[str, Any], words: Sequence[str]) -> NDArray[np.float32] | None:
-        """Look vectors up, `(words, width)`; None if they are not there.
+        """Look up vectors, `(words, width)`, float32; return None if they are not cached.
 
         Args:
-            identity: What the vectors depend on besides the words.
-            words: The words, in their order.
+            identity: The values on which the vectors depend, besides the words.
+            words: The words, in the order of the vectors.
         """
         path = self._path(identity, words)
         if path is None or not path.is_file():
@@ -73,10 +73,10 @@ class DiskCache:
         return vectors
 
     def keep(self, identity: dict[str, Any], words: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Keep vectors.
+        """Store vectors.
 
         Raises:
-            MtlError: If a folder that was asked for cannot be written. The usual one may be read-only.
+            MtlError: If `strict` is set and the folder is not writable.
         """
         path = self._path(identity, words)
         if path is None:
@@ -101,7 +101,7 @@ class DiskCache:
 
     @staticmethod
     def _prune(folder: Path) -> None:
-        """Delete the oldest files where all together are too large."""
+        """Delete the least recently used files until the total size is below `LARGEST`."""
         files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.safetensors"))
         total = sum(size for _, size, _ in files)
         for _, size, path in files[:-1]:

@@ -1,4 +1,4 @@
-"""The encoder of words whose vectors are distilled from a transformer."""
+"""The spec of the encoder `distilled`."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Distilled(EncoderSpec):
-    """Words as rows of one table of vectors, which a pretrained transformer made by reading each word alone.
+    """A table of static word vectors, computed by a pretrained transformer from each word without context.
 
-    Vectors are centred and brought to fewer dimensions by PCA over the training words (as in model2vec). The
-    transformer is asked once a word; afterwards the network is as fast as one with any word vectors.
+    PCA over the training words centres the vectors and reduces their dimensions (as in model2vec). The transformer
+    runs once per distinct word; then training is as fast as with other word vectors.
     """
 
     type: Literal["distilled"] = "distilled"
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     layers: Annotated[list[int], Field(min_length=1)] = [-1]
-    """Whose states make a word's vector, their mean: 0 is what the first layer reads, -1 what the last gives."""
+    """The layers whose states are averaged: 0 is the embeddings, -1 the output of the last layer."""
     pooling: Literal["pieces", "first", "all"] = "pieces"
-    """Of which states: the mean of the word's pieces; that of the first mark, such as [CLS]; the mean of all."""
+    """The pooled states: mean of the word's subwords; the first token, such as [CLS]; mean of all tokens."""
     dimensions: PositiveInt = 256
-    """Width of the vectors, at most the model's."""
+    """Size of the word vectors, at most the hidden size of the model."""
     whiten: bool = False
-    """Bring all dimensions to one variance."""
+    """Scale all dimensions to equal variance."""
     norm: PositiveFloat = 1.0
-    """The mean length of the vectors."""
+    """Mean Euclidean norm of the word vectors."""
     tune: bool = True
-    """Let training move the vectors of the training words."""
+    """Train the word vectors of the vocabulary."""
     unseen: Literal["compute", "unknown"] = "compute"
-    """Words that training did not see: `compute` asks the transformer for them, also when predicting; `unknown`
-    reads them as "unknown word", and predicting does without the transformer."""
+    """Out-of-vocabulary words: `compute` computes their vectors with the transformer, also for predictions;
+    `unknown` reads them as "unknown word", so that predictions do not need the transformer."""
     language: str = "en"
-    """The spaCy language whose rules divide texts into words."""
+    """The spaCy language of the word tokenizer."""
     lower_case: bool = True
-    """Read "Good" and "good" as one word."""
+    """Convert words to lower case: "Good" and "good" are one word."""
     drop: list[Literal["stop-words", "numbers", "punctuation"]] = []
-    """Tokens to leave out. `stop-words` is the language's own list, which may hold "not"."""
+    """Kinds of words to remove. `stop-words` is spaCy's list of the language, which may contain "not"."""
     vocabulary_size: Annotated[int, Field(ge=3)] = 50_000
-    """Rows of the table at most; words that are rarer are read as unseen ones."""
+    """Maximum number of rows of the table; less frequent words are out of vocabulary."""
     min_count: PositiveInt = 1
-    """How often a word must stand in the training data to get a row."""
+    """Minimum number of occurrences in the training data for a word to get a row."""
     word_dropout: Rate = 0.0
-    """How often a word is read as "unknown word" during training."""
+    """Probability that a word is replaced by the "unknown word" during training."""
     max_tokens: PositiveInt = 256
-    """Where longer texts are cut."""
+    """Maximum number of words; longer texts are truncated."""
     cache: CacheFolder = True
-    """Keep vectors of vocabularies in the user's cache folder, or in this one; `false` keeps none."""
+    """Cache vectors in the user's cache folder (`true`), in this folder, or not at all (`false`)."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what the model states of its weights."""
+        """Return the licence note of the model's weights."""
         return model_licence(self.model)
 
     def build(self) -> DistilledEncoder:
-        """Make the encoder; the model is looked for when it is needed.
+        """Build the encoder; the model is located on first use.
 
         Raises:
             MtlError: If the extra is not installed, or there is no such language.

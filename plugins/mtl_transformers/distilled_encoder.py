@@ -1,4 +1,4 @@
-"""From texts to rows of a table that a transformer made."""
+"""The encoder `distilled`: from texts to rows of a table of distilled word vectors."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from mtl_transformers.teacher import Teacher
 from mtl_transformers.word_tokens import WordText, WordTokens
 
 KEPT_VECTORS = 50_000
-"""Vectors of unseen words that are kept at hand; more are forgotten and asked for again."""
+"""Maximum number of OOV vectors in memory; if it is exceeded, they are discarded and computed again."""
 WORTH_KEEPING = 64
-"""Fewer unseen words than that are asked for again in the next run; they would be a file on disk."""
+"""Minimum number of OOV words to cache on disk; each entry is a file."""
 LONGEST_WORD = 64
-"""A longer run of letters gets no row of its own; it is no word."""
+"""Maximum number of characters of a word in the vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordItem:
-    """A text as numbers.
+    """An encoded text.
 
     Attributes:
-        rows: `(words,)`, int32: rows of the table; from its end on, places in `unseen`.
-        unseen: Words that are not in the table.
+        rows: `(words,)`, int32: rows of the table; larger indices refer to `unseen`.
+        unseen: The out-of-vocabulary words of the text.
     """
 
     rows: NDArray[np.int32]
@@ -42,18 +42,18 @@ class WordItem:
 
 
 class DistilledEncoder(Encoder[WordText, WordItem]):
-    """Keeps a vocabulary of the training words, with vectors from a transformer.
+    """An encoder whose vocabulary is the most frequent training words, with vectors of a transformer.
 
     Args:
         teacher: The transformer.
-        projecting: Makes vectors narrower.
-        tokens: Divides texts.
-        cache: Keeps what the transformer said.
-        vocabulary_size: Rows of the table, those for padding and the unknown word among them.
-        min_count: How often a word must stand in the training data.
-        word_dropout: How often a word becomes unknown during training.
-        tune: Whether training moves the vectors.
-        compute: Whether the transformer is asked for words that training did not see.
+        projecting: The PCA that reduces the dimensions of the vectors.
+        tokens: The word tokenizer.
+        cache: The cache of the transformer's vectors.
+        vocabulary_size: Maximum number of rows, including those for padding and the unknown word.
+        min_count: Minimum number of occurrences of a word in the training data.
+        word_dropout: Probability that a word becomes unknown during training.
+        tune: Whether the word vectors are trained.
+        compute: Whether the transformer computes the vectors of out-of-vocabulary words.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         self._vectors: dict[str, Matrix] = {}
 
     def parse(self, inputs: Sequence[Any]) -> list[WordText]:
-        """Divide texts into words; of a list of words, each is one already.
+        """Tokenize texts to words; a list of words is used as it is.
 
         Raises:
             MtlError: If an input is neither.
@@ -93,11 +93,11 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         return [self._tokens.read(value) for value in inputs]
 
     def is_empty(self, parsed: WordText) -> bool:
-        """Whether no word is left."""
+        """Return whether a text has no words."""
         return not parsed.words
 
     def fit(self, parsed: Iterable[WordText]) -> None:
-        """Take the most frequent training words as vocabulary; ties go by the alphabet.
+        """Build the vocabulary of the most frequent training words; sort ties alphabetically.
 
         Raises:
             MtlError: If there is no such model.
@@ -112,7 +112,7 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         self._vectors.clear()
 
     def encode(self, parsed: Sequence[WordText]) -> list[WordItem]:
-        """Look words up; a text without any becomes one unknown word."""
+        """Look up the rows of words; a text without words becomes one unknown word."""
         rows, items = self._rows, []
         if self._compute:
             self._ask_for(word for text in parsed for word in text.words if word not in rows)
@@ -129,18 +129,18 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         return len(self._rows) + SPECIAL + unseen.setdefault(word, len(unseen)) if self._compute else UNKNOWN
 
     def length(self, item: WordItem) -> int:
-        """Words."""
+        """Return the number of words."""
         return len(item.rows)
 
     def collate(self, items: Sequence[WordItem]) -> WordBatch:
-        """Pad to the longest, and look the vectors of unseen words up."""
+        """Pad to the longest item, and look up the vectors of out-of-vocabulary words."""
         lengths = [len(item.rows) for item in items]
         rows = np.full((len(items), max(lengths)), PADDING, dtype=np.int64)
         words: dict[str, int] = {}
         known = len(self._rows) + SPECIAL
         for place, item in enumerate(items):
             rows[place, : len(item.rows)] = item.rows
-            if item.unseen:  # places in the item's own list become places in the batch's
+            if item.unseen:  # indices into the item's list become indices into the batch's
                 own = np.array([words.setdefault(word, len(words)) for word in item.unseen])
                 at = np.flatnonzero(item.rows >= known)
                 rows[place, at] = known + own[item.rows[at] - known]
@@ -151,13 +151,13 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         return WordBatch(torch.from_numpy(rows), torch.tensor(lengths), torch.from_numpy(extra))
 
     def _ask_for(self, words: Iterable[str]) -> None:
-        """Have vectors of words at hand."""
+        """Ensure that the vectors of the words are in memory."""
         wanted = sorted({word for word in words if word not in self._vectors})
         if not wanted:
             return
         if len(self._vectors) + len(wanted) > KEPT_VECTORS:
             self._vectors.clear()
-        # The unseen words of a whole data set come again in the next run; those of a batch may never.
+        # The OOV words of a whole data set occur in the next run again; those of a batch possibly never.
         again = not self._restored and len(wanted) >= WORTH_KEEPING
         vectors = self._looked_up(wanted) if again else self._asked(wanted)
         self._vectors.update(zip(wanted, vectors, strict=True))
@@ -172,13 +172,12 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
     def _asked(self, words: Sequence[str]) -> Matrix:
         if self._restored and self._teacher.identity != self._identity:
             raise MtlError(
-                "encoder.model: this is not the model that the run was trained with; "
-                "its vectors would mean something else"
+                "encoder.model: this is not the model that the run was trained with; its vectors are not compatible"
             )
         return self._teacher.vectors(words)
 
     def input_layer(self) -> nn.Module:
-        """The table: vectors of the training words, centred and projected. The unknown word begins as the mean."""
+        """Build the table of centred and projected vectors. The unknown word is initialized with the mean."""
         table = np.zeros((len(self._words) + SPECIAL, self._projecting.dimensions), np.float32)
         vectors = np.zeros((0, self._width), np.float32)
         if not self._restored:
@@ -189,42 +188,42 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         return DistilledVectors(torch.from_numpy(table), mean, matrix, self._tune, self._word_dropout)
 
     def release(self) -> None:
-        """Let the transformer go. Vectors of words met so far are kept."""
+        """Unload the transformer. Vectors of OOV words remain in memory."""
         self._teacher.release()
 
     def words(self, parsed: WordText) -> list[str]:
-        """The words that were given; of a text, its tokens but for white space."""
+        """Return the words of the input; for a text, its tokens without white space."""
         return self._tokens.written(parsed)[0]
 
     def places(self, parsed: WordText) -> list[int]:
-        """The words that were not left out; none where none is left: the unknown word is none of them."""
+        """Return the indices of the words that were not dropped; empty if no word is left."""
         return self._tokens.written(parsed)[1]
 
     def tokens(self, parsed: WordText) -> list[str]:
-        """The words as they were written; one unknown word where none is left, as `encode` has it."""
+        """Return the words as written; one unknown word if no word is left, as in `encode`."""
         words, places = self._tokens.written(parsed)
         return [words[place] for place in places] or ["<unknown>"]
 
     @property
     def vocabulary(self) -> Sequence[str]:
-        """The training words that have a row, frequent ones first."""
+        """The training words that have a row, most frequent first."""
         return self._words
 
     def token_ids(self, inputs: WordBatch) -> torch.Tensor:
-        """Places in `vocabulary`; -1 for padding, unknown words and those that training never saw."""
+        """Return indices into `vocabulary`, `(batch, length)`, int64; -1 for padding, unknown and OOV words."""
         known = (inputs.rows >= SPECIAL) & (inputs.rows < len(self._words) + SPECIAL)
         return torch.where(known, inputs.rows - SPECIAL, -1)
 
     def hide(self, inputs: WordBatch, hidden: torch.Tensor) -> WordBatch:
-        """Read hidden tokens as unknown words."""
+        """Replace masked tokens by the unknown word."""
         return inputs.hiding(hidden)
 
     def state(self) -> dict[str, Any]:
-        """The vocabulary, and which transformer made its vectors."""
+        """Return the vocabulary and the identity of the transformer."""
         return {"words": self._words, "width": self._width, "teacher": self._identity}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the vocabulary over; the vectors come with the run's weights."""
+        """Restore the vocabulary; the run's weights contain the vectors."""
         self._keep(state["words"])
         self._width, self._identity = int(state["width"]), dict(state["teacher"])
         self._restored = True

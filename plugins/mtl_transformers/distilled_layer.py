@@ -1,4 +1,4 @@
-"""The input layer: rows of a table of distilled vectors, and vectors of words that it does not hold."""
+"""The input layer of the encoder `distilled`: a table of word vectors, and a projection of OOV vectors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mtl_core import Features, FeatureShape
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL = 2
-"""Rows before the first word's."""
+"""Number of rows before the first word."""
 
 
 @dataclass(frozen=True)
 class WordBatch:
-    """Texts as padded rows.
+    """A batch of texts as padded rows.
 
     Attributes:
-        rows: `(batch, length)`, int64: rows of the table; from its end on, rows of `extra`. 0 is padding.
-        lengths: `(batch,)`, int64: words of each text, at least 1.
-        extra: `(words, model width)`, float32: what the model said of words that the table does not hold.
+        rows: `(batch, length)`, int64: rows of the table; larger indices refer to rows of `extra`. 0 is padding.
+        lengths: `(batch,)`, int64: number of words of each text, at least 1.
+        extra: `(words, model width)`, float32: the model's vectors of out-of-vocabulary words.
     """
 
     rows: torch.Tensor
@@ -31,27 +31,27 @@ class WordBatch:
 
     @property
     def mask(self) -> torch.Tensor:
-        """`(batch, length)`, bool: where there is a word."""
+        """`(batch, length)`, bool: False for padding."""
         return torch.arange(self.rows.shape[1], device=self.rows.device) < self.lengths.unsqueeze(1)
 
     def to(self, device: torch.device) -> WordBatch:
-        """Move to a device."""
+        """Move the batch to a device."""
         return WordBatch(self.rows.to(device), self.lengths.to(device), self.extra.to(device))
 
     def hiding(self, hidden: torch.Tensor) -> WordBatch:
-        """Read some words, `(batch, length)`, bool, as unknown."""
+        """Return a copy in which the masked words, `(batch, length)`, bool, are the unknown word."""
         return replace(self, rows=self.rows.masked_fill(hidden & self.mask, UNKNOWN))
 
 
 class DistilledVectors(nn.Module):
-    """Looks vectors up; of an unseen word, makes one by the map that made the table.
+    """A table of word vectors; vectors of out-of-vocabulary words are projected like those of the table.
 
     Args:
-        table: `(words, dimensions)`, float32, the rows for padding and the unknown word before them.
-        mean: `(model width,)`: of what the model said of the training words.
-        matrix: `(model width, dimensions)`: the map.
-        tune: Whether training moves the table.
-        word_dropout: How often a word is read as unknown during training.
+        table: `(rows, dimensions)`, float32; the first rows are those of padding and the unknown word.
+        mean: `(model width,)`, float32: mean of the model's vectors of the training words.
+        matrix: `(model width, dimensions)`, float32: the projection.
+        tune: Whether the table is trained.
+        word_dropout: Probability that a word becomes unknown during training.
     """
 
     mean: torch.Tensor
@@ -68,7 +68,7 @@ class DistilledVectors(nn.Module):
         self.output = FeatureShape(table.shape[1], sequence=True)
 
     def forward(self, batch: WordBatch) -> Features:
-        """Features `(batch, length, dimensions)` and their mask."""
+        """Return features `(batch, length, dimensions)` and their mask."""
         rows, mask = batch.rows, batch.mask
         if self.training and self.word_dropout:
             dropped = torch.rand(rows.shape, device=rows.device) < self.word_dropout

@@ -1,4 +1,4 @@
-"""The encoder that is a transformer's own beginning."""
+"""The spec of the encoder `transformer`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 class TransformerEncoder(EncoderSpec):
-    """Pieces of words, as a pretrained transformer divides them, as rows of its word embedding table.
+    """Subwords of a pretrained transformer, as rows of its word embedding table.
 
-    The backbone `transformer` is the rest of the model. A run directory holds tokenizer, config and weights: only
-    training needs the model itself.
+    The backbone `transformer` is the rest of the model. A run directory contains tokenizer, config and weights:
+    only training needs the files of the model.
     """
 
     type: Literal["transformer"] = "transformer"
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
-    """Where longer texts are cut: pieces, the model's own marks among them."""
+    """Maximum number of subwords, including special tokens; longer texts are truncated."""
     tune: bool = True
-    """Let training move the word embedding table."""
+    """Train the word embedding table."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what the model states of its weights."""
+        """Return the licence note of the model's weights."""
         return model_licence(self.model)
 
     def build(self) -> PieceEncoder:
-        """Make the encoder; the model is looked for when it is needed.
+        """Build the encoder; the model is located on first use.
 
         Raises:
             MtlError: If the extra is not installed.

@@ -1,4 +1,4 @@
-"""The encoder of states that a frozen transformer gives, computed once."""
+"""The spec of the encoder `transformer-features`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class TransformerFeatures(EncoderSpec):
-    """Words as states of a pretrained transformer that stays as it is; each distinct text is read once.
+    """Words as states of a frozen pretrained transformer, computed once per distinct text.
 
-    A word's vector is the mean of its pieces' states, so that attention and labels of tokens belong to words.
-    Predicting needs the model, too: a run directory does not hold it.
+    The vector of a word is the mean of the states of its subwords, so that attention weights and token labels refer
+    to words. Predictions need the files of the model: a run directory does not contain them.
     """
 
     type: Literal["transformer-features"] = "transformer-features"
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     layers: Annotated[list[int], Field(min_length=1)] = [-1]
-    """Whose states are taken, their mean: 0 is what the first layer reads, -1 what the last gives."""
+    """The layers whose states are averaged: 0 is the embeddings, -1 the output of the last layer."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
-    """Where longer texts are cut: pieces, the model's own marks among them."""
+    """Maximum number of subwords, including special tokens; longer texts are truncated."""
     cache: CacheFolder = True
-    """Keep the states of a run's texts in the user's cache folder, or in this one; `false` keeps none."""
+    """Cache the states of a run's texts in the user's cache folder (`true`), in this folder, or never (`false`)."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what the model states of its weights."""
+        """Return the licence note of the model's weights."""
         return model_licence(self.model)
 
     def build(self) -> FeaturesEncoder:
-        """Make the encoder; the model is looked for when it is needed.
+        """Build the encoder; the model is located on first use.
 
         Raises:
             MtlError: If the extra is not installed.

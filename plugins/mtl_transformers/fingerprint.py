@@ -1,4 +1,4 @@
-"""Telling models apart by what is in their files."""
+"""The fingerprint of a model's files."""
 
 import hashlib
 from functools import lru_cache
@@ -10,7 +10,7 @@ _OTHERS = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"
 
 
 def fingerprint(folder: Path) -> str:
-    """Give a name to the contents of a model's files: weights, config and tokenizer.
+    """Return a hash of the contents of a model's files: weights, config and tokenizer.
 
     Raises:
         MtlError: If the model has no weights.
@@ -25,6 +25,6 @@ def fingerprint(folder: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _of_file(path: Path, size: int, changed: int) -> bytes:
-    """Read a file's contents; size and time make it another entry when it has changed."""
+    """Hash the contents of a file; size and modification time are part of the cache key."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()

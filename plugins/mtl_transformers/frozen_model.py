@@ -1,4 +1,4 @@
-"""A transformer that is only asked, never trained."""
+"""A frozen transformer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mtl_transformers.tokenizer import PieceTokenizer
 
 
 class FrozenModel:
-    """Gives states of tokens. Loaded when it is asked, and let go again.
+    """A transformer that computes states of tokens. It is loaded on first use, and can be unloaded.
 
     Args:
-        model: The model's folder or name.
-        layers: Whose states are averaged; 0 is what the first layer reads, -1 the last layer's.
+        model: The path or name of the model.
+        layers: The layers whose states are averaged; 0 is the embeddings, -1 the last layer.
     """
 
     def __init__(self, model: Path | str, layers: Sequence[int]) -> None:
@@ -42,39 +42,39 @@ class FrozenModel:
 
     @cached_property
     def tokenizer(self) -> PieceTokenizer:
-        """The model's tokenizer."""
+        """The tokenizer of the model."""
         return PieceTokenizer.of_folder(self._folder)
 
     def check(self) -> None:
-        """Refuse layers that the model does not have.
+        """Require that the model has the layers.
 
         Raises:
-            MtlError: If it has no such layer, or there is no such model.
+            MtlError: If it does not have a layer, or there is no such model.
         """
         count = config_of(self._config).num_hidden_layers
         for layer in self._layers:
             if not -count - 1 <= layer <= count:
                 raise MtlError(
-                    f"encoder.layers: {layer}, but the model has the layers 1 to {count}, and 0 before them"
+                    f"encoder.layers: {layer}, but the model has the layers 1 to {count}, and 0 for the embeddings"
                 )
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its answers depend on, as JSON."""
+        """The values on which the states depend, as a JSON-serialisable dict."""
         return {"model": fingerprint(self._folder), "layers": self._layers}
 
     @property
     def width(self) -> int:
-        """Numbers in a state."""
+        """Hidden size of the model."""
         return int(config_of(self._config).hidden_size)
 
     @torch.inference_mode()
     def states(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """From `(batch, length)`, marks among them, to `(batch, length, width)`, float32.
+        """Compute the states of tokens, `(batch, length, width)`, float32.
 
         Args:
-            ids: Int64.
-            mask: `(batch, length)`, bool: where there is a token; None if everywhere.
+            ids: `(batch, length)`, int64: ids of subwords and special tokens.
+            mask: `(batch, length)`, bool: False for padding; None if there is no padding.
 
         Raises:
             MtlError: If the model cannot be loaded.
@@ -87,5 +87,5 @@ class FrozenModel:
         return torch.stack([every[layer] for layer in self._layers]).mean(dim=0)
 
     def release(self) -> None:
-        """Let the model go."""
+        """Unload the model."""
         self.__dict__.pop("_model", None)

@@ -1,4 +1,4 @@
-"""The licence that a model states in its model card."""
+"""The licence in the model card of a model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _STATED = re.compile(r"\A---\n(?:.*\n)*?licen[sc]e: *([^\n]+)\n", re.MULTILINE)
 
 
 def model_licence(name: Path | str) -> list[str]:
-    """Say under which licence a model's weights stand; the hub is not asked.
+    """Return a note on the licence of a model's weights, without access to the hub.
 
     Args:
-        name: A folder, the name of a packaged model, or a name on the hub.
+        name: A path, the name of a packaged model, or a name on the hub.
     """
     if isinstance(name, str) and name not in PACKAGED:
-        return [f"Weights come from the model {name} of the Hugging Face hub; its page there states its licence."]
+        return [f"Weights come from the model {name} of the Hugging Face hub; see its page there for the licence."]
     try:
         card = (find_model(name) / "README.md").read_text(encoding="utf-8", errors="replace")
     except (MtlError, OSError):

@@ -1,4 +1,4 @@
-"""Adapters, by PEFT."""
+"""LoRA adapters of PEFT."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mtl_transformers.quiet import quiet
 
 
 def add_adapters(model: nn.Module, lora: Lora) -> None:
-    """Put adapters beside linear layers, in place; only they are trained.
+    """Add adapters to linear layers in place, and freeze all other parameters.
 
     Args:
         model: The model.
-        lora: What adapters.
+        lora: The settings of the adapters.
 
     Raises:
-        MtlError: If a layer is named that does not exist.
+        MtlError: If a target layer does not exist.
     """
     from peft import LoraConfig, inject_adapter_in_model
 

@@ -1,4 +1,4 @@
-"""Reading a model's folder, and saying what is wrong with it."""
+"""Loading and validation of the files of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PICKLED = ("pytorch_model*.bin", "*.pt", "*.pth")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read a model's config.
+    """Read the config of a model.
 
     Raises:
         MtlError: If there is none, it is damaged, or the model is not an encoder.
@@ -39,7 +39,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise MtlError(f"{path}: not a config that transformers can read: {_first_line(error)}") from error
     if config.is_encoder_decoder:
-        raise MtlError(f"{path}: a model of type '{kind}' is an encoder with a decoder, expected an encoder alone")
+        raise MtlError(f"{path}: a model of type '{kind}' is an encoder-decoder model, expected an encoder")
     if getattr(config, "is_decoder", False):
         raise MtlError(f"{path}: this model is a decoder (is_decoder: true), expected an encoder")
     found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
@@ -47,7 +47,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _check_kind(path: Path, kind: object) -> None:
-    """Refuse what is not an encoder: encoders are those that can be trained to fill in masked words."""
+    """Require an encoder: a model type that transformers supports for masked language modelling."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -55,17 +55,17 @@ def _check_kind(path: Path, kind: object) -> None:
     )
 
     if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        raise MtlError(f"{path}: a model of type '{kind}' is an encoder with a decoder, expected an encoder alone")
+        raise MtlError(f"{path}: a model of type '{kind}' is an encoder-decoder model, expected an encoder")
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return
     if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise MtlError(f"{path}: a model of type '{kind}' is a decoder, expected an encoder, such as bert")
     near = did_you_mean(str(kind), MODEL_FOR_MASKED_LM_MAPPING_NAMES)
-    raise MtlError(f"{path}: model_type {kind!r} is no text encoder that transformers knows{near}")
+    raise MtlError(f"{path}: model_type {kind!r} is not a text encoder supported by transformers{near}")
 
 
 def check_weights(folder: Path) -> list[Path]:
-    """List the files of a model's weights.
+    """Validate the weight files of a model, and return their paths.
 
     Raises:
         MtlError: If there are none, or they are damaged or pickled.
@@ -89,7 +89,7 @@ def check_weights(folder: Path) -> list[Path]:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """The files that an index names."""
+    """Return the files that the index file lists."""
     index = folder / INDEX
     if not index.is_file():
         return []
@@ -101,11 +101,11 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def load_model(folder: Path, config: dict[str, Any]) -> torch.nn.Module:
-    """Build a model with its weights, float32.
+    """Build a model and load its weights, float32.
 
     Args:
-        folder: The model's.
-        config: Its config, perhaps changed.
+        folder: The folder of the model.
+        config: The config of the model, possibly with changed values.
 
     Raises:
         MtlError: If the weights are missing or damaged, or are another model's.
@@ -128,14 +128,14 @@ def load_model(folder: Path, config: dict[str, Any]) -> torch.nn.Module:
     missing = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
     wrong = sorted(str(entry[0]) for entry in found["mismatched_keys"])
     if missing or wrong:
-        what = f"'{missing[0]}' is not among them" if missing else f"'{wrong[0]}' has another shape"
+        what = f"'{missing[0]}' is missing" if missing else f"'{wrong[0]}' has another shape"
         raise MtlError(f"{folder}: the weights do not fit config.json: {what}")
     loaded: torch.nn.Module = model
     return loaded
 
 
 def bare_model(config: dict[str, Any]) -> torch.nn.Module:
-    """Build a model whose weights are to be loaded."""
+    """Build a model with random weights, float32, to load weights into."""
     from transformers import AutoModel
 
     with quiet(), torch.random.fork_rng(devices=[]):
@@ -144,10 +144,10 @@ def bare_model(config: dict[str, Any]) -> torch.nn.Module:
 
 
 def config_of(config: dict[str, Any]) -> Any:
-    """Make transformers' own object of a config.
+    """Build the config object of transformers from a dict.
 
     Raises:
-        MtlError: If transformers does not know it (any more).
+        MtlError: If the installed version of transformers does not support the config.
     """
     from transformers import AutoConfig
 

@@ -1,4 +1,4 @@
-"""How YAML names a model."""
+"""Config fields for models and caches, and the check of the extra `transformers`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_MODEL = "all-minilm-l6-v2"
 
 
 def _folder_or_name(value: object) -> object:
-    """Read as a folder what is written like one, so that it starts at the YAML's folder, as other paths do."""
+    """Convert a string that looks like a path to `Path`, so that it is relative to the YAML file."""
     if not isinstance(value, str | Path):
         raise ValueError("expected a model's name, or a folder")
     if isinstance(value, str) and (value.startswith((".", "~", "/")) or Path(value).is_absolute()):
@@ -30,21 +30,21 @@ def _folder_or_switch(value: object) -> object:
 
 
 ModelName = Annotated[Path | str, BeforeValidator(_folder_or_name), "input-path"]
-"""A folder, or a name: of an installed package, or of the Hugging Face hub."""
+"""A path, or the name of a packaged model or of a model on the Hugging Face hub."""
 CacheFolder = Annotated[Path | bool, BeforeValidator(_folder_or_switch)]
-"""Whether something is kept on disk, or the folder in which it is."""
+"""Whether to cache on disk, or the path of the cache."""
 
 
 def check_installed(seam: str, type_name: str, *modules: str) -> None:
-    """Refuse to go on without the packages of the extra.
+    """Require that the packages of the extra are installed.
 
     Args:
-        seam: The block's key.
-        type_name: The part that needs them.
-        modules: Modules that are needed.
+        seam: The key of the config block.
+        type_name: The type that needs the packages.
+        modules: The required modules.
 
     Raises:
-        MtlError: If one is not installed; the message says how it is.
+        MtlError: If one is not installed; the message contains the command that installs it.
     """
     if flaw := what_is_missing(dict.fromkeys(modules, EXTRA)):
         raise MtlError(f"{seam}: the type '{type_name}' {flaw}")

@@ -1,4 +1,4 @@
-"""What an input layer of a transformer tells the backbone: which model it is the beginning of."""
+"""The feature shape of the encoder `transformer`, which passes the model to the backbone."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Pretrained:
     """A pretrained model.
 
     Attributes:
-        config: Its config.
-        folder: Where its weights are; None where they will be loaded with the run's.
+        config: The config of the model.
+        folder: The folder of the weights; None if the weights are those of a run.
     """
 
     config: dict[str, Any]
     folder: Path | None
 
     def build(self, changes: dict[str, Any] | None = None) -> torch.nn.Module:
-        """Make the model; its weights are random if there is no folder.
+        """Build the model, with random weights if there is no folder.
 
         Args:
-            changes: Values of the config to be others.
+            changes: Values that override those of the config.
 
         Raises:
             MtlError: If the weights cannot be loaded.
@@ -41,12 +41,12 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class PieceShape(FeatureShape):
-    """Rows of a model's own word embedding table, one a piece, which the rest of that model can read.
+    """The shape of features that are rows of a model's word embedding table, one per subword.
 
     Attributes:
         model: The model.
-        before: `(marks, width)`: the rows of the marks that a text begins with.
-        after: `(marks, width)`: the rows of those that it ends with.
+        before: `(special tokens, width)`: embeddings of the special tokens at the beginning of a text.
+        after: `(special tokens, width)`: embeddings of the special tokens at the end of a text.
     """
 
     model: Pretrained = field(compare=False, kw_only=True)

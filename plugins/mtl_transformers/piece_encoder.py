@@ -1,4 +1,4 @@
-"""From texts to pieces of words, and from pieces to rows of a model's table."""
+"""The subword encoder of a pretrained transformer."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mtl_transformers.tokenizer import PieceTokenizer
 from mtl_transformers.words import Reading, joined, read_words
 
 Item = NDArray[np.int32]
-"""Ids of pieces, `(pieces,)`."""
+"""Ids of subwords, `(subwords,)`, int32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PieceText:
-    """A text in pieces.
+    """A text as subwords.
 
     Attributes:
-        text: The text; or its words, where they were given.
-        ids: `(pieces,)`, int32: the pieces up to the cut.
+        text: The text; or its words, if the input is a list of words.
+        ids: `(subwords,)`, int32: the subwords after truncation.
     """
 
     text: str | tuple[str, ...]
@@ -40,12 +40,12 @@ class PieceText:
 
 
 class PieceEncoder(Encoder[PieceText, Item]):
-    """Divides texts as a model does.
+    """An encoder that tokenizes texts with the tokenizer of a model.
 
     Args:
-        model: The model's folder or name.
-        max_tokens: Where texts are cut, marks counted.
-        tune: Whether training moves the table.
+        model: The path or name of the model.
+        max_tokens: Maximum number of subwords, including special tokens.
+        tune: Whether the word embedding table is trained.
     """
 
     def __init__(self, model: Path | str, max_tokens: int, tune: bool) -> None:
@@ -58,14 +58,14 @@ class PieceEncoder(Encoder[PieceText, Item]):
 
     @cached_property
     def _folder(self) -> Path | None:
-        """The model's folder; None if the run brings all that is needed of it."""
+        """The folder of the model; None after `restore`, which does not need it."""
         return None if self._restored is not None else find_model(self._name)
 
     @cached_property
     def _config(self) -> dict[str, Any]:
         if self._restored is not None:
             return dict(self._restored["config"])
-        assert self._folder is not None  # noqa: S101  a model that was not restored has a folder
+        assert self._folder is not None  # noqa: S101  only a restored encoder has no folder
         config = read_config(self._folder)
         check_weights(self._folder)
         return config
@@ -74,7 +74,7 @@ class PieceEncoder(Encoder[PieceText, Item]):
     def _tokenizer(self) -> PieceTokenizer:
         if self._restored is not None:
             return PieceTokenizer.restored(self._restored["tokenizer"])
-        assert self._folder is not None  # noqa: S101  a model that was not restored has a folder
+        assert self._folder is not None  # noqa: S101  only a restored encoder has no folder
         self._check_length()
         return PieceTokenizer.of_folder(self._folder)
 
@@ -83,11 +83,11 @@ class PieceEncoder(Encoder[PieceText, Item]):
         positions = getattr(config, "max_position_embeddings", None)
         if not isinstance(positions, int) or positions <= 0:
             return
-        if config.model_type in _AFTER_PADDING:  # positions are counted from the one after padding's
+        if config.model_type in _AFTER_PADDING:  # positions start after that of the padding
             positions -= (config.pad_token_id or 0) + 1
         if self._max_tokens > positions:
             raise MtlError(
-                f"encoder.max_tokens: {self._max_tokens}, but the model '{self._name}' reads {positions} at most"
+                f"encoder.max_tokens: {self._max_tokens}, but the model '{self._name}' supports at most {positions}"
             )
 
     @property
@@ -95,10 +95,10 @@ class PieceEncoder(Encoder[PieceText, Item]):
         return max(1, self._max_tokens - self._tokenizer.special.marks)
 
     def parse(self, inputs: Sequence[Any]) -> list[PieceText]:
-        """Divide texts, or the words of lists, into pieces.
+        """Tokenize texts, or lists of words, to subwords.
 
         Raises:
-            MtlError: If an input is neither, or the model's tokenizer cannot be read.
+            MtlError: If an input is neither, or the model's tokenizer cannot be loaded.
         """
         values = [_checked(value) for value in inputs]
         tokenizer, limit = self._tokenizer, self._limit
@@ -110,11 +110,11 @@ class PieceEncoder(Encoder[PieceText, Item]):
         ]
 
     def is_empty(self, parsed: PieceText) -> bool:
-        """Whether there are no pieces."""
+        """Return whether a text has no subwords."""
         return len(parsed.ids) == 0
 
     def fit(self, parsed: Iterable[PieceText]) -> None:
-        """Count the training pieces: `vocabulary` are those, in the order of their frequency."""
+        """Count the training subwords: `vocabulary` contains them by descending frequency."""
         counts = np.zeros(self._tokenizer.tokenizer.get_vocab_size(), dtype=np.int64)
         for text in parsed:
             np.add.at(counts, text.ids, 1)
@@ -124,16 +124,16 @@ class PieceEncoder(Encoder[PieceText, Item]):
         self.__dict__.pop("_places", None)
 
     def encode(self, parsed: Sequence[PieceText]) -> list[Item]:
-        """Give the pieces; a text without any becomes one unknown piece."""
+        """Return the subword ids; a text without subwords becomes one unknown token."""
         unknown = np.array([self._tokenizer.special.unknown], dtype=np.int32)
         return [text.ids if len(text.ids) else unknown for text in parsed]
 
     def length(self, item: Item) -> int:
-        """Pieces."""
+        """Return the number of subwords."""
         return len(item)
 
     def collate(self, items: Sequence[Item]) -> PieceBatch:
-        """Pad to the longest."""
+        """Pad to the longest item."""
         lengths = [len(item) for item in items]
         ids = np.zeros((len(items), max(lengths)), dtype=np.int64)
         for row, item in enumerate(items):
@@ -141,27 +141,27 @@ class PieceEncoder(Encoder[PieceText, Item]):
         return PieceBatch(torch.from_numpy(ids), torch.tensor(lengths))
 
     def input_layer(self) -> nn.Module:
-        """The model's word embedding table."""
+        """Build the word embedding table of the model."""
         return PieceEmbedding(Pretrained(self._config, self._folder), self._tokenizer.special, self._tune)
 
     def words(self, parsed: PieceText) -> list[str]:
-        """The words that were given; of a text, letters with apostrophes, runs of signs, and single ideographs."""
+        """Return the words of the input: a list as it is, a text split into words (see `read_words`)."""
         return self._read(parsed).words
 
     def places(self, parsed: PieceText) -> list[int]:
-        """The words up to the cut that are made of pieces; none where there are none."""
+        """Return the indices of the words with subwords after truncation; empty for an input without subwords."""
         return self._read(parsed).places
 
     def tokens(self, parsed: PieceText) -> list[str]:
-        """The words that are read; one unknown word where there are none, as `encode` has it."""
+        """Return the words that the network reads; one unknown word if there are none, as in `encode`."""
         return super().tokens(parsed) or ["<unknown>"]
 
     def pieces(self, parsed: PieceText) -> list[int]:
-        """Which of the tokens each piece belongs to."""
+        """Return the token index of each subword."""
         return self._read(parsed).pieces or [0]
 
     def _read(self, parsed: PieceText) -> Reading:
-        """Find words and pieces; the last text's are kept, since they are asked for one after the other."""
+        """Align words and subwords; cache the last text, since callers request its parts one after the other."""
         if self._last is None or self._last[0] is not parsed:
             text = parsed.text if isinstance(parsed.text, str) else joined(parsed.text)[0]
             spans = self._tokenizer.spans(text, self._limit) if len(parsed.ids) else []
@@ -170,32 +170,32 @@ class PieceEncoder(Encoder[PieceText, Item]):
 
     @property
     def vocabulary(self) -> Sequence[str]:
-        """The pieces of the training texts, frequent ones first."""
+        """The subwords of the training texts, most frequent first."""
         return [str(self._tokenizer.tokenizer.id_to_token(place)) for place in self._known]
 
     @cached_property
     def _places(self) -> torch.Tensor:
-        """Each id's place in `vocabulary`."""
+        """Index of each subword id in `vocabulary`, `(ids,)`, int64; -1 if it is not in the vocabulary."""
         places = torch.full((self._tokenizer.tokenizer.get_vocab_size(),), -1, dtype=torch.int64)
         places[self._known] = torch.arange(len(self._known))
         return places
 
     def token_ids(self, inputs: PieceBatch) -> torch.Tensor:
-        """Places in `vocabulary`; -1 for padding, marks, and pieces that training never saw."""
+        """Return indices into `vocabulary`, `(batch, length)`, int64; -1 for padding and OOV subwords."""
         return self._places[inputs.ids].masked_fill(~inputs.mask, -1)
 
     def hide(self, inputs: PieceBatch, hidden: torch.Tensor) -> PieceBatch:
-        """Put the model's mask in the place of hidden pieces, or the unknown piece if it has no mask."""
+        """Replace masked subwords by the model's mask token, or by its unknown token if it has none."""
         special = self._tokenizer.special
         instead = special.unknown if special.mask is None else special.mask
         return replace(inputs, ids=inputs.ids.masked_fill(hidden & inputs.mask, instead))
 
     def state(self) -> dict[str, Any]:
-        """Tokenizer, config and vocabulary."""
+        """Return tokenizer, config and vocabulary."""
         return {"tokenizer": self._tokenizer.state(), "config": self._config, "known": self._known}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take them over; the model itself is not needed any more."""
+        """Restore tokenizer, config and vocabulary; the files of the model are no longer needed."""
         self._restored = {"tokenizer": state["tokenizer"], "config": state["config"]}
         self._known = list(state["known"])
         self._last = None

@@ -1,4 +1,4 @@
-"""The input layer: rows of a model's word embedding table."""
+"""The input layer of the encoder `transformer`: the word embedding table of a model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mtl_transformers.tokenizer import SpecialIds
 
 @dataclass(frozen=True)
 class PieceBatch:
-    """Texts as padded ids of pieces.
+    """A batch of texts as padded subword ids.
 
     Attributes:
-        ids: `(batch, length)`, int64.
-        lengths: `(batch,)`, int64: pieces of each text, at least 1.
+        ids: `(batch, length)`, int64: ids of subwords.
+        lengths: `(batch,)`, int64: number of subwords of each text, at least 1.
     """
 
     ids: torch.Tensor
@@ -28,24 +28,24 @@ class PieceBatch:
 
     @property
     def mask(self) -> torch.Tensor:
-        """`(batch, length)`, bool: where there is a piece."""
+        """`(batch, length)`, bool: False for padding."""
         return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths.unsqueeze(1)
 
     def to(self, device: torch.device) -> PieceBatch:
-        """Move to a device."""
+        """Move the batch to a device."""
         return PieceBatch(self.ids.to(device), self.lengths.to(device))
 
 
 class PieceEmbedding(nn.Module):
-    """Looks rows of the table up.
+    """The word embedding table of a model.
 
     Args:
         model: The model.
-        special: Its special ids; the marks' rows go to the backbone.
-        tune: Whether training moves the table.
+        special: The ids of its special tokens; the backbone receives their embeddings.
+        tune: Whether the table is trained.
 
     Raises:
-        MtlError: If the model's weights cannot be loaded, or it has no table of words.
+        MtlError: If the model's weights cannot be loaded, or it has no word embedding table.
     """
 
     def __init__(self, model: Pretrained, special: SpecialIds, tune: bool) -> None:
@@ -54,7 +54,7 @@ class PieceEmbedding(nn.Module):
         try:
             weights: torch.Tensor = built.get_input_embeddings().weight.detach()
         except (NotImplementedError, AttributeError) as error:
-            raise MtlError(f"a model of type '{model.config['model_type']}' has no table of words") from error
+            raise MtlError(f"a model of type '{model.config['model_type']}' has no word embedding table") from error
         self.table = nn.Parameter(weights.clone(), requires_grad=tune)
         self.output = PieceShape(
             self.table.shape[1],
@@ -65,5 +65,5 @@ class PieceEmbedding(nn.Module):
         )
 
     def forward(self, batch: PieceBatch) -> Features:
-        """Features `(batch, length, width)` and their mask."""
+        """Return features `(batch, length, width)` and their mask."""
         return Features(F.embedding(batch.ids, self.table), batch.mask)

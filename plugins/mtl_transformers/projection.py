@@ -1,4 +1,4 @@
-"""Centring vectors and bringing them to fewer dimensions."""
+"""Principal component analysis of word vectors."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from mtl_core import MtlError
 
 Matrix = NDArray[np.float32]
 TINY = 1e-5
-"""Deviations below this share of the largest are noise; whitening would blow them up."""
+"""Lower bound of standard deviations in whitening, relative to the largest; smaller ones are noise."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A linear map of vectors.
+    """An affine projection of vectors.
 
     Attributes:
-        mean: `(width,)`: is taken off first.
-        matrix: `(width, dimensions)`.
+        mean: `(width,)`, float32: the mean, which is subtracted first.
+        matrix: `(width, dimensions)`, float32: the projection matrix.
     """
 
     mean: Matrix
     matrix: Matrix
 
     def of(self, vectors: Matrix) -> Matrix:
-        """From `(n, width)` to `(n, dimensions)`."""
+        """Project vectors `(n, width)` to `(n, dimensions)`, float32."""
         return np.asarray((vectors - self.mean) @ self.matrix, dtype=np.float32)
 
 
@@ -36,9 +36,9 @@ class Projecting:
     """Principal component analysis.
 
     Attributes:
-        dimensions: How many directions are kept, those of the largest variance.
-        whiten: Whether all are brought to one variance.
-        norm: The mean length that vectors are brought to.
+        dimensions: Number of principal components.
+        whiten: Whether to scale all components to equal variance.
+        norm: Mean Euclidean norm of the projected vectors.
     """
 
     dimensions: int
@@ -46,16 +46,16 @@ class Projecting:
     norm: float
 
     def check(self, width: int) -> None:
-        """Refuse more dimensions than there are.
+        """Require vectors with at least as many dimensions as components.
 
         Raises:
-            MtlError: If there are fewer.
+            MtlError: If the vectors have fewer dimensions.
         """
         if self.dimensions > width:
-            raise MtlError(f"encoder.dimensions: {self.dimensions}, but the model's vectors have {width} numbers")
+            raise MtlError(f"encoder.dimensions: {self.dimensions}, but the vectors of the model have {width}")
 
     def fit(self, vectors: Matrix) -> Projection:
-        """Find the map for some vectors, `(n, width)`; of none, a map to zeros."""
+        """Fit the projection to vectors, `(n, width)`; without vectors, return a projection to zeros."""
         width = vectors.shape[1]
         self.check(width)
         if not len(vectors):

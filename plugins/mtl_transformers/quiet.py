@@ -1,4 +1,4 @@
-"""Keeping transformers from talking: its progress bars and notes are for whoever loads models by hand."""
+"""A context manager that silences the output of transformers."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers and the hub's client for a while; their settings are put back."""
+    """Disable progress bars and messages of transformers and of the hub's client; restore the settings on exit."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
@@ -25,6 +25,6 @@ def quiet() -> Iterator[None]:
         finally:
             logging.set_verbosity(level)
             if bars:
-                logging.enable_progress_bar()  # the hub's, too
+                logging.enable_progress_bar()  # enables the bars of the hub's client, too
             if hub_silent:
                 disable_progress_bars()

@@ -1,4 +1,4 @@
-"""The auxiliary task of saying what a transformer makes of the whole text."""
+"""The spec of the auxiliary task that predicts a transformer's vector of the text."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 
 
 class SentenceVector(AuxiliarySpec):
-    """Distillation: the vector that a frozen transformer makes of the whole text, the mean over its words.
+    """Distillation: the text's vector of a frozen transformer, the mean over its words.
 
-    A small network learns from a large one what sentences mean, beside what its labels say (as the hints of Romero
-    et al., 2015). The transformer is asked once for each text while the data is prepared, and never again.
+    A small network learns the representation of a large one, in addition to its labels (similar to the hints of
+    Romero et al., 2015). The transformer runs once per text, during data preparation.
     """
 
     type: Literal["sentence-vector"] = "sentence-vector"
     model: ModelName = DEFAULT_MODEL
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     dimensions: PositiveInt = 64
-    """Numbers to learn: the first principal components over the training texts, on average of variance 1."""
+    """Number of targets: principal components over the training texts, scaled to a mean variance of 1."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
-    """Where longer texts are cut: pieces, the model's own marks among them."""
+    """Maximum number of subwords, including special tokens; longer texts are truncated."""
     cache: Path | bool = True
-    """Keep what the model said in the user's cache folder, or in this one; `false` keeps nothing."""
+    """Cache states in the user's cache folder (`true`), in this folder, or not at all (`false`)."""
     head: HeadField = default_type("linear")
-    """Learns them."""
+    """The head, which predicts the targets."""
 
     def licence_notes(self) -> Sequence[str]:
-        """Say what the model states of its weights."""
+        """Return the licence note of the model's weights."""
         return model_licence(self.model)
 
     def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
-        """Ask the transformer about every text.
+        """Compute the vector of every text and build the task.
 
         Raises:
-            MtlError: If the extra is not installed, there is no such model, or inputs are no texts.
+            MtlError: If the extra is not installed, there is no such model, or the inputs are not texts.
         """
         check_installed("auxiliary", self.type, "transformers", "tokenizers")
         from mtl_transformers.features import TransformerFeatures

@@ -1,4 +1,4 @@
-"""States of texts, kept on disk."""
+"""Disk cache of the states of texts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from mtl_transformers.disk_cache import LARGEST
 
 States = NDArray[np.float16]
 AT_ONCE = 500
-"""Texts that are looked up together."""
+"""Number of texts per query."""
 WAIT_S = 30.0
-"""How long a process waits for another that writes."""
+"""Timeout in seconds for the lock of another process that writes."""
 
 
 class StateCache:
-    """States by text, in one SQLite file for each model and way of reading.
+    """A cache of states by text, in one SQLite file per model and settings.
 
-    A file that is damaged, or cannot be read, holds nothing: then states are computed again.
+    A file that is damaged or cannot be read counts as empty: its states are computed again.
 
     Args:
-        folder: Where the file is; None keeps nothing.
-        identity: What states depend on besides the text.
-        strict: Whether a folder that cannot be written is an error, since it was asked for.
+        folder: The folder of the cache; None disables the cache.
+        identity: The values on which states depend, besides the text.
+        strict: Whether it is an error if the folder is not writable, because the user has set it.
     """
 
     def __init__(self, folder: Path | None, identity: Mapping[str, Any], strict: bool) -> None:
@@ -42,7 +42,7 @@ class StateCache:
             self._path = folder / "states" / f"{name}.sqlite"
 
     def find(self, texts: Sequence[str | tuple[str, ...]], width: int) -> dict[int, States]:
-        """Look texts up: place in `texts` to states, `(words, width)`, for those that are there."""
+        """Look up states: return a mapping of index in `texts` to states, `(words, width)`, for cached texts."""
         if self._path is None or not self._path.is_file():
             return {}
         places = {_key(text): place for place, text in enumerate(texts)}
@@ -60,10 +60,10 @@ class StateCache:
         return found
 
     def keep(self, states: Mapping[str | tuple[str, ...], States]) -> None:
-        """Keep states; where there are too many, the oldest are forgotten.
+        """Store states; delete the oldest if the file is too large.
 
         Raises:
-            MtlError: If a folder that was asked for cannot be written. The usual one may be read-only.
+            MtlError: If `strict` is set and the folder is not writable.
         """
         if self._path is None:
             return
@@ -73,7 +73,7 @@ class StateCache:
         except (OSError, sqlite3.OperationalError) as error:
             if self._strict:
                 raise MtlError(f"encoder.cache: {self._path.parent} cannot be written: {error}") from error
-        except sqlite3.DatabaseError:  # what is damaged is made anew; whoever has it open keeps the old file
+        except sqlite3.DatabaseError:  # recreate a damaged file; processes that have it open keep the old one
             self._path.unlink(missing_ok=True)
             self._write(self._path, states)
 

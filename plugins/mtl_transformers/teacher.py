@@ -1,4 +1,4 @@
-"""The transformer that is asked for vectors of single words."""
+"""The transformer that computes vectors of single words."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mtl_transformers.frozen_model import FrozenModel
 
 WORDS_AT_ONCE = 256
 PIECES = 24
-"""Where a word is cut; what is longer is no word."""
+"""Maximum number of subwords of a word; longer words are truncated."""
 
 
 class Teacher(FrozenModel):
-    """Reads words alone, between the model's marks.
+    """A frozen transformer that reads each word separately, between the special tokens.
 
     Args:
-        model: The model's folder or name.
-        layers: Whose states are averaged.
+        model: The path or name of the model.
+        layers: The layers whose states are averaged.
         pooling: `pieces`, `first` or `all`.
     """
 
@@ -33,17 +33,17 @@ class Teacher(FrozenModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its answers depend on, as JSON."""
+        """The values on which the vectors depend, as a JSON-serialisable dict."""
         return {**super().identity, "pooling": self._pooling}
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Ask for vectors, `(words, width)`.
+        """Compute the vectors of words, `(words, width)`, float32.
 
         Raises:
             MtlError: If the model cannot be loaded.
         """
         special = self.tokenizer.special
-        # With a space before it, a word is read as it would be inside a sentence.
+        # With a leading space, a word is tokenized as within a sentence.
         pieces = [self.tokenizer.ids(f" {word}", PIECES).tolist() or [special.unknown] for word in words]
         by_length: dict[int, list[int]] = defaultdict(list)
         for place, ids in enumerate(pieces):
@@ -57,7 +57,7 @@ class Teacher(FrozenModel):
         return found
 
     def _pooled(self, states: torch.Tensor) -> torch.Tensor:
-        """From `(words, pieces and marks, width)` to `(words, width)`."""
+        """Pool the states `(words, subwords and special tokens, width)` to `(words, width)`."""
         special = self.tokenizer.special
         if self._pooling == "pieces":
             states = states[:, len(special.before) : states.shape[1] - len(special.after)]

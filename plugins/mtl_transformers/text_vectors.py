@@ -1,4 +1,4 @@
-"""A vector for each text, and its principal components."""
+"""Vectors of texts, and their principal components."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TEXTS_AT_ONCE = 1024
 
 
 def text_vectors(encoder: Encoder[Any, Any], texts: Sequence[object]) -> NDArray[np.float32]:
-    """Average the states of each text's words, `(texts, width)`.
+    """Average the word states of each text, `(texts, width)`, float32.
 
     Args:
-        encoder: Gives states of words, `(words, width)`.
+        encoder: An encoder whose items are word states, `(words, width)`.
         texts: The texts, or lists of words.
 
     Raises:
-        MtlError: If one of them is no text, or there is no such model.
+        MtlError: If an input is not a text, or there is no such model.
     """
     encoder.fit([])
     means = []
@@ -35,15 +35,15 @@ def text_vectors(encoder: Encoder[Any, Any], texts: Sequence[object]) -> NDArray
 def principal_components(
     vectors: NDArray[np.float32], train: NDArray[np.int64], dimensions: int
 ) -> NDArray[np.float32]:
-    """Bring vectors to their first principal components.
+    """Project vectors to their first principal components.
 
     Args:
-        vectors: `(texts, width)`.
-        train: The rows that components and scale are learned from.
-        dimensions: How many, at most as many as there are.
+        vectors: `(texts, width)`, float32.
+        train: Row indices from which components and scale are computed.
+        dimensions: Maximum number of components.
 
     Returns:
-        `(texts, dimensions)`: of mean 0 and, on average over the dimensions, of variance 1 on the training rows.
+        `(texts, dimensions)`, float32: on the training rows, mean 0 and a variance of 1 on average over dimensions.
     """
     known = vectors[train].astype(np.float64)
     mean = known.mean(axis=0)
@@ -51,7 +51,7 @@ def principal_components(
     axes = axes[: min(dimensions, int((sizes > 1e-9 * sizes[0]).sum()) or 1)]
     axes = (
         axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-    )  # whatever the library's
+    )  # independent of the library's signs
     found = (vectors - mean) @ axes.T
     scale = found[train].std(axis=0)
     return np.asarray(found / max(float(np.sqrt((scale**2).mean())), 1e-12), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Dividing texts into the pieces that a model reads."""
+"""The subword tokenizer of a model."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mtl_core import MtlError
 from mtl_transformers.quiet import quiet
 
 CHARACTERS_A_PIECE = 16
-"""So many characters are tried first for each piece that is wanted."""
+"""Initial number of characters to tokenize per requested subword."""
 MARGIN = 8
-"""Pieces beyond the cut that must be there, so that the text's end is too far away to change those before it."""
+"""Minimum number of subwords after the last requested one, so that the end of the prefix cannot change it."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """Ids with a meaning of their own.
+    """Ids of a model's special tokens.
 
     Attributes:
-        before: The marks that a text begins with, such as [CLS].
-        after: The marks that it ends with, such as [SEP].
-        mask: Stands for a hidden piece; None if there is no such id.
-        unknown: Stands for what cannot be divided into known pieces.
-        all: All of them, padding too.
+        before: The special tokens at the beginning of a text, such as [CLS].
+        after: The special tokens at the end of a text, such as [SEP].
+        mask: The mask token; None if the model has none.
+        unknown: The unknown token.
+        all: All special tokens, including padding.
     """
 
     before: tuple[int, ...]
@@ -43,18 +43,18 @@ class SpecialIds:
 
     @property
     def marks(self) -> int:
-        """How many marks stand around a text."""
+        """Number of special tokens that are added to a text."""
         return len(self.before) + len(self.after)
 
     def around(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put marks around the pieces of each text.
+        """Add the special tokens to the subwords of each text.
 
         Args:
             ids: `(batch, length)`, int64, padded.
-            lengths: `(batch,)`: pieces of each text.
+            lengths: `(batch,)`, int64: number of subwords of each text.
 
         Returns:
-            Ids `(batch, length + marks)`, and a mask of that shape, bool, of where they are no padding.
+            Ids `(batch, length + marks)`, int64, and a mask of the same shape, bool, which is False for padding.
         """
         start, stops = len(self.before), len(self.before) + lengths.unsqueeze(1)
         place = torch.arange(ids.shape[1] + self.marks)
@@ -67,11 +67,11 @@ class SpecialIds:
 
 
 class PieceTokenizer:
-    """A model's tokenizer, without its marks: texts to ids of pieces, and where each piece stands.
+    """The tokenizer of a model, without special tokens: from texts to subword ids and character offsets.
 
     Args:
-        tokenizer: Neither cuts nor pads.
-        special: Its special ids.
+        tokenizer: The tokenizer, without truncation and padding.
+        special: The ids of the special tokens.
     """
 
     def __init__(self, tokenizer: Tokenizer, special: SpecialIds) -> None:
@@ -80,10 +80,10 @@ class PieceTokenizer:
 
     @classmethod
     def of_folder(cls, folder: Path) -> PieceTokenizer:
-        """Read a model's tokenizer.
+        """Load the tokenizer of a model.
 
         Raises:
-            MtlError: If there is none, or it has no fast form.
+            MtlError: If there is none, or it is not a fast tokenizer.
         """
         from transformers import AutoTokenizer
 
@@ -95,7 +95,7 @@ class PieceTokenizer:
         except Exception as error:
             raise MtlError(f"{folder}: the tokenizer cannot be read: {error}") from error
         if not getattr(loaded, "is_fast", False):
-            raise MtlError(f"{folder}: the tokenizer has no fast form; expected tokenizer.json")
+            raise MtlError(f"{folder}: the model has no fast tokenizer; expected tokenizer.json")
         own = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
         own.no_truncation()
         own.no_padding()
@@ -104,7 +104,7 @@ class PieceTokenizer:
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> PieceTokenizer:
-        """Make it again from what `state` gave."""
+        """Restore the tokenizer from the result of `state`."""
         special = SpecialIds(
             tuple(state["before"]),
             tuple(state["after"]),
@@ -115,7 +115,7 @@ class PieceTokenizer:
         return cls(Tokenizer.from_str(state["json"]), special)
 
     def state(self) -> dict[str, Any]:
-        """All of it, as JSON."""
+        """Return the state of the tokenizer as a JSON-serialisable dict."""
         special = self.special
         return {
             "json": self.tokenizer.to_str(),
@@ -127,16 +127,16 @@ class PieceTokenizer:
         }
 
     def ids(self, text: str, limit: int) -> NDArray[np.int32]:
-        """The first pieces of a text, `(pieces,)`."""
+        """Return the ids of the first `limit` subwords of a text, `(subwords,)`, int32."""
         return np.array(self._encoded(text, limit).ids[:limit], dtype=np.int32)
 
     def spans(self, text: str, limit: int) -> list[tuple[int, int]]:
-        """Where each of these pieces begins and ends, in characters."""
+        """Return the character offsets (start, end) of the first `limit` subwords of a text."""
         spans: list[tuple[int, int]] = self._encoded(text, limit).offsets[:limit]
         return spans
 
     def _encoded(self, text: str, limit: int) -> Encoding:
-        """Divide a text; of a long one, as much of it as the wanted pieces need."""
+        """Tokenize a text; of a long text, only the prefix that contains the requested subwords."""
         wanted = limit * CHARACTERS_A_PIECE
         while len(text) > wanted:
             beginning = text[:wanted]
@@ -150,7 +150,7 @@ class PieceTokenizer:
     def _whole(self, text: str) -> Encoding:
         try:
             return self.tokenizer.encode(text, add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):  # half of a character, which UTF-8 cannot say
+        except (TypeError, UnicodeEncodeError):  # a lone surrogate, which UTF-8 cannot encode
             return self.tokenizer.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
 
 
@@ -163,11 +163,11 @@ _FILES = (
     "spm.model",
     "tokenizer.model",
 )
-"""Files that a tokenizer can be made of."""
+"""Files from which a tokenizer can be loaded."""
 
 
 def _special(tokenizer: Tokenizer, mask: int | None, unknown: int | None, every: frozenset[int]) -> SpecialIds:
-    """Find the marks around a text by marking one."""
+    """Find the special tokens around a text by encoding an example text."""
     marked = tokenizer.encode("a")
     plain = [place for place, mark in enumerate(marked.special_tokens_mask) if not mark]
     first, last = (plain[0], plain[-1]) if plain else (len(marked.ids), len(marked.ids) - 1)

@@ -1,4 +1,4 @@
-"""Dividing texts into words, by spaCy's rules for a language."""
+"""Word tokenization with the rules of a spaCy language."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from spacy.tokens import Doc
 from mtl_core import MtlError
 
 MAX_CHARACTERS = 100_000
-"""Where a text is cut before it is divided."""
+"""Maximum number of characters to tokenize; longer texts are truncated."""
 FORGET_AFTER = 30_000
-"""Distinct words after which the tokenizer is made afresh: it remembers all it has met."""
+"""Number of new words after which the spaCy language is reloaded, because its vocabulary only grows."""
 _UNBROKEN = re.compile(r"\S{200}(?=\S)")
-"""What no space interrupts for so long gets one: spaCy's rules need a time that grows with its square."""
+"""Longer sequences without white space are split: the run time of spaCy's rules is quadratic in their length."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a character, which UTF-8 cannot say."""
+"""A lone surrogate, which UTF-8 cannot encode."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +31,8 @@ class WordText:
     """A text as words.
 
     Attributes:
-        text: The text; or its words, where they were given.
-        words: The words that the network reads, as they stand in a vocabulary.
+        text: The text; or its words, if the input is a list of words.
+        words: The words that the network reads, normalized as in the vocabulary.
     """
 
     text: str | tuple[str, ...]
@@ -40,16 +40,16 @@ class WordText:
 
 
 class WordTokens:
-    """Reads texts, and lists of words.
+    """A word tokenizer for texts and lists of words.
 
     Args:
-        language: A language of spaCy's.
-        lower_case: Whether words are lower-cased.
-        drop: Kinds of tokens to leave out.
-        max_tokens: Where texts are cut.
+        language: The code of a spaCy language.
+        lower_case: Whether to convert words to lower case.
+        drop: Kinds of words to remove.
+        max_tokens: Maximum number of words; longer texts are truncated.
 
     Raises:
-        MtlError: If spaCy does not know the language.
+        MtlError: If spaCy does not have the language.
     """
 
     def __init__(self, language: str, lower_case: bool, drop: frozenset[str], max_tokens: int) -> None:
@@ -68,10 +68,10 @@ class WordTokens:
         self._names: dict[int, str] = {}
 
     def read(self, value: object) -> WordText:
-        """Divide a text, or take its words.
+        """Tokenize a text, or normalize a list of words.
 
         Raises:
-            MtlError: If it is neither.
+            MtlError: If the input is neither.
         """
         text = _readable(value)
         if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
@@ -87,7 +87,7 @@ class WordTokens:
         return WordText(text, tuple(words))
 
     def written(self, parsed: WordText) -> tuple[list[str], list[int]]:
-        """Give all words as they were written, and which of them are read."""
+        """Return all words as written, and the indices of the words that the network reads."""
         doc = self._doc(parsed.text)
         _, kept = self._table(doc)
         if isinstance(parsed.text, str):
@@ -101,10 +101,10 @@ class WordTokens:
     def _doc(self, text: str | tuple[str, ...]) -> Doc:
         if isinstance(text, str):
             return self._nlp.tokenizer(text)
-        return Doc(self._nlp.vocab, words=[word or " " for word in text])  # spaCy refuses an empty word
+        return Doc(self._nlp.vocab, words=[word or " " for word in text])  # spaCy does not accept an empty word
 
     def _table(self, doc: Doc) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """The words' hashes, and which words are not left out."""
+        """Return the hash of each word, and a mask of the words to keep, both `(words,)`."""
         table: Any = doc.to_array([self._name, IS_SPACE, IS_PUNCT, LIKE_NUM, IS_STOP]).astype(np.uint64)
         kept = table[:, 1] == 0
         for column, kind in enumerate(("punctuation", "numbers", "stop-words"), start=2):

@@ -1,4 +1,4 @@
-"""The words of a text, and which of them each piece belongs to."""
+"""Alignment of the words and the subwords of a text."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Span = tuple[int, int]
-"""Where something begins and ends, in characters."""
+"""Start and end, in characters."""
 _IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 _MARKS = "".join(chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M"))
-"""Accents and vowel signs that are characters of their own; they belong to what stands before them."""
+"""Combining marks, such as accents and vowel signs; they belong to the preceding character."""
 _LETTERS = rf"(?:(?![{_IDEOGRAPHS}])\w[{_MARKS}]*+)++"
 _WORD = re.compile(rf"[{_IDEOGRAPHS}][{_MARKS}]*+|{_LETTERS}(?:['\u2019]{_LETTERS})*+|[^\w\s]++")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An input as a person and as the network see it.
+    """The words of an input, aligned with the tokens and subwords that the network reads.
 
     Attributes:
-        words: All its words, as they were written.
-        places: Which of them the network reads, rising.
-        pieces: For each piece that the network reads, which of `places` it belongs to.
+        words: All words, as written.
+        places: The index of the word of each token, increasing.
+        pieces: The index of the token of each subword, non-decreasing.
     """
 
     words: list[str]
@@ -32,7 +32,7 @@ class Reading:
 
 
 def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
-    """Put words into a text, a space between two, and say where each stands."""
+    """Join words with spaces; return the text and the span of each word."""
     spans, start = [], 0
     for word in words:
         spans.append((start, start + len(word)))
@@ -41,14 +41,14 @@ def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
 
 
 def read_words(value: str | tuple[str, ...], pieces: Sequence[Span]) -> Reading:
-    """Find the words of an input, and whose the pieces are.
+    """Find the words of an input, and align them with its subwords.
 
-    Words of a text are letters with inner apostrophes ("don't"), runs of other signs, and single ideographs. Where
-    a piece goes over the end of a word, its words are one.
+    Words of a text are sequences of letters with inner apostrophes ("don't"), sequences of other characters, and
+    single ideographs. Words that share a subword are merged.
 
     Args:
         value: A text, or its words.
-        pieces: Where the pieces stand: in the text, or in the words with a space between two.
+        pieces: The spans of the subwords in the text, or in the words joined with spaces.
     """
     if isinstance(value, str):
         text, bare = value, [_trimmed(value, piece) for piece in pieces]
@@ -63,7 +63,7 @@ def read_words(value: str | tuple[str, ...], pieces: Sequence[Span]) -> Reading:
 
 
 def _trimmed(text: str, piece: Span) -> Span:
-    """A piece without the white space before it."""
+    """Return the span without leading white space."""
     start, end = piece
     while start < end and text[start].isspace():
         start += 1
@@ -71,7 +71,7 @@ def _trimmed(text: str, piece: Span) -> Span:
 
 
 def _united(words: Sequence[Span], pieces: Sequence[Span]) -> list[Span]:
-    """Make one of words that a piece belongs to together. White space between them stays in it."""
+    """Merge words that share a subword, with the white space between them."""
     united: list[Span] = []
     at = 0
     for start, end in words:
@@ -86,7 +86,7 @@ def _united(words: Sequence[Span], pieces: Sequence[Span]) -> list[Span]:
 
 
 def _owners(pieces: Sequence[Span], words: Sequence[Span]) -> list[int]:
-    """The word that each piece begins in; one that stands between words belongs to the next, or to the last."""
+    """Return the index of the word in which each subword begins; between words, the next word (or the last)."""
     owners, at = [], 0
     for start, _ in pieces:
         while at < len(words) - 1 and words[at][1] <= start:

@@ -1,4 +1,4 @@
-"""A run for tests of ratings: trained once a session, and not to be changed."""
+"""A run for rating tests: trained once per session; tests must not change it."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 
 @pytest.fixture(scope="session")
 def mentions_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny run whose tasks say whether a sentence mentions their aspect, and are right about it."""
+    """A tiny run whose tasks predict, without errors, whether a sentence mentions their aspect."""
     from mtl_core.config.load import load_experiment
     from mtl_core.runs.run import run_experiment
 

@@ -1,4 +1,4 @@
-"""A network for tests of ratings that answers at once: words name aspects, words judge them."""
+"""A stand-in for a network in rating tests: keywords select the aspect and its polarity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JUDGES = {"good": "positive", "bad": "negative", "so-so": "neutral", "mixed": "c
 
 
 def task_answer(detection: float, **shares: float) -> TaskAnswer:
-    """An answer with these probabilities of the classes if the aspect is mentioned."""
+    """Return a prediction with these class probabilities, given that the aspect is mentioned."""
     given = {name: shares.get(name, 0.0) for name in ("positive", "negative", "neutral", "conflict")}
     probabilities = {name: detection * share for name, share in given.items()} | {"absent": 1 - detection}
     label = max(given, key=lambda name: given[name]) if detection >= 0.5 else "absent"
@@ -31,7 +31,7 @@ def task_answer(detection: float, **shares: float) -> TaskAnswer:
 
 
 def answer(question: Question) -> Answer:
-    """Answer by words: "good food, bad service"; how sure is said by the number of its letters."""
+    """Predict by keywords, such as "good food, bad service"; the confidence grows with the length of the text."""
     tasks: dict[str, TaskAnswer] = {}
     for aspect in ASPECTS:
         found = re.search(rf"(good|bad|so-so|mixed) {aspect}", question.text.lower())
@@ -41,18 +41,18 @@ def answer(question: Question) -> Answer:
 
 
 def ask(questions: Iterable[Question]) -> Iterator[Answer]:
-    """Answer a stream."""
+    """Predict for a stream of inputs."""
     return map(answer, questions)
 
 
 def rated(reviews: Iterable[Review], settings: Settings | None = None, by: Ask = ask) -> Ratings:
-    """Rate with that network."""
+    """Rate reviews with the keyword predictions."""
     settings = settings or Settings()
     return ratings_of(add_up(reviews, by, ASPECTS, Sums(settings.quotes)), ASPECTS, settings)
 
 
 def reviews_of(counts: Mapping[str, Sequence[str]]) -> list[Review]:
-    """Product to texts, as reviews with a line each."""
+    """Convert a mapping from product to texts into reviews, one line per review."""
     pairs = [(product, text) for product, texts in counts.items() for text in texts]
     return [
         Review(text, product, None, f"r.csv:{n}", f"line {n}") for n, (product, text) in enumerate(pairs, start=2)

@@ -1,4 +1,4 @@
-"""Recurrent backbones and attention heads: padding means nothing, and the formulas are the textbook's."""
+"""Recurrent backbones and attention heads: padding has no effect, and outputs match reference formulas."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ COUNTS = [1, 2, 20]
 
 
 def batch(lengths: list[int], longest: int = 0, padding: float = 0.0, seed: int = 0) -> Features:
-    """Random tokens; the same ones for a seed however long the padding is."""
+    """Draw random tokens; they depend on the seed only, not on the amount of padding."""
     random = torch.Generator().manual_seed(seed)
     tokens = torch.randn(len(lengths), 40, WIDTH, generator=random)
     longest = max([*lengths, longest])
@@ -63,14 +63,14 @@ def heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int 
     with torch.random.fork_rng():
         torch.manual_seed(tasks)
         group = build_head_group(spec, shape, outputs, [f"t{task}" for task in range(tasks)])
-    for parameter in group.parameters():  # biases too, so that nothing is hidden by a zero
+    for parameter in group.parameters():  # also biases, so that no error is masked by a zero
         with torch.no_grad():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) / 5)
     return group.eval()
 
 
 class Given(nn.Module):
-    """An input layer for batches that are features already."""
+    """An input layer for batches that already are features."""
 
     output = SHAPE
 
@@ -128,7 +128,7 @@ def test_a_recurrent_backbone_gives_zeros_at_padding_and_reads_both_ways(spec: B
     changed = batch([4, 2])
     changed.values[0, 1] += 1.0
     moved = (module(changed).values - module(batch([4, 2])).values).abs().sum(dim=2) > 0
-    assert moved[0].tolist() == [True] * 4  # what comes before and what comes after
+    assert moved[0].tolist() == [True] * 4  # earlier and later tokens
     assert not moved[1].any()
 
 
@@ -363,12 +363,12 @@ def test_parts_that_read_tokens_say_so_when_there_are_none(spec: HeadSpec | Back
         if isinstance(spec, BackboneSpec)
         else (lambda: build_head_group(spec, vector, 2, "ab"))
     )
-    with pytest.raises(MtlError, match=r"reads (tokens|sequences), but the (backbone|encoder) gives one vector"):
+    with pytest.raises(MtlError, match=r"reads (tokens|sequences), but the (backbone|encoder) returns one vector"):
         make()
 
 
 def test_self_attention_names_a_width_that_cannot_be_divided() -> None:
-    with pytest.raises(MtlError, match="divides 8 features into 3 parts"):
+    with pytest.raises(MtlError, match="cannot divide 8 features into 3 parts"):
         SelfAttention(attention_heads=3).build(SHAPE, 2)
 
 

@@ -1,4 +1,4 @@
-"""`mtl absa rate`, from a file of reviews and a run to tables, pages and pictures."""
+"""`mtl absa rate`: from a file of reviews and a run to tables, pages and images."""
 
 import csv
 import json
@@ -30,18 +30,18 @@ ASPECTS = ["food", "price", "service"]
 
 @pytest.fixture(scope="module")
 def run(mentions_run: Path) -> Path:
-    """A run that can rate."""
+    """A run that supports ratings."""
     return mentions_run
 
 
 @pytest.fixture(scope="module")
 def saved(run: Path) -> SavedRun:
-    """The same, loaded."""
+    """The loaded run."""
     return load_run(run)
 
 
 def _write(path: Path, rows: int = 40) -> Path:
-    """Reviews of two shops: everything in A is lovely, everything in B is grim."""
+    """Write reviews of two shops: positive about everything in A, negative about everything in B."""
     things, words = ("soup", "waiter", "bill"), {"A": ("lovely", "splendid"), "B": ("grim", "dreadful")}
     lines = ["shop,when,review"]
     for row in range(rows):
@@ -55,7 +55,7 @@ def _write(path: Path, rows: int = 40) -> Path:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Forty reviews."""
+    """A file of 40 reviews."""
     return _write(tmp_path / "reviews.csv")
 
 
@@ -143,7 +143,7 @@ def test_without_by_and_out_there_is_one_rating_in_the_terminal(
 def test_a_run_that_cannot_say_not_mentioned_is_refused(file: Path, trained_run: Path, mtl: Mtl) -> None:
     done = mtl("absa", "rate", file, "--run", trained_run, "--text", "review")
     assert done.returncode == 2
-    assert "food cannot say that a sentence does not mention it" in done.stderr
+    assert "food cannot predict that a sentence does not mention it" in done.stderr
     assert "absa-minilm and absa-distilled" in done.stderr
 
 
@@ -159,7 +159,7 @@ def test_tasks_without_polarities_are_no_aspects(saved: SavedRun) -> None:
 
     with pytest.raises(MtlError, match="food has no class negative"):
         aspects_of(with_classes("positive", "neutral"))
-    with pytest.raises(MtlError, match="no polarities: superb"):
+    with pytest.raises(MtlError, match="not polarities: superb"):
         aspects_of(with_classes("positive", "negative", "superb"))
 
 
@@ -264,14 +264,14 @@ def test_killed_in_the_middle_it_goes_on_without_loss(run: Path, tmp_path: Path,
     while not progress.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    assert process.wait() == -signal.SIGKILL, "the command finished before it was killed"
     assert not cut.exists()
     kept = sum(product[0] for product in json.loads(progress.read_text())["sums"]["products"].values())
     assert 0 < kept < 1800
 
     done = mtl(*words, cut)
     assert done.returncode == 0
-    assert f"going on behind review {kept} of 1800" in done.stderr
+    assert f"resuming after review {kept} of 1800" in done.stderr
     assert not progress.exists()
     assert mtl(*words, whole).returncode == 0
     assert cut.read_bytes() == whole.read_bytes()
@@ -285,10 +285,10 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "answers", interrupted)  # the only way to press the key at a known moment
+    monkeypatch.setattr(predict, "answers", interrupted)  # simulates Ctrl-C at a known point
     done = mtl("absa", "rate", file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
     assert done.returncode == 130
-    assert "interrupted; the same command goes on from there" in done.stderr
+    assert "interrupted; the same command resumes the job" in done.stderr
     assert not (tmp_path / "r.csv").exists()
 
 

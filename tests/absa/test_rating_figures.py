@@ -1,4 +1,4 @@
-"""What ratings are made of: one vote a review, the prior, intervals that hold, changes, quotes."""
+"""Ratings: one vote per review, the prior, confidence intervals, changes over time, quotes."""
 
 import contextlib
 import random
@@ -60,7 +60,7 @@ def test_sentences_count_by_how_surely_they_mention_the_aspect() -> None:
     sentences = [
         Answer("1", "a", {"food": task_answer(0.9, positive=1.0)}),
         Answer("2", "b", {"food": task_answer(0.6, negative=0.5, neutral=0.5)}),
-        Answer("3", "c", {"food": task_answer(0.4, negative=1.0)}),  # below the threshold: it counts for nothing
+        Answer("3", "c", {"food": task_answer(0.4, negative=1.0)}),  # below the threshold: ignored
     ]
     shares = opinions(sentences, ["food"])["food"].shares
     assert shares.positive == pytest.approx(0.9 / 1.5)
@@ -78,12 +78,12 @@ def test_the_prior_counts_as_further_reviews_with_the_mean_of_all() -> None:
     reviews = reviews_of({"A": ["good food"] * 6, "B": ["bad food"] * 14})
     found = rated(reviews, Settings(min_mentions=1, prior_reviews=10)).ratings["A", "food"]
     assert found.rating is not None
-    assert found.rating.value == pytest.approx(1 + 4 * (6 + 10 * 0.3) / (6 + 10))  # the mean of all is 6 of 20
+    assert found.rating.value == pytest.approx(1 + 4 * (6 + 10 * 0.3) / (6 + 10))  # the overall mean is 6 of 20
     assert found.rating.low <= found.rating.value <= found.rating.high
     more = rated(reviews, Settings(min_mentions=1, prior_reviews=1000)).ratings["A", "food"].rating
     assert more is not None
     assert more.value == pytest.approx(1 + 4 * 0.3, abs=0.05)
-    assert more.low <= more.value  # stretched: the interval of six good reviews alone begins far above
+    assert more.low <= more.value  # widened: without the prior, the interval of six good reviews starts far above
 
 
 def test_a_single_product_is_not_pulled_anywhere() -> None:
@@ -116,7 +116,7 @@ def test_intervals_lie_around_the_mean_and_shrink_with_more_of_the_same(values: 
 
 
 def _coverage(n: int, truth: float) -> float:
-    """How often the interval of `n` reviews, each good with probability `truth`, holds it: exactly, by counting."""
+    """Compute the exact coverage of the interval of `n` reviews, each positive with probability `truth`."""
     return sum(
         comb(n, good) * truth**good * (1 - truth) ** (n - good)
         for good in range(n + 1)
@@ -126,7 +126,7 @@ def _coverage(n: int, truth: float) -> float:
 
 @pytest.mark.parametrize("n", [5, 6, 8, 10, 15, 20, 40, 100])
 def test_intervals_hold_what_they_promise_also_for_few_mentions(n: int) -> None:
-    """The usual "± 1.96 standard errors" holds 95 % nowhere near: 64 % on average for 5 mentions."""
+    """The usual "± 1.96 standard errors" covers far less than 95 %: 64 % on average for 5 mentions."""
     found = [_coverage(n, truth / 200) for truth in range(1, 200)]
     assert sum(found) / len(found) > 0.95
     assert min(found) > (0.89 if n < 8 else 0.92)
@@ -135,12 +135,12 @@ def test_intervals_hold_what_they_promise_also_for_few_mentions(n: int) -> None:
 @pytest.mark.parametrize("n", [5, 10, 30, 100])
 @pytest.mark.parametrize("weights", [(6, 1, 1), (1, 1, 3), (9, 1, 0), (1, 4, 1), (30, 0, 1)])
 def test_intervals_hold_for_opinions_between_good_and_bad(n: int, weights: tuple[int, int, int]) -> None:
-    """Reviews are shares of probability, not yes and no."""
+    """Opinions are probabilities, not binary values."""
     draw, values = random.Random(n), (0.95, 0.5, 0.05)
     truth = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
     spans = [interval(_sample(draw.choices(values, weights, k=n))) for _ in range(600)]
     assert sum(low <= truth <= high for low, high in spans) / 600 > 0.925
-    if n == 100 and weights == (1, 4, 1):  # nearly all in between: by far narrower than that of yes and no
+    if n == 100 and weights == (1, 4, 1):  # nearly all in between: far narrower than for binary values
         assert max(high - low for low, high in spans) < 0.75 * (
             interval(_yes(50, 100))[1] - interval(_yes(50, 100))[0]
         )
@@ -200,7 +200,7 @@ def test_quotes_are_the_surest_sentences_of_distinct_reviews_and_texts() -> None
     assert [(quote.text, quote.where) for quote in found.praise] == [
         ("good food all over the place, we love it very much.", "line 6"),
         ("good food here and there", "line 2"),
-        ("Good food.", "line 3"),  # shorter than others by so much that it comes last
+        ("Good food.", "line 3"),  # far shorter than the others, so it comes last
     ]
     assert [quote.text for quote in found.complaints] == ["bad food today again"]
     assert FEWEST_WORDS == 4

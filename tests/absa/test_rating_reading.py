@@ -1,4 +1,4 @@
-"""How files become reviews: formats, broken rows, dates."""
+"""Reading reviews from files: formats, invalid rows, dates."""
 
 import csv
 import datetime
@@ -160,14 +160,14 @@ def test_large_reviews_are_read_and_the_modules_limit_is_left_alone(tmp_path: Pa
     ("name", "text", "message"),
     [
         ("a.csv", "", "the file is empty, expected a header"),
-        ("a.csv", "shop,review\n", "there is no review in it"),
+        ("a.csv", "shop,review\n", "contains no review"),
         ("a.csv", "shop,review\nA\n", "none of 1 rows can be read"),
         ("a.csv", "shop,Review\nA,b\n", "no column 'review'; did you mean 'Review'"),
         ("a.csv", "shop,review,review\nA,b,c\n", "two columns are called 'review'"),
         ("a.csv", "shop,review\nA,b\n".encode("utf-16"), "UTF-16"),
-        ("a.jsonl", "", "there is no review in it"),
+        ("a.jsonl", "", "contains no review"),
         ("a.jsonl", '{"shop": "A", "text": "b"}\n', "no column 'review'"),
-        ("a.txt", "fine", "no ending of a table"),
+        ("a.txt", "fine", "is not supported for tables"),
     ],
 )
 def test_what_is_no_file_of_reviews_is_refused(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:

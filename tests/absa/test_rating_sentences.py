@@ -1,4 +1,4 @@
-"""How reviews become plain sentences."""
+"""Splitting reviews into plain-text sentences."""
 
 import re
 from time import process_time
@@ -79,7 +79,7 @@ def test_a_review_without_any_full_stop_is_cut_between_words() -> None:
 
 @pytest.mark.parametrize("unit", [".", ". ", "a.", '."', "<a", "<!--", "&", "\n", " ", "!!! ", "Aaa.", "word "])
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
-    """A quadratic pattern would take minutes for these."""
+    """A quadratic pattern would take minutes on these texts."""
     text = unit * (200_000 // len(unit))
     start = process_time()
     list(sentences_of(plain_text(text)))

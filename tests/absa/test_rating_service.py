@@ -1,4 +1,4 @@
-"""Ratings behind `mtl serve`."""
+"""Ratings in `mtl serve`."""
 
 import io
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 +
 
 @pytest.fixture(scope="module")
 def client(mentions_run: Path) -> Iterator[TestClient]:
-    """A server that takes 20,000 bytes."""
+    """A client of a server with an upload limit of 20,000 bytes."""
     with TestClient(load_app(mentions_run, Limits(max_upload=20_000))) as made:
         yield made
 
@@ -64,8 +64,8 @@ def test_a_person_sends_a_form_and_sees_a_page(client: TestClient) -> None:
     [
         (FILE, "r.csv", {"text": "reviw"}, "r.csv:1: there is no column 'reviw'; did you mean 'review'?"),
         (FILE + b"C,D,E\n", "../../r.csv", {}, "r.csv:13: 3 cells, expected 2"),
-        (FILE, "r.exe", {}, "r.exe: '.exe' is no ending of a table"),
-        (b"shop,review\n", "r.csv", {}, "r.csv: there is no review in it"),
+        (FILE, "r.exe", {}, "r.exe: the file extension '.exe' is not supported for tables"),
+        (b"shop,review\n", "r.csv", {}, "r.csv: contains no review"),
     ],
 )
 def test_what_cannot_be_rated_is_told_by_the_senders_names(

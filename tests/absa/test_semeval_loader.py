@@ -58,7 +58,7 @@ GOOD: Row = ("1", "Fine soup.", [("food", "positive")])
 BARE: Row = ("2", "Nobody has read this one.", None)
 
 
-# What the labels mean
+# Labels
 
 
 def test_a_category_not_named_is_absent_and_a_sentence_not_annotated_is_missing(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_three_files_become_three_parts(tmp_path: Path) -> None:
     assert corpus.notice == "Made up. Also made up."
 
 
-# What is mended, and said
+# Repaired input and its warnings
 
 
 def test_a_category_named_twice_alike_is_merged(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_very_long_text_is_loaded(tmp_path: Path) -> None:
     assert load(tmp_path, ("1", text, [("food", "neutral")])).inputs == [text]
 
 
-# What is refused
+# Rejected input
 
 
 def test_unknown_polarity(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_training_file_without_categories(tmp_path: Path) -> None:
 def test_duplicate_ids_are_told_apart_and_reported(tmp_path: Path) -> None:
     corpus = SemEval2014(train=write(tmp_path, document(GOOD, BARE, GOOD, GOOD))).load()
     assert list(corpus.ids) == ["1", "2", "1 (2)", "1 (3)"]
-    assert any("ids that stand there more than once were numbered (1)" in finding for finding in corpus.findings)
+    assert any("ids that occur more than once were numbered (1)" in finding for finding in corpus.findings)
 
 
 @pytest.mark.parametrize("opening", ["<sentence>", '<sentence id=" ">'])
@@ -278,7 +278,7 @@ def test_empty_file(tmp_path: Path, content: str) -> None:
 
 
 def test_file_without_sentences(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "<sentences/>") == ": holds no <sentence>"
+    assert refusal(tmp_path, "<sentences/>") == ": contains no <sentence>"
 
 
 def test_file_that_is_not_there(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ DOCTYPES = {
 def test_document_types_and_entities(tmp_path: Path, doctype: str) -> None:
     content = document(GOOD).replace("<sentences>", f"{doctype}\n<sentences>").replace("Fine", "&l9;")
     message = refusal(tmp_path, content)
-    assert message.startswith(":2: document type declarations and entities are refused")
+    assert message.startswith(":2: document type declarations and entities are not allowed")
     assert "root:" not in message
 
 
@@ -342,7 +342,7 @@ def test_encodings_that_can_be_told(tmp_path: Path, encoding: str, declared: boo
     assert corpus.inputs == [ACCENT[1]]
 
 
-# Further files and texts
+# Other files and texts
 
 
 def test_another_file_becomes_test_data(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_the_spec_alone_imports_neither_torch_nor_an_xml_parser() -> None:
     assert done.stdout.strip() == "set()"
 
 
-# Whatever is written is read
+# Round trip
 
 characters = st.one_of(
     st.sampled_from("&<>\"'\t\n ]é漢\U0001f35c"),
@@ -436,7 +436,7 @@ def test_damage_of_any_kind_is_loaded_or_refused_but_never_crashes(tmp_path: Pat
     assert message.startswith(str(tmp_path))
 
 
-# The sample that comes with the plugin
+# The sample data of the plugin
 
 
 @pytest.fixture(scope="module")
@@ -478,7 +478,7 @@ def test_sample_says_that_it_is_one(sample: Corpus) -> None:
 @pytest.fixture(scope="module")
 def real() -> Corpus:
     if not REAL.exists():
-        pytest.skip(f"the real data is not here: {REAL}")
+        pytest.skip(f"the real data is not available: {REAL}")
     return SemEval2014(train=REAL).load()
 
 

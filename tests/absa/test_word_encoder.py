@@ -42,7 +42,7 @@ def items(encoder: WordEncoder, *texts: str) -> list[TextItem]:
 
 
 def read_as(encoder: WordEncoder, text: str) -> list[str]:
-    """The words that a text's ids stand for."""
+    """Return the words that the ids of a text represent."""
     words = encoder.state()["words"]
     item = items(encoder, text)[0]
     return [words[row] if row < len(words) else f"*{item.unseen[row - len(words)]}" for row in item.ids]
@@ -50,7 +50,7 @@ def read_as(encoder: WordEncoder, text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A real pipeline's folder, with vectors for a few words."""
+    """The folder of a spaCy pipeline with vectors for a few words."""
     nlp = spacy.blank("en")
     random = np.random.default_rng(0)
     for word in ("soup", "bread", "delicious", "waiter", "tasty", "gazpacho"):
@@ -89,7 +89,7 @@ def test_a_misspelt_word_is_read_as_the_nearest_known_one_and_nonsense_as_unknow
 def test_a_word_of_the_pipeline_that_training_never_saw_gets_the_pipelines_vector(pipeline: str) -> None:
     encoder = fitted(pipeline=pipeline)
     assert read_as(encoder, "Tasty gazpacho soup") == ["*tasty", "*gazpacho", "soup"]
-    assert read_as(encoder, "gazpachoo") == ["<unknown>"]  # spelt like no training word
+    assert read_as(encoder, "gazpachoo") == ["<unknown>"]  # no training word has a similar spelling
     layer = encoder.input_layer()
     vectors = spacy.load(pipeline).vocab
     features = layer(encoder.collate(items(encoder, "tasty gazpacho soup", "soup", "bread tasty tasty")))
@@ -247,7 +247,7 @@ def test_what_is_no_text_is_refused() -> None:
         fitted().parse([["fine", None]])
 
 
-# ── words, places and names of ids ──
+# ── words, word indices and the vocabulary ──
 
 
 def test_given_words_are_tokens_and_every_word_keeps_its_place() -> None:
@@ -337,7 +337,7 @@ def test_a_restored_encoder_with_vectors_gives_the_same_features(pipeline: str) 
 
 
 def test_a_run_does_not_take_vectors_of_another_width(pipeline: str) -> None:
-    with pytest.raises(MtlError, match=r"the run's word vectors have 9 numbers, those of .* 6"):
+    with pytest.raises(MtlError, match=r"the run's word vectors have the width 9, those of .* 6"):
         SpacyEncoder(pipeline=pipeline).build().restore(fitted(dimensions=9).state())
 
 
@@ -379,7 +379,7 @@ def test_a_stream_of_training_texts_is_fitted_however_many_words_it_has(monkeypa
 
 
 def test_vectors_that_are_not_there_must_be_tuned() -> None:
-    with pytest.raises(MtlError, match="has no word vectors, so they must be tuned"):
+    with pytest.raises(MtlError, match="has no word vectors, so they must be trained"):
         SpacyEncoder(tune=False).build()
 
 
@@ -427,7 +427,7 @@ def test_word_dropout_reads_words_as_unknown_in_training_only(pipeline: str) -> 
         torch.manual_seed(0)
         dropped = (layer.train()(batch).values == unknown).all(dim=2)
     assert 0.35 < dropped[0].float().mean() < 0.65
-    assert not dropped[1, 1:].any()  # padding is left alone
+    assert not dropped[1, 1:].any()  # padding is unchanged
     assert not (layer.eval()(batch).values == unknown).all(dim=2).any()
 
 

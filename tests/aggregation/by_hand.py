@@ -1,4 +1,4 @@
-"""What TorchJD is asked directly, and Jacobians by plain loops."""
+"""Reference results: direct calls of TorchJD, and Jacobians computed by plain loops."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from mtl_core.training.losses import TaskLosses
 
 Block = dict[str, Any]
 Direct = Callable[[Sequence[int]], aggregation.Aggregator]
-"""From the tasks in the batch to TorchJD's aggregator of their gradients, in the order of the tasks."""
+"""Maps the tasks of a batch to TorchJD's aggregator of their gradients, in task order."""
 
 PREFERENCES = torch.tensor([2.0, 1.0, 3.0, 1.0])
 LEAKS = torch.tensor([0.5, 0.0, 0.25, 0.0])
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Block, Direct]] = {
     ),
     "config": ({"preferences": NAMED}, lambda tasks: aggregation.ConFIG(PREFERENCES[list(tasks)])),
     "upgrad": ({}, lambda _: aggregation.UPGrad()),
-    "upgrad, preferring": ({"preferences": NAMED}, lambda tasks: aggregation.UPGrad(_shares(tasks))),
+    "upgrad, with preferences": ({"preferences": NAMED}, lambda tasks: aggregation.UPGrad(_shares(tasks))),
     "dualproj": (
         {"preferences": NAMED, "norm_eps": 0.0, "reg_eps": 0.01},
         lambda tasks: aggregation.DualProj(_shares(tasks), linalg.QuadprogProjector(norm_eps=0.0, reg_eps=0.01)),
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[Block, Direct]] = {
         lambda tasks: aggregation.PCD(torch.tensor([0.7 if task == 2 else 0.2 for task in tasks[1:]]), 0.9),
     ),
     "excess-mtl": ({"robust_step_size": 0.3}, lambda _: aggregation.ExcessMTL(0.3)),
-    "excess-mtl, warmed up": ({"n_warmup_steps": 2}, lambda _: aggregation.ExcessMTL(1.0, 2)),
+    "excess-mtl, with warmup": ({"n_warmup_steps": 2}, lambda _: aggregation.ExcessMTL(1.0, 2)),
     "cr-mogm": (
         {"of": {"type": "gradvac", "beta": 0.3}, "alpha": 0.7},
         lambda _: aggregation.GramianWeightedAggregator(
@@ -78,11 +78,11 @@ CASES: dict[str, tuple[Block, Direct]] = {
         ),
     ),
 }
-"""A name (its type first), the options, and the same of TorchJD."""
+"""Maps a name, which starts with the type, to the options and TorchJD's equivalent aggregator."""
 
 
 def spec_of(name: str, registry: Registry) -> WeightingSpec:
-    """The spec of a case."""
+    """Build the spec of a case."""
     type_name = name.split(",")[0]
     block = {"type": type_name, **CASES[name][0]}
     spec = registry.find("weightings", type_name).model_validate(block, context={"registry": registry})
@@ -91,7 +91,7 @@ def spec_of(name: str, registry: Registry) -> WeightingSpec:
 
 
 def jacobian(values: torch.Tensor, parameters: Sequence[nn.Parameter]) -> torch.Tensor:
-    """A row a loss, by one plain pass each; the graph stays."""
+    """Return one row per loss, each from a separate backward pass; the graph is retained."""
     rows = []
     for value in values:
         found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
@@ -101,20 +101,20 @@ def jacobian(values: torch.Tensor, parameters: Sequence[nn.Parameter]) -> torch.
 
 
 def given(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
-    """The gradients that parameters have, behind each other; NaN where there is none."""
+    """Concatenate the gradients of parameters; NaN where a parameter has none."""
     grads = [torch.full_like(p, torch.nan) if p.grad is None else p.grad for p in parameters]
     return torch.cat([grad.reshape(-1) for grad in grads])
 
 
 def aggregated(aggregator: aggregation.Aggregator, rows: torch.Tensor, step: int, seed: int = 1) -> torch.Tensor:
-    """Ask TorchJD, the generator seeded as in that step of a run."""
+    """Aggregate with TorchJD, the generator seeded as in that step of a run."""
     with torch.random.fork_rng([]), torch.no_grad():
         torch.manual_seed(derive_seed(seed, "weighting", step))
         return aggregator(rows)
 
 
 def backward(run: SampleRun, step: int, active: Collection[int]) -> tuple[TaskLosses, torch.Tensor, torch.Tensor]:
-    """Give a network the gradients of a step; return losses, their plain Jacobian, and the sum's own gradients."""
+    """Run a step's backward pass; return losses, their Jacobian, and task-specific gradients of their sum."""
     losses, again = run.losses(active), run.losses(active)
     rows = jacobian(again.values, run.gradients.shared)
     [*own] = torch.autograd.grad(again.values.sum(), run.gradients.own, allow_unused=True)

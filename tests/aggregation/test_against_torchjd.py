@@ -1,4 +1,4 @@
-"""Every aggregator gives shared parameters what TorchJD gives when it is asked directly, step after step."""
+"""In every step, every aggregator computes the same shared gradients as a direct call of TorchJD."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def run_of(name: str) -> SampleRun:
 @pytest.mark.parametrize("active", [(0, 1, 2, 3), (0, 2, 3), (0, 2), (0,)], ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_what_torchjd_says_of_the_tasks_in_the_batch(name: str, active: tuple[int, ...]) -> None:
-    """Its tasks are all that TorchJD is told of, whatever other tasks there are."""
+    """TorchJD receives only the tasks of the batch, whichever other tasks exist."""
     if name == "nash-mtl" and len(active) == 1:
         pytest.skip("TorchJD's solver refuses a single task")
     with seeded(0):
@@ -42,7 +42,7 @@ def test_it_is_what_torchjd_says_of_the_tasks_in_the_batch(name: str, active: tu
 
 
 def test_every_aggregator_and_weighting_of_torchjd_is_here_or_is_known_not_to_be() -> None:
-    """One that a new version of TorchJD brings would go unnoticed."""
+    """Detects aggregators that a new version of TorchJD adds."""
     from torchjd import aggregation
 
     bases = {"Aggregator", "GramianWeightedAggregator", "WeightedAggregator", "Weighting"}
@@ -63,7 +63,7 @@ def test_random_ones_draw_anew_in_each_step_and_alike_under_its_seed(name: str) 
             backward(run, step, range(4))
             found.append(given(run.gradients.shared))
     assert torch.equal(found[0], found[2])
-    if name in {"graddrop", "random-gradient"}:  # the others draw an order, which may not matter
+    if name in {"graddrop", "random-gradient"}:  # the other rules draw a task order, which may have no effect
         assert not torch.allclose(found[0], found[1])
 
 

@@ -1,4 +1,4 @@
-"""What aggregators remember of tasks that come and go."""
+"""State of aggregators for tasks that are missing from some batches."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def weights(rule: Rule, rows: torch.Tensor, *tasks: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_what_is_known_of_absent_tasks_stays(name: str) -> None:
-    """After any batches of the other two, the third stands where it stood: to itself and to both of them."""
+    """Batches of two tasks leave the state of the third task unchanged, also that of its pairs with them."""
     rule, other = rule_of(name), rule_of(name)
     for seed in range(3):
         for one in (rule, other):
@@ -38,7 +38,7 @@ def test_what_is_known_of_absent_tasks_stays(name: str) -> None:
     after = rule.state_dict()
     changed = 0
     for key, value in after.items():
-        if not value.ndim:  # steps of the run
+        if not value.ndim:  # the step counter
             continue
         assert torch.equal(value[2], before[key][2]), key
         if key == "cosines":
@@ -52,7 +52,7 @@ def test_what_is_known_of_absent_tasks_stays(name: str) -> None:
 
 
 def test_usual_cosines_are_those_of_pairs() -> None:
-    """GradVac: a pair that was aligned in the past is aligned again, whoever else was there in between."""
+    """GradVac: a pair that was aligned in the past is aligned again, whichever tasks were active in between."""
     rows = torch.eye(3)
     alike = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.1, 0.0], [0.0, 0.0, 1.0]])
     rule = rule_of("gradvac")
@@ -64,7 +64,7 @@ def test_usual_cosines_are_those_of_pairs() -> None:
 
 
 def test_running_means_of_norms_are_each_tasks_own() -> None:
-    """PCD: a task that comes later is measured as if it had been there alone with the primary one."""
+    """PCD: a task that appears later is treated as if only it and the primary task had been active."""
     rows = torch.tensor([[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0], [-10.0, 0.0, 10.0]])
     rule, direct = rule_of("pcd", tau=0.5, beta=0.9), aggregation.PCD(0.5, 0.9)
     for _ in range(5):
@@ -104,7 +104,7 @@ def test_a_task_that_was_not_there_in_the_warm_up_is_measured_by_its_first_step(
 
 
 def test_bargaining_goes_on_from_each_tasks_last_weight() -> None:
-    """Where no weights are to be found, those that a task had last are used, 1 before the first."""
+    """If no solution is found, each task keeps its last weight; the initial weight is 1."""
     rule, rows = rule_of("nash-mtl", update_weights_every=2, max_norm=0.0), rows_of(0, 3)
     first = weights(rule, rows, 0, 1)
     assert not torch.allclose(first, torch.ones(2))

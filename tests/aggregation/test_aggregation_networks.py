@@ -1,4 +1,4 @@
-"""Networks of all sorts: what a step gives shared parameters is what TorchJD makes of a plain Jacobian."""
+"""On many networks, a step computes the shared gradients that TorchJD computes from a plain Jacobian."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Transformer(BackboneSpec):
     type: Literal["tiny-transformer"] = "tiny-transformer"
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make them."""
+        """Build the layers."""
         return Layers(inputs.width)
 
 

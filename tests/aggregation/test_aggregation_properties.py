@@ -1,4 +1,4 @@
-"""What is known of aggregators by their formulas, on Jacobians of any kind."""
+"""Mathematical properties of aggregators, tested on random Jacobians."""
 
 import pytest
 import torch
@@ -101,7 +101,7 @@ def test_the_first_task_is_preferred_and_the_others_get_their_share() -> None:
 ODD = {
     "all zero": torch.zeros(4, 5),
     "one zero": torch.cat([rows_of(0, 3, 5), torch.zeros(1, 5)]),
-    "all alike": rows_of(1, 1, 5).repeat(4, 1),
+    "all equal": rows_of(1, 1, 5).repeat(4, 1),
     "opposed": torch.cat([rows_of(1, 1, 5), -rows_of(1, 1, 5)]),
     "one task": rows_of(2, 1, 5),
     "one task, zero": torch.zeros(1, 5),
@@ -128,7 +128,7 @@ def test_a_gradient_that_is_no_number_names_its_task(name: str) -> None:
         run = SampleRun(spec_of(name))
         [group] = run.network.head_groups()
         assert isinstance(group, SeparateHeads)
-        # A root of 0: its value is fine, its slope is not.
+        # The square root of 0: its value is finite, its gradient is not.
         list(group.heads.values())[2].register_forward_pre_hook(
             lambda _, read: (Features(read[0].values + (read[0].values * 0).sqrt(), read[0].mask),)
         )
@@ -150,7 +150,10 @@ class Boundless(Rule):
 def test_a_rule_that_finds_no_step_says_so() -> None:
     with seeded(0):
         run = SampleRun(spec_of("sum"))
-        for rule, what in ((Stuck(), "no step can be found: no solution"), (Boundless(), "the step is not finite")):
+        for rule, what in (
+            (Stuck(), "gradients cannot be aggregated: no solution"),
+            (Boundless(), "the aggregated gradient is not finite"),
+        ):
             run.objective.weighting = GradientAggregation("own", TASKS, [1.0] * 4, rule)
             with pytest.raises(AggregationError, match=f"^weighting 'own': {what}$"):
                 run.step()

@@ -1,4 +1,4 @@
-"""Gradient aggregation in whole runs. Those in two processes are among the core's tests."""
+"""Gradient aggregation in complete runs. Runs in two processes are tested in tests/core."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path, name: s
 
 
 def test_half_precision_and_its_limit(tmp_path: Path, mtl: Mtl) -> None:
-    """bf16 runs; fp16 is refused when the experiment is read."""
+    """bf16 works; fp16 is rejected when the experiment is loaded."""
     path = run(tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"})
     with (path / "history.csv").open() as lines:
         losses = [float(row["train.t0.loss"]) for row in csv.DictReader(lines)]
@@ -81,7 +81,7 @@ def test_half_precision_and_its_limit(tmp_path: Path, mtl: Mtl) -> None:
     assert all(value.dtype == torch.float32 for value in weights(path).values())
     done = mtl("validate", "topic-sentiment", "--set", "weighting=pcgrad", "--set", "training.precision=fp16")
     assert done.returncode == 2
-    assert "'pcgrad' compares gradients, which are not to be had in fp16" in done.stderr
+    assert "'pcgrad' compares gradients, which are not available in fp16" in done.stderr
 
 
 def test_where_nothing_is_shared_there_is_nothing_to_aggregate(tmp_path: Path, mtl: Mtl) -> None:
@@ -150,7 +150,7 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path, message: str, weight
 
 
 NAN_BACKBONE = '''\
-"""A backbone whose slope is no number once its inputs are all alike: a root of 0."""
+"""A backbone whose gradient is NaN after seven steps: that of the square root of 0."""
 
 from typing import Literal
 
@@ -176,7 +176,7 @@ class Broken(BackboneSpec):
     type: Literal["broken"] = "broken"
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make it."""
+        """Build the module."""
         return Root(inputs)
 
 
@@ -193,5 +193,5 @@ def test_gradients_that_are_no_numbers_end_a_run_with_its_last_good_weights(tmp_
     done = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
     assert done.returncode == 2
     assert "the gradient of task 't" in done.stderr
-    assert "is not finite; try a lower optimizer.lr or a training.clip_norm. Kept: the weights" in done.stderr
+    assert "is not finite; try a lower optimizer.lr or a training.clip_norm. Saved: the weights" in done.stderr
     assert (out / "model.safetensors").exists()

@@ -1,4 +1,4 @@
-"""Cross-stitch networks and mixtures of experts: what they mix, by hand, and what they keep to."""
+"""Cross-stitch networks and mixtures of experts: hand-computed mixes and invariants."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def values(features: Features | None) -> torch.Tensor:
     return features.values
 
 
-# ── what every architecture keeps to ──
+# ── invariants of every architecture ──
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -70,7 +70,7 @@ def test_who_is_asked_changes_no_answer(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_who_is_active_changes_nothing_in_training_either(name: str) -> None:
-    """Dropout draws the same numbers, since all columns and experts run whoever is active."""
+    """Dropout draws the same numbers, since all columns and experts run whichever tasks are active."""
     body = built(SPECS[name], VECTORS, MLP(hidden_dims=[6], dropout=0.5)).train()
     found = []
     for active in (ALL, [False, True, False]):
@@ -171,7 +171,7 @@ def stitched(**fields: Any) -> StitchedColumns:
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_units_at_identity_leave_the_columns_to_themselves(per_channel: bool) -> None:
     body = stitched(layers=2, same=1.0, per_channel=per_channel)
-    with torch.no_grad():  # `built` has spread all weights
+    with torch.no_grad():  # `built` randomizes all weights
         for unit in body.units:
             for task, row in enumerate(unit.rows):  # type: ignore[union-attr, arg-type]
                 row.zero_()[task] = 1
@@ -189,7 +189,7 @@ def test_units_at_identity_leave_the_columns_to_themselves(per_channel: bool) ->
 
 
 def test_with_all_of_its_own_a_task_learns_as_if_alone(tmp_path: Path) -> None:
-    """At `same: 1` the units begin at identity; where they are frozen there, columns are independent networks."""
+    """With `same: 1`, the units start at identity; if they are frozen, the columns are independent networks."""
     found = []
     for silent in ([], ["t0", "t2"]):
         bench = checks.Bench(tmp_path, {"type": "cross-stitch", "same": 1.0}, "momentum")
@@ -226,7 +226,7 @@ def test_every_column_feeds_every_task() -> None:
 
 
 def test_a_backbone_that_cannot_be_stacked_is_refused() -> None:
-    with pytest.raises(MtlError, match=r"one backbone cannot be put on the other.*Choose `layers: 1`"):
+    with pytest.raises(MtlError, match=r"backbones cannot be stacked.*Choose `layers: 1`"):
         built(CrossStitch(), FeatureShape(6, sequence=True), LSTM())
     with pytest.raises(MtlError, match=r"^the backbone 'lstm' reads sequences"):
         built(CrossStitch(layers=1), VECTORS, LSTM())
@@ -265,7 +265,7 @@ def test_shares_sum_to_one_begin_equal_and_differ_between_tasks_and_examples() -
     torch.testing.assert_close(body.shares(given(), [False, True, True]), shares[1:])
     with torch.no_grad():
         for parameter in body.gates.parameters():
-            parameter.zero_()  # as they are made
+            parameter.zero_()  # their initial value
     torch.testing.assert_close(body.shares(given(), ALL), torch.full((3, 5, 4), 0.25))
 
 

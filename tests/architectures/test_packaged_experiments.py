@@ -1,4 +1,4 @@
-"""The packaged experiments, through the command line as a user has them."""
+"""The packaged experiments, run from the command line."""
 
 import json
 from collections.abc import Callable

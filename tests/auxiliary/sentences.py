@@ -1,4 +1,4 @@
-"""Sentences that can be counted by hand, and experiments on them."""
+"""Sentences whose statistics are easy to count, and experiments on them."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -48,11 +48,11 @@ TYPES: dict[str, dict[str, Any]] = {
     "bag-of-words": {},
     "reconstruction": {},
 }
-"""Every type, with what it needs to work on the sentences."""
+"""Every type of auxiliary task, with the options that it needs on the sentences."""
 
 
 def many_rows() -> list[Row]:
-    """More sentences, in which moods and topics can be learned: 48 for training, 12 each for the rest."""
+    """Return sentences from which moods and topics can be learned: 48 for training, 12 for each other split."""
     moods = {"positive": ("good", "lovely", "fine"), "negative": ("bad", "grim", "poor")}
     topics = {"food": ("soup", "tea"), "sport": ("game", "match"), "travel": ("train", "hotel")}
     rows = [
@@ -68,7 +68,7 @@ def many_rows() -> list[Row]:
 
 
 def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> Path:
-    """Write a table."""
+    """Write a CSV table."""
     path = folder / "data.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
@@ -77,7 +77,7 @@ def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUM
 
 @cache
 def _tagger() -> TemporaryDirectory[str]:
-    """A saved spaCy pipeline that tags the words of `TAGS`: coarse tags, and fine ones in small letters."""
+    """Save a spaCy pipeline that tags the words of `TAGS`: coarse tags, and lower-case fine tags."""
     folder = TemporaryDirectory()
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("attribute_ruler")
@@ -88,13 +88,13 @@ def _tagger() -> TemporaryDirectory[str]:
 
 
 def block(name: str, **keys: Any) -> dict[str, Any]:
-    """The block of a type, with what it needs."""
+    """Return the config block of a type with its required options."""
     found = {"type": name, **TYPES[name], **keys}
     return {**found, "pipeline": _tagger().name} if "pipeline" in found else found
 
 
 def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> Path:
-    """Write an experiment on `data.csv` beside it, made if it is not there; every block can be replaced."""
+    """Write an experiment on `data.csv`, which is created if it is missing; every block can be replaced."""
     if not (folder / "data.csv").exists():
         write_rows(folder, ROWS)
     value = {
@@ -116,16 +116,16 @@ def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: A
 
 
 def config(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> ExperimentConfig:
-    """The same, loaded."""
+    """Write and load an experiment."""
     return load_experiment(experiment(folder, auxiliary, **blocks)).config
 
 
 def prepared(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> Prepared:
-    """The same, made ready for training."""
+    """Write, load and prepare an experiment."""
     return prepare(config(folder, auxiliary, **blocks))
 
 
 def labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Label | None]]:
-    """The labels of the auxiliary tasks."""
+    """Return the labels of the auxiliary tasks."""
     found = prepared(folder, *auxiliary, **blocks)
     return {task.name: list(found.labels[task.name]) for task in found.tasks if task.auxiliary}

@@ -1,4 +1,4 @@
-"""The gradient is turned round on its way to what tasks share, and nothing else happens."""
+"""The gradient that reaches the shared layers is reversed; nothing else changes."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def reversal(head: dict[str, Any], strength: float) -> GradientReversal:
 
 
 def pair(plain: nn.Module, turned: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """The same weights in both."""
+    """Copy the weights of the first module to the second."""
     turned.load_state_dict({f"inner.{name}": value for name, value in plain.state_dict().items()})
     return plain, turned
 
@@ -47,7 +47,7 @@ def features(seed: int) -> Features:
 
 
 def gradients(module: nn.Module, seed: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-    """Outputs, the gradient of the features, and those of the head's own weights."""
+    """Return the outputs, the gradient of the features, and the gradients of the head's weights."""
     module.zero_grad()
     read = features(seed)
     said = module(read)
@@ -98,11 +98,11 @@ def test_a_group_of_tasks_behind_one_reversal() -> None:
 def test_it_is_a_head_for_what_the_head_within_is_for(head: dict[str, Any]) -> None:
     spec: HeadSpec = reversal(head, 1.0)
     assert spec.level == reversal(head, 1.0).head.level
-    assert spec.build_group(SHAPE, OUTPUTS, TASKS) is None  # a module a task, as the head within has it
+    assert spec.build_group(SHAPE, OUTPUTS, TASKS) is None  # one module per task, as for the inner head
 
 
 def body_gradient(folder: Path, auxiliary: list[dict[str, Any]]) -> list[torch.Tensor]:
-    """The gradient of the first step, of what all tasks share."""
+    """Return the gradient of the shared parameters in the first step."""
     loaded = config(folder, auxiliary, backbone={"type": "lstm", "hidden_dim": 4, "output": "tokens"})
     found = prepare(loaded)
     network = build_network(loaded, found.encoder, found.groups).train()
@@ -131,5 +131,5 @@ def test_a_main_task_can_have_it_as_head_too_and_mistakes_within_are_named(tmp_p
     with pytest.raises(MtlError, match=r"tasks\.0\.head\.head\.type: .*did you mean 'linear'"):
         config(tmp_path, [], tasks=[task])
     task["head"] = {"type": "gradient-reversal", "head": "token-linear"}
-    with pytest.raises(MtlError, match="has a label for each example, but the head 'gradient-reversal'"):
+    with pytest.raises(MtlError, match="has one label per example, but the head 'gradient-reversal'"):
         prepare(config(tmp_path, [], tasks=[task]))

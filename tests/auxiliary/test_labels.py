@@ -1,4 +1,4 @@
-"""The labels of each auxiliary task, counted by hand."""
+"""Labels of each auxiliary task, compared with hand-computed values."""
 
 import json
 import math
@@ -37,7 +37,7 @@ def test_word_frequency_is_the_logarithm_of_one_and_the_training_count(tmp_path:
     found = labels(tmp_path, block("word-frequency"))["word-frequency"]
     assert found[0] == log1p(3, 3, 2)
     assert found[3] == log1p(3, 3, 3, 1, 1)
-    assert found[5] == log1p(0, 3, 0)  # "new" and "tea" stand in validation and test data only
+    assert found[5] == log1p(0, 3, 0)  # "new" and "tea" occur in validation and test data only
     assert found[7] == log1p(3, 0, 0)
 
 
@@ -167,7 +167,7 @@ def test_an_example_with_labels_of_both_sides_chooses_no_words(tmp_path: Path) -
     rule = block("opinion-words", negative=["negative", "sport"], count=1)
     found = labels(tmp_path, rule, tasks=both)["opinion-words.positive"]
     assert found == ["yes", "no", "yes", "no", "no", "yes", "no", "no"]
-    # "good game tonight" is positive and of sport, and so speaks for neither; for mood alone, it does
+    # "good game tonight" has labels of both sides, so it counts for neither; with mood only, it counts
     for over, chooses in (("first", True), (None, False)):
         wide = {**rule, "count": 9, "min_score": 0.4, "over": over and [over]}
         spec = config(tmp_path, [wide], tasks=both).auxiliary[0]
@@ -235,7 +235,7 @@ def test_another_column_is_learned_and_its_new_labels_elsewhere_are_missing(tmp_
         found = prepared(tmp_path, block(name))
         task = found.tasks[-1]
         assert list(found.labels[name]) == ["food", "food", "sport", "sport", "sport", None, "sport", None]
-        assert list(task.space.classes) == ["food", "sport"]  # not "travel", which validation data has
+        assert list(task.space.classes) == ["food", "sport"]  # not "travel", which occurs in validation data only
         head = task.declared.head
         assert head.type == ("gradient-reversal" if name == "adversarial" else "linear")
 
@@ -294,7 +294,7 @@ def test_what_is_predicted_of_the_whole_input_is_the_input(tmp_path: Path) -> No
     found = prepared(tmp_path, *[block(name, top=3) for name in names])
     assert [task.declared.kind.type for task in found.tasks[1:]] == list(names)
     for task in found.tasks[1:]:
-        assert list(task.space.classes) == ["bad", "game", "good"]  # three each; in the order of the alphabet
+        assert list(task.space.classes) == ["bad", "game", "good"]  # each occurs three times; in alphabetical order
     batch = found.examples.batch(np.array([0, 3]), torch.device("cpu"))
     masked, bag, whole = (table[:, 0].tolist() for table in batch.targets[1:])
     assert whole == [[2, 2, -1, -1, -1], [0, 0, 1, -1, -1]]
@@ -325,5 +325,5 @@ def test_encoders_without_words_are_refused(tmp_path: Path) -> None:
             works.append(list(labels(tmp_path, block(name), **blocks)))
         except MtlError as error:
             assert f"auxiliary.0 ('{name}')" in str(error)  # noqa: PT017
-            assert "it needs an encoder of texts" in str(error)  # noqa: PT017
+            assert "it needs a text encoder" in str(error)  # noqa: PT017
     assert works == [["adversarial"], ["inverse"], ["mentioned"]]

@@ -1,4 +1,4 @@
-"""Words that somebody has marked."""
+"""Labels of annotated spans of words."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -57,9 +57,9 @@ def test_the_name_of_what_is_not_marked_can_be_chosen() -> None:
 
 
 def test_marks_that_are_not_there_are_refused() -> None:
-    with pytest.raises(MtlError, match="the data has no marks called 'term'; did you mean 'terms'"):
+    with pytest.raises(MtlError, match="the data has no span annotations 'term'; did you mean 'terms'"):
         _named("term")
-    with pytest.raises(MtlError, match="no training text has a mark 'terms'"):
+    with pytest.raises(MtlError, match="no training text has a span of 'terms'"):
         made([[], [], None, [], [Span(0, 3, "new")]])
 
 

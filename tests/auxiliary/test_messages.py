@@ -1,4 +1,4 @@
-"""What a user is told who asks for an auxiliary task that cannot be had."""
+"""Error messages for auxiliary tasks that cannot be built."""
 
 import re
 from pathlib import Path
@@ -30,13 +30,13 @@ IN_THE_FILE: dict[str, tuple[dict[str, Any], str]] = {
         "auxiliary.0.bin: unknown key 'bin'; did you mean 'bins'?",
     ),
     "one bin": ({"type": "sentence-length", "bins": 1}, "auxiliary.0.bins"),
-    "a weight below nothing": ({"type": "word-frequency", "weight": -1.0}, "auxiliary.0.weight"),
+    "a negative weight": ({"type": "word-frequency", "weight": -1.0}, "auxiliary.0.weight"),
     "no pipeline": ({"type": "part-of-speech"}, "auxiliary.0.pipeline: required, but missing"),
-    "no origin for the adversary": (
+    "an adversary without label or source": (
         {"type": "adversarial"},
         "expected `label: COLUMN` or `source: true`, found neither",
     ),
-    "two origins for the adversary": (
+    "an adversary with label and source": (
         {"type": "adversarial", "label": "topic", "source": True},
         "expected `label: COLUMN` or `source: true`, found both",
     ),
@@ -70,28 +70,28 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
     "a blank pipeline": ({"type": "part-of-speech", "pipeline": "blank:en"}, "'blank:en' has no tagger"),
     "a pipeline without a tagger": (
         {"type": "part-of-speech", "pipeline": "FOLDER/untagged"},
-        "gives no coarse tags \\(its components: none\\); part-of-speech tags need a pipeline with a tagger",
+        "returns no coarse tags \\(its components: none\\); part-of-speech tags need a pipeline with a tagger",
     ),
-    "labels of the wrong name": (
+    "misspelt label names": (
         {"type": "opinion-words", "positive": ["postive"]},
-        "positive: no training example has one of the labels postive and none of the other side; did you mean "
+        "positive: no training example has one of the labels postive and none of the opposite; did you mean "
         "'positive'\\? \\(labels of mood: negative, neutral, positive\\); name the labels, or give both",
     ),
     "words that are all too rare": (
         {"type": "opinion-words", "min_count": 50},
-        "no word of the training data speaks for positive labels clearly enough: it must stand in it 50 times",
+        "no training word is associated with positive labels: it needs at least 50 occurrences",
     ),
-    "words that no text holds": (
+    "words that no text contains": (
         {"type": "opinion-words", "positive_words": "strange.txt", "negative_words": "words.txt"},
-        "no training input holds one of the 1 positive words \\(xyzzy\\)",
+        "no training input contains one of the 1 positive words \\(xyzzy\\)",
     ),
     "a word file without words": (
         {"type": "opinion-words", "positive_words": "empty.txt", "negative_words": "words.txt"},
-        "empty.txt: holds no word",
+        "empty.txt: contains no words",
     ),
     "two words on a line": (
         {"type": "opinion-words", "positive_words": "words.txt", "negative_words": "two.txt"},
-        "two.txt:2: expected one word a line, found 'very good'",
+        "two.txt:2: expected one word per line, found 'very good'",
     ),
     "a word file of another encoding": (
         {"type": "opinion-words", "positive_words": "latin.txt", "negative_words": "words.txt"},
@@ -101,7 +101,7 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "opinion-words", "over": ["mod"]},
         "over: unknown task 'mod'; did you mean 'mood'\\? \\(tasks: mood\\)",
     ),
-    "nothing is ever absent": (
+    "an absent label that never occurs": (
         {"type": "mentioned", "absent": ["neutrl"]},
         "absent: no training example has one of the labels neutrl; did you mean 'neutral'\\?, so every task always",
     ),
@@ -111,9 +111,9 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a kind that needs no column": (
         {"type": "inverse", "label": "topic", "kind": "bag-of-words"},
-        "kind: 'bag-of-words' learns from inputs, so it needs no column",
+        "kind: 'bag-of-words' predicts the inputs, so it needs no column",
     ),
-    "a kind that the labels are not": (
+    "a kind that does not fit the labels": (
         {"type": "adversarial", "label": "topic", "kind": "regression"},
         "the label 'food' is not a number",
     ),
@@ -171,15 +171,13 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, mtl: Any) -> None:
     twice = [block("inverse"), block("inverse")]
     done = mtl("validate", experiment(tmp_path, twice))
     assert done.returncode == 2
-    assert "two auxiliary tasks are called 'inverse'" in done.stderr
-    with pytest.raises(MtlError, match="auxiliary: 'mood' is the name of another task too"):
+    assert "two auxiliary tasks are named 'inverse'" in done.stderr
+    with pytest.raises(MtlError, match="auxiliary: 'mood' is also the name of another task"):
         prepared(tmp_path, {**block("inverse"), "name": "mood"})
 
 
 def test_a_head_that_does_not_fit_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        MtlError, match=r"task 'word-frequency': .*has a label for each token, but the head 'linear'"
-    ):
+    with pytest.raises(MtlError, match=r"task 'word-frequency': .*has one label per token, but the head 'linear'"):
         prepared(tmp_path, block("word-frequency", head="linear"))
 
 
@@ -187,4 +185,4 @@ def test_labels_of_words_need_features_of_words(tmp_path: Path, mtl: Any) -> Non
     path = experiment(tmp_path, [block("word-frequency")], backbone={"type": "lstm", "hidden_dim": 4})
     done = mtl("run", path, "--out", tmp_path / "run")
     assert done.returncode == 2
-    assert "the head 'token-linear' gives an output a token, but the backbone gives one vector" in done.stderr
+    assert "the head 'token-linear' returns one output per token, but the backbone one vector" in done.stderr

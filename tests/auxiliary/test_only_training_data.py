@@ -1,4 +1,4 @@
-"""Nothing that an auxiliary task is made of is learned from validation or test data."""
+"""Auxiliary tasks fit nothing on validation or test data."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ OTHER: list[Row] = [
 
 
 def learned(folder: Path, rows: list[Row], name: str, **keys: Any) -> tuple[list[Label | None], list[Any]]:
-    """What a type makes of the training examples, and what it remembers: its label spaces and counts."""
+    """Return the labels of the training examples, and the fitted state: label spaces and label counts."""
     folder.mkdir()
     write_rows(folder, rows)
     found = prepared(folder, block(name, **keys))
@@ -35,7 +35,7 @@ def test_other_texts_and_labels_in_validation_and_test_data_change_nothing(tmp_p
     for place, rest in enumerate((OTHER, OTHER[:1], [])):
         assert learned(tmp_path / f"other-{place}", [*training, *rest], name) == plain
     moved = [("train", *row[1:]) for row in OTHER]
-    assert learned(tmp_path / "moved", [*training, *moved], name) != plain  # training data would have been noticed
+    assert learned(tmp_path / "moved", [*training, *moved], name) != plain  # training data has an effect
 
 
 def test_opinion_words_do_not_know_which_words_the_test_data_praises(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ships with the plugin: the experiment, its hooks, and real parts that others made."""
+"""The packaged experiment, the hooks, and the use of components of other plugins."""
 
 import json
 import shutil
@@ -47,7 +47,7 @@ def test_the_packaged_experiment_has_a_task_of_every_family_and_runs(tmp_path: P
 
 
 def test_the_sample_is_found_where_packages_lie_side_by_side_as_an_installation_has_them(tmp_path: Path) -> None:
-    """A wheel puts them beside each other, and so does the checkout."""
+    """A wheel installs the packages side by side, as in the checkout."""
     data = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))["data"]
     for package in ("mtl_auxiliary", "mtl_text"):
         shutil.copytree(PACKAGE.parent / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))

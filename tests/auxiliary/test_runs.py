@@ -1,4 +1,4 @@
-"""Runs with auxiliary tasks: weights and schedules, what is saved, what is told, the same bits again."""
+"""Runs with auxiliary tasks: weights, schedules, saved heads, reported metrics, reproducibility."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
 
 CPU = torch.device("cpu")
-ALL = [name for name in TYPES if name != "inverse"]  # it and the adversary would learn the same column
+ALL = [name for name in TYPES if name != "inverse"]  # it learns the same column as the adversary
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +46,14 @@ def without(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(place: Path) -> Path:
-    """A run with one auxiliary task of every type, all of them kept."""
+    """A run with one auxiliary task per type, whose heads are saved."""
     run_experiment(config(place, [block(name, keep=True, weight=0.1) for name in ALL]), place / "kept")
     return place / "kept"
 
 
 @pytest.fixture(scope="module")
 def dropped(place: Path) -> Path:
-    """The same run, none of them kept."""
+    """The same run without saved auxiliary heads."""
     run_experiment(config(place, [block(name, weight=0.1) for name in ALL]), place / "dropped")
     return place / "dropped"
 
@@ -74,7 +74,7 @@ def metrics(run: Path) -> dict[str, Any]:
 def losses_of(
     found: Prepared, network: MultiTaskNetwork, objective: Objective
 ) -> tuple[float, list[float], list[int]]:
-    """The total, and the loss of each task that was computed."""
+    """Return the total loss, each computed task loss, and the indices of the skipped groups."""
     batch = found.examples.batch(found.split.train, CPU, needed=objective.needed)
     masks = objective.masks(batch)
     wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
@@ -136,7 +136,7 @@ def test_at_weight_0_the_run_is_the_one_without_it(place: Path, without: Path, n
         assert len(after) > len(before)
 
 
-# ── what counts, and what is told ──
+# ── reported metrics and saved heads ──
 
 
 def test_auxiliary_tasks_are_reported_apart_and_count_in_no_overall_figure(without: Path, dropped: Path) -> None:
@@ -210,7 +210,7 @@ def test_what_is_kept_says_after_loading_what_it_said_in_the_run(place: Path, ke
     for before, after in zip(written, again, strict=True):
         assert list(before["tasks"]) == names
         for name in names:
-            if name != "masked-tokens":  # words are hidden from it while a run is scored
+            if name != "masked-tokens":  # its inputs are masked during evaluation
                 assert before["tasks"][name]["label"] == after["tasks"][name]["label"], name
 
 
@@ -221,7 +221,7 @@ def test_evaluating_a_run_with_kept_tasks_scores_the_main_ones(place: Path, kept
     assert "sentence-length" not in done.stdout
 
 
-# ── hidden words ──
+# ── masked tokens ──
 
 
 def test_hiding_words_changes_nothing_for_other_tasks(place: Path) -> None:
@@ -254,15 +254,15 @@ def test_other_words_are_hidden_in_every_step_but_the_same_ones_in_scoring(place
     assert torch.equal(*scoring)
 
 
-# ── the same bits ──
+# ── reproducibility ──
 
 
 class Interrupt(BaseException):
-    """As sudden as Ctrl-C."""
+    """Simulates Ctrl-C."""
 
 
 class InterruptAfter(SilentView):
-    """Watches, and stops the run after some batches."""
+    """Interrupts the run after some batches."""
 
     def __init__(self, batches: int) -> None:
         self.left = batches
@@ -273,11 +273,11 @@ class InterruptAfter(SilentView):
             raise Interrupt
 
     def epoch_done(self, record: EpochRecord, best: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def results(run: Path) -> dict[str, Any]:
-    """Everything of a run that must be the same each time: all but the clock."""
+    """Return everything of a run that must be reproducible: all except times."""
     files = ("model.safetensors", "history.csv", "predictions.jsonl", "state.json", "config.yaml")
     told = metrics(run)
     del told["timing"]
@@ -306,4 +306,4 @@ def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(
         with pytest.raises(Interrupt):
             run_experiment(loaded, cut, InterruptAfter(batches))
         resume_run(cut)
-        assert results(cut) == expected, f"cut off after {batches} batches"
+        assert results(cut) == expected, f"interrupted after {batches} batches"

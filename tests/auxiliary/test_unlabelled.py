@@ -1,4 +1,4 @@
-"""Training examples without a label for a main task: auxiliary tasks learn from them, main batches stay."""
+"""Training examples without main-task labels: auxiliary tasks learn from them; main batches do not change."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ ROWS = many_rows()
 
 
 def _some_bare(folder: Path) -> None:
-    """Take the main label of the first training rows away."""
+    """Write the rows without the main label of the first training rows."""
     left, rows = BARE, []
     for part, text, mood, topic in ROWS:
         bare = part == "train" and left > 0
@@ -50,7 +50,7 @@ def test_they_are_visited_if_an_auxiliary_task_has_something_to_say_about_them(t
 
 
 def test_a_task_that_is_silent_about_them_leaves_them_aside(tmp_path: Path) -> None:
-    """At weight 0, no task says anything."""
+    """At weight 0, no auxiliary task has labels."""
     _some_bare(tmp_path)
     assert not len(prepared(tmp_path, block("sentence-length", weight=0)).split.helping)
 

@@ -1,4 +1,4 @@
-"""`mtl ablate`: the same training without auxiliary tasks, with each of them, with all."""
+"""`mtl ablate`: the same training without auxiliary tasks, with each of them, and with all of them."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ def test_figures_are_those_of_the_runs(ablation: Path) -> None:
 
 
 def test_a_variant_alone_computes_no_other_auxiliary_task(ablation: Path) -> None:
-    """Other tasks have weight 0 there, so their heads keep their first weights and cost nothing."""
+    """The other tasks have weight 0, so their heads keep their initial weights and cost no time."""
     costs = _metrics(ablation / "masked-tokens-seed42")["auxiliary"]
     assert {name: cost["weight"] for name, cost in costs.items()} == {"masked-tokens": 0.5, "sentence-length": 0}
     assert "auxiliary" not in _metrics(ablation / "none-seed42")
@@ -74,7 +74,7 @@ def test_it_goes_on_where_it_stopped(ablation: Path, mtl: Any) -> None:
 def test_another_ablation_does_not_go_on_there(ablation: Path, mtl: Any) -> None:
     done = mtl("ablate", "auxiliary-sample", *FAST, "--set", "training.epochs=2", "--out", ablation)
     assert done.returncode == 2
-    assert "not from this very ablation" in done.stderr
+    assert "not from the same ablation" in done.stderr
 
 
 def test_without_auxiliary_tasks_there_is_nothing_to_compare(mtl: Any, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Whatever is wrong with what the program was given: exit code 2, one clear message, nothing half-written.
+"""Invalid input: exit code 2, one clear message, no partial output.
 
-And the other way round: what is a bug, and no mistake of the user's, keeps its traceback.
+Conversely, a bug keeps its traceback.
 """
 
 import io
@@ -20,7 +20,7 @@ Write = Callable[..., Path]
 
 
 def error_of(result: CompletedProcess[str]) -> str:
-    """The one message of a refusal."""
+    """Return the single message of a rejected command."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
@@ -29,13 +29,13 @@ def error_of(result: CompletedProcess[str]) -> str:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files anywhere below."""
+    """Return all temporary files below a folder."""
     return [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 @pytest.fixture
 def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
-    """Run an experiment that must be refused, and give the message."""
+    """A function that runs an experiment which must be rejected, and returns the message."""
 
     def run(*settings: str, of: Path = experiment) -> str:
         out = tmp_path / "out"
@@ -63,7 +63,10 @@ def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
             "encoder.pipeline: the spaCy pipeline 'en_core_web_zz' cannot be loaded",
         ),
         ("encoder.pipeline=blank:zz", "encoder.pipeline: spaCy has no language 'zz'"),
-        ("encoder.tune=false", "encoder.tune: 'blank:en' has no word vectors, so they must be tuned (tune: true)"),
+        (
+            "encoder.tune=false",
+            "encoder.tune: 'blank:en' has no word vectors, so they must be trained (tune: true)",
+        ),
         (
             "training.select.metric=acuracy",
             "training.select.metric: task 'food' has no metric 'acuracy'; did you m",
@@ -82,21 +85,21 @@ def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
         ),
         (
             "tasks.0.kind.class_weights={type: given, values: {positiv: 2}}",
-            "task 'food': class_weights: 'positiv' is no class; did you mean 'positive'?",
+            "task 'food': class_weights: 'positiv' is not a class; did you mean 'positive'?",
         ),
         (
             "tasks.0.kind.metrics=[accuracy, {type: restricted-accuracy, name: two, classes: [positive, neutral]}]",
-            "task 'food': metric 'two': 'neutral' is no class (classes: positive, negative)",
+            "task 'food': metric 'two': 'neutral' is not a class (classes: positive, negative)",
         ),
         (
             "tasks=[{name: fod, head: linear}]",
             "task 'fod': the data has no label column 'fod'; did you mean 'food'",
         ),
-        ("tasks.0.each='z*'", "tasks: no label column fits 'z*' (columns: "),
+        ("tasks.0.each='z*'", "tasks: no label column matches 'z*' (columns: "),
         ("tasks.0.mask=observed", "task 'food': "),
         ("split={type: k-fold, folds: 500}", "split.folds: 500 folds need as many distinct examples, found 72"),
         ("encoder=array", "the encoder 'array' reads arrays of numbers, found str"),
-        ("name=../elsewhere", "--set name: '../elsewhere' holds a slash"),
+        ("name=../elsewhere", "--set name: '../elsewhere' contains a slash"),
     ],
 )
 def test_an_experiment_that_cannot_be_run(setting: str, message: str, refused: Callable[..., str]) -> None:
@@ -182,7 +185,7 @@ def test_a_label_outside_the_declared_classes(
 ) -> None:
     path = write_reviews(tmp_path / "new.xml", ("Good soup.", {"food": "neutral"}))
     for message in (refused(f"data.test={path}"), error_of(mtl("evaluate", trained_run, "--data", path))):
-        assert re.match(rf"task 'food': {path}:\d+: sentence 1: the label 'neutral' is none of the task's", message)
+        assert re.match(rf"task 'food': {path}:\d+: sentence 1: the label 'neutral' is not one of the", message)
 
 
 def test_a_text_of_a_hundred_thousand_characters_is_no_problem(
@@ -200,7 +203,7 @@ def test_a_text_of_a_hundred_thousand_characters_is_no_problem(
         assert set(answer["tasks"]) == {"food", "service", "price"}
 
 
-# Plugins (how they are blamed is tested in tests/core/test_plugins.py)
+# Plugins (their error messages are tested in tests/core/test_plugins.py)
 
 
 def test_plugins_that_cannot_be_used_stop_a_run_before_it_starts(
@@ -271,7 +274,7 @@ def mtl_heads():
 
 
 def test_a_bug_keeps_its_traceback(toy_experiment: Path, tmp_path: Path, mtl_process: Mtl) -> None:
-    """In a process of its own, which shows how it ends; `validate` needs no torch, and is started at once."""
+    """In a separate process, to see its exit code; `validate` does not import torch, so it starts fast."""
     plugin = tmp_path / "faulty.py"
     plugin.write_text(FAULTY_CHECK)
     options = ["--plugin", plugin, "--set", "tasks.0.head={type: faulty, width: 3}"]
@@ -282,7 +285,7 @@ def test_a_bug_keeps_its_traceback(toy_experiment: Path, tmp_path: Path, mtl_pro
     assert result.stderr.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
 
 
-# Where the run is to stand
+# The output directory
 
 
 def test_an_output_directory_that_exists_is_left_alone(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
@@ -297,16 +300,16 @@ def test_an_output_directory_that_exists_is_left_alone(experiment: Path, tmp_pat
 
 def test_a_place_that_cannot_be_written(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     (tmp_path / "file").touch()
-    out = tmp_path / "file" / "run"  # not even root can make it
+    out = tmp_path / "file" / "run"  # not even root can create it
     assert (
         error_of(mtl("run", experiment, "--out", out))
-        == f"{out}: the run directory cannot be made: Not a directory"
+        == f"{out}: the run directory cannot be created: Not a directory"
     )
 
 
 @contextmanager
 def file_size(limit: int) -> Iterator[None]:
-    """Let every write beyond a size fail, as on a full disk (an `OSError`: Python ignores the signal)."""
+    """Make every write beyond a size fail, as on a full disk (an `OSError`: Python ignores the signal)."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
@@ -327,7 +330,7 @@ def test_a_disk_that_is_full_from_the_start(experiment: Path, tmp_path: Path, mt
 def test_a_disk_that_becomes_full_costs_no_training(
     experiment: Path, reviews: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
-    """The texts are so long that writing them is what fails; training stands in the checkpoint."""
+    """The texts are so long that writing predictions fails; the checkpoint contains the trained weights."""
     test = tmp_path / "long.xml"
     test.write_text((reviews / "test.xml").read_text().replace("seemed", "seemed really " * 4_000))
     out = tmp_path / "run"
@@ -344,7 +347,7 @@ def test_a_disk_that_becomes_full_costs_no_training(
     assert not (out / "checkpoint.safetensors").exists()
 
 
-# Runs that are no runs
+# Invalid run directories
 
 
 def test_what_is_no_run_directory(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
@@ -353,7 +356,7 @@ def test_what_is_no_run_directory(experiment: Path, tmp_path: Path, mtl: Mtl) ->
         assert error_of(mtl(command, tmp_path / "none", *words)) == f"{tmp_path / 'none'}: no such run directory"
         assert error_of(mtl(command, experiment, *words)) == f"{experiment}: not a run directory, but a file"
         assert error_of(mtl(command, tmp_path, *words)) == (
-            f"{tmp_path}: not a run directory (it holds no config.yaml)"
+            f"{tmp_path}: not a run directory (it contains no config.yaml)"
         )
 
 
@@ -363,7 +366,7 @@ def test_a_run_with_a_missing_file(name: str, run_copy: Path, mtl: Mtl) -> None:
     for words in (["predict", run_copy, "Soup"], ["evaluate", run_copy]):
         assert error_of(mtl(*words)) == (
             f"{run_copy}: the run is incomplete: {name} is missing; "
-            f"it can be made again with `mtl run {run_copy}/config.yaml --out NEW`"
+            f"repeat it with `mtl run {run_copy}/config.yaml --out NEW`"
         )
 
 
@@ -374,7 +377,7 @@ def test_a_run_with_a_missing_file(name: str, run_copy: Path, mtl: Mtl) -> None:
             "state.json",
             '"format": 2',
             '"format": 3',
-            "format 3, this installation reads format 2; the run was made",
+            "format 3, this installation reads format 2; the run was created",
         ),
         (
             "config.yaml",
@@ -438,7 +441,7 @@ def test_a_checkpoint_that_is_damaged(run_copy: Path, mtl: Mtl) -> None:
     )
 
 
-# Questions
+# Inputs of predictions
 
 
 @pytest.mark.parametrize(
@@ -528,4 +531,4 @@ def test_a_run_without_a_test_part_wants_a_file(experiment: Path, tmp_path: Path
         mtl("run", experiment, "--out", out, "--set", "data.test=null", "--set", "training.epochs=1").returncode
         == 0
     )
-    assert error_of(mtl("evaluate", out)) == "the run's data has no test part; name a file with --data"
+    assert error_of(mtl("evaluate", out)) == "the run's data has no test split; name a file with --data"

@@ -1,4 +1,4 @@
-"""Tasks that cannot be learned, by the real command line: exit code 2, one message with its place, nothing left."""
+"""Invalid tasks on the command line: exit code 2, one message with its location, no files left."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused(folder: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Write an experiment, run it, see it refused with one message, and nothing left behind."""
+    """A function that runs an experiment which must be rejected with one message, and no files left."""
     monkeypatch.chdir(folder)
 
     def run(*tasks: dict[str, Any], text: bool = False, command: str = "run", **blocks: Any) -> str:
@@ -54,7 +54,7 @@ def refused(folder: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> Callable
         Path("bad.yaml").write_text(yaml.safe_dump(value))
         before = sorted(folder.rglob("*"))
         result = mtl(command, "bad.yaml", *(["--out", "out"] if command == "run" else []))
-        assert sorted(folder.rglob("*")) == before, "something was left behind"
+        assert sorted(folder.rglob("*")) == before, "the command left files"
         assert result.returncode == 2, result.stderr
         assert result.stdout == ""
         assert "Traceback" not in result.stderr
@@ -75,11 +75,11 @@ def test_a_label_outside_the_declared_space(folder: Path, refused: Callable[...,
     place = f"{folder}/numbers.csv:3"
     for kind in ("binary", "classification", "multi-label"):
         message = refused({"name": "topic", "kind": {"type": kind, "classes": ["a", "bb"]}})
-        assert message.startswith(f"task 'topic': {place}: the label 'b' is none of the task's classes; did you")
+        assert message.startswith(f"task 'topic': {place}: the label 'b' is not one of the task's classes; did you")
         assert message.endswith("(classes: a, bb)")
     message = refused({"name": "stars", "kind": {"type": "ordinal", "classes": ["1", "2", "3"]}})
     assert message == (
-        f"task 'stars': {folder}/numbers.csv:5: the label '4' is none of the task's classes (classes: 1, 2, 3)"
+        f"task 'stars': {folder}/numbers.csv:5: the label '4' is not one of the task's classes (classes: 1, 2, 3)"
     )
 
 
@@ -87,7 +87,7 @@ def test_a_tag_outside_the_declared_space_is_told_with_its_word(folder: Path, re
     edit(folder / "texts.jsonl", 2, '["n", "n"]', '["n", "m"]')
     kind = {"type": "token-tagging", "classes": ["n", "v"]}
     assert refused({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
-        f"task 'tags': {folder}/texts.jsonl:2, word 2 ('beer'): the label 'm' is none of the task's classes "
+        f"task 'tags': {folder}/texts.jsonl:2, word 2 ('beer'): the label 'm' is not one of the task's classes "
         "(classes: n, v)"
     )
 
@@ -98,7 +98,7 @@ def test_a_task_without_any_label(folder: Path, refused: Callable[..., str]) -> 
     )
     excluded = {"type": "exclude-labels", "labels": ["a", "b"]}
     assert refused({"name": "topic", "mask": excluded}) == (
-        "task 'topic': no training example has a label in the column 'topic'; the column holds: a, b"
+        "task 'topic': no training example has a label in the column 'topic'; the column contains: a, b"
     )
     tags = (folder / "texts.jsonl").read_text()
     (folder / "texts.jsonl").write_text(re.sub(r'"n"', "null", tags))
@@ -114,7 +114,7 @@ def test_labels_that_are_too_few_to_tell_apart(folder: Path, refused: Callable[.
         "task 'stars': 4 classes in the training labels (1, 2, 3, 4); a binary task has two"
     )
     assert refused({"name": "topic", "kind": "ordinal"}).startswith(
-        "task 'topic': the classes are no numbers (a, b), so their order must be declared"
+        "task 'topic': the classes are not numbers (a, b), so their order must be declared"
     )
 
 
@@ -144,12 +144,12 @@ def test_numbers_in_lists_of_different_length(folder: Path, refused: Callable[..
     data = {"type": "table", "train": "pairs.jsonl", "numbers": ["x", "y"]}
     two = {"name": "pair", "kind": {"type": "regression", "outputs": 2}}
     assert re.match(
-        r"task 'pair': .*/pairs\.jsonl:\d+: found 2 numbers, elsewhere 3; all must have as many",
+        r"task 'pair': .*/pairs\.jsonl:\d+: found 2 numbers, expected 3 as in other labels",
         refused(two, data=data, split="predefined"),
     )
     (folder / "pairs.jsonl").write_text("\n".join(line for line in lines if "3.0" not in line))
     three = {"name": "pair", "kind": {"type": "regression", "outputs": 3}}
-    assert refused(three, data=data) == ("task 'pair': numbers in a label: found 2, but kind.outputs says 3")
+    assert refused(three, data=data) == ("task 'pair': numbers per label: found 2, but kind.outputs is 3")
     assert refused({"name": "pair", "kind": "regression"}, data=data) == (
         "task 'pair': labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)"
     )
@@ -162,7 +162,7 @@ def test_a_word_too_many(folder: Path, refused: Callable[..., str], kind: str) -
     (folder / "texts.jsonl").write_text(text.replace('"n", "n"', '"1", "2"'))
     assert refused({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
         f"{folder}/texts.jsonl:3: task 'tags' has 2 labels for 5 words (black, coffee, ,, fresh, juice); "
-        "expected a list with one for each, null where there is none"
+        "expected a list with one label per word, null for a missing label"
     )
 
 
@@ -175,10 +175,10 @@ def test_one_label_where_each_word_should_have_one(folder: Path, refused: Callab
 
 def test_a_head_that_does_not_fit_the_kind(refused: Callable[..., str]) -> None:
     choose = "choose a head for"
-    assert f"'linear' gives outputs for each example; {choose} tokens" in refused(
+    assert f"'linear' returns outputs per example; {choose} tokens" in refused(
         {"name": "tags", "kind": "token-tagging"}, text=True
     )
-    assert f"'token-linear' gives outputs for each token; {choose} examples" in refused(
+    assert f"'token-linear' returns outputs per token; {choose} examples" in refused(
         {"name": "wet", "head": "token-linear"}, text=True
     )
     assert "the kind 'bag-of-words' predicts words of the input, but the encoder has no vocabulary" in refused(
@@ -191,7 +191,7 @@ def test_a_token_head_over_features_without_tokens(refused: Callable[..., str]) 
     assert re.match(r".*/numbers\.csv:2: task 'tags' labels words, but the enc", message)
 
 
-NUMBERS, CLASS, LISTS = "labels are numbers", "one class a label", "any number of labels"
+NUMBERS, CLASS, LISTS = "labels are numbers", "one class per label", "any number of labels"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_metric_that_does_not_fit_the_kind(
 
 def test_a_mask_that_does_not_fit_the_kind(refused: Callable[..., str]) -> None:
     assert refused({"name": "price", "kind": "regression", "mask": "exclude-labels"}) == (
-        "task 'price': the mask 'exclude-labels' is for tasks with one class a label"
+        "task 'price': the mask 'exclude-labels' is for tasks with one class per label"
     )
 
 
@@ -227,8 +227,8 @@ PRICE = {"name": "price", "kind": "regression"}
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"over": "mean"}, ": tasks are measured differently, so they have no common figure; name a `metric`"),
-        ({"over": "overall"}, ": tasks are measured differently"),
+        ({"over": "mean"}, ": the tasks have different metrics, so they have no common score; set a `metric`"),
+        ({"over": "overall"}, ": the tasks have different metrics"),
         ({"metric": "accuracy"}, ".metric: task 'price' has no metric 'accuracy' (metrics: mae, rmse, r2)"),
         ({"metric": "mea", "over": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
         ({"over": "prize"}, ".over: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic"),
@@ -247,7 +247,7 @@ def test_a_selection_that_could_never_choose(refused: Callable[..., str]) -> Non
     shape = {"name": "topic", "kind": {"type": "classification", "metrics": ["confusion"]}}
     for over in (None, "gain", "topic"):
         assert refused(shape, training={"select": {"over": over}}) == (
-            "training.select.metric: 'confusion' is not one number, so it cannot choose an epoch"
+            "training.select.metric: 'confusion' is not one number, so it cannot select an epoch"
         )
 
 

@@ -1,4 +1,4 @@
-"""What each command promises: exit codes, files, formats, speed."""
+"""The contract of each command: exit codes, files, formats, speed."""
 
 import csv
 import io
@@ -159,7 +159,7 @@ def test_seed_plugin_and_the_default_place(
 
 
 class CutOff(SilentView):
-    """Pulls the plug after the first epoch."""
+    """Interrupts the run after the first epoch."""
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         if epoch == 2:
@@ -175,10 +175,10 @@ def test_resume_ends_where_the_whole_run_would_have(
     assert not (out / "metrics.json").exists()
     refused = mtl("run", experiment, "--out", out)
     assert refused.returncode == 2
-    assert "`mtl resume` goes on with it" in refused.stderr
+    assert "`mtl resume` continues it" in refused.stderr
     unfinished = mtl("predict", out, "Soup")
     assert unfinished.returncode == 2
-    assert f"go on with `mtl resume {out}`" in unfinished.stderr
+    assert f"continue it with `mtl resume {out}`" in unfinished.stderr
     assert mtl("resume", out).returncode == 0
     for name in ("predictions.jsonl", "history.csv", "model.safetensors", "state.json"):
         assert (out / name).read_bytes() == (trained_run / name).read_bytes(), name
@@ -196,13 +196,13 @@ def test_control_c_says_how_to_go_on(experiment: Path, tmp_path: Path, mtl_fork:
     process.join(60)
     said = log.read_text(encoding="utf-8")
     assert process.exitcode == 130
-    assert f"interrupted; go on with `mtl resume {out}`" in said
+    assert f"interrupted; resume with `mtl resume {out}`" in said
     assert "Traceback" not in said
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
 
 
 class RecordedView(SilentView):
-    """Remembers the epochs."""
+    """Records the epochs."""
 
     def __init__(self) -> None:
         self.records: list[EpochRecord] = []
@@ -262,7 +262,7 @@ def test_evaluate_says_undefined_where_there_is_no_label(
 
 @pytest.fixture
 def answers(trained_run: Path, mtl: Mtl) -> list[dict[str, Any]]:
-    """What the run says about `TEXTS`."""
+    """The predictions of the run for `TEXTS`."""
     result = mtl("predict", trained_run, *TEXTS, "--json")
     assert result.returncode == 0, result.stderr
     return lines_of(result.stdout)
@@ -278,7 +278,7 @@ def test_predict_answers_in_the_order_of_the_questions(answers: list[dict[str, A
 
 
 def same(found: list[dict[str, Any]], answers: list[dict[str, Any]]) -> bool:
-    """Equal but for ids; probabilities may differ by rounding, since batches differ."""
+    """Return whether records are equal except for ids and, since batches differ, rounded probabilities."""
     return [record["text"] for record in found] == [record["text"] for record in answers] and all(
         task["probabilities"] == pytest.approx(wanted["tasks"][name]["probabilities"], abs=1e-5)
         and task["label"] == wanted["tasks"][name]["label"]
@@ -359,7 +359,7 @@ def test_attention_has_a_weight_for_each_token(trained_run: Path, mtl: Mtl) -> N
             assert len(task["attention"]) == len(record["tokens"])
             assert math.fsum(task["attention"]) == pytest.approx(1, abs=1e-4)
             assert min(task["attention"]) >= 0
-    assert "looked at: " in mtl("predict", trained_run, "--attention", TEXTS[0]).stdout
+    assert "attention: " in mtl("predict", trained_run, "--attention", TEXTS[0]).stdout
 
 
 def test_predict_with_nothing_in_the_file_says_nothing(trained_run: Path, tmp_path: Path, mtl: Mtl) -> None:
@@ -439,7 +439,7 @@ def test_launchers_can_start_it_as_a_module() -> None:
 
 @pytest.mark.parametrize(("arguments", "seconds"), [(["--help"], 1.0), (["validate", "absa-sample"], 2.0)])
 def test_commands_that_need_no_torch_answer_at_once(arguments: list[str], seconds: float, mtl_process: Mtl) -> None:
-    """The promise is 0.5 s and 1.5 s on a machine that is not busy; test machines are, so twice that, once in 5."""
+    """The targets are 0.5 s and 1.5 s on an idle machine; for busy test machines, twice that in one of 5 trials."""
     took: list[float] = []
     while len(took) < 5 and not any(one < seconds for one in took):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`mtl new-plugin` writes a plugin that can be installed, run, tested and shown at once, or nothing at all."""
+"""`mtl new-plugin` writes a plugin that can be installed, run, tested and listed as it is, or writes nothing."""
 
 import ast
 import json
@@ -33,7 +33,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A plugin, written by the command itself."""
+    """A plugin written by the command."""
     from mtl_core.cli.app import main
 
     out = tmp_path_factory.mktemp("plugins")
@@ -45,12 +45,12 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(plugin: Path) -> Run:
-    """Runs Python in an environment of its own, in which pip has installed the plugin."""
+    """Runs Python in a separate environment, in which pip has installed the plugin."""
     folder = plugin.parent / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    # What is installed beside these tests is seen from there too; what pip installs there is not seen here.
+    # Packages of this environment can be imported there too; packages that pip installs there stay there.
     (site / "outside.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
@@ -121,7 +121,7 @@ def test_installed_it_is_shown_valid_runs_and_passes_its_own_tests(plugin: Path,
 
 
 def test_the_task_takes_forty_lines_at_most(plugin: Path) -> None:
-    """Its loader, head and metric, and what the experiment says of data and tasks; blank lines do not count."""
+    """Counts the loader, head and metric, and the experiment's `data` and `tasks`, without blank lines."""
     lines = 0
     for path in (plugin / "door_bells").glob("*.py"):
         source = path.read_text(encoding="utf-8")
@@ -166,7 +166,7 @@ follow_imports = skip
 [mypy-torch,torch._C.*,torch._tensor,torch.nn,torch.nn.modules.*]
 follow_imports = silent
 """
-"""Reads of torch what a plugin meets, tensors and modules: all of torch would take half a minute."""
+"""Checks only the parts of torch that a plugin uses, tensors and modules: all of torch would take 30 seconds."""
 
 
 def test_what_it_writes_is_typed(plugin: Path, tmp_path: Path) -> None:
@@ -192,13 +192,13 @@ def _tool(name: str, *words: str, cwd: Path) -> CompletedProcess[str]:
         ("-x", "did you mean 'x'?"),
         ("été", "a letter first"),
         ("x" * 41, f"did you mean '{'x' * 40}'?"),
-        ("class", "'class' is a word of Python's own; 'mtl-class' would be free"),
-        ("json", "a Python module 'json' is there already; 'mtl-json' would be free"),
-        ("absa-plugin", "a Python module 'absa_plugin' is there already"),
+        ("class", "'class' is a Python keyword; 'mtl-class' would be free"),
+        ("json", "a Python module 'json' already exists; 'mtl-json' would be free"),
+        ("absa-plugin", "a Python module 'absa_plugin' already exists"),
         ("text", "a plugin of that name is installed (entry point 'text = mtl_text' of mtl-core); 'my-text'"),
         ("scikit-learn", "a distribution 'scikit-learn' is installed"),
         ("topic-sentiment", "an experiment 'topic-sentiment' is packaged by another plugin"),
-        ("table", "there is a loader 'table' already"),
+        ("table", "a loader 'table' already exists"),
     ],
 )
 def test_a_name_that_cannot_be_is_answered(name: str, message: str, tmp_path: Path, mtl: Mtl) -> None:
@@ -230,7 +230,7 @@ def test_a_folder_that_is_none(kind: str, tmp_path: Path, mtl: Mtl) -> None:
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs limits of POSIX")
 def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No file may grow beyond a kilobyte, as if the disk were full after the first small ones."""
+    """No file may exceed one kilobyte, as if the disk were full after the first small files."""
     script = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
@@ -260,14 +260,14 @@ def test_it_is_written_where_one_stands_if_nothing_is_said(
 def test_an_experiment_is_found_by_name_beside_a_folder_of_that_name(
     tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a plugin's folder, its package is mostly called like its experiment."""
+    """In a plugin's folder, the package usually has the same name as the experiment."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "absa-sample").mkdir()
     assert mtl("validate", "absa-sample").returncode == 0
 
 
 def test_templates_are_packaged() -> None:
-    """A template that no pattern of `package-data` fits would be missing from an installation."""
+    """A template that matches no pattern of `package-data` would be missing from an installation."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["*"]
     templates = (ROOT / "mtl_core" / "scaffold").glob("*.tmpl")

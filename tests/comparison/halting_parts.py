@@ -1,4 +1,4 @@
-"""A part for tests of comparisons, a plugin file: a backbone that stands still in the middle of its training."""
+"""A plugin file for comparison tests: a backbone that pauses in the middle of training."""
 
 import time
 from pathlib import Path
@@ -12,15 +12,15 @@ from mtl_core.builtins.modules import MLPBackbone
 
 
 class Halting(BackboneSpec):
-    """An MLP that waits in the middle of its training, once another training is over."""
+    """An MLP that pauses in the middle of training once another training is complete."""
 
     type: Literal["halting"] = "halting"
     gate: str
-    """A file; nothing waits if it is not there."""
+    """Path of a file; training does not pause if it is missing."""
     runs: str
-    """The folder that holds the run directories."""
+    """The folder that contains the run directories."""
     after: PositiveInt
-    """Training steps that are taken in any case."""
+    """The number of training steps before the pause."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
         return HaltingBackbone(inputs, self)

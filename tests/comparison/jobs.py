@@ -1,4 +1,4 @@
-"""Jobs for other processes: a module of its own, so that they can be found there."""
+"""Jobs for worker processes, in a separate module that workers can import."""
 
 import os
 
@@ -8,7 +8,7 @@ from mtl_core.errors import MtlError
 
 
 def do(job: int) -> tuple[int, int, int]:
-    """Square, or do whatever the number stands for."""
+    """Return the square, the process id and the number of threads; negative numbers fail in different ways."""
     if job == -1:
         raise MtlError("a mistake")
     if job == -2:

@@ -1,4 +1,4 @@
-"""Intervals against known distributions: they hold the truth as often as they say, and pairs make them narrow."""
+"""Intervals against known distributions: their coverage is as stated, and pairing makes them narrow."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -20,7 +20,7 @@ def draws(seeds: int, examples: int) -> tuple[Floats, Floats]:
 
 
 def found_in(scores: Floats) -> tuple[float, float]:
-    """The interval of a mean over seeds and examples, `(seeds, examples)`."""
+    """Compute the interval of the mean of scores, `(seeds, examples)`."""
     drawn, shares = draws(*scores.shape)
     one = interval(scores.mean(axis=1), drawn @ scores.T / scores.shape[1], shares, scores.shape[1])
     assert one.low is not None
@@ -29,7 +29,7 @@ def found_in(scores: Floats) -> tuple[float, float]:
 
 
 def studies(seeds: int, by_seed: float, by_example: float, by_both: float) -> Iterator[Floats]:
-    """Scores whose true mean is 0, of studies with other seeds and other examples each."""
+    """Yield the scores of studies with a true mean of 0, each with different seeds and examples."""
     random = np.random.default_rng(7)
     for _ in range(STUDIES):
         yield (
@@ -57,7 +57,7 @@ def test_the_interval_holds_the_truth_about_95_times_in_a_hundred(case: str) -> 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 def test_a_null_difference_of_noisy_networks_is_called_noise_about_95_times_in_a_hundred(seeds: int) -> None:
-    """Two equally good ways to train: they err on other examples with each seed, 0 or 1 each."""
+    """Two equally good variants that err on different examples with each seed; each score is 0 or 1."""
     random = np.random.default_rng(3)
     called = []
     for _ in range(STUDIES):
@@ -76,7 +76,7 @@ def test_a_real_difference_is_found_and_its_sign_is_that_of_the_metric() -> None
 
 
 def test_pairing_makes_the_interval_of_a_difference_narrow() -> None:
-    """Hard examples are hard for both: drawn together, that cancels."""
+    """Hard examples are hard for both variants: in paired draws, this effect cancels."""
     random = np.random.default_rng(2)
     hard = random.normal(0, 1, (1, EXAMPLES))
     first, second = (hard + random.normal(0, 0.1, (4, EXAMPLES)) for _ in range(2))
@@ -86,7 +86,7 @@ def test_pairing_makes_the_interval_of_a_difference_narrow() -> None:
 
 
 def test_few_seeds_that_differ_make_the_interval_wide() -> None:
-    """Percentiles alone could not leave the range of the seeds' figures."""
+    """Percentiles could not leave the range of the seeds' scores."""
     figures = np.array([0.70, 0.74])
     resampled = np.repeat(figures[None], 50, axis=0) + np.random.default_rng(0).normal(0, 1e-6, (50, 2))
     one = interval(figures, resampled, draw_seeds(2, 50, 0), 100)

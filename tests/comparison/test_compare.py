@@ -1,4 +1,4 @@
-"""`mtl compare` from end to end, on the toy world."""
+"""`mtl compare` end to end, on toy data."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ def found_in(path: Path) -> dict[str, Any]:
 
 
 def figures_in(path: Path) -> dict[str, Any]:
-    """Everything but the clock."""
+    """Return the comparison without times."""
     found = found_in(path)
     for variant in found["variants"]:
         del variant["train_s"], variant["inference_ms"]
@@ -62,7 +62,7 @@ def metrics_of(run: Path) -> dict[str, Any]:
     return found
 
 
-# ── what it says ──
+# ── results ──
 
 
 def test_figures_are_those_of_the_runs(out: Path) -> None:
@@ -160,12 +160,12 @@ def test_the_terminal_tells_figures_costs_and_words(out: Path, folder: Path, mtl
     for sentence in found_in(out)["words"]:
         assert sentence in done.stdout
     assert "weighting=by-labels against multi-task: " in done.stdout
-    assert "15 differences of single tasks were looked at; were none real, about 0.8" in done.stdout
+    assert "15 differences of single tasks were tested; if none were real, about 0.8" in done.stdout
     assert f"{out}: comparison.json, comparison.csv and comparison.tex written" in done.stdout
     assert (out / "report.html").is_file()
 
 
-# ── what is trained, and when ──
+# ── training and resuming ──
 
 
 def test_it_goes_on_where_it_stopped_and_trains_nothing_again(out: Path, folder: Path, mtl: Any) -> None:
@@ -193,9 +193,9 @@ def test_seeds_and_variants_can_be_added_but_nothing_else_can_be_changed(
             assert new["tasks"]["t0"]["seeds"][:2] == old["tasks"]["t0"]["seeds"]
     done = mtl("compare", folder / "toy.yaml", "--set", "training.epochs=3", "--out", out)
     assert done.returncode == 2
-    assert f"{out}: exists already, and not from this very comparison; choose another --out" in done.stderr
+    assert f"{out}: exists already, but not from the same comparison; choose another --out" in done.stderr
     done = mtl("compare", folder / "toy.yaml", "--out", folder)
-    assert "not from this very comparison" in done.stderr
+    assert "not from the same comparison" in done.stderr
 
 
 def test_interrupted_with_two_processes_it_ends_with_the_figures_of_one(
@@ -215,22 +215,22 @@ def test_interrupted_with_two_processes_it_ends_with_the_figures_of_one(
     process = mtl_fork(tmp_path / "log", *words, "--jobs", "2", "--out", two)
 
     def waiting() -> list[Path]:
-        """Once a training is over, each process waits in its next one, which has an epoch behind it."""
+        """Return the paused runs: after a complete run, each process pauses in its next run, after an epoch."""
         return [run for run in two.glob("*/checkpoint.safetensors") if not run.with_name("metrics.json").exists()]
 
     deadline = time.monotonic() + 300
     while (not list(two.glob("*/metrics.json")) or len(waiting()) < 2) and process.is_alive():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    os.killpg(process.pid, signal.SIGINT)  # like a terminal: to every process of the group
     process.join(60)
     said = (tmp_path / "log").read_text(encoding="utf-8")
     assert process.exitcode == 130, said
-    assert "interrupted; what is finished stays: the same command with `--out" in said
+    assert "interrupted; finished runs stay: the same command with `--out" in said
     assert "Traceback" not in said
     finished = {run: run.stat().st_mtime_ns for run in two.glob("*/metrics.json")}
     assert finished
-    assert waiting(), "nothing was interrupted in the middle"
+    assert waiting(), "no training was interrupted in the middle"
     gate.unlink()
     for name in ("two", "one"):
         done = mtl(*words, "--jobs", "1", "--out", tmp_path / name)
@@ -243,7 +243,7 @@ def test_only_one_comparison_at_a_time_works_in_a_folder(out: Path, folder: Path
     with held(out):
         done = mtl("compare", folder / "toy.yaml", *OPTIONS, "--out", out)
     assert done.returncode == 2
-    assert f"{out}: another process is at work here" in done.stderr
+    assert f"{out}: another process is using this folder" in done.stderr
 
 
 # ── folds, seeds, tasks of other kinds ──
@@ -263,7 +263,7 @@ def test_with_folds_every_training_example_is_held_out_once_with_each_seed(tmp_p
         held_out = [set(run.ids.tolist()) for run in runs]
         assert held_out[0] | held_out[1] == {f"r{row}" for row in range(40)}
         assert not held_out[0] & held_out[1]
-        finding = "the data's own test part (40 examples) is set aside: the held-out fold is test data"
+        finding = "the test split of the data (40 examples) is not used: the held-out fold is the test split"
         assert finding in metrics_of(runs[0].path)["data"]["findings"]
         hits = [metrics_of(run.path)["splits"]["test"]["tasks"]["t0"] for run in runs]
         pooled = sum(hit["correct"] for hit in hits) / sum(hit["n"] for hit in hits)
@@ -276,8 +276,8 @@ def test_one_seed_and_validation_data_are_told(tmp_path: Path, mtl: Any) -> None
     done = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--resamples", "100", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert found_in(tmp_path / "out")["part"] == "validation"
-    assert "but not other seeds: there is one. Use --seeds 5." in done.stdout
-    assert "The figures are of validation data, on which each network's epoch was chosen" in done.stdout
+    assert "but not over seeds: there is one. Use --seeds 5." in done.stdout
+    assert "The scores are from validation data, which also selected each network's epoch" in done.stdout
 
 
 def test_tasks_that_are_measured_differently_have_no_overall_figure(tmp_path: Path, mtl: Any) -> None:
@@ -306,7 +306,7 @@ def test_tasks_that_are_measured_differently_have_no_overall_figure(tmp_path: Pa
 
 @pytest.fixture
 def runs(out: Path, tmp_path: Path) -> list[Path]:
-    """Copies to damage."""
+    """Copies of runs that a test may damage."""
     return [
         Path(shutil.copytree(out / f"{name}-seed1", tmp_path / name))
         for name in ("multi-task", "weighting=by-labels")
@@ -326,7 +326,7 @@ def test_finished_runs_are_compared_with_the_first(runs: list[Path], tmp_path: P
         accuracy = metrics_of(run)["splits"]["test"]["tasks"]["t0"]["accuracy"]
         assert variant["tasks"]["t0"]["seeds"] == [accuracy]
     assert "weighting=by-labels against multi-task: mean relative gain" in done.stdout
-    assert "but not other seeds: each run has one." in done.stdout
+    assert "but not over seeds: each run has one seed." in done.stdout
     again = mtl("compare", *runs, "--out", tmp_path / "out")
     assert f"{tmp_path / 'out'}: exists already; choose another --out" in again.stderr
 
@@ -373,11 +373,11 @@ def test_runs_on_other_examples_other_labels_or_other_tasks_are_refused_by_name(
     [
         (
             "outputs.safetensors",
-            "the run has no outputs.safetensors, from which it would be compared: an earlier ver",
+            "the run has no outputs.safetensors, which a comparison requires: an earlier ver",
         ),
         ("metrics.json", "the run is incomplete: metrics.json is missing"),
         ("state.json", "the run is incomplete: state.json is missing"),
-        ("config.yaml", "not a run directory (it holds no config.yaml)"),
+        ("config.yaml", "not a run directory (it contains no config.yaml)"),
     ],
 )
 def test_a_run_that_lacks_something_is_refused(runs: list[Path], mtl: Any, name: str, message: str) -> None:
@@ -402,7 +402,7 @@ def test_options_of_experiments_are_refused_for_runs(runs: list[Path], mtl: Any)
     done = mtl("compare", runs[0])
     assert f"{runs[0]}: one run alone cannot be compared; name two or more, the reference first" in done.stderr
     done = mtl("compare", runs[0], runs[0])
-    assert "named twice; a run cannot be compared with itself" in done.stderr
+    assert "given twice; a run cannot be compared with itself" in done.stderr
 
 
 # ── outputs.safetensors ──
@@ -440,9 +440,9 @@ def test_the_words_name_gains_and_negative_transfer() -> None:
     assert words_of(found)[0] == (
         "multi-task against single-task: mean relative gain +1.5 % (-0.2 to +3.0); "
         "gained: food +0.0200 (+0.0100 to +0.0300); "
-        "suffered (negative transfer): price -0.0300 (-0.0500 to -0.0100); may be chance: staff."
+        "degraded (negative transfer): price -0.0300 (-0.0500 to -0.0100); not significant: staff."
     )
     undefined = {**variants[0].tasks, "food": Estimate(None, None, None, [None])}
     alone = replace(variants[0], tasks=undefined, against_single=None)
     told = words_of(Comparison("x", [1], None, "test", 100, 2000, 0.95, "multi-task", tasks, [alone]))
-    assert "food: accuracy is undefined (100 labels), and left out of every mean." in told
+    assert "food: accuracy is undefined (100 labels) and excluded from every mean." in told

@@ -1,4 +1,4 @@
-"""Figures of drawn examples, differences, and the gain over all tasks, against values made by hand."""
+"""Scores of resampled examples, differences, and Delta_m over all tasks, against hand-computed values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def said(task: LearnedTask, outputs: torch.Tensor, targets: torch.Tensor, ids: S
 
 
 def random_said(kind: str, labels: int, examples: int, seed: int) -> Said:
-    """What an untrained network says about labels of some examples; an example may have several."""
+    """Draw random outputs for labels of some examples; an example may have several labels."""
     block, training = KINDS[kind]
     task = OneTask(block, training).task
     random = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("kind", "metric"), PAIRS)
 def test_sums_of_labels_give_the_figures_that_torchmetrics_gives(kind: str, metric: str) -> None:
-    """Both ways to resample agree: one matrix product, and the metric on the drawn labels."""
+    """Both resampling methods agree: one matrix product, and the metric on the drawn labels."""
     examples = [f"e{number}" for number in range(12)]
     places = {one: place for place, one in enumerate(examples)}
     for seed in range(3):
@@ -123,7 +123,7 @@ ACCURACIES = {"t": [0.5, 0.75], "u": [0.25, 0.25]}
 
 
 def answers(task: LearnedTask, right: float) -> Said:
-    """Four labels of class a, of which a share is told right."""
+    """Return outputs for four labels of class a, of which a fraction is predicted correctly."""
     outputs = torch.zeros(4, 3)
     outputs[:, 1] = 1
     outputs[: round(4 * right), 0] = 2
@@ -201,7 +201,7 @@ def test_overall_every_label_counts_once_and_by_the_mean_every_task() -> None:
 
 
 def test_all_are_compared_over_the_same_draws() -> None:
-    """What says the same has no difference, whichever examples are drawn."""
+    """Equal outputs have no difference, whichever examples are drawn."""
     first, second = contender("first", ACCURACIES), contender("second", ACCURACIES)
     found = measured("overall", first, second)
     for one in found.differences("second", "first").values():

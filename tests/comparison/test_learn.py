@@ -57,7 +57,7 @@ def test_split_encoder_and_batches_are_those_of_the_whole_run(tmp_path: Path, sp
 
 
 class Fixed:
-    """An order whose batches a test has chosen."""
+    """A batch sampler with fixed batches."""
 
     def __init__(self, batches: list[Rows]) -> None:
         self._batches = batches
@@ -83,7 +83,7 @@ def test_no_labelled_example_is_lost_and_no_step_is(data: st.DataObject, sizes: 
 
 
 def test_where_every_example_has_every_label_it_is_the_experiment_of_that_task_alone(tmp_path: Path) -> None:
-    """A hand-restricted experiment: only the one task is declared. Weights, figures, predictions are the same."""
+    """The reference declares this task only. Weights, metrics and predictions are the same."""
     kind = {"type": "classification", "classes": [*CLASSES, "absent"]}
     entry = {"kind": kind, "head": {"type": "linear", "dropout": 0.2}, "mask": "observed"}
     blocks: dict[str, Any] = {
@@ -112,7 +112,7 @@ def test_the_schedule_is_that_of_the_whole_run_though_some_batches_are_idle(tmp_
 
 
 class Interrupt(BaseException):
-    """As sudden as Ctrl-C."""
+    """Simulates Ctrl-C."""
 
 
 class InterruptAfter(SilentView):
@@ -141,7 +141,7 @@ def test_a_run_that_is_cut_off_within_an_epoch_ends_with_the_same_bits(tmp_path:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
 
 
-# ── with everything else ──
+# ── in combination with other settings ──
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_run_of_one_task_is_trained_saved_loaded_and_scored(tmp_path: Path, bl
     assert list(metrics["splits"]["test"]["tasks"]) == ["t1"]
     labels = metrics["data"]["label_counts"]["train"]["t1"]
     assert metrics["data"]["examples"]["train"] == sum(labels[name] for name in CLASSES)
-    assert any("no label for a task that is learned (t1)" in finding for finding in metrics["data"]["findings"])
+    assert any("no label for an active task (t1)" in finding for finding in metrics["data"]["findings"])
     lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
     assert len(lines) == metrics["data"]["examples"]["test"] == len(report.prepared.split.test)
 
@@ -207,7 +207,7 @@ def test_auxiliary_tasks_keep_the_examples_that_they_speak_of(tmp_path: Path) ->
         assert prepared.split.speaking(prepared.split.train).tolist() == wanted
 
 
-# ── what is left open is decided as for all tasks ──
+# ── defaults are those of all tasks ──
 
 
 def test_epochs_are_chosen_by_the_metric_of_the_whole_run(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_task_that_is_not_learned_cannot_choose_the_epoch(tmp_path: Path) -> N
     config = toy_config(tmp_path, learn=["t0"], training={"epochs": 1, "select": {"over": "t1"}})
     assert config.training.select == Selection(over="t1")
     with pytest.raises(
-        MtlError, match=r"the task 't1' is not learned, so it cannot choose the epoch \(learned: t0\)"
+        MtlError, match=r"the task 't1' is not trained, so it cannot select the epoch \(trained: t0\)"
     ):
         run_experiment(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -255,4 +255,4 @@ def test_a_name_that_only_the_data_can_refuse_is_told_before_anything_is_made(tm
     assert done.returncode == 2
     assert "learn.0: unknown task 't11'; did you mean 't1'? (tasks: t0, t1, t2)" in done.stderr
     assert not (tmp_path / "run").exists()
-    assert "learned: t11" in mtl("validate", tmp_path / "toy.yaml", "--set", "learn=[t11]").stdout
+    assert "active: t11" in mtl("validate", tmp_path / "toy.yaml", "--set", "learn=[t11]").stdout

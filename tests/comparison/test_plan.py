@@ -1,4 +1,4 @@
-"""What a comparison trains, and every way to ask for something that cannot be compared."""
+"""The trials of a comparison, and the error messages for invalid comparisons."""
 
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,9 @@ def test_values_are_split_at_outer_commas(text: str, values: list[str]) -> None:
     assert split_values(text) == values
 
 
-# ── what cannot be compared ──
+# ── invalid comparisons ──
 
-TOO_FEW = "toy: learns one task ('t0'), so nothing is learned together; a comparison needs two or more"
+TOO_FEW = "toy: has only one active task ('t0'); a comparison of multi-task learning needs two or more"
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,12 @@ TOO_FEW = "toy: learns one task ('t0'), so nothing is learned together; a compar
         ),
         (["--with", "weighting"], "--with weighting: expected KEY=V1,V2, such as weighting=static,by-labels"),
         (["--with", "weighting="], "--with weighting=: expected KEY=V1,V2"),
-        (["--with", "weighting=static,,by-labels"], "there is nothing between two commas"),
-        (["--with", "weighting={type: static"], "a bracket or a quote does not end"),
-        (["--with", "weighting=static,static"], "--with weighting=static: asked for twice"),
-        (["--with", "seed=1,2"], "'seed' says the seeds, which must be the same for all that is compared"),
-        (["--with", "split=random"], "'split' says the split"),
-        (["--with", "data.rows=30"], "'data.rows' says the data"),
+        (["--with", "weighting=static,,by-labels"], "a value between two commas is empty"),
+        (["--with", "weighting={type: static"], "a bracket or a quote is not closed"),
+        (["--with", "weighting=static,static"], "--with weighting=static: given twice"),
+        (["--with", "seed=1,2"], "'seed' sets the seeds, which must be the same for all variants of a comparison"),
+        (["--with", "split=random"], "'split' sets the split"),
+        (["--with", "data.rows=30"], "'data.rows' sets the data"),
         (["--with", "tasks.0.mask=observed"], "changes tasks.0.mask, and with it what is measured"),
         (
             ["--with", "tasks.0.kind.metrics=[macro-f1]"],
@@ -194,7 +194,7 @@ def test_what_is_no_experiment_and_no_run_is_named(tmp_path: Path, mtl: Any) -> 
     for targets, message in (
         (["nothing"], "unknown experiment 'nothing'"),
         ([tmp_path, "nothing"], "nothing: no such run directory; compare one experiment, or two or more runs"),
-        ([tmp_path], f"{tmp_path}: not a run directory (it holds no config.yaml)"),
+        ([tmp_path], f"{tmp_path}: not a run directory (it contains no config.yaml)"),
     ):
         done = mtl("compare", *targets)
         assert done.returncode == 2
@@ -205,7 +205,7 @@ def test_data_that_scores_nothing_is_refused_after_the_first_training(tmp_path: 
     path = write_experiment(tmp_path, split="predefined", training={"epochs": 1, "batch_size": 16})
     done = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "its data has neither a test part nor validation data" in done.stderr
+    assert "its data has neither a test split nor validation data" in done.stderr
     assert len([run for run in (tmp_path / "out").iterdir() if run.is_dir()]) == 1
 
 

@@ -38,7 +38,7 @@ def test_one_job_at_a_time_is_done_here_in_one_thread_too() -> None:
     [
         (-1, MtlError, "a mistake"),
         (-2, RuntimeError, "in another process:.*a bug"),
-        (-3, MtlError, r"ended from outside \(exit code 3\).* fewer --jobs"),
+        (-3, MtlError, r"a process was killed \(exit code 3\).* fewer --jobs"),
     ],
 )
 def test_what_goes_wrong_in_a_process_is_told(job: int, error: type[Exception], message: str) -> None:

@@ -1,4 +1,4 @@
-"""How to construct every part that the project ships, as the YAML block that a user would write."""
+"""Every component of the project, constructed from the YAML block that a user would write."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +23,12 @@ Block = dict[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A part to be checked.
+    """A component to check.
 
     Attributes:
-        block: Its keys but for `type`. A value may be a function, which makes it when it is needed.
-        options: What else the suite is given; likewise.
-        needs: A file that is not part of the repository; None if there is none.
+        block: Its keys except `type`. A value may be a function, which is called when the value is needed.
+        options: Further arguments of the suite; values may be functions here, too.
+        needs: A required file outside the repository; None if there is none.
         modules: Modules of an extra that must be installed.
     """
 
@@ -63,12 +63,12 @@ DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]
 
 
 def tiny() -> str:
-    """A transformer with a few hundred weights."""
+    """Return the path of a transformer with a few hundred weights."""
     return str(tiny_model())
 
 
 def tiny_shapes() -> list[FeatureShape]:
-    """What its encoder gives."""
+    """Return the feature shapes of its encoder."""
     encoder = registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
     encoder.fit(encoder.parse(["soup"]))
     return [encoder.input_layer().output]
@@ -180,7 +180,7 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
             Case(
                 options={
                     **DETECTION[0].options,
-                    "without": {"direction": "saying that all is there is wrong"},
+                    "without": {"direction": "predicting everything as present is wrong"},
                 }
             )
         ],
@@ -268,18 +268,18 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
 
 @cache
 def registry() -> Registry:
-    """What is installed."""
+    """Return the registry of all installed plugins."""
     return Registry(load_plugins())
 
 
 def own_types(seam: str) -> set[str]:
-    """The type names that the project's own distribution offers for a seam."""
+    """Return the type names that the project's own distribution registers at an extension point."""
     offers = registry().offers(seam)
     return {name for name, found in offers.items() if any(one.origin.endswith("of mtl-core") for one in found)}
 
 
 def checks_of(seam: str, type_name: str, case: Case) -> Checks:
-    """The suite of a part."""
+    """Return the suite of a component."""
     block = {"type": type_name, **_made(case.block)}
     spec = registry().find(seam, type_name).model_validate(block, context={"registry": registry()})
     return SUITES[seam](spec, **_made(case.options))

@@ -1,4 +1,4 @@
-"""Every check of every suite is failed by a part that is wrong in its way, and by no right one."""
+"""Every check of every suite fails for a component with the fault of that name, and passes for a correct one."""
 
 import random
 import subprocess
@@ -54,7 +54,7 @@ from mtl_core import ScheduleSpec
 from mtl_core.testing import report, spec_checks
 
 class Mine(ScheduleSpec):
-    """Stays."""
+    """Constant."""
     type: Literal["mine"] = "mine"
     def factor(self, step, total):
         return 1.0
@@ -73,7 +73,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checks_of(suite: Suite, lines: Path, wrong: str = "") -> Checks:
-    """A suite's checks of the part that it is to be tried with."""
+    """Return the checks of a suite for the component of this suite, with a fault or without one."""
     given: dict[str, Any] = {"train": lines} if suite is testing.loader_checks else {}
     return suite(SUITES[suite](wrong=wrong, **given), without=HERE)
 
@@ -109,9 +109,9 @@ def test_each_check_is_failed_by_the_part_that_is_wrong_in_its_way(suite: Suite,
     assert found
     for name in found:
         meant = [check for check in checks_of(suite, lines, wrong=name) if check.name == name]
-        assert meant, f"a part with the fault '{name}' is not checked for it"
+        assert meant, f"no check named '{name}' for a component with this fault"
         messages = {check: message for check in meant if (message := complaint(check))}
-        assert messages, f"the fault '{name}' goes unnoticed by the check of that name"
+        assert messages, f"the check '{name}' passes for a component with this fault"
         for check, message in messages.items():
             assert message.startswith(f"{check}: "), message
             assert message.endswith(f"\n({check.what})"), message
@@ -132,7 +132,7 @@ def test_what_a_part_refuses_is_left_out_with_its_words() -> None:
     assert not [check for check in checks if check.variant == "vectors"]
     [left] = checks.left_out
     assert left.name == "everything on vectors"
-    assert "gives an output a token" in left.reason
+    assert "returns one output per token" in left.reason
 
 
 def test_a_part_that_refuses_everything_does_not_pass() -> None:
@@ -170,7 +170,7 @@ def test_the_report_tells_what_ran_what_failed_and_what_did_not_run(capsys: pyte
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "26 checks, 0 failed"
     assert sum(line.startswith("ok        mlp-") for line in said) == 26
-    assert "left out  padding-vectors: there is no padding where an example is one vector" in said
+    assert "skipped   padding-vectors: there is no padding where an example is one vector" in said
     assert not report(testing.backbone_checks(WrongBackbone(wrong="evaluation"), without=HERE))
     said = capsys.readouterr().out.splitlines()
     assert any(line.startswith("FAILED    wrong-backbone-evaluation-tokens: expected") for line in said)
@@ -209,7 +209,7 @@ def test_every_check_is_documented(suite: Suite, lines: Path) -> None:
 
 @pytest.fixture(scope="module")
 def refused() -> Registry:
-    """Parts that a run refuses while it is under way; see `test_part_mistakes.py`."""
+    """Components that a run rejects during training; see `test_part_mistakes.py`."""
     plugins = Plugins()
     plugins.add(str(Path(__file__).parents[1] / "core" / "wrong_parts.py"))
     return Registry(plugins)
@@ -242,6 +242,6 @@ def test_a_spec_of_a_script_is_imported_from_its_file(tmp_path: Path) -> None:
     assert "ok        mine-light-import" in done.stdout
     script.write_text("import torch\n" + SCRIPT, encoding="utf-8")
     heavy = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert "found that it brings torch" in heavy.stdout
+    assert "found that it imports torch" in heavy.stdout
     typed = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
-    assert "left out  light-import: it was typed in, and stands in no file" in typed.stdout
+    assert "skipped   light-import: it is not defined in a file" in typed.stdout

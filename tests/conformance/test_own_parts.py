@@ -1,4 +1,4 @@
-"""Every part that the project ships goes through the suite of its seam, as anyone's would."""
+"""Every component of the project passes the suite of its extension point, like a component of any plugin."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def _cases() -> Iterator[Any]:
 @pytest.mark.parametrize(("seam", "type_name", "case"), list(_cases()))
 def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -> None:
     if case.needs is not None and not case.needs.exists():
-        pytest.skip(f"{case.needs.name} is not there beside the checkout")
+        pytest.skip(f"{case.needs.name} is not next to the checkout")
     if missing_extra := what_is_missing(dict.fromkeys(case.modules, "an extra")):
         pytest.skip(f"'{type_name}' {missing_extra}")
     if type_name not in registry().offers(seam):
@@ -45,12 +45,12 @@ def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -
 
 @pytest.mark.parametrize("seam", SEAMS)
 def test_every_part_of_a_seam_is_checked(seam: str) -> None:
-    """A part that is offered but not in the table would go unchecked."""
+    """A registered component that is not in the table would go unchecked."""
     assert seam in SUITES
     missing = own_types(seam) - PARTS[seam].keys()
     assert not missing, f"add {sorted(missing)} to PARTS['{seam}'] in own_parts.py"
 
 
 def test_all_our_own_parts_are_seen() -> None:
-    """The test above would pass if nothing were recognised as ours."""
+    """The test above would pass if no component were recognised as the project's own."""
     assert sum(len(own_types(seam)) for seam in SEAMS) >= 50

@@ -1,4 +1,4 @@
-"""A loader, a splitter, an encoder and an auxiliary task: right, or wrong in the way that they are told."""
+"""A loader, a splitter, an encoder and an auxiliary task: correct, or with the fault that `wrong` names."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ LINES = "good,lovely soup\nbad,grim soup\ngood,lovely bread\nbad,grim bread\n"
 
 
 class WrongLoader(LoaderSpec):
-    """Lines of a label and a text."""
+    """Lines with a label and a text."""
 
     type: Literal["wrong-loader"] = "wrong-loader"
     train: InputFile
@@ -57,7 +57,7 @@ class WrongLoader(LoaderSpec):
 
 
 class _Same(DistinctIds):
-    """Says that it is distinct, and is not."""
+    """Declares distinct ids, which are all equal."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -70,7 +70,7 @@ class _Same(DistinctIds):
 
 
 class WrongSplitter(SplitterSpec):
-    """Every fourth unit of a random order is validation data."""
+    """Select every fourth unit of a random order for the validation split."""
 
     type: Literal["wrong-splitter"] = "wrong-splitter"
     wrong: str = ""
@@ -89,7 +89,7 @@ class WrongSplitter(SplitterSpec):
 
 
 class WrongEncoder(EncoderSpec):
-    """Words by a table."""
+    """Words with an embedding table."""
 
     type: Literal["wrong-encoder"] = "wrong-encoder"
     wrong: str = ""

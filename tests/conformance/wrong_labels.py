@@ -1,4 +1,4 @@
-"""A loss, a mask, a metric and a task kind: right, or wrong in the way that they are told."""
+"""A loss, a mask, a metric and a task kind: correct, or with the fault that `wrong` names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -52,7 +52,7 @@ class _Loss(nn.Module):
 
 
 class WrongMask(LossMaskSpec):
-    """Labels that are there, but for those named "absent"."""
+    """Labels that are not missing, except those named "absent"."""
 
     type: Literal["wrong-mask"] = "wrong-mask"
     wrong: str = ""

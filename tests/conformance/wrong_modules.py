@@ -1,4 +1,4 @@
-"""A backbone, a head and an architecture, each right, or wrong in the way that it is told: one way a check."""
+"""A backbone, a head and an architecture: correct, or with the fault that `wrong` names, one fault per check."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from mtl_core.specs import ArchitectureSpec
 
 
 class _Faulty(nn.Module):
-    """One linear layer, and the faults that any module can have."""
+    """One linear layer with the faults that any module can have."""
 
     def __init__(self, width: int, wrong: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Faulty(nn.Module):
 
 
 class WrongBackbone(BackboneSpec):
-    """A layer over every token."""
+    """A layer applied to every token."""
 
     type: Literal["wrong-backbone"] = "wrong-backbone"
     wrong: str = ""
@@ -64,7 +64,7 @@ class _Backbone(_Faulty):
 
 
 class WrongHead(HeadSpec):
-    """A shared layer, the mean of the tokens by attention, and a matrix a task."""
+    """A shared layer, attention pooling over tokens, and one matrix per task."""
 
     type: Literal["wrong-head"] = "wrong-head"
     wrong: str = ""
@@ -109,7 +109,7 @@ class _Heads(HeadGroup):
 
 
 class WrongArchitecture(ArchitectureSpec):
-    """A shared body and a layer a task on it."""
+    """A shared trunk with one layer per task."""
 
     type: Literal["wrong-architecture"] = "wrong-architecture"
     wrong: str = ""

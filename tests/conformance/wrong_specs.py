@@ -1,16 +1,16 @@
-"""Specs that are wrong as YAML blocks, each in one way, by the check that is to notice it."""
+"""Specs that are invalid as YAML blocks, each in one way, by the name of the check that must fail."""
 
 from collections.abc import Callable
 from typing import Any, Literal
 
-import torch  # noqa: F401  what `light-import` is to notice
+import torch  # noqa: F401  makes `light-import` fail
 from pydantic import ConfigDict
 
 from mtl_core.specs import Spec
 
 
 class _TypeName(Spec):
-    """Its type is any text."""
+    """Its type is any string."""
 
     type: str = "any text"
 
@@ -20,14 +20,14 @@ class _Docstring(Spec):
 
 
 class _Keys(Spec):
-    """A key says nothing."""
+    """A key has no docstring."""
 
     type: Literal["undocumented-key"] = "undocumented-key"
     size: int = 1
 
 
 class _UnknownKeys(Spec):
-    """Takes whatever comes."""
+    """Accepts unknown keys."""
 
     model_config = ConfigDict(extra="ignore")
     type: Literal["any-key"] = "any-key"
@@ -42,19 +42,19 @@ class _Schema(Spec):
 
     type: Literal["no-schema"] = "no-schema"
     function: Callable[[], int] = int
-    """Something that no YAML holds."""
+    """A value that YAML cannot represent."""
 
 
 class _Defaults(Spec):
-    """A default is none of the values that are allowed."""
+    """A default is not an allowed value."""
 
     type: Literal["wrong-default"] = "wrong-default"
     size: int = "large"  # type: ignore[assignment]
-    """How large."""
+    """Size."""
 
 
 class _ReadAgain(Spec):
-    """A key is written in another form than it is read."""
+    """A key is written in a form that cannot be read."""
 
     type: Literal["not-read-again"] = "not-read-again"
     names: set[str] = {"a"}

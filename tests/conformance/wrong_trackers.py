@@ -1,4 +1,4 @@
-"""A tracker, right, or wrong as it is told."""
+"""A tracker: correct, or with the fault that `wrong` names."""
 
 import contextlib
 import random

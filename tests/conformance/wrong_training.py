@@ -1,4 +1,4 @@
-"""An optimizer, schedule, class weights and sampling strategy: each right, or wrong as it is told."""
+"""An optimizer, a schedule, class weights and a sampling strategy: correct, or with the fault `wrong` names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -41,7 +41,7 @@ class _Descent(torch.optim.SGD):
 
 
 class WrongSchedule(ScheduleSpec):
-    """Falls in a straight line."""
+    """Linear decay."""
 
     type: Literal["wrong-schedule"] = "wrong-schedule"
     wrong: str = ""
@@ -54,7 +54,7 @@ class WrongSchedule(ScheduleSpec):
 
 
 class WrongClassWeights(ClassWeightsSpec):
-    """One over the count."""
+    """The inverse class frequency."""
 
     type: Literal["wrong-class-weights"] = "wrong-class-weights"
     wrong: str = ""
@@ -69,7 +69,7 @@ class WrongClassWeights(ClassWeightsSpec):
 
 
 class WrongSampling(SamplingSpec):
-    """In proportion to size."""
+    """Shares proportional to size."""
 
     type: Literal["wrong-sampling"] = "wrong-sampling"
     wrong: str = ""

@@ -1,4 +1,4 @@
-"""A weighting: right, or wrong as it is told."""
+"""A weighting: correct, or with the fault that `wrong` names."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class _Sum(Weighting):
         super().__init__()
         self.wrong, self.steps, self.draw = wrong, 0, 1.0
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
-        if wrong == "idle-tasks":  # a row of a parameter is moved by momentum even if its gradient is 0
+        if wrong == "idle-tasks":  # momentum moves a row of a parameter even if its gradient is 0
             self.logs = torch.nn.Parameter(torch.zeros(len(weights)))
 
     def at(self, step: int, total: int, seed: int) -> None:

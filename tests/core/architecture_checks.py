@@ -1,4 +1,4 @@
-"""What every architecture keeps to, whoever offers it. Tests of the core and of plugins call these."""
+"""Checks that every architecture must pass. Tests of the core and of plugins call them."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 
 class Bench:
-    """A network of three tasks and all that moves it; labels can be taken from a batch."""
+    """A network of three tasks with its objective and optimizer; labels can be removed from a batch."""
 
     def __init__(self, folder: Path, architecture: Block, optimizer: str = "adamw") -> None:
         config = toy_config(folder, architecture=architecture, optimizer=OPTIMIZERS[optimizer])
@@ -48,7 +48,7 @@ class Bench:
         }
 
     def step(self, without: Collection[str] = (), code: int = -1) -> None:
-        """Take a step on all training examples; labels of some tasks are replaced by a code that does not count."""
+        """Run a step on all training examples; labels of the tasks in `without` are replaced by a masked code."""
         batch = self.prepared.examples.batch(self.prepared.split.train, CPU)
         for name in without:
             place, column = self.where[name]
@@ -59,13 +59,13 @@ class Bench:
         assert len(losses.values) == len(self.where) - len(without)
 
     def own(self, name: str) -> list[nn.Parameter]:
-        """The parameters that belong to a task alone."""
+        """Return the task-specific parameters of a task."""
         place, column = self.where[name]
         head = self.network.head_groups()[place].task_parameters(column)
         return [*self.network.body.task_parameters(self.objective.names.index(name)), *head]
 
     def state(self, name: str) -> dict[str, bytes]:
-        """What belongs to a task alone, and the optimizer's memory of it."""
+        """Return the task-specific parameters and their optimizer state, as bytes."""
         found = {}
         for index, parameter in enumerate(self.own(name)):
             memory = {
@@ -75,7 +75,7 @@ class Bench:
         return tensor_bits(found)
 
     def outputs(self, name: str, wanted: Collection[str] = TASKS) -> torch.Tensor:
-        """What one task says about all examples where some are asked."""
+        """Return the outputs of one task for all examples while the tasks in `wanted` are computed."""
         batch: Batch = self.prepared.examples.batch(np.arange(len(self.prepared.corpus)), CPU)
         asked = [
             torch.tensor([[task.name in wanted for task in group.tasks]]).expand(len(self.prepared.corpus), -1)
@@ -92,11 +92,11 @@ class Bench:
 
 
 def check_idle_tasks_stay(folder: Path, architecture: Block, optimizer: str) -> None:
-    """A step without labels for a task moves nothing that is the task's own: no weight, no optimizer's memory."""
+    """A step without labels for a task changes none of its task-specific weights or their optimizer state."""
     bench = Bench(folder, architecture, optimizer)
     assert all(bench.own(name) for name in TASKS)
     fresh = {name: bench.state(name) for name in TASKS}
-    bench.step(without=["t1"])  # idle from the very first step
+    bench.step(without=["t1"])  # without labels from the first step on
     assert bench.state("t1") == fresh["t1"]
     assert bench.state("t0") != fresh["t0"]
     for _ in range(2):
@@ -111,7 +111,7 @@ def check_idle_tasks_stay(folder: Path, architecture: Block, optimizer: str) -> 
 
 
 def check_a_task_owns_what_it_alone_reads(folder: Path, architecture: Block) -> None:
-    """A parameter belongs to a task alone if, and only if, no other task's answers change with it."""
+    """A parameter is task-specific if and only if it changes no other task's outputs."""
     bench = Bench(folder, architecture)
     for _ in range(3):
         bench.step()
@@ -130,9 +130,9 @@ def check_a_task_owns_what_it_alone_reads(folder: Path, architecture: Block) -> 
 
 
 def check_labels_that_do_not_count_say_nothing(folder: Path, architecture: Block) -> None:
-    """A label that the mask excludes is as good as none: the same bits of every weight."""
+    """A label that the mask excludes is equivalent to a missing label: all weights have the same bits."""
     found = []
-    for code in (-1, 3):  # no label; "absent", which the toys' mask excludes
+    for code in (-1, 3):  # missing; "absent", which the mask of the toy tasks excludes
         bench = Bench(folder, architecture)
         bench.step()
         bench.step(without=["t1"], code=code)
@@ -141,7 +141,7 @@ def check_labels_that_do_not_count_say_nothing(folder: Path, architecture: Block
 
 
 def check_who_is_asked_changes_no_answer(folder: Path, architecture: Block) -> None:
-    """A task says the same whichever others are asked with it; products of other sizes may round otherwise."""
+    """A task's outputs do not depend on which other tasks are computed, up to the rounding of matrix products."""
     bench = Bench(folder, architecture)
     for _ in range(3):
         bench.step()
@@ -154,7 +154,7 @@ def check_who_is_asked_changes_no_answer(folder: Path, architecture: Block) -> N
 def check_a_loaded_run_says_the_same(
     folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
 ) -> None:
-    """What a run wrote down is what its saved network says."""
+    """The predictions that a run wrote equal those of its saved network."""
     data = {"type": "toy", "test_rows": 20}
     config = toy_config(folder, architecture=architecture, data=data, plugins=list(plugins))
     run_experiment(config, folder / "run")
@@ -176,7 +176,7 @@ def check_a_loaded_run_says_the_same(
 def check_resumes_to_the_same_bits(
     folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
 ) -> None:
-    """A run that was cut off goes on to the result that it would have had."""
+    """An interrupted run resumes to the result of an uninterrupted one."""
     training = {"epochs": 2, "batch_size": 16, "checkpoint_steps": 1}
     config = toy_config(folder, architecture=architecture, training=training, plugins=list(plugins))
     run_experiment(config, folder / "whole")
@@ -190,7 +190,7 @@ def check_resumes_to_the_same_bits(
 
 
 class Given(nn.Module):
-    """An input layer that passes features on."""
+    """An input layer that returns its input features."""
 
     def __init__(self, shape: FeatureShape) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ def built(
     tasks: Sequence[str] = TASKS,
     seed: int = 0,
 ) -> Architecture:
-    """An architecture that reads features as they are given; its weights are spread, so that tasks differ."""
+    """Build an architecture that reads features directly; noise on its weights makes the tasks differ."""
     made = backbone or MLP(hidden_dims=[shape.width])
     parts = NetworkParts(lambda: Given(shape), lambda inputs: build_backbone(made, inputs))
     with torch.random.fork_rng():
@@ -220,7 +220,7 @@ def built(
 
 
 def check_padding_changes_nothing(spec: ArchitectureSpec, backbone: BackboneSpec | None = None) -> None:
-    """An example's tokens have the same features alone and in a batch, whatever stands at the padding."""
+    """The features of an example's tokens do not depend on the batch or on the values at padding."""
     body = built(spec, FeatureShape(6, sequence=True), backbone)
     generator = torch.Generator().manual_seed(1)
     lengths = torch.tensor([4, 1, 6, 3])
@@ -244,7 +244,7 @@ def check_padding_changes_nothing(spec: ArchitectureSpec, backbone: BackboneSpec
 
 
 def check_single_vectors(spec: ArchitectureSpec) -> None:
-    """Inputs without tokens are read as well, each example for itself, and tasks differ."""
+    """Inputs without tokens are accepted; each example is computed independently."""
     body = built(spec, FeatureShape(6, sequence=False))
     values = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
     together = body(Features(values), [True, False, True])

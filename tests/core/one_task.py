@@ -1,4 +1,4 @@
-"""One task by itself, without a network: its outputs are whatever a test says."""
+"""A single task without a network: the tests provide its outputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,12 +20,12 @@ Labels = Sequence[Label | None]
 
 
 class OneTask:
-    """A task of a kind, learned from some labels.
+    """A task of one kind, fitted to labels.
 
     Args:
         kind: The block `kind:`.
-        training: The training labels; missing ones are left out.
-        vocabulary: What a task that predicts its input knows of it.
+        training: The training labels; missing ones are ignored.
+        vocabulary: The encoder's vocabulary, for tasks that predict their input.
     """
 
     def __init__(self, kind: Any, training: Labels = (), vocabulary: Sequence[str] = ()) -> None:
@@ -37,7 +37,7 @@ class OneTask:
         self.group: TaskGroup = group_tasks([self.task])[0]
 
     def targets(self, labels: Labels) -> torch.Tensor:
-        """`(batch, 1, ...)`; of lists of labels for tokens, padded `(batch, 1, length)`."""
+        """Encode labels, `(batch, 1, ...)`; token labels are padded, `(batch, 1, length)`."""
         if self.task.declared.kind.level == "token":
             return self._padded(labels)
         origins = [f"row {row}" for row in range(len(labels))]
@@ -53,18 +53,18 @@ class OneTask:
         return torch.from_numpy(table)
 
     def mask(self, labels: Labels) -> torch.Tensor:
-        """Which of them count."""
+        """Return the mask of the labels that count."""
         return self.group.mask(self.targets(labels))
 
     def losses(
         self, outputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
     ) -> TaskLosses:
-        """The loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
+        """Compute the loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
         weighed = None if weights is None else weights.unsqueeze(1)
         return self.group.build_loss()(outputs.unsqueeze(1), targets, self.group.mask(targets), weighed)
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
-        """What is measured of outputs `(batch, ...)`, taken in in two batches."""
+        """Compute the metrics of outputs `(batch, ...)`, updated in two batches."""
         scorer = Scorer([self.group])
         half = len(outputs) // 2
         for part in (slice(None, half), slice(half, None)):

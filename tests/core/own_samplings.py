@@ -1,4 +1,4 @@
-"""A plugin file with sampling strategies of somebody's own: a good one, and wrong ones."""
+"""A plugin file with custom sampling strategies: correct ones and an invalid one."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,23 +11,23 @@ from mtl_core.specs import SamplingSpec
 
 
 class Stated(SamplingSpec):
-    """Shares as they are stated, whatever the sizes."""
+    """Fixed shares, independent of the sizes."""
 
     type: Literal["stated"] = "stated"
     values: list[float]
-    """One a data set."""
+    """One share per data set."""
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         return self.values
 
 
 class ByTurns(SamplingSpec):
-    """Draws by itself: all of the first data set, then all of the second, and so on."""
+    """Overrides the draws: all of the first data set, then all of the second, and so on."""
 
     type: Literal["by-turns"] = "by-turns"
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        raise AssertionError("this strategy draws by itself")
+        raise AssertionError("this strategy overrides the draws")
 
     def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
         place = np.array(steps) % sum(batches)
@@ -35,16 +35,16 @@ class ByTurns(SamplingSpec):
 
 
 class Wrong(SamplingSpec):
-    """Draws what is not there, or not enough."""
+    """Draws an unknown data set, or too few."""
 
     type: Literal["wrong"] = "wrong"
     draw: int
-    """What is drawn."""
+    """The index that it draws."""
     short_of: NonNegativeInt = 0
-    """How many draws are missing."""
+    """Number of missing draws."""
 
     def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
-        raise AssertionError("this strategy draws by itself")
+        raise AssertionError("this strategy overrides the draws")
 
     def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
         return np.full(len(steps) - self.short_of, self.draw)

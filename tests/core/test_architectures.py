@@ -1,4 +1,4 @@
-"""Hard and soft sharing: from networks of their own at strength 0 to one network for all at the other end."""
+"""Hard and soft sharing: from independent networks at strength 0 to a single shared network."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ NO_DROPOUT: Block = {"type": "mlp", "hidden_dims": [8]}
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
-# ── what every architecture keeps to ──
+# ── checks of every architecture ──
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -100,11 +100,11 @@ def test_soft_sharing_has_a_body_for_each_task_and_all_begin_alike(tmp_path: Pat
     assert all(tensor_bits(body) == tensor_bits(first) for body in others)
 
 
-# ── soft sharing without strength: networks of their own ──
+# ── soft sharing without strength: independent networks ──
 
 
 def alone(name: str, config: ExperimentConfig, prepared: Prepared) -> tuple[ExperimentConfig, Prepared]:
-    """The same data and batches with one task of the three."""
+    """Return the same data and batches with one task of the three."""
     place = [task.name for task in prepared.tasks].index(name)
     whole = prepared.examples
     examples = Examples(whole.encoder, whole.items, whole.lengths, [whole.targets[place]], [whole.weights[place]])
@@ -130,16 +130,16 @@ def trained(config: ExperimentConfig, prepared: Prepared) -> MultiTaskNetwork:
 
 
 def weights_of(network: MultiTaskNetwork, place: int, name: str) -> dict[str, bytes]:
-    """A task's body and head under names without the task's number."""
+    """Return a task's trunk and head under names without the task's index, as bytes."""
     body = {f"body.{key}": value for key, value in network.body.bodies[f"task-{name}"].state_dict().items()}  # type: ignore[union-attr, index]
     return tensor_bits({**body, **network.head_groups()[place].state_dict()})
 
 
 @pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adam"])
 def test_without_strength_a_task_learns_bit_for_bit_what_it_learns_alone(tmp_path: Path, optimizer: str) -> None:
-    """Every number of a task's network comes from the same operations on the same numbers, so no bit may differ.
+    """Each number of a task's network results from the same operations on the same numbers, so all bits are equal.
 
-    Dropout is left out: all networks of a process draw from one stream.
+    The networks have no dropout, since all networks of a process share one random generator.
     """
     config = toy_config(
         tmp_path,
@@ -151,7 +151,7 @@ def test_without_strength_a_task_learns_bit_for_bit_what_it_learns_alone(tmp_pat
         training={"epochs": 4, "batch_size": 3},
     )
     prepared, _, _ = toy_network(config)
-    assert all(silent_batches(config, prepared)), "the test is about batches without labels, too"
+    assert all(silent_batches(config, prepared)), "the test needs batches without labels for each task"
     together = trained(config, prepared)
     for place, name in enumerate(TASKS):
         single = trained(*alone(name, config, prepared))
@@ -160,7 +160,7 @@ def test_without_strength_a_task_learns_bit_for_bit_what_it_learns_alone(tmp_pat
 
 
 def silent_batches(config: ExperimentConfig, prepared: Prepared) -> list[int]:
-    """How many batches of the whole training have no label for each task."""
+    """Return per task the number of batches of the training without a label for it."""
     order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
     batches = [prepared.examples.batch(rows, CPU) for epoch in range(4) for rows in order.epoch(epoch)]
     masks = [[group.mask(table) for group, table in zip(prepared.groups, b.targets, strict=True)] for b in batches]
@@ -168,7 +168,7 @@ def silent_batches(config: ExperimentConfig, prepared: Prepared) -> list[int]:
 
 
 def test_whole_runs_of_one_task_and_of_three_save_the_same_networks(tmp_path: Path) -> None:
-    """The same through files and commands, where every example has every label, so that no run sets one aside."""
+    """Saved networks are the same, too. Every example has every label, so that no run excludes an example."""
     kind = {"type": "classification", "classes": ["c0", "c1", "c2", "absent"]}
     blocks: Block = {
         "data": {"type": "toy", "labelled": 1.0},
@@ -190,7 +190,7 @@ def test_whole_runs_of_one_task_and_of_three_save_the_same_networks(tmp_path: Pa
         assert tensor_bits(of_task) == single
 
 
-# ── soft sharing with strength: nearer and nearer ──
+# ── soft sharing with strength: decreasing distance ──
 
 
 def bodies(network: MultiTaskNetwork) -> list[dict[str, torch.Tensor]]:
@@ -198,14 +198,14 @@ def bodies(network: MultiTaskNetwork) -> list[dict[str, torch.Tensor]]:
 
 
 def spread(network: MultiTaskNetwork) -> float:
-    """Root mean square of what bodies lie from their mean, beside how large they are."""
+    """Return the root mean square distance of the trunks from their mean, relative to their norm."""
     found = [torch.cat([p.detach().flatten() for p in body.values()]) for body in bodies(network)]
     stacked = torch.stack(found)
     return float((stacked - stacked.mean(dim=0)).norm() / stacked.norm())
 
 
 def feature_spread(network: MultiTaskNetwork, prepared: Prepared) -> float:
-    """The same of the features of all examples."""
+    """Return the relative distance of the tasks' features of all examples from their mean."""
     batch = prepared.examples.batch(np.arange(len(prepared.corpus)), CPU)
     with torch.no_grad():
         found = torch.stack([said.values for said in network.body(batch.inputs, [True] * 3) if said is not None])
@@ -219,7 +219,7 @@ def test_the_stronger_the_penalty_the_nearer_the_bodies_and_their_features(tmp_p
             tmp_path,
             architecture={"type": "soft-sharing", "strength": strength},
             backbone=NO_DROPOUT,
-            optimizer={"type": "sgd", "lr": 0.01},  # strength · lr stays below the number of tasks
+            optimizer={"type": "sgd", "lr": 0.01},  # strength * lr stays below the number of tasks
             training={"epochs": 40, "batch_size": 12},
         )
         prepared, _, _ = toy_network(config)
@@ -234,9 +234,9 @@ def test_the_stronger_the_penalty_the_nearer_the_bodies_and_their_features(tmp_p
 
 
 def test_a_very_strong_penalty_is_hard_sharing(tmp_path: Path) -> None:
-    """Bodies that cannot part move by the mean of the tasks' gradients: as one body does, at that lower rate."""
+    """Trunks held together move by the mean of the tasks' gradients: like one trunk at a lower learning rate."""
     rate, tasks = 0.02, len(TASKS)
-    # At this strength one step brings bodies that lie apart together; a stronger penalty would overshoot.
+    # At this strength one step makes the trunks equal; a stronger penalty would overshoot.
     networks, said, heads = {}, {}, {}
     strong = {"type": "soft-sharing", "strength": tasks / (2 * rate)}
     for name, architecture in {"soft": strong, "hard": {"type": "hard-sharing"}}.items():
@@ -263,7 +263,7 @@ def test_a_very_strong_penalty_is_hard_sharing(tmp_path: Path) -> None:
 
 
 def outputs(network: MultiTaskNetwork, prepared: Prepared) -> torch.Tensor:
-    """What all tasks say about all examples, `(examples, tasks, classes)`."""
+    """Return the outputs of all tasks for all examples, `(examples, tasks, classes)`."""
     batch = prepared.examples.batch(np.arange(len(prepared.corpus)), CPU)
     with torch.no_grad():
         return torch.cat([group.outputs for group in network(batch.inputs) if group is not None], dim=1)
@@ -275,7 +275,7 @@ def by_name(network: MultiTaskNetwork) -> dict[str, torch.Tensor]:
 
 
 def rank_oneness(network: MultiTaskNetwork) -> float:
-    """The largest singular values' share of the sum of all; 1 if bodies are multiples of each other."""
+    """Return the largest singular values' share of the sum of all; 1 if the trunks are multiples of each other."""
     largest, total = torch.zeros(2)
     for versions in zip(*(body.values() for body in bodies(network)), strict=True):
         values = torch.linalg.svdvals(torch.stack([one.detach().flatten() for one in versions]))
@@ -300,11 +300,11 @@ def test_the_stronger_the_trace_norm_the_nearer_to_rank_one(tmp_path: Path) -> N
     assert found[-1] > 0.9
 
 
-# ── the penalty ──
+# ── the regularization loss ──
 
 
 def two_bodies(spec: SoftSharing) -> SoftlySharedBodies:
-    """Two tasks whose bodies are `w · x + b`, with w = (1, 2) and (3, 2), b = 0.5 and -0.5."""
+    """Build two tasks whose trunks are `w · x + b`, with w = (1, 2) and (3, 2), b = 0.5 and -0.5."""
 
     class Layer(nn.Module):
         def __init__(self) -> None:
@@ -323,7 +323,7 @@ def two_bodies(spec: SoftSharing) -> SoftlySharedBodies:
 
 def test_the_squared_distance_by_hand() -> None:
     penalty = two_bodies(SoftSharing(strength=2)).penalty()
-    # From the means (2, 2) and 0, each body lies 1 and 0 away in w, 0.5 in b: mean squares 1 + 0 + 0.25.
+    # Each trunk deviates from the means (2, 2) and 0 by 1 and 0 in w, by 0.5 in b: mean squares 1 + 0 + 0.25.
     assert penalty is not None
     assert penalty.item() == pytest.approx(2 * 1.25)
 
@@ -372,7 +372,7 @@ def test_where_all_bodies_begin_alike_penalties_have_a_finite_gradient(value: fl
     assert not gradient(squared_distance, versions).any()
     found = gradient(trace_norm, versions)
     assert torch.isfinite(found).all()
-    if value > 1e-3:  # all in one direction: shrink it, and do not part
+    if value > 1e-3:  # all in one direction: the gradient shrinks it and keeps the trunks equal
         torch.testing.assert_close(found, (start / start.norm() / 3**0.5).repeat(3, 1), rtol=1e-3, atol=1e-5)
 
 
@@ -390,10 +390,10 @@ def test_a_penalty_moves_no_idle_body_and_holds_the_others(tmp_path: Path) -> No
     assert 0 < apart[5.0] < apart[0.0] / 4
 
 
-# ── architectures of somebody's making ──
+# ── architectures of plugins ──
 
 TWICE = '''\
-"""A body for each task: the input layer is one, or each has its own."""
+"""One trunk per task, with a shared input layer or one input layer per trunk."""
 
 from typing import Literal
 
@@ -404,41 +404,41 @@ from mtl_core.builtins.architecture_modules import SharedBody
 from mtl_core.model.architecture import Architecture
 
 
-class Bodies(Architecture):
-    def __init__(self, parts, tasks, one):
+class Trunks(Architecture):
+    def __init__(self, parts, tasks, shared_input):
         super().__init__()
-        self.bodies = nn.ModuleList([SharedBody(parts) for _ in tasks])
-        if one:
-            for body in self.bodies:
-                body.input_layer = self.bodies[0].input_layer
-        self.output = self.bodies[0].output
+        self.trunks = nn.ModuleList([SharedBody(parts) for _ in tasks])
+        if shared_input:
+            for trunk in self.trunks:
+                trunk.input_layer = self.trunks[0].input_layer
+        self.output = self.trunks[0].output
 
     def forward(self, inputs, active):
-        return [body(inputs, [True])[0] for body in self.bodies]
+        return [trunk(inputs, [True])[0] for trunk in self.trunks]
 
 
-class Twice(ArchitectureSpec):
-    """Bodies that share the input layer, or do not."""
+class PerTask(ArchitectureSpec):
+    """Trunks that share the input layer, or do not."""
 
-    type: Literal["twice"] = "twice"
-    one: bool
+    type: Literal["per-task"] = "per-task"
+    shared_input: bool
 
     def build(self, parts, tasks):
-        return Bodies(parts, tasks, self.one)
+        return Trunks(parts, tasks, self.shared_input)
 
 
 @hookimpl
 def mtl_architectures():
-    return [Twice]
+    return [PerTask]
 '''
 
 
 @pytest.mark.parametrize("one", [True, False])
 def test_parts_may_be_made_several_times_and_held_under_several_names(tmp_path: Path, one: bool) -> None:
-    """Checkpoints and saved models take both: one tensor under two names, and equal tensors that are not one."""
-    (tmp_path / "twice.py").write_text(TWICE, encoding="utf-8")
-    plugins = [toy.__file__, str(tmp_path / "twice.py")]
-    config = toy_config(tmp_path, plugins=plugins, architecture={"type": "twice", "one": one})
+    """Checkpoints and saved models support both: one tensor under two names, and equal tensors."""
+    (tmp_path / "per_task.py").write_text(TWICE, encoding="utf-8")
+    plugins = [toy.__file__, str(tmp_path / "per_task.py")]
+    config = toy_config(tmp_path, plugins=plugins, architecture={"type": "per-task", "shared_input": one})
     _, network, _ = toy_network(config)
     assert len({buffer.data_ptr() for buffer in network.buffers()}) == (2 if one else 2 * len(TASKS))
     checks.check_a_loaded_run_says_the_same(tmp_path, config.architecture.model_dump(), plugins)
@@ -446,7 +446,7 @@ def test_parts_may_be_made_several_times_and_held_under_several_names(tmp_path: 
 
 
 WRONG = '''\
-"""Architectures that are wrong, each in the way that it is told to be."""
+"""Architectures with the fault that `what` names."""
 
 from typing import Literal
 
@@ -458,7 +458,7 @@ from mtl_core.specs import ArchitectureSpec
 class Body(SharedBody):
     def forward(self, inputs, active):
         [features] = super().forward(inputs, active)
-        return {"bare": features, "two": [features] * 2, "none": [None] * 3}[self.what]
+        return {"single": features, "two": [features] * 2, "none": [None] * 3}[self.what]
 
 
 class Wrong(ArchitectureSpec):
@@ -484,14 +484,14 @@ def mtl_architectures():
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        ("backbone", "architecture 'wrong': its build must give an `Architecture` with an attribute `output:"),
-        ("shapeless", "architecture 'wrong': its build must give an `Architecture` with an attribute `output:"),
+        ("backbone", "architecture 'wrong': its build must return an `Architecture` with an attribute `output:"),
+        ("shapeless", "architecture 'wrong': its build must return an `Architecture` with an attribute `output:"),
         (
-            "bare",
-            "the architecture gave a Features, expected a list of one `Features` for all tasks, or of one for",
+            "single",
+            "the architecture returned a Features, expected a list of one `Features` for all tasks, or of one for",
         ),
-        ("two", "the architecture gave 2, expected a list of one `Features` for all tasks, or of one for each: 3"),
-        ("none", "the architecture gave nothing for task 1, which is active"),
+        ("two", "the architecture returned 2, expected a list of one `Features` for all tasks, or of one per task"),
+        ("none", "the architecture returned None for task 1, which is active"),
     ],
 )
 def test_a_wrong_architecture_is_told_how(tmp_path: Path, what: str, expected: str) -> None:

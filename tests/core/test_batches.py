@@ -15,7 +15,7 @@ Lengths = np.ndarray
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[np.ndarray, Lengths]:
-    """Lengths of a corpus's examples, and some of them as rows, in any order."""
+    """Draw the indices of some examples, in any order, and the lengths of all examples."""
     lengths = np.array(draw(st.lists(st.integers(1, 60), min_size=1, max_size=200)), dtype=np.int64)
     chosen = draw(st.sets(st.integers(0, len(lengths) - 1)))
     return np.array(draw(st.permutations(sorted(chosen))), dtype=np.int64), lengths
@@ -62,7 +62,7 @@ def test_buckets_pad_less_and_still_mix(seed: int) -> None:
     paddings = [padding(epoch_order(rows, lengths, 32, buckets, seed, 0), lengths) for buckets in (1, 4, 16)]
     assert paddings[1] < paddings[0] / 2
     assert paddings[2] < paddings[1] / 2
-    # Short batches do not come before long ones.
+    # Batches are not sorted by length.
     means = [lengths[batch].mean() for batch in epoch_order(rows, lengths, 32, 16, seed, 0)]
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
 

@@ -1,4 +1,4 @@
-"""The built-in parts against their closed forms."""
+"""The built-in components against their closed forms."""
 
 import math
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def test_a_class_that_never_occurs_has_weight_one() -> None:
 def test_given_weights_are_those_given_and_a_wrong_name_is_refused() -> None:
     spec = GivenWeights(values={"b": 0.5, "c": 0.0})
     assert spec.weights({"a": 1, "b": 2, "c": 3}) == [1.0, 0.5, 0.0]
-    with pytest.raises(MtlError, match="'b' is no class; did you mean 'bb'"):
+    with pytest.raises(MtlError, match="'b' is not a class; did you mean 'bb'"):
         spec.weights({"a": 1, "bb": 2, "c": 3})
 
 
@@ -99,7 +99,7 @@ def test_given_weights_are_those_given_and_a_wrong_name_is_refused() -> None:
 
 
 def by_hand(spec: Any, start: float, gradients: Sequence[float]) -> float:
-    """One number, moved by the textbook."""
+    """Compute the updates of one scalar weight by the textbook formula."""
     weight, first, second, momentum = start, 0.0, 0.0, 0.0
     for step, gradient in enumerate(gradients, start=1):
         if isinstance(spec, SGD):

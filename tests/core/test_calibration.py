@@ -1,4 +1,4 @@
-"""Probabilities that come true."""
+"""Calibration: temperatures, thresholds and the expected calibration error."""
 
 import json
 import math
@@ -65,7 +65,7 @@ def test_the_error_is_the_mean_gap() -> None:
 
 
 def overconfident(folder: Path, **training: Any) -> Any:
-    """A network that has learned its few training examples by heart."""
+    """Return an experiment that overfits its few training examples."""
     settings = {"epochs": 40, "batch_size": 8, "select": {"metric": "accuracy"}, **training}
     return toy_config(
         folder,
@@ -99,13 +99,13 @@ def test_there_must_be_data_to_choose_by(tmp_path: Path) -> None:
     config = toy_config(
         tmp_path, split={"type": "random", "validation": 0.0}, training={"epochs": 1, "calibrate": True}
     )
-    with pytest.raises(MtlError, match=r"training\.calibrate: there is no validation data"):
+    with pytest.raises(MtlError, match=r"training\.calibrate: calibration needs a validation split"):
         run_experiment(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_both_errors_are_of_the_tasks_that_were_calibrated(tmp_path: Path) -> None:
-    """An ordinal task has confidences and nothing to choose: it must not stand on one side alone."""
+    """An ordinal task has confidences but no calibrated value, so neither error may include it."""
     kinds = [{"type": "classification", "classes": CLASSES}, {"type": "ordinal", "classes": CLASSES}]
     tasks = [task_block(name=f"t{place}", kind=kind) for place, kind in enumerate(kinds)]
     config = toy_config(

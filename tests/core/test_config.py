@@ -1,4 +1,4 @@
-"""Reading experiments: strictness, messages, overrides, paths, versions, and what is written back."""
+"""Loading experiments: strictness, messages, overrides, paths, versions and serialisation."""
 
 import random
 from collections.abc import Callable
@@ -23,12 +23,12 @@ Variant = Callable[..., Path]
 
 @pytest.fixture
 def variant(toy_experiment: Path, toy_plugin: Path, tmp_path: Path) -> Variant:
-    """Write the toy experiment with some texts replaced, to a folder that holds nothing else."""
+    """Return a function that writes the toy experiment, with some texts replaced, to an empty folder."""
 
     def write(*changes: tuple[str, str], more: str = "") -> Path:
         text = toy_experiment.read_text(encoding="utf-8").replace("toy_loader.py", str(toy_plugin))
         for old, new in changes:
-            assert text.count(old) == 1, f"{old!r} must stand in the experiment once"
+            assert text.count(old) == 1, f"{old!r} must occur in the experiment once"
             text = text.replace(old, new)
         path = tmp_path / "variant.yaml"
         path.write_text(text + more, encoding="utf-8")
@@ -49,7 +49,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-# Where a mistake is, what it is, and what would be right
+# Messages: location, actual value and remedy
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def written(folder: Path, text: str) -> Path:
         (("epochs: 2", "refit: yes"), "12: training.refit: expected a valid boolean, found 'yes'"),
         (("lr: 0.01", "lr: .inf"), "11: optimizer.lr: expected a finite number, found inf"),
         (("lr: 0.01", "lr: .nan"), "11: optimizer.lr: expected a finite number, found nan"),
-        (("examples: 48", "beside: 3"), "2: data.beside: expected a path, found 3"),
+        (("examples: 48", "extra_file: 3"), "2: data.extra_file: expected a path, found 3"),
         (("metrics: [accuracy]", "classes: [a, 1]"), "8: tasks.0.kind.classes.1: expected a valid string, found 1"),
         (
             ("metrics: [accuracy]", "classes: [a]"),
@@ -126,7 +126,7 @@ def written(folder: Path, text: str) -> Path:
         (("type: mlp", "type: 7"), "5: backbone: expected a backbone: a block with `type:`, one of "),
         (("{epochs: 2, batch_size: 8}", "fast"), "12: training: expected a block of keys, found 'fast'"),
         (('  - each: "*"\n', "  - hello\n  - each: a\n"), "7: tasks.0: expected a block of keys, found 'hello'"),
-        (("name: toy", "name: a/b"), "1: name: 'a/b' holds a slash; run directories are called after the experime"),
+        (("name: toy", "name: a/b"), "1: name: 'a/b' contains a slash; run directories are named after the expe"),
         (("name: toy", "seed: -1"), "1: seed: expected greater than or equal to 0, found -1"),
         (
             ("name: toy", "version: 2"),
@@ -180,7 +180,7 @@ def test_unknown_keys_do_not_hide_what_else_is_wrong_in_their_block(variant: Var
 
 
 def test_keys_that_stay_behind_when_a_type_is_switched_are_named_with_the_type(variant: Variant) -> None:
-    """They must not be dropped: the user believes that they are in force."""
+    """They must not be ignored, since the user expects them to take effect."""
     path = variant(("type: mlp", "type: identity"))
     assert refusal(path) == (
         f"{path}:5: backbone.hidden_dims: unknown key 'hidden_dims' (keys of type 'identity': type)"
@@ -237,9 +237,9 @@ def test_scalars_are_read_without_surprises(text: str, value: object) -> None:
         ("# only a comment\n", ": the file is empty, "),
         ("- a\n", ":1: expected a mapping of keys to values at the top level"),
         ("just words\n", ":1: expected a mapping of keys to values at the top level"),
-        ("seed: 1\nname: a\nseed: 2\n", ":3: the key 'seed' stands twice (first on line 1)"),
-        ("data:\n  type: a\n  train: b\n  type: c\n", ":4: the key 'type' stands twice (first on line 2)"),
-        ("tasks:\n  - {name: a, name: b}\n", ":2: the key 'name' stands twice (first on line 2)"),
+        ("seed: 1\nname: a\nseed: 2\n", ":3: the key 'seed' is repeated (first on line 1)"),
+        ("data:\n  type: a\n  train: b\n  type: c\n", ":4: the key 'type' is repeated (first on line 2)"),
+        ("tasks:\n  - {name: a, name: b}\n", ":2: the key 'name' is repeated (first on line 2)"),
         ("name: [a\n", ":2: not valid YAML: "),
         ("name: a\n\tseed: 1\n", ":2: not valid YAML: "),
         ("name: !!python/object/apply:os.getcwd []\n", ":1: not valid YAML: could not determine a constructor"),
@@ -317,9 +317,9 @@ def test_set_leaves_its_input_alone() -> None:
         ("training.epochs=", "--set training.epochs: expected a valid integer, found null"),
         ("training.epochz=3", "--set training.epochz: unknown key 'epochz'; did you mean 'epochs'?"),
         ("training.epochs.x=3", "--set training.epochs.x=3: 'x' lies below 2, which is not a block"),
-        ("tasks.1.weight=2", "--set tasks.1.weight=2: '1' is no entry of a list of 1 (counted from 0)"),
-        ("tasks.first.weight=2", "--set tasks.first.weight=2: 'first' is no entry of a list of 1"),
-        ("tasks.-1.weight=2", "--set tasks.-1.weight=2: '-1' is no entry of a list"),
+        ("tasks.1.weight=2", "--set tasks.1.weight=2: '1' is not an index of a list of 1 (counted from 0)"),
+        ("tasks.first.weight=2", "--set tasks.first.weight=2: 'first' is not an index of a list of 1"),
+        ("tasks.-1.weight=2", "--set tasks.-1.weight=2: '-1' is not an index of a list"),
         ("backbone={type: mlp", "the value '{type: mlp' is not valid YAML"),
         ("backbone=identiy", "--set backbone.type: unknown backbone 'identiy'; did you mean 'identity'?"),
         ("bakbone.type=mlp", "--set bakbone.type: unknown key 'bakbone'; did you mean 'backbone'?"),
@@ -341,18 +341,18 @@ def test_relative_paths_start_at_the_file_or_where_the_command_was_typed(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    path = variant(("examples: 48", "beside: sub/a.txt"))
+    path = variant(("examples: 48", "extra_file: sub/a.txt"))
     monkeypatch.chdir(elsewhere)
 
     def beside(experiment: str | Path, *overrides: str) -> object:
-        return load_experiment(experiment, overrides).config.sources["data"].model_dump()["beside"]
+        return load_experiment(experiment, overrides).config.sources["data"].model_dump()["extra_file"]
 
     assert beside(path) == tmp_path / "sub" / "a.txt"
     assert beside("../variant.yaml") == tmp_path / "sub" / "a.txt"
-    assert beside(path, "data.beside=../b.txt") == tmp_path / "b.txt"
-    assert beside(path, "data={type: numbers, beside: b.txt}") == elsewhere / "b.txt"
-    assert beside(path, "data.beside=/c.txt") == Path("/c.txt")
-    assert beside(path, "data.beside=null") is None
+    assert beside(path, "data.extra_file=../b.txt") == tmp_path / "b.txt"
+    assert beside(path, "data={type: numbers, extra_file: b.txt}") == elsewhere / "b.txt"
+    assert beside(path, "data.extra_file=/c.txt") == Path("/c.txt")
+    assert beside(path, "data.extra_file=null") is None
 
 
 def test_a_missing_file_is_told_before_anything_starts(
@@ -362,24 +362,24 @@ def test_a_missing_file_is_told_before_anything_starts(
     here.mkdir()
     (here / "train.txt").touch()
     monkeypatch.chdir(here)
-    path = variant(("examples: 48", "beside: train.txt"))
+    path = variant(("examples: 48", "extra_file: train.txt"))
     with pytest.raises(MtlError) as caught:
         check_inputs(load_experiment(path))
-    assert str(caught.value) == f"{path}:2: data.beside: no such file: {tmp_path / 'train.txt'}"
+    assert str(caught.value) == f"{path}:2: data.extra_file: no such file: {tmp_path / 'train.txt'}"
     with pytest.raises(MtlError) as caught:
-        check_inputs(load_experiment(path, ["data.beside=trian.txt"]))
+        check_inputs(load_experiment(path, ["data.extra_file=trian.txt"]))
     assert str(caught.value) == (
-        f"--set data.beside: no such file: {here / 'trian.txt'}; did you mean 'train.txt'?"
+        f"--set data.extra_file: no such file: {here / 'trian.txt'}; did you mean 'train.txt'?"
     )
     with pytest.raises(MtlError) as caught:
-        check_inputs(load_experiment(path, ["data.beside=."]))
-    assert str(caught.value) == f"--set data.beside: expected a file, found a folder: {here}"
+        check_inputs(load_experiment(path, ["data.extra_file=."]))
+    assert str(caught.value) == f"--set data.extra_file: expected a file, found a folder: {here}"
     with pytest.raises(MtlError, match=r"the folder .*/gone does not exist"):
-        check_inputs(load_experiment(path, ["data.beside=gone/train.txt"]))
-    check_inputs(load_experiment(path, ["data.beside=train.txt"]))
+        check_inputs(load_experiment(path, ["data.extra_file=gone/train.txt"]))
+    check_inputs(load_experiment(path, ["data.extra_file=train.txt"]))
 
 
-# What is written is what was read
+# Serialisation
 
 
 def test_a_resolved_config_says_everything_and_stands_for_itself(toy_experiment: Path, tmp_path: Path) -> None:
@@ -439,7 +439,7 @@ def experiments(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "name": draw(words.filter(lambda name: "/" not in name and "\\" not in name)),
         "seed": draw(st.integers(0, 2**63 - 1)),
-        "data": {"type": "numbers", "beside": "/data/" + draw(st.sampled_from(["a", "no", "ü b", "1"]))},
+        "data": {"type": "numbers", "extra_file": "/data/" + draw(st.sampled_from(["a", "no", "ü b", "1"]))},
         "split": {"type": "k-fold", "split_seed": draw(st.none() | st.integers(0, 2**70))},
         "encoder": {"type": "array", "standardise": draw(st.booleans())},
         "backbone": draw(
@@ -485,7 +485,7 @@ def test_any_config_survives_being_written_and_read(
     again = load_experiment(path).config
     assert again == config
     assert dump_config(again) == text
-    # The order of keys means nothing.
+    # The order of keys has no effect.
     keys = list(value)
     random.Random(number).shuffle(keys)
     path.write_text(write_yaml({key: value[key] for key in keys}), encoding="utf-8")
@@ -507,7 +507,7 @@ def test_a_derived_entry_takes_every_column_that_nobody_names(toy_experiment: Pa
     )
     tasks = resolve_tasks(found, {"data": ["food", "service", "price", "speed"]})
     assert [(task.name, task.column, task.head.model_dump()["dropout"]) for task in tasks] == [
-        ("taste", "food", 0.0),  # a task of another name takes nothing away from `each`
+        ("taste", "food", 0.0),  # a task of another name does not exclude its column from `each`
         ("service", "service", 0.5),
         ("speed", "speed", 0.5),
         ("food", "food", 0.0),
@@ -524,10 +524,10 @@ def test_two_tasks_can_learn_one_column(toy_experiment: Path) -> None:
 
 def test_two_tasks_of_one_name_are_refused_with_their_place(variant: Variant, toy_experiment: Path) -> None:
     path = variant(('  - each: "*"\n', "  - {name: a, head: linear}\n  - name: a\n"))
-    assert refusal(path) == f"{path}:6: tasks: two tasks are called 'a'; task names must differ"
+    assert refusal(path) == f"{path}:6: tasks: two tasks are named 'a'; task names must differ"
     found = entries(toy_experiment, "[{name: food, label: price, head: linear}, {each: '*', head: linear}]")
     names = [task.name for task in resolve_tasks(found, {"data": ["food", "price"]})]
-    assert names == ["food", "price"]  # the derived task gives way
+    assert names == ["food", "price"]  # the derived task is dropped
 
 
 def test_a_column_that_is_not_there_is_told_with_its_neighbour(toy_experiment: Path) -> None:
@@ -537,7 +537,7 @@ def test_a_column_that_is_not_there_is_told_with_its_neighbour(toy_experiment: P
     assert str(caught.value) == (
         "task 'a': the data has no label column 'fod'; did you mean 'food'? (columns: food, price)"
     )
-    with pytest.raises(MtlError, match=r"no label column fits 'z\*' \(columns: food, price\)"):
+    with pytest.raises(MtlError, match=r"no label column matches 'z\*' \(columns: food, price\)"):
         resolve_tasks(entries(toy_experiment, "[{each: 'z*', head: linear}]"), columns)
 
 

@@ -1,4 +1,4 @@
-"""Passing each batch twice, and asking that both answers agree."""
+"""R-Drop: two forward passes per batch, with a loss for the divergence of their outputs."""
 
 from pathlib import Path
 

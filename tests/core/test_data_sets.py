@@ -1,4 +1,4 @@
-"""Several data sets: each with its own columns, masks and batches, and together in one network."""
+"""Several data sets in one network, each with its own columns, masks and batches."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder: Path) -> RunReport:
-    """Two data sets whose columns have one name and different meanings."""
+    """A run on two data sets whose label columns have the same name and different meanings."""
     return run_experiment(toy_config(folder, **two_tables(folder)), folder / "run")
 
 
@@ -49,7 +49,7 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-# ── one column name, two meanings ──
+# ── data sets with the same column name ──
 
 
 def test_each_task_has_the_classes_the_labels_and_the_figures_of_its_own_data_set(report: RunReport) -> None:
@@ -75,7 +75,7 @@ def test_examples_are_called_after_their_data_set_and_have_its_labels_alone(repo
     for record in found:
         own, other = ("side", "height") if record["id"].startswith("across/") else ("height", "side")
         assert "gold" in record["tasks"][own]
-        assert "gold" not in record["tasks"][other]  # every task answers about every example
+        assert "gold" not in record["tasks"][other]  # every task predicts every example
         assert {*record["tasks"][other]["probabilities"]} == {
             "side": {"left", "right"},
             "height": {"low", "high"},
@@ -118,7 +118,7 @@ def test_a_file_is_scored_for_the_tasks_of_the_data_set_that_it_is_like(
             report.scores["test"].tasks[task].figures["accuracy"].value
         )
         assert scores.tasks[other].n == 0
-    with pytest.raises(MtlError, match=r"task 'height': .*across-test\.csv:2: the label .* is none of the task's"):
+    with pytest.raises(MtlError, match=r"task 'height': .*across-test\.csv:2: the label .* is not one of the"):
         evaluate_file(saved, folder / "across-test.csv", "down")
 
 
@@ -129,7 +129,7 @@ def test_a_file_is_answered_with_the_gold_labels_of_its_own_data_set(saved: Save
 
 
 def test_data_sets_that_are_not_there_are_named_with_the_nearest(saved: SavedRun, folder: Path) -> None:
-    with pytest.raises(MtlError, match=r"the run has several data sets; say .* \(data sets: across, down\)"):
+    with pytest.raises(MtlError, match=r"the run has several data sets; name .* \(data sets: across, down\)"):
         evaluate_file(saved, folder / "across-test.csv")
     for use in (evaluate_file, lambda *words: list(predict_file(*words[:2], data_set=words[2]))):
         with pytest.raises(
@@ -138,7 +138,7 @@ def test_data_sets_that_are_not_there_are_named_with_the_nearest(saved: SavedRun
             use(saved, folder / "across-test.csv", "acros")
 
 
-# ── who learns from what ──
+# ── data sets of each task ──
 
 
 def test_two_data_sets_feed_one_task(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_columns_that_a_data_set_lacks_are_named(tmp_path: Path) -> None:
     assert refused(name="fist") == (
         "task 'fist': the data has no label column 'fist'; did you mean 'first'? (columns: first, second)"
     )
-    assert refused(each="s*", data=["across"]) == "tasks: no label column fits 's*' (columns: first)"
+    assert refused(each="s*", data=["across"]) == "tasks: no label column matches 's*' (columns: first)"
 
 
 # ── splitting ──
@@ -237,14 +237,14 @@ def test_a_test_input_that_another_data_set_trains_on_is_told(tmp_path: Path) ->
     found = prepare(
         toy_config(tmp_path, data=None, data_sets=sets, tasks=[{"name": "label", "head": "linear"}])
     ).findings
-    assert "2 test examples have an input that also stands in the training data (b/1, b/2)" in found
+    assert "2 test examples have an input that also occurs in the training data (b/1, b/2)" in found
 
 
-# ── data sets that have nothing ──
+# ── data sets without examples ──
 
 
 class Given(LoaderSpec):
-    """A loader that gives what it is told."""
+    """A loader with configurable splits and texts."""
 
     type: Literal["given"] = "given"
     parts: list[Literal["train", "validation", "test"]]
@@ -269,7 +269,7 @@ def test_a_data_set_without_training_examples_is_scored_and_never_drawn(tmp_path
     config = toy_config(tmp_path, tasks=[{"name": "label", "head": "linear"}], sampling="round-robin")
     config = config.model_copy(update={"data": None, "data_sets": {"train": train, "test": test}})
     prepared = prepare(config)
-    assert prepared.findings == ["data set 'test': no training example, so no batch is drawn from it"]
+    assert prepared.findings == ["data set 'test': no training example, so no batch is sampled from it"]
     drawn = batches_of(config, prepared, 2)
     assert {prepared.corpus.sources[row] for batch in drawn for row in batch.tolist()} == {"train"}
     assert len(prepared.split.test) == 9
@@ -390,12 +390,12 @@ def test_names_of_heads_that_are_wrong(tmp_path: Path) -> None:
     assert "tasks.0.head: unknown head 'shraed'; did you mean 'shared'? (in `heads`: shared; installed: " in unknown
     clash = refusal(tmp_path, heads={"linear": heads["shared"]}, tasks=[{"each": "*", "head": "linear"}])
     assert clash.endswith(
-        "tasks.0.head: 'linear' is declared in `heads`, and is the type of an installed head too; "
+        "tasks.0.head: 'linear' is declared in `heads`, and is also the type of an installed head; "
         "rename the one in `heads`"
     )
     heads["shared"]["dropuot"] = 0.1
     wrong = refusal(tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")])
-    assert len(wrong.splitlines()) == 1  # once, not once a task
+    assert len(wrong.splitlines()) == 1  # once, not once per task
     assert "heads.shared.dropuot: unknown key 'dropuot'; did you mean 'dropout'?" in wrong
 
 
@@ -418,6 +418,9 @@ def test_a_run_is_asked_about_a_file_like_one_of_its_data_sets(report: RunReport
         assert refused.returncode == 2
         assert refused.stderr.startswith("error: unknown data set 'dwn'; did you mean 'down'?")
     alone = mtl("evaluate", report.path, "--data-set", "down")
-    assert alone.stderr == "error: --data-set says what the file of --data is like; give --data FILE too\n"
+    assert alone.stderr == "error: --data-set selects the data set of the --data file; give --data FILE too\n"
     missing = mtl("evaluate", report.path, "--data", file)
-    assert "the run has several data sets; say which the file is like, by --data-set NAME" in missing.stderr
+    assert (
+        "the run has several data sets; name the one that the file belongs to with --data-set NAME"
+        in missing.stderr
+    )

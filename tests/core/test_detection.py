@@ -1,4 +1,4 @@
-"""Whether there is something, and which class: one head, two questions."""
+"""Detection and classification with one head: whether the label is present, and its class."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def test_detection_counts_as_much_as_it_is_to() -> None:
 
 
 def test_what_is_decoded_follows_the_threshold() -> None:
-    said = outputs_for(-0.2, 1.0, 0.0)  # there is something with a probability of 0.45
+    said = outputs_for(-0.2, 1.0, 0.0)  # present with a probability of 0.45
     low, high = kind(threshold=0.4).decode(said)[0], kind(threshold=0.5).decode(said)[0]
     assert (low.label, high.label) == ("good", "absent")
     assert low.probabilities == high.probabilities
@@ -107,8 +107,8 @@ def test_metrics_of_detection_refuse_other_tasks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "keys", "message"),
     [
-        (["good", "bad"], {}, "no label says 'absent', so detection cannot be learned"),
-        (["good", "absent"], {}, "classes beside 'absent': good; a task needs 2 or more"),
+        (["good", "bad"], {}, "no label is 'absent', so detection cannot be learned"),
+        (["good", "absent"], {}, "classes other than 'absent': good; a task needs 2 or more"),
     ],
 )
 def test_labels_that_make_no_such_task_are_refused(found: list[str], keys: dict[str, Any], message: str) -> None:
@@ -118,12 +118,12 @@ def test_labels_that_make_no_such_task_are_refused(found: list[str], keys: dict[
 
 def test_a_mask_that_hides_nothing_is_refused(tmp_path: Path) -> None:
     blocks = {**task_block(kind=KIND), "mask": {"type": "exclude-labels", "labels": ["absent"]}}
-    with pytest.raises(MtlError, match="the mask leaves 'absent' out, from which detection is learned"):
+    with pytest.raises(MtlError, match="the mask excludes 'absent', which detection needs"):
         run_experiment(toy_config(tmp_path, tasks=[blocks]), tmp_path / "run")
 
 
 def test_nothing_cannot_be_a_class() -> None:
-    with pytest.raises(ValueError, match="'absent' is `nothing`"):
+    with pytest.raises(ValueError, match="'absent' is the value of `nothing`"):
         DetectAndClassify(classes=["good", "absent"])
 
 
@@ -160,7 +160,7 @@ def test_figures_are_those_of_the_predictions(run: Path) -> None:
     ]
     hits = sum(label != "absent" != gold for label, gold, _ in said)
     found, there = (sum(pair[place] != "absent" for pair in said) for place in (0, 1))
-    assert 0 < there < len(said) < 180  # missing labels are neither there nor absent
+    assert 0 < there < len(said) < 180  # missing labels are neither present nor absent
     assert test["detection"]["precision"] == pytest.approx(hits / found)
     assert test["detection"]["recall"] == pytest.approx(hits / there)
     assert test["detection"]["micro_f1"] == pytest.approx(2 * hits / (found + there))

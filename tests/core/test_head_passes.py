@@ -1,4 +1,4 @@
-"""Passing losses backward through their own heads alone gives what passing each through all of them gives."""
+"""The backward pass of each loss through its own head only yields the gradients of one through all heads."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ CASES: dict[str, dict[str, Any]] = {
     "every label": {"tasks": [task_block("linear")], "data": {"type": "toy", "labelled": 1.0}},
     "few labels": {"tasks": [task_block("linear")], "data": {"type": "toy", "labelled": 0.2}},
     "mixed experts": {"architecture": {"type": "mmoe", "experts": 2}},
-    "features of their own": {"architecture": {"type": "cross-stitch", "layers": 1}},
+    "task-specific features": {"architecture": {"type": "cross-stitch", "layers": 1}},
     "nothing shared": {"backbone": "identity"},
 }
 
@@ -42,7 +42,7 @@ class Passed(torch.autograd.Function):
 
 
 class Bench:
-    """A network with a batch; whatever is drawn is drawn alike."""
+    """A network with a batch; all random draws are the same."""
 
     def __init__(self, folder: Path, blocks: dict[str, Any]) -> None:
         prepared, self.network, self.objective = toy_network(toy_config(folder, **blocks))
@@ -134,7 +134,7 @@ def test_the_graph_of_a_batch_is_freed(tmp_path: Path) -> None:
 
 
 def test_auxiliary_losses_are_no_business_of_the_main_ones(tmp_path: Path) -> None:
-    """What is passed backward before, and kept, changes nothing."""
+    """A previous backward pass with a retained graph does not change the gradients."""
     bench = Bench(tmp_path, CASES["both"])
     losses = bench.losses()
     expected = bench.gradients.of_each(losses.values[:2], bench.gradients.shared)

@@ -1,4 +1,4 @@
-"""A task without a label in a batch stays exactly as it is: weights and optimizer state, bit for bit."""
+"""A batch without labels for a task changes none of its weights and no optimizer state of them, bit for bit."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ HEADS = {
 
 
 class Bench:
-    """A network and all that moves it; a batch can be made silent for some tasks."""
+    """A network with its objective and optimizer; labels of some tasks can be removed from a batch."""
 
     def __init__(self, folder: Path, heads: str, optimizer: str) -> None:
         config = toy_config(folder, tasks=HEADS[heads], optimizer=OPTIMIZERS[optimizer])
@@ -58,7 +58,7 @@ class Bench:
         ]
 
     def task(self, name: str) -> dict[str, bytes]:
-        """All that belongs to one task: its weights and, row by row, the optimizer's state of them."""
+        """Return the task-specific weights of a task and, row by row, their optimizer state, as bytes."""
         group, column = self.places[name]
         found: dict[str, bytes] = {}
         for index, parameter in enumerate(group.task_parameters(column)):
@@ -108,7 +108,7 @@ def test_a_task_may_be_idle_from_the_very_first_step(tmp_path: Path, heads: str,
     assert bench.weights("t1") == before["t1"]
     assert bench.weights("t0") != before["t0"]
     memory = {key: value for key, value in bench.task("t1").items() if key not in before["t1"]}
-    assert not any(any(bits) for bits in memory.values())  # nothing, or zeros: no momentum to start with
+    assert not any(any(bits) for bits in memory.values())  # no state, or zeros: no momentum yet
     kept = bench.task("t1")
     bench.step("t1")
     assert bench.task("t1") == kept
@@ -130,7 +130,7 @@ def test_a_group_of_which_every_task_is_idle_does_not_move_at_all(tmp_path: Path
 
 
 def test_without_the_guard_momentum_and_weight_decay_would_move_an_idle_row(tmp_path: Path) -> None:
-    """What this file tests is no idle fear: the same steps by the bare optimizer."""
+    """The same steps with the plain optimizer show that the tests of this file can fail."""
     bench = Bench(tmp_path, "grouped", "adam")
     bench.step()
     before = bench.weights("t1")
@@ -175,7 +175,7 @@ def test_heads_run_on_wanted_rows_only_and_say_there_what_they_always_say(
     assert whole.shape == (batch, tasks, 3)
 
     poisoned = values.clone()
-    poisoned[~wanted.any(dim=1)] = float("nan")  # a row that nobody wants is never read
+    poisoned[~wanted.any(dim=1)] = float("nan")  # a row outside the output mask is never read
     read: list[int] = []
     for head in heads.heads.values():
         head.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0].values)))
@@ -194,7 +194,7 @@ def test_tasks_with_odd_names_have_heads_of_their_own() -> None:
 
 
 def test_a_head_group_that_names_nothing_still_works(tmp_path: Path) -> None:
-    """`stacked_parameters` and `task_parameters` default to nothing: then everything is shared."""
+    """By default, `stacked_parameters` and `task_parameters` are empty, so all parameters are shared."""
 
     class Plain(HeadGroup):
         def __init__(self, inner: HeadGroup) -> None:

@@ -1,6 +1,6 @@
-"""The promise: a masked label, more padding, or another order of the batch moves no other output by over 1e-6.
+"""A masked label, more padding or another order of the batch changes no other output by more than 1e-6.
 
-All kinds of tasks stand in one network, over two data sets with label weights; batches mix both.
+One network has tasks of all kinds, on two data sets with label weights; batches mix both.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from mtl_core.training.objective import Objective
 
 CPU = torch.device("cpu")
 Place = tuple[int, int]
-"""A group of tasks, and a task in it."""
+"""Index of a head group, and of a task in it."""
 
 
 class World:
-    """A network with every kind of task, some twice, and what it says about batches."""
+    """A network with every kind of task, some twice, and its outputs for batches."""
 
     def __init__(self, folder: Path) -> None:
         first = {"type": "sentences", "rows": 50, "test_rows": 0, "columns": ["wet", "drink", "tags", "two"]}
@@ -50,7 +50,7 @@ class World:
 
     @property
     def places(self) -> list[Place]:
-        """Every task, in the order of the losses."""
+        """Index of every task, in the order of the losses."""
         groups = self.prepared.groups
         return [(group, task) for group in range(len(groups)) for task in range(len(groups[group].tasks))]
 
@@ -58,7 +58,7 @@ class World:
         return self.prepared.examples.batch(np.array(rows), CPU)
 
     def said(self, batch: Batch) -> tuple[list[Any], list[torch.Tensor], TaskLosses]:
-        """Outputs, masks and losses; only what is labelled is computed, as in training."""
+        """Compute outputs, masks and losses; only labelled examples and tokens are computed, as in training."""
         masks = self.objective.masks(batch)
         wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
         outputs = self.network(batch.inputs, wanted, batch.hidden)
@@ -79,7 +79,7 @@ def by_task(losses: TaskLosses) -> dict[int, torch.Tensor]:
 
 
 def without(batch: Batch, gone: Sequence[torch.Tensor]) -> Batch:
-    """The same batch, some labels missing."""
+    """Return the same batch with some labels missing."""
     targets = []
     for table, mask in zip(batch.targets, gone, strict=True):
         spread = mask.reshape(*mask.shape, *[1] * (table.ndim - mask.ndim))
@@ -101,7 +101,7 @@ def test_a_masked_label_changes_nothing_but_its_own_loss(
     batch = world.batch(rows)
     outputs, masks, losses = world.said(batch)
     gone = [torch.rand(mask.shape, generator=random) < share for mask in masks]
-    if not everywhere:  # labels of one task alone
+    if not everywhere:  # labels of one task only
         chosen = world.places[seed % len(world.places)]
         for group, mask in enumerate(gone):
             keep = [task for task in range(mask.shape[1]) if (group, task) != chosen]
@@ -154,7 +154,7 @@ def test_a_masked_label_changes_no_gradient_of_another_task(
 @settings(max_examples=25, deadline=None)
 @given(rows=rows)
 def test_more_padding_changes_nothing(world: World, rows: list[int]) -> None:
-    """The longest example of all is put into the batch, and its labels are taken away."""
+    """The longest example of all is added to the batch without its labels."""
     long = int(np.argmax(world.lengths))
     rows = [row for row in rows if row != long]
     if not rows:
@@ -190,7 +190,7 @@ def test_the_order_of_a_batch_changes_nothing(world: World, rows: list[int], see
 
 
 def test_what_is_said_of_an_example_does_not_depend_on_its_company(world: World) -> None:
-    """As in evaluation and prediction: everything is computed, in batches that the lengths make."""
+    """As in evaluation and prediction, all outputs are computed, in batches by length."""
     everything = np.arange(100)
     alone: dict[int, list[torch.Tensor]] = {}
     for row in everything.tolist():

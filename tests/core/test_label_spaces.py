@@ -1,4 +1,4 @@
-"""Label spaces: whatever stands in the data is either encoded or refused with the place where it stands."""
+"""Label spaces: any label in the data is either encoded or rejected with its location."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def test_anything_is_encoded_or_refused_with_its_place(name: str, labels: list[A
     except MtlError as error:
         named = re.findall(r"<file:(\d+)>", str(error))
         assert len(named) == 1
-        with pytest.raises(MtlError):  # it is that label which is at fault, by itself
+        with pytest.raises(MtlError):  # without the other labels, it is rejected, too
             space.encode([labels[int(named[0])]], ["alone"])
         return
     assert len(table) == len(labels)
@@ -123,17 +123,15 @@ def test_numbers_that_cannot_be_learned_from_say_where_they_stand() -> None:
     assert refusal(1, 2, ("3", ("x",))) == "a.csv:9: the label \"('x',)\" is not a number"
     assert refusal(1, 10**400, 2).startswith("a.csv:5: the label '1000")
     assert refusal(1, 10**400, 2).endswith("is too large a number")
-    assert refusal([1, 2], [1, 2], [1], vector=True) == (
-        "a.csv:9: found 1 numbers, elsewhere 2; all must have as many"
-    )
+    assert refusal([1, 2], [1, 2], [1], vector=True) == "a.csv:9: found 1 numbers, expected 2 as in other labels"
     assert "labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)" in refusal([1, 2])
-    assert refusal() == "no training label, so the numbers have no scale"
+    assert refusal() == "there is no training label to compute the scale of the numbers from"
     assert refusal([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
 
 
 def test_a_number_that_is_huge_beside_the_training_labels_is_refused() -> None:
     space = NumberSpace.learned([1.0, 1.0 + 1e-9], vector=False, standardise=True)
-    with pytest.raises(MtlError, match=r"b\.csv:7: the label '1e\+35' is too large beside the others"):
+    with pytest.raises(MtlError, match=r"b\.csv:7: the label '1e\+35' is too large after scaling"):
         space.encode([1.0, 1e35], ["b.csv:3", "b.csv:7"])
 
 
@@ -145,14 +143,14 @@ def test_numbers_that_hardly_differ_are_only_centred() -> None:
 
 
 def test_an_integer_table_of_missing_numbers_is_missing() -> None:
-    """What has no label at all must not become a label because of its type."""
+    """A table of missing labels must not become labels through its dtype."""
     task = OneTask("token-regression", [[1.0, 2.0]])
     assert task.task.space.encode([], ()).dtype == np.float32
     assert not task.mask([[None, None]]).any()
 
 
 def test_missing_classes_are_told_by_name() -> None:
-    with pytest.raises(MtlError, match=r"x:1: the label 'd' is none of the task's classes \(classes: a, b, c\)"):
+    with pytest.raises(MtlError, match=r"x:1: the label 'd' is not one of the task's classes \(classes: a, b, c\)"):
         SPACES["classes"].encode(["d"], ["x:1"])
     with pytest.raises(MtlError, match=r"x:1: the label 'absnt' is none of .*; did you mean 'absent'"):
         SPACES["classes"].encode(["absnt"], ["x:1"])

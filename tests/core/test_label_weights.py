@@ -1,4 +1,4 @@
-"""Weights of labels: from the loader to the loss exactly, and to nothing else."""
+"""Label weights change the loss exactly as defined, and nothing else."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ WEIGHTS = st.sampled_from([0.0, 0.25, 1.0, 4.0])
 
 
 def weighted_mean(case_name: str, weights: list[float]) -> tuple[OneTask, torch.Tensor, float | None]:
-    """The task of a case, outputs for it, and its loss by hand; None if nothing has any weight."""
+    """Return the task of a case, its outputs, and its loss by formula; None if all weights are 0."""
     case = CASES[case_name]
     task = OneTask(case.kind, case.training)
     outputs = outputs_for(case, task, float("nan"))
@@ -125,7 +125,7 @@ def test_tasks_without_weights_do_not_notice_those_of_others(tmp_path: Path) -> 
 def write(path: Path, weights: list[str], labels: list[str]) -> Path:
     with path.open("w", newline="") as lines:
         writer = csv.writer(lines)
-        writer.writerow(["x", "y", "label", "other", "sure"])
+        writer.writerow(["x", "y", "label", "other", "trust"])
         for row, (label, weight) in enumerate(zip(labels, weights, strict=True)):
             writer.writerow([row % 7, (row * 3) % 5, label, "ab"[row % 2], weight])
     return path
@@ -141,7 +141,7 @@ def table_blocks(path: Path, **keys: Any) -> dict[str, Any]:
 
 
 def test_a_weight_of_zero_is_a_missing_label(tmp_path: Path) -> None:
-    """The weights of a table: a run that is told to ignore a label ends as one that never had it."""
+    """A run on a table with weight 0 for some labels saves the same model as a run without these labels."""
     labels = [("no", "yes")[(row * row) % 3 == 1] for row in range(30)]
     silent = [row % 4 == 1 for row in range(30)]
     first = write(tmp_path / "zero.csv", ["0" if mute else "1" for mute in silent], labels)
@@ -151,7 +151,7 @@ def test_a_weight_of_zero_is_a_missing_label(tmp_path: Path) -> None:
     kinds = {"type": "classification", "classes": ["no", "yes", "a", "b"]}
     for path in (first, second):
         tasks = [{"each": "*", "kind": kinds, "head": "linear"}]
-        config = toy_config(tmp_path, **{**table_blocks(path, weights={"label": "sure"}), "tasks": tasks})
+        config = toy_config(tmp_path, **{**table_blocks(path, weights={"label": "trust"}), "tasks": tasks})
         run_experiment(config, path.with_suffix(""))
     zero, missing = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("zero", "missing"))
     assert zero == missing
@@ -162,7 +162,7 @@ def test_a_weight_of_zero_is_a_missing_label(tmp_path: Path) -> None:
 
 def test_a_task_whose_labels_weigh_nothing_in_a_batch_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", ["0"] * 29 + ["1"], [("no", "yes")[row % 3 == 1] for row in range(30)])
-    config = toy_config(tmp_path, **table_blocks(path, weights={"label": "sure"}))
+    config = toy_config(tmp_path, **table_blocks(path, weights={"label": "trust"}))
     prepared, network, objective = toy_network(config)
     accelerator = Accelerator()
     optimizer = accelerator.prepare(config.optimizer.build(network.parameters()))
@@ -173,7 +173,7 @@ def test_a_task_whose_labels_weigh_nothing_in_a_batch_is_left_alone(tmp_path: Pa
     assert [objective.names[task] for task in losses.tasks] == ["other"]
     after = tensor_bits(dict(network.named_parameters()))
     assert all((before[key] == after[key]) == ("task-label" in key) for key in before), (
-        "only that head stands still"
+        "only this head is unchanged"
     )
 
 
@@ -182,13 +182,13 @@ def test_a_task_whose_labels_all_weigh_nothing_is_refused(tmp_path: Path) -> Non
     with pytest.raises(
         MtlError, match="task 'label': all training labels in the column 'label' have a weight of 0"
     ):
-        prepare(toy_config(tmp_path, **table_blocks(path, weights={"label": "sure"})))
+        prepare(toy_config(tmp_path, **table_blocks(path, weights={"label": "trust"})))
 
 
 def test_labels_that_weigh_nothing_teach_no_scale_and_no_frequency(tmp_path: Path) -> None:
     labels = [str(1000 if row % 4 == 0 else row % 4) for row in range(30)]
     path = write(tmp_path / "t.csv", ["0" if row % 4 == 0 else "2" for row in range(30)], labels)
-    regression = table_blocks(path, weights={"label": "sure"})
+    regression = table_blocks(path, weights={"label": "trust"})
     prepared = prepare(
         toy_config(tmp_path, **{**regression, "tasks": [{"name": "label", "kind": "regression", "head": "linear"}]})
     )
@@ -200,11 +200,11 @@ def test_labels_that_weigh_nothing_teach_no_scale_and_no_frequency(tmp_path: Pat
 
 
 def test_a_gradient_is_that_of_the_weighted_loss(tmp_path: Path) -> None:
-    """What reaches the network's weights, not only the figure that is told."""
+    """The gradient of the network's weights, not only the reported loss, is weighted."""
     path = write(
         tmp_path / "t.csv", [str(row % 3) for row in range(30)], [("no", "yes")[row % 5 > 2] for row in range(30)]
     )
-    config = toy_config(tmp_path, **table_blocks(path, weights={"label": "sure"}))
+    config = toy_config(tmp_path, **table_blocks(path, weights={"label": "trust"}))
     prepared, network, objective = toy_network(config)
     network.eval()  # no dropout
     batch = prepared.examples.batch(np.arange(30), torch.device("cpu"))
@@ -234,7 +234,7 @@ def test_batches_of_several_data_sets_carry_the_weights_of_their_own(tmp_path: P
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), 1e300])
 def test_weights_that_are_none_are_refused_with_their_place(weight: float) -> None:
-    with pytest.raises(MtlError, match=r"example b: the weight of 'l' is .*, expected a number from 0 on"):
+    with pytest.raises(MtlError, match=r"example b: the weight of 'l' is .*, expected a number >= 0"):
         Corpus(["a", "b"], [1, 2], {"l": ["x", "y"]}, ["train"] * 2, weights={"l": [1.0, weight]})
 
 

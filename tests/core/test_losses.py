@@ -32,7 +32,7 @@ class Table:
         self.weights = [torch.rand(classes, generator=random) + 0.1 for _ in range(tasks)]
 
     def spoilt(self, output: float, target: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same with other values wherever the mask says that there is no label."""
+        """Return outputs and targets with other values outside the mask."""
         outputs = self.outputs.masked_fill(~self.mask.unsqueeze(-1), output)
         return outputs.requires_grad_(), self.targets.masked_fill(~self.mask, target)
 
@@ -144,7 +144,7 @@ def parameter_gradients(folder: Path, tasks: list[dict[str, Any]], change: Any, 
 @pytest.mark.parametrize("heads", HEADS)
 def test_a_masked_label_moves_no_parameter_whatever_it_says(tmp_path: Path, heads: str, weighting: str) -> None:
     def as_it_is(table: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        assert set(table[~mask].tolist()) == {-1, 3}  # missing ones and "absent" ones
+        assert set(table[~mask].tolist()) == {-1, 3}  # missing and "absent" labels
         return table
 
     def all_missing(table: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -200,7 +200,7 @@ def test_a_batch_without_any_label_moves_nothing(
         training_step(gradients, network, objective, optimizer, batch, 1.0)
     before = snapshot(network, optimizer)
 
-    absent = [table.masked_fill(table >= 0, 3) for table in batch.targets]  # what is not missing
+    absent = [table.masked_fill(table >= 0, 3) for table in batch.targets]  # all labels that are not missing
     silent = Batch(batch.inputs, absent, batch.weights)
     losses = training_step(gradients, network, objective, optimizer, silent, 1.0)
 

@@ -1,4 +1,4 @@
-"""A loss that is no number ends the training with one message, and what was good is kept."""
+"""A non-finite loss ends the training with one message, and the last finite weights are saved."""
 
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def failing(folder: Path, **blocks: Any) -> MtlError:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> dict[str, Any]:
-    """Blocks of an experiment whose backbone gives no numbers for the example r17."""
+    """Blocks of an experiment whose backbone returns non-finite features for the example r17."""
     plugin = tmp_path / "broken.py"
     plugin.write_text(BROKEN)
     return {
@@ -84,19 +84,19 @@ def test_the_message_names_task_batch_and_examples(tmp_path: Path, broken: dict[
     assert "epoch 1, batch " in message
     assert "the loss of task 't" in message
     assert "for 1 of its 8 examples (id r17)" in message
-    assert "look at these examples" in message
+    assert "check these examples" in message
 
 
 def test_the_weights_before_the_batch_are_kept_in_the_first_epoch(tmp_path: Path, broken: dict[str, Any]) -> None:
     message = str(failing(tmp_path, **broken))
     run = tmp_path / "run"
-    assert f"Kept: the weights before this batch; `mtl predict {run}`" in message
+    assert f"Saved: the weights before this batch; `mtl predict {run}`" in message
     assert all(bool(value.isfinite().all()) for value in load_file(run / "model.safetensors").values())
     assert not (run / "metrics.json").exists()
     other = tmp_path / "other"
     other.mkdir()
     good = toy_config(other, data={"type": "toy", "seed": 3})
-    run_experiment(good, other / "run")  # nothing of the failure is left in the process
+    run_experiment(good, other / "run")  # the failure leaves no state in the process
 
 
 def test_a_kept_network_answers(tmp_path: Path) -> None:
@@ -109,10 +109,10 @@ def test_a_kept_network_answers(tmp_path: Path) -> None:
     assert "the loss of task" in message or "the network's weights are not finite" in message
     assert "try a lower optimizer.lr or a training.clip_norm" in message
     run = tmp_path / "run"
-    assert "Kept: the weights after epoch " in message
+    assert "Saved: the weights after epoch " in message
     assert evaluate_test_part(load_run(run)).examples == 20
     with pytest.raises(MtlError) as again:
-        resume_run(run)  # a checkpoint is there, and fails at the same place
+        resume_run(run)  # there is a checkpoint; training from it fails at the same batch
     assert str(again.value).split(";")[0] == message.split(";")[0]
 
 

@@ -1,4 +1,4 @@
-"""Parts that somebody wrote wrongly are answered with what they gave and what was expected."""
+"""Invalid components of a plugin: the message names the actual and the expected return value."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Refusal = Callable[[str], str]
 
 @pytest.fixture
 def refusal(toy_experiment: Path, tmp_path: Path) -> Refusal:
-    """Runs the toy experiment with one change and gives the message that it ends with."""
+    """Return a function that runs the toy experiment with one override and returns its error message."""
 
     def message(change: str) -> str:
         config = load_experiment(toy_experiment, [change], [str(Path(__file__).with_name("wrong_parts.py"))]).config
@@ -33,12 +33,12 @@ def refusal(toy_experiment: Path, tmp_path: Path) -> Refusal:
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        ("length", "gave a tensor of shape ("),
-        ("one row", "gave a tensor of shape (1, "),
-        ("too wide", "gave a tensor of shape ("),
-        ("nothing", "gave nothing (is there a `return`?)"),
-        ("tuple", "gave a tuple"),
-        ("classes", "gave a tensor of shape ("),
+        ("length", "returned a tensor of shape ("),
+        ("one row", "returned a tensor of shape (1, "),
+        ("too wide", "returned a tensor of shape ("),
+        ("nothing", "returned None (is there a `return`?)"),
+        ("tuple", "returned a tuple"),
+        ("classes", "returned a tensor of shape ("),
     ],
 )
 def test_a_head_of_the_wrong_shape_is_named(refusal: Refusal, what: str, expected: str) -> None:
@@ -50,18 +50,18 @@ def test_a_head_of_the_wrong_shape_is_named(refusal: Refusal, what: str, expecte
 
 def test_a_head_spec_that_builds_nothing(refusal: Refusal) -> None:
     message = refusal("tasks.0.head={type: wrong, what: no module}")
-    assert message == "head 'wrong': its build gave None, expected a torch module"
+    assert message == "head 'wrong': its build returned None, expected a torch module"
 
 
 def test_a_backbone_that_gives_something_else(refusal: Refusal) -> None:
-    assert refusal("backbone={type: wrong, tensor: true}") == "the backbone gave a Tensor, expected Features"
-    assert "but its `output` says" in refusal("backbone={type: wrong, tensor: false}")
+    assert refusal("backbone={type: wrong, tensor: true}") == "the backbone returned a Tensor, expected Features"
+    assert "but its `output` states" in refusal("backbone={type: wrong, tensor: false}")
 
 
 @pytest.mark.parametrize("flat", ["true", "false"])
 def test_a_mask_of_the_wrong_shape_or_type(refusal: Refusal, flat: str) -> None:
     message = refusal(f"tasks.0.mask={{type: wrong, flat: {flat}}}")
-    assert message.startswith("a loss mask gave torch.")
+    assert message.startswith("a loss mask returned torch.")
     assert message.endswith(": (batch, tasks)")
 
 
@@ -85,7 +85,7 @@ def test_a_loader_s_labels_are_checked(label: Any, found: str) -> None:
 
 
 def test_a_loader_s_parts_are_checked() -> None:
-    with pytest.raises(MtlError, match="into the part 'dev'; parts are train, validation, test"):
+    with pytest.raises(MtlError, match="to the split 'dev'; splits are train, validation, test"):
         Corpus(ids=["a"], inputs=["x"], labels={}, parts=["dev"])  # type: ignore[list-item]
 
 

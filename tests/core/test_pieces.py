@@ -1,4 +1,4 @@
-"""Tokens in pieces: labels stand at first pieces, attention is summed."""
+"""Tokens with several subwords: labels are at the first subword, attention weights are summed."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_missing_numbers_are_no_numbers() -> None:
 
 
 def test_an_input_without_a_label_for_its_one_piece() -> None:
-    """An input of no words is read as one unknown word, which has no label."""
+    """An empty input is encoded as one unknown word, which has no label."""
     assert at_first_pieces(np.array([], dtype=np.int64), [0]).tolist() == [MISSING]
 
 

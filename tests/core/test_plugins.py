@@ -1,4 +1,4 @@
-"""How plugins are found, loaded, checked and blamed."""
+"""Discovery, loading and validation of plugins, and messages about their errors."""
 
 import ast
 import os
@@ -24,7 +24,7 @@ BROKEN = "import mtl_core\nimport a_module_that_is_nowhere\n"
 
 
 def head_plugin(name: str, more: str = "") -> str:
-    """The source of a plugin with one head."""
+    """Return the source of a plugin with one head."""
     return (
         "from typing import Literal\n"
         "from mtl_core import HeadSpec, hookimpl\n"
@@ -40,7 +40,7 @@ def head_plugin(name: str, more: str = "") -> str:
 
 
 def install(folder: Path, distribution: str, entry: str, module: str, source: str) -> None:
-    """Lay a distribution out as an installer does: metadata and a module."""
+    """Write the files of an installed distribution: metadata and a module."""
     metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
@@ -59,7 +59,7 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-# Where plugins come from
+# Sources of plugins
 
 
 def test_an_entry_point_is_found_and_its_origin_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_naming_a_plugin_twice_is_no_clash(tmp_path: Path) -> None:
 
 
 def test_a_late_plugin_is_known_to_a_model_that_was_used_before(tmp_path: Path, toy_experiment: Path) -> None:
-    """Nothing is rebuilt: the same model class, first without the plugin, then with it."""
+    """The same model class validates first without the plugin, then with it."""
     settings = ["tasks.0.head=late-head"]
     with pytest.raises(MtlError, match="unknown head 'late-head'"):
         load_experiment(toy_experiment, settings)
@@ -134,7 +134,7 @@ def test_a_late_plugin_is_known_to_a_model_that_was_used_before(tmp_path: Path, 
 def test_a_distribution_that_is_listed_twice_is_loaded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An editable install leaves two copies of its metadata on the path."""
+    """An editable install has two copies of its metadata on the path."""
     for copy in ("first", "second"):
         install(tmp_path / copy, "doubled-one", "doubled", "plugin_doubled", head_plugin("doubled-head"))
         install(tmp_path / copy, "ailing-one", "ailing", "plugin_ailing", BROKEN)
@@ -145,12 +145,12 @@ def test_a_distribution_that_is_listed_twice_is_loaded_once(
     assert len(Registry(plugins).offers("heads")["doubled-head"]) == 1
 
 
-# Mistakes about which pluggy is silent
+# Mistakes that pluggy does not report
 
 
 def test_a_misspelt_hook_is_named_with_its_neighbour(tmp_path: Path) -> None:
     message = refusal(written(tmp_path, head_plugin("x").replace("mtl_heads", "mtl_head")))
-    assert "'mtl_head', which is no hook; did you mean 'mtl_heads'?" in message
+    assert "'mtl_head', which is not a hook; did you mean 'mtl_heads'?" in message
 
 
 def test_a_marked_function_that_is_no_hook_is_named(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_file_without_hooks_and_a_hook_with_arguments_are_refused(tmp_path: Pa
     )
 
 
-# Plugins that fail
+# Plugins that raise errors
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_two_plugins_with_one_type_name_are_both_named(tmp_path: Path, mtl: Mtl,
     assert "head 'twin' is offered by more than one plugin: " in result.stderr
     for path in paths:
         assert f"'{path}' (file {path})" in result.stderr
-    assert mtl("validate", toy_experiment, *options).returncode == 0, "a clash that nobody asks for is harmless"
+    assert mtl("validate", toy_experiment, *options).returncode == 0, "a clash of unused names is no error"
 
 
 def test_the_core_has_no_privilege_in_a_clash(tmp_path: Path, toy_experiment: Path, mtl: Mtl) -> None:
@@ -315,7 +315,7 @@ def test_two_named_plugins_of_one_name_are_refused(tmp_path: Path) -> None:
         plugins.add("mine.py", tmp_path / "b")
 
 
-# The core stands alone
+# The core without plugins
 
 
 def test_the_core_imports_no_plugin() -> None:

@@ -1,4 +1,4 @@
-"""A saved network asked in fewer bits."""
+"""Predictions of a saved network in lower precision."""
 
 from typing import get_args
 

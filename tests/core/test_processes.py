@@ -1,4 +1,4 @@
-"""One training in several processes takes the steps that one process would take on the whole batch."""
+"""Distributed training takes the same steps as one process on the whole batch."""
 
 import json
 from collections.abc import Callable
@@ -16,14 +16,14 @@ SGD = {"type": "sgd", "lr": 0.3, "momentum": 0.9, "weight_decay": 0.01}
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "few labels": {"data": {"type": "toy", "labelled": 0.15}},
-    "a task alone in a process": {"data": {"type": "toy", "rows": 40, "tasks": 6, "labelled": 0.1, "seed": 3}},
+    "a task on one rank only": {"data": {"type": "toy", "rows": 40, "tasks": 6, "labelled": 0.1, "seed": 3}},
     "batches of one": {"data": {"type": "toy", "rows": 9}, "training": {"epochs": 2, "batch_size": 1}},
     "class weights": {
         "tasks": [task_block(kind={"type": "classification", "class_weights": "balanced", "classes": CLASSES})]
     },
     "grouped heads": {"tasks": [task_block({"type": "toy-grouped", "spoil": "nan"})]},
-    "gradients scaled down": {"training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05}},
-    "by labels": {"weighting": {"type": "by-labels"}},
+    "clipped gradients": {"training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05}},
+    "label count": {"weighting": {"type": "by-labels"}},
     "learned variances": {"weighting": "uncertainty"},
     "random weights": {"weighting": "random"},
     "gradient norms": {
@@ -31,12 +31,12 @@ CASES: dict[str, dict[str, Any]] = {
         "data": {"type": "toy", "rows": 40, "tasks": 6, "labelled": 0.1, "seed": 3},
     },
     "relative falls": {"weighting": {"type": "famo", "lr": 0.1, "same_batch": True}},
-    "trained again": {"training": {"epochs": 2, "batch_size": 8, "refit": True}},
+    "refit": {"training": {"epochs": 2, "batch_size": 8, "refit": True}},
     "soft sharing": {"architecture": {"type": "soft-sharing", "strength": 0.1}},
     "with test data": {"data": {"type": "toy", "test_rows": 20}},
-    "looked at": {"interactions": {"every": 2, "affinity": True}, "data": {"type": "toy", "labelled": 0.3}},
+    "interactions": {"interactions": {"every": 2, "affinity": True}, "data": {"type": "toy", "labelled": 0.3}},
 }
-if find_spec("mtl_torchjd") and find_spec("torchjd"):  # no test of the core needs a plugin
+if find_spec("mtl_torchjd") and find_spec("torchjd"):  # tests of the core run without plugins
     CASES |= {
         "pcgrad": {"weighting": "pcgrad"},
         "upgrad with few labels": {"weighting": "upgrad", "data": {"type": "toy", "labelled": 0.15}},
@@ -44,7 +44,7 @@ if find_spec("mtl_torchjd") and find_spec("torchjd"):  # no test of the core nee
             "weighting": "mgda",
             "tasks": [task_block({"type": "toy-grouped", "spoil": "nan"})],
         },
-        "graddrop, scaled down": {
+        "graddrop with clipped gradients": {
             "weighting": "graddrop",
             "training": {"epochs": 2, "batch_size": 8, "clip_norm": 0.05},
         },
@@ -70,7 +70,7 @@ def test_two_processes_take_the_steps_of_one(runs: dict[str, tuple[Path, Path]],
 
 
 def test_two_processes_count_every_label_once(runs: dict[str, tuple[Path, Path]]) -> None:
-    """Each of them sees all validation and test data, and torchmetrics would add up what they have seen."""
+    """Each process evaluates all validation and test data, which torchmetrics would sum over processes."""
     for one, two in runs.values():
         first, second = (json.loads((path / "metrics.json").read_text())["splits"] for path in (one, two))
         for part, groups in first.items():
@@ -82,7 +82,7 @@ def test_two_processes_count_every_label_once(runs: dict[str, tuple[Path, Path]]
 
 
 def test_two_processes_see_tasks_do_the_same_to_each_other(runs: dict[str, tuple[Path, Path]]) -> None:
-    one, two = (json.loads((path / "interactions.json").read_text()) for path in runs["looked-at"])
+    one, two = (json.loads((path / "interactions.json").read_text()) for path in runs["interactions"])
     assert two["steps"] == one["steps"]
     for figure in ("cosine", "affinity", "norms", "conflicts"):
         torch.testing.assert_close(torch.tensor(two[figure]), torch.tensor(one[figure]), rtol=1e-2, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Parts of the network that learn at rates of their own."""
+"""Learning rate multipliers for parts of the network."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mtl_core.training.optimizing import build_optimizer
 
 
 def rates_of(config: ExperimentConfig) -> dict[str, float]:
-    """Name of each weight to the rate at which it learns."""
+    """Return the learning rate of each weight by its name."""
     _, network, objective = toy_network(config)
     optimizer = build_optimizer(config, network, objective)
     rate = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
@@ -38,7 +38,7 @@ def test_a_rate_for_everything_is_that_of_the_optimizer(tmp_path: Path) -> None:
 
 
 def moved(folder: Path, name: str, **training: Any) -> float:
-    """How far the backbone has gone."""
+    """Return the distance of the backbone's weights from their initial values."""
     config = toy_config(folder, training={"epochs": 1, **training})
     _, start, _ = toy_network(config)
     end = load_run(run_experiment(config, folder / name).path).network.state_dict()
@@ -53,6 +53,6 @@ def test_a_slow_backbone_hardly_moves(tmp_path: Path) -> None:
 
 def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path) -> None:
     config = toy_config(tmp_path, training={"rates": {"bdy.*": 0.1}})
-    with pytest.raises(MtlError, match=r"training\.rates: 'bdy\.\*' fits no weight that is trained") as caught:
+    with pytest.raises(MtlError, match=r"training\.rates: 'bdy\.\*' matches no trainable parameter") as caught:
         run_experiment(config, tmp_path / "run")
     assert "body." in str(caught.value)

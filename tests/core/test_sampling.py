@@ -1,4 +1,4 @@
-"""From which data set batches come: shares are kept, nothing is passed over, and every order can be had again."""
+"""Sampling of data sets: shares are exact, no example is skipped, and every order is reproducible."""
 
 import math
 from collections import Counter
@@ -39,7 +39,7 @@ STRATEGIES: dict[str, tuple[SamplingSpec, Callable[[float], list[float]]]] = {
 
 
 def stated_counts(shares: Callable[[float], Sequence[float]], steps: int, total: int) -> np.ndarray[Any, Any]:
-    """How often each data set should have been drawn after each step, `(steps, sources)`."""
+    """Compute the expected number of draws of each data set after each step, `(steps, sources)`."""
     table = np.array([shares(step / (total - 1)) for step in range(steps)], dtype=np.float64)
     return (table / table.sum(axis=1, keepdims=True)).cumsum(axis=0)
 
@@ -57,10 +57,10 @@ def test_what_is_drawn_follows_the_stated_shares_at_every_moment(name: str) -> N
     strategy, shares = STRATEGIES[name]
     drawn = drawn_counts(draw(strategy, BATCHES, DRAWS), 4)
     stated = stated_counts(shares, DRAWS, DRAWS)
-    assert np.abs(drawn[-1] - stated[-1]).max() / DRAWS < 0.001  # a tenth of what is promised
+    assert np.abs(drawn[-1] - stated[-1]).max() / DRAWS < 0.001  # a tenth of the documented tolerance
     assert np.abs(drawn - stated).max() < 32  # within a window of 64 draws, the order is random
     ends = np.arange(sum(BATCHES) - 1, DRAWS, sum(BATCHES))
-    assert np.abs(drawn - stated)[ends].max() < 2  # after whole epochs, nothing much is owed
+    assert np.abs(drawn - stated)[ends].max() < 2  # after whole epochs, counts match the shares
 
 
 def test_temperature_and_annealing_have_the_known_ends() -> None:
@@ -84,7 +84,7 @@ def test_temperature_and_annealing_have_the_known_ends() -> None:
 def test_any_shares_are_kept(shares: list[float], batches: st.DataObject, seed: int) -> None:
     sizes = batches.draw(st.lists(st.integers(1, 30), min_size=len(shares), max_size=len(shares)))
     if not any(shares):
-        with pytest.raises(MtlError, match="gave the shares"):
+        with pytest.raises(MtlError, match="returned the shares"):
             draw(Stated(values=shares), sizes, 100)
         return
     total = 600
@@ -99,7 +99,7 @@ def test_any_shares_are_kept(shares: list[float], batches: st.DataObject, seed: 
 
 
 def test_a_small_share_is_not_lost_at_the_end_of_each_epoch() -> None:
-    """Three batches an epoch: of what one epoch owes, nothing may be forgotten in the next."""
+    """With three batches per epoch, the remainder of one epoch carries over to the next."""
     draws = draw(Stated(values=[0.5, 0.3, 0.2]), [1, 1, 1], 3000)
     assert [Counter(draws.tolist())[place] for place in range(3)] == pytest.approx([1500, 900, 600], abs=2)
     rare = draw(Stated(values=[0.99, 0.01]), [1, 1], 2000)
@@ -120,7 +120,7 @@ def test_round_robin_takes_turns_from_one_epoch_to_the_next() -> None:
 # ── whole epochs ──
 
 SETS = {"a-large": 45, "b-mid": 17, "c-small": 6}
-"""Rows of each data set; names in the order in which they stand in the file."""
+"""Number of rows of each data set, in the order of the file."""
 
 
 def sets(sizes: dict[str, int] = SETS) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def prepared_for(folder: Path, sampling: Any, **changed: Any) -> tuple[Any, Prep
 
 
 def epochs_of(config: Any, prepared: Prepared, wanted: Sequence[int]) -> list[list[list[int]]]:
-    """The rows of each batch of some epochs, by an order that has not given any yet."""
+    """Return the rows of each batch of some epochs, by a new batch sampler."""
     order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
     return [[batch.tolist() for batch in order.epoch(epoch)] for epoch in wanted]
 
@@ -178,7 +178,7 @@ def test_an_epoch_is_a_function_of_the_seed_and_its_number(tmp_path: Path, sampl
 
 @pytest.mark.parametrize("sampling", EVERY_SAMPLING, ids=str)
 def test_batches_never_mix_data_sets_and_each_data_set_goes_round(tmp_path: Path, sampling: Any) -> None:
-    """Pass after pass: no example comes a third time before every other has come a second time."""
+    """No example is drawn a third time before every other one was drawn a second time."""
     config, prepared = prepared_for(tmp_path, sampling)
     seen: Counter[int] = Counter()
     rows_of = {name: {row for row, source in enumerate(prepared.corpus.sources) if source == name} for name in SETS}
@@ -220,7 +220,7 @@ def test_what_is_drawn_seldom_goes_on_where_it_stopped(tmp_path: Path) -> None:
     config, prepared = prepared_for(tmp_path, {"type": "stated", "values": [1.0, 0.0, 10.0]})
     batches = [batch for epoch in epochs_of(config, prepared, range(6)) for batch in epoch]
     large = [row for batch in batches for row in batch if prepared.corpus.sources[row] == "a-large"]
-    assert len({*large}) == len(large) > 30  # over several epochs, none twice
+    assert len({*large}) == len(large) > 30  # no duplicates over several epochs
 
 
 # ── runs ──
@@ -236,7 +236,7 @@ TEXTS: dict[str, Any] = blocks(
     tasks=tasks("wet", "tags", "hidden"),
     sampling="annealed",
 )
-"""Hidden words are drawn at random, too."""
+"""The mask of hidden words is random, too."""
 
 
 @pytest.mark.parametrize("kind", [NUMBERS, TEXTS], ids=["numbers", "texts"])
@@ -253,7 +253,7 @@ def test_a_run_over_several_data_sets_can_be_cut_off_in_mid_epoch(tmp_path: Path
         with pytest.raises(Interrupt):
             resume_run(path, InterruptAfter(2))
         resume_run(path)
-        assert results(path) == expected, f"cut off at event {events}"
+        assert results(path) == expected, f"interrupted at event {events}"
 
 
 def test_a_strategy_of_a_plugin_is_used_and_kept_in_the_config(tmp_path: Path) -> None:
@@ -268,22 +268,22 @@ def test_a_strategy_of_a_plugin_is_used_and_kept_in_the_config(tmp_path: Path) -
     [
         (
             {"type": "stated", "values": [1.0]},
-            r"sampling strategy 'stated' gave the shares \[1\.0\], expected 3 numbers from 0 on, not all of them 0",
+            r"sampling strategy 'stated' returned the shares \[1\.0\], expected 3 numbers >= 0, at least one",
         ),
         (
             {"type": "stated", "values": [1.0, -1.0, 1.0]},
-            r"'stated' gave the shares \[1\.0, -1\.0, 1\.0\], expected 3",
+            r"'stated' returned the shares \[1\.0, -1\.0, 1\.0\], expected 3",
         ),
         (
             {"type": "stated", "values": [0.0, 0.0, 0.0]},
-            r"'stated' gave the shares \[0\.0, 0\.0, 0\.0\], expected 3",
+            r"'stated' returned the shares \[0\.0, 0\.0, 0\.0\], expected 3",
         ),
         (
             {"type": "wrong", "draw": 3},
-            "'wrong' must draw one of 3 data sets, counted from 0, for each of 114 steps, but gave 3",
+            "'wrong' must draw one of 3 data sets, counted from 0, for each of 114 steps, but returned 3",
         ),
-        ({"type": "wrong", "draw": -1}, "but gave -1"),
-        ({"type": "wrong", "draw": 0, "short_of": 2}, "for each of 114 steps, but gave 112 of them"),
+        ({"type": "wrong", "draw": -1}, "but returned -1"),
+        ({"type": "wrong", "draw": 0, "short_of": 2}, "for each of 114 steps, but returned 112 of them"),
     ],
 )
 def test_a_strategy_that_is_wrong_is_refused_by_name(tmp_path: Path, sampling: Any, message: str) -> None:

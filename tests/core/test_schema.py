@@ -1,4 +1,4 @@
-"""The JSON Schema that editors complete and check experiments with."""
+"""The JSON Schema with which editors complete and validate experiments."""
 
 import copy
 import json
@@ -28,14 +28,14 @@ def schema() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def validator(toy_plugin: Path) -> Draft7Validator:
-    """Checks experiments that use the toy plugin."""
+    """A validator of experiments that use the toy plugin."""
     return Draft7Validator(experiment_schema(Registry(load_plugins([str(toy_plugin)]))))
 
 
 def test_it_is_a_valid_schema_and_plain_json(schema: dict[str, Any]) -> None:
     Draft7Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
-    assert "x-mtl-seam" not in json.dumps(schema), "every mark has become a reference"
+    assert "x-mtl-seam" not in json.dumps(schema), "every marker is replaced by a reference"
 
 
 def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ def test_a_plugin_is_in_it_only_when_it_is_loaded(
         ("backbone", "linear"),
         ("backbone.type", "identity"),  # which has no hidden_dims
         ("tasks.0.kind.metrics", ["acuracy"]),
-        ("tasks.0.kind.metrics", ["restricted-accuracy"]),  # it needs keys, so its bare name is not enough
+        ("tasks.0.kind.metrics", ["restricted-accuracy"]),  # it has required keys, so its name is not enough
         ("encoder.standardise", "yes"),
         ("training.epochs", "3"),
         ("training.epochs", 0),

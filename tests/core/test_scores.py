@@ -51,7 +51,7 @@ def task(name: str, training: Column = (), metrics: Sequence[Any] = METRICS, **k
 
 
 def scored(outputs: dict[str, torch.Tensor], gold: dict[str, Column], tasks: Sequence[LearnedTask] = ()) -> Scores:
-    """Score the outputs, in two batches: what is measured must not depend on where they are cut."""
+    """Score the outputs in two batches: metrics must not depend on the batches."""
     groups = group_tasks(tasks or [task(name) for name in gold])
     said = [torch.stack([outputs[task.name] for task in group.tasks], dim=1) for group in groups]
     targets = [
@@ -105,7 +105,7 @@ def test_restricted_accuracy_by_hand() -> None:
 
 
 def test_a_restricted_metric_names_a_class_that_is_not_there() -> None:
-    with pytest.raises(MtlError, match="task 't': metric 'two_way': 'bda' is no class; did you mean 'bad'"):
+    with pytest.raises(MtlError, match="task 't': metric 'two_way': 'bda' is not a class; did you mean 'bad'"):
         task("t", metrics=[{**RESTRICTED, "classes": ["good", "bda"]}])
 
 
@@ -165,7 +165,7 @@ def test_overall_counts_every_label_once_and_leaves_undefined_tasks_out(seed: in
     ]
     assert result.overall.n == result.overall.figures["accuracy"].n == len(pairs)
     assert result.overall.figures["accuracy"].value == pytest.approx(np.mean([one == two for one, two in pairs]))
-    assert set(result.overall.figures) == {"accuracy", "two_way"}  # the others cannot be pooled
+    assert set(result.overall.figures) == {"accuracy", "two_way"}  # the other metrics cannot be pooled
     baselines = [(score.figures["accuracy"].baseline, score.n) for score in result.tasks.values() if score.n]
     expected = sum(float(value) * n for value, n in baselines if isinstance(value, float)) / len(pairs)
     assert result.overall.figures["accuracy"].baseline == pytest.approx(expected)

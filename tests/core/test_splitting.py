@@ -27,7 +27,7 @@ SPLITTERS: dict[str, SplitterSpec] = {
     "k-fold": KFold(folds=3, fold=1),
     "predefined": Predefined(),
 }
-# A fold that is test data has tests of its own: it is the whole test part.
+# Folds held out as test data have separate tests: such a fold is the complete test split.
 
 
 def table(
@@ -49,7 +49,7 @@ def split(corpus: Corpus, splitter: SplitterSpec, seed: int = 0, usable: np.ndar
 
 @st.composite
 def corpora(draw: st.DrawFn) -> Corpus:
-    """Random label tables with missing labels, and texts that occur more than once."""
+    """Draw random label tables with missing labels and duplicate texts."""
     rows = draw(st.integers(4, 40))
     texts = draw(st.lists(st.sampled_from([f"Text {n}" for n in range(30)]), min_size=rows, max_size=rows))
     texts = [draw(st.sampled_from([text, text.upper(), f" {text} "])) for text in texts]
@@ -78,19 +78,19 @@ def test_a_split_is_complete_disjoint_repeatable_and_keeps_equal_inputs_together
     )
     trainable = [row for row in corpus.rows("train") if usable[row]]
     groups = {corpus.groups[row] for row in trainable}
-    assume(len(groups) >= 3)  # less cannot be divided at all
+    assume(len(groups) >= 3)  # fewer groups cannot be divided
     before = global_states()
 
     found = split(corpus, splitter, seed, usable)
 
     parts = [found.train.tolist(), found.validation.tolist(), found.test.tolist()]
     wanted = sorted([*trainable, *corpus.rows("validation"), *corpus.rows("test")])
-    assert sorted(row for part in parts for row in part) == wanted  # complete, and nothing twice
+    assert sorted(row for part in parts for row in part) == wanted  # complete and disjoint
     assert all(part == sorted(part) for part in parts)
     assert set(corpus.rows("validation")) <= set(parts[1])
     assert set(corpus.rows("test")) <= set(parts[2])
     divided = [{corpus.groups[row] for row in part if corpus.parts[row] == "train"} for part in parts]
-    assert sum(map(len, divided)) == len(groups)  # no group on two sides
+    assert sum(map(len, divided)) == len(groups)  # no group in two splits
     assert global_states() == before
     again = split(corpus, splitter, seed, usable)
     assert [again.train.tolist(), again.validation.tolist(), again.test.tolist()] == parts
@@ -135,7 +135,7 @@ def test_a_fold_that_is_test_data_has_no_say_in_what_is_validation_data() -> Non
     parts = [split(corpus, KFold(folds=3, fold=fold, hold_out="test"), 5) for fold in range(3)]
     as_validation = [split(corpus, KFold(folds=3, fold=fold), 5) for fold in range(3)]
     for part, other in zip(parts, as_validation, strict=True):
-        assert np.array_equal(part.test, other.validation)  # the same folds; the data's own test part is set aside
+        assert np.array_equal(part.test, other.validation)  # the same folds; predefined test data is excluded
         assert set(part.train) | set(part.validation) == set(other.train)
         assert not set(part.train) & set(part.validation)
         assert len(part.validation) == pytest.approx(12, abs=2)
@@ -191,7 +191,7 @@ def test_a_stratified_split_has_the_shares_that_were_asked_for_in_every_class(se
 
     assert abs(len(found.validation) / rows - 0.25) < 0.02
     assert abs(len(found.test) / rows - 0.15) < 0.02
-    assert worst(found) <= 2.5 / len(found.test)  # two or three examples of the smallest part
+    assert worst(found) <= 2.5 / len(found.test)  # two or three examples of the smallest split
     assert worst(found) < worst(drawn)
 
 
@@ -279,11 +279,11 @@ def test_numbers_become_quartiles_and_a_missing_one_has_no_column(values: list[f
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"take 1\.2 of the examples"):
+    with pytest.raises(ValidationError, match=r"add up to 1\.2 of the examples"):
         Stratified(validation=0.6, test=0.6)
     with pytest.raises(ValidationError, match="fold 5 of 5 does not exist"):
         KFold(fold=5)
-    with pytest.raises(ValidationError, match="the fold is the validation data; a share of the others is for"):
+    with pytest.raises(ValidationError, match="the fold is the validation data; `validation` applies to"):
         KFold(validation=0.2)
 
 
@@ -297,7 +297,7 @@ def test_a_part_of_no_share_gets_nothing() -> None:
 def test_every_class_of_the_real_training_file_has_the_same_share_on_both_sides(seed: int) -> None:
     semeval = pytest.importorskip("absa_plugin.semeval")
     if not REAL.is_file():
-        pytest.skip("the real training file is not beside the checkout")
+        pytest.skip("the real training file is not next to the checkout")
     corpus: Corpus = semeval.SemEval2014(train=REAL).load()
     found = split(corpus, Stratified(), derive_seed(seed, "split"))
     assert len(found.train) + len(found.validation) == 3041
@@ -313,7 +313,7 @@ def test_every_class_of_the_real_training_file_has_the_same_share_on_both_sides(
 @pytest.mark.parametrize("splitter", [Stratified(), RandomSplit()], ids=["stratified", "random"])
 @pytest.mark.parametrize("own", [True, False])
 def test_validation_data_of_its_own_leaves_training_data_whole(splitter: SplitterSpec, own: bool) -> None:
-    """A fifth is split off only where the data brings no validation part; a stated share always is."""
+    """The default share is split off only without a predefined validation split; an explicit share always is."""
     labels = [str(number % 2) for number in range(50)]
     parts: list[Part] = ["train"] * 40 + (["validation"] if own else ["test"]) * 10  # type: ignore[assignment]
     corpus = Corpus(ids=[str(n) for n in range(50)], inputs=list(range(50)), labels={"t": labels}, parts=parts)

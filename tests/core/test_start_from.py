@@ -1,4 +1,4 @@
-"""Beginning with parts of a trained network: what is taken, what is not and why, and that the report is exact."""
+"""Warm start from a trained network: which weights are loaded, which are not and why, and an exact report."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ TRAINED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Trained runs to take weights from: of separate heads, of grouped ones, of words."""
+    """Trained runs to load weights from: with separate heads, with grouped heads, with words."""
     folder = tmp_path_factory.mktemp("runs")
     for name, changed in TRAINED.items():
         run_experiment(
@@ -42,7 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 class New:
-    """A new network, as it is drawn, and after weights were taken."""
+    """A new network with its initial weights and with the weights after the warm start."""
 
     def __init__(self, folder: Path, run: Path, *parts: str, **changed: Any) -> None:
         config = toy_config(folder, **changed)
@@ -61,7 +61,7 @@ class New:
         )
 
     def check(self) -> None:
-        """Everything that is said to be taken is that of the run, bit for bit; all else is as it was drawn."""
+        """Check that weights reported as loaded equal those of the run bitwise, and all others are unchanged."""
         assert {*self.report.loaded}.isdisjoint(self.report.not_loaded)
         assert {*self.report.loaded, *self.report.not_loaded} == {*self.weights}
         taken = {*self.report.loaded} - {*self.report.by_word}
@@ -79,7 +79,7 @@ def test_what_tasks_share_is_taken_unless_more_is_asked_for(tmp_path: Path, runs
     parts = ["backbone.layers.0.weight", "backbone.layers.0.bias", "input_layer.mean", "input_layer.scale"]
     assert {*new.report.loaded} == {f"body.{part}" for part in parts}
     assert new.report.numbers == 6 * 8 + 8 + 6 + 6
-    assert {*new.report.not_loaded.values()} == {"not asked for"}
+    assert {*new.report.not_loaded.values()} == {"no pattern matches"}
     assert len(new.report.not_loaded) == 3 * 2
     before, after = new.drawn["body.backbone.layers.0.weight"], new.weights["body.backbone.layers.0.weight"]
     assert not torch.equal(before, after)
@@ -91,7 +91,7 @@ def test_one_head_by_its_name(tmp_path: Path, runs: dict[str, Path]) -> None:
     assert new.report.loaded == ["heads.t1.layers.1.weight", "heads.t1.layers.1.bias"]
     assert new.report.numbers == 8 * 3 + 3
     assert new.report.sentence().startswith(
-        f"started from {runs['separate']}: 2 of {len(new.weights)} weights (27 numbers)"
+        f"initialized from {runs['separate']}: 2 of {len(new.weights)} weights (27 parameters)"
     )
 
 
@@ -113,21 +113,21 @@ def test_what_has_another_shape_or_is_not_there_is_told(tmp_path: Path, runs: di
     )  # fmt: skip
     new.check()
     assert new.report.not_loaded == {
-        "body.backbone.layers.0.weight": "8 x 6 there, 5 x 6 here",
-        "body.backbone.layers.0.bias": "8 there, 5 here",
-        "heads.t0.layers.1.weight": "3 x 8 there, 3 x 5 here",
-        "heads.taste.layers.1.weight": "the run has none",
-        "heads.taste.layers.1.bias": "the run has none",
+        "body.backbone.layers.0.weight": "8 x 6 in the run, 5 x 6 here",
+        "body.backbone.layers.0.bias": "8 in the run, 5 here",
+        "heads.t0.layers.1.weight": "3 x 8 in the run, 3 x 5 here",
+        "heads.taste.layers.1.weight": "not in the run",
+        "heads.taste.layers.1.bias": "not in the run",
     }
-    assert "; 8 x 6 there, 5 x 6 here: body.backbone.layers.0.weight" in new.report.sentence()
+    assert "; 8 x 6 in the run, 5 x 6 here: body.backbone.layers.0.weight" in new.report.sentence()
 
 
 def test_a_head_of_other_classes_is_not_taken(tmp_path: Path, runs: dict[str, Path]) -> None:
-    """As many, and in the same order by accident of the alphabet, would be taken for what they are not."""
+    """The head has the same shape, but its rows belong to other classes."""
     turned = {"type": "classification", "classes": CLASSES[::-1]}
     new = New(tmp_path, runs["separate"], "*", tasks=[task_block(name="t0", kind=turned), task_block(name="t1")])
     new.check()
-    reason = "its task has other classes there"
+    reason = "its task has other classes in the run"
     assert new.report.not_loaded == {f"heads.t0.layers.1.{part}": reason for part in ("weight", "bias")}
 
 
@@ -171,7 +171,7 @@ def test_a_head_that_tells_other_words_is_not_taken(tmp_path: Path, runs: dict[s
     new = New(tmp_path, runs["words"], "heads.*", **changed)
     new.check()
     assert {name.split(".")[1] for name in new.report.loaded} == {"wet", "tags"}
-    assert {*new.report.not_loaded.values()} == {"its task has other classes there", "not asked for"}
+    assert {*new.report.not_loaded.values()} == {"its task has other classes in the run", "no pattern matches"}
 
 
 # ── grouped heads ──
@@ -189,7 +189,7 @@ def test_tasks_of_a_grouped_head_are_taken_one_by_one(tmp_path: Path, runs: dict
     for name in ("weight", "bias"):
         assert torch.equal(new.weights[f"heads.t2.{name}"], new.source[f"heads.t2.{name}"])
         assert torch.equal(new.weights[f"heads.new.{name}"], new.drawn[f"heads.new.{name}"])
-    shared = new.weights["heads.new.shared.weight"]  # one and the same under both names
+    shared = new.weights["heads.new.shared.weight"]  # the same tensor under both names
     assert torch.equal(shared, new.source["heads.t2.shared.weight"])
 
 
@@ -203,7 +203,7 @@ def test_separate_and_grouped_heads_do_not_fit_each_other(tmp_path: Path, runs: 
     new = New(tmp_path, runs["grouped"], "*")
     new.check()
     heads = {name: why for name, why in new.report.not_loaded.items() if name.startswith("heads.")}
-    assert {*heads.values()} == {"the run has none"}
+    assert {*heads.values()} == {"not in the run"}
     assert len(heads) == 6
 
 
@@ -214,20 +214,22 @@ def test_a_pattern_that_fits_nothing_is_refused_with_the_nearest_name(
     tmp_path: Path, runs: dict[str, Path]
 ) -> None:
     with pytest.raises(
-        MtlError, match=r"start_from\.parts: 'heads\.t9\.layers\.1\.bias' fits no weight; did you mean"
+        MtlError, match=r"start_from\.parts: 'heads\.t9\.layers\.1\.bias' matches no weight; did you mean"
     ):
         New(tmp_path, runs["separate"], "heads.t9.layers.1.bias")
-    with pytest.raises(MtlError, match=r"'boddy\.\*' fits no weight; did you mean 'body\.\*'\? \(weights: body\."):
+    with pytest.raises(
+        MtlError, match=r"'boddy\.\*' matches no weight; did you mean 'body\.\*'\? \(weights: body\."
+    ):
         New(tmp_path, runs["separate"], "body.*", "boddy.*")
-    with pytest.raises(MtlError, match=r"'heads\.t9\.\*' fits no weight; did you mean 'heads\.t[012]\.\*'\?"):
+    with pytest.raises(MtlError, match=r"'heads\.t9\.\*' matches no weight; did you mean 'heads\.t[012]\.\*'\?"):
         New(tmp_path, runs["separate"], "heads.t9.*")
 
 
 def test_a_run_of_which_nothing_fits_is_refused(tmp_path: Path, runs: dict[str, Path]) -> None:
     with pytest.raises(MtlError) as error:
         New(tmp_path, runs["separate"], "heads.*", tasks=[task_block(name="taste", label="t0")])
-    assert str(error.value).startswith(f"start_from: nothing of {runs['separate']} fits: ")
-    assert "the run has none: heads.taste.layers.1.weight" in str(error.value)
+    assert str(error.value).startswith(f"start_from: no weight of {runs['separate']} can be loaded: ")
+    assert "not in the run: heads.taste.layers.1.weight" in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["empty", "no weights"])
@@ -243,7 +245,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, runs: dict[str, Path], damage
     assert not (tmp_path / "run").exists()
 
 
-# ── whole runs ──
+# ── complete runs ──
 
 
 def test_a_run_reports_what_it_began_with(tmp_path: Path, runs: dict[str, Path]) -> None:
@@ -260,7 +262,8 @@ def test_a_run_reports_what_it_began_with(tmp_path: Path, runs: dict[str, Path])
         "numbers": (6 * 8 + 8 + 6 + 6) + (8 * 3 + 3),
         "by_word": {},
         "not_loaded": dict.fromkeys(
-            [f"heads.t{task}.layers.1.{part}" for task in (0, 2) for part in ("weight", "bias")], "not asked for"
+            [f"heads.t{task}.layers.1.{part}" for task in (0, 2) for part in ("weight", "bias")],
+            "no pattern matches",
         ),
     }
     mine, theirs = (load_file(path / "model.safetensors") for path in (tmp_path / "run", runs["separate"]))

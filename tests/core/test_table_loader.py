@@ -25,7 +25,7 @@ from mtl_core.data.stored import StoredInputs
 from mtl_core.errors import MtlError
 
 REVIEWS = """\
-number,review,sentiment,topic,sure
+number,review,sentiment,topic,trust
 a,Good soup.,positive,food,1
 b,"Slow,
 but ""kind"" staff",negative,service,0.5
@@ -37,7 +37,7 @@ Records = Sequence[dict[str, Any]]
 
 @pytest.fixture
 def on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every table counts as large."""
+    """Treat every table as large."""
     monkeypatch.setattr(table_corpus, "HELD_BYTES", -1)
 
 
@@ -71,7 +71,7 @@ def write_parquet(path: Path, records: Records, **options: Any) -> Path:
 
 
 def contents(corpus: Corpus) -> dict[str, Any]:
-    """All that a corpus says, types included; of groups, which rows are in one."""
+    """Return the content of a corpus, including types; each group is represented by its first row."""
     first: dict[Hashable, int] = {}
     return {
         "ids": list(corpus.ids),
@@ -90,11 +90,11 @@ def places(corpus: Corpus) -> list[str]:
     return [origin.rpartition("/")[2] for origin in corpus.origins]
 
 
-# What the rows of each format mean
+# Rows in each format
 
 
 def test_a_csv_file(tmp_path: Path) -> None:
-    corpus = load(tmp_path, REVIEWS, id="number", weights={"sentiment": "sure"}, notice="Made up.")
+    corpus = load(tmp_path, REVIEWS, id="number", weights={"sentiment": "trust"}, notice="Made up.")
     assert corpus.inputs == ["Good soup.", 'Slow,\nbut "kind" staff', "Meh"]
     assert corpus.labels == {"sentiment": ["positive", "negative", None], "topic": ["food", "service", "food"]}
     assert corpus.ids == ["a", "b", "c"]
@@ -118,7 +118,7 @@ def test_origins_are_lines_and_ids_are_rows(tmp_path: Path) -> None:
         b"\n\n" + REVIEWS.encode(),
         REVIEWS.replace("number,review,", " number,review ,").encode(),
     ],
-    ids=["byte-order mark", "CRLF", "no last line end", "empty lines before", "spaces in the header"],
+    ids=["byte-order mark", "CRLF", "no trailing newline", "leading empty lines", "spaces in the header"],
 )
 def test_csv_files_as_programs_write_them(content: bytes, tmp_path: Path) -> None:
     corpus = load(tmp_path, content)
@@ -218,7 +218,7 @@ def test_what_somebody_types_becomes_an_input(tmp_path: Path) -> None:
         Table(train=path, numbers=["a", "b"]).from_text("1 2")
 
 
-# Labels, parts and weights
+# Labels, splits and weights
 
 
 def test_what_counts_as_missing(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_what_counts_as_missing(tmp_path: Path) -> None:
         "topic": [None, None, "food"],
         "tags": [("x", None, "y"), None, ("z",)],
     }
-    # If an empty cell does not say that there is no label, it says that the list is empty.
+    # An empty cell that is not a missing label is an empty list.
     only = load(tmp_path, rows, missing=["NA"], labels=["tags"], lists={"tags": ";"})
     assert only.labels == {"tags": [("x", None, "y"), (), ("z",)]}
     refused = refusal(tmp_path, rows, missing=["NA"], lists={"tags": ";"})
@@ -262,12 +262,12 @@ def test_three_files_of_three_formats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["more.csv", "more.jsonl", "more.parquet"])
 def test_one_more_file_brings_the_labels_that_are_known(name: str, tmp_path: Path) -> None:
-    table = Table(train=write(tmp_path, REVIEWS), text="review", weights={"topic": "sure"})
-    records = [{"review": "New", "topic": "food", "colour": "red", "sure": "hardly"}]
+    table = Table(train=write(tmp_path, REVIEWS), text="review", weights={"topic": "trust"})
+    records = [{"review": "New", "topic": "food", "colour": "red", "trust": "hardly"}]
     if name.endswith("parquet"):
         path = write_parquet(tmp_path / name, records)
     else:
-        text = "review,topic,colour,sure\nNew,food,red,hardly\n"
+        text = "review,topic,colour,trust\nNew,food,red,hardly\n"
         path = write(tmp_path, text if name.endswith("csv") else json_lines(records), name)
     corpus = table.load_file(path, ["sentiment", "topic"])
     assert corpus.labels == {"sentiment": [None], "topic": ["food"]}
@@ -280,7 +280,7 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
     assert len(load(tmp_path, "review,topic\n")) == 0
 
 
-# What is refused
+# Refused tables
 
 
 @pytest.mark.parametrize(
@@ -292,13 +292,13 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
         ("\nreview,topic\na,b\n", {"labels": ["topik"]}, ":2: no column 'topik'; did you mean 'topic'? (columns:"),
         ("review,topic\n", {"id": "number"}, ":1: no column 'number' (columns: review, topic)"),
         ("review,topic\n", {"part": "split"}, ":1: no column 'split'"),
-        ("review,topic\n", {"weights": {"topic": "sure"}}, ":1: no column 'sure'"),
+        ("review,topic\n", {"weights": {"topic": "trust"}}, ":1: no column 'trust'"),
         (
-            "review,topic,sure\n",
-            {"weights": {"topc": "sure"}},
-            ":1: `weights` names 'topc', which is no label column;",
+            "review,topic,trust\n",
+            {"weights": {"topc": "trust"}},
+            ":1: `weights` names 'topc', which is not a label column;",
         ),
-        ("review,topic\n", {"lists": {"topc": ";"}}, ":1: `lists` names 'topc', which is no label column; did you"),
+        ("review,topic\n", {"lists": {"topc": ";"}}, ":1: `lists` names 'topc', which is not a label column; did"),
         ("review,a,review\n", {}, ":1: two columns are called 'review'"),
         ('review,topic\n"a\nb",c\nd\n', {}, ":4: 1 cell, expected 2 (columns: review, topic)"),
         ("review,topic\na,b,c\n", {}, ":2: 3 cells, expected 2 (columns: review, topic)"),
@@ -308,9 +308,9 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
             ":3: not valid CSV: a quotation mark opens a cell that is never closed;",
         ),
         ('review,topic\n"a" b,c\n', {}, ":2: not valid CSV: a quotation mark within a quoted cell must be doubled"),
-        ("review,topic\ra,b\r", {}, ":1: not valid CSV: a carriage return stands within the line"),
+        ("review,topic\ra,b\r", {}, ":1: not valid CSV: the line contains a carriage return"),
         ("review,topic\na,b\n ,c\n", {}, ":3: column 'review': the text is empty"),
-        (b"review,topic\na\0,b\n", {}, ":2: byte 14 is NUL, which no text holds; is this a text file, saved as"),
+        (b"review,topic\na\0,b\n", {}, ":2: byte 14 is NUL, which is not valid in a text; is this a text file"),
         ("review,topic\n".encode("utf-16"), {}, ":1: the file is UTF-16; save it as UTF-8"),
         (b"review,topic\nb\xe9,b\n", {}, ":2: byte 14 (0xe9) is not UTF-8; save the file as UTF-8"),
         (
@@ -324,13 +324,13 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
             {"part": "split"},
             ":2: column 'split': expected train, validation, test, found an",
         ),
-        ("review,y,id\na,b,7\nc,d, 7\n", {"id": "id"}, ":3: the id '7' is taken ("),
+        ("review,y,id\na,b,7\nc,d, 7\n", {"id": "id"}, ":3: duplicate id '7' ("),
         ("review,y,id\na,b,\n", {"id": "id"}, ":2: column 'id': expected an id, found an empty text"),
         ("review,y,w\na,b,high\n", {"weights": {"y": "w"}}, ":2: column 'w': expected a number, found 'high'"),
         (
             "review,y,w\na,b,-1\n",
             {"weights": {"y": "w"}},
-            ":2: column 'w': expected a weight from 0 on, found '-1'",
+            ":2: column 'w': expected a weight of at least 0, found '-1'",
         ),
         ("a,b\n1,x\n", {"numbers": ["a", "b"]}, ":2: column 'b': expected a number, found 'x'"),
         ("a,b\n1,\n", {"numbers": ["a", "b"]}, ":2: column 'b': expected a number, found an empty text"),
@@ -341,11 +341,11 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
         (
             "w,y\na||b,z\n",
             {"words": "w", "lists": {"w": "|"}},
-            ":2: column 'w': expected a word in place 2, found an",
+            ":2: column 'w': expected a word at position 2, found an",
         ),
     ],
 )
-@pytest.mark.parametrize("large", [False, True], ids=["held", "on demand"])
+@pytest.mark.parametrize("large", [False, True], ids=["in memory", "on demand"])
 def test_a_csv_file_is_refused_with_its_place(
     content: str | bytes,
     fields: dict[str, Any],
@@ -362,11 +362,11 @@ def test_a_csv_file_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("content", "fields", "message"),
     [
-        ("", {}, ": the file is empty, expected a JSON object a line"),
+        ("", {}, ": the file is empty, expected one JSON object per line"),
         ('{"review": "a"}\n{"review": }', {}, ":2: not valid JSON: Expecting value (character 12)"),
         ('{"review": "a"}\n["b"]', {}, ':2: expected a JSON object, found ["b"]'),
-        ('{"review": "a", "review": "b"}', {}, ":1: the key 'review' stands there twice"),
-        ('{"review": "a", "y": NaN}', {}, ":1: not valid JSON: NaN is no JSON number"),
+        ('{"review": "a", "review": "b"}', {}, ":1: the key 'review' occurs twice"),
+        ('{"review": "a", "y": NaN}', {}, ":1: not valid JSON: NaN is not a JSON number"),
         (
             '{"review": "a", "y": 1e999}',
             {},
@@ -382,9 +382,9 @@ def test_a_csv_file_is_refused_with_its_place(
             {},
             ":1: column 'y': expected a text, a number or a list of them, found [1]",
         ),
-        ('{"review": "\\ud800"}', {}, ":1: an escape such as \\ud800 names half a character"),
+        ('{"review": "\\ud800"}', {}, ":1: an escape such as \\ud800 is an unpaired surrogate"),
         ('{"revue": "a"}', {}, ":1: no column 'review'; did you mean 'revue'? (columns: revue)"),
-        ('{"review": null}', {}, ":1: column 'review': there is nothing"),
+        ('{"review": null}', {}, ":1: column 'review': the cell is empty"),
         ('{"review": 5}', {}, ":1: column 'review': expected a text, found 5"),
         (
             '{"review": "a", "topic": 1}',
@@ -393,7 +393,7 @@ def test_a_csv_file_is_refused_with_its_place(
         ),
         ('{"review": "a"}', {"id": "number"}, ":1: no column 'number' (columns: review)"),
         ('{"review": "a", "number": true}', {"id": "number"}, ":1: column 'number': expected an id, found True"),
-        ('{"w": ["a", 1]}', {"words": "w"}, ":1: column 'w': expected a word in place 2, found 1"),
+        ('{"w": ["a", 1]}', {"words": "w"}, ":1: column 'w': expected a word at position 2, found 1"),
         ('{"w": 1}', {"words": "w"}, ":1: column 'w': expected a list of words, found 1"),
         ('{"v": [1, true]}', {"numbers": ["v"]}, ":1: column 'v': expected a number, found True"),
         ("[" * 100_000, {}, ":1: not valid JSON: "),
@@ -432,25 +432,25 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "expected one of `text`, `words` and `numbers`, which say what the inputs are; found none of them"),
+        ({}, "expected one of `text`, `words` and `numbers`, which define the inputs; found none of them"),
         ({"text": "a", "words": "b"}, "; found text and words"),
         ({"text": "a", "labels": ["b", "b"]}, "`labels` names 'b' twice"),
-        ({"text": "a", "labels": ["b", "a"]}, "the column 'a' cannot be an input and a label at once"),
+        ({"text": "a", "labels": ["b", "a"]}, "the column 'a' cannot be both an input and a label"),
         (
             {"text": "a", "labels": ["abc"], "weights": {"abd": "w"}},
-            "`weights` names 'abd', which is no such column; did",
+            "`weights` names 'abd', which is not a column; did",
         ),
         (
             {"text": "a", "labels": ["abc"], "lists": {"abd": ";"}},
-            "`lists` names 'abd', which is no such column; did you",
+            "`lists` names 'abd', which is not a column; did you",
         ),
         ({"text": "a", "delimiter": '"'}, "'\"' cannot separate cells"),
-        ({"text": "a", "part": "b", "test": Path("t.csv")}, "so there can be no `test` file besides"),
+        ({"text": "a", "part": "b", "test": Path("t.csv")}, "so a `test` file is not allowed"),
         (
             {"text": "a", "test": Path("t.json")},
-            "t.json: '.json' is no ending of a table; did you mean '.jsonl'? (endings",
+            "t.json: the file extension '.json' is not supported for tables; did you mean '.jsonl'? (supported",
         ),
-        ({"text": "a", "test": Path("table")}, "table: no ending is no ending of a table"),
+        ({"text": "a", "test": Path("table")}, "table: a missing file extension is not supported for tables"),
     ],
 )
 def test_contradictions_are_refused_before_anything_is_read(fields: dict[str, Any], message: str) -> None:
@@ -461,7 +461,7 @@ def test_contradictions_are_refused_before_anything_is_read(fields: dict[str, An
 
 def test_one_more_file_of_another_kind(tmp_path: Path) -> None:
     table = Table(train=tmp_path / "a.csv", text="review")
-    with pytest.raises(MtlError, match=r"a\.txt: '\.txt' is no ending of a table"):
+    with pytest.raises(MtlError, match=r"a\.txt: the file extension '\.txt' is not supported for tables"):
         table.load_file(tmp_path / "a.txt", [])
     with pytest.raises(MtlError, match=r"a\.csv: no such file"):
         table.load_file(tmp_path / "a.csv", [])
@@ -478,7 +478,7 @@ def test_the_command_line_names_key_and_line(tmp_path: Path, mtl: Any) -> None:
     assert mtl("validate", experiment).returncode == 0
     refused = mtl("validate", experiment, "--set", "data.test=reviews.txt")
     assert refused.returncode == 2
-    assert "--set data.test: reviews.txt: '.txt' is no ending of a table" in refused.stderr
+    assert "--set data.test: reviews.txt: the file extension '.txt' is not supported for tables" in refused.stderr
 
 
 CELLS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -513,7 +513,7 @@ def test_any_bytes_are_read_or_refused(
     assert csv.field_size_limit() == limit
 
 
-# Tables that are too large to be held
+# Tables that are too large for memory
 
 
 MANY_COLUMNS = """\
@@ -592,7 +592,7 @@ def test_ids_are_distinct_within_their_part(tmp_path: Path) -> None:
     rows = "review,id,split\na,x,train\nb,y,train\nc,x,test\nd,y,{}\ne,x,{}\n"
     assert list(load(tmp_path, rows.format("test", "validation"), id="id", part="split").ids) == list("xyxyx")
     message = refusal(tmp_path, rows.format("train", "test"), id="id", part="split")
-    assert message == f":5: the id 'y' is taken ({tmp_path}/reviews.csv:3)"
+    assert message == f":5: duplicate id 'y' ({tmp_path}/reviews.csv:3)"
 
 
 @pytest.mark.usefixtures("on_demand")
@@ -645,7 +645,7 @@ ROWS = st.lists(
             "any": SCALARS | st.lists(st.none() | WHOLE | CELLS.filter(str.strip), max_size=3),
             "number": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
             "whole": st.none() | st.integers(-(2**54), 2**54),
-            "sure": st.none() | st.floats(0, 1000),
+            "trust": st.none() | st.floats(0, 1000),
         },
     ),
     max_size=30,
@@ -653,10 +653,10 @@ ROWS = st.lists(
 
 
 def as_csv(records: Records, end: str) -> str:
-    """Cells as a spreadsheet writes them, lists with semicolons; NUL, which no text file holds, left out."""
+    """Render cells as a spreadsheet does, lists with semicolons; replace NUL, which is invalid in text files."""
     file = StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=end)
-    names = ["review", "any", "number", "whole", "sure"]
+    names = ["review", "any", "number", "whole", "trust"]
     writer.writerow(names)
     for record in records:
         cells = [record.get(name) for name in names]
@@ -679,10 +679,10 @@ def test_a_large_table_says_what_a_small_one_says(
     records: Records, name: str, many: int, end: str, order: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
-    weights, labels = {"any": "sure"}, ["any", "number", "whole"]
+    weights, labels = {"any": "trust"}, ["any", "number", "whole"]
     if name == "a.parquet":
         columns = {"review": [record["review"] for record in records]}
-        for column in ("number", "whole", "sure"):
+        for column in ("number", "whole", "trust"):
             kind = pa.int64() if column == "whole" else pa.float64()
             columns[column] = pa.array([record.get(column) for record in records], kind)
         columns["any"] = [None if record.get("any") is None else str(record["any"]) for record in records]
@@ -691,7 +691,7 @@ def test_a_large_table_says_what_a_small_one_says(
     elif name == "a.csv":
         path = write(folder, as_csv(records, end), name)
     else:
-        records = [{"review": "first", "any": 1, "number": 1, "whole": 1, "sure": 1}, *records]
+        records = [{"review": "first", "any": 1, "number": 1, "whole": 1, "trust": 1}, *records]
         path = write(folder, end.join(json.dumps(record, ensure_ascii=False) for record in records), name)
     table = Table(train=path, text="review", labels=labels, weights=weights, lists={"any": ";"})
     held = table.load()

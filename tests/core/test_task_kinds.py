@@ -1,4 +1,4 @@
-"""Every task kind against formulas by hand: loss, metrics, decoding, baseline, and what is saved of it."""
+"""Every task kind against explicit formulas: loss, metrics, decoding, baseline and saved state."""
 
 import json
 import math
@@ -22,14 +22,14 @@ WORDS = ["the", "soup", "was", "good"]
 
 @dataclass
 class Case:
-    """A kind with labels, and its loss by hand.
+    """A kind with labels and an explicit loss.
 
     Attributes:
         kind: The block `kind:`.
-        training: What it learns classes, scale and baseline from.
-        labels: What its loss and its metrics are tried on; some are missing.
-        width: Outputs an example or token.
-        loss: From one example's (or token's) outputs and label to its loss.
+        training: The training labels, which define classes, scale and baseline.
+        labels: The labels for loss and metrics; some are missing.
+        width: Number of outputs per example or token.
+        loss: Loss of one example or token, computed from its outputs and label.
     """
 
     kind: Any
@@ -110,14 +110,14 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def outputs_for(case: Case, task: OneTask, fill: float = 0.0) -> torch.Tensor:
-    """Random outputs, with `fill` wherever there is no label."""
+    """Draw random outputs, with `fill` where labels are missing."""
     mask = task.mask(case.labels)[:, 0]
     random = torch.randn(*mask.shape, case.width, generator=torch.Generator().manual_seed(3))
     return random.masked_fill(~mask.unsqueeze(-1), fill)
 
 
 def labelled(case: Case, outputs: torch.Tensor) -> list[tuple[torch.Tensor, Any]]:
-    """Outputs and label of everything that is labelled."""
+    """Return outputs and label of each labelled example or token."""
     pairs: list[tuple[torch.Tensor, Any]] = []
     for row, label in enumerate(case.labels):
         if label is not None and outputs.ndim == 3:
@@ -185,7 +185,7 @@ def test_losses_of_numbers_can_be_chosen() -> None:
     assert task.losses(outputs, task.targets(labels)).values.item() == pytest.approx((2.25 / 2 + 2 * (3 - 1)) / 2)
 
 
-# ── reading outputs ──
+# ── decoding ──
 
 
 def test_decoding_by_hand() -> None:
@@ -207,20 +207,20 @@ def test_decoding_by_hand() -> None:
 def test_an_ordinal_prediction_is_the_median_and_chances_are_chances() -> None:
     kind = OneTask({"type": "ordinal", "classes": ["low", "mid", "high", "top"]}).task.kind
     logit = [math.log(chance / (1 - chance)) for chance in (0.9, 0.6, 0.2)]
-    crossed = [math.log(chance / (1 - chance)) for chance in (0.4, 0.7, 0.1)]  # a higher one cannot be likelier
+    crossed = [math.log(chance / (1 - chance)) for chance in (0.4, 0.7, 0.1)]  # a higher class cannot be likelier
     first, second = kind.decode(torch.tensor([logit, crossed]))
     assert first.label == "high"
     assert first.probabilities == pytest.approx({"low": 0.1, "mid": 0.3, "high": 0.4, "top": 0.2}, abs=1e-6)
     assert second.label == "low"
     assert second.probabilities == pytest.approx({"low": 0.6, "mid": 0.0, "high": 0.3, "top": 0.1}, abs=1e-6)
-    # The median, not the likeliest: 0.4, 0.25 and 0.35 in that order.
+    # The median, not the mode, of the probabilities 0.4, 0.25 and 0.35.
     third = kind.decode(torch.tensor([[math.log(0.6 / 0.4), math.log(0.35 / 0.65), -20.0]]))[0]
     assert third.label == "mid"
 
 
 def test_classes_of_numbers_are_ordered_as_numbers() -> None:
     assert OneTask("ordinal", ["10", "2", "1", "2"]).task.space.classes == ("1", "2", "10")
-    with pytest.raises(MtlError, match=r"task 't': the classes are no numbers \(high, low\), so their order must"):
+    with pytest.raises(MtlError, match=r"task 't': the classes are not numbers \(high, low\), so their order must"):
         OneTask("ordinal", ["low", "high"])
 
 
@@ -234,12 +234,12 @@ def test_too_few_classes_are_no_task(kind: str) -> None:
 def test_a_binary_task_has_two_classes() -> None:
     with pytest.raises(MtlError, match=r"3 classes in the training labels \(a, b, c\); a binary task has two"):
         OneTask("binary", ["a", "b", "c"])
-    with pytest.raises(MtlError, match=r"kind\.positive: 'yess' is no class; did you mean 'yes'\?"):
+    with pytest.raises(MtlError, match=r"kind\.positive: 'yess' is not a class; did you mean 'yes'\?"):
         OneTask({"type": "binary", "positive": "yess"}, ["yes", "no"])
     assert OneTask({"type": "binary", "positive": "a"}, ["a", "b"]).task.space.classes == ("b", "a")
 
 
-# ── figures ──
+# ── metrics ──
 
 
 def figures(task: OneTask, outputs: torch.Tensor, labels: Labels) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def test_figures_of_lists_of_labels() -> None:
     labels: Labels = [["a", "b"], [], None, ["c"], ["a"], ["b", "c"]]
     task = OneTask({"type": "multi-label", "threshold": 0.6}, labels)
     outputs = torch.randn(6, 3, generator=torch.Generator().manual_seed(5))
-    outputs[3] = torch.tensor([-2.0, -2.0, 2.0])  # one row is right
+    outputs[3] = torch.tensor([-2.0, -2.0, 2.0])  # one row is correct
     rows = [0, 1, 3, 4, 5]
     gold = np.array([[name in labels[row] for name in "abc"] for row in rows])  # type: ignore[operator]
     said = torch.sigmoid(outputs[rows]).numpy() >= 0.6
@@ -325,7 +325,7 @@ def test_figures_of_ordered_classes() -> None:
     labels: Labels = [None if row % 5 == 0 else classes[row % 4] for row in range(30)]
     rows = [row for row in range(30) if row % 5]
     above = np.minimum.accumulate(1 / (1 + np.exp(-outputs.numpy()[rows])), axis=1)
-    said = (above > 0.5).sum(axis=1)  # half of the chances lie above so many thresholds
+    said = (above > 0.5).sum(axis=1)  # number of thresholds that are exceeded with a probability above 0.5
     gold = np.array([row % 4 for row in rows])
     found = figures(task, outputs, labels)
     assert found["accuracy"] == pytest.approx((said == gold).mean())
@@ -374,11 +374,11 @@ def test_the_baseline_of_lists_is_the_most_frequent_label_alone() -> None:
     assert score.figures["micro_f1"].baseline == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
 
 
-# ── the input itself ──
+# ── targets from the input ──
 
 
 IDS = torch.tensor([[0, 3, 5, -1], [2, -1, -1, -1], [5, 4, -1, -1]])
-"""Places in a vocabulary of six, of which four are told apart."""
+"""Indices into a vocabulary of six words, of which four are classes."""
 
 
 def test_reconstruction_asks_for_every_frequent_word() -> None:
@@ -423,7 +423,7 @@ def test_bag_of_words_asks_which_words_there_are() -> None:
     torch.testing.assert_close(losses.values, expected.mean().unsqueeze(0))
     score = task.score(outputs, targets.unsqueeze(1))
     assert score.n == 3
-    # As many of the likeliest words as there are: {the, soup}, {was}, {soup, the}, and always "the", "soup", …
+    # As many of the likeliest words as the input has: {the, soup}, {was}, {soup, the}; baseline: "the", "soup", …
     assert score.figures["micro_f1"].value == pytest.approx(4 / 5)
     assert score.figures["micro_f1"].baseline == pytest.approx(3 / 5)
 

@@ -1,4 +1,4 @@
-"""Every task kind through a whole run: it learns what can be learned, is saved, loaded, asked and scored again."""
+"""Every task kind in a complete run: training, saving, loading, prediction and evaluation."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ GAINS = {
     "wet": 0.7, "drink": 0.4, "colours": 0.7, "price": 0.5, "two": 0.5, "strength": 0.4, "tags": 0.8, "costs": 0.5,
     "again": 0.1, "hidden": 0.4, "bag": 0.5,
 }  # fmt: skip
-"""The least share of the baseline's error that must be gone."""
+"""Minimum relative error reduction against the baseline, per task."""
 
 
 def write_table(path: Path, corpus: Corpus, part: str) -> Path:
@@ -34,7 +34,7 @@ def write_table(path: Path, corpus: Corpus, part: str) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made-up sentences as files."""
+    """A folder with synthetic sentences as files."""
     folder = tmp_path_factory.mktemp("sentences")
     corpus = Sentences(rows=140, test_rows=40).load()
     write_table(folder / "train.jsonl", corpus, "train")
@@ -62,7 +62,7 @@ def run(folder: Path, name: str, epochs: int, **blocks: Any) -> RunReport:
 
 @pytest.fixture(scope="module")
 def report(folder: Path) -> RunReport:
-    """All kinds in one network."""
+    """A run of one network with all kinds."""
     return run(folder, "all", 10)
 
 
@@ -83,7 +83,7 @@ def test_every_kind_learns_more_than_its_baseline_knows(report: RunReport, task:
 
 
 def test_a_token_baseline_is_learned_from_the_tokens_that_are_read(report: RunReport) -> None:
-    """Commas have labels too, but the network never reads one."""
+    """Commas have labels, too, but the network does not read them."""
     figures = report.scores["test"].tasks["costs"].figures
     assert figures["r2"].baseline == pytest.approx(0, abs=0.1)
     task = next(task for task in report.prepared.tasks if task.name == "tags")
@@ -144,7 +144,7 @@ def test_a_loaded_run_says_what_the_run_wrote(saved: SavedRun, report: RunReport
     for new, old in zip(told, written, strict=True):
         for name, task in old["tasks"].items():
             again = new["tasks"][name]
-            if name == "hidden":  # when it was scored, some words were hidden; whoever asks hides none
+            if name == "hidden":  # words are hidden in evaluation, but not in prediction
                 continue
             if isinstance(task["label"], float) or (task["label"] and isinstance(task["label"][0], float)):
                 assert again["label"] == pytest.approx(task["label"], rel=1e-5, abs=1e-6), name
@@ -198,7 +198,7 @@ def test_a_file_without_any_label_is_scored_on_what_needs_none(
         assert value == pytest.approx(before, rel=1e-4)
 
 
-# ── encoders that people use ──
+# ── encoders of plugins ──
 
 
 def embedding() -> dict[str, Any]:

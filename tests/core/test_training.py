@@ -1,4 +1,4 @@
-"""Whole runs: the same bits every time, also when a run is killed and resumed; what chooses the weights."""
+"""Complete runs: bitwise reproducibility, also of killed and resumed runs; selection of the weights."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ FILES = [
 
 
 def results(run: Path) -> dict[str, bytes]:
-    """Everything of a run that must be the same each time: all but the clock."""
+    """Return the content of all reproducible files of a run: all except timings."""
     found = {name: (run / name).read_bytes() for name in FILES if (run / name).exists()}
     metrics = json.loads((run / "metrics.json").read_text())
     del metrics["timing"]
@@ -59,7 +59,7 @@ def run_toy(folder: Path, name: str = "run", **blocks: Any) -> Path:
     return folder / name
 
 
-# ── the same bits ──
+# ── reproducibility ──
 
 
 def global_states() -> list[object]:
@@ -88,14 +88,14 @@ def deterministic_switch() -> Iterator[Callable[[bool, bool], None]]:
 def test_two_runs_are_one_and_nothing_global_is_moved(
     tmp_path: Path, deterministic_switch: Callable[[bool, bool], None], on: bool, warn_only: bool
 ) -> None:
-    run_toy(tmp_path, "warm-up")  # rich draws from Python's generator when it is imported
+    run_toy(tmp_path, "warm-up")  # importing rich draws from Python's random generator
     deterministic_switch(on, warn_only)
     torch.manual_seed(1)
     before = global_states()
     first = run_toy(tmp_path, "first", data={"type": "toy", "test_rows": 10})
     assert global_states() == before
     torch.rand(100)
-    np.random.random(10)  # somebody else draws
+    np.random.random(10)  # other code draws random numbers
     second = run_toy(tmp_path, "second", data={"type": "toy", "test_rows": 10})
     assert results(first) == results(second)
 
@@ -125,7 +125,7 @@ def test_two_precisions_can_follow_each_other_in_one_process(tmp_path: Path) -> 
 
 def test_the_packaged_experiment_gives_the_same_bits_twice(tmp_path: Path) -> None:
     pytest.importorskip("absa_plugin")
-    part = "split={type: random, validation: 0.8}"  # what stratified splits have to say stands with the splitters
+    part = "split={type: random, validation: 0.8}"  # stratified splits are tested with the splitters
     config = load_experiment("absa-sample", ["training.epochs=2", part]).config
     for name in ("first", "second"):
         run_experiment(config, tmp_path / name)
@@ -152,11 +152,11 @@ def test_rows_without_any_label_change_no_bit(tmp_path: Path) -> None:
 
 
 class Interrupt(BaseException):
-    """As sudden as Ctrl-C."""
+    """Ends a run like Ctrl-C."""
 
 
 class InterruptAfter(SilentView):
-    """Watches, and stops the run at the n-th event of a training: a batch, or the end of an epoch."""
+    """A callback that stops the run at the n-th event of a training: a batch, or the end of an epoch."""
 
     def __init__(self, events: int) -> None:
         self.left = events
@@ -198,11 +198,11 @@ def test_a_run_can_be_cut_off_anywhere(tmp_path: Path, setting: str) -> None:
         path = tmp_path / f"cut-{events}"
         try:
             run_experiment(config, path, InterruptAfter(events))
-            break  # more events than the run has
+            break  # the run has fewer events
         except Interrupt:
             assert not (path / "metrics.json").exists()
         resume_run(path)
-        assert results(path) == expected, f"cut off at event {events}"
+        assert results(path) == expected, f"interrupted at event {events}"
         assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", *expected])
     assert events > 3 * 4
 
@@ -263,7 +263,7 @@ KILLS: dict[str, tuple[dict[str, Any], str]] = {
         "checkpoint.safetensors",
     ),
     "within an epoch": ({"epochs": 3, "batch_size": 4, "checkpoint_steps": 1}, "checkpoint.safetensors"),
-    "while it trains again": (
+    "during the refit": (
         {"epochs": 15, "batch_size": 16, "refit": True, "checkpoint_steps": 3},
         "checkpoint-refit.safetensors",
     ),
@@ -277,7 +277,7 @@ def position_in(checkpoint: Path) -> dict[str, Any]:
 
 
 def kill_at(process: BaseProcess, checkpoint: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Stop the process as soon as there is a checkpoint, look where it stands, and kill it or let it go on."""
+    """Pause the process when there is a checkpoint, and kill it if the training state matches; else resume it."""
     assert process.pid is not None
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.is_alive():
@@ -287,7 +287,7 @@ def kill_at(process: BaseProcess, checkpoint: Path, wanted: Callable[[dict[str, 
                 break
             os.kill(process.pid, signal.SIGCONT)
         time.sleep(0.002)
-    assert process.is_alive(), "the run was over before it could be killed"
+    assert process.is_alive(), "the run ended before it could be killed"
     process.kill()
     process.join()
 
@@ -313,7 +313,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str, mtl_fo
     assert sorted(file.name for file in path.iterdir()) == sorted([*results(path), "MODEL_CARD.md", "report.html"])
 
 
-# ── what chooses the weights ──
+# ── selection of the weights ──
 
 
 def validation_accuracy(path: Path) -> float:
@@ -337,10 +337,10 @@ OVERFIT: dict[str, Any] = {"optimizer": {"type": "adam", "lr": 0.1}, "data": {"t
 def test_the_weights_are_those_of_the_best_validation_epoch(tmp_path: Path, seed: int) -> None:
     whole = run_toy(tmp_path, "whole", seed=seed, training={"epochs": 8, "batch_size": 8}, **OVERFIT)
     scores = [float(row["validation.overall.accuracy"]) for row in history(whole)]
-    best = scores.index(max(scores)) + 1  # the first of the best
+    best = scores.index(max(scores)) + 1  # the first of equally good epochs
     assert json.loads((whole / "metrics.json").read_text())["model"]["best_epoch"] == best
     assert validation_accuracy(whole) == pytest.approx(max(scores))
-    # A run of exactly that many epochs, with the same order and no schedule, ends with the same weights.
+    # A run of that many epochs, with the same batches and no schedule, ends with the same weights.
     short = run_toy(tmp_path, "short", seed=seed, training={"epochs": best, "batch_size": 8}, **OVERFIT)
     assert results(short)["model.safetensors"] == results(whole)["model.safetensors"]
     assert len(set(scores)) > 1
@@ -416,7 +416,7 @@ def test_training_learns_what_can_be_learned(tmp_path: Path) -> None:
 
 
 def outputs_of(path: Path) -> dict[str, bytes]:
-    """What a loaded run says about all of its data, by task."""
+    """Return the outputs of a loaded run for all of its data, by task, as bytes."""
     saved = load_run(path)
     items = saved.encoder.encode(saved.encoder.parse(saved.loader().load().inputs))
     examples = Examples(saved.encoder, items, np.ones(len(items), dtype=np.int64), [])
@@ -465,7 +465,7 @@ def test_a_loaded_run_says_what_the_trained_network_said(tmp_path: Path, layout:
     for name, bits in loaded.items():
         logits = torch.frombuffer(bytearray(bits), dtype=torch.float32).view(-1, 3)[torch.from_numpy(rows)]
         torch.testing.assert_close(torch.softmax(logits, dim=1), torch.tensor(said[name]), atol=1e-6, rtol=0)
-    assert len(set(loaded.values())) == len(loaded)  # no two tasks say the same
+    assert len(set(loaded.values())) == len(loaded)  # no two tasks have equal outputs
 
 
 @pytest.mark.parametrize("layout", ["named", "two groups"])

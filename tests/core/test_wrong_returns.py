@@ -1,4 +1,4 @@
-"""Parts of somebody's making that give what they must not: refused by name, not by a traceback."""
+"""Components of a plugin with invalid return values: a message names them; there is no traceback."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ from mtl_core.runs.run import run_experiment
 
 
 class Helping(AuxiliarySpec):
-    """Gives what a test tells it to."""
+    """Returns the tasks that the test builds."""
 
     type: Literal["helping"] = "helping"
 
     def tasks(self, data: Any) -> Any:
-        """Ask the test."""
+        """Return the value of the test."""
         return GIVEN[0](len(data.corpus))
 
 
@@ -41,9 +41,9 @@ def _task(labels: Sequence[str]) -> AuxiliaryTask:
     [
         (lambda examples: _task(["no"] * examples), "expected a list of AuxiliaryTask"),
         (lambda examples: [["no"] * examples], "expected a list of AuxiliaryTask"),
-        (lambda examples: [_task(["no"] * (examples - 1))], r"gave \d+ labels, expected \d+: one an example"),
+        (lambda examples: [_task(["no"] * (examples - 1))], r"returned \d+ labels, expected \d+: one per example"),
     ],
-    ids=["no list", "no task", "one too few"],
+    ids=["no list", "no task", "too few labels"],
 )
 def test_an_auxiliary_task_gives_a_list_of_tasks_with_a_label_an_example(
     given: Callable[[int], Any], message: str, tmp_path: Path
@@ -55,12 +55,12 @@ def test_an_auxiliary_task_gives_a_list_of_tasks_with_a_label_an_example(
 
 
 class Vector(MetricSpec):
-    """Says that it is one number, and is not."""
+    """Declares a scalar and computes a vector."""
 
     type: Literal["vector"] = "vector"
 
     def build(self, space: Any) -> Any:
-        """A metric a class."""
+        """Return one score per class."""
         from torchmetrics.classification import MulticlassF1Score
 
         return MulticlassF1Score(len(space.classes), average=None)
@@ -71,18 +71,18 @@ def test_a_metric_that_says_it_is_one_number_is_one(tmp_path: Path) -> None:
     task = config.tasks[0]
     kind = task.kind.model_copy(update={"metrics": [*task.kind.metrics, Vector()]})
     config = config.model_copy(update={"tasks": [task.model_copy(update={"kind": kind})]})
-    with pytest.raises(MtlError, match=r"metric 'vector': gave a tensor of shape \(3,\), but its `scalar` says"):
+    with pytest.raises(MtlError, match=r"metric 'vector': returned a tensor of shape \(3,\), but its `scalar`"):
         run_experiment(config, tmp_path / "run")
 
 
 class Misspelt(HeadSpec):
-    """A level that there is not."""
+    """An unknown level."""
 
     type: Literal["misspelt"] = "misspelt"
     level = "tokens"
 
     def build(self, inputs: Any, outputs: int) -> Any:
-        """Not reached."""
+        """Never called."""
 
 
 def test_a_misspelt_level_is_noticed_when_the_plugin_is_read() -> None:
@@ -94,16 +94,16 @@ def test_a_misspelt_level_is_noticed_when_the_plugin_is_read() -> None:
 
 
 class ForTokens(HeadSpec):
-    """Forgets to refuse vectors."""
+    """Does not reject vectors."""
 
     type: Literal["for-tokens"] = "for-tokens"
     level = "token"
 
     def build(self, inputs: Any, outputs: int) -> Any:
-        """A layer."""
+        """Return a linear layer."""
         return torch.nn.Linear(inputs.width, outputs)
 
 
 def test_a_head_for_tokens_is_refused_where_there_are_none() -> None:
-    with pytest.raises(MtlError, match="the head 'for-tokens' gives an output a token, but the backbone gives one"):
+    with pytest.raises(MtlError, match="the head 'for-tokens' returns one output per token, but the backbone"):
         build_head_group(ForTokens(), FeatureShape(4, sequence=False), 2, ["task"])

@@ -1,6 +1,6 @@
-"""Transformers of a few hundred numbers, with random weights, written as transformers itself writes models.
+"""Transformers with a few hundred random weights, written by `save_pretrained` of transformers.
 
-Nothing here knows the plugin: what it reads is what anyone's `save_pretrained` gives.
+This module does not import the plugin, which reads any folder that `save_pretrained` writes.
 """
 
 import tempfile
@@ -25,11 +25,11 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "mpnet": ("MPNetModel", {}),
     "deberta-v2": ("DebertaV2Model", {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
 }
-"""Model type to its class, and what its config says besides the sizes."""
+"""Class and config entries besides the sizes, per model type."""
 
 
 def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
-    """Write a tokenizer of single letters and a few words, or one of bytes; gives the size of its vocabulary."""
+    """Write a tokenizer of single characters and a few words, or of bytes; return the size of its vocabulary."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -81,7 +81,7 @@ def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:
         own = model(
             model.config_class(vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **more, **config})
         )
-        for parameter in own.parameters():  # the usual ones are so small that most of a tiny model would be silent
+        for parameter in own.parameters():  # with smaller weights, most units would have no effect
             torch.nn.init.normal_(parameter, std=0.4)
     own.save_pretrained(folder)
     return folder
@@ -94,5 +94,5 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def tiny_model(kind: str = "bert") -> Path:
-    """A model that all tests of a process share; it must not be changed."""
+    """Return the path of a model that all tests of a process share; it must not be changed."""
     return write_model(Path(_folder().name) / kind, kind)

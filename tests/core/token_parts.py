@@ -1,8 +1,8 @@
-"""Parts for tests of tokens: an encoder that drops words, a backbone that looks at neighbours, made-up sentences.
+"""Components for tests of tokens: an encoder that drops words, a backbone with neighbours, synthetic sentences.
 
-It is a plugin file, loaded by path like anyone's. Sentences are made of pairs of words ("red wine"), so that a
-word can be told from its neighbour; commas stand between pairs, and the encoder drops them, so that a token's place
-among the words matters.
+It is a plugin file, loaded by path like any other. Sentences consist of pairs of words ("red wine"), so that a word
+can be predicted from its neighbour. Commas separate the pairs. The encoder drops them, so that token indices and
+word indices differ.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ COSTS = {word: float(place % 5) for place, word in enumerate(WORDS)}
 
 
 class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
-    """Divides texts at spaces, and leaves some words out."""
+    """Splits texts at spaces and drops some words."""
 
     def __init__(self, drop: Sequence[str], dimensions: int) -> None:
         self._drop, self._dimensions = frozenset(drop), dimensions
@@ -102,7 +102,7 @@ class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
 
 
 class TinyTable(nn.Module):
-    """A vector a word; what stands where there is none must never matter."""
+    """One vector per word; the vector of padding must have no effect."""
 
     def __init__(self, rows: int, dimensions: int) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class TinyTable(nn.Module):
 
 
 class TinyWordsSpec(EncoderSpec):
-    """Words, commas dropped."""
+    """Words without commas."""
 
     type: Literal["tiny-words"] = "tiny-words"
     drop: list[str] = [COMMA]
@@ -127,7 +127,7 @@ class TinyWordsSpec(EncoderSpec):
 
 
 class NeighbourModule(nn.Module):
-    """Each token with the one before, the one after, and the mean of all."""
+    """Concatenates each token with its predecessor, its successor and the mean of all tokens."""
 
     def __init__(self, inputs: FeatureShape, width: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class NeighbourModule(nn.Module):
 
 
 class Neighbours(BackboneSpec):
-    """Tokens with what stands beside them."""
+    """Tokens with their neighbours."""
 
     type: Literal["neighbours"] = "neighbours"
     width: PositiveInt = 24
@@ -155,13 +155,13 @@ class Neighbours(BackboneSpec):
 
 
 class Sentences(LoaderSpec):
-    """Made-up sentences with labels of every kind, all of which can be learned from the words."""
+    """Synthetic sentences with labels of every kind, all of which can be learned from the words."""
 
     type: Literal["sentences"] = "sentences"
     rows: PositiveInt = 160
     test_rows: NonNegativeInt = 40
     columns: list[str] | None = None
-    """The label columns; all if left out."""
+    """The label columns; null for all."""
     weighted: bool = False
     """Whether labels have weights, some of them 0."""
     seed: NonNegativeInt = 0
@@ -194,7 +194,7 @@ def _sentence(random: np.random.Generator) -> str:
 
 
 def _label(column: str, words: list[str], random: np.random.Generator) -> Label | None:
-    """A word's label depends on the word, a text's on its words; about every seventh is missing."""
+    """Compute the label of a text or of its words; about every seventh label is missing."""
     missing = random.random() < 1 / 7
     kept = [word for word in words if word != COMMA]
     label: Label
@@ -251,16 +251,16 @@ TASKS: dict[str, dict[str, Any]] = {
     "hidden": {"kind": {"type": "masked-tokens", "share": 0.25}, "head": "token-linear"},
     "bag": {"kind": "bag-of-words", "head": "linear"},
 }
-"""A task of every kind, by name."""
+"""One task per kind, by name."""
 
 
 def tasks(*names: str) -> list[dict[str, Any]]:
-    """Entries of `tasks:`; all if none is named."""
+    """Return entries of `tasks:`; all without names."""
     return [{"name": name, **TASKS[name]} for name in names or TASKS]
 
 
 def blocks(**changed: Any) -> dict[str, Any]:
-    """An experiment over made-up sentences, for `toy_config`."""
+    """Return the blocks of an experiment on synthetic sentences, for `toy_config`."""
     return {
         "plugins": [PLUGIN],
         "data": "sentences",

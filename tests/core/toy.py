@@ -1,6 +1,6 @@
-"""A toy world for the core's tests: rows of numbers with labels for several tasks. No text, no files.
+"""Toy data for the core's tests: rows of numbers with labels for several tasks. No text, no files.
 
-It is a plugin file, loaded by path like anyone's, and a module with a few helpers for tests.
+It is a plugin file, loaded by path like any other, and a module with a few helpers for tests.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Toy(LoaderSpec):
-    """Rows of numbers, each task's label being a noisy linear rule of them; "absent" stands among the labels."""
+    """Rows of numbers; each task's label is a noisy linear function of them, and some labels are "absent"."""
 
     type: Literal["toy"] = "toy"
     rows: PositiveInt = 60
@@ -33,13 +33,13 @@ class Toy(LoaderSpec):
     classes: PositiveInt = 3
     width: PositiveInt = 6
     labelled: Share = 0.6
-    """Chance of a label to be there."""
+    """Probability that a label is not missing."""
     bare_every: NonNegativeInt = 0
-    """After every so many training rows stands one more, without a label for any task; 0 for none."""
+    """Number of training rows after which a further row without any label is inserted; 0 for none."""
     wrong_test: bool = False
-    """Whether the labels of test rows are moved on by one class."""
+    """Whether the labels of test rows are shifted by one class."""
     reverse: bool = False
-    """Whether the label columns come in reverse order."""
+    """Whether the label columns are in reverse order."""
     seed: NonNegativeInt = 0
 
     def load(self) -> Corpus:
@@ -51,7 +51,7 @@ class Toy(LoaderSpec):
         codes = codes.argmax(axis=2)
         codes[random.random(codes.shape) < 0.1] = -2  # absent
         codes[random.random(codes.shape) >= self.labelled] = -1
-        codes[: self.rows][(codes[: self.rows] < 0).all(axis=1), 0] = 0  # no row is bare by chance
+        codes[: self.rows][(codes[: self.rows] < 0).all(axis=1), 0] = 0  # no row lacks all labels by chance
         if self.wrong_test:
             test = codes[self.rows :]
             test[test >= 0] = (test[test >= 0] + 1) % self.classes
@@ -75,15 +75,15 @@ def _label(code: int) -> Label | None:
 
 
 class GroupedLinear(HeadSpec):
-    """One module for all tasks: a layer that they share, then a matrix and a bias each."""
+    """One module for all tasks: a shared layer, then one matrix and one bias per task."""
 
     type: Literal["toy-grouped"] = "toy-grouped"
     width: PositiveInt = 5
     spoil: Literal["nan", "inf", "-inf"] | None = None
-    """Written over every output that is not wanted: the contract says that they may be anything."""
+    """The value of all outputs outside the output mask, which may have any value."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        raise AssertionError("this head has a grouped form")
+        raise AssertionError("this head overrides build_group")
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup:
         return GroupedLinearHeads(inputs, outputs, tasks, self.width, float(self.spoil) if self.spoil else None)
@@ -122,14 +122,14 @@ CLASSES = ["c0", "c1", "c2"]
 
 
 def task_block(head: Any = "linear", **keys: Any) -> dict[str, Any]:
-    """An entry of `tasks:`; for all columns unless `name` is given."""
+    """Return an entry of `tasks:`; it matches all columns if `name` is missing."""
     kind = keys.pop("kind", {"type": "classification", "classes": CLASSES})
     block = {"kind": kind, "head": head, "mask": "exclude-labels", **keys}
     return block if "name" in block else {"each": "*", **block}
 
 
 def write_experiment(folder: Path, **blocks: Any) -> Path:
-    """Write a toy experiment; every block can be replaced."""
+    """Write a toy experiment; keywords replace its blocks."""
     value = {
         "name": "toy",
         "seed": 1,
@@ -148,17 +148,17 @@ def write_experiment(folder: Path, **blocks: Any) -> Path:
 
 
 def toy_config(folder: Path, **blocks: Any) -> ExperimentConfig:
-    """A toy experiment, written and loaded."""
+    """Write and load a toy experiment."""
     return load_experiment(write_experiment(folder, **blocks)).config
 
 
 def toy_network(config: ExperimentConfig) -> tuple[Prepared, MultiTaskNetwork, Objective]:
-    """All that a training step needs."""
+    """Build the data, network and objective of a training step."""
     prepared = prepare(config)
     network = build_network(config, prepared.encoder, prepared.groups)
     return prepared, network, Objective(prepared.groups, config.weighting)
 
 
 def tensor_bits(tensors: dict[str, torch.Tensor]) -> dict[str, bytes]:
-    """Tensors as bytes, so that equality means equality of bits (NaN included)."""
+    """Convert tensors to bytes, so that equality compares bits (NaN included)."""
     return {name: tensor.detach().contiguous().numpy().tobytes() for name, tensor in tensors.items()}

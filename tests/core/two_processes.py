@@ -1,4 +1,4 @@
-"""The same runs in one process and in two. As a script, it is what each of the two does."""
+"""The same runs in one process and in two. The two processes execute this module as a script."""
 
 import os
 import subprocess
@@ -11,11 +11,11 @@ from mtl_core.runs.run import run_experiment
 
 
 def run_both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
-    """Run toy experiments alone and in two processes, each into `one` and `two` in a folder of its name.
+    """Run toy experiments in one process and in two, into `one` and `two` in a folder with the experiment's name.
 
     Args:
-        folder: An empty one.
-        cases: The blocks of each experiment; nothing in it must drop out, since processes do so on their own.
+        folder: An empty folder.
+        cases: The blocks of each experiment, without dropout, which differs between processes.
     """
     from toy import write_experiment
 

@@ -1,4 +1,4 @@
-"""Two small tables of numbers with labels, as files: what several data sets are tried on."""
+"""Two small tables of numbers with labels, as files: examples of several data sets."""
 
 import csv
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Row = dict[str, object]
 
 
 def rows(count: int, seed: int, **columns: str) -> list[Row]:
-    """Points, and for each column `left` or `right`, `low` or `high`: its rule is the coordinate that it names."""
+    """Sample points with one label per column: left or right by the rule `x`, low or high by the rule `y`."""
     random = np.random.default_rng(seed)
     found: list[Row] = []
     for _ in range(count):
@@ -30,13 +30,13 @@ def write(path: Path, table: Sequence[Row]) -> Path:
 
 
 def table(train: Path, test: Path | None = None, **keys: Any) -> dict[str, Any]:
-    """The block of a loader."""
+    """Return the block of a loader."""
     block = {"type": "table", "train": str(train), "numbers": ["x", "y"], **keys}
     return {**block, "test": str(test)} if test else block
 
 
 def two_tables(folder: Path, first: str = "label", second: str = "label", **keys: Any) -> dict[str, Any]:
-    """Blocks of an experiment: `across` says left or right, `down` low or high, each in a column."""
+    """Return blocks of an experiment on two data sets: `across` has labels left or right, `down` low or high."""
     for name, column, rule, count, seed in (("across", first, "x", 60, 1), ("down", second, "y", 90, 2)):
         write(folder / f"{name}.csv", rows(count, seed, **{column: rule}))
         write(folder / f"{name}-test.csv", rows(20 + seed, 10 + seed, **{column: rule}))

@@ -1,4 +1,4 @@
-"""A plugin whose parts are wrong, each in the way that it is told to be."""
+"""A plugin whose components have the fault that their keys name."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec, LossMaskSpe
 
 
 class _Gives(nn.Module):
-    """A head that gives whatever it is told to."""
+    """A head that returns the value named by `what`."""
 
     def __init__(self, width: int, outputs: int, what: str) -> None:
         super().__init__()
@@ -32,10 +32,10 @@ class WrongHead(HeadSpec):
 
     type: Literal["wrong"] = "wrong"
     what: str
-    """How it is wrong."""
+    """Its fault."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        """Make it, or not even that."""
+        """Return the head, or None for the fault "no module"."""
         return None if self.what == "no module" else _Gives(inputs.width, outputs, self.what)  # type: ignore[return-value]
 
 
@@ -44,10 +44,10 @@ class WrongBackbone(BackboneSpec):
 
     type: Literal["wrong"] = "wrong"
     tensor: bool
-    """Whether it gives a tensor instead of features."""
+    """Whether it returns a tensor instead of features."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
-        """Make it."""
+        """Return the backbone."""
         tensor = self.tensor
 
         class Module(nn.Module):
@@ -64,10 +64,10 @@ class WrongMask(LossMaskSpec):
 
     type: Literal["wrong"] = "wrong"
     flat: bool
-    """Whether it has one dimension instead of floats."""
+    """Whether it returns one dimension; floats otherwise."""
 
     def build(self, spaces: Any) -> Any:
-        """Make it."""
+        """Return the mask function."""
         return lambda targets: targets[:, 0] >= 0 if self.flat else (targets >= 0).float()
 
 

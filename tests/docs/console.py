@@ -1,7 +1,7 @@
-"""Runs what a page tells its reader to type, in a folder of its own.
+"""Runs the commands of a page in a separate folder.
 
-`mtl …` runs in this process (torch is imported once, not once a command), everything else in bash. What cannot or
-need not be run (`make`, installations from the internet) is checked as far as it can be.
+`mtl …` runs in this process (torch is imported once, not once per command), everything else in bash. Commands that
+cannot or need not run (`make`, installations from the internet) are checked as far as possible.
 """
 
 import contextlib
@@ -40,36 +40,36 @@ REAL = {
     "Restaurants_Test_Gold.xml": SAMPLE / "test.xml",
     "en_core_web_md": SHARED / "models" / "en_core_web_md",
 }
-"""What the pages call the real data and the pipeline with vectors, and where tests find them."""
+"""Names of the real data and of the pipeline with vectors in the pages, and their paths in tests."""
 OWN = {"reviews.csv": SAMPLE / "reviews.csv"}
-"""What the pages call a reader's own files, and what tests take for them."""
+"""Names of a reader's files in the pages, and the files that tests use instead."""
 NEED_REAL = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL}
 QUICK = ["training.epochs=1", "split={type: random, validation: 0.5}", "training.refit=false"]
 FIRST = 500
-"""Runs on the real data see half of its first sentences, once."""
+"""Number of sentences of the real data in tests; runs train on half of them, for one epoch."""
 SHORT = {"training.epochs": "2", "training.refit": "false"}
-"""Trainings of packaged experiments are short, unless a page says how long they are."""
+"""Settings that shorten trainings of packaged experiments, unless a page sets them."""
 PART = {"split": "{type: random, validation: 0.8}"}
-"""And see a fifth of the examples, where those are many enough for it."""
+"""A setting that uses a fifth of the examples for training, where there are enough examples."""
 LONG = 5
-"""The same for experiments that a page writes, if they read the sample data for more epochs than these."""
+"""Experiments of a page on the sample data are shortened if they train for more epochs than this."""
 PACKAGED = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
 def needs_real_data(text: str) -> bool:
-    """Whether a block cannot be run without the real data or vectors."""
+    """Return whether a block requires the real data or vectors."""
     return any(name in text for name in NEED_REAL)
 
 
 @dataclass
 class Terminal:
-    """A reader who types.
+    """A shell session that runs the commands of a page.
 
     Attributes:
-        folder: Where commands are typed; `cd` changes it.
-        site: Where the page has installed something.
-        module: Holds the names that the page's Python blocks define.
-        servers: What the page has started in the background.
+        folder: The working directory; `cd` changes it.
+        site: The folder of the packages that the page has installed.
+        module: Contains the names that the page's Python blocks define.
+        servers: The servers that the page has started in the background.
     """
 
     folder: Path
@@ -80,8 +80,8 @@ class Terminal:
     def type(self, command: Command) -> None:
         """Run a command and compare its output with what the page shows.
 
-        A `…` in the page stands for anything, numbers for any number. A line that starts with `error:` wants exit
-        code 2, a line `^C` that the command is interrupted once it has saved a checkpoint.
+        A `…` in the page matches any text, a number any number. A line that starts with `error:` requires exit
+        code 2. With a line `^C`, the command is interrupted once it has saved a checkpoint.
         """
         words = shlex.split(command.text, comments=True)
         if self._checked_only(words):
@@ -109,7 +109,7 @@ class Terminal:
         if words[0] == "mtl" and simple:
             return self._mtl(_quick(words, self.folder)[1:])
         if words[:2] == ["torchrun", "--nproc-per-node"] and words[3:5] == ["-m", "mtl_core"]:
-            return self._mtl(words[5:])  # what several processes do is tested in tests/core/test_processes.py
+            return self._mtl(words[5:])  # several processes are tested in tests/core/test_processes.py
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""
@@ -144,7 +144,7 @@ class Terminal:
         return code, output.getvalue()
 
     def _pytest(self, words: list[str]) -> tuple[int, str]:
-        """Run tests of the page's own in this process, and forget the modules that they are in."""
+        """Run the tests of the page in this process, and unload their modules."""
         output, known = io.StringIO(), set(sys.modules)
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.installed():
             code = int(pytest.main([*words, "-p", "no:cacheprovider"]))
@@ -162,7 +162,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Let this process see what the page has installed, and forget it afterwards."""
+        """Make the packages of the page importable in this process, and unload them afterwards."""
         if self.site is None:
             yield
             return
@@ -199,7 +199,7 @@ class Terminal:
         return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **site}
 
     def _checked_only(self, words: list[str]) -> bool:
-        """Check what is not to be run here; false if it is to be run."""
+        """Check a command that is not executed here; return False if it must be executed."""
         match words:
             case ["make", *targets]:
                 rules = re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -214,7 +214,7 @@ class Terminal:
                 pass
             case ["python" | "python3", "-m", "benchmarks", *_]:
                 assert importlib.util.find_spec("benchmarks") or (ROOT / "benchmarks" / "__main__.py").is_file()
-            case ["python" | "python3", "-m", "webbrowser", page]:  # there is nobody to look
+            case ["python" | "python3", "-m", "webbrowser", page]:  # no browser is opened
                 assert (self.folder / page).is_file(), page
             case ["python" | "python3", "docs/generate.py"]:
                 assert (ROOT / "docs" / "generate.py").is_file()
@@ -239,9 +239,9 @@ class Terminal:
         return own if own.exists() else ROOT / "pyproject.toml"
 
     def _install(self, folder: Path) -> None:
-        """Do what `pip install .` does with a project, without a network for setuptools.
+        """Install a project like `pip install .`, but without a download of setuptools.
 
-        Plain modules are copied; packages are linked to, as `pip install -e .` would.
+        Modules are copied; packages are linked, as by `pip install -e .`.
         """
         declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         project, site = declared["project"], folder / "site-packages"
@@ -261,14 +261,14 @@ class Terminal:
         self.site = site
 
     def python(self, source: str, where: str) -> None:
-        """Run Python as if it stood in a file; the blocks of a page see each other's names."""
+        """Run Python code as if it were a file; the blocks of a page share their names."""
         sys.modules[self.module.__name__] = self.module
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
             exec(compile(self.servers.there(source), where, "exec"), self.module.__dict__)  # noqa: S102
 
 
 def _quick(words: list[str], folder: Path) -> list[str]:
-    """Make trainings short, and put the real files in the place of their names."""
+    """Shorten trainings, and replace the names of files by the paths of the real files."""
     words = [str(OWN[word]) if word in OWN and not (folder / word).exists() else word for word in words]
     if not needs_real_data(" ".join(words)):
         trains = words[1] in {"run", "compare", "sweep", "ablate"}
@@ -284,7 +284,7 @@ def _quick(words: list[str], folder: Path) -> list[str]:
 
 
 def _short(words: list[str], folder: Path) -> Iterator[str]:
-    """Options that make a training short, but for what the page itself sets."""
+    """Yield options that shorten a training, except those that the page sets."""
     settings: dict[str, str] = {}
     if PACKAGED.fullmatch(words[2]):
         settings = {**SHORT, **({} if words[2] == "auxiliary-sample" else PART)}
@@ -299,7 +299,7 @@ def _short(words: list[str], folder: Path) -> Iterator[str]:
 
 
 def _shorten(folder: Path) -> None:
-    """Put the real training file there, as far as its first sentences go."""
+    """Write the first sentences of the real training file to the folder."""
     if not (folder / TRAIN).exists():
         head, *sentences = REAL[TRAIN].read_text(encoding="utf-8").split("<sentence ")
         parts = [head, *sentences[:FIRST]]
@@ -313,13 +313,13 @@ def _substituted(word: str, names: Mapping[str, Path]) -> str:
 
 
 def _plain(line: str) -> str:
-    """A line without what differs from machine to machine: spaces, box drawing, digits."""
+    """Normalize what differs between machines: spaces, box drawing, digits."""
     line = re.sub(r"[│┃─━…]+|\.\.\.", lambda found: "…" if found[0][0] in "….." else " ", line)
     return " ".join(re.sub(r"\d+(?:\.\d+)?", "#", line).split())
 
 
 def _compare(shown: list[str], output: str, command: str) -> None:
-    """Find the shown lines in the output, in their order."""
+    """Assert that the output contains the lines of the page, in their order."""
     rest = [_plain(line) for line in output.splitlines()]
     for line in shown:
         pattern = re.compile(".*".join(re.escape(part.strip()) for part in _plain(line).split("…")))

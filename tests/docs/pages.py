@@ -17,7 +17,7 @@ _COMMAND = re.compile(r"^\$ ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, the file that it is the content of (or ""), its text, and its line."""
+    """A fenced block: its language, the file that it shows (or ""), its text, and its line number."""
 
     language: str
     title: str
@@ -34,7 +34,7 @@ class Command:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The fenced blocks of a page, in their order."""
+    """Yield the fenced blocks of a page, in their order."""
     source = page.read_text(encoding="utf-8")
     for match in _FENCE.finditer(source):
         indent, language, title, text = match.groups()
@@ -43,7 +43,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """The commands of a console block (lines that start with `$ `; a `\\` at their end continues them)."""
+    """Return the commands of a console block (lines that start with `$ `; a `\\` at their end continues them)."""
     found = []
     for part in _COMMAND.split(block.text)[1:]:
         lines = part.replace("\\\n", "").splitlines()

@@ -1,4 +1,4 @@
-"""Servers that a page starts with `mtl serve … &`, asks, and ends with `kill %1`."""
+"""Servers that a page starts with `mtl serve … &`, sends requests to, and stops with `kill %1`."""
 
 import subprocess
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 WRITTEN = "127.0.0.1:8000"
-"""Where pages say that a server is; in tests it is at a port that is free."""
+"""The address of the server in the pages; in tests, the server has a free port."""
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Servers:
     _place: str = field(default=WRITTEN)
 
     def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> str:
-        """Start one, and give what it says when it can be asked."""
+        """Start a server, and return the line that it prints when it is ready."""
         self._process = subprocess.Popen(
             [*words, "--port", "0"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
         )
@@ -27,11 +27,11 @@ class Servers:
         return said
 
     def there(self, text: str) -> str:
-        """A command or a program that asks the server where it really is."""
+        """Replace the address of the pages by the actual address of the server."""
         return text.replace(WRITTEN, self._place)
 
     def end(self) -> None:
-        """End the server, if there is one."""
+        """Stop the server, if there is one."""
         if self._process is not None:
             self._process.terminate()
             self._process.communicate(timeout=60)

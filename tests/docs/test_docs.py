@@ -1,4 +1,4 @@
-"""Everything that the documentation shows is run, and nothing that exists is missing from it."""
+"""Every example of the documentation works, and the reference is complete."""
 
 import ast
 import json
@@ -30,7 +30,7 @@ pages = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """A folder that looks like a checkout where pages need one."""
+    """A terminal in a folder that looks like a checkout where pages need one."""
     for name in ("examples", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     opened = Terminal(tmp_path)
@@ -83,7 +83,7 @@ def test_every_command_on_the_real_data_works(page: Path, block: Block, terminal
 
 
 def _check_yaml(block: Block, terminal: Terminal) -> None:
-    """Validate a whole experiment as it stands, and a part of one in its place in the sample experiment."""
+    """Validate a complete experiment as it is, and a partial one merged into the sample experiment."""
     value = yaml.safe_load(block.text)
     assert set(value) <= set(ExperimentConfig.model_fields), f"line {block.line}: not an experiment's keys"
     if {"encoder", "backbone", "tasks"} <= set(value) and {"data", "data_sets"} & set(value):
@@ -99,7 +99,7 @@ def _check_yaml(block: Block, terminal: Terminal) -> None:
 
 
 def test_blocks_are_seen() -> None:
-    """The two tests above would pass if no block were recognised."""
+    """Without blocks, the two tests above would pass."""
     found = [block for page in PAGES for block in blocks(page)]
     for language, least in {"console": 20, "python": 10, "yaml": 10, "toml": 1}.items():
         assert sum(block.language == language for block in found) >= least, language
@@ -131,7 +131,7 @@ def test_a_page_that_is_not_true_is_noticed(page: str, tmp_path: Path, terminal:
 
 @pytest.fixture(scope="module")
 def generated() -> dict[str, str]:
-    """The reference pages as `docs/generate.py` makes them now."""
+    """The reference pages as `docs/generate.py` writes them now."""
     sys.path.insert(0, str(DOCS))
     try:
         import generate
@@ -167,7 +167,7 @@ def test_every_method_of_a_spec_is_documented(seam: Any) -> None:
 
 
 def test_every_type_and_key_is_documented() -> None:
-    """Asked of the registry, not of the script that writes the page."""
+    """Compares with the registry, not with the script that writes the page."""
     text = _reference("options.md")
     registry = Registry(load_plugins())
     for seam in SEAMS:

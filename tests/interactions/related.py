@@ -1,8 +1,8 @@
-"""A world whose tasks are related in known ways: a plugin file, and helpers for the tests.
+"""A plugin file with tasks whose relations are known, and helpers for the tests.
 
-Every input is a row of four numbers. `up` is a noisy linear rule of them, `down` is the opposite, `aside` a rule of
-its own; `early` and `late` are `up`, and never labelled on one example. With the head `read-out`, which has no
-parameters, what a task is made of is its labels alone.
+Every input is a row of four numbers. `up` is a noisy linear function of them, `down` is its negative, `aside` is an
+independent linear function. `early` and `late` have the values of `up`, but no example has both labels. The head
+`read-out` has no parameters, so tasks differ in their labels only.
 """
 
 import json
@@ -50,7 +50,7 @@ class Related(LoaderSpec):
 
 
 class OneLayer(BackboneSpec):
-    """One linear layer to one number; with `noisy`, dropout before it and a batch normalisation behind it."""
+    """One linear layer with one output; `noisy` adds dropout before it and batch normalisation after it."""
 
     type: Literal["one-layer"] = "one-layer"
     noisy: bool = False
@@ -72,7 +72,7 @@ class Layer(nn.Module):
 
 
 class ReadOut(HeadSpec):
-    """The features themselves: nothing of the network belongs to a task."""
+    """A head that returns the features: no parameters are task-specific."""
 
     type: Literal["read-out"] = "read-out"
 
@@ -101,7 +101,7 @@ def mtl_heads() -> list[type[HeadSpec]]:
 
 
 def write_experiment(folder: Path, *tasks: str, **blocks: Any) -> Path:
-    """Write an experiment that learns some of the columns, and looks at every step; blocks can be replaced."""
+    """Write an experiment that learns some of the columns and observes every step; `blocks` override defaults."""
     head = blocks.pop("head", "read-out")
     value = {
         "name": "related",
@@ -123,22 +123,22 @@ def write_experiment(folder: Path, *tasks: str, **blocks: Any) -> Path:
 
 
 def related_config(folder: Path, *tasks: str, **blocks: Any) -> ExperimentConfig:
-    """The same, loaded."""
+    """Write the experiment and load its config."""
     return load_experiment(write_experiment(folder, *tasks, **blocks)).config
 
 
 def found_in(run: Path) -> dict[str, Any]:
-    """A run's `interactions.json`."""
+    """Load the `interactions.json` of a run."""
     found: dict[str, Any] = json.loads((run / "interactions.json").read_text(encoding="utf-8"))
     return found
 
 
 def measure(folder: Path, *tasks: str, name: str = "run", **blocks: Any) -> dict[str, Any]:
-    """Train, and read what was seen."""
+    """Train, and load the `interactions.json` of the run."""
     run_experiment(related_config(folder, *tasks, **blocks), folder / name, SilentView())
     return found_in(folder / name)
 
 
 def entry(found: dict[str, Any], figure: str, row: str, column: str) -> Any:
-    """One number of a matrix, by the names of its tasks."""
+    """Return one number of a matrix by the names of its tasks."""
     return found[figure][found["tasks"].index(row)][found["tasks"].index(column)]

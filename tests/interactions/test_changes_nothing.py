@@ -1,4 +1,4 @@
-"""Looking changes nothing: not a bit of the weights, no random number, no running mean; and it can be resumed."""
+"""Observing interactions changes no weight, random number or running mean, and the observation can be resumed."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ CONFIGS: dict[str, Callable[[Path], ExperimentConfig]] = {
     "batch normalisation": lambda folder: related_config(folder, "up", "aside", "down", backbone=NOISY),
     "mixture of experts": lambda folder: toy_config(folder, architecture={"type": "mmoe", "experts": 2}),
     "texts": lambda folder: packaged("absa-sample"),
-    "an auxiliary task that hides words": lambda folder: packaged(
+    "an auxiliary task that masks words": lambda folder: packaged(
         "auxiliary-sample",
         "auxiliary=[{type: masked-tokens, top: 50, weight: 0.1}]",
         "encoder.dimensions=8",
@@ -75,23 +75,23 @@ def test_with_and_without_are_one_training(tmp_path: Path, name: str) -> None:
     assert any(value for row in seen["affinity"] for value in row if value is not None)
 
 
-# ── a look ahead ──
+# ── recomputed losses and virtual steps ──
 
 
 class Repeats:
-    """Looks at a step by computing it again; keeps what came out."""
+    """An observer that recomputes the losses of each step and stores them."""
 
     def __init__(self) -> None:
         self.losses: list[list[torch.Tensor]] = []
 
     def before_step(self, losses: TaskLosses, gradients: StepGradients, again: Callable[[], TaskLosses]) -> None:
-        torch.rand(3)  # whatever has been drawn since
+        torch.rand(3)  # random numbers drawn in between
         self.losses.append([losses.values.detach(), again().values, again().values])
 
 
 @pytest.mark.parametrize("name", ["dropout", "batch normalisation", "texts"])
 def test_what_is_computed_again_is_the_same_to_the_bit(tmp_path: Path, name: str) -> None:
-    """The same dropout masks, the same kernels: so that a difference is the step's alone."""
+    """Dropout masks and kernels are the same, so that the optimizer step is the only cause of a difference."""
     config = CONFIGS[name](tmp_path)
     prepared = prepare(config)
     network = build_network(config, prepared.encoder, prepared.groups).train()
@@ -112,7 +112,7 @@ def test_what_is_computed_again_is_the_same_to_the_bit(tmp_path: Path, name: str
 
 
 def bench(folder: Path) -> tuple[StepGradients, torch.Tensor, Callable[[], TaskLosses]]:
-    """Gradients of a toy network, the losses of all its training examples, and how to compute them again."""
+    """Return gradients of a toy network, the losses of its training examples, and a function to recompute them."""
     prepared, network, objective = toy_network(toy_config(folder, backbone={"type": "mlp", "hidden_dims": [8]}))
     batch = prepared.examples.batch(prepared.split.train, torch.device("cpu"))
 
@@ -140,7 +140,7 @@ def test_weights_are_put_back_to_the_bit_even_if_a_step_leads_nowhere(tmp_path: 
     for kept, moved, now in zip(before, seen[0], gradients.shared, strict=True):
         assert not torch.equal(kept, moved)
         assert torch.equal(kept, now)
-    torch.autograd.grad(values.sum(), gradients.shared)  # the graph is as good as before
+    torch.autograd.grad(values.sum(), gradients.shared)  # the graph is still usable
 
 
 @pytest.mark.parametrize("held", [0, 1, 2])
@@ -155,7 +155,7 @@ def test_products_of_gradients_do_not_need_all_of_them_at_once(tmp_path: Path, h
         assert torch.equal(row, whole[place])
 
 
-# ── resuming, time ──
+# ── resume, timing ──
 
 
 def test_a_run_that_was_cut_off_has_seen_the_same(tmp_path: Path) -> None:

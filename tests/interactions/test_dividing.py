@@ -1,4 +1,4 @@
-"""Dividing tasks into networks, against trying all divisions."""
+"""Grouping of tasks into networks, compared with an exhaustive search."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ Matrix = NDArray[np.float64]
 
 
 def every_division(tasks: int, networks: int) -> Iterator[list[list[int]]]:
-    """All ways to divide tasks into so many networks at most."""
+    """Return all groupings of the tasks into at most `networks` networks."""
 
     def place(task: int, division: list[list[int]]) -> Iterator[list[list[int]]]:
         if task == tasks:
@@ -30,7 +30,7 @@ def every_division(tasks: int, networks: int) -> Iterator[list[list[int]]]:
 
 
 def by_hand(influence: Matrix, division: list[list[int]]) -> float:
-    """The sum over tasks of the mean influence onto it from the others in its network."""
+    """Return the sum over tasks of the mean influence on each task from the other tasks in its network."""
     total = 0.0
     for network in division:
         for task in network:
@@ -64,7 +64,10 @@ def test_the_best_division_is_found(influence: Matrix, networks: int) -> None:
 
 
 def planted(sizes: list[int], noise: float = 0.2) -> tuple[Matrix, list[list[int]]]:
-    """Tasks that help those of their own kind and harm the others, in a shuffled order."""
+    """Return an influence matrix with known groups in shuffled order, and the groups.
+
+    Tasks help the tasks of their group and harm all other tasks.
+    """
     random = np.random.default_rng(0)
     kinds = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
     influence = np.where(kinds[:, None] == kinds, 1.0, -1.0) + random.normal(size=(len(kinds), len(kinds))) * noise
@@ -97,5 +100,5 @@ def test_tasks_that_help_each_other_stay_together_and_those_that_harm_stand_alon
     assert divide(np.ones((4, 4)), 3) == [[0, 1, 2, 3]]
     assert divide(-np.ones((3, 3)), 3) == [[0], [1], [2]]
     assert divide(np.full((3, 3), np.nan), 3) == [[0, 1, 2]]
-    # 2 is harmed by both others, which help each other.
+    # Tasks 0 and 1 help each other; task 2 harms both.
     assert divide(np.array([[0, 1, -1], [1, 0, -1], [0.1, 0.1, 0]]), 2) == [[0, 1], [2]]

@@ -1,4 +1,4 @@
-"""What the command line says: tables, and mistakes with what to do about them."""
+"""The output of the command line: tables and error messages."""
 
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ def test_a_run_tells_and_the_command_shows_tables(tmp_path: Path, mtl: Any) -> N
     done = mtl("run", write_experiment(tmp_path, *NAMES), "--out", run)
     assert done.returncode == 0, done.stderr
     assert "conflict: up" in done.stdout
-    assert "worth a try in networks of their own: up, up-too | down" in done.stdout
+    assert "candidates for separate networks: up, up-too | down" in done.stdout
     shown = mtl("interactions", run)
     assert shown.returncode == 0, shown.stderr
     for title in (
         "mean cosine of gradients",
         "share of steps",
-        "steps seen together",
+        "steps with both tasks",
         "affinity of the row's task onto the column's",
     ):
         assert title in shown.stdout
@@ -32,7 +32,7 @@ def test_a_run_tells_and_the_command_shows_tables(tmp_path: Path, mtl: Any) -> N
     assert steps[1:] == ["27", "27", "27"]
     assert affinity[1] == affinity[2]
     assert affinity[3].startswith("-")
-    assert "worth a try" in shown.stdout
+    assert "candidates for separate networks" in shown.stdout
     assert str(run / "interactions.json") in shown.stdout
 
 
@@ -81,7 +81,7 @@ def test_a_folder_that_is_no_run_and_a_damaged_file_are_refused(tmp_path: Path, 
 
 SOFT = {"architecture": {"type": "soft-sharing", "strength": 0.1}, "head": "linear"}
 MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
-    "one task": (("up",), {}, "compares the gradients of several tasks, but 'up' is the only one; leave"),
+    "one task": (("up",), {}, "compares the gradients of several tasks, but 'up' is the only one; remove"),
     "nothing shared": (
         NAMES,
         SOFT,
@@ -91,7 +91,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
     "fp16": (
         NAMES,
         {"training": {"precision": "fp16"}},
-        "training.precision: `interactions` compares gradients, which are not to be had in fp16",
+        "training.precision: `interactions` compares gradients, which are not available in fp16",
     ),
     "every 0": (NAMES, {"interactions": {"every": 0}}, "interactions.every: "),
     "one network": (NAMES, {"interactions": {"networks": 1}}, "interactions.networks: "),

@@ -1,4 +1,4 @@
-"""What is seen of tasks whose relation is known, and the formulas by hand."""
+"""Measured interactions of tasks whose relation is known, and the formulas recomputed in the test."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_equal_tasks_pull_the_same_way_and_opposite_ones_against_each_other(tmp_
 
 
 def test_figures_are_those_of_the_formulas(tmp_path: Path) -> None:
-    """One step is looked at, the first: by hand, of a linear layer without bias and mean squared errors."""
+    """Compare the first step with the formulas for a linear layer without bias and mean squared errors."""
     rate = 0.05
     config = related_config(
         tmp_path,
@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_formulas(tmp_path: Path) -> None:
 
 
 def test_standard_errors_are_those_of_the_steps(tmp_path: Path) -> None:
-    """Each epoch has one batch, so that the epochs' means are the steps."""
+    """Each epoch has one batch, so the mean of an epoch is the value of one step."""
     training = {"epochs": 6, "batch_size": 100}
     found = measure(tmp_path, "up", "aside", training=training, split={"type": "random", "validation": 0.9})
     steps = [epoch["cosine"][0][1] for epoch in found["over_time"]]
@@ -93,7 +93,7 @@ def test_tasks_that_never_meet_have_no_figures(tmp_path: Path) -> None:
     assert entry(alone, "steps", "early", "late") == 0
     for figure in ("cosine", "conflicts", "affinity", "cosine_error", "affinity_error"):
         assert entry(alone, figure, "early", "late") is None
-    assert "nothing can be told" in alone["suggestions"][0]
+    assert "no conclusion" in alone["suggestions"][0]
     assert all(norm > 0 for norm in alone["norms"])
     assert 0 < entry(alone, "steps", "early", "early") < alone["observed"]
     together = measure(tmp_path, "early", "late", name="together")  # batches of eight

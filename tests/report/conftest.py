@@ -1,4 +1,4 @@
-"""Runs whose reports are looked at: each trained once a session, and not to be changed."""
+"""Runs whose reports are tested: each is trained once per session, and tests must not modify it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def _run(*words: object) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tasks, attention, a second training, by `mtl run`."""
+    """A run of `mtl run` with three tasks, attention and a refit."""
     path = tmp_path_factory.mktemp("report") / "tiny"
     _run("run", experiment, "--out", path, "--set", "training.refit=true", "--set", "interactions={every: 2}")
     return path
@@ -29,7 +29,7 @@ def tiny_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def every_kind_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every kind of task and an auxiliary one."""
+    """A run with every kind of task and an auxiliary task."""
     path = tmp_path_factory.mktemp("report") / "every-kind"
     _run("run", "every-kind", "--out", path, "--set", "training.epochs=1")
     return path
@@ -37,7 +37,7 @@ def every_kind_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def numbers_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two regressions and nothing else; one has no label in the test data."""
+    """A run with two regression tasks; one has no label in the test split."""
     folder = tmp_path_factory.mktemp("numbers")
     for part, rows in (("train", 40), ("test", 12)):
         lines = [f"{row},{row % 5},{row * 2},{row * 300 if part == 'train' else ''}" for row in range(rows)]
@@ -56,7 +56,7 @@ def numbers_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty tasks."""
+    """A run with sixty tasks."""
     folder = tmp_path_factory.mktemp("many")
     experiment = toy.write_experiment(
         folder,
@@ -72,5 +72,5 @@ def many_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def again(mtl: Callable[..., CompletedProcess[str]]) -> Callable[[Path], Any]:
-    """Make a report, and say what the command line said."""
+    """Write a report and return the result of the command."""
     return lambda path: mtl("report", path)

@@ -1,4 +1,4 @@
-"""Comparisons and interactions of any number of tasks, as their files lay them out; all numbers are made up."""
+"""Synthetic contents of `comparison.json` and `interactions.json` for any number of tasks."""
 
 import json
 import random
@@ -16,7 +16,7 @@ VARIANTS = [
 
 
 def interactions(tasks: Sequence[str], epochs: int = 3, affinity: bool = True) -> dict[str, Any]:
-    """An `interactions.json`; the first two tasks were never seen together."""
+    """Return the content of an `interactions.json`; no step has both of the first two tasks."""
     draw = random.Random(1)
     size = range(len(tasks))
     cosine = [[1.0 if a == b else round(draw.uniform(-0.4, 0.4), 4) for b in size] for a in size]
@@ -42,7 +42,7 @@ def comparison(
     metrics: Mapping[str, str] | None = None,
     variants: Sequence[tuple[str, str]] = VARIANTS,
 ) -> dict[str, Any]:
-    """A `comparison.json`; tasks whose metric is not given have accuracies."""
+    """Return the content of a `comparison.json`; the default metric of a task is accuracy."""
     draw = random.Random(2)
     metrics = metrics or {}
     alike = not metrics
@@ -96,7 +96,7 @@ def _variant(
 
 
 def write(folder: Path, name: str, content: Mapping[str, Any]) -> Path:
-    """Write a JSON file into a folder, which is made if need be."""
+    """Write a JSON file into a folder; create the folder if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(json.dumps(content), encoding="utf-8")

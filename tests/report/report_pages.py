@@ -1,4 +1,4 @@
-"""Reading a report as a program would, strictly: what is left open, closed twice or named twice is an error."""
+"""A strict parser for reports: an unclosed element, a stray end tag or a duplicate name is an error."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -12,14 +12,14 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 @dataclass
 class Node:
-    """An element, with what stands in it."""
+    """An HTML element and its children."""
 
     tag: str
     attributes: dict[str, str] = field(default_factory=dict)
     children: "list[Node | str]" = field(default_factory=list)
 
     def all(self, *tags: str) -> "Iterator[Node]":
-        """Elements below this one, in their order."""
+        """Iterate over the descendants in document order, optionally only those with one of the tags."""
         for child in self.children:
             if isinstance(child, Node):
                 if not tags or child.tag in tags:
@@ -32,7 +32,7 @@ class Node:
 
     @property
     def text(self) -> str:
-        """All text in it, white space made one."""
+        """All text in the element, with runs of white space collapsed."""
         return " ".join("".join(self._texts()).split())
 
     def _texts(self) -> Iterator[str]:
@@ -51,7 +51,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"<{tag}> has an attribute twice: {names}"
+        assert len(names) == len(set(names)), f"<{tag}> has a duplicate attribute: {names}"
         node = Node(tag, {name: value or "" for name, value in attrs})
         self._open[-1].children.append(node)
         if tag not in VOID:
@@ -73,7 +73,7 @@ class _Reader(HTMLParser):
 
 
 class Page:
-    """A report."""
+    """The parsed page of a report."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,9 +84,9 @@ class Page:
         self.root = reader.root
         self.html = self.root.one("html")
         for svg in self.drawings:
-            ET.fromstring(svg)  # noqa: S314  (our own)
+            ET.fromstring(svg)  # noqa: S314  (trusted input)
         ids = [node.attributes["id"] for node in self.html.all() if "id" in node.attributes]
-        assert len(ids) == len(set(ids)), f"twice: {sorted({name for name in ids if ids.count(name) > 1})}"
+        assert len(ids) == len(set(ids)), f"duplicate ids: {sorted({name for name in ids if ids.count(name) > 1})}"
         self.ids = set(ids)
 
     @property
@@ -107,11 +107,11 @@ class Page:
         return found
 
     def tables(self, section: str) -> dict[str, "Table"]:
-        """The tables of a section, by their captions."""
+        """Return the tables of a section by caption."""
         return {node.one("caption").text: Table(node) for node in self.section(section).all("table")}
 
     def references(self) -> list[str]:
-        """Whatever a browser might fetch or follow to another place."""
+        """Return all references that a browser could load or follow to another resource."""
         found = re.findall(r"url\(\s*(?!#)[^)]*\)|@import", self.source)
         for node in self.html.all():
             found += [
@@ -126,7 +126,7 @@ class Page:
 
 
 class Table:
-    """A table: the names of its columns, and rows of texts by the name of the row."""
+    """A table: the names of its columns, and the texts of its rows."""
 
     def __init__(self, node: Node) -> None:
         self.columns = [cell.text for cell in node.one("thead").all("th")]
@@ -134,6 +134,6 @@ class Table:
         assert all(len(row) == len(self.columns) for row in self.rows)
 
     def row(self, *names: str) -> dict[str, str]:
-        """A row by its first cells: name of a column to its text."""
+        """Return the row with these first cells as a mapping from column name to text."""
         (found,) = [row for row in self.rows if tuple(row[: len(names)]) == names]
         return dict(zip(self.columns, found, strict=True))

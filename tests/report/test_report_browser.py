@@ -1,4 +1,4 @@
-"""Reports in a real browser: by day and by night, on a telephone, on paper, with a keyboard, without a network."""
+"""Reports in a browser: light and dark scheme, small screens, print, keyboard, no network access."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_page_fits_and_asks_for_nothing(name: str, open_page: Any, reports: di
 
 
 def test_a_page_opens_within_a_second(open_page: Any) -> None:
-    """The best of three, since other work on the machine adds time."""
+    """Take the minimum of three measurements, because other load on the machine adds time."""
     took = [
         open_page("every-kind").evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         for _ in range(3)
@@ -84,7 +84,7 @@ def _contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("name", ["tiny", "comparison"])
 def test_text_can_be_read_by_day_and_by_night(name: str, open_page: Any) -> None:
-    """WCAG 2.2, 1.4.3: 4.5 to 1, in drawings too."""
+    """WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1, also in drawings."""
     grounds = {}
     page = open_page(name)
     for scheme in ("light", "dark"):
@@ -114,7 +114,7 @@ def test_the_keyboard_reaches_everything(open_page: Any) -> None:
         page.keyboard.press("Tab")
         order.append(page.evaluate("[document.activeElement.tagName, document.activeElement.getAttribute('href')]"))
     assert order[0] == ["A", "#content"]
-    assert order[1] == ["A", "#in-short"]
+    assert order[1] == ["A", "#summary"]
     assert [tag for tag, _ in order] == ["A"] * 6
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
@@ -152,7 +152,7 @@ def test_a_page_prints(name: str, open_page: Any) -> None:
 
 
 def test_pictures_are_taken(open_page: Any, tmp_path: Path) -> None:
-    """By day, by night and on a telephone the page looks different, and it is not blank."""
+    """Screenshots of the light scheme, the dark scheme and a small screen differ and are not blank."""
     taken = set()
     for size, scheme in (("desk", "light"), ("desk", "dark"), ("telephone", "light")):
         shot = open_page("every-kind", size, scheme).screenshot(path=tmp_path / f"{size}-{scheme}.png")

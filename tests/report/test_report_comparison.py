@@ -1,4 +1,4 @@
-"""The report of a comparison: true to `comparison.json`, with figures for a paper."""
+"""The report of a comparison agrees with `comparison.json` and includes figures for a paper."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def _page(folder: Path, mtl: Mtl) -> Page:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A comparison with its report; not to be changed."""
+    """A comparison with its report; tests must not modify it."""
     made = _made(tmp_path_factory.mktemp("comparison"))
     write_report(made)
     return made
@@ -95,18 +95,18 @@ def test_marks_are_hollow_where_the_interval_holds_zero(page: Page) -> None:
 
 
 def test_the_page_says_what_was_done(page: Page) -> None:
-    words = page.section("in-short").text
-    assert words == "In short Together is better overall. No task suffered <b>much</b>."
+    words = page.section("summary").text
+    assert words == "Summary Together is better overall. No task suffered <b>much</b>."
     assert "1,000 times" in page.section("method").text
     assert "3 seeds" in page.section("method").text
     assert next(page.section("interactions").all("svg")).attributes["aria-label"].startswith("Heat map of 3 tasks")
-    cost = page.tables("cost")["What they cost"].row("uncertainty")
-    assert (cost["parameters"], cost["training"], cost["an answer"]) == ("123,456", "12.5 s", "0.25 ms")
+    cost = page.tables("cost")["Training and inference cost"].row("uncertainty")
+    assert (cost["parameters"], cost["training time"], cost["inference time"]) == ("123,456", "12.5 s", "0.25 ms")
     assert cost["settings"] == "weighting=uncertainty"
     assert page.references() == []
     found = _by_name(comparison(TASKS))
     assert page.headline.startswith(
-        f"{100 * found['multi-task']['overall']['mean']:.1f} % of the test labels right"
+        f"{100 * found['multi-task']['overall']['mean']:.1f} % of the test labels correct"
     )
 
 
@@ -153,7 +153,7 @@ def test_more_ways_than_colours(tmp_path: Path, mtl: Mtl) -> None:
     variants = [*VARIANTS, *((f"way {number}", "variant") for number in range(7))]
     write(tmp_path, "comparison.json", comparison(TASKS, variants=variants))
     page = _page(tmp_path, mtl)
-    assert "Of 12 ways to train, 8 are drawn." in page.section("results").text
+    assert "Of 12 variants, 8 are shown." in page.section("results").text
     label = next(page.section("results").all("svg")).attributes["aria-label"]
     assert all(name in label for name in ("multi-task", "single-task", "majority", "equal"))
     (table,) = page.tables("results").values()
@@ -188,4 +188,4 @@ def test_figures_can_be_written_elsewhere(tmp_path: Path, mtl: Mtl) -> None:
     (tmp_path / "file").touch()
     done = mtl("report", folder, "--figures", tmp_path / "file")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "the folder for figures cannot be made" in done.stderr
+    assert "cannot create the directory for figures" in done.stderr

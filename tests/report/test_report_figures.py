@@ -1,4 +1,4 @@
-"""The mathematics of reports by hand, and drawings that keep to themselves."""
+"""The formulas of reports with worked examples, and drawings without side effects."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_wilson_holds_the_share_and_narrows(n: int, share: float) -> None:
 
 
 def test_calibration_by_hand() -> None:
-    """Bins from 0.9 on: 0.95 and 0.97, one right, a gap of 0.46; 0.55, right, 0.45; 0.15, wrong, 0.15."""
+    """Bin from 0.9: 0.95 and 0.97, one correct, gap 0.46; 0.55 is correct, gap 0.45; 0.15 is wrong, gap 0.15."""
     found = Calibration()
     for confidence, right in ((0.95, True), (0.97, False), (0.55, True), (0.15, False)):
         found.add(confidence, right)
@@ -114,14 +114,14 @@ def test_calibration_of_a_run_is_that_of_its_predictions(every_kind_run: Path) -
     lines = (every_kind_run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line)["tasks"]["stars"] for line in lines]
     entries = [entry for entry in entries if "gold" in entry]
-    table = Page(every_kind_run / "report.html").tables("calibration")["Confidence and what came true"]
+    table = Page(every_kind_run / "report.html").tables("calibration")["Confidence and accuracy"]
     row = table.row("stars")
     mean = sum(entry["probabilities"][entry["label"]] for entry in entries) / len(entries)
     right = sum(entry["label"] == entry["gold"] for entry in entries) / len(entries)
-    assert (row["answers"], row["mean confidence"], row["right"]) == (
+    assert (row["predictions"], row["mean confidence"], row["accuracy"]) == (
         str(len(entries)), f"{100 * mean:.1f} %", f"{100 * right:.1f} %",
     )  # fmt: skip
-    assert row["too sure by"] == f"{mean - right:+.4f}".replace("-", "\N{MINUS SIGN}")
+    assert row["overconfidence"] == f"{mean - right:+.4f}".replace("-", "\N{MINUS SIGN}")
     assert [row[0] for row in table.rows] == ["place", "recommended", "stars", "pos", "all tasks"]
 
 
@@ -226,7 +226,7 @@ def test_words() -> None:
 
 
 def test_templates_are_packaged() -> None:
-    """As `pyproject.toml` says: files of these endings in folders that are packages."""
+    """The package data of `pyproject.toml` covers the template files in package folders."""
     import mtl_core.report.templates as templates
 
     folder = Path(templates.__file__).parent

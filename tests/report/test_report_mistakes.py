@@ -1,4 +1,4 @@
-"""`mistakes.jsonl`: the most confident wrong answers, found again among all predictions."""
+"""`mistakes.jsonl` contains the most confident wrong predictions."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _worst(run: Path) -> Iterator[tuple[str, str, str, str, float]]:
-    """All predictions, sorted: task, id, label, gold, confidence of the few that are wrong and most confident."""
+    """Yield task, id, label, gold label and confidence of the most confident wrong predictions per task."""
     state = json.loads((run / "state.json").read_text(encoding="utf-8"))
     records = _lines(run / "predictions.jsonl")
     for task in state["tasks"]:
@@ -76,12 +76,13 @@ def test_the_page_shows_them(tiny_run: Path) -> None:
     assert quotes == [" ".join(record["text"].split()) for record in records]
     said = [node.text for node in section.all("p") if node.attributes.get("class") == "said"]
     assert said == [
-        f"said {record['label']}, {100 * record['confidence']:.1f} % sure; it is {record['gold']}"
+        f"predicted {record['label']} with confidence {100 * record['confidence']:.1f} %; "
+        f"true label {record['gold']}"
         for record in records
     ]
     for item, record in zip(section.all("li"), records, strict=True):
         place = int(np.argmax(record["attention"]))
-        assert f"looked most at “{record['tokens'][place]}” {record['attention'][place]:.2f}" in item.text
+        assert f"highest attention: “{record['tokens'][place]}” {record['attention'][place]:.2f}" in item.text
         shades = [
             float(node.attributes["style"].split(":")[1]) for node in item.all("span") if "style" in node.attributes
         ]
@@ -90,7 +91,7 @@ def test_the_page_shows_them(tiny_run: Path) -> None:
 
 
 def test_chunks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Predictions pass in chunks; what is kept is the worst of all of them, first come first of equal ones."""
+    """The mistakes are selected over all chunks of predictions; earlier predictions come first in ties."""
     config = toy_config(tmp_path, data={"type": "toy", "rows": 40, "test_rows": 40}, tasks=[task_block()])
     run_experiment(config, tmp_path / "whole")
     monkeypatch.setattr(scoring, "CHUNK", 7)

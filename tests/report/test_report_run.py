@@ -1,4 +1,4 @@
-"""The report of a run: complete, true to the run's files, and self-contained."""
+"""The report of a run is complete, agrees with the files of the run, and is self-contained."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_a_run_writes_its_report(run: Path) -> None:
     assert page.html.attributes["lang"] == "en"
     assert (run / "report.html").stat().st_size < MEGABYTES * 1e6
     sections = [node.attributes["id"] for node in page.html.all("section")]
-    assert {"in-short", "results", "learning", "data", "cost", "method", "settings"} <= set(sections)
+    assert {"summary", "results", "learning", "data", "cost", "method", "settings"} <= set(sections)
     assert "0 labels" not in page.headline
 
 
@@ -126,14 +126,14 @@ def test_mixed_figures_are_those_of_metrics_json(every_kind_run: Path) -> None:
         assert row["metric"].endswith("↓") == (metric in {"mae", "rank_distance"})
         others = [key for key in entry if f"baseline_{key}" in entry or f"majority_{key}" in entry]
         for other in set(others) - {metric}:
-            assert f"{other.replace('_', ' ')} {_written(entry[other], entry['n'])}" in row["also"]
+            assert f"{other.replace('_', ' ')} {_written(entry[other], entry['n'])}" in row["other metrics"]
 
 
 def test_the_headline_says_shares_in_words(tiny_run: Path) -> None:
     overall = _metrics(tiny_run)["splits"]["test"]["overall"]
     assert Page(tiny_run / "report.html").headline == (
-        f"{100 * overall['accuracy']:.1f} % of {overall['n']} test labels right; always answering the most "
-        f"frequent class: {100 * overall['majority_accuracy']:.1f} %."
+        f"{100 * overall['accuracy']:.1f} % of {overall['n']} test labels correct; majority-class "
+        f"baseline: {100 * overall['majority_accuracy']:.1f} %."
     )
 
 
@@ -172,7 +172,7 @@ def test_learning_curves_of_every_task(tiny_run: Path) -> None:
     best = _metrics(tiny_run)["model"]["best_epoch"]
     for task in ("food", "service", "price"):
         assert any(text.startswith(f"{task}: training loss") and f"epoch {best}, which" in text for text in texts)
-    assert "the second training" in section.text
+    assert "the loss of the refit" in section.text
     rows = {row[0] for row in Table(section.one("table")).rows}
     assert {"selection 1", "selection 2", "refit 1"} <= rows
 
@@ -180,9 +180,9 @@ def test_learning_curves_of_every_task(tiny_run: Path) -> None:
 def test_what_it_took_is_told(tiny_run: Path) -> None:
     timing = _metrics(tiny_run)["timing"]
     assert timing["peak_memory_mb"] > 50
-    rows = {row[0]: row[1] for row in Page(tiny_run / "report.html").tables("cost")["What the run took"].rows}
-    assert rows["memory of the process, at most"] == f"{timing['peak_memory_mb']:,.0f} MB"
-    assert rows["parameters that training moved"] == f"{_metrics(tiny_run)['model']['parameters']:,}"
+    rows = {row[0]: row[1] for row in Page(tiny_run / "report.html").tables("cost")["Resources"].rows}
+    assert rows["peak memory of the process"] == f"{timing['peak_memory_mb']:,.0f} MB"
+    assert rows["trainable parameters"] == f"{_metrics(tiny_run)['model']['parameters']:,}"
 
 
 def test_the_config_stands_in_it(tiny_run: Path) -> None:
@@ -193,12 +193,10 @@ def test_the_config_stands_in_it(tiny_run: Path) -> None:
 
 def test_auxiliary_tasks_and_their_costs(every_kind_run: Path) -> None:
     cost = _metrics(every_kind_run)["auxiliary"]["reconstruction"]
-    row = (
-        Page(every_kind_run / "report.html").tables("auxiliary")["What auxiliary tasks cost"].row("reconstruction")
-    )
+    row = Page(every_kind_run / "report.html").tables("auxiliary")["Cost of auxiliary tasks"].row("reconstruction")
     assert row["parameters"] == f"{cost['parameters']:,}"
-    assert row["a step with it"] == f"{cost['step_ms']:.1f} ms"
-    assert (row["more time"] == "not measurable") == (not cost["measurable"])
+    assert row["step time with the task"] == f"{cost['step_ms']:.1f} ms"
+    assert (row["overhead"] == "not measurable") == (not cost["measurable"])
 
 
 def test_interactions_that_the_run_measured(tiny_run: Path) -> None:
@@ -225,8 +223,8 @@ def test_interactions_of_any_number_of_tasks(copy: Path, tasks: int, mtl: Mtl) -
     assert "may be better off apart" in section.text
     numbered = [svg for svg in page.drawings if "Heat map" in svg and re.search(r">[+\N{MINUS SIGN}]\d", svg)]
     assert len(numbered) == (2 if tasks <= 16 else 0)
-    assert ("numbers are left out" in section.text) == (tasks > 16)
-    assert ("pairs that disagree most" in section.text) == (tasks > 7)
+    assert ("numbers are omitted" in section.text) == (tasks > 16)
+    assert ("most conflicting pairs" in section.text) == (tasks > 7)
 
 
 def test_what_is_undefined_is_named(numbers_run: Path) -> None:
@@ -234,7 +232,7 @@ def test_what_is_undefined_is_named(numbers_run: Path) -> None:
     row = page.tables("results")["Test data, 12 examples"].row("large")
     assert row["mae"] == "undefined (n = 0)"
     assert "nan" not in page.text.lower()
-    assert "Undefined, since no label counts on the test data: large." in page.text
+    assert "Undefined, because the test data has no labels that count: large." in page.text
 
 
 def test_numbers_alone_have_no_page_on_classes(numbers_run: Path) -> None:
@@ -246,8 +244,8 @@ def test_numbers_alone_have_no_page_on_classes(numbers_run: Path) -> None:
 def test_sixty_tasks_stay_readable(many_run: Path) -> None:
     page = Page(many_run / "report.html")
     assert len(page.tables("results")["Test data, 40 examples"].rows) == 61
-    assert "Of 60 tasks, the 12 with most labels are drawn" in page.section("learning").text
-    assert "Of 60 tasks, the 8 with most answers are drawn" in page.section("calibration").text
+    assert "Of 60 tasks, the 12 with most labels are shown" in page.section("learning").text
+    assert "Of 60 tasks, the 8 with most predictions are shown" in page.section("calibration").text
     assert "The other 48 tasks" in page.section("confusion").text
     assert len(list(page.section("confusion").all("table"))) == 60
     bars = [svg.attributes["aria-label"] for svg in page.section("results").all("svg")]
@@ -258,7 +256,7 @@ NASTY = "<script>alert(1)</script> & \"quotes\" 'more' $x_1$ {{ 7 * 7 }} %s \\ \
 
 
 def test_what_the_data_says_stays_text(copy: Path, mtl: Mtl) -> None:
-    """Texts, names of tasks, labels, notices, findings and settings."""
+    """Escape texts, names of tasks, labels, disclaimers, warnings and settings."""
 
     def spoil(metrics: dict[str, Any]) -> None:
         metrics["experiment"] = metrics["data"]["notice"] = NASTY
@@ -350,7 +348,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, mtl: Mtl) -> None:
     done = mtl("report", tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        f"error: {tmp_path}: neither a run directory (it holds no config.yaml) nor a comparison (it holds no "
+        f"error: {tmp_path}: neither a run directory (it contains no config.yaml) nor a comparison (it contains no "
         "comparison.json)\n",
     )
     assert mtl("report", tmp_path / "absent").stderr == f"error: {tmp_path / 'absent'}: no such run directory\n"
@@ -364,14 +362,14 @@ def test_a_report_that_cannot_be_written_spoils_no_run(copy: Path, mtl: Mtl) -> 
     done = mtl("resume", copy)
     assert done.returncode == 2
     assert "the report could not be written" in done.stderr
-    assert f"the run itself is complete; `mtl report {copy}` tries again" in done.stderr
+    assert f"the run itself is complete; `mtl report {copy}` retries it" in done.stderr
     assert _metrics(copy)["splits"] == metrics["splits"]
     (copy / "report.html").rmdir()
     assert mtl("report", copy).returncode == 0
 
 
 def test_files_of_older_runs_are_enough(copy: Path, mtl: Mtl) -> None:
-    """Neither mistakes nor interactions nor what came later into metrics.json."""
+    """Write a report without mistakes, interactions and the newer keys of metrics.json."""
     (copy / "mistakes.jsonl").unlink()
     (copy / "interactions.json").unlink()
     _change(copy, lambda metrics: [metrics.pop("lower_is_better"), metrics["timing"].pop("peak_memory_mb")])

@@ -1,4 +1,4 @@
-"""A small run with tasks of several kinds, and servers of it: in this process, with and without a socket."""
+"""A small run with tasks of several kinds, and in-process servers for it, with and without a socket."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from mtl_core.serving.run import listening, load_app, make_server
 
 NOTES = Path(mtl_text.__file__).parent / "sample" / "notes-train.jsonl"
 TOUCHY = '''\
-"""An encoder that has its moods: some words make it fail, refuse, or hold on as long as a file is there."""
+"""An encoder with fault injection: some words make it fail, raise an MtlError, or block while a file exists."""
 
 import time
 from pathlib import Path
@@ -39,11 +39,11 @@ from mtl_text.embedding import Embedding
 from mtl_text.embedding_encoder import EmbeddingEncoder
 
 
-HOLD = Path(__file__).with_name("hold")
-HELD = Path(__file__).with_name("held")
+BLOCK_FILE = Path(__file__).with_name("hold")
+BLOCKED_FILE = Path(__file__).with_name("held")
 
 
-class Moody(EmbeddingEncoder):
+class FaultyEncoder(EmbeddingEncoder):
     def parse(self, inputs):
         for value in inputs:
             if "explode" in str(value):
@@ -51,27 +51,27 @@ class Moody(EmbeddingEncoder):
             if "refuse" in str(value):
                 raise MtlError("it does not read this")
             if "hold" in str(value):
-                HELD.touch()
-                while HOLD.exists():
+                BLOCKED_FILE.touch()
+                while BLOCK_FILE.exists():
                     time.sleep(0.005)
         return super().parse(inputs)
 
 
-class Touchy(Embedding):
-    type: Literal["touchy"] = "touchy"
+class FaultyEmbedding(Embedding):
+    type: Literal["faulty"] = "faulty"
 
     def build(self):
         plain = super().build()
-        plain.__class__ = Moody
+        plain.__class__ = FaultyEncoder
         return plain
 
 
-def shouting(served):
+def demo(served):
     router = APIRouter()
 
     @router.get("", include_in_schema=False)
     async def page() -> Response:
-        return served.frame.page("Shouting", Markup("<h1>Shouting</h1>"))
+        return served.frame.page("Demo", Markup("<h1>Demo</h1>"))
 
     @router.post("/length")
     async def length(request: Request) -> int:
@@ -80,21 +80,21 @@ def shouting(served):
     @router.get("/places")
     def places(texts: int) -> list[str]:
         questions = (Question(str(n), f"hotel number {n}", "query") for n in range(texts))
-        return [f"{said.id} {said.tasks['place'].label}" for said in served.answers(questions)]
+        return [f"{answer.id} {answer.tasks['place'].label}" for answer in served.answers(questions)]
 
     return router
 
 
 @hookimpl
 def mtl_encoders():
-    return [Touchy]
+    return [FaultyEmbedding]
 
 
 @hookimpl
 def mtl_services():
     return [
-        Service("shouting", "Places, by number.", "touchy_parts:shouting"),
-        Service("nothing", "Not for this run.", "touchy_parts:nothing"),
+        Service("demo", "Places, by number.", "faulty_parts:demo"),
+        Service("nothing", "Not for this run.", "faulty_parts:nothing"),
     ]
 
 
@@ -105,7 +105,7 @@ EXPERIMENT: dict[str, Any] = {
     "name": "notes",
     "data": {"type": "table", "train": "notes.jsonl", "words": "words", "notice": "a <small> sample"},
     "split": {"type": "random", "validation": 0.2},
-    "encoder": {"type": "touchy", "dimensions": 8},
+    "encoder": {"type": "faulty", "dimensions": 8},
     "backbone": {"type": "lstm", "hidden_dim": 4, "output": "tokens"},
     "tasks": [
         {"name": "place", "kind": "classification", "head": "linear"},
@@ -116,17 +116,17 @@ EXPERIMENT: dict[str, Any] = {
     ],
     "optimizer": {"type": "adam", "lr": 0.01},
     "training": {"epochs": 1, "batch_size": 16, "refit": False},
-    "plugins": ["./touchy_parts.py"],
+    "plugins": ["./faulty_parts.py"],
 }
 
 
 @pytest.fixture(scope="session")
 def notes_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tasks of five kinds, trained for a moment, with the encoder above."""
+    """A short training run with tasks of five kinds and the encoder above."""
     folder = tmp_path_factory.mktemp("serving")
     lines = NOTES.read_text(encoding="utf-8").splitlines()[:60]
     (folder / "notes.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "touchy_parts.py").write_text(TOUCHY, encoding="utf-8")
+    (folder / "faulty_parts.py").write_text(TOUCHY, encoding="utf-8")
     (folder / "notes.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
@@ -143,7 +143,7 @@ def texts() -> list[str]:
 
 @pytest.fixture(scope="module")
 def client(notes_run: Path) -> Iterator[TestClient]:
-    """A client of the application itself, without a socket."""
+    """A client of the application without a socket."""
     with TestClient(
         load_app(notes_run, Limits(max_text=4000, max_bytes=50_000, max_upload=80_000, max_texts=50))
     ) as made:
@@ -152,7 +152,7 @@ def client(notes_run: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def held(notes_run: Path) -> Iterator[Any]:
-    """Lets the network stop at the word "hold", and go on."""
+    """Block the network at the word "hold" until the test releases it."""
     one = Held(notes_run.with_name("hold"), notes_run.with_name("held"))
     one.hold.touch()
     yield one
@@ -162,7 +162,7 @@ def held(notes_run: Path) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Held:
-    """The files by which the network is stopped, and tells that it is."""
+    """The file that blocks the network, and the file that shows that it is blocked."""
 
     hold: Path
     held: Path
@@ -176,7 +176,7 @@ Served = Callable[..., contextlib.AbstractContextManager[tuple[int, Any]]]
 
 @pytest.fixture
 def served(notes_run: Path) -> Served:
-    """A server of `notes_run` with a socket: `with served(timeout=1.0) as (port, app)`; it has ended at the end."""
+    """Run a server of `notes_run` with a socket: `with served(timeout=1.0) as (port, app)`; it stops on exit."""
 
     @contextlib.contextmanager
     def running(path: Path = notes_run, **limits: Any) -> Iterator[tuple[int, Any]]:

@@ -1,4 +1,4 @@
-"""What `POST /predict` and `POST /predict/batch` answer: what `mtl predict` says, whoever asks beside."""
+"""`POST /predict` and `POST /predict/batch` return what `mtl predict` prints, also for concurrent clients."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ Mtl = Callable[..., CompletedProcess[str]]
 
 
 def close(found: Any, expected: Any) -> None:
-    """The same, numbers up to 1e-5."""
+    """Assert that both values are equal, with a tolerance of 1e-5 for numbers."""
     if isinstance(expected, float):
         assert found == pytest.approx(expected, abs=1e-5)
     elif isinstance(expected, dict):
@@ -33,7 +33,7 @@ def close(found: Any, expected: Any) -> None:
 
 @pytest.fixture(scope="module")
 def predicted(notes_run: Path, texts: list[str], mtl_early: Mtl) -> list[dict[str, Any]]:
-    """What the command line says about the texts."""
+    """The predictions of the command line for the texts."""
     done = mtl_early("predict", notes_run, *texts, "--json", "--attention")
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -74,7 +74,7 @@ def test_kinds_of_tasks_answer_in_their_ways(client: TestClient) -> None:
     assert tasks["nights"]["probabilities"] == {}
     assert isinstance(tasks["tags"]["label"], list)
     assert len(tasks["pos"]["label"]) == len(tasks["pos"]["confidence"]) == 7
-    assert "attention" not in tasks["nights"], "nobody asked for it"
+    assert "attention" not in tasks["nights"], "the request did not ask for attention"
     told = client.post("/predict", json={"text": "Two nights in a clean flat .", "attention": True}).json()
     assert sum(told["tasks"]["nights"]["attention"]) == pytest.approx(1, abs=1e-4)
 
@@ -98,10 +98,10 @@ def test_a_text_that_cannot_be_read_spoils_no_other(client: TestClient, caplog: 
     errors = [one.get("error") for one in answers]
     assert errors[1]["id"] in caplog.text
     assert "it exploded" in caplog.text
-    assert "it exploded" not in said.text, "what failed inside is for the log"
+    assert "it exploded" not in said.text, "internal errors appear in the log only"
     assert errors[2] == {"where": "body.texts[2]", "found": "an empty text", "expected": "at least one word"}
     assert "it does not read this" in errors[3]["found"]
-    assert errors[4]["found"] == "half a character, U+D800, at 5"
+    assert errors[4]["found"] == "an unpaired surrogate, U+D800, at 5"
     assert (errors[5]["found"], errors[5]["expected"]) == ("4,001 characters", "at most 4,000")
 
 
@@ -133,7 +133,7 @@ def test_figures_count_what_happened(client: TestClient) -> None:
     assert grown["mtl_requests_total", "/predict", "200"] == 1
     assert grown["mtl_requests_total", "/predict/batch", "200"] == 1
     assert grown["mtl_requests_total", "/predict", "422"] == 1
-    assert grown["mtl_requests_total", "other", "404"] == 1, "paths that do not exist make no series of their own"
+    assert grown["mtl_requests_total", "other", "404"] == 1, "unknown paths share one series"
     assert grown["mtl_texts_total",] == 6
     assert grown["mtl_batch_texts_count",] == 2
     assert grown["mtl_request_seconds_count", "/predict"] == 2

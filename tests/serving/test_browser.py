@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, by keyboard, by day and by night, and whom it asks."""
+"""The page in a browser: content, keyboard, light and dark scheme, requested URLs."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ Served = Callable[..., AbstractContextManager[tuple[int, Any]]]
 
 @pytest.fixture(scope="module")
 def url(notes_run: Path) -> Iterator[str]:
-    """Where a server is."""
+    """The URL of a running server."""
     app = load_app(notes_run, Limits(max_text=4000))
     with listening("127.0.0.1", 0) as place:
         place.listen(100)
@@ -59,10 +59,10 @@ def test_an_example_is_a_click_away(open_page: Any, url: str) -> None:
     assert page.locator("#text").input_value() == example.inner_text()
     assert page.locator(".task h3 .name").all_inner_texts() == ["place", "stars", "tags", "nights", "pos"]
     assert page.locator(".task").nth(0).locator(".bars li").count() == 3
-    assert page.locator(".task").nth(0).locator(".sure").inner_text().endswith("% sure")
+    assert page.locator(".task").nth(0).locator(".confidence").inner_text().startswith("confidence ")
     nights = page.locator(".task").nth(3)
-    assert nights.locator(".looked .text").inner_text() == example.inner_text()
-    assert nights.locator(".note").inner_text().startswith("Looked at most: \u201c")
+    assert nights.locator(".attention .text").inner_text() == example.inner_text()
+    assert nights.locator(".note").inner_text().startswith("Highest attention: \u201c")
     assert page.locator(".task").nth(4).locator(".tagged").count() > 3
     assert page.said == []
     assert {one.removeprefix(url) for one in page.asked} <= {
@@ -82,13 +82,13 @@ def test_everything_goes_by_keyboard(open_page: Any) -> None:
             break
     page.keyboard.type("Clean and quiet .")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Ask"
+    assert page.evaluate("document.activeElement.textContent") == "Predict"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     page.wait_for_selector(".task")
     page.locator("#text").fill("Dear and loud .")
     page.locator("#text").press("Control+Enter")
-    page.locator(".looked .text", has_text="Dear and loud .").wait_for()
+    page.locator(".attention .text", has_text="Dear and loud .").wait_for()
     page.locator("summary").focus()
     page.keyboard.press("Enter")
     assert page.locator("#limits").is_visible()
@@ -100,8 +100,8 @@ def test_what_people_write_stays_text(open_page: Any) -> None:
     page.locator("#text").fill(EVIL)
     page.locator("#text").press("Control+Enter")
     page.wait_for_selector(".task")
-    assert page.locator(".looked .text").inner_text() == EVIL
-    assert page.locator("#said img, #said b").count() == 0
+    assert page.locator(".attention .text").inner_text() == EVIL
+    assert page.locator("#prediction img, #prediction b").count() == 0
     assert page.title() == "notes"
     assert page.said == []
 
@@ -114,7 +114,7 @@ def test_a_mistake_is_said(open_page: Any) -> None:
         page.get_by_role("alert").filter(has_text=said).wait_for()
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/shouting"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/demo"])
 def test_pages_fit_and_ask_nobody_else(path: str, open_page: Any, url: str) -> None:
     grounds = set()
     for width, scheme in ((1280, "light"), (360, "dark")):
@@ -123,7 +123,7 @@ def test_pages_fit_and_ask_nobody_else(path: str, open_page: Any, url: str) -> N
         assert all(one.startswith((url, "data:")) for one in page.asked)
         assert page.said == []
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert len(grounds) == 2, "by day and by night"
+    assert len(grounds) == 2, "the light and the dark scheme have different backgrounds"
 
 
 def test_the_api_page_tells_all_of_the_document(open_page: Any, url: str) -> None:

@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md`: what stands in it, that it says what the files say, and that nothing else is needed for it."""
+"""`MODEL_CARD.md`: its content agrees with the files of the run and depends on nothing else."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from mtl_core.model_card.write import write_card
 from mtl_core.report.blocks import Table
 
 Mtl = Callable[..., CompletedProcess[str]]
-SECTIONS = ["What it is", "Intended use", "Tasks", "Data", "Training", "Evaluation", "Limits", "Licences"]
+SECTIONS = ["Model details", "Intended use", "Tasks", "Data", "Training", "Evaluation", "Limits", "Licences"]
 
 
 def json_of(path: Path) -> Any:
@@ -28,14 +28,14 @@ def json_of(path: Path) -> Any:
 
 
 def rows(card: str, caption: str) -> list[list[str]]:
-    """The rows of a table."""
+    """Return the rows of a table of the card."""
     table = card.partition(f"**{caption}")[2].partition("\n\n")[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 
 
 @pytest.fixture
 def change(trained_run: Path, tmp_path: Path) -> Callable[[Callable[[Any], None]], str]:
-    """Change a run's `metrics.json`, and give the card that follows from it."""
+    """Change the `metrics.json` of a run and return the resulting card."""
     path = Path(shutil.copytree(trained_run, tmp_path / "run"))
 
     def changed(by: Callable[[Any], None]) -> str:
@@ -108,11 +108,11 @@ def test_limits_follow_from_the_figures(change: Callable[[Callable[[Any], None]]
 
     limits = change(worsen).partition("## Limits")[2]
     assert "food: negative (7)" in limits
-    assert "No test data has these classes, so nothing is known of them: food: negative." in limits
-    assert "Less than half of the test labels of these classes were found: food: positive (3 of 12)" in limits
-    assert "No better than a baseline that has seen no input: food" in limits
-    assert "Calibrated on 40 answers" in limits
-    assert "from 0.2000 to 0.0500" in limits
+    assert "The test split has no labels of these classes: food: negative." in limits
+    assert "Recall below one half on the test split: food: positive (3 of 12)" in limits
+    assert "No better than the baseline, which ignores the input: food" in limits
+    assert "Calibrated on 40 predictions" in limits
+    assert "is 0.2000 before and 0.0500 after" in limits
     assert r"- Weights come \*from\* somewhere." in limits
 
 
@@ -120,7 +120,7 @@ def test_a_run_without_test_data_says_so(change: Callable[[Callable[[Any], None]
     def drop(metrics: Any) -> None:
         del metrics["splits"]["test"], metrics["data"]["examples"]["test"]
 
-    assert "There was no test data." in change(drop)
+    assert "There is no test split." in change(drop)
 
 
 def test_names_break_no_table(change: Callable[[Callable[[Any], None]], str]) -> None:
@@ -143,7 +143,7 @@ def test_kinds_without_classes_have_a_card_too(notes_run: Path) -> None:
     }
     tables = [block for section in sections(card) for block in section.blocks if isinstance(block, Table)]
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
-    assert any("smaller is better" in row[1].text for table in tables for row in table.rows if len(row) == 5)
+    assert any("lower is better" in row[1].text for table in tables for row in table.rows if len(row) == 5)
 
 
 def test_the_server_tells_it(client: TestClient, notes_run: Path) -> None:
@@ -167,7 +167,7 @@ def test_the_server_tells_it(client: TestClient, notes_run: Path) -> None:
 def test_parts_say_what_is_to_be_minded(trained_run: Path, reviews: Path, tmp_path: Path) -> None:
     [note] = SemEval2014(train=reviews / "train.xml").licence_notes()
     assert "research" in note
-    assert "not to be passed on" in note
+    assert "must not be redistributed" in note
     assert json_of(trained_run / "metrics.json")["licences"] == [note]
     sample = Path(__file__).parents[2] / "absa_plugin" / "sample" / "train.xml"
     assert "Apache-2.0" in SemEval2014(train=sample).licence_notes()[0]

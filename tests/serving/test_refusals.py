@@ -1,4 +1,4 @@
-"""Whatever is sent, the server says what is wrong with it and goes on."""
+"""The server answers every invalid request with an error response and continues to work."""
 
 import json
 from typing import Any
@@ -19,13 +19,13 @@ def sent(client: TestClient, body: bytes | str, path: str = "/predict", **header
 @pytest.mark.parametrize(
     ("path", "body", "status", "where", "found", "expected"),
     [
-        ("/predict", "nope", 400, "body", "no JSON: Expecting value (character 0)", "a JSON object"),
+        ("/predict", "nope", 400, "body", "invalid JSON: Expecting value (character 0)", "a JSON object"),
         (
             "/predict",
             '{"text": "a"',
             400,
             "body",
-            "no JSON: Expecting ',' delimiter (character 12)",
+            "invalid JSON: Expecting ',' delimiter (character 12)",
             "a JSON object",
         ),
         ("/predict", b"\xff\xfe\xfd", 400, "body", "something that cannot be read", "a JSON object"),
@@ -117,7 +117,7 @@ def test_odd_texts_are_answered(client: TestClient, text: str) -> None:
 
 def test_half_a_character_is_refused(client: TestClient) -> None:
     status, said = sent(client, '{"text": "half \\ud83d"}')
-    assert (status, said["error"]["found"]) == (422, "half a character, U+D83D, at 5")
+    assert (status, said["error"]["found"]) == (422, "an unpaired surrogate, U+D83D, at 5")
     status, said = sent(client, '{"text": "whole", "id": "\\ud83d"}')
     assert (status, said["error"]["where"]) == (422, "body.text (its id)")
 
@@ -129,8 +129,8 @@ def test_a_large_body_is_refused_before_it_is_read(client: TestClient) -> None:
 
 
 def test_files_for_plugins_may_be_larger(client: TestClient) -> None:
-    assert client.post("/shouting/length", content=b"x" * 60_000).json() == 60_000
-    assert client.post("/shouting/length", content=b"x" * 90_000).status_code == 413
+    assert client.post("/demo/length", content=b"x" * 60_000).json() == 60_000
+    assert client.post("/demo/length", content=b"x" * 90_000).status_code == 413
 
 
 KEYS = ["text", "texts", "id", "attention", "only_found", "data_set"]

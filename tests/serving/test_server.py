@@ -1,4 +1,4 @@
-"""A server with a socket: what is slow, too much, cut off, or to end."""
+"""A server with a socket: timeouts, a full queue, disconnects, shutdown."""
 
 import json
 import os
@@ -60,15 +60,15 @@ def test_what_takes_too_long_is_given_up_and_what_waits_too_much_is_refused(serv
         refused = asked(port, "Loud .")
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1
-        assert refused.json()["error"]["found"] == "3 texts are waiting"
+        assert refused.json()["error"]["found"] == "3 texts in the queue"
         assert slow.result().status_code == 504
-        assert slow.result().json()["error"]["expected"] == "one within 0.5 s"
+        assert slow.result().json()["error"]["expected"] == "a response within 0.5 s"
         assert [one.result().status_code for one in queued] == [504] * 3
         held.go_on()
         until(lambda: len(waiting) == 0)
         assert asked(port, "Quiet .").status_code == 200
         assert "mtl_texts_total 3.0" in figures(port), (
-            "the text to try, the slow one, the last; none that was given up"
+            "the warm-up text, the slow one and the last one; no text that timed out in the queue"
         )
 
 
@@ -82,8 +82,8 @@ def test_what_waits_together_is_read_together(served: Served, held: Any) -> None
         assert [one.result().json()["id"] for one in many] == [str(place) for place in range(12)]
         assert slow.result().status_code == 200
         said = figures(port)
-        assert 'mtl_batch_texts_bucket{le="1.0"} 2.0' in said, "the text to try, and the slow one"
-        assert "mtl_batch_texts_count 3.0" in said, "and the twelve at once"
+        assert 'mtl_batch_texts_bucket{le="1.0"} 2.0' in said, "the warm-up text and the slow one"
+        assert "mtl_batch_texts_count 3.0" in said, "and the twelve texts in one batch"
 
 
 def test_a_client_that_goes_away_is_not_worked_for(served: Served, held: Any) -> None:
@@ -95,7 +95,7 @@ def test_a_client_that_goes_away_is_not_worked_for(served: Served, held: Any) ->
         until(lambda: 'mtl_requests_total{path="/predict/batch",status="499"} 1.0' in figures(port))
         held.go_on()
         assert asked(port, "Quiet .").status_code == 200
-        assert "mtl_texts_total 3.0" in figures(port), "the text to try, the one that had begun, the last"
+        assert "mtl_texts_total 3.0" in figures(port), "the warm-up text, the one in progress and the last one"
 
 
 def test_a_client_that_goes_away_in_the_middle_of_its_body_harms_nobody(served: Served) -> None:
@@ -144,17 +144,17 @@ def test_what_was_accepted_is_answered_before_the_end(served: Served, held: Any)
 def test_a_plugin_adds_routes_that_ask_in_their_own_time(served: Served) -> None:
     with served(batch_size=4) as (port, _):
         url = f"http://127.0.0.1:{port}"
-        places = httpx.get(f"{url}/shouting/places", params={"texts": 11}, timeout=20).json()
+        places = httpx.get(f"{url}/demo/places", params={"texts": 11}, timeout=20).json()
         assert [one.split()[0] for one in places] == [str(number) for number in range(11)]
         alone = asked(port, "hotel number 7").json()["tasks"]["place"]["label"]
         assert places[7] == f"7 {alone}"
-        assert "/shouting/places" in httpx.get(f"{url}/openapi.json").json()["paths"]
-        assert '<a href="/shouting">Shouting</a>: Places, by number.' in httpx.get(url).text
-        assert "<h1>Shouting</h1>" in httpx.get(f"{url}/shouting").text
+        assert "/demo/places" in httpx.get(f"{url}/openapi.json").json()["paths"]
+        assert '<a href="/demo">Demo</a>: Places, by number.' in httpx.get(url).text
+        assert "<h1>Demo</h1>" in httpx.get(f"{url}/demo").text
         assert httpx.get(f"{url}/nothing").status_code == 404
 
 
-# ── the command ──
+# ── the command `mtl serve` ──
 
 
 def test_a_port_in_use_is_one_message(notes_run: Path, mtl: Mtl) -> None:
@@ -162,7 +162,7 @@ def test_a_port_in_use_is_one_message(notes_run: Path, mtl: Mtl) -> None:
         port = taken.getsockname()[1]
         done = mtl("serve", notes_run, "--port", port)
     assert done.returncode == 2
-    assert done.stderr == f"error: --port {port}: in use on 127.0.0.1; choose another, or 0 for any that is free\n"
+    assert done.stderr == f"error: --port {port}: in use on 127.0.0.1; choose another, or 0 for any free port\n"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_the_extra_is_named_if_it_is_missing(notes_run: Path, mtl: Mtl, monkeypa
 
 
 def test_the_command_serves_until_it_is_told_to_stop(notes_run: Path, held: Any) -> None:
-    """In a process of its own, for everybody: it says where it is, and that there is no authentication."""
+    """Run the command in a subprocess on all interfaces; it prints its URL and a warning about authentication."""
     words = [str(Path(sysconfig.get_path("scripts")) / "mtl"), "serve", str(notes_run), "--port", "0"]
     with (
         subprocess.Popen(
@@ -222,5 +222,5 @@ def test_the_command_serves_until_it_is_told_to_stop(notes_run: Path, held: Any)
         assert asking.result().status_code == 200
         said = process.stderr.read()
         assert process.wait(20) == 0
-    assert said.startswith("warning: 0.0.0.0 can be reached by others, and there is no authentication")
+    assert said.startswith("warning: 0.0.0.0 can be reached by other machines, and there is no authentication")
     assert said.endswith("stopped\n")

@@ -1,4 +1,4 @@
-"""The queue before the network, and how its texts are divided into batches."""
+"""The request queue, and how its texts are grouped into batches."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ def ticket(*texts: str, attention: bool = False, data_set: str | None = None) ->
 
 
 def taken(waiting: Waiting) -> list[list[str]]:
-    """Every batch until the queue is empty."""
+    """Return all batches until the queue is empty."""
     waiting.close()
     batches = []
     while jobs := waiting.take():
@@ -37,7 +37,7 @@ def test_every_text_is_taken_once_and_in_its_tickets_order(sizes: list[int], bat
         waiting.put(ticket(*(f"{number}-{place}" for place in range(size))))
     batches = taken(waiting)
     assert all(1 <= len(batch) <= batch_size for batch in batches)
-    assert all(len(batch) == batch_size for batch in batches[:-1]), "a batch is full as long as texts wait"
+    assert all(len(batch) == batch_size for batch in batches[:-1]), "a batch is full while texts are queued"
     flat = [text for batch in batches for text in batch]
     for number, size in enumerate(sizes):
         own = [text for text in flat if text.startswith(f"{number}-")]
@@ -85,7 +85,7 @@ def test_a_text_waits_for_company_only_if_it_is_told_to() -> None:
         later.start()
         start = time.monotonic()
         assert [job.question.text for job in waiting.take()] == together
-        assert time.monotonic() - start < 3, "a full batch waits no longer"
+        assert time.monotonic() - start < 3, "a full batch is returned immediately"
         later.join()
 
 
@@ -123,6 +123,6 @@ def test_one_texts_error_is_its_own_and_an_end_answers_what_was_taken() -> None:
     answer = theirs.future.result(0)[0]
     assert isinstance(answer, Answer)
     assert answer.text == "three"
-    assert len(asked[0]) == 4, "they went to the network together"
+    assert len(asked[0]) == 4, "the network received them in one batch"
     assert seen == [4]
     assert not worker.ready

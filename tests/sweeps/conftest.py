@@ -1,4 +1,4 @@
-"""A toy experiment with a block `sweep:`, and what a sweep of it has left behind."""
+"""A toy experiment with a block `sweep:`, and readers for the output of its sweeps."""
 
 import csv
 from collections.abc import Callable
@@ -33,18 +33,18 @@ def write(tmp_path: Path) -> Write:
 
 
 def rows(out: Path) -> list[dict[str, str]]:
-    """The lines of `trials.csv`."""
+    """Return the rows of `trials.csv`."""
     with (out / "trials.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def results(out: Path) -> list[dict[str, str]]:
-    """The same without what differs from one time to the next: seconds, and the folder in messages."""
+    """Return the rows of `trials.csv` without seconds and messages, which differ between sweeps."""
     return [{key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in rows(out)]
 
 
 def errors(done: Any) -> str:
-    """What a command said that ended with exit code 2."""
+    """Assert exit code 2 and return the error message of the command."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return str(done.stderr)

@@ -1,4 +1,4 @@
-"""Parts for tests of sweeps, a plugin file: one that ends badly, one that notices what it should not be shown."""
+"""A plugin file for tests of sweeps: a backbone that fails, and a metric that detects test labels."""
 
 import os
 from typing import Literal
@@ -15,14 +15,14 @@ from mtl_core.data.label_space import LabelSpace
 
 
 class Fragile(BackboneSpec):
-    """An MLP that some settings kill, and some pairs of settings do not suit."""
+    """An MLP that ends the process for some settings and rejects some pairs of settings."""
 
     type: Literal["fragile"] = "fragile"
     width: PositiveInt = 8
     height: PositiveInt = 1
-    """At most 10 together with the width."""
+    """`width + height` is at most 10."""
     deadly: bool = False
-    """Whether the process ends when the network is built."""
+    """Whether building the network ends the process."""
 
     @model_validator(mode="after")
     def _together(self) -> "Fragile":
@@ -37,7 +37,7 @@ class Fragile(BackboneSpec):
 
 
 class Secret(MetricSpec):
-    """Accuracy that cannot bear to see a label of the first class."""
+    """Accuracy that fails on labels of the first class."""
 
     type: Literal["secret"] = "secret"
 

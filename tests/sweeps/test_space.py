@@ -1,4 +1,4 @@
-"""What a block `sweep:` may say: everything that is wrong is named, with its place, before anything is trained."""
+"""Validation of the block `sweep:`: every error has a location and is reported before training starts."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ WRONG = [
     ({"optimizer.lr": {"low": 0.1, "high": 1.0}}, "a block with `type:`, one of uniform, log-uniform, integer"),
     ({"optimizer.lr": 0.1}, "or with `choices:`"),
     ({"optimizer.lr": {"choices": [0.1]}}, "expected a list of at least 2 items"),
-    ({"optimizer.lr": {"choices": [0.1, 0.2, 0.1]}}, "the choice 0.1 stands twice"),
+    ({"optimizer.lr": {"choices": [0.1, 0.2, 0.1]}}, "the choice 0.1 occurs twice"),
     ({"training.epochs": {"type": "integer", "low": 1, "high": 4, "step": 2}}, "the last is 3"),
     (
         {"optimizer": {"choices": ["adam", "sgd"]}, "optimizer.lr": {"type": "uniform", "low": 0.1, "high": 1.0}},
@@ -75,7 +75,7 @@ REFUSED = [
     ("weighting", {"choices": ["static", "by-lables"]}, "did you mean 'by-labels'?"),
     ("backbone.type", {"choices": ["mlp", "identity"]}, "backbone.type.choices.1: the experiment refuses identity"),
     ("weighting", {"choices": ["by-labels", {"type": "by-labels"}]}, "is the same as choices.0"),
-    ("tasks.7.weight", {"choices": [1.0, 2.0]}, "'7' is no entry of a list of 1"),
+    ("tasks.7.weight", {"choices": [1.0, 2.0]}, "'7' is not an index of a list of 1"),
     ("seed.low", {"choices": [1, 2]}, "'low' lies below 1, which is not a block"),
     ("seed", {"choices": [1, 2]}, "changes seed, and with it what is measured"),
     ("split", {"choices": ["random", "stratified"]}, "changes split"),
@@ -145,7 +145,7 @@ def test_paths_in_choices_start_at_the_file(write: Write, tmp_path: Path, monkey
 
 
 def test_values_that_do_not_fit_each_other_are_a_message(write: Write) -> None:
-    """Each of them fits the experiment alone, so it shows when they are drawn together."""
+    """Each value is valid without the other, so the error appears only for the sampled combination."""
     space = {
         "backbone.width": {"type": "integer", "low": 1, "high": 8},
         "backbone.height": {"type": "integer", "low": 1, "high": 8},

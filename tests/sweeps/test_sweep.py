@@ -1,4 +1,4 @@
-"""What a sweep brings: its trials, what becomes of them, and the best of them as an experiment."""
+"""The result of a sweep: its trials, their states, and the best trial as an experiment."""
 
 import json
 import sqlite3
@@ -31,7 +31,7 @@ def test_the_first_trial_is_the_experiment_itself(write: Write, mtl: Any, tmp_pa
     done = mtl("sweep", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     own, other = rows(tmp_path / "out")
-    assert own["optimizer.lr"] == "0.02", "it stands outside the space, and is tried all the same"
+    assert own["optimizer.lr"] == "0.02", "the value is outside the space, but the first trial uses it"
     assert own["backbone.dropout"] == "0.2"
     assert 0.5 <= float(other["optimizer.lr"]) <= 0.9
     report = run_experiment(load_experiment(path).config, tmp_path / "own")
@@ -101,7 +101,7 @@ def test_a_hopeless_trial_is_ended_and_its_folder_removed(write: Write, mtl: Any
     for row in pruned:
         assert row["optimizer.lr"] == "1e-09"
         assert row["value"] == ""
-        assert row["reason"].endswith("after epoch 3"), "it is given two epochs, and judged after the next"
+        assert row["reason"].endswith("after epoch 3"), "pruning starts after two warmup epochs"
     for row in trials:
         run = tmp_path / "out" / "trials" / f"{int(row['number']):04d}-seed1"
         assert run.exists() == (row["state"] == "complete")
@@ -137,7 +137,7 @@ def test_an_experiment_that_fails_as_it_stands_ends_the_sweep(write: Write, mtl:
 
 
 def test_two_sweeps_have_the_same_trials(write: Write, mtl: Any, tmp_path: Path) -> None:
-    """To the last digit, though one of them is done in pieces."""
+    """The trials are bit-identical, although one sweep runs in two parts."""
     path = write(
         sweep={"sampler": {"type": "tpe", "startup_trials": 2}, "pruning": {"type": "median", "startup_trials": 2}}
     )
@@ -169,7 +169,7 @@ def test_several_seeds_give_their_mean(write: Write, mtl: Any, tmp_path: Path) -
 
 
 def test_the_test_part_is_never_asked(write: Write, mtl: Any, tmp_path: Path) -> None:
-    """A metric that cannot bear a test label ends `mtl run`, and no trial. `refit` waits for the best one, too."""
+    """A metric that fails on test labels ends `mtl run`, but no trial. Trials do not refit; the best run does."""
     names = ["c0", "c1", "c2"]
     kind = {"type": "classification", "classes": names, "metrics": ["secret"]}
     mask = {"type": "exclude-labels", "labels": ["absent"]}
@@ -182,7 +182,7 @@ def test_the_test_part_is_never_asked(write: Write, mtl: Any, tmp_path: Path) ->
     }
     plugin = tmp_path / "parts_of_data.py"
     plugin.write_text(SPLIT_BY_CLASS, encoding="utf-8")
-    path = write(trials=3, **{**blocks, "data": {"type": "telling"}})
+    path = write(trials=3, **{**blocks, "data": {"type": "class-split"}})
     value = yaml.safe_load(path.read_text(encoding="utf-8"))
     value["plugins"].append(str(plugin))
     path.write_text(yaml.safe_dump(value), encoding="utf-8")
@@ -203,7 +203,7 @@ def test_the_test_part_is_never_asked(write: Write, mtl: Any, tmp_path: Path) ->
 
 
 SPLIT_BY_CLASS = '''
-"""A loader whose test examples alone have the first class."""
+"""A loader in which only test examples have the first class."""
 
 from typing import Literal
 
@@ -212,10 +212,10 @@ import numpy as np
 from mtl_core import Corpus, LoaderSpec, hookimpl
 
 
-class Telling(LoaderSpec):
-    """Numbers of three classes."""
+class ClassSplit(LoaderSpec):
+    """Numeric examples of three classes."""
 
-    type: Literal["telling"] = "telling"
+    type: Literal["class-split"] = "class-split"
 
     def load(self) -> Corpus:
         rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
@@ -226,7 +226,7 @@ class Telling(LoaderSpec):
 
 @hookimpl
 def mtl_loaders():
-    return [Telling]
+    return [ClassSplit]
 '''
 
 
@@ -271,10 +271,10 @@ def test_only_the_same_sweep_goes_on_in_a_folder(write: Write, mtl: Any, tmp_pat
     assert (out / "trials.csv").read_bytes() == before
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    assert "holds no sweep" in errors(mtl("sweep", write(), "--out", foreign))
+    assert "contains no sweep" in errors(mtl("sweep", write(), "--out", foreign))
     assert not list(foreign.iterdir())
     with held(out):
-        assert "another process is at work" in errors(mtl("sweep", write(trials=2), "--out", out))
+        assert "another process is using this folder" in errors(mtl("sweep", write(trials=2), "--out", out))
     assert mtl("sweep", write(trials=2), "--out", out).returncode == 0
     assert len(rows(out)) == 2
 

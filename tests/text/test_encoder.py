@@ -1,4 +1,4 @@
-"""The encoder `embedding`: words, vocabulary, batches, and the way back from numbers to words."""
+"""Tests of the encoder `embedding`: tokenization, vocabulary, batches, and decoding of ids to words."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def batch(encoder: EmbeddingEncoder, *texts: Any) -> torch.Tensor:
 
 
 def names(encoder: EmbeddingEncoder, *texts: Any) -> list[list[str | None]]:
-    """The words that a batch's ids stand for."""
+    """Return the vocabulary word of each id of a batch, None for padding and out-of-vocabulary words."""
     ids = encoder.token_ids(batch(encoder, *texts)).tolist()
     return [[encoder.vocabulary[i] if i >= 0 else None for i in row] for row in ids]
 
@@ -158,7 +158,7 @@ def test_long_unbroken_strings_are_read_at_once_and_kept_nowhere(text: str) -> N
     encoder = fitted([text, "soup"], max_tokens=16)
     assert 1 <= batch(encoder, text).shape[1] <= 16
     assert len(json.dumps(encoder.state())) < 500
-    assert time.perf_counter() - start < 30  # seconds; without the cut it would be hours
+    assert time.perf_counter() - start < 30  # seconds; without truncation it would take hours
 
 
 # ── the vocabulary ──
@@ -201,7 +201,7 @@ def test_a_restored_encoder_gives_the_same_items(inputs: list[Any]) -> None:
     assert torch.equal(batch(other, *inputs), batch(encoder, *inputs))
 
 
-# ── hiding, and the layer ──
+# ── masking and the input layer ──
 
 
 def test_hidden_tokens_are_read_as_unknown_and_the_others_as_before() -> None:
@@ -216,7 +216,7 @@ def test_hidden_tokens_are_read_as_unknown_and_the_others_as_before() -> None:
     assert torch.equal(after.values[~hidden], before.values[~hidden])
     assert torch.equal(after.values[0, 1], layer.table[UNKNOWN])
     other = layer(encoder.hide(batch(encoder, "the waiter soup", "cold soup"), hidden))
-    assert torch.equal(other.values, after.values)  # what is hidden cannot be told from another hidden word
+    assert torch.equal(other.values, after.values)  # two different masked words have the same vector
 
 
 def test_padding_stays_zero_under_weight_decay() -> None:

@@ -1,4 +1,4 @@
-"""The packaged experiment `every-kind`, through the command line: all task kinds in one network."""
+"""Tests of the packaged experiment `every-kind` through the command line: all task kinds in one network."""
 
 import json
 from collections import Counter
@@ -47,7 +47,7 @@ def notes(path: Path) -> list[dict[str, Any]]:
 
 
 def known(column: str, path: Path) -> list[Any]:
-    """The labels of a column, single ones: a number, a class, or the members of lists."""
+    """Return the labels of a column as a flat list: numbers, classes, or the items of lists."""
     labels = [note[column] for note in notes(path) if note[column] is not None]
     flat = [one for label in labels for one in (label if isinstance(label, list) else [label])]
     return [label for label in flat if label is not None]
@@ -144,7 +144,7 @@ def test_it_is_valid_and_listed(mtl: Mtl) -> None:
 def test_it_has_a_task_of_every_kind_of_the_core() -> None:
     config = load_experiment("every-kind").config
     kinds = {task.kind.type for task in config.tasks} | {auxiliary.type for auxiliary in config.auxiliary}
-    elsewhere = {"detect-and-classify"}  # its labels are those of aspects: `absa-mentions`
+    elsewhere = {"detect-and-classify"}  # needs aspect labels: see `absa-mentions`
     assert kinds | elsewhere == {kind.model_fields["type"].default for kind in mtl_task_kinds()}
 
 
@@ -153,7 +153,7 @@ def test_it_has_a_task_of_every_kind_of_the_core() -> None:
 
 def test_every_label_is_counted_and_null_is_none(run: Path) -> None:
     data = json_of(run / "metrics.json")["data"]
-    assert sum(data["examples"].values()) == 300, "notes without any label teach the tasks that need none"
+    assert sum(data["examples"].values()) == 300, "notes without any label train the tasks that need no labels"
     counts = data["label_counts"]
     for column in COLUMNS:
         trained = Counter(counts["train"][column]) + Counter(counts["validation"][column])
@@ -213,7 +213,7 @@ def test_every_kind_answers_a_new_text_in_its_own_way(run: Path, mtl: Mtl) -> No
     [record] = answers(mtl("predict", run, "--json", " ".join(words)))
     assert record["tokens"] == words
     said = {name: task["label"] for name, task in record["tasks"].items()}
-    assert list(said) == TASKS, "the auxiliary task answers nothing"
+    assert list(said) == TASKS, "the auxiliary task has no predictions"
     assert said["place"] in {"campsite", "flat", "hotel"}
     assert said["recommended"] in {"no", "yes"}
     assert said["stars"] in {"1", "2", "3", "4", "5"}
@@ -251,11 +251,11 @@ def test_a_file_of_the_run_and_one_of_texts_are_predicted_alike(run: Path, tmp_p
                     assert found["label"] == pytest.approx(task["label"], abs=1e-3)
 
 
-# ── resuming and learning ──
+# ── resuming and quality ──
 
 
 class CutOff(SilentView):
-    """Pulls the plug in the second epoch."""
+    """Callback that interrupts the run at the start of the second epoch."""
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         if epoch == 2:

@@ -1,4 +1,4 @@
-"""The backbone `lstm`: padding and neighbours change nothing, and what comes out is what is promised."""
+"""Tests of the backbone `lstm`: invariance to padding and to the rest of the batch, output shapes, and dropout."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def texts() -> list[torch.Tensor]:
 
 
 def padded(sequences: list[torch.Tensor], more: int = 0, filler: float = 0.0) -> Features:
-    """A batch with `more` places of padding than it needs, of any content."""
+    """Return a batch with `more` extra padding positions; `filler` is the value at every padding position."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     values = pad_sequence([*sequences, torch.zeros(int(lengths.max()) + more, WIDTH)], batch_first=True)[:-1]
     mask = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
@@ -47,7 +47,7 @@ def padded(sequences: list[torch.Tensor], more: int = 0, filler: float = 0.0) ->
 
 
 def rows(features: Features) -> list[torch.Tensor]:
-    """What an example's features are, padding left out."""
+    """Return the features of each example without padding."""
     if features.mask is None:
         return list(features.values)
     return [values[mask] for values, mask in zip(features.values, features.mask, strict=True)]

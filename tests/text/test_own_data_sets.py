@@ -1,4 +1,4 @@
-"""The packaged experiment `own-data-sets`, through the command line: tasks with data sets of their own."""
+"""Tests of the packaged experiment `own-data-sets` through the command line: tasks with separate data sets."""
 
 import csv
 import json
@@ -128,7 +128,10 @@ def test_a_file_needs_the_name_of_its_data_set(run: Path, mtl: Mtl) -> None:
     file = SAMPLE / "requests-test.csv"
     nameless = mtl("evaluate", run, "--data", file)
     assert nameless.returncode == 2
-    assert "say which the file is like, by --data-set NAME (data sets: messages, requests)" in nameless.stderr
+    assert (
+        "name the one that the file belongs to with --data-set NAME (data sets: messages, requests)"
+        in nameless.stderr
+    )
     misspelt = mtl("evaluate", run, "--data", file, "--data-set", "request")
     assert misspelt.returncode == 2
     assert "unknown data set 'request'; did you mean 'requests'?" in misspelt.stderr
@@ -160,7 +163,7 @@ def test_a_new_text_is_answered_by_the_tasks_of_all_data_sets(run: Path, tmp_pat
 
 
 class CutOff(SilentView):
-    """Pulls the plug in the second epoch, when both data sets are some way through their passes."""
+    """Callback that interrupts the run at the second epoch, in the middle of a pass over each data set."""
 
     def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
         if epoch == 2:

@@ -1,4 +1,4 @@
-"""The packaged experiment, through the command line as a user has it: its data, its figures, its predictions."""
+"""Tests of the packaged experiment `topic-sentiment` through the command line: data, metrics and predictions."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ def sample(part: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
-    """The run of the experiment as it is, but not trained again with the validation data."""
+    """A run of the unchanged experiment, without a refit on the validation data."""
     path = tmp_path_factory.mktemp("runs") / "topic-sentiment"
     result = mtl_early("run", "topic-sentiment", "--out", path, "--set", "training.refit=false")
     assert result.returncode == 0, result.stderr

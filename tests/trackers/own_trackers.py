@@ -1,4 +1,4 @@
-"""A plugin file with trackers of somebody's own: one that writes lines, and some that go wrong on purpose."""
+"""Plugin file with trackers for tests: one that writes JSON lines, and variants that fail on purpose."""
 
 import json
 import os
@@ -13,26 +13,26 @@ from mtl_core import TrackedRun, TrackerSpec, hookimpl
 
 
 class Lines(TrackerSpec):
-    """A line of JSON for everything that it is told."""
+    """Tracker that appends one line of JSON per call."""
 
     type: Literal["lines"] = "lines"
     fails_at: NonNegativeInt | None = None
-    """The step at which it raises an error; at 0 it cannot be started."""
+    """The step at which `log` raises an error; with 0, `start` raises it."""
     dies_at: NonNegativeInt | None = None
-    """The step after which the whole process is interrupted, once."""
+    """The step after which the tracker interrupts the process, in the first process of a run only."""
 
     def build(self, run: TrackedRun) -> GeneralTracker:
         return LinesTracker(self, run)
 
 
 class Second(Lines):
-    """The same once more."""
+    """A second tracker type with the same behaviour."""
 
     type: Literal["second"] = "second"  # type: ignore[assignment]
 
 
 class Needy(Lines):
-    """Needs what is not there."""
+    """Tracker that requires packages that are not installed."""
 
     type: Literal["needy"] = "needy"  # type: ignore[assignment]
 
@@ -79,7 +79,7 @@ class LinesTracker(GeneralTracker):
 
 
 def told(run: Path, name: str = "lines") -> list[dict[str, Any]]:
-    """What a tracker of this file was told."""
+    """Return the lines that a tracker of this file wrote."""
     return [json.loads(line) for line in (run / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 

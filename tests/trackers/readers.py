@@ -1,11 +1,11 @@
-"""Reads back what trackers have written, with their own readers where there are any."""
+"""Read the files that trackers write, with the reader of each tracker's package where one exists."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 Series = dict[str, list[tuple[int, float]]]
-"""Name to steps and values, in the order in which they were written."""
+"""Name to pairs of step and value, in the order of writing."""
 
 
 def tensorboard_series(folder: Path) -> Series:
@@ -28,7 +28,7 @@ def tensorboard_config(folder: Path) -> dict[str, Any]:
 
 
 def mlflow_runs(folder: Path) -> list[Any]:
-    """The runs of a store, newest first."""
+    """Return the runs of an MLflow store, newest first."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
@@ -44,7 +44,7 @@ def mlflow_series(folder: Path, run: Any) -> Series:
 
 
 def wandb_records(path: Path) -> Iterator[Any]:
-    """The records of an offline run: a log of LevelDB's format with a longer header."""
+    """Yield the records of an offline run. The file is a LevelDB log with a longer header."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, place, whole = path.read_bytes(), 7, b""
@@ -56,7 +56,7 @@ def wandb_records(path: Path) -> Iterator[Any]:
         size, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
         whole += data[place + 7 : place + 7 + size]
         place += 7 + size
-        if kind in {1, 4}:  # whole, or the last piece
+        if kind in {1, 4}:  # a complete record, or its last fragment
             record = Record()
             record.ParseFromString(whole)
             whole = b""
@@ -75,7 +75,7 @@ def wandb_series(path: Path) -> Series:
 
 
 def close(found: Series, wanted: Mapping[str, list[tuple[int, float]]]) -> bool:
-    """Whether series are equal; TensorBoard keeps 32 bits."""
+    """Return whether two sets of series are equal up to float32 precision, which TensorBoard stores."""
     return found.keys() == wanted.keys() and all(
         [step for step, _ in found[name]] == [step for step, _ in wanted[name]]
         and all(

@@ -1,4 +1,4 @@
-"""What trackers are told, when, and what happens if one of them fails."""
+"""Tests of tracking: what trackers receive, when, and what happens if one of them fails."""
 
 import json
 import logging
@@ -70,7 +70,7 @@ def test_environment_variables_are_put_back(tmp_path: Path, monkeypatch: pytest.
 
 
 class CutOff(SilentView):
-    """Interrupts when an epoch is complete, before or after trackers have been told."""
+    """Callback that interrupts the run when an epoch is complete, before the trackers log it."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
@@ -82,7 +82,7 @@ class CutOff(SilentView):
 
 @pytest.mark.parametrize("refit", [False, True])
 def test_an_epoch_that_is_trained_again_is_told_once(tmp_path: Path, refit: bool) -> None:
-    """The process dies when the epoch has been told, but its checkpoint has not been written."""
+    """The process stops after the trackers log the epoch and before the checkpoint is written."""
     dies = {"type": "second", "dies_at": 4 if refit else 2}
     config = tracked_config(tmp_path, "lines", dies, training={**TRAINING, "refit": refit})
     path = tmp_path / "run"
@@ -118,7 +118,7 @@ def test_a_tracker_that_fails_is_left_behind_and_the_run_goes_on(
     [record] = [record for record in caplog.records if record.name.startswith("mtl_core.tracking")]
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "trackers.0 (lines): could not log and is told no more: RuntimeError: the server is gone"
+        "trackers.0 (lines): could not log and is disabled: RuntimeError: the server is gone"
     )
 
 
@@ -127,7 +127,7 @@ def test_a_tracker_that_cannot_start_stops_the_run_and_finishes_the_others(tmp_p
     with pytest.raises(MtlError) as caught:
         run_experiment(config, tmp_path / "run")
     assert str(caught.value) == "trackers.1 (second): cannot be started: RuntimeError: no such server"
-    assert not (tmp_path / "run").exists(), "nothing was trained, so nothing is left"
+    assert not (tmp_path / "run").exists(), "nothing was trained, so no run directory remains"
 
 
 def test_a_missing_package_is_told_before_anything_is_read(

@@ -1,4 +1,4 @@
-"""What stands in TensorBoard, MLflow and Weights & Biases after a run, read back with their own readers."""
+"""Tests of the contents of TensorBoard, MLflow and Weights & Biases after a run, read with their own readers."""
 
 import csv
 import json
@@ -40,13 +40,13 @@ REFIT = {"epochs": 3, "batch_size": 16, "refit": True}
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for an MLflow database that runs share: making one takes a second."""
+    """Folder of an MLflow database that runs share, because the creation of one takes a second."""
     return tmp_path_factory.mktemp("store")
 
 
 @pytest.fixture(scope="module")
 def tracked(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with refit that was told to TensorBoard and MLflow."""
+    """A run with refit that TensorBoard and MLflow tracked."""
     folder = tmp_path_factory.mktemp("tracked")
     trackers = ["tensorboard", {"type": "mlflow", "folder": str(store), "experiment": "whole runs"}]
     config = toy_config(folder, data=DATA, training=REFIT, trackers=trackers)
@@ -54,7 +54,7 @@ def tracked(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected_series(run: Path) -> Series:
-    """What must have been told, from `history.csv` and `metrics.json`."""
+    """Compute the series that trackers must have logged, from `history.csv` and `metrics.json`."""
     found: Series = {}
     step = 0
     with (run / "history.csv").open(encoding="utf-8") as lines:
@@ -80,7 +80,7 @@ def expected_series(run: Path) -> Series:
 
 
 def test_what_is_expected_is_much(tracked: Path) -> None:
-    """Comparisons below would hold if nothing were expected."""
+    """The comparisons below would pass with empty expected series."""
     expected = expected_series(tracked)
     assert len(expected["train/t0.loss"]) == len(expected["learning_rate"]) == 3
     best = json.loads((tracked / "metrics.json").read_text())["model"]["best_epoch"]
@@ -96,7 +96,7 @@ def test_tensorboard_has_every_figure_and_the_config(tracked: Path) -> None:
     assert config["training.refit"] is True or config["training.refit"] == 1
     assert config["training.patience"] == "null"
     assert config["backbone.hidden_dims"] == "[8]"
-    assert len(list((tracked / "tensorboard").iterdir())) == 1, "one file, and no folders beside it"
+    assert len(list((tracked / "tensorboard").iterdir())) == 1, "one file, and no subfolders"
 
 
 def test_mlflow_has_every_figure_and_the_config(tracked: Path, store: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_tracked_run_has_the_bits_of_another(tracked: Path, tmp_path: Path) ->
 
 
 class CutOff(SilentView):
-    """Interrupts after so many batches."""
+    """Callback that interrupts the run after a number of batches."""
 
     def __init__(self, batches: int) -> None:
         self.left = batches
@@ -134,7 +134,7 @@ def test_a_resumed_run_goes_on_in_the_same_place(store: Path, tmp_path: Path) ->
     trackers = ["tensorboard", {"type": "mlflow", "folder": str(store), "experiment": "resumed runs"}]
     config = toy_config(tmp_path, data=DATA, training={**REFIT, "checkpoint_steps": 1}, trackers=trackers)
     path = tmp_path / "cut-off"
-    for cut in (3, 3, 4):  # in the second epoch, in the third, in the second training
+    for cut in (3, 3, 4):  # in the second epoch, in the third epoch, in the refit
         with pytest.raises(KeyboardInterrupt):
             run_experiment(config, path, CutOff(cut)) if not path.exists() else resume_run(path, CutOff(cut))
         [run] = [one for one in mlflow_runs(store) if one.info.run_name == "cut-off"]
@@ -148,7 +148,7 @@ def test_a_resumed_run_goes_on_in_the_same_place(store: Path, tmp_path: Path) ->
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that answers nobody, and what it was asked: whoever wants to leave this machine has to ask it."""
+    """Start a proxy that answers no request, and yield its URL and the list of requests to leave this machine."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -169,7 +169,7 @@ def listening() -> Iterator[tuple[str, list[bytes]]]:
 
 
 def test_by_default_nobody_is_reached(tmp_path: Path) -> None:
-    """In a process of its own: MLflow keeps still where it sees that it is tested."""
+    """Run in a separate process, because MLflow sends nothing where it detects a test."""
     experiment = write_experiment(tmp_path, data=DATA, trackers=["wandb", "mlflow", "tensorboard"])
     hidden = {"PYTEST_CURRENT_TEST", "CI", "GITHUB_ACTIONS"}
     with listening() as (proxy, asked):
@@ -187,8 +187,8 @@ def test_by_default_nobody_is_reached(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert asked == []
-    assert {path.name for path in tmp_path.iterdir()} == {"toy.yaml", "run"}, "nothing stands beside the run"
-    assert "mlflow" not in done.stderr.lower() + done.stdout.lower(), "trackers say nothing"
+    assert {path.name for path in tmp_path.iterdir()} == {"toy.yaml", "run"}, "no files outside the run directory"
+    assert "mlflow" not in done.stderr.lower() + done.stdout.lower(), "trackers print nothing"
     assert "wandb" not in done.stderr + done.stdout
     assert close(tensorboard_series(tmp_path / "run" / "tensorboard"), expected_series(tmp_path / "run"))
     [run] = mlflow_runs(tmp_path / "run" / "mlflow")

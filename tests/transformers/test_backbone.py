@@ -1,4 +1,4 @@
-"""The backbone `transformer`: the same numbers as transformers gives, for every family, and what is trained."""
+"""Tests of the backbone `transformer`: equality with transformers per family, and trained weights."""
 
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def test_adapters_of_named_layers() -> None:
     encoder = fitted()
     _, backbone = network(encoder, lora=Lora(rank=1, targets=["query"]))
     trained = [name for name, own in backbone.named_parameters() if own.requires_grad]
-    assert len(trained) == 4  # two matrices a layer
+    assert len(trained) == 4  # two matrices per layer
     assert all(".query." in name for name in trained)
     with pytest.raises(MtlError, match=r"backbone\.lora\.targets: .*'qery'; did you mean 'query'\?"):
         network(encoder, lora=Lora(targets=["qery"]))
@@ -188,6 +188,6 @@ def test_weights_are_the_models_whatever_the_seed(tmp_path: Path) -> None:
     for seed in (0, 1):
         torch.manual_seed(seed)
         layer, backbone = network(encoder)
-        assert torch.get_rng_state().equal(torch.Generator().manual_seed(seed).get_state()), "something was drawn"
+        assert torch.get_rng_state().equal(torch.Generator().manual_seed(seed).get_state()), "RNG state changed"
         weights.append({**layer.state_dict(), **backbone.state_dict()})
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())

@@ -1,4 +1,4 @@
-"""The encoder `distilled`: whose vectors they are, what is kept on disk, and words that training did not see."""
+"""Tests of the encoder `distilled`: vectors of the transformer, disk cache, and out-of-vocabulary words."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def fitted(**keys: Any) -> DistilledEncoder:
 
 
 def raw_vectors(words: list[str], layer: int = -1, pooling: str = "pieces") -> torch.Tensor:
-    """What the transformer says of each word alone, by transformers' own means."""
+    """Compute the transformer's vector of each isolated word directly with transformers."""
     from transformers import AutoModel, AutoTokenizer
 
     model, tokenizer = AutoModel.from_pretrained(tiny_model()).eval(), AutoTokenizer.from_pretrained(tiny_model())
@@ -51,7 +51,7 @@ def test_vectors_are_what_the_transformer_says(layer: int, pooling: str) -> None
     torch.testing.assert_close(layer_.mean, raw.mean(dim=0), atol=1e-5, rtol=1e-4)
     centred = raw - raw.mean(dim=0)
     torch.testing.assert_close(table, centred @ layer_.matrix, atol=1e-4, rtol=1e-3)
-    # PCA: no projection to six numbers keeps more of the variance, and axes are uncorrelated.
+    # PCA: no projection to six dimensions retains more variance, and the axes are uncorrelated.
     scale = layer_.matrix.norm(dim=0)
     torch.testing.assert_close(scale, scale[:1].expand(6))
     kept = (table / scale).pow(2).sum()
@@ -82,7 +82,7 @@ def test_few_words_give_finite_vectors(vectors: np.ndarray) -> None:
 
 
 def test_an_unseen_word_gets_its_own_vector() -> None:
-    """Of a network in evaluation, a word that training never saw is what it would be, had it a row."""
+    """In evaluation mode, the vector of an out-of-vocabulary word is the one that a row of the table would hold."""
     encoder = fitted()
     layer = encoder.input_layer().eval()
     assert "wait" not in encoder.vocabulary
@@ -138,7 +138,7 @@ def test_vectors_are_kept_on_disk(tmp_path: Path) -> None:
     [path] = files(cache)
     assert torch.equal(fitted(cache=cache).input_layer().table, first.table)
     raw = load_file(path)["vectors"]
-    save_file({"vectors": raw + 1}, path)  # whoever reads it, reads this
+    save_file({"vectors": raw + 1}, path)  # a read from the cache returns these values
     torch.testing.assert_close(fitted(cache=cache).input_layer().mean, first.mean + 1)
     path.write_bytes(b"torn")
     assert torch.equal(fitted(cache=cache).input_layer().table, first.table)
@@ -159,7 +159,7 @@ def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(files(tmp_path / "own")) == 1
     (tmp_path / "file").touch()
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "file"))
-    fitted(cache=True).input_layer()  # what can be computed again need not be kept
+    fitted(cache=True).input_layer()  # the default cache is optional
     with pytest.raises(MtlError, match=r"encoder\.cache: .*file.* cannot be written"):
         fitted(cache=tmp_path / "file").input_layer()
 
@@ -228,7 +228,7 @@ def test_a_long_stream_needs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"dimensions": 17}, r"encoder\.dimensions: 17, but the model's vectors have 16 numbers"),
+        ({"dimensions": 17}, r"encoder\.dimensions: 17, but the vectors of the model have 16"),
         ({"layers": [3]}, r"encoder\.layers: 3, but the model has the layers 1 to 2"),
         ({"layers": [-4]}, r"encoder\.layers: -4"),
         ({"language": "xx1"}, r"encoder\.language: spaCy has no language 'xx1'"),

@@ -1,4 +1,4 @@
-"""The encoder `transformer-features`: states of the user's words, computed once."""
+"""Tests of the encoder `transformer-features`: states of the user's words, computed once."""
 
 import json
 import sqlite3
@@ -38,7 +38,7 @@ def test_states_are_means_over_the_pieces_of_each_word(layers: list[int]) -> Non
         with torch.no_grad():
             every = model(**marked, output_hidden_states=True).hidden_states
         states = torch.stack([every[layer] for layer in layers]).mean(dim=0)[0]
-        owners = marked.word_ids()  # of these texts, the tokenizer's words are ours
+        owners = marked.word_ids()  # for these texts, the tokenizer's words equal the encoder's words
         count = max(owner for owner in owners if owner is not None) + 1
         expected = [states[[owner == word for owner in owners]].mean(dim=0) for word in range(count)]
         assert item.dtype == np.float16
@@ -55,7 +55,7 @@ def test_states_are_kept_on_disk_by_text_and_model(tmp_path: Path) -> None:
     [path] = tmp_path.rglob("*.sqlite")
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT count(*) FROM states").fetchone() == (3,)
-        database.execute("UPDATE states SET data = zeroblob(length(data))")  # whoever reads it, reads zeros
+        database.execute("UPDATE states SET data = zeroblob(length(data))")  # a read from the cache returns zeros
     again = encoded(fitted(cache=tmp_path), [*TEXTS, "bread"])
     assert [item.shape for item in again[:4]] == [item.shape for item in first]
     assert not any(item.any() for item in again[:4])

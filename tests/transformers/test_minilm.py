@@ -1,4 +1,4 @@
-"""The packaged model, found and read as it is."""
+"""Tests of the packaged model all-minilm-l6-v2, unchanged."""
 
 import importlib.util
 import sys
@@ -56,5 +56,5 @@ def test_distilled_words_of_like_meaning_are_near() -> None:
 
 
 def test_it_reads_512_pieces_at_most() -> None:
-    with pytest.raises(MtlError, match="reads 512 at most"):
+    with pytest.raises(MtlError, match="supports at most 512"):
         TransformerEncoder(max_tokens=513).build().parse(["soup"])

@@ -1,4 +1,4 @@
-"""The encoder `transformer`: pieces, words, cutting, and what a run directory keeps of it."""
+"""Tests of the encoder `transformer`: subwords, words, truncation, and its state in a run directory."""
 
 from pathlib import Path
 from time import process_time
@@ -72,7 +72,7 @@ def test_every_piece_has_its_word(kind: str, data: st.DataObject) -> None:
     assert pieces == sorted(pieces)
     whole = "".join(words)
     if isinstance(value, str):
-        assert "".join(whole.split()) == "".join(value.split()), "a sign of the text is in no word, or in two"
+        assert "".join(whole.split()) == "".join(value.split()), "a character of the text is in no word, or in two"
     else:
         assert words == value
 
@@ -81,7 +81,7 @@ def test_every_piece_has_its_word(kind: str, data: st.DataObject) -> None:
 @settings(max_examples=40, deadline=None)
 @given(text=st.text(st.sampled_from("ab,. é😀中"), min_size=1, max_size=30), times=st.integers(1, 40))
 def test_a_long_text_is_cut_where_a_whole_one_would_be(kind: str, text: str, times: int) -> None:
-    """Only as much of a text is divided as the wanted pieces need; nobody must be able to tell."""
+    """The tokenizer reads only a prefix of a long text; the result must equal that of the whole text."""
     encoder = encoder_of(kind, max_tokens=6)
     tokenizer = encoder._tokenizer
     long = text * times
@@ -154,7 +154,7 @@ def test_what_is_no_text(value: object) -> None:
 
 
 def test_a_model_reads_only_so_far() -> None:
-    with pytest.raises(MtlError, match=r"encoder\.max_tokens: 41, but the model .* reads 40 at most"):
+    with pytest.raises(MtlError, match=r"encoder\.max_tokens: 41, but the model .* supports at most 40"):
         TransformerEncoder(model=tiny_model(), max_tokens=41).build().parse(["soup"])
-    with pytest.raises(MtlError, match="reads 38 at most"):  # counted from behind the padding's position
+    with pytest.raises(MtlError, match="supports at most 38"):  # positions start after the padding index
         TransformerEncoder(model=tiny_model("roberta"), max_tokens=39).build().parse(["soup"])

@@ -1,4 +1,4 @@
-"""The auxiliary task of saying what a transformer makes of a text."""
+"""Tests of the auxiliary task that predicts the transformer's vector of a text."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_labels_are_learned_from_training_texts_alone() -> None:
 
 def test_there_are_as_many_numbers_as_training_texts_can_carry() -> None:
     assert np.array(made(dimensions=2).labels).shape == (6, 2)
-    assert np.array(made(dimensions=64).labels).shape == (6, 3)  # four texts span three dimensions
+    assert np.array(made(dimensions=64).labels).shape == (6, 3)  # four centred texts span three dimensions
 
 
 @given(st.integers(1, 8), st.integers(0, 50))
@@ -92,7 +92,7 @@ def test_the_transformer_is_asked_once(tmp_path: Path, monkeypatch: pytest.Monke
     made(cache=tmp_path)
 
     def refuse(*_: object) -> None:
-        raise AssertionError("asked again")
+        raise AssertionError("the states were computed again")
 
     monkeypatch.setattr("mtl_transformers.frozen_model.FrozenModel.states", refuse)
     assert len(made(cache=tmp_path).labels) == 6

@@ -1,4 +1,4 @@
-"""Whole runs with transformers: every kind of task, words of one's own, and run directories that need no model."""
+"""Tests of complete runs with transformers: all task kinds, pre-split words, and self-contained run directories."""
 
 import json
 import shutil
@@ -20,11 +20,11 @@ Mtl = Callable[..., CompletedProcess[str]]
 FOLDER = Path(mtl_text.__file__).parent
 TASKS = {"place", "nights", "pos", "tone", "words", "hidden-words"}
 TEXT = "We spent three nights in an unclean flat, didn't we?!"
-WORDS = TEXT.split(" ")  # texts are read as the run's own notes are: divided at spaces
+WORDS = TEXT.split(" ")  # texts are split at spaces, like the notes of the run
 
 
 def write_experiment(folder: Path, training: dict[str, Any] | None = None, **parts: Any) -> Path:
-    """Most of the packaged experiment `every-kind`, with other parts and a few batches."""
+    """Write most of the packaged experiment `every-kind` with other components and few batches."""
     whole: Any = read_yaml(FOLDER / "experiments" / "every-kind.yaml").value
     for name, count in (("train", 80), ("test", 20)):
         lines = (FOLDER / "sample" / f"notes-{name}.jsonl").read_text().splitlines()[:count]
@@ -43,7 +43,7 @@ def records(text: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
-    """A fine-tuned transformer whose own folder is gone."""
+    """A run of a fine-tuned transformer whose model folder is deleted afterwards."""
     folder = tmp_path_factory.mktemp("transformer")
     shutil.copytree(tiny_model(), folder / "model")
     encoder = {"type": "transformer", "model": "./model", "max_tokens": 36}
@@ -116,7 +116,7 @@ def test_words_with_vectors_of_a_transformer(kind: str, tmp_path: Path, mtl: Mtl
     parts: dict[str, Any] = {"backbone": {"type": "lstm", "hidden_dim": 4, "output": "tokens"}}
     if kind == "distilled":
         encoder["dimensions"] = 8
-    else:  # what it reads are no ids, which some tasks ask for
+    else:  # its inputs are not ids, which some tasks require
         encoder["max_tokens"] = 36
         whole: Any = read_yaml(FOLDER / "experiments" / "every-kind.yaml").value
         parts["tasks"] = [task for task in whole["tasks"] if task["name"] not in {"words", "hidden-words"}]
@@ -131,4 +131,4 @@ def test_words_with_vectors_of_a_transformer(kind: str, tmp_path: Path, mtl: Mtl
     told = records(result.stdout)
     assert told[0]["tokens"][:3] == ["We", "spent", "three"]
     assert told[1]["tokens"] == ["zyzzyva"]
-    assert not (tmp_path / "kept").exists(), "texts to predict for were kept on disk"
+    assert not (tmp_path / "kept").exists(), "texts of a prediction were stored on disk"

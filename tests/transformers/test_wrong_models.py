@@ -1,4 +1,4 @@
-"""What is wrong with a model is said with its path, and what was expected."""
+"""Tests of the errors for invalid models: each message contains the path and what was expected."""
 
 import contextlib
 import json
@@ -103,12 +103,12 @@ WRONG: list[tuple[Callable[[Path], None], str]] = [
     (pickled, r"own/pytorch_model\.bin: pickled weights .* not read; expected model\.safetensors"),
     (cut_off, r"own/model\.safetensors: damaged"),
     (other_sizes, r"own: the weights do not fit config\.json|own: the weights cannot be loaded"),
-    (more_layers, r"own: the weights do not fit config\.json: '.*layer\.2.*' is not among them"),
+    (more_layers, r"own: the weights do not fit config\.json: '.*layer\.2.*' is missing"),
     (shard_missing, r"own/model-1\.safetensors: damaged|own/model-1\.safetensors: no such file"),
     (decoder, r"own/config\.json: a model of type 'gpt2' is a decoder, expected an encoder"),
-    (translator, r"own/config\.json: a model of type 't5' is an encoder with a decoder, expected an encoder alone"),
+    (translator, r"own/config\.json: a model of type 't5' is an encoder-decoder model, expected an encoder"),
     (as_decoder, r"own/config\.json: this model is a decoder \(is_decoder: true\), expected an encoder"),
-    (misspelt, r"own/config\.json: model_type 'brt' is no text encoder .*; did you mean '\w*bert'\?"),
+    (misspelt, r"own/config\.json: model_type 'brt' is not a text encoder .*; did you mean '\w*bert'\?"),
 ]
 
 
@@ -133,17 +133,17 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import huggingface_hub.constants
 
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # read from the environment once
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # read once, at import
     message = (
         r"'all-minilm-l6-v1' is neither installed nor downloaded, and HF_HUB_OFFLINE is set; did you mean 'all-mini"
     )
     with pytest.raises(MtlError, match=message):
         begin("all-minilm-l6-v1")
-    with pytest.raises(MtlError, match="'a/b/c' is no name of a model"):
+    with pytest.raises(MtlError, match="'a/b/c' is not a valid model name"):
         begin("a/b/c")
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MtlError, match=r"'mine' is a folder here; write \./mine"):
+    with pytest.raises(MtlError, match=r"'mine' is a folder in the current directory; write \./mine"):
         begin("mine")
 
 
@@ -221,7 +221,7 @@ def test_validate_looks_for_the_folder(tmp_path: Path, mtl: Mtl) -> None:
     ids=lambda value: getattr(value, "type", ""),
 )
 def test_without_the_extra(part: EncoderSpec, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not there
+    monkeypatch.setitem(sys.modules, "transformers", None)  # makes the import fail
     with pytest.raises(MtlError, match=message) as told:
         part.build()
     assert "pip install 'mtl-core[transformers]'" in str(told.value)

@@ -1,4 +1,4 @@
-"""Losses without a network behind them, as a batch would give them."""
+"""Task losses without a network, as the loss computation of a batch returns them."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from mtl_core.training.weighting import Weighting
 def batch_losses(
     values: Sequence[float], tasks: Sequence[int] | None = None, known: int | None = None
 ) -> TaskLosses:
-    """The losses of some tasks, each with one label."""
+    """Build the losses of some tasks, each with one label."""
     places = list(range(len(values)) if tasks is None else tasks)
     counts = torch.zeros(known or max(places) + 1, dtype=torch.int64)
     counts[places] = 1
@@ -19,6 +19,6 @@ def batch_losses(
 
 
 def influence(weighting: Weighting, losses: TaskLosses) -> list[float]:
-    """What each loss counts: the slope of the total."""
+    """Return the effective weight of each loss: the gradient of the total with respect to it."""
     [slope] = torch.autograd.grad(weighting(losses), [losses.values])
     return slope.tolist()

@@ -1,4 +1,4 @@
-"""Each weighting against its formula, written down once more or computed by hand."""
+"""Tests of each weighting against its formula, implemented a second time or computed by hand."""
 
 import math
 from itertools import pairwise
@@ -60,7 +60,7 @@ def test_dwa_takes_the_softmax_of_how_losses_fell_in_the_last_epoch() -> None:
     weighting.epoch_done([1.0, 2.0])
     assert influence(weighting, losses) == [1.0, 3.0]
     weighting.epoch_done([0.5, 1.8])
-    # exp(0.5 / 2) = 1.2840, exp(0.9 / 2) = 1.5683; twice their shares
+    # exp(0.5 / 2) = 1.2840, exp(0.9 / 2) = 1.5683; the softmax times two
     assert influence(weighting, losses) == pytest.approx([0.90033, 3 * 1.09967], abs=1e-4)
     weighting.epoch_done([0.5, 0.9])
     assert influence(weighting, losses) == pytest.approx([1.12435, 3 * 0.87565], abs=1e-4)
@@ -179,7 +179,7 @@ def test_gradnorm_takes_each_step_with_the_factors_that_it_had() -> None:
 
 @pytest.mark.parametrize("same_batch", [False, True])
 def test_famo_is_what_the_paper_says(same_batch: bool) -> None:
-    """Losses fall as a table says, from step to step; the same ones are seen after a step and in the next."""
+    """The losses follow a table; the losses after a step equal those at the start of the next step."""
     table = torch.tensor([[3.0, 1.0, 0.2], [2.5, 0.4, 0.2], [2.0, 0.3, 0.19], [1.0, 0.25, 0.1], [0.9, 0.2, 0.1]])
     weighting = FAMO(lr=0.1, gamma=0.05, same_batch=same_batch).build(["a", "b", "c"], [1.0] * 3)
     gradients = SampleRun(Static()).gradients

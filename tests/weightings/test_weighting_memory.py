@@ -1,4 +1,4 @@
-"""What a weighting remembers of a task rests while the task has no label, as its head does."""
+"""Tests that the state of a weighting for a task does not change while the task has no label, like its head."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ SPECS: dict[str, WeightingSpec] = {
 
 
 def memory(run: SampleRun) -> dict[int, dict[str, list[float]]]:
-    """All numbers that belong to each task: rows of the weighting's, and the optimizer's state."""
+    """Return all state per task: the rows of the weighting's tensors, and the optimizer's state."""
     weighting = run.objective.weighting
     found: dict[int, dict[str, list[float]]] = {task: {} for task in range(4)}
     rows: dict[str, torch.Tensor] = dict(weighting.named_buffers())

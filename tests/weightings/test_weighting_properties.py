@@ -1,4 +1,4 @@
-"""What the papers promise of each weighting, on problems small enough to see it."""
+"""Tests of the properties that the papers claim for each weighting, on small problems."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ from mtl_core.training.losses import TaskLosses
 from mtl_core.training.weighting import Weighting
 
 Problem = Callable[[torch.Tensor], torch.Tensor]
-"""From a point to the losses of the tasks there."""
+"""Maps a point to the losses of the tasks at that point."""
 
 
 def descend(
     problem: Problem, point: Sequence[float], weighting: Weighting, rate: float, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Go downhill, and give the losses at the first and the last point."""
+    """Run gradient descent and return the losses at the first and the last point."""
     gradients = SampleRun(Static()).gradients
     place = torch.nn.Parameter(torch.tensor(point))
     optimizer = torch.optim.SGD([place], lr=rate)
@@ -157,7 +157,7 @@ def test_gradient_norms_come_closer_to_each_other() -> None:
 
 
 def test_tasks_that_are_behind_get_larger_gradients() -> None:
-    """With the same norms throughout, a task whose loss has not fallen is given more."""
+    """With constant gradient norms, the task whose loss has not fallen has the larger weight."""
     run = SampleRun(GradNorm(alpha=1.0, lr=0.02))
     weighting = run.objective.weighting
     for step in range(60):
@@ -176,12 +176,12 @@ def test_tasks_that_are_behind_get_larger_gradients() -> None:
 
 
 def exponentials(place: torch.Tensor) -> torch.Tensor:
-    """Two tasks that do not hinder each other, one in units a thousand times as large, and twice as steep."""
+    """Compute two independent losses; the first is a thousand times as large and twice as steep."""
     return torch.stack([1000 * torch.exp(2 * place[0]), torch.exp(place[1])])
 
 
 def relative_falls(spec: WeightingSpec, rate: float, *weights: float) -> tuple[float, float]:
-    """How far the logarithms of the two losses fall in 800 steps."""
+    """Compute the decrease of the logarithm of each of the two losses in 800 steps."""
     first, last = descend(exponentials, [0.0, 0.0], built(spec, *weights), rate, 800)
     falls = (first / last).log()
     return float(falls[0]), float(falls[1])
@@ -194,7 +194,7 @@ def test_losses_fall_at_one_relative_pace_whatever_their_scale(same_batch: bool)
     held, adapted = (
         relative_falls(FAMO(lr=lr, gamma=0, same_batch=same_batch), 0.001, 1.0, 1.0) for lr in (1e-9, 0.05)
     )
-    assert held[0] / held[1] == pytest.approx(4.0, rel=0.01)  # the square of how steep they are
+    assert held[0] / held[1] == pytest.approx(4.0, rel=0.01)  # the square of the ratio of their slopes
     assert adapted[0] / adapted[1] == pytest.approx(1.0, abs=0.1)
     assert min(adapted) > 0.3
 
@@ -219,7 +219,7 @@ def test_between_the_maximum_and_the_sum() -> None:
 
 
 def fonseca(place: torch.Tensor) -> torch.Tensor:
-    """Fonseca and Fleming (1995): two losses whose best trade-offs lie on a front that bulges away from 0."""
+    """Compute the two losses of Fonseca and Fleming (1995), whose Pareto front is concave."""
     corner = torch.full((2,), 2**-0.5)
     return torch.stack([1 - torch.exp(-(place - one).square().sum()) for one in (corner, -corner)])
 
@@ -233,5 +233,5 @@ def test_it_reaches_trade_offs_that_no_weighted_sum_reaches(preference: float) -
     assert found.max() < 0.9
     for weight in (0.7, 1.0, 1.5):
         _, summed = descend(fonseca, start, built(Static(), weight, 1.0), 0.1, 400)
-        assert summed.min() < 0.05  # an end of the front
+        assert summed.min() < 0.05  # an end point of the front
         assert summed.max() > 0.9

@@ -1,4 +1,4 @@
-"""Weightings in whole runs: they move, they go on where a run was cut off, and no detour changes a bit."""
+"""Tests of weightings in complete runs: the weights change, and resumed runs are bit-identical."""
 
 import csv
 from pathlib import Path
@@ -34,7 +34,7 @@ def run(folder: Path, name: str, weighting: Block, **blocks: Any) -> Path:
 
 
 def weights(path: Path) -> torch.Tensor:
-    """What each task's loss counted, an epoch a row."""
+    """Return the weight of each task's loss, of shape (epochs, tasks)."""
     with (path / "history.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     return torch.tensor([[float(row[f"train.t{task}.weight"]) for task in range(3)] for row in rows])
@@ -47,7 +47,7 @@ def test_static_weights_never_move(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MOVING)
 def test_weights_move(tmp_path: Path, name: str) -> None:
     found = weights(run(tmp_path, "run", MOVING[name], training={"epochs": 5, "batch_size": 8}))
-    still = 2 if name == "dwa" else 1  # epochs until they can move
+    still = 2 if name == "dwa" else 1  # epochs until the weights can change
     assert bool((found[still:].std(dim=0) > 1e-3).all())
     assert bool((found[still:].std(dim=1) > 1e-3).all())
     if name in {"dwa", "random", "gradnorm"}:
@@ -76,7 +76,7 @@ def test_a_declared_weight_is_told_with_the_others(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_off_goes_on_with_what_was_learned(tmp_path: Path, name: str) -> None:
     blocks = {"data": SPARSE, "training": {"epochs": 4, "batch_size": 8, "checkpoint_steps": 1}}
     expected = results(run(tmp_path, "whole", MOVING[name], **blocks))
-    for events in (11, 18):  # within the third epoch, in which dwa has begun; within the fourth
+    for events in (11, 18):  # in the third epoch, when dwa is active; in the fourth
         path = tmp_path / f"cut-{events}"
         with pytest.raises(Interrupt):
             run_experiment(toy_config(tmp_path, weighting=MOVING[name], **blocks), path, InterruptAfter(events))

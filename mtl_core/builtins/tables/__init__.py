@@ -1,1 +1,1 @@
-"""How tables become corpora: files to rows, rows to columns, columns to a corpus."""
+"""Table reading: files to rows, rows to columns, columns to a corpus."""

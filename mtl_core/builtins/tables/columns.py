@@ -1,4 +1,4 @@
-"""The label columns of tables, with their weights, as rows come in."""
+"""The label columns of tables and their weights, collected row by row."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class TableColumns:
-    """Collects labels and weights from one file after the other, the training file first.
+    """Collector of labels and weights from one file after the other, the training file first.
 
     Args:
-        table: Says what the columns are.
-        compact: Whether they must take little memory.
-        known: The label columns of a run that is asked about a new file; None where a run begins.
+        table: Defines the columns.
+        compact: Whether to store columns with little memory.
+        known: The label columns of a trained run that reads a new file; None for a new run.
 
     Attributes:
-        rows: How many rows there were so far.
-        findings: What the user should know about the columns.
+        rows: Number of rows read so far.
+        findings: Warnings about the columns for the user.
     """
 
     def __init__(self, table: Table, compact: bool, known: Sequence[str] | None) -> None:
@@ -46,14 +46,14 @@ class TableColumns:
 
     @property
     def wanted(self) -> list[str] | None:
-        """The columns that are read; None for all."""
+        """The columns to read; None for all."""
         return None if self._open else [*self._labels, *self._table.reserved]
 
     def begin(self, file: TableFile, training: bool) -> None:
-        """Check a file's header, if it has one.
+        """Validate a file's header, if it has one.
 
         Raises:
-            MtlError: If a column is missing that must be there.
+            MtlError: If a required column is missing.
         """
         self._seen = {}
         self._headed = file.header is not None
@@ -62,10 +62,10 @@ class TableColumns:
             self._check(file, training)
 
     def add(self, cells: Cells) -> None:
-        """Take the labels and weights of a row.
+        """Add the labels and weights of a row.
 
         Raises:
-            MtlError: If a cell is none. The message names the column, not the row.
+            MtlError: If a cell is invalid. The message names the column, not the row.
         """
         if not self._headed and not cells.keys() <= self._seen.keys():
             self._see(cells)
@@ -76,10 +76,10 @@ class TableColumns:
         self.rows += 1
 
     def end(self, file: TableFile, training: bool) -> None:
-        """Look back on a file.
+        """Validate the columns of a file after its last row.
 
         Raises:
-            MtlError: If no row had a column that must be there.
+            MtlError: If a required column occurs in no row.
         """
         if not self._headed:
             self._check(file, training)
@@ -90,11 +90,11 @@ class TableColumns:
             self._check_keys("lists", self._table.lists, [*self._labels, *words], file)
 
     def labels(self) -> dict[str, Sequence[Label | None]]:
-        """All labels."""
+        """Return the labels of each column."""
         return {name: column.column() for name, column in self._labels.items()}
 
     def weights(self) -> dict[str, Sequence[float]]:
-        """All weights."""
+        """Return the weights of each weighted label column."""
         return dict(self._weights)
 
     def _add_column(self, name: str) -> None:
@@ -102,7 +102,7 @@ class TableColumns:
         self._labels[name] = LabelColumn(cells, self._compact, self.rows)
 
     def _see(self, names: Iterable[str]) -> None:
-        """Note columns that are there; in a training file, make label columns of those that nothing else uses."""
+        """Record existing columns; in a training file, add those without another use as label columns."""
         for name in names:
             if name and name not in self._seen:
                 self._seen[name] = None
@@ -133,7 +133,7 @@ class TableColumns:
         for name in names:
             if name not in known:
                 raise MtlError(
-                    f"{file.top}: `{key}` names '{name}', which is no label column{did_you_mean(name, known)}"
+                    f"{file.top}: `{key}` names '{name}', which is not a label column{did_you_mean(name, known)}"
                     f" (label columns: {listed(known)})"
                 )
 
@@ -143,5 +143,5 @@ class TableColumns:
             return 1.0
         weight = number_in(cell, name)
         if weight < 0:
-            raise MtlError(f"column '{name}': expected a weight from 0 on, found {shown(cell)}")
+            raise MtlError(f"column '{name}': expected a weight of at least 0, found {shown(cell)}")
         return weight

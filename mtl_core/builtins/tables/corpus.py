@@ -1,4 +1,4 @@
-"""From the rows of tables to a corpus."""
+"""Build a corpus from the rows of tables."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from mtl_core.builtins.table import Table
 
 HELD_BYTES = 64 * 2**20
-"""Tables of more bytes than this are not held in memory: their inputs are read when they are asked for."""
+"""Above this size in bytes, inputs are not held in memory but read on demand."""
 
 
 def read_tables(table: Table, files: Sequence[tuple[Path, Part]], columns: Sequence[str] | None = None) -> Corpus:
-    """Read files, each as one part, or as what its column of parts says.
+    """Read files, each as one split, or split by the column `table.part`.
 
     Args:
-        table: Says what the columns are.
-        files: The files and their parts, the training file first.
-        columns: The label columns of a run that is asked about a new file; None where a run begins.
+        table: Defines the columns.
+        files: The files and their splits, the training file first.
+        columns: The label columns of a trained run that reads a new file; None for a new run.
 
     Raises:
         MtlError: If a file is missing or malformed.
@@ -45,11 +45,11 @@ def read_tables(table: Table, files: Sequence[tuple[Path, Part]], columns: Seque
 
 
 class _Reading:
-    """What was read so far.
+    """Collector of all rows read so far.
 
     Args:
-        table: Says what the columns are.
-        compact: Whether inputs stay in their files, and columns take little memory.
+        table: Defines the columns.
+        compact: Whether inputs stay in their files and columns are stored with little memory.
         columns: The label columns, if they are known before any file is read.
     """
 
@@ -63,7 +63,7 @@ class _Reading:
         self._parts = array("b")
         self._ids: list[str] = []
         self._values: list[object] = []
-        # Instead of the two above, where memory counts.
+        # With `compact`, these replace the two lists above.
         self._packed_ids = IdStore()
         self._stored: list[StoredRows] = []
         self._sizes = array("i")
@@ -73,7 +73,7 @@ class _Reading:
         """Read a file.
 
         Raises:
-            MtlError: If it is malformed.
+            MtlError: If the file is malformed.
         """
         training = part == "train"
         self._columns.begin(file, training)
@@ -100,10 +100,10 @@ class _Reading:
             self._stored.append(StoredRows(file, np.asarray(starts)))
 
     def corpus(self) -> Corpus:
-        """Put everything together.
+        """Build the corpus from all files.
 
         Raises:
-            MtlError: If an id is taken.
+            MtlError: If an id occurs twice in a split.
         """
         coded = CodedColumn(PARTS, np.asarray(self._parts))
         parts: Sequence[Part] = coded if self._compact else list(coded)
@@ -145,7 +145,7 @@ class _Reading:
         return PARTS[PARTS.index(text)]
 
     def _take_id(self, cells: Cells, part: Part, row: int | None) -> None:
-        """Note the row's id; files that bring none, which training files may not, have their rows numbered."""
+        """Store the row's id; rows of files without ids, which training files may not be, are numbered."""
         name = self._table.id
         if name is None:
             return

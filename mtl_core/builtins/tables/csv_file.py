@@ -13,27 +13,27 @@ from mtl_core.builtins.tables.lines import LineFile
 from mtl_core.errors import MtlError, listed
 
 LONGEST_CELL = 2**24
-"""Characters of a cell beyond which a quotation mark is taken for one that is never closed."""
+"""Maximum length of a cell in characters; beyond it, a quotation mark is assumed to be unclosed."""
 
 _FLAWS = {
     "unexpected end of data": "a quotation mark opens a cell that is never closed",
     "expected after": "a quotation mark within a quoted cell must be doubled, and a cell ends with its last one",
-    "new-line character": "a carriage return stands within the line; lines must end with a line feed",
+    "new-line character": "the line contains a carriage return; lines must end with a line feed",
     "field larger": f"a cell is longer than {LONGEST_CELL:,} characters; is a quotation mark never closed?",
 }
-"""Part of what the csv module says: what we say."""
+"""Mapping from a part of the csv module's message to the message shown."""
 
 
 class CsvFile(LineFile):
-    """A CSV file with a header. Rows without any character are passed over.
+    """A CSV file with a header. Empty lines are skipped.
 
     Args:
         path: The file.
-        delimiter: What separates cells.
+        delimiter: The delimiter of cells.
         quoted: Whether quotation marks enclose cells.
 
     Raises:
-        MtlError: If there is no header, or it holds a name twice.
+        MtlError: If there is no header, or it contains a name twice.
     """
 
     header: Sequence[str]
@@ -53,11 +53,11 @@ class CsvFile(LineFile):
 
     @property
     def top(self) -> str:
-        """The place of the header."""
+        """The location of the header."""
         return self.origin(self._top)
 
     def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
-        """Read all rows; none of another length than the header is let through.
+        """Read all rows.
 
         Raises:
             MtlError: If a row has too many or too few cells, or is not valid CSV.
@@ -73,10 +73,10 @@ class CsvFile(LineFile):
                 yield Row(dict(zip(self.header, cells, strict=True)), number, start)
 
     def parse(self, data: bytes) -> Cells:
-        """Read a row again.
+        """Parse the bytes of a row.
 
         Raises:
-            MtlError: If it is none.
+            MtlError: If they are not a valid row.
         """
         try:
             with _long_cells():
@@ -86,7 +86,7 @@ class CsvFile(LineFile):
             raise MtlError(f"{self.path}: was changed while it was in use") from error
 
     def _records(self) -> Generator[tuple[list[str], int, int], None, None]:
-        """Cells of each row, the header's too, with the line and the byte where it starts."""
+        """Yield the cells of each row, header included, with the line and the byte offset where the row starts."""
         with self.lines() as lines, _long_cells():
             reader = self._reader(lines)
             while True:
@@ -109,7 +109,7 @@ class CsvFile(LineFile):
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Let the csv module, which has one limit for the whole process, read cells longer than 131,072 characters."""
+    """Raise the csv module's process-wide limit of 131,072 characters per cell."""
     before = csv.field_size_limit(LONGEST_CELL)
     try:
         yield
@@ -118,7 +118,7 @@ def _long_cells() -> Iterator[None]:
 
 
 def flaw(error: csv.Error) -> str:
-    """Say what the csv module does not like, in words that help."""
+    """Return a helpful message for an error of the csv module."""
     return next((ours for theirs, ours in _FLAWS.items() if theirs in str(error)), str(error))
 
 

@@ -1,4 +1,4 @@
-"""Which format a table has, by the ending of its file."""
+"""File extensions of the supported table formats."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def check_ending(path: Path) -> str:
-    """Give a file's ending in small letters.
+    """Return a file's extension in lower case.
 
     Raises:
-        MtlError: If no table has it.
+        MtlError: If the extension is not supported.
     """
     ending = path.suffix.lower()
     if ending in ENDINGS:
         return ending
     hint = did_you_mean(ending, ENDINGS) if ending else ""
-    found = f"'{ending}' is" if ending else "no ending is"
-    raise MtlError(f"{path}: {found} no ending of a table{hint} (endings: {listed(ENDINGS)})")
+    found = f"the file extension '{ending}'" if ending else "a missing file extension"
+    raise MtlError(f"{path}: {found} is not supported for tables{hint} (supported: {listed(ENDINGS)})")

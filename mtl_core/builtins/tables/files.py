@@ -1,4 +1,4 @@
-"""What all formats of tables have in common: rows, each with its place in the file."""
+"""Base class of all table formats: rows, each with its location in the file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mtl_core.builtins.tables.endings import check_ending
 from mtl_core.errors import MtlError
 
 Cells = Mapping[str, object]
-"""A row's cells by column. A column that is not there, or None, holds nothing."""
+"""A row's cells by column. An absent column or None is an empty cell."""
 
 
 class Row(NamedTuple):
-    """A row, the number by which messages name it, and the byte where it starts."""
+    """A row, its number for messages, and the byte offset where it starts."""
 
     cells: Cells
     number: int
@@ -27,8 +27,8 @@ class TableFile(ABC):
 
     Attributes:
         path: The file.
-        header: The columns; None if every row names its own.
-        end: The byte where the last row ends. Known once all rows were read.
+        header: The columns; None if every row defines its own.
+        end: The byte offset where the last row ends. Set after all rows are read.
     """
 
     header: Sequence[str] | None
@@ -40,15 +40,15 @@ class TableFile(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """About how many bytes the table's cells are."""
+        """The approximate size of the table's cells in bytes."""
 
     @property
     def top(self) -> str:
-        """The place of the header, for messages."""
+        """The location of the header, for messages."""
         return f"{self.path}:1"
 
     def origin(self, number: int) -> str:
-        """The place of a row, for messages."""
+        """Return the location of a row, for messages."""
         return f"{self.path}:{number}"
 
     @abstractmethod
@@ -56,8 +56,8 @@ class TableFile(ABC):
         """Read all rows.
 
         Args:
-            columns: The columns that are wanted, all if None; others may be left out.
-            kept: The columns that will be asked for again, by `open` and `parse`.
+            columns: The columns to read, all if None; others may be left out.
+            kept: The columns that are read again later, by `open` and `parse`.
 
         Raises:
             MtlError: If the file is malformed.
@@ -65,18 +65,18 @@ class TableFile(ABC):
 
     @abstractmethod
     def open(self) -> BinaryIO:
-        """Open what the rows' starts are places in.
+        """Open the file that the rows' byte offsets refer to.
 
         Raises:
-            MtlError: If it is not what was read.
+            MtlError: If the file changed since it was read.
         """
 
     @abstractmethod
     def parse(self, data: bytes) -> Cells:
-        """Read the kept columns of a row again, from its bytes.
+        """Parse the kept columns of a row from its bytes.
 
         Raises:
-            MtlError: If they are no row.
+            MtlError: If the bytes are not a valid row.
         """
 
 
@@ -84,7 +84,7 @@ def open_table(path: Path, delimiter: str | None, quoted: bool) -> TableFile:
     """Open a table of any format.
 
     Raises:
-        MtlError: If its ending is unknown, it cannot be read, or it has no valid header.
+        MtlError: If its extension is not supported, it cannot be read, or it has no valid header.
     """
     ending = check_ending(path)
     if not path.is_file():
@@ -103,10 +103,10 @@ def open_table(path: Path, delimiter: str | None, quoted: bool) -> TableFile:
 
 
 def check_header(names: Sequence[str], top: str) -> None:
-    """Refuse a header in which a name stands twice; columns without a name are passed over anyway.
+    """Raise an error if a header contains a name twice; columns without a name are ignored.
 
     Raises:
-        MtlError: At the first such name.
+        MtlError: For the first duplicate name.
     """
     seen: set[str] = set()
     for name in names:

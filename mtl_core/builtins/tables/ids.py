@@ -1,4 +1,4 @@
-"""The ids of a table's rows, and the rows' places as origins."""
+"""The ids of a table's rows, and the locations of its rows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mtl_core.errors import MtlError
 
 
 def id_in(cell: object, name: str) -> str:
-    """Read an id: a text or a whole number.
+    """Parse an id: a text or an integer.
 
     Raises:
-        MtlError: If the cell holds neither.
+        MtlError: If the cell is neither.
     """
     text = cell.strip() if isinstance(cell, str) else cell
     if isinstance(text, bool) or not isinstance(text, str | int) or text == "":
@@ -29,12 +29,12 @@ def id_in(cell: object, name: str) -> str:
 
 
 def hashed(text: str) -> int:
-    """A number of 64 bits, the same in every process."""
+    """Return a 64-bit hash that is the same in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 class PackedIds(DistinctIds):
-    """Ids in one piece of memory.
+    """Ids in one contiguous buffer.
 
     Args:
         column: The ids.
@@ -47,51 +47,51 @@ class PackedIds(DistinctIds):
         return len(self._column)
 
     def at(self, row: int) -> str:
-        """The id of a row."""
+        """Return the id of a row."""
         found: str = self._column.at(row)
         return found
 
 
 class IdStore:
-    """Ids in the making."""
+    """Growing collection of ids."""
 
     def __init__(self) -> None:
         self._ids = PackedStore()
         self._hashes = array("q")
 
     def add(self, name: str, part: str) -> None:
-        """Take an id and the part that it must be distinct in."""
+        """Add an id and the split in which it must be unique."""
         self._ids.add(name)
         self._hashes.append(hashed(f"{part} {name}"))
 
     def column(self, parts: Sequence[str], origins: Sequence[str]) -> PackedIds:
-        """Give the ids.
+        """Return the ids.
 
         Raises:
-            MtlError: If a part has one of them twice.
+            MtlError: If an id occurs twice in a split.
         """
         ids = self._ids.column()
         hashes = np.asarray(self._hashes)
         for row in _repeated(hashes).tolist():
-            # Two ids can share a hash, once in a blue moon.
+            # Two different ids can share a hash.
             for earlier in np.flatnonzero(hashes[:row] == hashes[row]).tolist():
                 if (parts[earlier], ids[earlier]) == (parts[row], ids[row]):
-                    raise MtlError(f"{origins[row]}: the id '{ids[row]}' is taken ({origins[earlier]})")
+                    raise MtlError(f"{origins[row]}: duplicate id '{ids[row]}' ({origins[earlier]})")
         return PackedIds(ids)
 
 
 def _repeated(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows `(n,)` whose number stands in an earlier row too, in their order."""
+    """Return the rows `(n,)` whose hash occurs in an earlier row, in ascending order."""
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
     return np.sort(order[1:][ordered[1:] == ordered[:-1]])
 
 
 class Origins(RowByRow[str]):
-    """Where each row stands, said only when it is asked.
+    """Locations of the rows, formatted on demand.
 
     Args:
-        files: For each file, how it names a row's place, and how many rows it has.
+        files: For each file, a function that formats a row's location, and the number of its rows.
         numbers: `(rows,)`: the numbers of the rows in their files.
     """
 
@@ -103,7 +103,7 @@ class Origins(RowByRow[str]):
         return len(self._numbers)
 
     def at(self, row: int) -> str:
-        """The place of a row."""
+        """Return the location of a row."""
         number, start = int(self._numbers[row]), 0
         for origin, rows in self._files:
             start += rows

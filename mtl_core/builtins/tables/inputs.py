@@ -1,4 +1,4 @@
-"""What inputs are made of: a text, a list of words, or numbers."""
+"""Readers of inputs: a text, a list of words, or numbers."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from mtl_core.builtins.tables.files import Cells
 from mtl_core.errors import MtlError, did_you_mean, listed
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest number of 32 bits."""
+"""The largest float32 number."""
 
 
 class InputColumns(ABC):
-    """Reads the input of a row.
+    """Base class of readers of a row's input.
 
     Attributes:
-        names: The columns that it reads.
+        names: The columns to read.
     """
 
     names: Sequence[str]
 
     @abstractmethod
     def read(self, cells: Cells) -> object:
-        """Make the input.
+        """Return the input of a row.
 
         Raises:
-            MtlError: If there is none, or it is of another type. The message names the column, not the row.
+            MtlError: If it is missing or of another type. The message names the column, not the row.
         """
 
     @abstractmethod
     def size(self, value: Any) -> int:
-        """How long an input is."""
+        """Return the length of an input."""
 
     @abstractmethod
     def from_text(self, text: str) -> object:
-        """Make an input of a text that somebody typed.
+        """Convert a text that a user typed to an input.
 
         Raises:
-            MtlError: If there is nothing in it, or inputs are no texts.
+            MtlError: If the text is empty, or inputs are not texts.
         """
 
 
@@ -54,7 +54,7 @@ class TextInputs(InputColumns):
         self.names = [name]
 
     def read(self, cells: Cells) -> str:
-        """Take the text."""
+        """Return the stripped text."""
         name = self.names[0]
         cell = input_cell(cells, name)
         if not isinstance(cell, str):
@@ -65,11 +65,11 @@ class TextInputs(InputColumns):
         return text
 
     def size(self, value: str) -> int:
-        """Its characters."""
+        """Return the number of characters."""
         return len(value)
 
     def from_text(self, text: str) -> str:
-        """Take the text."""
+        """Return the stripped text."""
         text = text.strip()
         if not text:
             raise MtlError("the text is empty")
@@ -81,7 +81,7 @@ class WordInputs(InputColumns):
 
     Args:
         name: The column.
-        separator: What divides words in cells that are texts.
+        separator: The separator of words in cells that are texts.
     """
 
     def __init__(self, name: str, separator: str) -> None:
@@ -89,7 +89,7 @@ class WordInputs(InputColumns):
         self._separator = separator
 
     def read(self, cells: Cells) -> tuple[str, ...]:
-        """Take the words, which may not be empty."""
+        """Return the words, none of which may be empty."""
         name = self.names[0]
         cell = input_cell(cells, name)
         words = split_list(cell, self._separator) if isinstance(cell, str) else cell
@@ -99,15 +99,15 @@ class WordInputs(InputColumns):
             raise MtlError(f"column '{name}': the list of words is empty")
         for place, word in enumerate(words, start=1):
             if not isinstance(word, str) or not word.strip():
-                raise MtlError(f"column '{name}': expected a word in place {place}, found {shown(word)}")
+                raise MtlError(f"column '{name}': expected a word at position {place}, found {shown(word)}")
         return tuple(words)
 
     def size(self, value: tuple[str, ...]) -> int:
-        """Its words."""
+        """Return the number of words."""
         return len(value)
 
     def from_text(self, text: str) -> tuple[str, ...]:
-        """Divide a text at white space."""
+        """Split a text at white space."""
         words = tuple(text.split())
         if not words:
             raise MtlError("the text is empty")
@@ -115,7 +115,7 @@ class WordInputs(InputColumns):
 
 
 class NumberInputs(InputColumns):
-    """The numbers of several columns, one after the other.
+    """The numbers of several columns, concatenated.
 
     Args:
         names: The columns; a cell is a number or a list of them.
@@ -125,7 +125,7 @@ class NumberInputs(InputColumns):
         self.names = names
 
     def read(self, cells: Cells) -> NDArray[np.float32]:
-        """Make an array `(numbers,)`, float32."""
+        """Return an array `(numbers,)`, float32."""
         numbers: list[float] = []
         for name in self.names:
             cell = input_cell(cells, name)
@@ -136,38 +136,38 @@ class NumberInputs(InputColumns):
         return np.array(numbers, dtype=np.float32)
 
     def size(self, value: NDArray[np.float32]) -> int:
-        """Its numbers."""
+        """Return the number of values."""
         return len(value)
 
     def from_text(self, text: str) -> object:
-        """Refuse."""
+        """Raise an error: numbers cannot be read from a text."""
         raise MtlError(
-            f"the inputs of this run are numbers ({listed(self.names)}), not texts; give a table with these columns"
+            f"the inputs of this run are numbers ({listed(self.names)}), not texts; pass a table with these columns"
         )
 
 
 def input_cell(cells: Cells, name: str) -> object:
-    """Take a cell that must be there.
+    """Return a required cell.
 
     Raises:
-        MtlError: If it is not.
+        MtlError: If the cell is missing or empty.
     """
     cell = cells.get(name)
     if cell is None:
         if name in cells:
-            raise MtlError(f"column '{name}': there is nothing")
+            raise MtlError(f"column '{name}': the cell is empty")
         raise MtlError(f"no column '{name}'{did_you_mean(name, cells)} (columns: {listed(cells)})")
     return cell
 
 
 def number_in(cell: object, name: str) -> float:
-    """Read a number that 32 bits can hold.
+    """Parse a number within the range of float32.
 
     Raises:
-        MtlError: If the cell holds something else.
+        MtlError: If the cell is not such a number.
     """
     try:
-        # Python's float() would take 1_000, and int() 1_0; nobody writes numbers like that into a table.
+        # Reject underscores: Python's float() accepts 1_000, which is not a number in a table.
         number = (
             float(cell) if isinstance(cell, int | float) or (isinstance(cell, str) and "_" not in cell) else None
         )
@@ -181,7 +181,7 @@ def number_in(cell: object, name: str) -> float:
 
 
 def split_list(text: str, separator: str) -> list[Any]:
-    """Divide a cell into members, white space around them removed; an empty cell has none."""
+    """Split a cell into stripped members; an empty cell has none."""
     if separator == " ":
         return text.split()
     text = text.strip()
@@ -189,7 +189,7 @@ def split_list(text: str, separator: str) -> list[Any]:
 
 
 def shown(cell: object) -> str:
-    """A cell for a message, cut short."""
+    """Return a cell for a message, truncated."""
     if cell is None:
         return "nothing"
     if isinstance(cell, dict):

@@ -1,4 +1,4 @@
-"""JSON Lines files: an object a line."""
+"""JSON Lines files: one object per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtl_core.errors import MtlError
 
 
 class JsonLinesFile(LineFile):
-    """A file of JSON objects, a line each. Empty lines are passed over.
+    """A file of JSON objects, one per line. Empty lines are skipped.
 
     Args:
         path: The file.
@@ -27,18 +27,18 @@ class JsonLinesFile(LineFile):
         self.header = None
         with self.lines() as lines:
             if not any(line.strip() for line in lines):
-                raise MtlError(f"{path}: the file is empty, expected a JSON object a line")
+                raise MtlError(f"{path}: the file is empty, expected one JSON object per line")
 
     @property
     def top(self) -> str:
-        """The file: there is no header."""
+        """The path of the file, which has no header."""
         return str(self.path)
 
     def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
         """Read all rows.
 
         Raises:
-            MtlError: If a line is no JSON object, or names a key twice.
+            MtlError: If a line is not a JSON object, or contains a key twice.
         """
         with self.lines() as lines:
             for line in lines:
@@ -51,10 +51,10 @@ class JsonLinesFile(LineFile):
             self.end = lines.end
 
     def parse(self, data: bytes) -> Cells:
-        """Read a row again.
+        """Parse the bytes of a row.
 
         Raises:
-            MtlError: If it is none.
+            MtlError: If they are not a valid row.
         """
         try:
             return _cells(data.decode())
@@ -67,12 +67,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(cells) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise MtlError(f"the key '{twice}' stands there twice")
+        raise MtlError(f"the key '{twice}' occurs twice")
     return cells
 
 
 def _constant(name: str) -> NoReturn:
-    raise MtlError(f"not valid JSON: {name} is no JSON number (null says that there is none)")
+    raise MtlError(f"not valid JSON: {name} is not a JSON number (use null for a missing one)")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
@@ -82,10 +82,10 @@ def _cells(line: str) -> Cells:
     try:
         cells = _DECODER.decode(line)
         if "\\ud" in line or "\\uD" in line:
-            # An escape can name half a character, which nothing could write out again.
+            # An escape can be an unpaired surrogate, which UTF-8 cannot encode.
             json.dumps(cells, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise MtlError("an escape such as \\ud800 names half a character") from error
+        raise MtlError("an escape such as \\ud800 is an unpaired surrogate") from error
     except json.JSONDecodeError as error:
         raise MtlError(f"not valid JSON: {error.msg} (character {error.pos + 1})") from error
     except (ValueError, RecursionError) as error:

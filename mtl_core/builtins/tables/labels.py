@@ -1,4 +1,4 @@
-"""The cells of a label column, and what labels they are."""
+"""Parsing of the cells of a label column."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class LabelCells:
-    """Says which label a cell is.
+    """Parser of label cells.
 
     Args:
         name: The column.
-        missing: Texts that mean that there is no label.
-        separator: What divides members in cells that are texts; None if such cells are single labels.
+        missing: Texts that mark a missing label.
+        separator: The separator of list members in cells that are texts; None if such cells are single labels.
     """
 
     def __init__(self, name: str, missing: Iterable[str], separator: str | None) -> None:
@@ -31,10 +31,10 @@ class LabelCells:
         self._separator = separator
 
     def label(self, cell: object) -> Label | None:
-        """Read a cell: white space around texts is removed, true and false are texts, lists become tuples.
+        """Parse a cell: texts are stripped, booleans become texts, lists become tuples.
 
         Raises:
-            MtlError: If it is nothing that a label can be. The message names the column, not the row.
+            MtlError: If the cell is not a valid label. The message names the column, not the row.
         """
         if isinstance(cell, str):
             text = cell.strip()
@@ -72,12 +72,12 @@ class LabelCells:
 
 
 class LabelColumn:
-    """A label column that is read row by row.
+    """A label column that is filled row by row.
 
     Args:
-        cells: Reads its cells.
-        compact: Whether it must take little memory.
-        rows: How many rows there were before the first that names it.
+        cells: Parser of its cells.
+        compact: Whether to store the column with little memory.
+        rows: Number of rows before the first one that contains the column.
     """
 
     def __init__(self, cells: LabelCells, compact: bool, rows: int) -> None:
@@ -88,10 +88,10 @@ class LabelColumn:
             self._store.add(None)
 
     def add(self, cell: object) -> None:
-        """Take the next row's cell.
+        """Add the next row's cell.
 
         Raises:
-            MtlError: If it is no label.
+            MtlError: If the cell is not a valid label.
         """
         if not isinstance(cell, str):
             label = self._cells.label(cell)
@@ -105,5 +105,5 @@ class LabelColumn:
             self._store = self._store.wider()
 
     def column(self) -> Sequence[Label | None]:
-        """All labels."""
+        """Return all labels."""
         return self._store.column()

@@ -1,4 +1,4 @@
-"""Lines of a UTF-8 file, with the byte where each starts."""
+"""Lines of a UTF-8 file, with the byte offset where each starts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from mtl_core.builtins.tables.files import TableFile
 from mtl_core.errors import MtlError
 
 LONGEST_LINE = 2**26
-"""Bytes of a line beyond which a file is taken for something else than a table."""
+"""Maximum length of a line in bytes; a file with longer lines is not accepted as a table."""
 
 
 class Lines:
-    """An iterator over decoded lines, line ends kept.
+    """Iterator over decoded lines, with their line ends.
 
     Args:
-        file: The file, at its start.
-        path: Its name, for messages.
+        file: The file, positioned at its start.
+        path: Its path, for messages.
 
     Attributes:
-        number: The number of the line that was given last, from 1.
-        start: The byte where that line starts.
-        end: The byte where it ends.
+        number: The number of the last returned line, from 1.
+        start: The byte offset where that line starts.
+        end: The byte offset where it ends.
     """
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
@@ -53,8 +53,8 @@ class Lines:
             raise MtlError(f"{self._path}:{self.number}: the line is longer than {LONGEST_LINE:,} bytes")
         if b"\0" in data:
             raise MtlError(
-                f"{self._path}:{self.number}: byte {self.start + data.index(0)} is NUL, which no text holds;"
-                " is this a text file, saved as UTF-8?"
+                f"{self._path}:{self.number}: byte {self.start + data.index(0)} is NUL, which is not valid in a"
+                " text; is this a text file, saved as UTF-8?"
             )
         try:
             return data.decode()
@@ -66,7 +66,7 @@ class Lines:
 
 
 class LineFile(TableFile):
-    """A table in a text file, whose rows can be read again where they stand."""
+    """A table in a text file, whose rows can be read again by byte offset."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -75,14 +75,14 @@ class LineFile(TableFile):
 
     @property
     def size(self) -> int:
-        """The file's size."""
+        """The file's size in bytes."""
         return self._state[0]
 
     def open(self) -> BinaryIO:
         """Open the file again.
 
         Raises:
-            MtlError: If it was changed since.
+            MtlError: If the file changed since it was first read.
         """
         with self._reading():
             file = self.path.open("rb")
@@ -96,7 +96,7 @@ class LineFile(TableFile):
         """Read the file from its start.
 
         Raises:
-            MtlError: If it cannot be read.
+            MtlError: If the file cannot be read.
         """
         with self._reading(), self.path.open("rb") as file:
             yield Lines(file, self.path)

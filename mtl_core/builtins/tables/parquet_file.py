@@ -1,4 +1,4 @@
-"""Parquet files, read by pyarrow."""
+"""Parquet files, read with pyarrow."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     import pyarrow
 
 BATCH = 4096
-"""Rows that are held in memory at a time."""
+"""Number of rows in memory at a time."""
 
 
 class ParquetFile(TableFile):
-    """A Parquet file. Messages name its rows by their number, from 1.
+    """A Parquet file. Messages identify its rows by their number, from 1.
 
-    A row cannot be read again where it stands without its whole neighbourhood, so the columns that are asked for
-    again are written to a temporary file, JSON Lines without a name, that goes when it is closed.
+    A row of a Parquet file cannot be read without its whole row group. Columns that are read again later are
+    therefore copied to an unnamed temporary file in JSON Lines format, which is deleted when it is closed.
 
     Args:
         path: The file.
 
     Raises:
-        MtlError: If pyarrow is not installed, the file is no Parquet file, or two columns share a name.
+        MtlError: If pyarrow is not installed, the file is not a Parquet file, or two columns share a name.
     """
 
     header: Sequence[str]
@@ -43,7 +43,7 @@ class ParquetFile(TableFile):
             raise MtlError(f'{path}: Parquet files need pyarrow: pip install "mtl-core[parquet]"') from error
         self._copy: BinaryIO | None = None
         with self._reading():
-            # Pages are mapped and decoded one after the other, however large the file's groups of rows are.
+            # Pages are memory-mapped and decoded one by one, however large the file's row groups are.
             self._file = parquet.ParquetFile(path, memory_map=True, buffer_size=2**20, pre_buffer=False)
             self._schema = self._file.schema_arrow
         self.header = list(self._schema.names)
@@ -51,24 +51,24 @@ class ParquetFile(TableFile):
 
     @property
     def size(self) -> int:
-        """The size of all columns, decompressed."""
+        """The decompressed size of all columns in bytes."""
         metadata = self._file.metadata
         return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
     @property
     def top(self) -> str:
-        """The file: its columns stand on no line."""
+        """The path of the file, whose header is not on a line."""
         return str(self.path)
 
     def origin(self, number: int) -> str:
-        """The place of a row."""
+        """Return the location of a row."""
         return f"{self.path}: row {number}"
 
     def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
-        """Read the wanted columns of all rows.
+        """Read the requested columns of all rows.
 
         Raises:
-            MtlError: If the file is damaged, or a column holds neither texts nor numbers nor lists of them.
+            MtlError: If the file is damaged, or a column contains neither texts nor numbers nor lists of them.
         """
         names = [name for name in self.header if name and (columns is None or name in columns)]
         for name in names:
@@ -82,13 +82,13 @@ class ParquetFile(TableFile):
                     self._keep({name: cells[name] for name in kept})
 
     def open(self) -> BinaryIO:
-        """The temporary file."""
+        """Return the temporary file."""
         if self._copy is None:
             self._copy = tempfile.TemporaryFile()  # noqa: SIM115  it is closed with this object
         return self._copy
 
     def parse(self, data: bytes) -> Cells:
-        """Read a row of the temporary file."""
+        """Parse a row of the temporary file."""
         cells: Cells = json.loads(data)
         return cells
 
@@ -112,7 +112,7 @@ class ParquetFile(TableFile):
         kind = self._schema.field(name).type
         if not _readable(kind):
             raise MtlError(
-                f"{self.path}: column '{name}' is of type {kind}, expected texts, numbers, true and false, or lists"
+                f"{self.path}: column '{name}' is of type {kind}, expected texts, numbers, booleans, or lists"
                 " of them; `labels` names the columns that are labels"
             )
 
@@ -147,5 +147,5 @@ def _readable(kind: pyarrow.DataType) -> bool:
 
 
 def _cell(value: object) -> object:
-    """What pandas wrote as NaN was nothing."""
+    """Return None for NaN, which is how pandas writes a missing value."""
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Inputs of large tables, read from their files row by row."""
+"""Inputs of large tables, read from their files on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StoredRows:
 
     Args:
         table: The file.
-        starts: `(rows + 1,)`: the byte where each row starts, and the one where the last ends.
+        starts: `(rows + 1,)`: the byte offset where each row starts, and the one where the last row ends.
     """
 
     def __init__(self, table: TableFile, starts: NDArray[np.int64]) -> None:
@@ -34,7 +34,7 @@ class StoredRows:
         """Read the input of a row.
 
         Raises:
-            MtlError: If the file is not what it was.
+            MtlError: If the file changed since it was first read.
         """
         if self._file is None:
             self._file = self._table.open()
@@ -52,8 +52,8 @@ class TableInputs(StoredInputs):
 
     Args:
         files: The files' rows.
-        inputs: Makes an input of a row.
-        sizes: `(rows,)`: how long each input is.
+        inputs: The reader of inputs.
+        sizes: `(rows,)`: the length of each input.
     """
 
     def __init__(self, files: Sequence[StoredRows], inputs: InputColumns, sizes: NDArray[np.int32]) -> None:
@@ -63,14 +63,14 @@ class TableInputs(StoredInputs):
 
     @property
     def sizes(self) -> NDArray[np.int32]:
-        """How long each input is, `(rows,)`."""
+        """The length of each input, `(rows,)`."""
         return self._sizes
 
     def __len__(self) -> int:
         return len(self._sizes)
 
     def at(self, row: int) -> object:
-        """The input of a row, read from its file."""
+        """Return the input of a row, read from its file."""
         for file in self._files:
             if row < len(file):
                 return file.read(row, self._inputs)

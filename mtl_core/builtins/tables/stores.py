@@ -1,4 +1,4 @@
-"""Columns that grow value by value, each in the least memory that its values allow."""
+"""Growing columns, each in the most compact form that its values allow."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from mtl_core.data.corpus import Label
 
 MANY = 10_000
-"""Distinct values above which a column is not held as codes."""
+"""Number of distinct values above which a column is not stored as codes."""
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _EXACT = 2**53
-"""Whole numbers up to here are exact in 64 bits of floating point."""
+"""Integers up to this are exact in float64."""
 
 
 class LabelStore(ABC):
-    """A column in the making."""
+    """Base class of growing columns."""
 
     @abstractmethod
     def add(self, label: Label | None) -> bool:
-        """Take a value, or give False if this store cannot hold it."""
+        """Add a value; return False if this store cannot represent it."""
 
     @abstractmethod
     def column(self) -> Sequence[Label | None]:
-        """All values so far."""
+        """Return all values so far."""
 
     def __iter__(self) -> Iterator[Label | None]:
         return iter(self.column())
 
     def wider(self) -> LabelStore:
-        """A store that holds more, with all values so far: numbers where all are numbers, anything otherwise."""
+        """Return a more general store with all values so far: for numbers if possible, otherwise for any value."""
         if isinstance(self, CodedStore):
             numbers = NumberStore()
             if all(numbers.add(label) for label in self):
@@ -49,23 +49,23 @@ class LabelStore(ABC):
 
 
 class ListStore(LabelStore):
-    """A plain list."""
+    """Store as a plain list."""
 
     def __init__(self) -> None:
         self._labels: list[Label | None] = []
 
     def add(self, label: Label | None) -> bool:
-        """Take any value."""
+        """Add any value."""
         self._labels.append(label)
         return True
 
     def column(self) -> list[Label | None]:
-        """The list."""
+        """Return the list."""
         return self._labels
 
 
 class CodedStore(LabelStore):
-    """Few distinct values: a code a row."""
+    """Store for few distinct values: one code per row."""
 
     def __init__(self) -> None:
         self._codes = array("H")
@@ -73,7 +73,7 @@ class CodedStore(LabelStore):
         self._places: dict[object, int] = {}
 
     def add(self, label: Label | None) -> bool:
-        """Take a value, unless it is one more than many."""
+        """Add a value; return False if there are more than `MANY` distinct values."""
         # 1, 1.0 and "1" are different labels.
         key = label if label is None or isinstance(label, str) else (repr(label),)
         code = self._places.get(key)
@@ -87,20 +87,20 @@ class CodedStore(LabelStore):
         return True
 
     def column(self) -> CodedColumn[Label | None]:
-        """Codes of the smallest integer type that holds them."""
+        """Return the codes in the smallest sufficient integer type."""
         kind = np.min_scalar_type(max(len(self._values) - 1, 0))
         return CodedColumn(self._values, np.asarray(self._codes).astype(kind))
 
 
 class NumberStore(LabelStore):
-    """Numbers of one type, and nothing else."""
+    """Store for numbers of one type."""
 
     def __init__(self) -> None:
         self._numbers = array("d")
         self._type: type[float] | None = None
 
     def add(self, label: Label | None) -> bool:
-        """Take a number of the same type as the others."""
+        """Add a number; return False if the value is of another type or not exact in float64."""
         if label is None:
             self._numbers.append(float("nan"))
             return True
@@ -113,24 +113,24 @@ class NumberStore(LabelStore):
         return True
 
     def column(self) -> NumberColumn:
-        """The numbers."""
+        """Return the numbers."""
         return NumberColumn(np.asarray(self._numbers), self._type is int)
 
 
 class PackedStore(LabelStore):
-    """Any values, one after the other, as JSON."""
+    """Store for any values, concatenated as JSON."""
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._ends = array("q")
 
     def add(self, label: Label | None) -> bool:
-        """Take any value."""
+        """Add any value."""
         if label is not None:
             self._data += _json(label).encode()
         self._ends.append(len(self._data))
         return True
 
     def column(self) -> PackedColumn:
-        """The values."""
+        """Return the values."""
         return PackedColumn(self._data, np.asarray(self._ends))

@@ -1,1 +1,1 @@
-"""Task kinds: for each, a spec (what YAML says) and a run-time side (loss, metrics, decoding)."""
+"""Task kinds: for each, a spec (the YAML block) and a run-time class (loss, metrics, decoding)."""

@@ -1,13 +1,13 @@
-"""What every task kind's YAML block is checked for."""
+"""Validation shared by the YAML blocks of all task kinds."""
 
 from collections.abc import Sequence
 
 
 def refuse_twice(what: str, names: Sequence[str]) -> None:
-    """Refuse a name that is listed twice.
+    """Raise an error if a name is listed twice.
 
     Raises:
-        ValueError: For pydantic to report.
+        ValueError: If a name is listed twice; pydantic reports it.
     """
     twice = [name for name in names if names.count(name) > 1]
     if twice:

@@ -1,4 +1,4 @@
-"""The task kinds "one of several classes", for examples and for tokens."""
+"""The task kinds `classification` and `token-tagging`: one of several classes per example or per token."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _default_metrics() -> Any:
 
 
 class _Classes(TaskKindSpec):
-    """What both say."""
+    """Base class: the keys of both kinds."""
 
     classes: list[str] | None = Field(default=None, min_length=2)
-    """Names of the classes, in the order of the outputs; null takes those of the training data, sorted."""
+    """Names of the classes, in the order of the outputs; null means the classes of the training data, sorted."""
     loss: LossField = default_type("cross-entropy")
-    """How wrong one output is."""
+    """The loss function."""
     class_weights: ClassWeightsField = default_type("none")
-    """How classes are weighed against each other in the loss."""
+    """Class weights in the loss."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> _Classes:
@@ -41,7 +41,7 @@ class _Classes(TaskKindSpec):
         return self
 
     def space(self, found: FoundLabels) -> ClassSpace:
-        """The declared classes, or those found."""
+        """Return the space of the declared classes, or of those in the labels."""
         from mtl_core.data.label_space import ClassSpace
 
         if self.classes is not None:
@@ -49,13 +49,13 @@ class _Classes(TaskKindSpec):
         return ClassSpace(found_classes(found), found.excluded)
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
-        """The classes of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import ClassSpace
 
         return ClassSpace.from_state(state)
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
 
         weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
@@ -69,7 +69,7 @@ class Classification(_Classes):
 
 
 class TokenTagging(_Classes):
-    """One of several classes for each word, such as its part of speech; a label is a list, a tag a word.
+    """Token classification, such as part-of-speech tagging; a label is a list with one tag per word.
 
     A missing tag is null in the list; an example without tags has no list.
     """
@@ -79,10 +79,10 @@ class TokenTagging(_Classes):
 
 
 def found_classes(found: FoundLabels, at_least: int = 2) -> list[str]:
-    """The classes that stand in the data, sorted.
+    """Return the classes in the labels, sorted.
 
     Raises:
-        MtlError: If there are too few to tell apart.
+        MtlError: If there are fewer than `at_least`.
     """
     from mtl_core.data.label_space import members
 

@@ -1,4 +1,4 @@
-"""The task kind "is there anything, and if so, which class"."""
+"""The task kind `detect-and-classify`: detection of presence, and the class if present."""
 
 from __future__ import annotations
 
@@ -31,67 +31,64 @@ def _default_metrics() -> Any:
 
 
 class DetectAndClassify(TaskKindSpec):
-    """Whether an input speaks of something at all, and if so, which class: one head, two questions.
+    """Detection and classification with one head: whether something is present in the input, and its class.
 
-    One label says that there is nothing (`nothing`); the others are classes. The head gives the log-odds that there
-    is something, and a score a class; the loss is the negative log-likelihood of both answers, a hurdle model
-    (Cragg, 1971). Classes are learned only where there is something. A missing label is neither, and counts for
-    nothing.
+    One label marks absence (`nothing`); the others are classes. The head outputs the log-odds of presence and one
+    logit per class; the loss is the negative log-likelihood of both predictions, a hurdle model (Cragg, 1971).
+    Only examples with presence contribute to the loss of the class. A missing label is ignored.
     """
 
     type: Literal["detect-and-classify"] = "detect-and-classify"
     nothing: str = "absent"
-    """The label that says that there is nothing to classify."""
+    """The label that marks absence."""
     classes: list[str] | None = Field(default=None, min_length=2)
-    """Names of the classes, `nothing` left out; null takes those of the training data, sorted."""
+    """Names of the classes without `nothing`; null means the classes of the training data, sorted."""
     detection_weight: PositiveFloat = 1.0
-    """How much the loss of detection counts beside that of the class."""
+    """Weight of the detection loss relative to the class loss."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """The probability from which on there is something; `training.calibrate` puts a better one in its place."""
+    """The minimum probability to predict presence; `training.calibrate` replaces it with a tuned one."""
     loss: LossField = default_type("cross-entropy")
-    """How wrong the scores of the classes are, where there is something."""
+    """The loss function of the class, for examples with presence."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
-    """What is measured; the first is the main one. Those of classes see the label `nothing` as a further class."""
+    """The metrics; the first is the main metric. Class metrics treat the label `nothing` as one more class."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> DetectAndClassify:
         refuse_twice("class", self.classes or [])
         refuse_twice("metric", [metric.key() for metric in self.metrics])
         if self.nothing in (self.classes or []):
-            raise ValueError(f"'{self.nothing}' is `nothing`, so it cannot be a class too")
+            raise ValueError(f"'{self.nothing}' is the value of `nothing`, so it cannot be a class too")
         return self
 
     def space(self, found: FoundLabels) -> DetectionSpace:
-        """The declared classes, or those found.
+        """Return the space of the declared classes, or of those in the labels.
 
         Raises:
-            MtlError: If `nothing` is left out by the mask, or no label says it.
+            MtlError: If the mask excludes `nothing`, or no label equals it.
         """
         from mtl_core.data.label_space import DetectionSpace
 
         if self.nothing in found.excluded:
-            raise MtlError(
-                f"the mask leaves '{self.nothing}' out, from which detection is learned; use mask `observed`"
-            )
+            raise MtlError(f"the mask excludes '{self.nothing}', which detection needs; use mask `observed`")
         names = found_classes(found, at_least=1)
         if names and self.nothing not in names:
             raise MtlError(
-                f"no label says '{self.nothing}', so detection cannot be learned (labels: {listed(names)}); "
-                "say with `kind.nothing` which one does"
+                f"no label is '{self.nothing}', so detection cannot be learned (labels: {listed(names)}); "
+                "set `kind.nothing` to the label that marks absence"
             )
         classes = self.classes or [name for name in names if name != self.nothing]
         if len(classes) < 2:
-            raise MtlError(f"classes beside '{self.nothing}': {listed(classes)}; a task needs 2 or more")
+            raise MtlError(f"classes other than '{self.nothing}': {listed(classes)}; a task needs 2 or more")
         return DetectionSpace(classes, self.nothing, found.excluded)
 
     def restore_space(self, state: Mapping[str, Any]) -> DetectionSpace:
-        """The classes of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import DetectionSpace
 
         return DetectionSpace(state["classes"][:-1], state["classes"][-1], state["excluded"])
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.detection_runtime import DetectionKind
 
         return DetectionKind(

@@ -1,4 +1,4 @@
-"""Whether there is something, and which class, at run time."""
+"""Run-time class of the task kind `detect-and-classify`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,11 +14,11 @@ from mtl_core.training.kinds import Confidences
 
 
 class DetectionLoss(nn.Module):
-    """Binary cross entropy of detection, and the loss of the class where there is something.
+    """Binary cross entropy of detection, plus the class loss for examples with presence.
 
     Args:
-        loss: From class scores `(n, classes)` and codes `(n,)` to `(n,)`.
-        weight: How much detection counts.
+        loss: Module from class logits `(n, classes)` and codes `(n,)` to losses `(n,)`.
+        weight: Weight of the detection loss.
     """
 
     def __init__(self, loss: nn.Module, weight: float) -> None:
@@ -27,7 +27,7 @@ class DetectionLoss(nn.Module):
         self.weight = weight
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From `(n, 1 + classes)`, log-odds first, and codes `(n,)`, the last for nothing, to `(n,)`."""
+        """Return losses `(n,)` from outputs `(n, 1 + classes)`, log-odds first, and codes `(n,)`, absence last."""
         nothing = outputs.shape[1] - 1
         there = targets != nothing
         losses = self.weight * F.binary_cross_entropy_with_logits(
@@ -40,15 +40,15 @@ class DetectionLoss(nn.Module):
 
 
 class DetectionKind(ClassKind):
-    """The log-odds that there is something, then a score a class; the last class says that there is nothing.
+    """Detection and classification: outputs are the log-odds of presence and one logit per class.
 
     Args:
-        classes: Their names, that of nothing last.
-        loss: From class scores and codes to losses.
-        detection_weight: How much the loss of detection counts.
-        threshold: The probability from which on there is something.
-        metrics: What is measured.
-        counts: How often each class stands in the training labels.
+        classes: Names of the classes, the label for absence last.
+        loss: Module from class logits and codes to losses.
+        detection_weight: Weight of the detection loss.
+        threshold: The minimum probability to predict presence.
+        metrics: The metrics to compute.
+        counts: Frequency of each class in the training labels.
     """
 
     def __init__(
@@ -67,45 +67,45 @@ class DetectionKind(ClassKind):
 
     @property
     def threshold(self) -> float:
-        """The probability from which on there is something."""
+        """The minimum probability to predict presence."""
         return self.calibration.get("threshold", self._threshold)
 
     def detection(self, outputs: torch.Tensor) -> torch.Tensor:
-        """From outputs `(n, outputs)` to the probability that there is something, `(n,)`."""
+        """Compute the probability of presence, `(n,)`, from outputs `(n, outputs)`."""
         return torch.sigmoid(outputs[:, 0].float() / self.calibration.get("detection_temperature", 1.0))
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
-        """From `(n, 1 + classes)` to the probability of each class, and of nothing, `(n, classes + 1)`."""
+        """Compute the probability of each class and of absence, `(n, classes + 1)`, from `(n, 1 + classes)`."""
         there = self.detection(outputs).unsqueeze(1)
         shares = torch.softmax(outputs[:, 1:].float() / self.temperature, dim=-1)
         return torch.cat([there * shares, 1 - there], dim=1)
 
     def chosen(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """Nothing below the threshold, otherwise the most probable class."""
+        """Return absence below the threshold, otherwise the most probable class."""
         there = 1 - probabilities[:, -1] >= self.threshold
         return torch.where(there, probabilities[:, :-1].argmax(dim=-1), probabilities.shape[1] - 1)
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Metrics take the arg-max, which must follow the threshold; classes keep their order."""
+        """Return outputs whose arg-max respects the threshold; the classes keep their order."""
         probabilities = self.probabilities(outputs)
         there = 1 - probabilities[:, -1:] >= self.threshold
         shares = torch.softmax(outputs[:, 1:].float() / self.temperature, dim=-1)
         return torch.cat([shares, torch.where(there, -1.0, 2.0)], dim=1), targets
 
     def baseline_outputs(self, examples: int) -> torch.Tensor:
-        """There is something if most labels say so; the classes' training counts, whose arg-max is the majority."""
+        """Return the log-odds of presence and the log counts of the classes in the training labels."""
         classes = (self.counts[:-1] + 0.5).log()
         odds = ((self.counts[:-1].sum() + 0.5) / (self.counts[-1] + 0.5)).log()
         return torch.cat([odds.unsqueeze(0), classes]).expand(examples, -1)
 
     def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
-        """Of both questions; that of the class counts as much as the first answer says that there is something."""
+        """Return the divergence of detection, plus that of the class times the probability of presence."""
         there = torch.sigmoid(first[:, 0].detach())
         detection = between_odds(first[:, 0], second[:, 0])
         return self.detection_weight * detection + there * between_classes(first[:, 1:], second[:, 1:])
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
-        """Temperatures of both questions, and the threshold with the best F1."""
+        """Fit the temperatures of detection and class, and the threshold with the best F1."""
         there = targets != self.outputs - 1
         odds = outputs[:, :1].float()
         detection = best_temperature(torch.cat([torch.zeros_like(odds), odds], dim=1), there.long())
@@ -117,7 +117,7 @@ class DetectionKind(ClassKind):
         }
 
     def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
-        """Of both questions: whether there is something; and which class, where there is."""
+        """Return the confidences of detection and, for examples with presence, of the class."""
         there = targets != self.outputs - 1
         detected = self.detection(outputs)
         said = detected >= self.threshold

@@ -1,4 +1,4 @@
-"""Tasks that predict the input itself, at run time."""
+"""Run-time classes of self-supervised task kinds, which predict the input itself."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ from mtl_core.specs import MetricSpec
 from mtl_core.training.kinds import Prediction, TaskKind
 
 TOLD_WORDS = 10
-"""How many of the likeliest words a prediction names."""
+"""Number of most probable words in a prediction."""
 
 
 class WordKind(ClassificationKind):
-    """A word for each token; the baseline is the most frequent word, which is the first.
+    """Prediction of the word of each token; the baseline is the most frequent word, which is the first.
 
     Args:
-        words: The words that are told apart, frequent ones first.
-        metrics: What is measured.
-        hides: Share of tokens that are hidden, and then only those are predicted; 0 predicts all and hides none.
+        words: The vocabulary to predict, most frequent words first.
+        metrics: The metrics to compute.
+        hides: Fraction of tokens that are masked and predicted; 0 masks none and predicts all.
     """
 
     def __init__(self, words: Sequence[str], metrics: Sequence[MetricSpec], hides: float) -> None:
@@ -29,14 +29,14 @@ class WordKind(ClassificationKind):
         self.hides = hides
 
     def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """The words themselves, `(batch, length)`, int64; missing where a word is rare, or was not hidden."""
+        """Return the word ids, `(batch, length)`, int64; missing where a word is rare or not masked."""
         told = ids < self.outputs
         if hidden is not None:
             told = told & hidden
         return torch.where(told, ids, MISSING)
 
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
-        """The likeliest word, and the likeliest few with their probabilities."""
+        """Return the most probable word, and the probabilities of the top words, per token."""
         values, codes = torch.softmax(outputs.float(), dim=-1).topk(min(TOLD_WORDS, self.outputs))
         return [
             Prediction(self.classes[row[0]], {self.classes[c]: p for c, p in zip(row, chances, strict=True)})
@@ -45,11 +45,11 @@ class WordKind(ClassificationKind):
 
 
 class BagKind(TaskKind):
-    """The set of an input's words; the baseline is the most frequent words.
+    """Prediction of the set of an input's words; the baseline is the most frequent words.
 
     Args:
-        words: The words that are told apart, frequent ones first.
-        metrics: What is measured.
+        words: The vocabulary to predict, most frequent words first.
+        metrics: The metrics to compute.
     """
 
     def __init__(self, words: Sequence[str], metrics: Sequence[MetricSpec]) -> None:
@@ -60,7 +60,7 @@ class BagKind(TaskKind):
         self.baseline = 0
 
     def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
-        """Indicators `(batch, words)`, int8; missing throughout for an input without any of the words."""
+        """Return indicators `(batch, words)`, int8; a row is missing if the input has none of the words."""
         told = torch.where((ids >= 0) & (ids < self.outputs), ids, self.outputs)
         table = torch.zeros((len(ids), self.outputs + 1), dtype=torch.int8)
         table.scatter_(1, told, 1)
@@ -68,7 +68,7 @@ class BagKind(TaskKind):
         return torch.where(table.any(dim=1, keepdim=True), table, MISSING)
 
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
-        """The likeliest few words."""
+        """Return the most probable words with their probabilities, per input."""
         values, codes = torch.softmax(outputs.float(), dim=-1).topk(min(TOLD_WORDS, self.outputs))
         return [
             Prediction([self.classes[c] for c in row], {self.classes[c]: p for c, p in zip(row, v, strict=True)})
@@ -76,11 +76,11 @@ class BagKind(TaskKind):
         ]
 
     def baseline_outputs(self, examples: int) -> torch.Tensor:
-        """Frequent words first."""
+        """Return outputs that rank words by frequency, in every row."""
         return -torch.arange(self.outputs, dtype=torch.float32).expand(examples, -1)
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Predict as many words as the input holds: the likeliest ones."""
+        """Return indicators of the k most probable words, with k the number of words in the input."""
         held = targets.sum(dim=1, keepdim=True)
         rank = outputs.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         return (rank < held).float(), targets.long()

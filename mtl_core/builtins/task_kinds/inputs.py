@@ -1,4 +1,4 @@
-"""Task kinds that predict the input itself, and so need no labels."""
+"""Self-supervised task kinds, which predict the input itself and need no labels."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def _f1() -> Any:
 
 
 class _Inputs(TaskKindSpec):
-    """What all of them say."""
+    """Base class: the keys of all self-supervised kinds."""
 
     reads_inputs: ClassVar[bool] = True
     top: PositiveInt = 2000
-    """How many of the most frequent words are told apart; others are not predicted."""
+    """Number of most frequent words to predict; other words are ignored."""
 
     def space(self, found: FoundLabels) -> ClassSpace:
-        """The most frequent words.
+        """Return the label space of the most frequent words.
 
         Raises:
             MtlError: If the encoder has no vocabulary.
@@ -42,7 +42,7 @@ class _Inputs(TaskKindSpec):
         return ClassSpace(self._words(found))
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
-        """The words of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import ClassSpace
 
         return ClassSpace.from_state(state)
@@ -57,66 +57,66 @@ class _Inputs(TaskKindSpec):
 
 
 class Reconstruction(_Inputs):
-    """Each word of the input again, in its place (a sequence autoencoder; Dai and Le, 2015).
+    """Sequence autoencoder: reconstruction of each word of the input (Dai and Le, 2015).
 
-    With the head `sequence-decoder`, all words must be told from one vector. With `token-linear`, each word is told
-    from its own token, which asks little.
+    With the head `sequence-decoder`, all words are predicted from one vector. With `token-linear`, each word is
+    predicted from its own token, which is a much easier task.
     """
 
     type: Literal["reconstruction"] = "reconstruction"
     level: ClassVar[Level] = "token"
     metrics: list[MetricField] = Field(default_factory=_accuracy, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.input_runtime import WordKind
 
         return WordKind(space.classes, self.metrics, hides=0.0)
 
 
 class MaskedTokens(_Inputs):
-    """Words that were hidden from the network, told from those around them (Devlin et al., 2019).
+    """Masked language modelling: masked words, predicted from their context (Devlin et al., 2019).
 
-    The network reads such an input a second time; other tasks see it whole. While a run is scored, the same words
-    are hidden each time.
+    The network reads the masked input in a second pass; other tasks read it unmasked. In evaluation, the same words
+    are masked each time.
     """
 
     type: Literal["masked-tokens"] = "masked-tokens"
     level: ClassVar[Level] = "token"
     share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
-    """Share of the words that are hidden."""
+    """Fraction of the words that are masked."""
     metrics: list[MetricField] = Field(default_factory=_accuracy, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.input_runtime import WordKind
 
         return WordKind(space.classes, self.metrics, hides=self.share)
 
 
 class BagOfWords(_Inputs):
-    """Which words the input holds, whatever their order (Zhao et al., 2017)."""
+    """Prediction of the set of words in the input, without their order (Zhao et al., 2017)."""
 
     type: Literal["bag-of-words"] = "bag-of-words"
     metrics: list[MetricField] = Field(default_factory=_f1, validate_default=True, min_length=1)
-    """What is measured, on as many of the likeliest words as the input holds; the first is the main one."""
+    """The metrics, computed on the k most probable words for an input of k words; the first is the main metric."""
 
     def space(self, found: FoundLabels) -> MultiLabelSpace:
-        """The most frequent words."""
+        """Return the label space of the most frequent words."""
         from mtl_core.data.label_space import MultiLabelSpace
 
         return MultiLabelSpace(self._words(found))
 
     def restore_space(self, state: Mapping[str, Any]) -> MultiLabelSpace:
-        """The words of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import MultiLabelSpace
 
         return MultiLabelSpace(state["classes"], state["excluded"])
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.input_runtime import BagKind
 
         return BagKind(space.classes, self.metrics)

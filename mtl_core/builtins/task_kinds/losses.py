@@ -1,4 +1,4 @@
-"""The losses of task kinds that allow only one."""
+"""Losses of task kinds with a fixed loss."""
 
 import torch
 from torch import nn
@@ -9,33 +9,33 @@ class SigmoidLoss(nn.Module):
     """Binary cross entropy of one output."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From log-odds `(n, 1)` and codes `(n,)` to `(n,)`."""
+        """Return losses `(n,)` from log-odds `(n, 1)` and codes `(n,)`."""
         return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
 
 
 class ThresholdLoss(nn.Module):
-    """Mean binary cross entropy of lying above each threshold (Frank and Hall, 2001)."""
+    """Mean binary cross entropy over the thresholds of an ordinal scale (Frank and Hall, 2001)."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From log-odds `(n, classes - 1)` and codes `(n,)` to `(n,)`."""
+        """Return losses `(n,)` from log-odds `(n, classes - 1)` and codes `(n,)`."""
         thresholds = torch.arange(outputs.shape[1], device=outputs.device)
         above = (targets.unsqueeze(1) > thresholds).to(outputs.dtype)
         return F.binary_cross_entropy_with_logits(outputs, above, reduction="none").mean(dim=1)
 
 
 class IndicatorLoss(nn.Module):
-    """Mean binary cross entropy over labels that an example may or may not have."""
+    """Mean binary cross entropy over the labels of a multi-label task."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From log-odds `(n, labels)` and indicators `(n, labels)` to `(n,)`."""
+        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`."""
         return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").mean(dim=1)
 
 
 class BagLoss(nn.Module):
-    """Mean negative log-likelihood of an input's words, drawn one by one (Zhao et al., 2017)."""
+    """Mean negative log-likelihood of an input's words (Zhao et al., 2017)."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """From scores `(n, words)` and indicators `(n, words)` to `(n,)`; an input without words costs nothing."""
+        """Return losses `(n,)` from logits and indicators `(n, words)`; 0 for an input without words."""
         held = targets.to(outputs.dtype)
         spread = held / held.sum(dim=1, keepdim=True).clamp_min(1)
         return -(torch.log_softmax(outputs, dim=1) * spread).sum(dim=1)

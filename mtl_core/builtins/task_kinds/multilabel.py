@@ -1,4 +1,4 @@
-"""The task kind "any number of labels at once"."""
+"""The task kind `multi-label`: any number of labels per example."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def _default_metrics() -> Any:
 
 
 class MultiLabel(TaskKindSpec):
-    """Any number of labels at once: a sigmoid each. A label is a list, an empty one if none fits."""
+    """Multi-label classification with one sigmoid per label. A label is a list, which may be empty."""
 
     type: Literal["multi-label"] = "multi-label"
     classes: list[str] | None = Field(default=None, min_length=1)
-    """The labels; null takes those of the training data, sorted."""
+    """The labels; null means the labels of the training data, sorted."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """The probability from which on a label is predicted."""
+    """The minimum probability to predict a label."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> MultiLabel:
@@ -39,19 +39,19 @@ class MultiLabel(TaskKindSpec):
         return self
 
     def space(self, found: FoundLabels) -> MultiLabelSpace:
-        """The declared labels, or those found."""
+        """Return the space of the declared labels, or of those in the training data."""
         from mtl_core.data.label_space import MultiLabelSpace
 
         return MultiLabelSpace(self.classes or found_classes(found, at_least=1), found.excluded)
 
     def restore_space(self, state: Mapping[str, Any]) -> MultiLabelSpace:
-        """The labels of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import MultiLabelSpace
 
         return MultiLabelSpace(state["classes"], state["excluded"])
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.multilabel_runtime import MultiLabelKind
 
         return MultiLabelKind(space.classes, self.threshold, self.metrics, counts)

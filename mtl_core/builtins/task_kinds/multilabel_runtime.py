@@ -1,4 +1,4 @@
-"""Tasks with any number of labels at run time."""
+"""Run-time class of multi-label tasks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ from mtl_core.training.kinds import Prediction, TaskKind
 
 
 class MultiLabelKind(TaskKind):
-    """Any number of labels; the baseline is the most frequent label of the training data, always and alone.
+    """Multi-label classification; the baseline predicts only the most frequent label of the training data.
 
     Args:
         classes: Names of the labels.
-        threshold: The probability from which on one is predicted.
-        metrics: What is measured.
-        counts: How often each stands in the training labels.
+        threshold: The minimum probability to predict a label.
+        metrics: The metrics to compute.
+        counts: Frequency of each label in the training data.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class MultiLabelKind(TaskKind):
         self.baseline = next(i for i, name in enumerate(classes) if counts.get(name, 0) == most) if most else None
 
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
-        """The labels above the threshold, and the probability of each."""
+        """Return the labels at or above the threshold, and the probability of each label, per example."""
         rows = torch.sigmoid(outputs.float()).tolist()
         return [
             Prediction(
@@ -42,12 +42,12 @@ class MultiLabelKind(TaskKind):
         ]
 
     def baseline_outputs(self, examples: int) -> torch.Tensor:
-        """Sure of the most frequent label."""
+        """Return outputs that predict only the most frequent label."""
         outputs = torch.full((examples, self.outputs), -10.0)
         outputs[:, int(self.baseline or 0)] = 10.0
         return outputs
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Metrics cut probabilities at one half."""
+        """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
         predicted = torch.sigmoid(outputs.float()) >= self.threshold
         return predicted.float(), targets.long()

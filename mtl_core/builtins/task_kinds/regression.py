@@ -1,4 +1,4 @@
-"""The task kinds whose labels are numbers, for examples and for tokens."""
+"""The task kinds `regression` and `token-regression`: numeric labels per example or per token."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def _default_metrics() -> Any:
 
 
 class _Numbers(TaskKindSpec):
-    """What both say."""
+    """Base class: the keys of both kinds."""
 
     standardise: bool = True
-    """Learn numbers of mean 0 and deviation 1 (of the training labels), so that large ones do not dominate."""
+    """Standardise labels by the mean and deviation of the training labels, so that large values do not dominate."""
     loss: LossField = default_type("squared-error")
-    """How wrong one output is; outputs and labels are standardised."""
+    """The loss function, computed on standardised outputs and labels."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
-    """What is measured, in the labels' own units; the first is the main one."""
+    """The metrics, in the units of the labels; the first is the main metric."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> _Numbers:
@@ -39,13 +39,13 @@ class _Numbers(TaskKindSpec):
         return self
 
     def restore_space(self, state: Mapping[str, Any]) -> NumberSpace:
-        """The scale of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.number_space import NumberSpace
 
         return NumberSpace.from_state(state)
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.regression_runtime import RegressionKind
         from mtl_core.data.number_space import NumberSpace
 
@@ -54,34 +54,34 @@ class _Numbers(TaskKindSpec):
 
 
 class Regression(_Numbers):
-    """A number, or a list of them: a linear output each."""
+    """Regression to one or several numbers, with one linear output per number."""
 
     type: Literal["regression"] = "regression"
     outputs: PositiveInt = 1
-    """How many numbers a label holds; more than one makes it a list. A missing one is null in the list."""
+    """Numbers per label; with more than one, a label is a list, in which null marks a missing number."""
 
     def space(self, found: FoundLabels) -> NumberSpace:
-        """Learn the scale from the training labels.
+        """Fit the scale to the training labels.
 
         Raises:
-            MtlError: If a label is no number, or a list of another length.
+            MtlError: If a label is not a number, or a list of another length.
         """
         from mtl_core.data.number_space import NumberSpace
 
         space = NumberSpace.learned(found.training, self.outputs > 1, self.standardise, found.origins)
         if len(space.mean) != self.outputs:
-            raise MtlError(f"numbers in a label: found {len(space.mean)}, but kind.outputs says {self.outputs}")
+            raise MtlError(f"numbers per label: found {len(space.mean)}, but kind.outputs is {self.outputs}")
         return space
 
 
 class TokenRegression(_Numbers):
-    """A number for each word, such as the logarithm of its frequency; a label is a list, a number a word."""
+    """Regression per token, such as the logarithm of word frequency; a label is a list with one number per word."""
 
     type: Literal["token-regression"] = "token-regression"
     level: ClassVar[Level] = "token"
 
     def space(self, found: FoundLabels) -> NumberSpace:
-        """Learn the scale from the numbers of all training tokens."""
+        """Fit the scale to the numbers of all training tokens."""
         from mtl_core.data.number_space import NumberSpace, number_row
 
         origins = found.origins if len(found.origins) else ["a training label"] * len(found.training)

@@ -1,4 +1,4 @@
-"""Tasks whose labels are numbers at run time."""
+"""Run-time class of regression tasks."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from mtl_core.training.kinds import Prediction, TaskKind
 
 
 class RegressionKind(TaskKind):
-    """One or several numbers; the baseline is the mean of the training labels.
+    """Regression to one or several numbers; the baseline is the mean of the training labels.
 
     Args:
-        space: Holds mean and scale.
-        loss: From standardised outputs and targets to losses.
-        metrics: What is measured.
+        space: The label space with mean and scale.
+        loss: Module from standardised outputs and targets to losses.
+        metrics: The metrics to compute.
     """
 
     def __init__(self, space: NumberSpace, loss: nn.Module, metrics: Sequence[MetricSpec]) -> None:
@@ -30,16 +30,16 @@ class RegressionKind(TaskKind):
         self._typical = torch.tensor((space.typical - space.mean) / space.scale, dtype=torch.float32)
 
     def decode(self, outputs: torch.Tensor) -> list[Prediction]:
-        """Numbers in the labels' own units."""
+        """Return numbers in the units of the labels."""
         rows = self._unscaled(outputs).tolist()
         return [Prediction(row if self._vector else row[0], {}) for row in rows]
 
     def baseline_outputs(self, examples: int) -> torch.Tensor:
-        """The mean of the training labels, which is 0 for standardised numbers."""
+        """Return the mean of the training labels in every row, which is 0 for standardised numbers."""
         return self._typical.expand(examples, -1)
 
     def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Numbers in the labels' own units, `(n,)` each; of lists `(n, outputs)`, NaN where one is missing."""
+        """Return values in the units of the labels, `(n,)` or `(n, outputs)`; NaN marks a missing target."""
         if self._vector:
             return self._unscaled(outputs), self._unscaled(targets)
         return self._unscaled(outputs)[:, 0], self._unscaled(targets.unsqueeze(-1))[:, 0]

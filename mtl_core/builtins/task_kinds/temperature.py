@@ -1,4 +1,4 @@
-"""Temperatures and thresholds, chosen on validation data."""
+"""Calibration temperatures and decision thresholds, fitted to validation data."""
 
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -6,20 +6,20 @@ from torch.nn import functional as F  # noqa: N812
 LOWEST, HIGHEST = 0.05, 20.0
 STEPS = 60
 WINDOW = 5
-"""Neighbouring thresholds whose F1 is averaged, so that no lucky one is chosen."""
+"""Number of neighbouring thresholds whose F1 is averaged, to smooth out noise."""
 
 
 def best_temperature(scores: torch.Tensor, targets: torch.Tensor) -> float:
-    """Find what scores are divided by so that their softmax is likeliest (temperature scaling; Guo et al., 2017).
+    """Fit the temperature that minimises the cross entropy (temperature scaling; Guo et al., 2017).
 
-    The likelihood has one maximum over the temperature, which is found by narrowing an interval of its logarithm.
+    The likelihood has one maximum over the temperature, which ternary search over its logarithm finds.
 
     Args:
-        scores: `(n, classes)`.
-        targets: `(n,)`, int64: codes.
+        scores: `(n, classes)`: logits.
+        targets: `(n,)`, int64: class codes.
 
     Returns:
-        The temperature; 1 if there is nothing to learn it from.
+        The temperature; 1 if there are no targets.
     """
     if not len(targets):
         return 1.0
@@ -39,15 +39,15 @@ def best_temperature(scores: torch.Tensor, targets: torch.Tensor) -> float:
 
 
 def best_threshold(probabilities: torch.Tensor, there: torch.Tensor, otherwise: float) -> float:
-    """Find the probability from which on "something" has the best F1 over all labels together.
+    """Fit the threshold of detection that maximises F1 over all labels.
 
-    With calibrated probabilities the best one lies at half of the F1 that it reaches (Lipton et al., 2014), so only
-    those from 0.2 to 0.7 are tried.
+    For calibrated probabilities, the optimal threshold is half of the optimal F1 (Lipton et al., 2014), so only
+    thresholds from 0.2 to 0.7 are evaluated.
 
     Args:
-        probabilities: `(n,)`.
-        there: `(n,)`, bool.
-        otherwise: What is given if nothing is there.
+        probabilities: `(n,)`: the probabilities of presence.
+        there: `(n,)`, bool: whether something is present.
+        otherwise: The threshold to return if nothing is present.
     """
     if not there.any():
         return otherwise

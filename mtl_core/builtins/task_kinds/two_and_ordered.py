@@ -1,4 +1,4 @@
-"""The task kinds "one of two classes" and "one of several classes that have an order"."""
+"""The task kinds `binary` and `ordinal`."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def _ordinal_metrics() -> Any:
 
 
 class Binary(TaskKindSpec):
-    """One of two classes: one sigmoid."""
+    """Binary classification with one sigmoid."""
 
     type: Literal["binary"] = "binary"
     classes: list[str] | None = Field(default=None, min_length=2, max_length=2)
-    """The two classes; null takes those of the training data, sorted."""
+    """The two classes; null means the classes of the training data, sorted."""
     positive: str | None = None
-    """The class that the output speaks for; null takes the second."""
+    """The positive class, whose log-odds are the output; null means the second class."""
     class_weights: ClassWeightsField = default_type("none")
-    """How the classes are weighed against each other in the loss."""
+    """Class weights in the loss."""
     metrics: list[MetricField] = Field(default_factory=_binary_metrics, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
     def _consistent_names(self) -> Binary:
         refuse_twice("class", self.classes or [])
         refuse_twice("metric", [metric.key() for metric in self.metrics])
         if self.classes and self.positive and self.positive not in self.classes:
-            raise ValueError(f"positive: '{self.positive}' is none of the classes ({listed(self.classes)})")
+            raise ValueError(f"positive: '{self.positive}' is not one of the classes ({listed(self.classes)})")
         return self
 
     def space(self, found: FoundLabels) -> ClassSpace:
-        """The two classes, the positive one second.
+        """Return the space of the two classes, the positive class second.
 
         Raises:
-            MtlError: If the data has more, or lacks the positive one.
+            MtlError: If the labels have another number of classes, or lack the positive class.
         """
         from mtl_core.data.label_space import ClassSpace
 
@@ -62,18 +62,18 @@ class Binary(TaskKindSpec):
         if self.positive is not None:
             if self.positive not in names:
                 hint = did_you_mean(self.positive, names)
-                raise MtlError(f"kind.positive: '{self.positive}' is no class{hint} (classes: {listed(names)})")
+                raise MtlError(f"kind.positive: '{self.positive}' is not a class{hint} (classes: {listed(names)})")
             names = [name for name in names if name != self.positive] + [self.positive]
         return ClassSpace(names, found.excluded)
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
-        """The classes of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import ClassSpace
 
         return ClassSpace.from_state(state)
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.class_runtime import BinaryKind
         from mtl_core.builtins.task_kinds.losses import SigmoidLoss
 
@@ -82,15 +82,15 @@ class Binary(TaskKindSpec):
 
 
 class Ordinal(TaskKindSpec):
-    """One of several classes that have an order, such as stars: a sigmoid for each step (Frank and Hall, 2001)."""
+    """Ordinal classification, such as star ratings, with one sigmoid per threshold (Frank and Hall, 2001)."""
 
     type: Literal["ordinal"] = "ordinal"
     classes: list[str] | None = Field(default=None, min_length=2)
-    """The classes from the lowest to the highest; null takes those of the data, which must then be numbers."""
+    """The classes from lowest to highest; null means the classes of the data, which must then be numbers."""
     class_weights: ClassWeightsField = default_type("none")
-    """How the classes are weighed against each other in the loss."""
+    """Class weights in the loss."""
     metrics: list[MetricField] = Field(default_factory=_ordinal_metrics, validate_default=True, min_length=1)
-    """What is measured; the first is the main one."""
+    """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Ordinal:
@@ -99,10 +99,10 @@ class Ordinal(TaskKindSpec):
         return self
 
     def space(self, found: FoundLabels) -> ClassSpace:
-        """The declared classes, or the numbers that were found in their order.
+        """Return the space of the declared classes, or of the numbers in the labels, sorted.
 
         Raises:
-            MtlError: If classes are not declared and are no numbers.
+            MtlError: If classes are not declared and are not numbers.
         """
         from mtl_core.data.label_space import ClassSpace
 
@@ -113,18 +113,18 @@ class Ordinal(TaskKindSpec):
             return ClassSpace(sorted(names, key=float), found.excluded)
         except ValueError:
             raise MtlError(
-                f"the classes are no numbers ({listed(names)}), so their order must be declared: "
+                f"the classes are not numbers ({listed(names)}), so their order must be declared: "
                 "kind: {type: ordinal, classes: [lowest, …, highest]}"
             ) from None
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
-        """The classes of a saved run."""
+        """Return the label space of a saved run."""
         from mtl_core.data.label_space import ClassSpace
 
         return ClassSpace.from_state(state)
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
-        """Make the run-time side."""
+        """Build the run-time class."""
         from mtl_core.builtins.task_kinds.class_runtime import OrdinalKind
         from mtl_core.builtins.task_kinds.losses import ThresholdLoss
 

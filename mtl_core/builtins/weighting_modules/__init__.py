@@ -1,1 +1,1 @@
-"""The modules behind the built-in weightings."""
+"""Modules of the built-in weightings."""

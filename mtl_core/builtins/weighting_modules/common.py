@@ -1,4 +1,4 @@
-"""What the weightings have in common: declared weights, losses near 0, and small numbers that Adam moves."""
+"""Common parts of weightings: task weights, a lower bound of losses, and Adam for per-task scalars."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from torch import nn
 from mtl_core.training.weighting import Weighting
 
 FLOOR = 1e-8
-"""Where a loss is divided by or its logarithm is taken, it counts as at least so much."""
+"""Lower bound of a loss before a division or a logarithm."""
 
 
 class DeclaredWeights(Weighting):
-    """A weighting that knows the tasks' declared weights.
+    """Base class of weightings that use the configured task weights.
 
     Args:
         weights: Each task's `weight` from the experiment.
@@ -26,18 +26,18 @@ class DeclaredWeights(Weighting):
 
 
 def floored(values: torch.Tensor) -> torch.Tensor:
-    """Lift losses to at least `FLOOR`. Their gradient stays, so that those below it are still made smaller."""
+    """Clamp losses to at least `FLOOR` without changing their gradient, so that smaller losses still decrease."""
     return values + (FLOOR - values).clamp_min(0).detach()
 
 
 class RowAdam(nn.Module):
-    """Adam (Kingma and Ba, 2015) for one number a task, of which only some move in a step.
+    """Adam (Kingma and Ba, 2015) for one scalar per task, with updates of a subset per step.
 
-    A number that does not move keeps its moments and its count of steps as well. All of them are buffers, so they
-    are saved in checkpoints with the weighting that they belong to.
+    A scalar that is not updated keeps its moments and its step count. All state is in buffers, so checkpoints save
+    it with the weighting.
 
     Args:
-        numbers: How many there are.
+        numbers: Number of scalars.
         lr: Learning rate.
     """
 
@@ -52,12 +52,12 @@ class RowAdam(nn.Module):
             self.register_buffer(name, torch.zeros(numbers))
 
     def step(self, numbers: torch.Tensor, places: torch.Tensor, slopes: torch.Tensor) -> None:
-        """Move some of the numbers, in place.
+        """Update some of the scalars in place.
 
         Args:
-            numbers: `(numbers,)`: all of them.
-            places: `(some,)`, int64: those that move.
-            slopes: `(some,)`: their gradient.
+            numbers: `(numbers,)`: all scalars.
+            places: `(some,)`, int64: indices of the scalars to update.
+            slopes: `(some,)`: their gradients.
         """
         steps = self.steps[places] + 1
         first = 0.9 * self.first[places] + 0.1 * slopes

@@ -1,4 +1,4 @@
-"""Dynamic weight average."""
+"""Dynamic weight average (DWA)."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from mtl_core.training.losses import TaskLosses
 
 
 class DynamicAverage(DeclaredWeights):
-    """Weighs by how a task's mean loss fell from one epoch to the next.
+    """Weighting by the change of each task's mean loss between epochs.
 
     Args:
         weights: Each task's declared weight.
-        temperature: How even the weights are.
+        temperature: Softmax temperature.
     """
 
     last: torch.Tensor
@@ -28,18 +28,18 @@ class DynamicAverage(DeclaredWeights):
         self.register_buffer("factors", torch.ones(len(weights)))
 
     def epoch_done(self, means: Sequence[float | None]) -> None:
-        """Weigh anew. A task without labels in the epoch keeps the two means that it had last."""
+        """Update the factors. A task without labels in the epoch keeps its last two mean losses."""
         found = torch.tensor([torch.nan if mean is None else mean for mean in means]).to(self.last)
         seen = ~found.isnan()
         self.before = torch.where(seen, self.last, self.before)
         self.last = torch.where(seen, found, self.last)
         rates = self.last.clamp_min(FLOOR) / self.before.clamp_min(FLOOR)
-        # Before its second epoch, a task counts as one whose loss stays; a task of weight 0 takes no share.
+        # Before its second epoch, a task's rate is 1; a task of weight 0 is left out of the softmax.
         rates = torch.where(rates.isnan(), 1.0, rates) / self.temperature
         counted = self.weights > 0
         rates = rates.masked_fill(~counted, -torch.inf)
         self.factors = torch.softmax(rates, dim=0) * counted.sum()
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         return (losses.values * (self.weights * self.factors)[losses.tasks]).sum()

@@ -1,4 +1,4 @@
-"""Fast adaptive multitask optimisation."""
+"""Fast adaptive multitask optimisation (FAMO)."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,14 +10,14 @@ from mtl_core.training.losses import TaskLosses
 
 
 class EvenProgress(DeclaredWeights):
-    """Weighs tasks so that the logarithms of their losses fall alike.
+    """Weighting that decreases the logarithms of the tasks' losses at equal rates.
 
     Args:
         weights: Each task's declared weight.
         lr: Learning rate of the logits.
-        gamma: How strongly the logits are drawn back to 0.
-        same_batch: Whether a step's effect is seen on its own batch, at the cost of a forward pass, instead of on
-            the next one.
+        gamma: Strength of the decay of logits towards 0.
+        same_batch: Whether a step's effect is measured on its own batch, at the cost of a forward pass, instead of
+            on the next one.
     """
 
     logits: torch.Tensor
@@ -31,12 +31,12 @@ class EvenProgress(DeclaredWeights):
         self.register_buffer("last", torch.full((len(weights),), torch.nan))
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         shares, values = self._shares(losses.tasks), floored(losses.values)
         return (values.log() * shares).sum() / (shares / values.detach()).sum()
 
     def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
-        """See what the last steps did to the tasks of this batch, if it is not known yet, and pass backward."""
+        """Update the logits by the decrease of the losses since the last steps, then run the backward pass."""
         logs = floored(losses.values.detach()).log()
         if not self.same_batch:
             self._move(losses.tasks, logs)
@@ -44,20 +44,20 @@ class EvenProgress(DeclaredWeights):
         self.last[losses.tasks] = logs
 
     def stepped(self, again: Callable[[], TaskLosses]) -> None:
-        """See what the step did to its own batch."""
+        """With `same_batch`, update the logits by the decrease of the losses on the same batch."""
         if self.same_batch:
             losses = again()
             self._move(losses.tasks, floored(losses.values.detach()).log())
 
     def _shares(self, tasks: torch.Tensor) -> torch.Tensor:
-        """What each of these tasks counts in the direction; the sum is 1."""
+        """Return each task's share of the direction; the shares sum to 1."""
         return torch.softmax(self.logits[tasks] + self.weights[tasks].log(), dim=0)
 
     def _move(self, tasks: torch.Tensor, logs: torch.Tensor) -> None:
-        """Take shares from tasks whose losses fell faster than the others', for their declared weights."""
+        """Lower the logits of tasks whose losses decreased faster than the average, relative to their weights."""
         falls = (self.last[tasks] - logs) / self.weights[tasks]
         known = falls.isfinite()
-        if known.sum() < 2:  # one task has nobody to be compared with
+        if known.sum() < 2:  # a single task has nothing to compare with
             return
         tasks, falls = tasks[known], falls[known]
         shares = self._shares(tasks)

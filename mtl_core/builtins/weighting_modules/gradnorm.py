@@ -1,4 +1,4 @@
-"""Gradient normalisation."""
+"""Gradient normalisation (GradNorm)."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
 
 LOWEST = 1e-4
-"""A factor is not let fall below: one of 0 or less would turn its task off, or round."""
+"""Lower bound of factors: one of 0 would disable its task, a negative one would invert its gradient."""
 
 
 class GradientNorms(DeclaredWeights):
-    """Brings the norms of the tasks' gradients to where each task's pace wants them.
+    """Weighting that adjusts the norm of each task's gradient to its relative training rate.
 
     Args:
         weights: Each task's declared weight.
-        alpha: How far tasks that are behind are favoured.
+        alpha: How strongly slower tasks are favoured.
         lr: Learning rate of the factors.
     """
 
@@ -32,13 +32,13 @@ class GradientNorms(DeclaredWeights):
         self.register_buffer("first", torch.full((len(weights),), torch.nan))
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         return (losses.values * (self.weights * self.factors)[losses.tasks]).sum()
 
     def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
-        """Measure, pass backward with the factors as they are, then move them."""
+        """Measure the gradient norms, run the backward pass with the current factors, then update the factors."""
         norms = None
-        if len(losses.tasks) > 1:  # one task has nobody to be compared with
+        if len(losses.tasks) > 1:  # a single task has nothing to compare with
             norms = gradients.of_each(losses.values, gradients.last_shared, losses.tasks).norm(dim=1)
         super().backward(losses, extra, gradients)
         values = floored(losses.values.detach())
@@ -51,9 +51,9 @@ class GradientNorms(DeclaredWeights):
         factors = self.factors[tasks]
         paces = values / self.first[tasks]
         sizes = factors * norms
-        # Targets are constants: the slope of |size - target| is that of the size, with its sign.
+        # Targets are constants: the gradient of |size - target| is the gradient of the size times the sign.
         targets = sizes.mean() * (paces / paces.mean().clamp_min(FLOOR)) ** self.alpha
         self.adam.step(self.factors, tasks, torch.sign(sizes - targets) * norms)
         moved = self.factors[tasks].clamp_min(LOWEST)
-        # The sum over the tasks of the batch stays, and so does that over all tasks: their number.
+        # The sum over the tasks of the batch is unchanged, and so is the sum over all tasks: their number.
         self.factors[tasks] = moved * (factors.sum() / moved.sum())

@@ -1,4 +1,4 @@
-"""Random weights."""
+"""Random loss weighting (RLW)."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from mtl_core.training.losses import TaskLosses
 
 
 class RandomWeights(DeclaredWeights):
-    """Draws weights for every step.
+    """Weighting that samples weights in every step.
 
     Args:
-        tasks: The tasks' names, so that a task's draw does not depend on its place in the experiment file.
+        tasks: The tasks' names; a task's sample does not depend on its position in the experiment file.
         weights: Each task's declared weight.
     """
 
@@ -21,15 +21,15 @@ class RandomWeights(DeclaredWeights):
     def __init__(self, tasks: Sequence[str], weights: Sequence[float]) -> None:
         super().__init__(weights)
         self._order = sorted(range(len(tasks)), key=lambda place: tasks[place])
-        # Drawn anew from the step's seed, so there is nothing to be saved.
+        # Sampled from the step's seed, so there is nothing to save.
         self.register_buffer("draws", torch.zeros(len(tasks)), persistent=False)
 
     def at(self, step: int, total: int, seed: int) -> None:
-        """Draw."""
+        """Sample the weights of the step."""
         drawn = torch.randn(len(self._order), generator=torch.Generator().manual_seed(seed))
         self.draws[self._order] = drawn.to(self.draws.device)
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         shares = torch.softmax(self.draws[losses.tasks], dim=0) * len(losses.tasks)
         return (losses.values * self.weights[losses.tasks] * shares).sum()

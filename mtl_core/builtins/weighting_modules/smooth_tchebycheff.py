@@ -9,12 +9,12 @@ from mtl_core.training.losses import TaskLosses
 
 
 class SmoothMaximum(DeclaredWeights):
-    """A smooth maximum of weighted losses above an ideal point.
+    """Smooth maximum of the weighted differences between losses and an ideal point.
 
     Args:
         weights: Each task's declared weight.
         ideal: Each task's ideal loss.
-        mu: How smooth it is.
+        mu: Smoothness.
     """
 
     ideal: torch.Tensor
@@ -25,6 +25,6 @@ class SmoothMaximum(DeclaredWeights):
         self.mu = mu
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         above = self.weights[losses.tasks] * (losses.values - self.ideal[losses.tasks])
         return self.mu * torch.logsumexp(above / self.mu, dim=0)

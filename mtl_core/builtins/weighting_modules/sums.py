@@ -1,4 +1,4 @@
-"""Weightings without memory: sums and means of losses."""
+"""Stateless weightings: sums and means of losses."""
 
 import torch
 
@@ -10,7 +10,7 @@ class StaticSum(DeclaredWeights):
     """Weighted sum over the active tasks."""
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         return (losses.values * self.weights[losses.tasks]).sum()
 
 
@@ -18,15 +18,15 @@ class LabelMean(DeclaredWeights):
     """Weighted mean over the labels of the batch."""
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         counts = losses.counts[losses.tasks].to(losses.values.dtype)
         return (losses.values * counts * self.weights[losses.tasks]).sum() / counts.sum()
 
 
 class GeometricMean(DeclaredWeights):
-    """Geometric mean over the active tasks, declared weights as exponents."""
+    """Geometric mean over the active tasks, with the task weights as exponents."""
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         exponents = self.weights[losses.tasks]
         return ((floored(losses.values).log() * exponents).sum() / exponents.sum()).exp()

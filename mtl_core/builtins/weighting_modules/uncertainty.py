@@ -1,4 +1,4 @@
-"""Learned uncertainty."""
+"""Uncertainty weighting."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from mtl_core.training.losses import TaskLosses
 
 
 class LearnedUncertainty(DeclaredWeights):
-    """Divides losses by variances that it learns.
+    """Weighting that divides losses by learned variances.
 
     Args:
         weights: Each task's declared weight.
@@ -18,12 +18,12 @@ class LearnedUncertainty(DeclaredWeights):
 
     def __init__(self, weights: Sequence[float]) -> None:
         super().__init__(weights)
-        # One parameter a task: a row of a common one would be moved by momentum while its task has no label.
+        # One parameter per task: momentum would update a row of a shared parameter while its task has no label.
         self.log_variances = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in weights])
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        """The scalar."""
+        """Return the scalar loss."""
         logs = torch.stack([self.log_variances[task] for task in losses.tasks.tolist()])
-        # Lifted, since a loss of exactly 0 would drive its weight to infinity.
+        # Clamped, since a loss of exactly 0 would drive its weight to infinity.
         terms = torch.exp(-logs) * floored(losses.values) + logs
         return (self.weights[losses.tasks] * terms).sum()

@@ -1,1 +1,1 @@
-"""The sections of a comparison's report."""
+"""The sections of the report of a comparison."""

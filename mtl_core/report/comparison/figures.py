@@ -1,4 +1,4 @@
-"""What of a comparison is drawn together: tasks of one metric, and no more of them than a sheet holds."""
+"""The figures of a comparison: one per metric, split to fit on a sheet of paper."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ from mtl_core.report.read_comparison import (
 from mtl_core.report.wording import MINUS, shortened, slug, spoken
 
 Against = Literal["reference", "equal"]
-"""What a way to train is compared with."""
+"""The variant that others are compared with."""
 ROWS = 40
-"""Tasks of one drawing."""
+"""Maximum number of tasks per figure."""
 MOST_VARIANTS = 8
-"""Ways to train that are drawn: as many as there are colours, hatches and markers."""
+"""Maximum number of variants per figure: the number of colours, hatches and markers."""
 PANELS = 24
-"""Drawings of one kind."""
+"""Maximum number of figures per kind."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Rows that can share an axis.
+    """Tasks that share an axis of a figure.
 
     Attributes:
-        name: What tells it from the others in a file's name; empty if there is but one.
-        rows: Tasks, and perhaps `overall`.
-        metric: What is measured.
-        shares: Whether figures are shares of labels.
-        higher_is_better: Which way is up.
+        name: A suffix that makes the file name unique; empty if there is only one panel.
+        rows: The names of the tasks, and optionally `overall`.
+        metric: The name of the metric.
+        shares: Whether the metric is a proportion of labels.
+        higher_is_better: Whether larger values are better.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Panel:
 
 
 def is_share(metric: str) -> bool:
-    """Whether a metric is a share of labels, and so written in percent."""
+    """Return whether a metric is a proportion of labels, which is formatted in percent."""
     return metric.startswith("accuracy") or metric == "exact_match"
 
 
 def panels(files: ComparisonFiles) -> list[Panel]:
-    """Put tasks of one metric together; errors have units of their own, so each such task stands alone."""
+    """Group tasks by metric; errors have different units, so each such task has its own panel."""
     found: dict[str, list[ComparedTask]] = {}
     for task in files.tasks:
         found.setdefault(task.metric if task.higher_is_better else f"{task.metric} {task.name}", []).append(task)
@@ -81,7 +81,7 @@ def panels(files: ComparisonFiles) -> list[Panel]:
 
 
 def drawn_variants(files: ComparisonFiles) -> list[Variant]:
-    """The ways to train that are drawn: all, or the named ones first and then those that are best."""
+    """Select the variants to plot: all, or the predefined ones and then the best of the others."""
     if len(files.variants) <= MOST_VARIANTS:
         return list(files.variants)
     named = [one for one in files.variants if one.kind != "variant"][:MOST_VARIANTS]
@@ -92,12 +92,12 @@ def drawn_variants(files: ComparisonFiles) -> list[Variant]:
 
 
 def figure_of(variant: Variant, row: str) -> Estimate | None:
-    """A variant's figure of a task, or of all together."""
+    """Return the estimate of a variant for a task, or for all tasks pooled."""
     return variant.tasks.get(row) or (variant.overall if row == OVERALL else None)
 
 
 def bar_drawings(files: ComparisonFiles, palette: Palette) -> Iterator[Drawing]:
-    """Draw every way to train, task by task."""
+    """Draw the metrics of all variants per task."""
     variants = drawn_variants(files)
     for panel in panels(files)[:PANELS]:
         series = [
@@ -113,17 +113,17 @@ def bar_drawings(files: ComparisonFiles, palette: Palette) -> Iterator[Drawing]:
 
 
 def compared(files: ComparisonFiles, against: Against) -> list[Variant]:
-    """The ways to train that have differences; what always says the same is no way to train."""
+    """Return the variants with differences, except for the single-task and majority baselines."""
     return [one for one in files.variants if differences_of(one, against) and one.kind not in {SINGLE, MAJORITY}]
 
 
 def differences_of(variant: Variant, against: Against) -> Mapping[str, Difference]:
-    """A way's differences from the reference, or from equal weights."""
+    """Return the differences of a variant from the reference or from equal weights."""
     return variant.against_single if against == "reference" else variant.against_equal
 
 
 def difference_drawings(files: ComparisonFiles, against: Against, palette: Palette) -> Iterator[Drawing]:
-    """Draw how far every way to train lies from the reference, or from equal weights."""
+    """Draw the differences of all variants from the reference or from equal weights."""
     drawn = drawn_variants(files)
     variants = [one for one in compared(files, against) if one in drawn]
     if not variants:
@@ -146,7 +146,7 @@ def difference_drawings(files: ComparisonFiles, against: Against, palette: Palet
 
 
 def delta_drawing(files: ComparisonFiles, palette: Palette) -> Drawing | None:
-    """Draw the mean relative gains; None if there are none."""
+    """Draw the mean relative gains; return None if there are none."""
     rows = {
         one.name: one.delta_m for one in drawn_variants(files) if one.delta_m and one.kind not in {SINGLE, MAJORITY}
     }

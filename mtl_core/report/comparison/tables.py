@@ -1,4 +1,4 @@
-"""A comparison in tables: figures, differences, costs."""
+"""The tables of a comparison: metrics, differences, costs."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from mtl_core.report.read_comparison import MAJORITY, OVERALL, SINGLE, Compariso
 from mtl_core.report.wording import MINUS, NONE, between, count, decimals, seconds, signed, spoken
 
 SIGNS = {"gained": "▲", "suffered": "▼"}
-"""What stands behind a figure that differs from single-task learning by more than noise."""
+"""Verdict to the mark after a metric that differs significantly from the reference."""
 
 
 def figures_table(files: ComparisonFiles) -> Table:
-    """A row a task, a column a way to train."""
+    """Build the table of metrics: one row per task, one column per variant."""
     same = len({task.metric for task in files.tasks}) == 1
     columns = [Column("task", number=False), Column("labels"), *([] if same else [Column("metric", number=False)])]
     columns += [Column(one.name) for one in files.variants]
@@ -37,22 +37,22 @@ def figures_table(files: ComparisonFiles) -> Table:
 
 def _caption(files: ComparisonFiles) -> str:
     metric = spoken(files.tasks[0].metric)
-    what = metric if len({task.metric for task in files.tasks}) == 1 else "each task's figure"
+    what = metric if len({task.metric for task in files.tasks}) == 1 else "the metric of each task"
     seeds = f"mean over {len(files.seeds)} seeds" if len(files.seeds) > 1 else "one seed"
     folds = f", {files.folds} folds" if files.folds else ""
     return f"{what[:1].upper()}{what[1:]} on {files.part} data, {seeds}{folds}, with {level(files)} intervals"
 
 
 def level(files: ComparisonFiles) -> str:
-    """The level of the intervals: `95 %`."""
+    """Format the level of the intervals: `95 %`."""
     return f"{100 * files.level:g} %"
 
 
 def _notes(files: ComparisonFiles, same: bool) -> Iterator[str]:
     if any(one.against_single for one in files.variants):
         yield (
-            f"▲ better, ▼ worse than {files.reference_words} by more than chance: the {level(files)} interval of "
-            "the difference leaves zero out. Unmarked differences are noise."
+            f"▲ significantly better, ▼ significantly worse than {files.reference_words}: the {level(files)} "
+            "interval of the difference excludes zero. Unmarked differences are not significant."
         )
     if any(one.delta_m for one in files.variants):
         yield "Δm: the mean over tasks of the relative gain over " + files.reference_words + "."
@@ -81,12 +81,12 @@ def _delta(variant: Variant) -> Cell:
 
 
 def signed_percent(value: float) -> str:
-    """A relative gain: `+2.5 %`."""
+    """Format a relative gain: `+2.5 %`."""
     return f"{value:+.1f} %".replace("-", MINUS)
 
 
 def differences_table(files: ComparisonFiles, against: Against) -> Table | None:
-    """A row a task and way to train: how far it lies from another one, and what to make of it."""
+    """Build the table of differences: one row per task and variant; None if there are no differences."""
     variants = compared(files, against)
     rows = []
     for row in [*(task.name for task in files.tasks), OVERALL]:
@@ -98,7 +98,7 @@ def differences_table(files: ComparisonFiles, against: Against) -> Table | None:
         return None
     columns = [
         Column("task", number=False),
-        Column("trained as", number=False),
+        Column("variant", number=False),
         Column("difference"),
         Column(f"{level(files)} interval"),
         Column("verdict", number=False),
@@ -108,12 +108,12 @@ def differences_table(files: ComparisonFiles, against: Against) -> Table | None:
 
 
 def costs_table(files: ComparisonFiles) -> Table:
-    """A row a way to train: parameters, time, settings."""
+    """Build the table of costs: one row per variant with parameters, times, settings."""
     columns = [
-        Column("trained as", number=False),
+        Column("variant", number=False),
         Column("parameters"),
-        Column("training"),
-        Column("an answer"),
+        Column("training time"),
+        Column("inference time"),
         Column("settings", number=False),
     ]
     rows = [
@@ -127,5 +127,5 @@ def costs_table(files: ComparisonFiles) -> Table:
         for one in files.variants
     ]
     return Table(
-        "What they cost", columns, rows, notes=["Training: of one run of all tasks. An answer: for one example."]
+        "Training and inference cost", columns, rows, notes=["Training: all tasks. Inference: one example."]
     )

@@ -1,1 +1,1 @@
-"""Drawings, a module each. They work for pages and for papers alike: only the palette differs."""
+"""Figures, one per module, for pages and for papers; only the palette differs."""

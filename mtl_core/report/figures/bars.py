@@ -1,4 +1,4 @@
-"""Each task's figure as a bar, its interval, and the baseline beside it."""
+"""A bar chart of the metric of each task with its interval and its baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mtl_core.report.figures.palette import Palette
 from mtl_core.report.wording import decimals, enumerated, percent, shortened
 
 ROW = 0.24
-"""Inches that a bar takes."""
+"""Height of a bar in inches."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Bar:
     """One task.
 
     Attributes:
-        name: The task.
-        value: Its figure; None if it is undefined.
-        written: The figure as it is written beside the bar.
-        baseline: That of the baseline.
-        low: Where the interval begins; None if there is none.
-        high: Where it ends.
+        name: The name of the task.
+        value: The value of its metric; None if it is undefined.
+        written: The formatted value, printed next to the bar.
+        baseline: The value of the baseline; None if it is undefined.
+        low: Lower bound of the interval; None without an interval.
+        high: Upper bound of the interval; None without an interval.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Bar:
 
 
 def draw_bars(name: str, bars: Sequence[Bar], axis: str, shares: bool, baseline: str, palette: Palette) -> Drawing:
-    """Draw a bar a task, from the top down.
+    """Draw one horizontal bar per task, from top to bottom.
 
     Args:
-        name: The drawing's name.
+        name: The name of the figure, also the stem of its file name.
         bars: The tasks.
-        axis: What is measured.
-        shares: Whether figures are shares, so that the axis goes from 0 to 100 %.
-        baseline: What the baseline is called.
+        axis: The label of the value axis.
+        shares: Whether the values are proportions, so that the axis ranges from 0 to 100 %.
+        baseline: The label of the baseline in the legend.
         palette: The colours.
     """
     labels = [shortened(bar.name) for bar in bars]
@@ -100,4 +100,4 @@ def _text(bars: Sequence[Bar], axis: str, shares: bool, baseline: str) -> str:
         f"{bar.name} {bar.written}" + (f" ({baseline} {write(bar.baseline)})" if bar.baseline is not None else "")
         for bar in bars
     ]
-    return f"Bars of {axis}: {enumerated(said, len(said))}."
+    return f"Bar chart of {axis}: {enumerated(said, len(said))}."

@@ -1,4 +1,4 @@
-"""Where drawings are made: matplotlib without any global state, and SVG that can stand inside a page."""
+"""Matplotlib settings without global state, layout helpers, and figure files."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,27 +16,27 @@ from mtl_core.report.figures.palette import Palette
 from mtl_core.report.wording import shortened
 
 COLUMN = 3.3
-"""Inches: the width of a column of a paper, and of a telephone."""
+"""Width of a figure in inches: one column of a paper, or the screen of a phone."""
 LEGEND = 0.17
-"""Inches of a line of a legend."""
+"""Height of a line of the legend in inches."""
 HALF = 22
-"""Letters of a name that leave room for another one beside it."""
+"""Maximum number of characters per name in a legend with two columns."""
 WIDE = 4.2
-"""Inches from which on a drawing is a wide one."""
+"""Width in inches above which a figure scrolls on small screens."""
 FONT = 8.0
-"""Points; what stands at an axis is half a point smaller."""
+"""Font size in points; tick labels are half a point smaller."""
 NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-"""The same drawing is the same bytes."""
+"""Metadata without dates, so that files are reproducible byte by byte."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished drawing.
+    """A finished figure.
 
     Attributes:
-        name: Its name among those of one page, and its file's name.
-        figure: What was drawn.
-        text: What it shows, in words, for those who do not see it.
+        name: Its name, unique within a page, and the stem of its file name.
+        figure: The matplotlib figure.
+        text: The alternative text for screen readers.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Drawing:
 
     @property
     def wide(self) -> bool:
-        """Whether it is too wide for a telephone, where it is scrolled."""
+        """Whether the figure is too wide for a phone, which scrolls it."""
         return bool(self.figure.get_figwidth() > WIDE)
 
 
 @contextmanager
 def drawing(palette: Palette) -> Iterator[None]:
-    """Draw by our settings: whatever the user's own are, and without changing them."""
+    """Apply the plot settings within the context; restore the settings of the user afterwards."""
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A browser has letters that the font that is used to measure has not.
+        # The browser may have glyphs that the font used for measuring lacks.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
@@ -69,7 +69,7 @@ def drawing(palette: Palette) -> Iterator[None]:
                 "axes.titlelocation": "left",
                 "axes.titlesize": FONT + 0.5,
                 "axes.titlepad": 5,
-                "axes.titley": 1.0,  # told, it need not be found, which takes a seventh of the time
+                "axes.titley": 1.0,  # a fixed position skips the automatic one, which takes a seventh of the time
                 "axes.labelsize": FONT,
                 "axes.axisbelow": True,
                 "font.size": FONT,
@@ -80,7 +80,7 @@ def drawing(palette: Palette) -> Iterator[None]:
                 "legend.frameon": False,
                 "lines.linewidth": 1.4,
                 "text.color": palette.ink,
-                "text.parse_math": False,  # a "$" in a task's name is a dollar
+                "text.parse_math": False,  # a "$" in the name of a task is a dollar sign
                 "xtick.color": palette.muted,
                 "ytick.color": palette.muted,
                 "xtick.labelcolor": palette.ink,
@@ -91,7 +91,7 @@ def drawing(palette: Palette) -> Iterator[None]:
                 "ytick.major.size": 2.5,
                 "xtick.major.width": 0.6,
                 "ytick.major.width": 0.6,
-                "pdf.fonttype": 42,  # publishers refuse type 3
+                "pdf.fonttype": 42,  # publishers reject type 3 fonts
                 "svg.fonttype": "none",
             }
         )
@@ -99,14 +99,14 @@ def drawing(palette: Palette) -> Iterator[None]:
 
 
 def axes_in(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
-    """Make axes with margins in inches, which is much faster than to measure every label."""
+    """Add axes with margins in inches, which is much faster than measuring every label."""
     width, height = figure.get_size_inches()
     box = (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
     return figure.add_axes(box)
 
 
 def draw_intervals(axes: Axes, places: Sequence[float], ends: Sequence[tuple[float, float]], color: str) -> None:
-    """Draw thin lines with a mark at either end, all of them as two artists."""
+    """Draw horizontal error bars with caps as two artists."""
     lows, highs = [low for low, _ in ends], [high for _, high in ends]
     axes.hlines(places, lows, highs, color=color, linewidth=0.9, zorder=3)
     at = [*places, *places]
@@ -114,12 +114,12 @@ def draw_intervals(axes: Axes, places: Sequence[float], ends: Sequence[tuple[flo
 
 
 def width_of(texts: Iterator[str] | list[str]) -> float:
-    """Estimate the inches that the longest of some labels needs."""
+    """Estimate the width in inches of the longest label."""
     return max((len(text) for text in texts), default=0) * (FONT - 0.5) * 0.58 / 72
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
-    """Name what is drawn, at the top, in two columns if names are short; it takes `legend_height` inches."""
+    """Add a legend of height `legend_height` at the top, in two columns if all names are short."""
     figure.legend(
         handles,
         [shortened(name, 44) for name in names],
@@ -133,7 +133,7 @@ def legend_above(figure: Figure, handles: Sequence[Artist], names: Sequence[str]
 
 
 def legend_height(names: Sequence[str]) -> float:
-    """Inches that `legend_above` takes."""
+    """Compute the height in inches of the legend that `legend_above` adds."""
     columns = _legend_columns(names)
     return LEGEND * ((len(names) + columns - 1) // columns)
 
@@ -143,10 +143,13 @@ def _legend_columns(names: Sequence[str]) -> int:
 
 
 def write_files(drawn: Drawing, folder: Path) -> list[Path]:
-    """Write a drawing as PDF and SVG.
+    """Write a figure as PDF and SVG.
+
+    Returns:
+        The paths of the files.
 
     Raises:
-        MtlError: If the place cannot be written.
+        MtlError: If a file cannot be written.
     """
     written = []
     for suffix in ("pdf", "svg"):

@@ -1,4 +1,4 @@
-"""How one task was learned: its training loss and its validation figure, epoch by epoch."""
+"""Learning curves of one task: training loss and validation metric per epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from mtl_core.report.wording import decimals, shortened
 
 WIDTH = 2.4
 LEFT, RIGHT = 0.42, 0.08
-"""Inches, all of them."""
+"""Width and margins in inches."""
 Points = Sequence[tuple[int, float]]
-"""Epoch and value."""
+"""Pairs of epoch and value."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What is drawn of one task.
+    """The learning curves of one task.
 
     Attributes:
-        task: Its name.
-        loss: Training loss.
-        again: The same of the second training, on all data; empty if there was none.
-        figure: The validation figure; empty if there is none.
-        metric: What it is called.
-        kept: The epoch that was kept.
+        task: The name of the task.
+        loss: Training loss per epoch.
+        again: Training loss per epoch of the refit on training and validation data; empty without a refit.
+        figure: Validation metric per epoch; empty if there is none.
+        metric: The name of the validation metric.
+        kept: The selected epoch.
     """
 
     task: str
@@ -40,7 +40,7 @@ class Curves:
 
 
 def draw_curves(name: str, curves: Curves, palette: Palette) -> Drawing:
-    """Draw the loss, and below it the figure, over the same epochs."""
+    """Draw the loss and, below it, the validation metric over the same epochs."""
     figure = Figure(figsize=(WIDTH, 2.55 if curves.figure else 1.6))
     figure.text(LEFT / WIDTH, 1, shortened(curves.task, 34), va="top", fontweight="bold")
     top = axes_in(figure, LEFT, 1.5 if curves.figure else 0.4, RIGHT, 0.38)
@@ -91,5 +91,5 @@ def _text(curves: Curves) -> str:
         text += f" training loss {decimals(before)} in epoch {first}, {decimals(after)} in epoch {last}."
     if curves.figure:
         best = dict(curves.figure).get(curves.kept)
-        text += f" Validation {curves.metric} {decimals(best)} in epoch {curves.kept}, which was kept."
+        text += f" Validation {curves.metric} {decimals(best)} in epoch {curves.kept}, the selected epoch."
     return text

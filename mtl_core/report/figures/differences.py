@@ -1,4 +1,4 @@
-"""Differences with their intervals, beside the line of no difference (a forest plot)."""
+"""A forest plot: differences with their intervals around the line of no difference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from mtl_core.report.figures.palette import MARKERS, Palette
 from mtl_core.report.wording import MINUS, shortened
 
 LINE = 0.13
-"""Inches of one difference."""
+"""Height of one difference in inches."""
 GAP = 0.1
-"""Inches between two tasks."""
+"""Space between two tasks in inches."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference; it is `sure` if its interval leaves zero out."""
+    """A difference with its interval; it is significant if the interval excludes zero."""
 
     mean: float
     low: float
@@ -30,7 +30,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Gaps:
-    """One way to train: its name, its place among all of them, and row to difference."""
+    """The differences of one variant: name, index (selects colour and marker), row name to difference."""
 
     name: str
     place: int
@@ -46,16 +46,16 @@ def draw_differences(
     palette: Palette,
     named: bool = True,
 ) -> Drawing:
-    """Draw a line a difference, its dot hollow where the interval holds zero.
+    """Draw one line per difference, with a hollow marker if the interval contains zero.
 
     Args:
-        name: The drawing's name.
-        rows: Tasks, from the top down.
-        series: The ways to train, from the top down.
-        axis: What differs.
-        points: Whether differences are of shares, and written in hundredths.
+        name: The name of the figure, also the stem of its file name.
+        rows: The names of the tasks, from top to bottom.
+        series: The variants, from top to bottom.
+        axis: The label of the axis of differences.
+        points: Whether the axis shows percentage points, for differences of proportions.
         palette: The colours.
-        named: Whether a legend names the ways to train.
+        named: Whether a legend lists the variants.
     """
     row = LINE * max(len(series), 1) + GAP
     legend = legend_height([one.name for one in series]) if named else 0.0
@@ -79,14 +79,14 @@ def draw_differences(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value * factor)))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(axis, loc="right")  # a long one has the room of the labels
+    axes.set_xlabel(axis, loc="right")  # a long label may extend below the task names
     if named:
         legend_above(figure, [_key(one, palette) for one in series], [one.name for one in series])
     return Drawing(name, figure, _text(rows, series, axis, factor))
 
 
 def _draw(axes: Axes, gaps: Sequence[tuple[float, Gap]], one: Gaps, palette: Palette) -> None:
-    """Draw the lines of one way to train, then its filled marks, then its hollow ones."""
+    """Draw the intervals of one variant, then its filled markers, then its hollow ones."""
     color = palette.series[one.place % len(palette.series)]
     lows, highs = [gap.low for _, gap in gaps], [gap.high for _, gap in gaps]
     axes.hlines([place for place, _ in gaps], lows, highs, color=color, linewidth=1.2)

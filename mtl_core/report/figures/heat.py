@@ -1,4 +1,4 @@
-"""A square of numbers between tasks, shaded by size and sign."""
+"""A heat map of a matrix of tasks, coloured by sign and magnitude."""
 
 import math
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from mtl_core.report.interactions import Matrix
 from mtl_core.report.wording import MINUS, enumerated, shortened
 
 CELL = 0.44
-"""Inches of a cell with a number in it."""
+"""Size of a cell with a number in inches."""
 MOST_NUMBERS = 16
-"""With more tasks than this, cells are too small for numbers."""
+"""Maximum number of tasks for which numbers are printed into the cells."""
 LARGEST = 8.0
-"""Inches that the square may take."""
+"""Maximum size of the heat map in inches."""
 STRONGEST = 0.7
-"""How much of the colour the largest number has, so that what is printed on it stays legible."""
+"""Opacity of the largest value, limited so that the number in the cell stays legible."""
 SMALL = 0.1
-"""Where no number is as large, they are printed in a smaller unit."""
+"""If all values are smaller than this, numbers are printed in a smaller unit."""
 SHADES = 14
-"""Shades of each sign that are told apart."""
+"""Number of distinct shades per sign."""
 Values = NDArray[np.float64]
 _CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
 _CODES = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
@@ -39,14 +39,14 @@ def draw_heat(
     palette: Palette,
     limit: float,
 ) -> Drawing:
-    """Draw a square, the colour of a cell by its sign, its strength by its size, the number printed in it.
+    """Draw a heat map; the sign of a value determines the hue of its cell, the magnitude the opacity.
 
     Args:
-        name: The drawing's name.
-        tasks: What stands at rows and columns.
-        matrix: The numbers; None is left blank.
+        name: The name of the figure, also the stem of its file name.
+        tasks: The labels of rows and columns.
+        matrix: `(tasks, tasks)`: the values; cells with None stay blank.
         palette: The colours.
-        limit: The size that has the full colour, as have all above it.
+        limit: The magnitude with full colour; larger values are clipped.
     """
     numbered = len(tasks) <= MOST_NUMBERS
     side = CELL * len(tasks) if numbered else min(LARGEST, 0.16 * len(tasks))
@@ -73,12 +73,12 @@ def draw_heat(
 
 
 def unit(limit: float) -> int:
-    """Give the n of the unit, 10 to the power of -n, in which numbers up to a limit are printed."""
+    """Compute the exponent n of the unit 10^-n in which numbers up to a limit are printed."""
     return 0 if limit >= SMALL else math.ceil(-math.log10(limit))
 
 
 def _cells(axes: Axes, values: Values, scale: float, palette: Palette) -> None:
-    """Draw the cells of one shade as one path: ten thousand single ones would make a page heavy."""
+    """Draw all cells of one shade as one path, which keeps the page small for many tasks."""
     shade = np.clip(np.abs(values) / scale, 0, 1) * SHADES
     for level in range(1, SHADES + 1):
         for positive in (True, False):
@@ -88,11 +88,11 @@ def _cells(axes: Axes, values: Values, scale: float, palette: Palette) -> None:
                 path = _squares(np.argwhere(chosen))
                 strength = STRONGEST * level / SHADES
                 patch = PathPatch(path, facecolor=color, alpha=strength, linewidth=0, antialiased=False)
-                axes.add_artist(patch)  # `add_patch` would look at every corner for the limits, which are known
+                axes.add_artist(patch)  # `add_patch` would update the limits from every corner; they are fixed
 
 
 def _squares(places: NDArray[np.intp]) -> Path:
-    """Squares around `(cells, 2)` rows and columns, as one path."""
+    """Build one path of squares around the `(cells, 2)` rows and columns."""
     corners = places[:, None, ::-1] + _CORNERS
     return Path(corners.reshape(-1, 2), np.tile(_CODES, len(places)))
 
@@ -103,4 +103,4 @@ def _text(tasks: Sequence[str], values: Values) -> str:
         for (row, column), value in np.ndenumerate(values)
         if row < column and not np.isnan(value)
     ]
-    return f"Heat map of {len(tasks)} tasks. {enumerated(said, 45) if said else 'Nothing was measured'}."
+    return f"Heat map of {len(tasks)} tasks. {enumerated(said, 45) if said else 'No values'}."

@@ -1,4 +1,4 @@
-"""Some figure of several tasks, or pairs of tasks, over the epochs."""
+"""A line chart of values per epoch, for several tasks or pairs of tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from mtl_core.report.figures.palette import DASHES, MARKERS, Palette
 from mtl_core.report.wording import decimals, shortened
 
 LINE = 0.16
-"""Inches of a line of the legend."""
+"""Height of a line of the legend in inches."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A name, and its value in each epoch that has one."""
+    """A line: its name, and pairs of epoch and value."""
 
     name: str
     points: Sequence[tuple[int, float]]
 
 
 def draw_lines(name: str, lines: Sequence[Line], axis: str, zero: bool, palette: Palette) -> Drawing:
-    """Draw a line each, told apart by colour, dashes and markers; the legend stands below.
+    """Draw lines that differ in colour, dashes and markers, with a legend below.
 
     Args:
-        name: The drawing's name.
-        lines: What is drawn.
-        axis: What the values are.
-        zero: Whether the line of zero is shown.
+        name: The name of the figure, also the stem of its file name.
+        lines: The lines.
+        axis: The label of the values.
+        zero: Whether to draw a horizontal line at zero.
         palette: The colours.
     """
     legend = LINE * len(lines)

@@ -1,4 +1,4 @@
-"""SVG that can stand among others inside a page, small, and in the page's own colours."""
+"""Render figures as small inline SVG in the colours of the page."""
 
 import io
 import re
@@ -22,10 +22,10 @@ _LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
 
 
 def page_svg(drawn: Drawing) -> str:
-    """Give a drawing as an inline `<svg>`.
+    """Render a figure as an inline `<svg>`.
 
-    Names are unlike those of other drawings of the page, colours are its CSS variables, and nothing refers to any
-    other place. What is written in the drawing stays as it is.
+    Ids are unique within the page, colours are CSS variables of the page, and there are no external references.
+    Texts in the figure stay unchanged.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": drawn.name}):
@@ -46,7 +46,7 @@ def _lighter(tag: str, used: frozenset[str]) -> str:
 
 
 def _root(tag: str, text: str) -> str:
-    """The outermost tag. Its natural width is given in pixels, since a page may be narrower."""
+    """Build the root tag, with the natural width in pixels as a CSS variable, since the page may be narrower."""
     size = _VIEW.search(tag)
     width, height = size.groups() if size else ("0", "0")
     pixels = round(float(width) * 96 / 72)

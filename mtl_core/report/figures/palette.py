@@ -1,21 +1,21 @@
-"""Colours that can be told apart without colour vision, by day and by night (Okabe and Ito, 2008)."""
+"""Colour palettes for readers with colour vision deficiency, in light and dark mode (Okabe and Ito, 2008)."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a drawing.
+    """The colours of a figure.
 
     Attributes:
-        ink: Text and what must be seen.
-        muted: Axes and what may be overlooked.
+        ink: Text and prominent elements.
+        muted: Axes and secondary elements.
         rule: Grid lines.
-        paper: The background, for what lies over something else.
-        series: One a series, the first for what the drawing is about.
-        positive: The end of a scale above zero.
-        negative: The end of a scale below zero.
-        background: Of the whole drawing; "none" lets the page shine through.
+        paper: Fill and edges of elements that overlap others.
+        series: One colour per series; the first is the main colour.
+        positive: The end of a diverging scale above zero.
+        negative: The end of a diverging scale below zero.
+        background: The background of the figure; "none" is transparent.
     """
 
     ink: str
@@ -29,11 +29,11 @@ class Palette:
 
 
 HATCHES = ("", "////", "\\\\\\\\", "----", "xxxx", "||||", "++++", "//")
-"""One a series, so that bars can be told apart in black and white. Dots would make files a hundred times larger."""
+"""One hatch per series, distinguishable in black and white. Dots would make files a hundred times larger."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""One a series."""
+"""One marker per series."""
 DASHES = ("-", "--", ":", "-.")
-"""One a series."""
+"""One line style per series."""
 
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 PAPER = Palette(
@@ -46,9 +46,9 @@ PAPER = Palette(
     negative="#d55e00",
     background="#ffffff",
 )
-"""For files that go into a paper."""
+"""The palette of files for papers."""
 
-# A page shows these as CSS variables, which know whether it is night: the numbers only have to be distinct.
+# A page replaces these with CSS variables, which adapt to dark mode; the values only have to be distinct.
 PAGE = Palette(
     ink="#0a0001",
     muted="#0a0002",
@@ -68,4 +68,4 @@ CSS_VARIABLES = {
     PAGE.negative: "var(--negative)",
     **{color: f"var(--series-{number})" for number, color in enumerate(PAGE.series, start=1)},
 }
-"""What stands in a page in the place of each colour."""
+"""Colour of `PAGE` to the CSS variable that replaces it."""

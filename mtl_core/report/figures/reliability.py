@@ -1,4 +1,4 @@
-"""The reliability diagram: how often answers of some confidence are right."""
+"""The reliability diagram: accuracy over confidence."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -10,11 +10,11 @@ from mtl_core.report.intervals import wilson
 from mtl_core.report.wording import count, percent, shortened
 
 WIDTH = 2.0
-"""Inches: a square, and room for what is written around it."""
+"""Width in inches: a square and its labels."""
 
 
 def draw_reliability(name: str, title: str, calibration: Calibration, palette: Palette) -> Drawing:
-    """Draw accuracy over confidence, a point a bin with its interval, and below how many answers each bin has."""
+    """Draw accuracy over confidence, one point per bin with its interval, above a histogram of the predictions."""
     figure = Figure(figsize=(WIDTH, 2.6))
     axes = axes_in(figure, 0.42, 0.95, 0.2, 0.27)
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=0.8, linestyle="--")
@@ -54,7 +54,7 @@ def draw_reliability(name: str, title: str, calibration: Calibration, palette: P
 
 def _text(title: str, calibration: Calibration) -> str:
     said = ", ".join(
-        f"{percent(one.confidence)} sure, {percent(one.accuracy)} right ({count(one.n)})"
+        f"confidence {percent(one.confidence)}, accuracy {percent(one.accuracy)} ({count(one.n)})"
         for one in calibration.filled
     )
-    return f"Reliability diagram, {title}. Bins, with their answers: {said}."
+    return f"Reliability diagram, {title}. Bins, with their number of predictions: {said}."

@@ -1,4 +1,4 @@
-"""Several ways to train beside each other, task by task, each with its interval."""
+"""A grouped bar chart or dot plot of variants per task, with intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,26 +23,26 @@ from mtl_core.report.figures.palette import HATCHES, MARKERS, Palette
 from mtl_core.report.wording import decimals, shortened
 
 BAR = 0.115
-"""Inches of one bar."""
+"""Height of one bar in inches."""
 GAP = 0.11
-"""Inches between two tasks."""
+"""Space between two tasks in inches."""
 DOTS_ROW = 0.2
-"""Inches of a task whose ways to train are dots on one line."""
+"""Height of a task in inches if its variants are dots on one line."""
 MOST_BARS = 60
-"""With more bars than this, dots are drawn instead."""
+"""Maximum number of bars; above it, dots replace the bars."""
 
 Interval = tuple[float, float, float]
-"""A figure, and where its interval begins and ends."""
+"""Mean, lower bound and upper bound."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One way to train.
+    """The estimates of one variant.
 
     Attributes:
-        name: Its name.
-        place: Its place among all of them, by which colour, hatch and marker are chosen.
-        tasks: Task to its figure.
+        name: The name of the variant.
+        place: The index of the variant, which selects colour, hatch and marker.
+        tasks: Task name to its estimate.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Series:
 def draw_variants(
     name: str, tasks: Sequence[str], series: Sequence[Series], axis: str, shares: bool, palette: Palette
 ) -> Drawing:
-    """Draw a group of bars a task, or of dots where there would be too many bars.
+    """Draw one group of bars per task, or of dots if there are more than `MOST_BARS` bars.
 
     Args:
-        name: The drawing's name.
-        tasks: The tasks, from the top down.
-        series: The ways to train, from the top down.
-        axis: What is measured.
-        shares: Whether figures are shares, so that the axis is in percent.
+        name: The name of the figure, also the stem of its file name.
+        tasks: The names of the tasks, from top to bottom.
+        series: The variants, from top to bottom.
+        axis: The label of the value axis.
+        shares: Whether the values are proportions, so that the axis is in percent.
         palette: The colours.
     """
     bars = len(tasks) * len(series) <= MOST_BARS

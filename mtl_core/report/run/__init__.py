@@ -1,1 +1,1 @@
-"""The sections of a run's report."""
+"""The sections of the report of a run."""

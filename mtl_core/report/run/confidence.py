@@ -1,4 +1,4 @@
-"""Whether answers are right as often as the network is sure of them."""
+"""The section on calibration: whether the confidence of predictions matches their accuracy."""
 
 from mtl_core.report.blocks import Block, Cell, Column, FigureBlock, Section, Table
 from mtl_core.report.calibration import Calibration, Calibrations
@@ -7,15 +7,15 @@ from mtl_core.report.figures.reliability import draw_reliability
 from mtl_core.report.wording import NONE, count, decimals, percent, signed, slug
 
 PANELS = 8
-"""Tasks that are drawn."""
+"""Maximum number of tasks with a reliability diagram."""
 NOTE = (
-    "Expected calibration error: the mean distance between confidence and share of right answers over ten bins, "
-    "each counted by its answers. With few answers it is above 0 even for a network whose confidence is true."
+    "Expected calibration error: the mean absolute difference between confidence and accuracy over ten bins, "
+    "weighted by their predictions. With few predictions it is above 0 even for a perfectly calibrated network."
 )
 
 
 def confidence(calibrations: Calibrations, palette: Palette) -> Section | None:
-    """The section; None if no task gives one class and its probability."""
+    """Build the section; None if no task predicts one class with its probability."""
     tasks = list(calibrations.tasks.items())
     if not tasks:
         return None
@@ -28,12 +28,12 @@ def confidence(calibrations: Calibrations, palette: Palette) -> Section | None:
         for place, (name, one) in enumerate(drawn, start=1)
     ]
     caption = (
-        "How often answers are right (upwards) that the network is so sure of (rightwards), in ten bins; bars "
-        "below count the answers of each. On the dashed line, confidence is what it claims to be; below it, the "
-        "network is too sure. Lines are 95 % intervals (Wilson)."
+        "Accuracy (vertical) over confidence (horizontal) in ten bins; the histogram below shows the number of "
+        "predictions per bin. On the dashed line, confidence equals accuracy; below it, the network is "
+        "overconfident. Vertical lines are 95 % intervals (Wilson)."
     )
     if len(drawn) < len(tasks):
-        caption += f" Of {len(tasks)} tasks, the {len(drawn)} with most answers are drawn."
+        caption += f" Of {len(tasks)} tasks, the {len(drawn)} with most predictions are shown."
     blocks: list[Block] = [_table(calibrations), FigureBlock(caption, drawings)]
     return Section("calibration", "Calibration", blocks)
 
@@ -41,14 +41,14 @@ def confidence(calibrations: Calibrations, palette: Palette) -> Section | None:
 def _table(calibrations: Calibrations) -> Table:
     columns = [
         Column("task", number=False),
-        Column("answers"),
+        Column("predictions"),
         Column("mean confidence"),
-        Column("right"),
-        Column("too sure by"),
+        Column("accuracy"),
+        Column("overconfidence"),
         Column("expected calibration error"),
     ]
     return Table(
-        "Confidence and what came true",
+        "Confidence and accuracy",
         columns,
         [_row(name, one) for name, one in calibrations.tasks.items()],
         [_row("all tasks", calibrations.pooled)] if len(calibrations.tasks) > 1 else [],

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The section on confusion matrices."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,18 +7,18 @@ from mtl_core.report.figures_of import PartFigures, TaskFigures
 from mtl_core.report.wording import count, percent
 
 OPEN = 12
-"""Tasks whose matrices are open; more are folded away."""
+"""Maximum number of visible matrices; the rest is collapsed."""
 WIDEST = 16
-"""Classes of a matrix; of more, the most frequent confusions are listed."""
+"""Maximum number of classes for a matrix; above it, a table lists the most frequent confusions."""
 LISTED = 10
 
 
 def confusion(part: PartFigures, classes: Mapping[str, Sequence[str]]) -> Section | None:
-    """The section; None if no task has a confusion matrix."""
+    """Build the section; None if no task has a confusion matrix."""
     tables = [table for task in part.tasks if (table := _table(task, classes.get(task.name, ()))) is not None]
     if not tables:
         return None
-    how = f"On the {part.part} data. Rows are true classes, columns predicted ones; the shade is the row's share."
+    how = f"On the {part.part} data. Rows: true classes; columns: predicted classes; shade: fraction of the row."
     blocks: list[Block] = [Words([how]), Side(tables[:OPEN])]
     if len(tables) > OPEN:
         blocks.append(Folded(f"The other {len(tables) - OPEN} tasks", [Side(tables[OPEN:])]))
@@ -59,8 +59,8 @@ def _list(name: str, matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
     columns = [
         Column("true", number=False),
         Column("predicted", number=False),
-        Column("labels"),
-        Column("of the class"),
+        Column("count"),
+        Column("fraction of true class"),
     ]
     rows = [
         [Cell(classes[true]), Cell(classes[said]), Cell(count(number)), Cell(percent(number / sum(matrix[true])))]

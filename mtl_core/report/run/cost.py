@@ -1,4 +1,4 @@
-"""What the run cost: time, memory, parameters, auxiliary tasks."""
+"""The sections on cost: time, memory, parameters, auxiliary tasks."""
 
 from collections.abc import Sequence
 
@@ -8,36 +8,36 @@ from mtl_core.report.run_files import Cost, RunFiles
 from mtl_core.report.wording import NONE, count, decimals, percent, seconds, spoken
 
 STAGES = {
-    "load_s": "reading and splitting the data",
+    "load_s": "loading and splitting the data",
     "encode_s": "encoding",
-    "train_s": "training, validation after each epoch included",
-    "interactions_s": "looking at how tasks interact",
+    "train_s": "training, including validation after each epoch",
+    "interactions_s": "measuring task interactions",
     "evaluate_s": "evaluation",
 }
 
 
 def cost(files: RunFiles) -> Section:
-    """The section on time, memory and parameters."""
+    """Build the section on time, memory and parameters."""
     rows = [
         [Cell(words), Cell(seconds(value))] for name, words in STAGES.items() if (value := files.timing.get(name))
     ]
     speed = files.timing.get("train_examples_per_s")
     if speed is not None:
-        rows.append([Cell("examples that training visited"), Cell(f"{count(speed)} a second")])
+        rows.append([Cell("training throughput"), Cell(f"{count(speed)} examples per second")])
     answer = files.timing.get("inference_ms")
     if answer is not None:
-        rows.append([Cell("the network's answer for an example, in one thread"), Cell(f"{answer:.3g} ms")])
+        rows.append([Cell("inference per example, in one thread"), Cell(f"{answer:.3g} ms")])
     memory = files.timing.get("peak_memory_mb")
     if memory is not None:
-        rows.append([Cell("memory of the process, at most"), Cell(f"{count(memory)} MB")])
-    rows.append([Cell("parameters that training moved"), Cell(count(files.parameters))])
+        rows.append([Cell("peak memory of the process"), Cell(f"{count(memory)} MB")])
+    rows.append([Cell("trainable parameters"), Cell(count(files.parameters))])
     return Section(
-        "cost", "Time and memory", [Table("What the run took", [Column("what", False), Column("how much")], rows)]
+        "cost", "Time and memory", [Table("Resources", [Column("resource", False), Column("amount")], rows)]
     )
 
 
 def auxiliary(files: RunFiles) -> Section | None:
-    """The section on auxiliary tasks: what they learned, and what they cost; None if there are none."""
+    """Build the section on auxiliary tasks, their metrics and costs; None if there are none."""
     part = files.judged
     blocks: list[Block] = []
     if files.costs:
@@ -52,9 +52,9 @@ def _costs(costs: Sequence[Cost]) -> Table:
         Column("auxiliary task", number=False),
         Column("weight"),
         Column("parameters"),
-        Column("a step with it"),
-        Column("without it"),
-        Column("more time"),
+        Column("step time with the task"),
+        Column("without the task"),
+        Column("overhead"),
     ]
     rows = [
         [
@@ -69,10 +69,8 @@ def _costs(costs: Sequence[Cost]) -> Table:
         ]
         for one in costs
     ]
-    note = (
-        "They are there to help the others and count in no figure above; whether they do, `mtl ablate` finds out."
-    )
-    return Table("What auxiliary tasks cost", columns, rows, notes=[note])
+    note = "All metrics above exclude auxiliary tasks. `mtl ablate` measures whether they help the main tasks."
+    return Table("Cost of auxiliary tasks", columns, rows, notes=[note])
 
 
 def _figures(part: PartFigures) -> Table:
@@ -83,7 +81,7 @@ def _figures(part: PartFigures) -> Table:
         Column("value"),
         Column("baseline"),
     ]
-    return Table(f"What they learned, {part.part} data", columns, [_figure_row(task) for task in part.auxiliary])
+    return Table(f"Metrics on {part.part} data", columns, [_figure_row(task) for task in part.auxiliary])
 
 
 def _figure_row(task: TaskFigures) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""What the data was: examples, labels, what was noticed."""
+"""The section on data: examples, labels, warnings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,17 +7,17 @@ from mtl_core.report.run_files import DataFacts
 from mtl_core.report.wording import count, percent
 
 OPEN = 60
-"""Rows of the table of labels that are open; more are folded away."""
+"""Maximum number of rows of a visible label table; a longer table is collapsed."""
 CLASSES = 20
-"""Classes of a task that are told."""
+"""Maximum number of classes per task in the label table."""
 
 
 def data(facts: DataFacts) -> Section:
-    """The section: examples and labels of each part."""
+    """Build the section on examples and labels of each split."""
     parts = list(facts.examples)
     examples = Table(
         "Examples",
-        [Column("part", number=False), Column("examples")],
+        [Column("split", number=False), Column("examples")],
         [[Cell(part), Cell(count(number))] for part, number in facts.examples.items()],
     )
     labels = _labels(facts, parts)
@@ -26,14 +26,14 @@ def data(facts: DataFacts) -> Section:
         blocks.append(Words(list(facts.findings), points=True))
     blocks.append(examples)
     if labels.rows:
-        blocks.append(labels if len(labels.rows) <= OPEN else Folded("Labels of each task", [labels]))
+        blocks.append(labels if len(labels.rows) <= OPEN else Folded("Labels per task", [labels]))
     if facts.deviation is not None:
         worst = facts.deviation
         blocks.append(
             Words(
                 [
-                    f"Quality of the split: of all labels, the share of {worst.task} = {worst.label} differs most "
-                    f"between training and validation data, by {worst.points:.2f} percentage points."
+                    f"Quality of the split: {worst.task} = {worst.label} has the largest imbalance between "
+                    f"training and validation data; its proportion differs by {worst.points:.2f} percentage points."
                 ]
             )
         )
@@ -44,7 +44,7 @@ def _labels(facts: DataFacts, parts: Sequence[str]) -> Table:
     tasks = list(dict.fromkeys(task for part in parts for task in facts.label_counts.get(part, {})))
     rows = [row for task in tasks for row in _rows(task, facts.label_counts, parts)]
     columns = [Column("task", number=False), Column("label", number=False), *map(Column, parts)]
-    return Table("Labels, with their share of the task's labels in that part", columns, rows)
+    return Table("Labels per split, as counts and as fractions of the task's labels in that split", columns, rows)
 
 
 def _rows(

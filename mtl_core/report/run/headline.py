@@ -1,4 +1,4 @@
-"""The result of a run in a sentence, and what follows from its figures in a few more."""
+"""The headline, the facts and the summary section of a run."""
 
 from collections.abc import Iterator
 from statistics import mean
@@ -20,18 +20,18 @@ from mtl_core.report.wording import (
     spoken,
 )
 
-MOST_FREQUENT = "always answering the most frequent class"
+MOST_FREQUENT = "majority-class baseline"
 NOTICEABLE = 0.02
-"""A difference between confidence and accuracy that is worth a word."""
+"""Minimum difference between confidence and accuracy to be reported."""
 SURE = 2.0
-"""Standard errors that a cosine must lie below zero."""
+"""Number of standard errors below zero from which a negative cosine is reported."""
 
 
 def headline(files: RunFiles) -> str:
-    """Say how good the network is, and how good one is that has seen no input."""
+    """Summarize the performance of the network and of the baseline in one sentence."""
     part = files.judged
     if part is None:
-        return "Nothing was measured: there is neither validation nor test data."
+        return "No metrics: the run has neither validation nor test data."
     overall = part.overall.main
     if part.alike is not None and overall is not None and overall.name == part.alike:
         return _shared(overall, part)
@@ -39,19 +39,19 @@ def headline(files: RunFiles) -> str:
         return _alone(part.tasks[0].main, part)
     gains = [gain for task in part.tasks if task.main and (gain := task.main.gain) is not None]
     if not gains:
-        return f"Nothing could be measured on the {part.part} data: no label counts there."
+        return f"No metrics: the {part.part} data has no labels that count."
     away = mean(gains)
     return (
-        f"{percent(abs(away))} of the baseline's error is {'gone' if away >= 0 else 'added'} on the {part.part} "
-        f"data, the mean over {counted(len(gains), 'task')} that are measured differently."
+        f"The error is {percent(abs(away))} {'smaller' if away >= 0 else 'larger'} than that of the baseline on "
+        f"the {part.part} data (mean over {counted(len(gains), 'task')} with different metrics)."
     )
 
 
 def _shared(figure: Measured, part: PartFigures) -> str:
     if figure.value is None:
-        return f"Nothing could be measured on the {part.part} data: no label counts there."
+        return f"No metrics: the {part.part} data has no labels that count."
     labels = f"{count(figure.n)} {part.part} {'label' if figure.n == 1 else 'labels'}"
-    right = "right" if figure.name in {"accuracy", "exact_match"} else f"right ({spoken(figure.name)})"
+    right = "correct" if figure.name in {"accuracy", "exact_match"} else f"correct ({spoken(figure.name)})"
     said = f"{percent(figure.value)} of {labels} {right}"
     return said + (f"; {MOST_FREQUENT}: {percent(figure.baseline)}." if figure.baseline is not None else ".")
 
@@ -60,17 +60,17 @@ def _alone(figure: Measured, part: PartFigures) -> str:
     where = f"on {count(figure.n)} {part.part} {'label' if figure.n == 1 else 'labels'}"
     way = "smaller" if figure.lower_is_better else "larger"
     said = f"{spoken(figure.name)} {decimals(figure.value)} {where} ({way} is better)"
-    return said + (f"; the baseline's: {decimals(figure.baseline)}." if figure.baseline is not None else ".")
+    return said + (f"; baseline: {decimals(figure.baseline)}." if figure.baseline is not None else ".")
 
 
 def facts(files: RunFiles) -> list[tuple[str, str]]:
-    """What stands at the head of the page."""
+    """Collect names and values for the header of the page."""
     epochs = sum(epoch.stage == "selection" for epoch in files.history)
     found = [("tasks", count(len(files.judged.tasks)))] if files.judged else []
     found += [(part, counted(number, "example")) for part, number in files.data.examples.items()]
     found += [
         ("parameters", count(files.parameters)),
-        ("epoch kept", f"{files.best_epoch} of {epochs}"),
+        ("selected epoch", f"{files.best_epoch} of {epochs}"),
         ("training", seconds(files.timing["train_s"] or 0.0)),
         ("seed", str(files.seed)),
     ]
@@ -78,7 +78,7 @@ def facts(files: RunFiles) -> list[tuple[str, str]]:
 
 
 def in_short(files: RunFiles, calibrations: Calibrations | None) -> Section:
-    """What a reader should take home."""
+    """Build the section with the main findings."""
     sentences = [
         *_against_baselines(files.judged),
         *_epoch(files),
@@ -86,11 +86,11 @@ def in_short(files: RunFiles, calibrations: Calibrations | None) -> Section:
         *_conflict(files.interactions),
     ]
     if files.data.findings:
-        sentences.append(f"{counted(len(files.data.findings), 'thing')} worth knowing about the data: see Data.")
+        sentences.append(f"{counted(len(files.data.findings), 'warning')} about the data: see Data.")
     if files.started is not None:
         run, numbers = files.started
-        sentences.append(f"{counted(numbers, 'number')} of the network come from the run {run}.")
-    return Section("in-short", "In short", [Words(sentences, points=True)])
+        sentences.append(f"Warm start: {counted(numbers, 'parameter')} loaded from the run {run}.")
+    return Section("summary", "Summary", [Words(sentences, points=True)])
 
 
 def _against_baselines(part: PartFigures | None) -> Iterator[str]:
@@ -108,13 +108,13 @@ def _against_baselines(part: PartFigures | None) -> Iterator[str]:
             yield f"Better than the baseline in all {len(part.tasks)} tasks."
     if unsure:
         yield (
-            f"The baseline lies within the 95 % interval for {enumerated(unsure)}: so few labels cannot tell the "
-            "difference from chance."
+            f"The difference from the baseline is not significant for {enumerated(unsure)}: the baseline is within "
+            "the 95 % interval."
         )
     if worse:
-        yield f"No better than the baseline, which has seen no input: {enumerated(worse)}."
+        yield f"No better than the baseline, which ignores the input: {enumerated(worse)}."
     if undefined:
-        yield f"Undefined, since no label counts on the {part.part} data: {enumerated(undefined)}."
+        yield f"Undefined, because the {part.part} data has no labels that count: {enumerated(undefined)}."
 
 
 def _may_be_chance(figure: Measured) -> bool:
@@ -124,16 +124,16 @@ def _may_be_chance(figure: Measured) -> bool:
 
 def _epoch(files: RunFiles) -> Iterator[str]:
     if files.best_score is None:
-        yield "No validation data, so the last epoch was kept."
+        yield "Without validation data, the last epoch is selected."
         return
     epochs = sum(epoch.stage == "selection" for epoch in files.history)
-    yield f"Epoch {files.best_epoch} of {epochs} had the best validation figure, {decimals(files.best_score)}."
+    yield f"Epoch {files.best_epoch} of {epochs} has the best validation score, {decimals(files.best_score)}."
     if files.best_epoch == epochs > 1:
-        yield "The last epoch was the best one: more epochs may bring more."
+        yield "The last epoch is the best one: more epochs may improve the results."
     if any(epoch.stage == "refit" for epoch in files.history):
         yield (
-            "The network was then trained again on training and validation data together; test figures are of that "
-            "one, validation figures of the first."
+            "The network was then refitted on training and validation data; test metrics are of the refitted "
+            "network, validation metrics of the first one."
         )
 
 
@@ -145,11 +145,11 @@ def _confidence(calibrations: Calibrations | None) -> Iterator[str]:
         return
     over = pooled.confidence - pooled.accuracy
     if abs(over) < NOTICEABLE:
-        yield f"Its confidence fits: {percent(pooled.confidence)} on average, {percent(pooled.accuracy)} right."
+        yield f"Well calibrated: mean confidence {percent(pooled.confidence)}, accuracy {percent(pooled.accuracy)}."
         return
     yield (
-        f"It is {'more' if over > 0 else 'less'} confident than right, by {points(over)} on average "
-        f"({percent(pooled.confidence)} against {percent(pooled.accuracy)})."
+        f"The network is {'over' if over > 0 else 'under'}confident by {points(over)} (mean confidence "
+        f"{percent(pooled.confidence)}, accuracy {percent(pooled.accuracy)})."
     )
 
 
@@ -160,6 +160,6 @@ def _conflict(found: Interactions | None) -> Iterator[str]:
     error = (found.cosine_error[a][b] or 0.0) if found.cosine_error is not None else 0.0
     if cosine + SURE * error < 0:
         names = f"{found.tasks[a]} and {found.tasks[b]}"
-        yield f"{names} pulled against each other most: the mean cosine of their gradients is {signed(cosine)}."
+        yield f"{names} have the most conflicting gradients: their mean cosine is {signed(cosine)}."
     else:
-        yield "No two tasks are seen to pull against each other on average."
+        yield "No pair of tasks has significantly conflicting gradients on average."

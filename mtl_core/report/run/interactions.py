@@ -1,4 +1,4 @@
-"""How tasks pulled at the shared weights: together, or against each other."""
+"""The section on task interactions: similarity and conflicts of gradients on the shared weights."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,17 +10,17 @@ from mtl_core.report.interactions import Interactions, Matrix
 from mtl_core.report.wording import MINUS, NONE, between, count, percent, signed
 
 FAINT = 0.2
-"""Cosines below it stay faint, even if there is none above."""
+"""Minimum magnitude of full colour, so that small cosines stay faint."""
 OPEN = 20
-"""Pairs of the table that are open."""
+"""Maximum number of pairs in a visible table; a longer table is collapsed."""
 LISTED = 200
-"""Pairs that are listed at all."""
+"""Maximum number of pairs in the table."""
 LINES = 8
-"""Pairs whose course is drawn."""
+"""Maximum number of pairs in the line chart."""
 
 
 def interactions(found: Interactions, palette: Palette) -> Section:
-    """The section: heat maps, conflicts, their course, and what may follow."""
+    """Build the section: suggestions, heat maps, conflicts, cosines per epoch, task grouping, auxiliary tasks."""
     blocks: list[Block] = []
     if found.suggestions:
         blocks.append(Words(list(found.suggestions), points=True))
@@ -31,24 +31,24 @@ def interactions(found: Interactions, palette: Palette) -> Section:
         others = _without_diagonal(found.affinity)
         limit = largest(others)
         caption = (
-            "Affinity: how a step on the row's task alone changed the column's loss. Above 0 (blue) the loss fell: "
-            f"the row helps the column. What a task does to itself is left blank. Full colour: ±{limit:.3g}."
+            "Affinity: how a step on the row's task alone changes the column's loss. Above 0 (blue), the loss "
+            f"decreases: the row helps the column. The diagonal is blank. Full colour: ±{limit:.3g}."
         )
         if limit < SMALL and len(found.tasks) <= MOST_NUMBERS:
             caption += f" Numbers are in units of 10 to the power of {MINUS}{unit(limit)}."
         heat = draw_heat("affinity", found.tasks, others, palette, limit)
         blocks.append(FigureBlock(caption + _left_out(found), [heat]))
     blocks += [table for table in (_divisions(found), _helpers(found)) if table is not None]
-    return Section("interactions", "How tasks interact", blocks)
+    return Section("interactions", "Task interactions", blocks)
 
 
 def cosine_figure(found: Interactions, palette: Palette) -> FigureBlock:
-    """Draw how alike the gradients of tasks are; those of a task and itself are left blank."""
+    """Draw the heat map of the mean cosines of gradients; the diagonal is blank."""
     others = _without_diagonal(found.cosine)
     limit = max(largest(others), FAINT)
     caption = (
-        "Mean cosine of two tasks' gradients on the shared weights. Above 0 (blue) they pull the same way, below 0 "
-        "(red) against each other; at 0 they leave each other alone. Blank: never seen in one step. "
+        "Mean cosine of two tasks' gradients on the shared weights. Above 0 (blue), they agree; below 0 (red), "
+        "they conflict; at 0, they are orthogonal. Blank: never observed in the same step. "
         f"Full colour: ±{limit:.2f}."
     )
     heat = draw_heat("cosine", found.tasks, others, palette, limit)
@@ -56,41 +56,41 @@ def cosine_figure(found: Interactions, palette: Palette) -> FigureBlock:
 
 
 def largest(matrix: Matrix) -> float:
-    """The largest size of a number in a matrix; 1 if there is none but 0."""
+    """Return the largest magnitude in a matrix; 1 if all values are 0 or None."""
     return max((abs(value) for row in matrix for value in row if value), default=1.0)
 
 
 def _without_diagonal(matrix: Matrix) -> Matrix:
-    """What tasks do to each other; what they do to themselves would be all that is seen."""
+    """Blank the diagonal, which would dominate the colours."""
     return [[None if a == b else value for b, value in enumerate(row)] for a, row in enumerate(matrix)]
 
 
 def _left_out(found: Interactions) -> str:
     many = len(found.tasks) > MOST_NUMBERS
-    return f" With {len(found.tasks)} tasks, the numbers are left out here." if many else ""
+    return f" The numbers are omitted for {len(found.tasks)} tasks." if many else ""
 
 
 def _conflicts(found: Interactions) -> Iterator[Block]:
     pairs = sorted(found.pairs, key=lambda pair: found.cosine[pair[0]][pair[1]] or 0.0)
     columns = [
-        Column("two tasks", number=False),
+        Column("pair of tasks", number=False),
         Column("mean cosine"),
-        Column("steps in conflict"),
-        Column("steps together"),
+        Column("conflicting steps"),
+        Column("shared steps"),
     ]
     rows = [_pair(found, *pair) for pair in pairs[:LISTED]]
     if not rows:
         return
-    notes = ["In conflict: steps in which the cosine was negative. Pairs that disagree most come first."]
+    notes = ["Conflicting steps: steps with a negative cosine. Pairs are sorted by cosine, conflicts first."]
     if found.cosine_error is not None:
-        notes[0] += " ± is a standard error."
+        notes[0] += " ± is the standard error."
     if len(pairs) > LISTED:
         notes.append(f"The other {count(len(pairs) - LISTED)} pairs are in interactions.json.")
     table = Table("Conflicts", columns, rows, notes=notes)
     if len(rows) <= OPEN:
         yield table
         return
-    yield Table(f"Conflicts: the {OPEN // 2} pairs that disagree most", columns, rows[: OPEN // 2], notes=notes[:1])
+    yield Table(f"Conflicts: the {OPEN // 2} most conflicting pairs", columns, rows[: OPEN // 2], notes=notes[:1])
     yield Folded("All pairs" if len(pairs) <= LISTED else f"{LISTED} pairs", [table])
 
 
@@ -123,13 +123,13 @@ def _divisions(found: Interactions) -> Table | None:
         ]
         for at_most, one in found.divisions.items()
     ]
-    columns = [Column("networks", False), Column("division", False), Column("chosen by", False), Column("gain")]
+    columns = [Column("networks", False), Column("groups", False), Column("measure", False), Column("improvement")]
     note = (
-        "Which tasks would help each other most if each group had a network of its own. Gain: how much larger the "
-        "influence of the other tasks is than with one network for all, on steps that nothing was chosen by; ± is "
-        "a standard error."
+        "The grouping of tasks into networks with the largest mutual influence. Improvement: the increase of this "
+        "influence over one network for all tasks, on steps that were not used to select the grouping; ± is the "
+        "standard error."
     )
-    return Table("Dividing the tasks", columns, rows, notes=[note])
+    return Table("Task grouping", columns, rows, notes=[note])
 
 
 def _helpers(found: Interactions) -> Table | None:
@@ -147,7 +147,7 @@ def _helpers(found: Interactions) -> Table | None:
     columns = [
         Column("auxiliary task", False),
         Column("mean cosine"),
-        Column("steps in conflict"),
+        Column("conflicting steps"),
         Column("affinity"),
     ]
     return Table("Auxiliary tasks and the sum of the main tasks' gradients", columns, rows)
@@ -165,12 +165,10 @@ def _course(found: Interactions, palette: Palette) -> Iterator[FigureBlock]:
         )
         for a, b in drawn
     ]
-    caption = "The mean cosine of each epoch."
+    caption = "The mean cosine per epoch."
     if len(drawn) < len(pairs):
         half = LINES // 2
-        caption += (
-            f" Of {count(len(pairs))} pairs, the {half} that disagree and the {half} that agree most are drawn."
-        )
+        caption += f" Of {count(len(pairs))} pairs, the {half} most and the {half} least conflicting are shown."
     lines = [line for line in lines if line.points]
     if lines:
         yield FigureBlock(caption, [draw_lines("cosine-epochs", lines, "cosine", True, palette)])

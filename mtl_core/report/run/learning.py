@@ -1,4 +1,4 @@
-"""How tasks were learned, epoch by epoch."""
+"""The section on learning curves."""
 
 from mtl_core.report.blocks import Block, Cell, Column, FigureBlock, Folded, Section, Table
 from mtl_core.report.figures.curves import Curves, draw_curves
@@ -8,13 +8,13 @@ from mtl_core.report.run_files import Epoch, RunFiles
 from mtl_core.report.wording import NONE, decimals, slug, spoken
 
 PANELS = 12
-"""Tasks that are drawn."""
+"""Maximum number of tasks with learning curves."""
 STEADY = 0.25
-"""Weights that move less than this share of themselves are not worth a drawing."""
+"""Minimum relative change of loss weights for a figure of them."""
 
 
 def learning(files: RunFiles, palette: Palette) -> Section:
-    """The section: a panel a task, weights of losses if they moved, all numbers folded away."""
+    """Build the section: one figure per task, loss weights if they change, a collapsed table of all epochs."""
     tasks = [task.name for task in files.judged.tasks] if files.judged else []
     known = list(dict.fromkeys(name for epoch in files.history for name in epoch.losses))
     tasks = [name for name in tasks if name in known] or known
@@ -27,7 +27,7 @@ def learning(files: RunFiles, palette: Palette) -> Section:
     ]
     blocks: list[Block] = [FigureBlock(_caption(files, len(shown), len(tasks)), drawings)]
     blocks += _weights(files, shown, palette)
-    blocks.append(Folded("All epochs in numbers", [_table(files)]))
+    blocks.append(Folded("Table of all epochs", [_table(files)]))
     return Section("learning", "Learning curves", blocks)
 
 
@@ -63,16 +63,16 @@ def _main_metric(files: RunFiles, task: str) -> str:
 
 
 def _caption(files: RunFiles, shown: int, tasks: int) -> str:
-    said = "Training loss, and the main figure on validation data; the dotted line is the epoch that was kept."
+    said = "Training loss and main validation metric per epoch; the dotted line marks the selected epoch."
     if any(epoch.stage == "refit" for epoch in files.history):
-        said += " Dashed: the loss of the second training, on training and validation data together."
+        said += " Dashed: the loss of the refit on training and validation data."
     if shown < tasks:
-        said += f" Of {tasks} tasks, the {shown} with most labels are drawn; the rest is in history.csv."
+        said += f" Of {tasks} tasks, the {shown} with most labels are shown; history.csv contains all tasks."
     return said
 
 
 def _weights(files: RunFiles, tasks: list[str], palette: Palette) -> list[FigureBlock]:
-    """Draw what losses counted, if a weighting moved them."""
+    """Draw the loss weights if the weighting changes them."""
     first = [epoch for epoch in files.history if epoch.stage == "selection"]
     lines = [
         Line(task, [(one.number, value) for one in first if (value := one.weights.get(task)) is not None])
@@ -86,8 +86,8 @@ def _weights(files: RunFiles, tasks: list[str], palette: Palette) -> list[Figure
     )
     if not moved:
         return []
-    caption = "What each task's loss counted in a step, the mean of an epoch: the weighting moved it."
-    return [FigureBlock(caption, [draw_lines("weights", lines, "weight of the loss", False, palette)])]
+    caption = "The loss weight of each task, as the mean per epoch; the weighting changes it during training."
+    return [FigureBlock(caption, [draw_lines("weights", lines, "loss weight", False, palette)])]
 
 
 def _table(files: RunFiles) -> Table:
@@ -107,7 +107,7 @@ def _table(files: RunFiles) -> Table:
         ]
         for epoch in files.history
     ]
-    return Table("Training loss and validation figures of each epoch", columns, rows)
+    return Table("Training loss and validation metrics per epoch", columns, rows)
 
 
 def _cell(value: float | None) -> Cell:

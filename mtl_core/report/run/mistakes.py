@@ -1,4 +1,4 @@
-"""The most confident mistakes, and which words the network looked at."""
+"""The section on the most confident mistakes, with attention weights."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,28 +7,28 @@ from mtl_core.report.run_files import Mistake
 from mtl_core.report.wording import percent
 
 TASKS = 12
-"""Tasks whose mistakes are told."""
+"""Maximum number of tasks whose mistakes are shown."""
 NAMED = 3
-"""Words whose weight is told in numbers."""
+"""Number of words whose attention weight is printed."""
 STRONGEST = 3.0
-"""Times an even share of attention that have the strongest shade."""
+"""Multiple of the uniform attention weight that has the strongest shade."""
 
 
 def mistakes(found: Sequence[Mistake]) -> Section | None:
-    """The section; None if there is no mistake."""
+    """Build the section; None without mistakes."""
     by_task: dict[str, list[Mistake]] = {}
     for one in found:
         by_task.setdefault(one.task, []).append(one)
     if not by_task:
         return None
-    said = "For each task, the wrong answers that the network was most sure of: what to read first."
+    said = "The wrong predictions with the highest confidence, for each task."
     if any(one.attention for one in found):
         said += (
-            " The shade of a word is the attention that the task's head gave it, the strongest at three times an "
-            "even share. Where it looked is not always why."
+            " The shade of a word is its attention weight in the task's head, strongest at three times the uniform "
+            "weight. Attention does not always explain a prediction."
         )
     if len(by_task) > TASKS:
-        said += f" Of {len(by_task)} tasks, {TASKS} are told; the rest is in mistakes.jsonl."
+        said += f" Of {len(by_task)} tasks, {TASKS} are shown; mistakes.jsonl contains all tasks."
     shown = list(by_task.items())[:TASKS]
     return Section(
         "mistakes",
@@ -38,7 +38,7 @@ def mistakes(found: Sequence[Mistake]) -> Section | None:
 
 
 def _quote(one: Mistake) -> Quote:
-    said = f"said {one.label}, {percent(one.confidence)} sure; it is {one.gold}"
+    said = f"predicted {one.label} with confidence {percent(one.confidence)}; true label {one.gold}"
     if not one.attention:
         return Quote([Shaded(one.text or "not a text")], said, [f"example {one.id}"])
     heaviest = sorted(zip(one.attention, one.tokens, strict=True), key=lambda pair: -pair[0])[:NAMED]
@@ -46,14 +46,19 @@ def _quote(one: Mistake) -> Quote:
     return Quote(
         list(shaded(one.text, one.tokens, one.attention)),
         said,
-        [f"looked most at {weights} (even: {1 / len(one.tokens):.2f})", f"example {one.id}"],
+        [f"highest attention: {weights} (uniform: {1 / len(one.tokens):.2f})", f"example {one.id}"],
     )
 
 
 def shaded(text: str, tokens: Sequence[str], weights: Sequence[float]) -> Iterator[Shaded]:
-    """Cut a text into its tokens, each shaded by its weight, and what stands between them.
+    """Split a text into spans: its tokens, shaded by attention weight, and the characters between them.
 
-    Where the text is not made of these tokens, the tokens themselves are given.
+    If the text does not contain all tokens in this order, yield the tokens, separated by spaces.
+
+    Args:
+        text: The text.
+        tokens: Its tokens.
+        weights: The attention weight of each token.
     """
     places = _places(text, tokens)
     full = STRONGEST / len(tokens) if tokens else 1.0
@@ -73,7 +78,7 @@ def shaded(text: str, tokens: Sequence[str], weights: Sequence[float]) -> Iterat
 
 
 def _places(text: str, tokens: Sequence[str]) -> list[int] | None:
-    """Where each token begins; None if one of them is not in the text."""
+    """Return the start offset of each token; None if the text does not contain one of them."""
     places, end = [], 0
     for token in tokens:
         place = text.find(token, end)

@@ -1,4 +1,4 @@
-"""The report of a run, put together."""
+"""The page of the report of a run."""
 
 from mtl_core.report.blocks import Page, Preformatted, Section, Words
 from mtl_core.report.calibration import Calibrations, read_calibrations
@@ -15,22 +15,21 @@ from mtl_core.report.run.results import results
 from mtl_core.report.run_files import RunFiles
 
 METHOD = (
-    "95 % intervals of shares are Wilson's (1927). They say how far a figure may lie from what more data of the "
-    "same kind would give for this very network, and nothing of other seeds or other splits; `mtl compare` asks "
-    "those. Labels are taken as independent of each other; where several stand in one text, such as one a word, "
-    "the intervals are too narrow.",
-    "A baseline knows the training labels and not the input: it always answers the most frequent class, or the "
+    "95 % intervals of proportions are Wilson intervals (1927). They cover the variation between test examples for "
+    "this one network. They do not cover other seeds or other splits; `mtl compare` does. Labels are assumed to be "
+    "independent; if a text has several labels, such as one per word, the intervals are too narrow.",
+    "A baseline uses the training labels and ignores the input: it always predicts the most frequent class, or the "
     "mean.",
-    "Overall figures count every label once, so that large tasks weigh more.",
+    "Overall metrics weight every label equally, so that tasks with many labels have more influence.",
 )
 
 
 def run_page(files: RunFiles, palette: Palette) -> Page:
-    """Say what a run brought.
+    """Build the page of a run.
 
     Args:
-        files: The run.
-        palette: The colours of drawings; they must be made while it is drawn with (`drawing`).
+        files: The contents of the run directory.
+        palette: The colours of the figures; call this function inside `drawing` with the same palette.
     """
     part = files.judged
     calibrations = None
@@ -44,7 +43,7 @@ def run_page(files: RunFiles, palette: Palette) -> Page:
         notice=files.data.notice,
         facts=facts(files),
         sections=_sections(files, calibrations, palette),
-        closing="Made from the files of the run directory; `mtl report` makes it again.",
+        closing="Generated from the files of the run directory; `mtl report` regenerates it.",
     )
 
 
@@ -61,7 +60,7 @@ def _sections(files: RunFiles, calibrations: Calibrations | None, palette: Palet
         auxiliary(files),
         data(files.data),
         cost(files),
-        Section("method", "How figures were made", [Words(METHOD)]),
-        Section("settings", "Settings", [Preformatted("config.yaml: every value that was used", files.config)]),
+        Section("method", "Methods", [Words(METHOD)]),
+        Section("settings", "Settings", [Preformatted("config.yaml: the resolved configuration", files.config)]),
     ]
     return [section for section in found if section is not None]

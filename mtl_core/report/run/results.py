@@ -1,4 +1,4 @@
-"""Every task's figures beside its baseline, as a table and as bars."""
+"""The section on results: metrics and baselines of all tasks as tables and bar charts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +10,12 @@ from mtl_core.report.figures_of import Measured, PartFigures, TaskFigures
 from mtl_core.report.wording import NONE, between, count, decimals, percent, slug, spoken
 
 ROWS = 40
-"""Bars of one drawing: with more, it would not fit a sheet of paper."""
+"""Maximum number of bars per figure, so that it fits on a sheet of paper."""
 MAJORITY, BASELINE = "majority", "baseline"
 
 
 def results(parts: Sequence[PartFigures], palette: Palette) -> Section:
-    """The section: bars of the part that the run is judged by, and a table of each part."""
+    """Build the section: a table per split, and bar charts of the main split."""
     blocks: list[Block] = []
     for place, part in enumerate(parts):
         blocks.append(results_table(part))
@@ -25,7 +25,7 @@ def results(parts: Sequence[PartFigures], palette: Palette) -> Section:
 
 
 def results_table(part: PartFigures) -> Table:
-    """Lay a part's figures out: a column a metric, or a line a task where tasks are measured differently."""
+    """Build the table of a split: one column per metric, or a column of metric names if main metrics differ."""
     return _even_table(part) if part.alike is not None else _mixed_table(part)
 
 
@@ -61,16 +61,16 @@ def _mixed_table(part: PartFigures) -> Table:
         Column("value"),
         Column("95 % interval"),
         Column(BASELINE),
-        Column("error gone"),
-        Column("also", number=False),
+        Column("relative error reduction"),
+        Column("other metrics", number=False),
     ]
     return Table(
         _title(part),
         columns,
         [_mixed_row(task) for task in part.tasks],
         notes=[
-            "Error gone: the share of the baseline's error that the network has not; ↓ marks metrics of which "
-            "smaller figures are better."
+            "Relative error reduction: the fraction of the baseline's error that the network avoids; ↓ marks "
+            "metrics for which smaller values are better."
         ],
     )
 
@@ -121,7 +121,7 @@ def _baseline_name(share: bool) -> str:
 
 
 def result_drawings(part: PartFigures, palette: Palette) -> Iterator[Drawing]:
-    """Draw the main figures, tasks of one metric together; errors as shares of the baseline's."""
+    """Draw the main metrics, one figure per metric; errors are divided by those of the baseline."""
     by_metric: dict[str, list[tuple[str, Measured]]] = {}
     together = part.alike is not None and len(part.tasks) > 1
     for task in [*part.tasks, *([part.overall] if together else [])]:
@@ -149,5 +149,5 @@ def _bar(name: str, figure: Measured) -> Bar:
 
 def _caption(part: PartFigures) -> str:
     shares = any(task.main is not None and task.main.share for task in part.tasks)
-    said = f"Each task's figure on the {part.part} data (bar) and that of its baseline (upright line)."
+    said = f"The metric of each task on the {part.part} data (bar) and its baseline (vertical line)."
     return said + (" Thin lines are 95 % intervals (Wilson)." if shares else "")

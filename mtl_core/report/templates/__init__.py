@@ -1,1 +1,1 @@
-"""Templates of the pages (jinja2). This file makes the folder a package, so that they are installed with it."""
+"""Jinja2 templates of the pages; this file makes the directory a package, so that they are installed."""

@@ -1,1 +1,1 @@
-"""Templates of the pages (jinja2). This file makes the folder a package, so that they are installed with it."""
+"""Templates of the pages (jinja2). This file makes the folder a package, so that the templates are installed."""
