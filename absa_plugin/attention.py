@@ -37,7 +37,7 @@ class Attention(HeadSpec):
     """Use one module for all tasks with this head; false builds one module per task."""
 
     @model_validator(mode="after")
-    def _shared_in_a_group(self) -> Attention:
+    def _check_shared_layers(self) -> Attention:
         if self.shared_layers and not self.grouped:
             raise ValueError("`shared_layers` are shared by the tasks of a group; leave `grouped` true")
         return self

@@ -35,10 +35,10 @@ class AttentionPoolingGroup(HeadGroup):
         super().__init__()
         _require_sequence(inputs, "attention")
         self.keys = nn.Linear(inputs.width, key_dim)
-        self.questions = nn.Parameter(torch.randn(tasks, key_dim) / math.sqrt(key_dim))
-        self.hidden_weight = nn.Parameter(_uniform(tasks, inputs.width, hidden_dim))
+        self.queries = nn.Parameter(torch.randn(tasks, key_dim) / math.sqrt(key_dim))
+        self.hidden_weight = nn.Parameter(_sample_uniform(tasks, inputs.width, hidden_dim))
         self.hidden_bias = nn.Parameter(torch.zeros(tasks, hidden_dim))
-        self.output_weight = nn.Parameter(_uniform(tasks, hidden_dim, outputs))
+        self.output_weight = nn.Parameter(_sample_uniform(tasks, hidden_dim, outputs))
         self.output_bias = nn.Parameter(torch.zeros(tasks, outputs))
         self.dropout = nn.Dropout(dropout)
         self.shared: nn.Module | None = None
@@ -53,18 +53,18 @@ class AttentionPoolingGroup(HeadGroup):
 
     def stacked_parameters(self) -> list[nn.Parameter]:
         """Return the parameters whose first dimension is the task."""
-        return [self.questions, self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias]
+        return [self.queries, self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias]
 
-    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
         """Return outputs `(batch, tasks, outputs)` and attention `(batch, tasks, length)`."""
         keys = torch.tanh(self.keys(features.values))
-        attention = masked_softmax(torch.matmul(keys, self.questions.T).transpose(1, 2), features.mask)
+        attention = masked_softmax(torch.matmul(keys, self.queries.T).transpose(1, 2), features.mask)
         pooled = self.dropout(torch.bmm(attention, features.values))
         # As (tasks, batch, width), the layers of all tasks are one batched matrix product.
         hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), pooled.transpose(0, 1), self.hidden_weight)
         outputs = torch.baddbmm(self.output_bias.unsqueeze(1), self.dropout(torch.relu(hidden)), self.output_weight)
-        said = outputs.transpose(0, 1)
-        return HeadOutput(said if self.shared is None else said + self.shared(pooled), attention)
+        batch_outputs = outputs.transpose(0, 1)
+        return HeadOutput(batch_outputs if self.shared is None else batch_outputs + self.shared(pooled), attention)
 
 
 class AttentionPooling(nn.Module):
@@ -108,7 +108,7 @@ class SelfAttentionHead(nn.Module):
                 f"the head 'self-attention' cannot divide {inputs.width} features into {attention_heads} parts; "
                 "attention_heads must divide the backbone's width"
             )
-        self.parts = attention_heads
+        self.num_heads = attention_heads
         self.query_key = nn.Linear(inputs.width, 2 * inputs.width)
         self.value = nn.Linear(inputs.width, inputs.width)
         self.project = nn.Linear(inputs.width, inputs.width)
@@ -121,15 +121,15 @@ class SelfAttentionHead(nn.Module):
         values, mask = features.values, features.mask
         assert mask is not None  # noqa: S101  checked when built
         batch, length, width = values.shape
-        query, key = self.query_key(values).view(batch, length, 2, self.parts, -1).permute(2, 0, 3, 1, 4)
-        scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.parts)
+        query, key = self.query_key(values).view(batch, length, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.num_heads)
         attention = masked_softmax(scores, mask.unsqueeze(1))  # (batch, heads, queries, keys)
-        asking = mask.to(values.dtype) / mask.sum(dim=1, keepdim=True)
-        mean = torch.einsum("bpqk,bq->bpk", attention, asking)
-        pooled = torch.bmm(mean, values)  # (batch, heads, width)
-        weight = self.value.weight.view(self.parts, -1, width)
-        mixed = torch.einsum("bpw,pdw->bpd", pooled, weight).reshape(batch, width) + self.value.bias
-        return HeadOutput(self.layers(self.project(mixed)), mean.mean(dim=1))
+        query_weights = mask.to(values.dtype) / mask.sum(dim=1, keepdim=True)
+        mean_attention = torch.einsum("bpqk,bq->bpk", attention, query_weights)
+        pooled = torch.bmm(mean_attention, values)  # (batch, heads, width)
+        weight = self.value.weight.view(self.num_heads, -1, width)
+        context = torch.einsum("bpw,pdw->bpd", pooled, weight).reshape(batch, width) + self.value.bias
+        return HeadOutput(self.layers(self.project(context)), mean_attention.mean(dim=1))
 
 
 def masked_softmax(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -149,7 +149,7 @@ def _require_sequence(inputs: FeatureShape, head: str) -> None:
         raise MtlError(f"the head '{head}' reads tokens, but the backbone returns one vector per example")
 
 
-def _uniform(tasks: int, width_in: int, width_out: int) -> torch.Tensor:
+def _sample_uniform(tasks: int, width_in: int, width_out: int) -> torch.Tensor:
     """Sample initial weights from the distribution that `nn.Linear` uses."""
     bound = 1 / math.sqrt(width_in)
     return torch.empty(tasks, width_in, width_out).uniform_(-bound, bound)

@@ -88,13 +88,13 @@ def rate(
 
     The same command resumes an interrupted job.
     """
-    from absa_plugin.rating.command import RateRequest, rate_command
+    from absa_plugin.rating.command import RateRequest, run_rate_command
     from absa_plugin.rating.settings import Columns, Settings
     from mtl_core.errors import MtlError
 
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
         raise MtlError(f"--delimiter {delimiter!r}: expected one character, such as ; or a tab")
-    rate_command(
+    run_rate_command(
         RateRequest(
             reviews=reviews,
             run=run,

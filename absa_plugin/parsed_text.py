@@ -14,7 +14,7 @@ from mtl_core.errors import MtlError
 
 MAX_CHARACTERS = 100_000
 """Maximum number of characters per text; longer texts are truncated. spaCy rejects a million."""
-LONG_CHUNK = re.compile(r"\S{200}(?=\S)")
+UNBROKEN_RUN = re.compile(r"\S{200}(?=\S)")
 """A run of characters that is split by a space: spaCy needs minutes for 100,000 exclamation marks in a row."""
 
 
@@ -31,14 +31,14 @@ class ParsedText:
     words: NDArray[np.uint64]
 
 
-def readable(value: object) -> str | tuple[str, ...]:
+def normalize_input(value: object) -> str | tuple[str, ...]:
     """Convert an input to a text that spaCy can tokenise, or to a tuple of words.
 
     Raises:
         MtlError: If it is neither a text nor a list of words.
     """
     if isinstance(value, str):
-        return LONG_CHUNK.sub(r"\g<0> ", value[:MAX_CHARACTERS])
+        return UNBROKEN_RUN.sub(r"\g<0> ", value[:MAX_CHARACTERS])
     if not isinstance(value, list | tuple):
         raise MtlError(f"the encoder 'spacy' reads texts or lists of words, found {type(value).__name__}")
     for word in value:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def pipeline_licence(name: str) -> list[str]:
+def describe_licence(name: str) -> list[str]:
     """Return a note about the licence of a pipeline's vectors, as stated in its `meta.json`.
 
     Args:
@@ -14,23 +14,26 @@ def pipeline_licence(name: str) -> list[str]:
     """
     if name.startswith("blank:"):
         return []
-    for folder in _folders(name):
+    for folder in _list_folders(name):
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            told = f"{meta['lang']}_{meta['name']} {meta['version']}", str(meta.get("license") or "not stated")
+            description = (
+                f"{meta['lang']}_{meta['name']} {meta['version']}",
+                str(meta.get("license") or "not stated"),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        return [f"Word vectors come from the spaCy pipeline {told[0]}; its licence: {told[1]}."]
+        return [f"Word vectors come from the spaCy pipeline {description[0]}; its licence: {description[1]}."]
     return ["Word vectors come from a spaCy pipeline that states no licence."]
 
 
-def _folders(name: str) -> Iterator[Path]:
+def _list_folders(name: str) -> Iterator[Path]:
     """Yield the folders that may contain a pipeline's files."""
     path = Path(name).expanduser()
     if path.is_dir():
         yield path
         return
     spec = find_spec(name) if name.isidentifier() else None
-    for place in (spec.submodule_search_locations or []) if spec is not None else []:
-        yield from sorted(file.parent for file in Path(place).glob("*/meta.json"))
-        yield Path(place)
+    for location in (spec.submodule_search_locations or []) if spec is not None else []:
+        yield from sorted(file.parent for file in Path(location).glob("*/meta.json"))
+        yield Path(location)

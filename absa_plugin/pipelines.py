@@ -5,7 +5,7 @@ from pathlib import Path
 import spacy
 from spacy.language import Language
 
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
 
 def load_pipeline(name: str) -> Language:
@@ -27,25 +27,27 @@ def load_pipeline(name: str) -> Language:
     if is_path and not (path / "config.cfg").is_file():
         raise MtlError(f"encoder.pipeline: {name} is not the folder of a spaCy pipeline (it has no config.cfg)")
     try:
-        components = _components(path) if is_path else []
-        nlp = spacy.load(path if is_path else name, exclude=[*(components or _STANDARD), *_UNUSED])
+        components = _read_components(path) if is_path else []
+        nlp = spacy.load(
+            path if is_path else name, exclude=[*(components or _STANDARD_COMPONENTS), *_UNUSED_TABLES]
+        )
     except (OSError, ValueError, KeyError) as error:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(
             f"encoder.pipeline: the spaCy pipeline '{name}' cannot be loaded{did_you_mean(name, installed)} "
-            f"(installed: {listed(installed)}; install one with `python -m spacy download {name}`, or use blank:en)"
+            f"(installed: {join_names(installed)}; install one with `python -m spacy download {name}`, or use blank:en)"
         ) from error
     return nlp
 
 
-_STANDARD = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner", "attribute_ruler",
+_STANDARD_COMPONENTS = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner", "attribute_ruler",
              "lemmatizer", "textcat"]  # fmt: skip
 
 
-_UNUSED = ["strings", "lookups"]
+_UNUSED_TABLES = ["strings", "lookups"]
 """Vectors are looked up by hash. The strings of all hashes would take 160 MB and half a second (en_core_web_md)."""
 
 
-def _components(path: Path) -> list[str]:
+def _read_components(path: Path) -> list[str]:
     config = spacy.util.load_config(path / "config.cfg")
     return list(config["components"])

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from mtl_core.config.experiment import InputFile
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import LoaderSpec
 
 if TYPE_CHECKING:
     from absa_plugin.semeval_xml import Mention, Sentence, SentenceFile
-    from mtl_core.data.corpus import Corpus, Part, Span
+    from mtl_core.data.corpus import Corpus, Span, SplitName
 
 SAMPLE = Path(__file__).resolve().parent / "sample"
 TERMS = "terms"
@@ -55,7 +55,7 @@ class SemEval2014(LoaderSpec):
     categories: list[str] | None = None
     """The allowed categories; null allows all categories of the training file."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return notes about the licence of the shared task's files, or of the packaged sample."""
         if self.train.resolve().parent == SAMPLE:
             return ("The sample data was written for this project and has its licence, Apache-2.0.",)
@@ -65,13 +65,13 @@ class SemEval2014(LoaderSpec):
         )
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> SemEval2014:
+    def _check_distinct_names(self) -> SemEval2014:
         if ABSENT in self.polarities:
             raise ValueError(f"'{ABSENT}' cannot be a polarity: it is the label of an unmentioned category")
         for names in (self.polarities, self.categories or []):
-            twice = [name for name, count in Counter(names).items() if count > 1]
-            if twice:
-                raise ValueError(f"'{twice[0]}' is listed twice")
+            duplicates = [name for name, count in Counter(names).items() if count > 1]
+            if duplicates:
+                raise ValueError(f"'{duplicates[0]}' is listed twice")
         return self
 
     def load(self) -> Corpus:
@@ -83,17 +83,17 @@ class SemEval2014(LoaderSpec):
         train = self._read(self.train, "train")
         if not train.counts:
             raise MtlError(f"{self.train}: no sentence names an aspect category, so there is nothing to learn")
-        loaded = [train]
+        files = [train]
         if self.validation:
-            loaded.append(self._read(self.validation, "validation"))
+            files.append(self._read(self.validation, "validation"))
         if self.test:
-            loaded.append(self._read(self.test, "test"))
-        for other in loaded[1:]:
-            other.check_categories(list(train.counts), "never occurs in the training file")
+            files.append(self._read(self.test, "test"))
+        for file in files[1:]:
+            file.check_categories(list(train.counts), "never occurs in the training file")
         for name in self.categories or []:
             if name not in train.counts:
-                train.findings.append(f"{self.train.name}: the category '{name}' never occurs")
-        return _corpus(loaded, self._columns(train))
+                train.warnings.append(f"{self.train.name}: the category '{name}' never occurs")
+        return _build_corpus(files, self._sort_categories(train))
 
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         """Read another file, labelled or unlabelled, as test data.
@@ -103,8 +103,8 @@ class SemEval2014(LoaderSpec):
         Raises:
             MtlError: If the file is missing or malformed.
         """
-        loaded = self._read(path, "test")
-        return _corpus([loaded], list(dict.fromkeys([*columns, *self._columns(loaded)])))
+        file = self._read(path, "test")
+        return _build_corpus([file], list(dict.fromkeys([*columns, *self._sort_categories(file)])))
 
     def from_text(self, text: str) -> str:
         """Convert a text to a sentence.
@@ -117,18 +117,18 @@ class SemEval2014(LoaderSpec):
             raise MtlError("the text is empty")
         return text
 
-    def _read(self, path: Path, part: Part) -> _LoadedFile:
+    def _read(self, path: Path, split_name: SplitName) -> _LoadedFile:
         from absa_plugin.semeval_xml import read_sentences
 
-        loaded = _LoadedFile(read_sentences(path), part, self.polarities)
+        file = _LoadedFile(read_sentences(path), split_name, self.polarities)
         if self.categories is not None:
-            loaded.check_categories(self.categories, "is not one of `categories`")
-        return loaded
+            file.check_categories(self.categories, "is not one of `categories`")
+        return file
 
-    def _columns(self, loaded: _LoadedFile) -> list[str]:
+    def _sort_categories(self, file: _LoadedFile) -> list[str]:
         """Return the categories, most frequent first."""
-        names = {*loaded.counts, *(self.categories or [])}
-        return sorted(names, key=lambda name: (-loaded.counts[name], name))
+        names = {*file.counts, *(self.categories or [])}
+        return sorted(names, key=lambda name: (-file.counts[name], name))
 
 
 class _LoadedFile:
@@ -136,47 +136,47 @@ class _LoadedFile:
 
     Args:
         file: The parsed file.
-        part: The split of all examples of the file.
+        split_name: The split of all examples of the file.
         polarities: The allowed polarities.
     """
 
-    def __init__(self, file: SentenceFile, part: Part, polarities: Sequence[str]) -> None:
+    def __init__(self, file: SentenceFile, split_name: SplitName, polarities: Sequence[str]) -> None:
         self.path = file.path
-        self.notice = file.notice
-        self.part = part
+        self.disclaimer = file.disclaimer
+        self.split_name = split_name
         self.polarities = polarities
-        self._noticed: dict[str, list[str]] = {}
+        self._warned_ids: dict[str, list[str]] = {}
         self.sentences = []
         for sentence in file.sentences:
             if sentence.text:
                 self.sentences.append(sentence)
             else:
-                self._note("the text is empty in {}; set aside", sentence)
-        self.labels = [self._labels(sentence) for sentence in self.sentences]
+                self._record_warning("the text is empty in {}; set aside", sentence)
+        self.labels = [self._parse_labels(sentence) for sentence in self.sentences]
         self.has_terms = file.has_terms
         self.counts = Counter(name for labels in self.labels for name in labels or {})
-        self.findings = [self._finding(pattern, ids) for pattern, ids in self._noticed.items()]
-        if file.doubled:
-            ids = listed(dict.fromkeys(file.doubled), 5)
-            self.findings.append(f"{self.path.name}: ids that occur more than once were numbered ({ids})")
+        self.warnings = [self._format_warning(pattern, ids) for pattern, ids in self._warned_ids.items()]
+        if file.duplicate_ids:
+            ids = join_names(dict.fromkeys(file.duplicate_ids), 5)
+            self.warnings.append(f"{self.path.name}: ids that occur more than once were numbered ({ids})")
 
     @property
     def spans(self) -> list[list[Span] | None]:
         """The aspect terms of each sentence; None for a sentence that is not annotated."""
-        return [self._terms(sentence) for sentence in self.sentences]
+        return [self._build_spans(sentence) for sentence in self.sentences]
 
-    def _terms(self, sentence: Sentence) -> list[Span] | None:
+    def _build_spans(self, sentence: Sentence) -> list[Span] | None:
         from mtl_core.data.corpus import Span
 
         if not self.has_terms or (sentence.mentions is None and not sentence.terms):
             return None
         return [Span(term.start, term.end, term.polarity) for term in sentence.terms]
 
-    def origin(self, sentence: Sentence, line: int | None = None) -> str:
+    def format_location(self, sentence: Sentence, line: int | None = None) -> str:
         """Return the location of a sentence, or of one of its lines."""
         return f"{self.path}:{line or sentence.line}: sentence {sentence.id}"
 
-    def check_categories(self, known: Sequence[str], complaint: str) -> None:
+    def check_categories(self, known: Sequence[str], reason: str) -> None:
         """Check that all categories are known.
 
         Raises:
@@ -186,71 +186,78 @@ class _LoadedFile:
             for mention in sentence.mentions or ():
                 if mention.category not in known:
                     raise MtlError(
-                        f"{self.origin(sentence, mention.line)}: the category '{mention.category}'"
-                        f" {complaint}{did_you_mean(mention.category, known)} (known: {listed(known)})"
+                        f"{self.format_location(sentence, mention.line)}: the category '{mention.category}'"
+                        f" {reason}{did_you_mean(mention.category, known)} (known: {join_names(known)})"
                     )
 
-    def _labels(self, sentence: Sentence) -> Labels:
+    def _parse_labels(self, sentence: Sentence) -> Labels:
         if sentence.mentions is None:
             return None
-        named: dict[str, list[Mention]] = {}
+        mentions_by_category: dict[str, list[Mention]] = {}
         for mention in sentence.mentions:
             self._check_polarity(sentence, mention)
-            named.setdefault(mention.category, []).append(mention)
-        labels = {name: self._label(sentence, mentions) for name, mentions in named.items()}
+            mentions_by_category.setdefault(mention.category, []).append(mention)
+        labels = {name: self._merge_mentions(sentence, mentions) for name, mentions in mentions_by_category.items()}
         if None in labels.values():
-            self._note("a category is named without a polarity in {}; that label is missing", sentence)
+            self._record_warning("a category is named without a polarity in {}; that label is missing", sentence)
         return labels
 
     def _check_polarity(self, sentence: Sentence, mention: Mention) -> None:
         polarity = mention.polarity
         if polarity is not None and polarity not in self.polarities:
             raise MtlError(
-                f"{self.origin(sentence, mention.line)}: unknown polarity '{polarity}' of the category"
+                f"{self.format_location(sentence, mention.line)}: unknown polarity '{polarity}' of the category"
                 f" '{mention.category}'{did_you_mean(polarity, self.polarities)}"
-                f" (polarities: {listed(self.polarities)})"
+                f" (polarities: {join_names(self.polarities)})"
             )
 
-    def _label(self, sentence: Sentence, mentions: Sequence[Mention]) -> str | None:
+    def _merge_mentions(self, sentence: Sentence, mentions: Sequence[Mention]) -> str | None:
         """Merge a sentence's mentions of one category into one label."""
         first = mentions[0]
         other = next((mention for mention in mentions if mention.polarity != first.polarity), None)
         if other is None:
             if len(mentions) > 1:
-                self._note("a category is named twice with one polarity in {}; merged", sentence)
+                self._record_warning("a category is named twice with one polarity in {}; merged", sentence)
             return first.polarity
         distinct = {mention.polarity for mention in mentions}
         if distinct == {"positive", "negative"} and "conflict" in self.polarities:
-            self._note("a category is named as positive and as negative in {}; read as 'conflict'", sentence)
+            self._record_warning(
+                "a category is named as positive and as negative in {}; read as 'conflict'", sentence
+            )
             return "conflict"
         raise MtlError(
-            f"{self.origin(sentence, other.line)}: the category '{first.category}' is named as"
+            f"{self.format_location(sentence, other.line)}: the category '{first.category}' is named as"
             f" {first.polarity or 'without polarity'} and as {other.polarity or 'without polarity'};"
             " only positive and negative can be merged, as 'conflict'"
         )
 
-    def _note(self, pattern: str, sentence: Sentence) -> None:
-        ids = self._noticed.setdefault(pattern, [])
+    def _record_warning(self, pattern: str, sentence: Sentence) -> None:
+        ids = self._warned_ids.setdefault(pattern, [])
         if sentence.id not in ids[-1:]:
             ids.append(sentence.id)
 
-    def _finding(self, pattern: str, ids: Sequence[str]) -> str:
+    def _format_warning(self, pattern: str, ids: Sequence[str]) -> str:
         count = f"{len(ids)} sentence" if len(ids) == 1 else f"{len(ids)} sentences"
-        return f"{self.path.name}: {pattern.format(count)} ({listed(ids, 5)})"
+        return f"{self.path.name}: {pattern.format(count)} ({join_names(ids, 5)})"
 
 
-def _corpus(files: Sequence[_LoadedFile], columns: Sequence[str]) -> Corpus:
+def _build_corpus(files: Sequence[_LoadedFile], columns: Sequence[str]) -> Corpus:
     from mtl_core.data.corpus import Corpus
 
     labels = [labels for file in files for labels in file.labels]
-    marked = any(file.has_terms for file in files)
+    has_terms = any(file.has_terms for file in files)
     return Corpus(
         ids=[sentence.id for file in files for sentence in file.sentences],
         inputs=[sentence.text for file in files for sentence in file.sentences],
-        labels={name: [None if found is None else found.get(name, ABSENT) for found in labels] for name in columns},
-        parts=[file.part for file in files for _ in file.sentences],
-        origins=[file.origin(sentence) for file in files for sentence in file.sentences],
-        spans={TERMS: [spans for file in files for spans in file.spans]} if marked else {},
-        notice=" ".join(dict.fromkeys(file.notice for file in files if file.notice)),
-        findings=[finding for file in files for finding in file.findings],
+        labels={
+            name: [
+                None if sentence_labels is None else sentence_labels.get(name, ABSENT) for sentence_labels in labels
+            ]
+            for name in columns
+        },
+        splits=[file.split_name for file in files for _ in file.sentences],
+        locations=[file.format_location(sentence) for file in files for sentence in file.sentences],
+        spans={TERMS: [spans for file in files for spans in file.spans]} if has_terms else {},
+        disclaimer=" ".join(dict.fromkeys(file.disclaimer for file in files if file.disclaimer)),
+        warnings=[warning for file in files for warning in file.warnings],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from absa_plugin.pipeline_licence import pipeline_licence
+from absa_plugin.pipeline_licence import describe_licence
 from mtl_core import EncoderSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class SpacyEncoder(EncoderSpec):
     type: Literal["spacy"] = "spacy"
     pipeline: str = "blank:en"
     """An installed pipeline (`en_core_web_md`), a pipeline's folder, or `blank:` and a language code."""
-    tune: bool = True
+    trainable: bool = True
     """Train the word vectors; false freezes pretrained vectors."""
     dimensions: PositiveInt = 100
     """Width of the word vectors if the pipeline has none."""
@@ -37,14 +37,14 @@ class SpacyEncoder(EncoderSpec):
     max_tokens: PositiveInt = 256
     """Maximum number of tokens per text; longer texts are truncated."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the pipeline's vectors."""
-        return pipeline_licence(self.pipeline)
+        return describe_licence(self.pipeline)
 
     def build(self) -> WordEncoder:
         """Load the pipeline's tokenizer and vectors."""
         from absa_plugin.word_encoder import WordEncoder
 
         return WordEncoder(
-            self.pipeline, self.tune, self.dimensions, frozenset(self.drop), self.word_dropout, self.max_tokens
+            self.pipeline, self.trainable, self.dimensions, frozenset(self.drop), self.word_dropout, self.max_tokens
         )

@@ -16,18 +16,18 @@ class TokenBatch:
     """Texts as padded token ids.
 
     Attributes:
-        ids: `(batch, length)`, int64: indices into the table; beyond its end, indices into `extra`. 0 is padding.
+        ids: `(batch, length)`, int64: indices into the table; beyond its end, indices into `oov_vectors`. 0 is padding.
         lengths: `(batch,)`, int64: number of tokens per text, at least 1.
-        extra: `(words, width)`, float32: vectors of words that are not in the table.
+        oov_vectors: `(words, width)`, float32: vectors of words that are not in the table.
     """
 
     ids: torch.Tensor
     lengths: torch.Tensor
-    extra: torch.Tensor
+    oov_vectors: torch.Tensor
 
     def to(self, device: torch.device) -> TokenBatch:
         """Move to a device."""
-        return TokenBatch(self.ids.to(device), self.lengths.to(device), self.extra.to(device))
+        return TokenBatch(self.ids.to(device), self.lengths.to(device), self.oov_vectors.to(device))
 
 
 class WordVectors(nn.Module):
@@ -37,14 +37,14 @@ class WordVectors(nn.Module):
         table: `(words, width)`, float32: initial vectors.
         tune: Whether the vectors are trained.
         word_dropout: Probability that a word is replaced by the unknown word during training.
-        unknown: The index of the unknown word.
+        unknown_id: The index of the unknown word.
     """
 
-    def __init__(self, table: torch.Tensor, tune: bool, word_dropout: float, unknown: int) -> None:
+    def __init__(self, table: torch.Tensor, trainable: bool, word_dropout: float, unknown_id: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(table, requires_grad=tune)
+        self.table = nn.Parameter(table, requires_grad=trainable)
         self.word_dropout = word_dropout
-        self.unknown = unknown
+        self.unknown_id = unknown_id
         self.output = FeatureShape(table.shape[1], sequence=True)
 
     def forward(self, batch: TokenBatch) -> Features:
@@ -52,11 +52,13 @@ class WordVectors(nn.Module):
         ids = batch.ids
         mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)
         if self.training and self.word_dropout:
-            dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
-            ids = ids.masked_fill(dropped & mask, self.unknown)
+            dropout_mask = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+            ids = ids.masked_fill(dropout_mask & mask, self.unknown_id)
         size = len(self.table)
         values = F.embedding(ids.clamp(max=size - 1), self.table, padding_idx=0)
-        if len(batch.extra):
-            places = ids >= size
-            values = values.masked_scatter(places.unsqueeze(-1), batch.extra[ids[places] - size].to(values.dtype))
+        if len(batch.oov_vectors):
+            oov_mask = ids >= size
+            values = values.masked_scatter(
+                oov_mask.unsqueeze(-1), batch.oov_vectors[ids[oov_mask] - size].to(values.dtype)
+            )
         return Features(values, mask)

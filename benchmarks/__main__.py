@@ -19,8 +19,8 @@ LONG = ("accuracy", "auxiliary", "one_or_five", "serving", "table_memory", "rati
 
 if __name__ == "__main__":
     # A long benchmark receives the remaining arguments.
-    asked = sys.argv[1:2] if sys.argv[1:] and sys.argv[1] in LONG else sys.argv[1:] or SHORT
-    for name in asked:
+    names = sys.argv[1:2] if sys.argv[1:] and sys.argv[1] in LONG else sys.argv[1:] or SHORT
+    for name in names:
         if name not in (*SHORT, *LONG):
             sys.exit(f"unknown benchmark '{name}' (known: {', '.join((*SHORT, *LONG))})")
         print(f"== {name}", flush=True)

@@ -24,14 +24,14 @@ def main() -> None:
 
     require_shared()
     experiment = sys.argv[2] if len(sys.argv) > 2 else "absa-restaurants"
-    extra = sys.argv[3:]
-    found: dict[str, list[list[tuple[int, int, int]]]] = {}
+    extra_settings = sys.argv[3:]
+    folds_by_task: dict[str, list[list[tuple[int, int, int]]]] = {}
     for seed in SEEDS:
         by_task: dict[str, list[tuple[int, int, int]]] = {}
         for fold in range(FOLDS):
             settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", f"seed={seed}",
                         f"split={{type: k-fold, folds: {FOLDS}, fold: {fold}, split_seed: 0, hold_out: test}}",
-                        *extra]  # fmt: skip
+                        *extra_settings]  # fmt: skip
             config = load_experiment(experiment, settings).config
             with tempfile.TemporaryDirectory() as folder:
                 path = run_experiment(config, Path(folder) / "run").path
@@ -40,17 +40,17 @@ def main() -> None:
                 majority = round(score["majority_accuracy"] * score["n"])
                 by_task.setdefault(task, []).append((score["n"], score["correct"], majority))
         for task, folds in by_task.items():
-            found.setdefault(task, []).append(folds)
-        print(f"seed {seed}: overall {_accuracy(by_task['overall'], 1):.4f}", flush=True)
-    print(f"{experiment} {' '.join(extra)}: mean of {len(SEEDS)} seeds, ± standard deviation over seeds")
-    for task, seeds in found.items():
-        accuracies = [_accuracy(folds, 1) for folds in seeds]
+            folds_by_task.setdefault(task, []).append(folds)
+        print(f"seed {seed}: overall {_compute_accuracy(by_task['overall'], 1):.4f}", flush=True)
+    print(f"{experiment} {' '.join(extra_settings)}: mean of {len(SEEDS)} seeds, ± standard deviation over seeds")
+    for task, seeds in folds_by_task.items():
+        accuracies = [_compute_accuracy(folds, 1) for folds in seeds]
         print(
-            f"{task}: labels {sum(n for n, _, _ in seeds[0])}, majority {_accuracy(seeds[0], 2):.4f}, "
+            f"{task}: labels {sum(n for n, _, _ in seeds[0])}, majority {_compute_accuracy(seeds[0], 2):.4f}, "
             f"network {statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies):.4f}"
         )
 
 
-def _accuracy(folds: list[tuple[int, int, int]], column: int) -> float:
+def _compute_accuracy(folds: list[tuple[int, int, int]], column: int) -> float:
     """Compute the pooled accuracy: correct predictions of all folds divided by labels of all folds."""
     return sum(fold[column] for fold in folds) / sum(fold[0] for fold in folds)

@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from absa_plugin.recurrent import BiLSTM
-from benchmarks.many_tasks import make_step
+from benchmarks.many_tasks import build_step
 from mtl_architectures.cross_stitch import CrossStitch
 from mtl_architectures.mmoe import MMoE
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
@@ -25,13 +25,13 @@ ARCHITECTURES: dict[str, ArchitectureSpec] = {
 def main() -> None:
     """Time alternating steps of all architectures, with 2 and with 5 tasks, and compare the medians."""
     for tasks in (2, 5):
-        steps = {name: make_step(tasks, BiLSTM(), 300, spec) for name, spec in ARCHITECTURES.items()}
+        steps = {name: build_step(tasks, BiLSTM(), 300, spec) for name, spec in ARCHITECTURES.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(STEPS):
             for name, step in steps.items():
                 start = perf_counter()
                 step()
                 times[name].append(perf_counter() - start)
-        medians = {name: sorted(found)[STEPS // 2] for name, found in times.items()}
+        medians = {name: sorted(durations)[STEPS // 2] for name, durations in times.items()}
         for name, seconds in medians.items():
             print(f"{tasks} tasks, {name}: {seconds * 1000:.1f} ms, {seconds / medians['hard sharing']:.2f}x")

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
+from benchmarks.shared import PIPELINE, TRAIN, find_mtl, require_shared
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     require_shared()
     with tempfile.TemporaryDirectory() as folder:
         # The training file replaces the test file, so that the amount of evaluation is similar to the article's.
-        command = [mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
+        command = [find_mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
                    "--set", f"data.test={TRAIN}", "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
         start = perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

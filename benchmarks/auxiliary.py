@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.shared import PIPELINE, TRAIN, require_shared
 from mtl_core.comparison.trials import Trial
-from mtl_core.runs.ablation import Outcome, run_trials, summarise
+from mtl_core.runs.ablation import TrialResult, run_trials, summarize_trials
 
 FOLDS = 5
 SEEDS = (1, 2, 3)
@@ -26,7 +26,7 @@ FAMILIES: dict[str, list[str]] = {
         "{type: sentence-length, weight: 0.1}",
     ],
     "selective": ["{type: opinion-words, weight: 0.2}"],
-    "supervised": ["{type: mentioned, weight: 0.2}"],
+    "supervised": ["{type: aspect-presence, weight: 0.2}"],
     "unsupervised": ["{type: masked-tokens, weight: 0.1}", "{type: bag-of-words, weight: 0.1}"],
 }
 FAMILIES["all"] = [task for tasks in FAMILIES.values() for task in tasks]
@@ -38,30 +38,34 @@ def main() -> None:
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(tempfile.mkdtemp(prefix="auxiliary-"))
     folder.mkdir(parents=True, exist_ok=True)
     trials = [
-        Trial(family, seed, fold, _settings(seed, fold, family), folder / f"{family}-{seed}-{fold}")
+        Trial(family, seed, fold, _build_settings(seed, fold, family), folder / f"{family}-{seed}-{fold}")
         for seed in SEEDS
         for fold in range(FOLDS)
         for family in FAMILIES
     ]
 
-    def tell(trial: Trial, outcome: Outcome) -> None:
-        score = _last_epoch(trial.path)
-        print(f"{trial.path.name}: {score:.4f} in {outcome.train_s:.1f} s", flush=True)
+    def on_trial_end(trial: Trial, outcome: TrialResult) -> None:
+        score = _load_last_score(trial.run_dir)
+        print(f"{trial.run_dir.name}: {score:.4f} in {outcome.train_s:.1f} s", flush=True)
 
-    outcomes = run_trials("absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, tell)
-    last = {path: Outcome(_last_epoch(path), outcome.train_s) for path, outcome in outcomes.items()}
-    summaries = summarise(trials, last)
+    outcomes = run_trials(
+        "absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end
+    )
+    last_outcomes = {
+        path: TrialResult(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()
+    }
+    summaries = summarize_trials(trials, last_outcomes)
     (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
     print("| auxiliary tasks | accuracy | compared with none | training | ratio |\n| --- | --- | --- | --- | --- |")
     for one in summaries:
         print(
-            f"| {one.variant} | {one.mean:.4f} ± {one.spread:.4f} | "
-            f"{one.difference:+.4f} ± {one.difference_spread:.4f} | {one.train_s:.1f} s | "
+            f"| {one.variant} | {one.mean:.4f} ± {one.std:.4f} | "
+            f"{one.difference:+.4f} ± {one.difference_std:.4f} | {one.train_s:.1f} s | "
             f"{one.train_s / summaries[0].train_s:.2f} |"
         )
 
 
-def _settings(seed: int, fold: int, family: str) -> list[str]:
+def _build_settings(seed: int, fold: int, family: str) -> list[str]:
     return [
         f"data.train={TRAIN}",
         f"encoder.pipeline={PIPELINE}",
@@ -72,6 +76,6 @@ def _settings(seed: int, fold: int, family: str) -> list[str]:
     ]
 
 
-def _last_epoch(run: Path) -> float:
+def _load_last_score(run: Path) -> float:
     with (run / "history.csv").open(encoding="utf-8") as lines:
         return float(list(csv.DictReader(lines))[-1]["validation.overall.accuracy"])

@@ -3,7 +3,7 @@
 import subprocess
 from time import perf_counter
 
-from benchmarks.shared import mtl
+from benchmarks.shared import find_mtl
 
 
 def main() -> None:
@@ -12,6 +12,6 @@ def main() -> None:
         times = []
         for _ in range(7):
             start = perf_counter()
-            subprocess.run([mtl(), *arguments], check=True, capture_output=True)
+            subprocess.run([find_mtl(), *arguments], check=True, capture_output=True)
             times.append(perf_counter() - start)
         print(f"mtl {' '.join(arguments)}: {sorted(times)[3]:.2f} s")

@@ -16,12 +16,16 @@ def main() -> None:
     corpus = SemEval2014(train=TRAIN).load()
     for name, column in corpus.labels.items():
         counts = Counter(column)
-        shown = "/".join(str(counts[polarity]) for polarity in ("positive", "negative", "conflict", "neutral"))
-        print(f"{name}: {shown} positive/negative/conflict/neutral")
+        counts_text = "/".join(
+            str(counts[polarity]) for polarity in ("positive", "negative", "conflict", "neutral")
+        )
+        print(f"{name}: {counts_text} positive/negative/conflict/neutral")
     usable = np.ones(len(corpus), dtype=bool)
-    worst = []
+    imbalances = []
     for seed in range(10):
         split = split_corpus(corpus, usable, corpus.labels, Stratified(), seed)
-        assert split.worst is not None
-        worst.append(split.worst.points)
-    print(f"largest difference of a class share between training and validation, 10 seeds: {max(worst):.2f} points")
+        assert split.largest_imbalance is not None
+        imbalances.append(split.largest_imbalance.points)
+    print(
+        f"largest difference of a class share between training and validation, 10 seeds: {max(imbalances):.2f} points"
+    )

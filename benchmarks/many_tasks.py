@@ -13,16 +13,16 @@ from mtl_core.builtins.backbones import Identity
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
-from mtl_core.builtins.weightings import Static
+from mtl_core.builtins.weightings import WeightedSum
 from mtl_core.config.experiment import NamedTask
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import LabelStatistics
 from mtl_core.model.architecture import NetworkParts, build_backbone
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.specs import ArchitectureSpec, BackboneSpec, WeightingSpec
 from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.groups import group_tasks, learn_task
+from mtl_core.training.groups import fit_task, group_tasks
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
 
@@ -37,14 +37,14 @@ def main() -> None:
 
 
 def _compare(title: str, backbone: BackboneSpec, width: int) -> None:
-    steps = {tasks: make_step(tasks, backbone, width) for tasks in (5, 20, 100)}
+    steps = {tasks: build_step(tasks, backbone, width) for tasks in (5, 20, 100)}
     times: dict[int, list[float]] = {tasks: [] for tasks in steps}
     for _ in range(STEPS):
         for tasks, step in steps.items():
             start = perf_counter()
             step()
             times[tasks].append(perf_counter() - start)
-    medians = {tasks: sorted(found)[STEPS // 2] for tasks, found in times.items()}
+    medians = {tasks: sorted(durations)[STEPS // 2] for tasks, durations in times.items()}
     for tasks, seconds in medians.items():
         print(f"{title}, {tasks} tasks: {seconds * 1000:.1f} ms, {seconds / medians[5]:.2f}x")
 
@@ -62,7 +62,7 @@ class FixedFeatures(torch.nn.Module):
         return Features(values * self.scale, torch.ones(values.shape[:2], dtype=torch.bool))
 
 
-def make_step(
+def build_step(
     tasks: int,
     spec: BackboneSpec,
     width: int,
@@ -77,27 +77,28 @@ def make_step(
     torch.manual_seed(0)
     labels = [str(label) for label in range(CLASSES)]
     kind = Classification(classes=labels)
-    learned = [
-        learn_task(
-            NamedTask(name=f"task {i}", kind=kind, head=Attention(), mask=Observed()), FoundLabels(labels, labels)
+    fitted_tasks = [
+        fit_task(
+            NamedTask(name=f"task {i}", kind=kind, head=Attention(), mask=Observed()),
+            LabelStatistics(labels, labels),
         )
         for i in range(tasks)
     ]
-    groups = group_tasks(learned, alone=architecture.own_features)
+    groups = group_tasks(fitted_tasks, one_per_group=architecture.task_specific_features)
     parts = NetworkParts(lambda: FixedFeatures(width), lambda shape: build_backbone(spec, shape))
-    body = architecture.build(parts, [task.name for task in learned])
-    network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups])
-    objective = Objective(groups, weighting or Static())
+    trunk = architecture.build(parts, [task.name for task in fitted_tasks])
+    network = MultiTaskNetwork(trunk, [group.build_heads(trunk.output) for group in groups])
+    objective = Objective(groups, weighting or WeightedSum())
     accelerator = Accelerator()
     optimizer = accelerator.prepare(Adam().build([*network.parameters(), *objective.parameters()]))
-    gradients = StepGradients(accelerator, network, objective.sizes)
+    gradients = StepGradients(accelerator, network, objective.group_sizes)
     targets = torch.randint(0, CLASSES, (BATCH, tasks))
     targets[torch.rand(targets.shape) < 0.5] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
     batch = Batch(torch.randn(BATCH, LENGTH, width), tables, [None] * len(groups))
 
     def step() -> None:
-        objective.at(0, 1)
+        objective.on_step_start(0, 1)
         training_step(gradients, network, objective, optimizer, batch, None)
 
     return step

@@ -7,7 +7,7 @@ resumes an interrupted benchmark: `python -m benchmarks one_or_five [FOLDER] [JO
 import subprocess
 import sys
 
-from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
+from benchmarks.shared import PIPELINE, TRAIN, find_mtl, require_shared
 
 
 def main() -> None:
@@ -16,6 +16,18 @@ def main() -> None:
     folder = sys.argv[2] if len(sys.argv) > 2 else "runs/one-or-five"
     jobs = ["--jobs", sys.argv[3]] if len(sys.argv) > 3 else []
     settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", "training.refit=false"]
-    sets = [part for setting in settings for part in ("--set", setting)]
-    command = [mtl(), "compare", "absa-restaurants", *sets, "--seeds", "5", "--folds", "5", "--out", folder, *jobs]
+    options = [option for setting in settings for option in ("--set", setting)]
+    command = [
+        find_mtl(),
+        "compare",
+        "absa-restaurants",
+        *options,
+        "--seeds",
+        "5",
+        "--folds",
+        "5",
+        "--out",
+        folder,
+        *jobs,
+    ]
     subprocess.run(command, check=True)

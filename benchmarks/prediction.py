@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import PIPELINE, TRAIN, mtl, require_shared
+from benchmarks.shared import PIPELINE, TRAIN, find_mtl, require_shared
 
 SENTENCES = 100_000
 
@@ -49,4 +49,4 @@ def main() -> None:
 
 
 def _run(*arguments: str) -> None:
-    subprocess.run([mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([find_mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

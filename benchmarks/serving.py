@@ -19,12 +19,12 @@ from pathlib import Path
 from time import perf_counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import mtl
+from benchmarks.shared import find_mtl
 
 SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
 CLIENTS = 32
 SECONDS = 10.0
-WARM = 1.0
+WARMUP_S = 1.0
 HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
 
 
@@ -32,10 +32,10 @@ def main() -> None:
     """Start the server, send requests, print the results."""
     arguments = sys.argv[2:] if sys.argv[1:2] == ["serving"] else []
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(arguments[0]) if arguments else _trained(Path(folder))
+        run = Path(arguments[0]) if arguments else _train_run(Path(folder))
         seconds = float(arguments[1]) if len(arguments) > 1 else SECONDS
-        words = [mtl(), "serve", str(run), "--port", "0", *arguments[2:]]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        command = [find_mtl(), "serve", str(run), "--port", "0", *arguments[2:]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             line = server.stdout.readline()
             port = int(line.partition("http://127.0.0.1:")[2].split()[0])
@@ -45,27 +45,27 @@ def main() -> None:
                 server.terminate()
 
 
-def _trained(folder: Path) -> Path:
+def _train_run(folder: Path) -> Path:
     run = folder / "run"
     settings = ["training.epochs=1", "training.refit=false", "split={type: random, validation: 0.9}"]
     options = [option for setting in settings for option in ("--set", setting)]
-    subprocess.run([mtl(), "run", "absa-minilm", "--out", str(run), *options], check=True, capture_output=True)
+    subprocess.run([find_mtl(), "run", "absa-minilm", "--out", str(run), *options], check=True, capture_output=True)
     return run
 
 
 def _report(port: int, seconds: float, server: int) -> None:
     texts = [str(text) for text in SemEval2014(train=SAMPLE / "train.xml").load().inputs]
-    alone = asyncio.run(_load(port, texts, 1, seconds, server))
-    many = asyncio.run(_load(port, texts, CLIENTS, seconds, server))
-    for clients, said in ((1, alone), (CLIENTS, many)):
-        times = sorted(said.times)
+    single_load = asyncio.run(_measure_load(port, texts, 1, seconds, server))
+    concurrent_load = asyncio.run(_measure_load(port, texts, CLIENTS, seconds, server))
+    for clients, load in ((1, single_load), (CLIENTS, concurrent_load)):
+        times = sorted(load.times)
         print(
             f"{clients} clients: median {1000 * statistics.median(times):.1f} ms, "
-            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / said.seconds:.0f} texts per "
-            f"second, {1000 * said.processor / len(times):.1f} ms of CPU time per text, {said.errors} errors, "
-            f"{said.wrong} responses with the text of another request"
+            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / load.seconds:.0f} texts per "
+            f"second, {1000 * load.cpu_s / len(times):.1f} ms of CPU time per text, {load.errors} errors, "
+            f"{load.mismatches} responses with the text of another request"
         )
-    ratio = (len(many.times) / many.seconds) / (len(alone.times) / alone.seconds)
+    ratio = (len(concurrent_load.times) / concurrent_load.seconds) / (len(single_load.times) / single_load.seconds)
     print(f"the throughput with {CLIENTS} clients is {ratio:.1f} times that of one client")
 
 
@@ -75,36 +75,38 @@ class Load:
 
     times: list[float] = field(default_factory=list)
     errors: int = 0
-    wrong: int = 0
+    mismatches: int = 0
     seconds: float = 0.0
-    processor: float = 0.0
+    cpu_s: float = 0.0
 
 
-async def _load(port: int, texts: list[str], clients: int, seconds: float, server: int) -> Load:
-    await _clients(port, texts, clients, WARM)
-    start, used = perf_counter(), _processor(server)
-    seen = await _clients(port, texts, clients, seconds)
-    seen.seconds, seen.processor = perf_counter() - start, _processor(server) - used
-    return seen
+async def _measure_load(port: int, texts: list[str], clients: int, seconds: float, server: int) -> Load:
+    await _run_clients(port, texts, clients, WARMUP_S)
+    start, cpu_before = perf_counter(), _read_cpu_time(server)
+    load = await _run_clients(port, texts, clients, seconds)
+    load.seconds, load.cpu_s = perf_counter() - start, _read_cpu_time(server) - cpu_before
+    return load
 
 
-def _processor(process: int) -> float:
+def _read_cpu_time(process: int) -> float:
     """Return the CPU time of a process in seconds; NaN on systems without /proc."""
-    told = Path(f"/proc/{process}/stat")
-    if not told.is_file():
+    stat_path = Path(f"/proc/{process}/stat")
+    if not stat_path.is_file():
         return float("nan")
-    fields = told.read_text(encoding="utf-8").rpartition(")")[2].split()
+    fields = stat_path.read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _clients(port: int, texts: list[str], clients: int, seconds: float) -> Load:
-    seen, end = Load(), perf_counter() + seconds
-    every = (texts[place % len(texts) :] + texts[: place % len(texts)] for place in range(0, 37 * clients, 37))
-    await asyncio.gather(*(_client(port, own, end, seen) for own in every))
-    return seen
+async def _run_clients(port: int, texts: list[str], clients: int, seconds: float) -> Load:
+    load, end = Load(), perf_counter() + seconds
+    texts_per_client = (
+        texts[offset % len(texts) :] + texts[: offset % len(texts)] for offset in range(0, 37 * clients, 37)
+    )
+    await asyncio.gather(*(_run_client(port, client_texts, end, load) for client_texts in texts_per_client))
+    return load
 
 
-async def _client(port: int, texts: list[str], end: float, seen: Load) -> None:
+async def _run_client(port: int, texts: list[str], end: float, load: Load) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for text in cycle(texts):
         if perf_counter() > end:
@@ -118,10 +120,10 @@ async def _client(port: int, texts: list[str], end: float, seen: Load) -> None:
         while (line := await reader.readline()) != b"\r\n":
             if line.lower().startswith(b"content-length:"):
                 length = int(line.partition(b":")[2])
-        answer = await reader.readexactly(length)
-        seen.times.append(perf_counter() - start)
+        response = await reader.readexactly(length)
+        load.times.append(perf_counter() - start)
         if b" 200 " not in status:
-            seen.errors += 1
-        elif json.loads(answer)["text"] != text:
-            seen.wrong += 1
+            load.errors += 1
+        elif json.loads(response)["text"] != text:
+            load.mismatches += 1
     writer.close()

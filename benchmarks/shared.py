@@ -15,6 +15,6 @@ def require_shared() -> None:
             sys.exit(f"this benchmark needs {path.relative_to(SHARED.parent)} next to the checkout")
 
 
-def mtl() -> str:
+def find_mtl() -> str:
     """Return the path of the command `mtl` in this environment."""
     return str(Path(sys.executable).parent / "mtl")

@@ -35,24 +35,24 @@ def _write(path: Path, rows: int) -> None:
             lengths = random.integers(4, 21, 50_000).tolist()
             words = random.integers(0, len(WORDS), (50_000, 20)).tolist()
             labels = random.integers(0, (3, 500, 500, 100), (50_000, 4)).tolist()
-            for row, (length, chosen, (mood, product, stars, trust)) in enumerate(
+            for row, (length, word_indices, (sentiment, product, stars, trust)) in enumerate(
                 zip(lengths, words, labels, strict=True), start=start
             ):
-                text = " ".join(WORDS[word] for word in chosen[:length])
-                mood = ("positive", "negative", "")[mood]
-                file.write(f"{text} {row},{mood},p{product},{stars / 100},{trust / 100}\n")
+                text = " ".join(WORDS[word] for word in word_indices[:length])
+                sentiment = ("positive", "negative", "")[sentiment]
+                file.write(f"{text} {row},{sentiment},p{product},{stars / 100},{trust / 100}\n")
 
 
 def _measure(path: Path) -> None:
     """Load a file and read random batches of its inputs, once."""
-    before = _anonymous()
-    with _Peak() as peak:
+    before = _read_anonymous_memory()
+    with _PeakMemory() as peak:
         start = perf_counter()
         corpus = Table(train=path, text="review", weights={"sentiment": "trust"}).load()
         seconds = perf_counter() - start
     print(f"  load: {seconds:.1f} s, peak {peak.megabytes:.0f} MB of anonymous memory ({before:.0f} MB before)")
     random = np.random.default_rng(0)
-    with _Peak() as peak:
+    with _PeakMemory() as peak:
         start = perf_counter()
         characters = 0
         for _ in range(BATCHES):
@@ -62,11 +62,11 @@ def _measure(path: Path) -> None:
     print(f"  {BATCHES:,} batches of {BATCH}: {seconds:.1f} s, peak {peak.megabytes:.0f} MB", flush=True)
 
 
-class _Peak:
+class _PeakMemory:
     """Samples this process's anonymous memory, which excludes cached pages of files."""
 
-    def __enter__(self) -> "_Peak":
-        self.megabytes = _anonymous()
+    def __enter__(self) -> "_PeakMemory":
+        self.megabytes = _read_anonymous_memory()
         self._stop = Event()
         self._thread = Thread(target=self._sample)
         self._thread.start()
@@ -75,17 +75,17 @@ class _Peak:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._note()
+        self._record()
 
     def _sample(self) -> None:
         while not self._stop.wait(0.01):
-            self._note()
+            self._record()
 
-    def _note(self) -> None:
-        self.megabytes = max(self.megabytes, _anonymous())
+    def _record(self) -> None:
+        self.megabytes = max(self.megabytes, _read_anonymous_memory())
 
 
-def _anonymous() -> float:
+def _read_anonymous_memory() -> float:
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("RssAnon:")[1].split()[0]) * 1024 / 1e6
 

@@ -23,14 +23,14 @@ from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.config.experiment import NamedTask
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import LabelStatistics
 from mtl_core.model.architecture import NetworkParts, build_backbone
 from mtl_core.model.heads import HeadOutput, SeparateHeads
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.specs import HeadSpec, WeightingSpec
 from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.groups import TaskGroup, group_tasks, learn_task
+from mtl_core.training.groups import TaskGroup, fit_task, group_tasks
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
 from mtl_torchjd.cones import UPGrad
@@ -50,7 +50,7 @@ Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Job:
+class Setup:
     """The inputs of both implementations, built separately for each."""
 
     network: MultiTaskNetwork
@@ -65,62 +65,67 @@ def main() -> None:
     for tasks in (5, 20):
         for heads, head in HEADS.items():
             for name, (spec, aggregator) in AGGREGATORS.items():
-                ratio, ours = _compare(_ours(_job(tasks, head), spec), _by_hand(_job(tasks, head), aggregator))
-                print(f"{tasks} tasks, {heads}, {name}: {ours * 1000:.0f} ms, {ratio:.3f}x of a manual loop")
+                ratio, core_seconds = _compare(
+                    _build_core_step(_build_setup(tasks, head), spec),
+                    _build_manual_step(_build_setup(tasks, head), aggregator),
+                )
+                print(
+                    f"{tasks} tasks, {heads}, {name}: {core_seconds * 1000:.0f} ms, {ratio:.3f}x of a manual loop"
+                )
 
 
-def _compare(ours: Step, other: Step) -> tuple[float, float]:
+def _compare(core_step: Step, manual_step: Step) -> tuple[float, float]:
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(STEPS):
-        for step, found in zip((ours, other), times, strict=True):
+        for step, durations in zip((core_step, manual_step), times, strict=True):
             start = perf_counter()
             step()
-            found.append(perf_counter() - start)
+            durations.append(perf_counter() - start)
     return median(times[0]) / median(times[1]), median(times[0])
 
 
-def _job(tasks: int, head: HeadSpec) -> Job:
+def _build_setup(tasks: int, head: HeadSpec) -> Setup:
     torch.manual_seed(0)
     labels = [str(label) for label in range(CLASSES)]
     kind = Classification(classes=labels)
     entries = [NamedTask(name=f"task {task}", kind=kind, head=head, mask=Observed()) for task in range(tasks)]
-    groups = group_tasks([learn_task(entry, FoundLabels(labels, labels)) for entry in entries])
+    groups = group_tasks([fit_task(entry, LabelStatistics(labels, labels)) for entry in entries])
     parts = NetworkParts(lambda: FixedFeatures(WIDTH), lambda shape: build_backbone(BiLSTM(), shape))
-    body = HardSharing().build(parts, [entry.name for entry in entries])
-    network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups])
+    trunk = HardSharing().build(parts, [entry.name for entry in entries])
+    network = MultiTaskNetwork(trunk, [group.build_heads(trunk.output) for group in groups])
     inputs, targets = torch.randn(BATCH, LENGTH, WIDTH), torch.randint(0, CLASSES, (BATCH, tasks))
-    return Job(network, groups, Adam().build(network.parameters()), inputs, targets)
+    return Setup(network, groups, Adam().build(network.parameters()), inputs, targets)
 
 
-def _ours(job: Job, spec: WeightingSpec) -> Step:
-    objective, accelerator = Objective(job.groups, spec), Accelerator()
-    gradients = StepGradients(accelerator, job.network, objective.sizes)
-    optimizer = accelerator.prepare(job.optimizer)
-    batch = Batch(job.inputs, [job.targets], [None])
+def _build_core_step(setup: Setup, spec: WeightingSpec) -> Step:
+    objective, accelerator = Objective(setup.groups, spec), Accelerator()
+    gradients = StepGradients(accelerator, setup.network, objective.group_sizes)
+    optimizer = accelerator.prepare(setup.optimizer)
+    batch = Batch(setup.inputs, [setup.targets], [None])
 
     def step() -> None:
-        objective.at(0, 1)
-        training_step(gradients, job.network, objective, optimizer, batch, None)
+        objective.on_step_start(0, 1)
+        training_step(gradients, setup.network, objective, optimizer, batch, None)
 
     return step
 
 
-def _by_hand(job: Job, aggregator: aggregation.Aggregator) -> Step:
-    body, [group] = job.network.body, job.network.head_groups()
+def _build_manual_step(setup: Setup, aggregator: aggregation.Aggregator) -> Step:
+    trunk, [group] = setup.network.trunk, setup.network.head_groups()
 
     def step() -> None:
-        job.optimizer.zero_grad()
-        [features] = body(job.inputs, [True])
+        setup.optimizer.zero_grad()
+        [features] = trunk(setup.inputs, [True])
         assert features is not None
         if isinstance(group, SeparateHeads):
-            said = [head(features) for head in group.heads.values()]
-            outputs = [one.outputs if isinstance(one, HeadOutput) else one for one in said]
+            head_outputs = [head(features) for head in group.heads.values()]
+            outputs = [one.outputs if isinstance(one, HeadOutput) else one for one in head_outputs]
         else:
             outputs = list(group(features).outputs.unbind(dim=1))
-        losses = [F.cross_entropy(one, job.targets[:, task]) for task, one in enumerate(outputs)]
-        keep = not isinstance(group, SeparateHeads)  # all losses share one module
-        mtl_backward(losses, features=features.values, retain_graph=keep, parallel_chunk_size=1)
-        jac_to_grad(body.parameters(), aggregator)
-        job.optimizer.step()
+        losses = [F.cross_entropy(one, setup.targets[:, task]) for task, one in enumerate(outputs)]
+        retain_graph = not isinstance(group, SeparateHeads)  # all losses share one module
+        mtl_backward(losses, features=features.values, retain_graph=retain_graph, parallel_chunk_size=1)
+        jac_to_grad(trunk.parameters(), aggregator)
+        setup.optimizer.step()
 
     return step

@@ -9,12 +9,12 @@ from torch.nn import functional as F  # noqa: N812
 from benchmarks.shared import PIPELINE, TRAIN, require_shared
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.prepare import Prepared, build_network, prepare
-from mtl_core.runs.run import SilentView
-from mtl_core.training.batches import epoch_order
+from mtl_core.runs.prepare import FittedData, build_network, prepare
+from mtl_core.runs.run import NullCallback
+from mtl_core.training.batches import build_epoch_batches
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import training_order
+from mtl_core.training.order import build_batch_sampler
 
 ROUNDS = 5
 
@@ -25,15 +25,17 @@ def main() -> None:
     settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", "training.epochs=1"]
     config = load_experiment("absa-restaurants", settings).config
     prepared = prepare(config)
-    ours, bare = [], []
+    core_times, plain_times = [], []
     for _ in range(ROUNDS):
-        ours.append(_time_ours(config, prepared))
-        bare.append(_time_bare(config, prepared))
-    ratio = sorted(ours)[ROUNDS // 2] / sorted(bare)[ROUNDS // 2]
-    print(f"one epoch: mtl_core {min(ours):.2f} s, plain loop {min(bare):.2f} s; ratio of medians {ratio:.3f}")
+        core_times.append(_time_core(config, prepared))
+        plain_times.append(_time_plain(config, prepared))
+    ratio = sorted(core_times)[ROUNDS // 2] / sorted(plain_times)[ROUNDS // 2]
+    print(
+        f"one epoch: mtl_core {min(core_times):.2f} s, plain loop {min(plain_times):.2f} s; ratio of medians {ratio:.3f}"
+    )
 
 
-def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
+def _time_core(config: ExperimentConfig, prepared: FittedData) -> float:
     network = build_network(config, prepared.encoder, prepared.groups)
     objective = Objective(prepared.groups, config.weighting)
     start = perf_counter()
@@ -42,28 +44,28 @@ def _time_ours(config: ExperimentConfig, prepared: Prepared) -> float:
         network,
         objective,
         prepared.examples,
-        training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths),
+        build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths),
         1,
         Accelerator(),
         None,
         None,
-        SilentView(),
+        NullCallback(),
     )
     return perf_counter() - start
 
 
-def _time_bare(config: ExperimentConfig, prepared: Prepared) -> float:
+def _time_plain(config: ExperimentConfig, prepared: FittedData) -> float:
     """Time a hand-written loop for this network, over batches and tasks, with labels masked by index."""
     network = build_network(config, prepared.encoder, prepared.groups)
     optimizer = config.optimizer.build(p for p in network.parameters() if p.requires_grad)
     examples, settings = prepared.examples, config.training
-    order = epoch_order(
-        prepared.split.train, examples.lengths, settings.batch_size, settings.bucket_batches, config.seed, 0
+    order = build_epoch_batches(
+        prepared.split.train, examples.lengths, settings.batch_size, settings.length_buckets, config.seed, 0
     )
     network.train()
     start = perf_counter()
     for rows in order:
-        batch = examples.batch(rows, torch.device("cpu"))
+        batch = examples.build_batch(rows, torch.device("cpu"))
         optimizer.zero_grad()
         (output,) = network(batch.inputs)
         (targets,) = batch.targets
@@ -74,8 +76,8 @@ def _time_bare(config: ExperimentConfig, prepared: Prepared) -> float:
                 total = total + F.cross_entropy(output.outputs[valid, task], targets[valid, task], reduction="sum")
                 labels += int(valid.sum())
         (total / labels).backward()  # type: ignore[no-untyped-call]
-        if settings.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+        if settings.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.max_grad_norm)
         optimizer.step()
         total.item()
     return perf_counter() - start

@@ -11,9 +11,9 @@ from typing import get_args
 import torch
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import TRAIN, mtl, require_shared
-from mtl_core.runs.precision import Precision, in_precision
-from mtl_core.runs.predict import answers, questions_from_texts
+from benchmarks.shared import TRAIN, find_mtl, require_shared
+from mtl_core.runs.precision import Precision, convert_precision
+from mtl_core.runs.predict import iterate_predictions, parse_texts
 from mtl_core.runs.saved import SavedRun, load_run
 
 THREADS = 2
@@ -31,39 +31,42 @@ def main() -> None:
             start = perf_counter()
             _run("run", experiment, "--set", f"data.train={TRAIN}", "--out", str(run))
             metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-            said = metrics["splits"]["validation"]
+            validation = metrics["splits"]["validation"]
             print(
                 f"{experiment}: {perf_counter() - start:.0f} s, {metrics['timing']['train_s']:.0f} s for training"
             )
-            print(f"  validation: {said['overall']['accuracy']:.4f}, detection {said['detection']['micro_f1']:.4f}")
+            print(
+                f"  validation: {validation['overall']['accuracy']:.4f}, detection {validation['detection']['micro_f1']:.4f}"
+            )
             for question, error in metrics["calibration"]["errors"].items():
                 print(f"  calibration error of {question}: {error['before']:.3f} to {error['after']:.3f}")
             saved = load_run(run)
-            rivals: dict[str, Callable[[], None]] = {
-                precision: _asking(in_precision(saved, precision), texts) for precision in get_args(Precision)
+            variants: dict[str, Callable[[], None]] = {
+                precision: _build_predict(convert_precision(saved, precision), texts)
+                for precision in get_args(Precision)
             }
             if experiment == "absa-minilm":
-                rivals["plain loop, fp32"] = _bare(texts, torch.float32)
-                rivals["plain loop, bf16"] = _bare(texts, torch.bfloat16)
-            best = {rival: float("inf") for rival in rivals}
+                variants["plain loop, fp32"] = _build_plain_predict(texts, torch.float32)
+                variants["plain loop, bf16"] = _build_plain_predict(texts, torch.bfloat16)
+            best_seconds = {variant: float("inf") for variant in variants}
             for _ in range(3):
-                for rival, work in rivals.items():
+                for variant, predict in variants.items():
                     start = perf_counter()
-                    work()
-                    best[rival] = min(best[rival], perf_counter() - start)
-            for rival, seconds in best.items():
-                print(f"  {rival}: {len(texts) / seconds:.0f} sentences per second")
+                    predict()
+                    best_seconds[variant] = min(best_seconds[variant], perf_counter() - start)
+            for variant, seconds in best_seconds.items():
+                print(f"  {variant}: {len(texts) / seconds:.0f} sentences per second")
 
 
-def _asking(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
-    def work() -> None:
-        for _ in answers(saved, questions_from_texts(texts)):
+def _build_predict(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
+    def predict() -> None:
+        for _ in iterate_predictions(saved, parse_texts(texts)):
             pass
 
-    return work
+    return predict
 
 
-def _bare(texts: list[str], precision: torch.dtype) -> Callable[[], None]:
+def _build_plain_predict(texts: list[str], precision: torch.dtype) -> Callable[[], None]:
     """Run only MiniLM over the same sentences, sorted by length, without heads or decoding."""
     from transformers import AutoModel, AutoTokenizer
 
@@ -77,14 +80,14 @@ def _bare(texts: list[str], precision: torch.dtype) -> Callable[[], None]:
         for start in range(0, len(order), BATCH):
             yield tokenizer.pad({"input_ids": order[start : start + BATCH]}, return_tensors="pt")
 
-    def work() -> None:
-        on = precision == torch.bfloat16
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=on):
+    def predict() -> None:
+        use_autocast = precision == torch.bfloat16
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=use_autocast):
             for batch in batches():
                 model(**batch)
 
-    return work
+    return predict
 
 
 def _run(*arguments: str) -> None:
-    subprocess.run([mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([find_mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

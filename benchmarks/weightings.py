@@ -5,14 +5,14 @@ from statistics import median
 from time import perf_counter
 
 from absa_plugin.recurrent import BiLSTM
-from benchmarks.many_tasks import make_step
+from benchmarks.many_tasks import build_step
 from mtl_core.builtins import weightings
 from mtl_core.specs import WeightingSpec
 
 TASKS, ROUNDS = 5, 150
 WEIGHTINGS: dict[str, WeightingSpec] = {
-    "static, repeated": weightings.Static(),
-    "by-labels": weightings.ByLabels(),
+    "static, repeated": weightings.WeightedSum(),
+    "label-count": weightings.LabelCount(),
     "uncertainty": weightings.Uncertainty(),
     "dwa": weightings.DynamicWeightAverage(),
     "random": weightings.Random(),
@@ -26,8 +26,8 @@ WEIGHTINGS: dict[str, WeightingSpec] = {
 
 def main() -> None:
     """Time one step of every weighting per round, relative to the static step of the same round."""
-    specs = {"static": weightings.Static(), **WEIGHTINGS}
-    steps = {name: make_step(TASKS, BiLSTM(), 300, weighting=spec) for name, spec in specs.items()}
+    specs = {"static": weightings.WeightedSum(), **WEIGHTINGS}
+    steps = {name: build_step(TASKS, BiLSTM(), 300, weighting=spec) for name, spec in specs.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
     order, random = list(steps), Random(0)
     for _ in range(ROUNDS):

@@ -17,17 +17,17 @@ from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 from mtl_core import hookspecs
 from mtl_core.cli.app import app
 from mtl_core.config.experiment import (
-    DerivedTasks,
     ExperimentConfig,
-    Interactions,
+    InitFrom,
+    InteractionConfig,
     NamedTask,
     Selection,
-    StartFrom,
+    TaskPattern,
     Training,
 )
 from mtl_core.plugins import HOOKS, Plugins
 from mtl_core.registry import Registry
-from mtl_core.seams import SEAMS, Seam
+from mtl_core.seams import EXTENSION_POINTS, ExtensionPoint
 from mtl_core.specs import Spec
 from mtl_core.sweeps.space import (
     Choices,
@@ -72,7 +72,7 @@ def hooks_page() -> str:
         "`mtl_core`; none of it imports torch. The other classes that parts exchange are described in",
         "[Python classes](python.md).",
     ]
-    by_hook = {seam.hook: seam for seam in SEAMS.values()}
+    by_hook = {seam.hook: seam for seam in EXTENSION_POINTS.values()}
     for hook in HOOKS:
         function = getattr(hookspecs, hook)
         signature = inspect.getsource(function).split("def ", 1)[1].splitlines()[0].split("  #")[0]
@@ -82,7 +82,7 @@ def hooks_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _base_class(seam: Seam) -> Iterator[str]:
+def _base_class(seam: ExtensionPoint) -> Iterator[str]:
     base = seam.base
     yield f"Base class: `{base.__name__}`. Shipped types: [{seam.name.replace('_', ' ')}](options.md#{seam.name})."
     constants = [name for name in vars(base) if name.isidentifier() and name in base.__class_vars__]
@@ -153,7 +153,7 @@ def options_page() -> str:
         "",
         "With `each` instead of `name` and `label`, the entry stands for many tasks:",
         "",
-        *_table(DerivedTasks, only={"each"}),
+        *_table(TaskPattern, only={"each"}),
         "",
         "### `training`",
         "",
@@ -165,11 +165,11 @@ def options_page() -> str:
         "",
         "### `interactions`",
         "",
-        *_table(Interactions),
+        *_table(InteractionConfig),
         "",
-        "### `start_from`",
+        "### `init_from`",
         "",
-        *_table(StartFrom),
+        *_table(InitFrom),
         "",
         "### `sweep`",
         "",
@@ -177,10 +177,10 @@ def options_page() -> str:
         "",
         *_sweep_blocks(),
     ]
-    registry = Registry(Plugins.installed())
-    for seam in SEAMS.values():
+    registry = Registry(Plugins.load_installed())
+    for seam in EXTENSION_POINTS.values():
         lines += ["", f"## {seam.name.replace('_', ' ').capitalize()} {{ #{seam.name} }}"]
-        for name, offers in sorted(registry.offers(seam.name).items()):
+        for name, offers in sorted(registry.get_specs(seam.name).items()):
             for offer in offers:
                 if offer.plugin in OWN_PLUGINS:
                     lines += ["", f"### `{name}` {{ #{seam.name}-{name} }}", "", inspect.getdoc(offer.spec) or ""]
@@ -237,13 +237,13 @@ def _value(key: str, field: dict[str, Any], root: dict[str, Any]) -> str:
             "Training": "[block](#training)",
             "Selection": "[block](#trainingselect)",
             "Interactions": "[block](#interactions)",
-            "StartFrom": "[block](#start_from)",
+            "StartFrom": "[block](#init_from)",
             "Sweep": "[block](#sweep)",
             **dict.fromkeys(SWEEP_BLOCKS, "[block](#blocks-of-sweep)"),
         }
         return sections.get(name) or _value(key, root["$defs"][name], root)
-    if "x-mtl-seam" in field:
-        seam = SEAMS[field["x-mtl-seam"]]
+    if "x-mtl-extension-point" in field:
+        seam = EXTENSION_POINTS[field["x-mtl-extension-point"]]
         return f"[{seam.noun}](#{seam.name})"
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_value(key, choice, root) for choice in field["anyOf"]))
@@ -302,7 +302,7 @@ def cli_page() -> str:
     ]
     for command in app.registered_commands:
         lines += _command(command, "mtl", "##")
-    for added in Registry(Plugins.installed()).commands().values():
+    for added in Registry(Plugins.load_installed()).collect_commands().values():
         if added.app.partition(".")[0] in OWN_PACKAGES:
             lines += ["", f"## mtl {added.name}", "", added.help]
             for command in added.load().registered_commands:

@@ -14,7 +14,7 @@ class Digits(LoaderSpec):
     """Loader of scikit-learn's 8 x 8 images of handwritten digits."""
 
     type: Literal["digits"] = "digits"
-    keep: float = Field(default=1 / 3, gt=0, le=1)
+    label_fraction: float = Field(default=1 / 3, gt=0, le=1)
     """Share of each task's training labels that is kept, sampled independently per task."""
     label_seed: int = 0
     """Seed for the labels that are kept."""
@@ -25,23 +25,26 @@ class Digits(LoaderSpec):
         from sklearn.datasets import load_digits
 
         images, digits = load_digits(return_X_y=True)
-        ink = np.digitize(images.sum(axis=1), np.quantile(images.sum(axis=1), [1 / 3, 2 / 3]))
-        truth = {
+        ink_levels = np.digitize(images.sum(axis=1), np.quantile(images.sum(axis=1), [1 / 3, 2 / 3]))
+        all_labels = {
             "digit": [str(digit) for digit in digits],
             "parity": ["odd" if digit % 2 else "even" for digit in digits],
-            "ink": [("little", "some", "much")[level] for level in ink],
+            "ink": [("little", "some", "much")[level] for level in ink_levels],
         }
-        random = np.random.default_rng(self.label_seed)
-        test = random.permutation(len(images)) < len(images) // 4
+        generator = np.random.default_rng(self.label_seed)
+        test_mask = generator.permutation(len(images)) < len(images) // 4
         labels = {
-            task: [value if test[i] or random.random() < self.keep else None for i, value in enumerate(column)]
-            for task, column in truth.items()
+            task: [
+                value if test_mask[i] or generator.random() < self.label_fraction else None
+                for i, value in enumerate(column)
+            ]
+            for task, column in all_labels.items()
         }
         return Corpus(
             ids=[str(i) for i in range(len(images))],
             inputs=list(images),
             labels=labels,
-            parts=["test" if is_test else "train" for is_test in test],
+            splits=["test" if is_test else "train" for is_test in test_mask],
         )
 
 

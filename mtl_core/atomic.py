@@ -15,22 +15,22 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         MtlError: If the disk is full or the path cannot be written; no temporary file remains.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
+        descriptor, temporary_name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
     except OSError as error:
         raise MtlError(f"{path}: cannot be written: {error.strerror}") from error
-    temporary = Path(name)
+    temporary_path = Path(temporary_name)
     try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        write(temporary_path)
+        temporary_path.chmod(0o666 & ~_umask())
+        temporary_path.replace(path)
     except Exception as error:
-        temporary.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
         if isinstance(error, OSError) or "(os error " in str(error):  # safetensors raises its own error class
             raise MtlError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
         raise
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
         raise
 
 

@@ -27,7 +27,7 @@ class Commands:
         Raises:
             MtlError: If it cannot be imported.
         """
-        return _attribute(self.app, f"the commands `mtl {self.name}`")
+        return _import_attribute(self.app, f"the commands `mtl {self.name}`")
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,14 @@ class Service:
         Raises:
             MtlError: If it cannot be imported.
         """
-        return _attribute(self.router, f"the service '{self.name}'")
+        return _import_attribute(self.router, f"the service '{self.name}'")
 
 
-def _attribute(target: str, what: str) -> Any:
+def _import_attribute(target: str, description: str) -> Any:
     module, _, name = target.partition(":")
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise MtlError(f"{what} cannot be loaded from '{target}': {type(error).__name__}: {error}") from error
+        raise MtlError(
+            f"{description} cannot be loaded from '{target}': {type(error).__name__}: {error}"
+        ) from error

@@ -22,14 +22,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Returns:
         `"; did you mean 'x'?"`, or an empty string if no valid name is similar.
     """
-    near = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    matches = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
-def listed(names: Iterable[str], limit: int = 20) -> str:
+def join_names(names: Iterable[str], limit: int = 20) -> str:
     """Join names for a message, at most `limit` of them; return "none" if there are none."""
     names = list(names)
     if not names:
         return "none"
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    suffix = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + suffix

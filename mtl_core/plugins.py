@@ -58,7 +58,7 @@ class Plugins:
         self.broken: list[BrokenPlugin] = []
 
     @classmethod
-    def installed(cls, hook: str = "") -> "Plugins":
+    def load_installed(cls, hook: str = "") -> "Plugins":
         """Load the entry points of installed distributions in the group `mtl`.
 
         Args:
@@ -66,16 +66,16 @@ class Plugins:
                 too slow for `mtl --help`.
         """
         plugins = cls()
-        for distribution, entry in _entry_points():
-            if hook and not _may_name(entry, hook):
+        for distribution, entry in _list_entry_points():
+            if hook and not _can_define(entry, hook):
                 continue
             origin = f"entry point '{entry.name} = {entry.value}' of {distribution}"
             try:
                 module = entry.load()
             except (Exception, SystemExit) as error:  # noqa: BLE001  an import can raise anything
-                plugins.broken.append(BrokenPlugin(entry.name, origin, _reason(error)))
+                plugins.broken.append(BrokenPlugin(entry.name, origin, _format_reason(error)))
                 continue
-            plugins._try(entry.name, origin, module)
+            plugins._register(entry.name, origin, module)
         return plugins
 
     def add(self, name: str, base_dir: Path | None = None) -> None:
@@ -110,18 +110,18 @@ class Plugins:
         except MtlError:
             raise
         except (Exception, SystemExit) as error:
-            raise MtlError(f"plugin '{name}' cannot be imported: {_reason(error)}") from error
-        before = len(self.broken)
-        self._try(name, origin, module)
-        if len(self.broken) > before:
+            raise MtlError(f"plugin '{name}' cannot be imported: {_format_reason(error)}") from error
+        n_broken = len(self.broken)
+        self._register(name, origin, module)
+        if len(self.broken) > n_broken:
             raise MtlError(f"plugin '{name}' cannot be used: {self.broken.pop().reason}")
 
-    def _try(self, name: str, origin: str, module: object) -> None:
+    def _register(self, name: str, origin: str, module: object) -> None:
         if any(module is plugin.module for plugin in self.loaded):
             return
-        namesake = next((plugin for plugin in self.loaded if plugin.name == name), None)
-        if namesake is not None:
-            reason = f"its name '{name}' is taken by another plugin ({namesake.origin})"
+        duplicate = next((plugin for plugin in self.loaded if plugin.name == name), None)
+        if duplicate is not None:
+            reason = f"its name '{name}' is taken by another plugin ({duplicate.origin})"
             self.broken.append(BrokenPlugin(name, origin, reason))
             return
         try:
@@ -136,7 +136,7 @@ class Plugins:
         self.loaded.append(LoadedPlugin(name, origin, module))
 
 
-def _may_name(entry: EntryPoint, name: str) -> bool:
+def _can_define(entry: EntryPoint, name: str) -> bool:
     """Return whether a module can define this name: its source contains the name or cannot be read."""
     if entry.attr:
         return True
@@ -148,10 +148,10 @@ def _may_name(entry: EntryPoint, name: str) -> bool:
     return name in source or "import *" in source
 
 
-def _entry_points() -> list[tuple[str, EntryPoint]]:
+def _list_entry_points() -> list[tuple[str, EntryPoint]]:
     """List the entry points, each distribution only once: an editable install can be listed twice."""
     seen: set[tuple[str, str]] = set()
-    found = []
+    entry_points = []
     for distribution in distributions():
         entries = distribution.entry_points.select(group=ENTRY_POINT_GROUP)
         # Metadata is parsed as an e-mail; parsing it for all installed distributions would take 30 ms.
@@ -159,8 +159,8 @@ def _entry_points() -> list[tuple[str, EntryPoint]]:
         for entry in entries:
             if (name, entry.name) not in seen:
                 seen.add((name, entry.name))
-                found.append((name, entry))
-    return sorted(found, key=lambda pair: (pair[0] != "mtl-core", pair[0], pair[1].name))
+                entry_points.append((name, entry))
+    return sorted(entry_points, key=lambda pair: (pair[0] != "mtl-core", pair[0], pair[1].name))
 
 
 def _check_hooks(module: object) -> None:
@@ -208,18 +208,18 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _reason(error: BaseException) -> str:
+def _format_reason(error: BaseException) -> str:
     """Format an error with its type and, if it was raised inside a plugin's file, its line."""
-    where = ""
+    location = ""
     if isinstance(error, SyntaxError) and error.filename:
-        where = f" ({error.filename}:{error.lineno})"
+        location = f" ({error.filename}:{error.lineno})"
     else:
         frame = error.__traceback__
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
         if frame is not None and not frame.tb_frame.f_code.co_filename.startswith("<frozen"):
-            where = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})"
-    return f"{type(error).__name__}: {error}{where}"
+            location = f" ({frame.tb_frame.f_code.co_filename}:{frame.tb_lineno})"
+    return f"{type(error).__name__}: {error}{location}"
 
 
 def load_plugins(names: Iterable[str] = (), base_dir: Path | None = None) -> Plugins:
@@ -228,7 +228,7 @@ def load_plugins(names: Iterable[str] = (), base_dir: Path | None = None) -> Plu
     Raises:
         MtlError: If a named plugin cannot be loaded.
     """
-    plugins = Plugins.installed()
+    plugins = Plugins.load_installed()
     for name in names:
         plugins.add(name, base_dir)
     return plugins

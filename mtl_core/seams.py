@@ -6,7 +6,7 @@ from mtl_core import specs
 
 
 @dataclass(frozen=True)
-class Seam:
+class ExtensionPoint:
     """A kind of part that plugins can provide.
 
     Attributes:
@@ -25,25 +25,25 @@ class Seam:
         return f"mtl_{self.name}"
 
 
-SEAMS: dict[str, Seam] = {
+EXTENSION_POINTS: dict[str, ExtensionPoint] = {
     seam.name: seam
     for seam in (
-        Seam("loaders", "loader", specs.LoaderSpec),
-        Seam("splitters", "splitter", specs.SplitterSpec),
-        Seam("encoders", "encoder", specs.EncoderSpec),
-        Seam("backbones", "backbone", specs.BackboneSpec),
-        Seam("heads", "head", specs.HeadSpec),
-        Seam("task_kinds", "task kind", specs.TaskKindSpec),
-        Seam("losses", "loss", specs.LossSpec),
-        Seam("loss_masks", "loss mask", specs.LossMaskSpec),
-        Seam("class_weights", "class weights", specs.ClassWeightsSpec),
-        Seam("metrics", "metric", specs.MetricSpec),
-        Seam("weightings", "weighting", specs.WeightingSpec),
-        Seam("optimizers", "optimizer", specs.OptimizerSpec),
-        Seam("schedules", "schedule", specs.ScheduleSpec),
-        Seam("architectures", "architecture", specs.ArchitectureSpec),
-        Seam("samplings", "sampling strategy", specs.SamplingSpec),
-        Seam("trackers", "tracker", specs.TrackerSpec),
-        Seam("auxiliary_tasks", "auxiliary task", specs.AuxiliarySpec),
+        ExtensionPoint("loaders", "loader", specs.LoaderSpec),
+        ExtensionPoint("splitters", "splitter", specs.SplitterSpec),
+        ExtensionPoint("encoders", "encoder", specs.EncoderSpec),
+        ExtensionPoint("backbones", "backbone", specs.BackboneSpec),
+        ExtensionPoint("heads", "head", specs.HeadSpec),
+        ExtensionPoint("task_kinds", "task kind", specs.TaskKindSpec),
+        ExtensionPoint("losses", "loss", specs.LossSpec),
+        ExtensionPoint("loss_masks", "loss mask", specs.LossMaskSpec),
+        ExtensionPoint("class_weights", "class weights", specs.ClassWeightsSpec),
+        ExtensionPoint("metrics", "metric", specs.MetricSpec),
+        ExtensionPoint("weightings", "weighting", specs.WeightingSpec),
+        ExtensionPoint("optimizers", "optimizer", specs.OptimizerSpec),
+        ExtensionPoint("schedules", "schedule", specs.ScheduleSpec),
+        ExtensionPoint("architectures", "architecture", specs.ArchitectureSpec),
+        ExtensionPoint("samplings", "sampling strategy", specs.SamplingSpec),
+        ExtensionPoint("trackers", "tracker", specs.TrackerSpec),
+        ExtensionPoint("auxiliary_tasks", "auxiliary task", specs.AuxiliarySpec),
     )
 }

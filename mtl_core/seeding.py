@@ -13,12 +13,12 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 
 @contextmanager
-def isolated_torch_randomness() -> Iterator[None]:
+def isolate_torch_rng() -> Iterator[None]:
     """Restore torch's global generators and its determinism mode on exit."""
     import torch
 
     # The same mode as `use_deterministic_algorithms`, which would import the compiler first (1 s and 100 MB).
-    mode = torch.get_deterministic_debug_mode()
+    deterministic_mode = torch.get_deterministic_debug_mode()
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     with torch.random.fork_rng():
@@ -26,4 +26,4 @@ def isolated_torch_randomness() -> Iterator[None]:
         try:
             yield
         finally:
-            torch.set_deterministic_debug_mode(mode)
+            torch.set_deterministic_debug_mode(deterministic_mode)

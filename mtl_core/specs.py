@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, SerializeAsAny
 
-from mtl_core.config.by_registry import SeamMark, by_registry, default_type
+from mtl_core.config.by_registry import ExtensionPointMark, default_type, registry_validator
 from mtl_core.config.strict import StrictModel
 from mtl_core.errors import MtlError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
     from mtl_core.data.corpus import Corpus
     from mtl_core.data.encoder import Encoder
-    from mtl_core.data.label_space import FoundLabels, LabelSpace
+    from mtl_core.data.label_space import LabelSpace, LabelStatistics
     from mtl_core.data.splitting import SplitUnits
     from mtl_core.model.architecture import Architecture, NetworkParts
     from mtl_core.model.features import FeatureShape
@@ -64,7 +64,7 @@ class Spec(StrictModel):
         """Add the type to the message, since keys of the previous type often remain when a type is changed."""
         return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return notes on the licences of the data or weights of this part, one sentence each, for model cards."""
         return ()
 
@@ -189,7 +189,7 @@ class LossSpec(Spec):
 class LossMaskSpec(Spec):
     """Spec of a loss mask, which selects the labels that count."""
 
-    def excluded(self) -> frozenset[str]:
+    def list_excluded_labels(self) -> frozenset[str]:
         """Return the labels that are never a class of a task with this mask."""
         return frozenset()
 
@@ -208,7 +208,7 @@ class ClassWeightsSpec(Spec):
     """Spec of the weights of a task's classes in its loss."""
 
     @abstractmethod
-    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
         """Return one weight per class.
 
         Args:
@@ -232,7 +232,7 @@ class MetricSpec(Spec):
         """Return the name of the metric in `metrics.json` and in tables."""
         return self.type.replace("-", "_")
 
-    def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+    def select_rows(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
         """Return a mask `(n,)` of the rows of the labelled targets `(n, ...)` that it uses; by default all rows."""
         import torch
 
@@ -242,7 +242,9 @@ class MetricSpec(Spec):
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Compute each label's contribution to the sums behind the metric, for fast resampling in comparisons.
 
         Args:
@@ -256,7 +258,7 @@ class MetricSpec(Spec):
         """
         return None
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the metric from sums over labels; by default the first sum divided by the second, a mean.
 
         Args:
@@ -278,7 +280,7 @@ class TaskKindSpec(Spec):
     """Whether labels are derived from the inputs, so that no label column is needed."""
 
     @abstractmethod
-    def space(self, found: FoundLabels) -> LabelSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> LabelSpace:
         """Build the label space from the declaration, or from the labels of the data.
 
         Raises:
@@ -302,7 +304,7 @@ class TaskKindSpec(Spec):
 class ArchitectureSpec(Spec):
     """Spec of an architecture, which connects backbones and heads."""
 
-    own_features: ClassVar[bool] = True
+    task_specific_features: ClassVar[bool] = True
     """Whether each task reads task-specific features (soft sharing), or all read the same (hard sharing)."""
 
     @abstractmethod
@@ -319,7 +321,7 @@ class SamplingSpec(Spec):
     """Spec of a sampling strategy, which chooses the data set of the next batch."""
 
     @abstractmethod
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the share of the draws of each data set; shares are normalised to a sum of 1.
 
         Args:
@@ -327,7 +329,7 @@ class SamplingSpec(Spec):
             progress: The progress of the run, from 0 (first step) to 1 (last step).
         """
 
-    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
         """Choose the data set of the batch of each step.
 
         The drawn shares follow `shares` at all times (they differ by about one draw per data set at the end of each
@@ -342,9 +344,9 @@ class SamplingSpec(Spec):
         Returns:
             Shape `(len(steps),)`: indices into `batches`.
         """
-        from mtl_core.training.sampling import quota_draws
+        from mtl_core.training.sampling import draw_by_quota
 
-        return quota_draws(lambda progress: self.shares(batches, progress), batches, steps, total, seed)
+        return draw_by_quota(lambda progress: self.compute_shares(batches, progress), batches, steps, total, seed)
 
 
 class WeightingSpec(Spec):
@@ -353,7 +355,7 @@ class WeightingSpec(Spec):
     balances_gradients: ClassVar[bool] = False
     """Whether it compares the tasks' gradients with respect to shared parameters."""
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules, each with its `pip install` argument. A run fails if one is missing."""
         return {}
 
@@ -379,7 +381,7 @@ class ScheduleSpec(Spec):
     """Spec of a schedule of a learning rate, or of an auxiliary task's weight, over the steps of a run."""
 
     @abstractmethod
-    def factor(self, step: int, total: int) -> float:
+    def compute_factor(self, step: int, total: int) -> float:
         """Return the factor that the learning rate (or weight) is multiplied with.
 
         Args:
@@ -388,13 +390,15 @@ class ScheduleSpec(Spec):
         """
 
 
-ScheduleField = Annotated[SerializeAsAny[ScheduleSpec], by_registry("schedules"), SeamMark("schedules")]
+ScheduleField = Annotated[
+    SerializeAsAny[ScheduleSpec], registry_validator("schedules"), ExtensionPointMark("schedules")
+]
 
 
 class TrackerSpec(Spec):
     """Spec of an experiment tracker, which logs the metrics of a run."""
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules, each with its `pip install` argument. A run fails if one is missing."""
         return {}
 
@@ -422,8 +426,8 @@ class AuxiliarySpec(Spec):
     weight: NonNegativeFloat = 1.0
     """The weight of its loss relative to the main tasks' losses; at 0 the loss is not computed."""
     schedule: ScheduleField = default_type("constant")
-    """The schedule of its weight: `{type: linear}` decreases it, `{type: constant, warm_up: 0.2}` increases it."""
-    keep: bool = False
+    """The schedule of its weight: `{type: linear}` decreases it, `{type: constant, warmup: 0.2}` increases it."""
+    save_head: bool = False
     """Whether to save its head with the model, so that `predict` returns its labels too."""
 
     @property
@@ -432,7 +436,7 @@ class AuxiliarySpec(Spec):
         return self.name or self.type
 
     @abstractmethod
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Derive the labels of the auxiliary tasks, with their task kinds and heads.
 
         Args:

@@ -115,20 +115,20 @@ plugins: [toy_loader.py]
 """
 
 
-def semeval_xml(*reviews: Review) -> str:
+def format_semeval_xml(*reviews: Review) -> str:
     """Render reviews in the format of SemEval-2014; ids count from 1."""
     sentences = []
     for number, (text, labels) in enumerate(reviews, start=1):
-        named = "".join(
+        categories = "".join(
             f"<aspectCategory category={quoteattr(category)} polarity={quoteattr(polarity)}/>\n"
             for category, polarity in (labels or {}).items()
         )
-        block = "" if labels is None else f"<aspectCategories>\n{named}</aspectCategories>\n"
+        block = "" if labels is None else f"<aspectCategories>\n{categories}</aspectCategories>\n"
         sentences.append(f'<sentence id="{number}">\n<text>{escape(text)}</text>\n{block}</sentence>\n')
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<sentences>\n{"".join(sentences)}</sentences>\n'
 
 
-def invented_reviews(verb: str) -> list[Review]:
+def build_reviews(verb: str) -> list[Review]:
     """Return six distinct sentences per noun, three of each polarity; another verb yields other sentences."""
     return [
         (f"The {thing} {verb} {opinion}.", {category: polarity})
@@ -147,7 +147,7 @@ def write_reviews() -> Callable[..., Path]:
     """
 
     def write(path: Path, *reviews: Review) -> Path:
-        path.write_text(semeval_xml(*reviews), encoding="utf-8")
+        path.write_text(format_semeval_xml(*reviews), encoding="utf-8")
         return path
 
     return write
@@ -157,8 +157,8 @@ def write_reviews() -> Callable[..., Path]:
 def reviews(tmp_path_factory: pytest.TempPathFactory, write_reviews: Callable[..., Path]) -> Path:
     """A folder with `train.xml` (72 invented sentences) and `test.xml` (24)."""
     folder = tmp_path_factory.mktemp("reviews")
-    write_reviews(folder / "train.xml", *invented_reviews("was"))
-    write_reviews(folder / "test.xml", *invented_reviews("seemed")[::3])
+    write_reviews(folder / "train.xml", *build_reviews("was"))
+    write_reviews(folder / "test.xml", *build_reviews("seemed")[::3])
     return folder
 
 
@@ -207,33 +207,33 @@ def mtl(capsys: pytest.CaptureFixture[str]) -> Mtl:
     """Run the command line in this process: `mtl("validate", path).stdout`."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
-        words = [str(argument) for argument in arguments]
+        argv = [str(argument) for argument in arguments]
         capsys.readouterr()
         try:
-            main(words)
+            main(argv)
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return CompletedProcess(words, code, captured.out, captured.err)
+        output = capsys.readouterr()
+        return CompletedProcess(argv, code, output.out, output.err)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def mtl_early() -> Mtl:
+def mtl_uncaptured() -> Mtl:
     """Run the command line in this process, for fixtures of module or session scope, which cannot use `capsys`."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
-        words = [str(argument) for argument in arguments]
+        argv = [str(argument) for argument in arguments]
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                main(words)
+                main(argv)
                 code = 0
             except SystemExit as stop:
                 code = int(stop.code or 0)
-        return CompletedProcess(words, code, out.getvalue(), err.getvalue())
+        return CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
     return run
 
@@ -244,10 +244,10 @@ def mtl_process() -> Mtl:
     command = str(Path(sysconfig.get_path("scripts")) / "mtl")
 
     def run(*arguments: object, env: dict[str, str] | None = None, **options: object) -> CompletedProcess[str]:
-        words = [command, *(str(argument) for argument in arguments)]
-        merged = {**os.environ, **(env or {})}
+        argv = [command, *(str(argument) for argument in arguments)]
+        environment = {**os.environ, **(env or {})}
         return subprocess.run(  # type: ignore[call-overload]
-            words, capture_output=True, text=True, env=merged, timeout=120, check=False, **options
+            argv, capture_output=True, text=True, env=environment, timeout=120, check=False, **options
         )
 
     return run
@@ -262,24 +262,24 @@ def mtl_fork() -> Iterator[MtlFork]:
     """
     import mtl_core.runs.run  # noqa: F401  the fork inherits it
 
-    started: list[BaseProcess] = []
+    processes: list[BaseProcess] = []
 
     def start(log: Path, *arguments: object) -> BaseProcess:
-        words = [str(argument) for argument in arguments]
-        process = get_context("fork").Process(target=_command, args=(log, words))
+        argv = [str(argument) for argument in arguments]
+        process = get_context("fork").Process(target=_run_command, args=(log, argv))
         process.start()
-        started.append(process)
+        processes.append(process)
         return process
 
     yield start
-    for process in started:
+    for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid or 0, signal.SIGKILL)
         process.join()
 
 
 @pytest.fixture
-def copied_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands with `--jobs 2` fork their worker processes, which then do not import torch again.
 
     Each test module that starts worker processes has one test without this fixture.
@@ -287,18 +287,18 @@ def copied_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(context._concrete_contexts, "spawn", get_context("fork"))  # type: ignore[attr-defined]
 
 
-def _command(log: Path, words: list[str]) -> None:
+def _run_command(log: Path, argv: list[str]) -> None:
     """Run the command in the fork. Ctrl-C is enabled, since tests in the background may have it disabled."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout = sys.stderr = log.open("w", encoding="utf-8", buffering=1)
     for descriptor in (1, 2):
         os.dup2(sys.stdout.fileno(), descriptor)
-    main(words)
+    main(argv)
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+def build_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
     """Return a function that builds an expensive folder in one test process, for use by all of them.
 
     The function receives a name and a callable that fills the folder. Other processes wait until it is complete.
@@ -306,18 +306,18 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
     base = tmp_path_factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def made(name: str, make: Callable[[Path], None]) -> Path:
-        folder, done = root / name, root / f"{name}.done"
+    def build(name: str, fill_folder: Callable[[Path], None]) -> Path:
+        target, marker = root / name, root / f"{name}.done"
         with (root / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # left by a process that failed
-                folder.mkdir()
-                make(folder)
-                done.touch()
-        return folder
+            if not marker.exists():
+                shutil.rmtree(target, ignore_errors=True)  # left by a process that failed
+                target.mkdir()
+                fill_folder(target)
+                marker.touch()
+        return target
 
-    return made
+    return build
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +328,7 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         pytest.skip("there is no Chromium (`chromium`) on the path")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=flags)
-        yield opened
-        opened.close()
+    with playwright.sync_playwright() as driver:
+        chromium_browser = driver.chromium.launch(executable_path=chromium, args=flags)
+        yield chromium_browser
+        chromium_browser.close()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from absa_plugin.rating.origin import Origin
-from absa_plugin.rating.ratings import Change, Rating, Ratings, Span
+from absa_plugin.rating.origin import Provenance
+from absa_plugin.rating.ratings import Change, Estimate, Rating, Ratings
 from absa_plugin.rating.sums import Quote
 
 
-def ratings_record(ratings: Ratings, origin: Origin) -> dict[str, Any]:
+def build_ratings_record(ratings: Ratings, provenance: Provenance) -> dict[str, Any]:
     """Convert ratings to JSON; numbers have four decimals."""
-    survey, columns, settings = origin.survey, origin.columns, ratings.settings
+    scan, columns, settings = provenance.scan, provenance.columns, ratings.settings
     return {
-        "notice": origin.notice,
-        "file": origin.file,
-        "experiment": origin.experiment,
+        "notice": provenance.disclaimer,
+        "file": provenance.file,
+        "experiment": provenance.experiment,
         "columns": {"text": columns.text, "by": columns.by, "date": columns.date},
         "settings": {
             "min_mentions": settings.min_mentions,
@@ -24,61 +24,73 @@ def ratings_record(ratings: Ratings, origin: Origin) -> dict[str, Any]:
             "period": columns.period if columns.date else None,
         },
         "reviews": ratings.reviews,
-        "empty_reviews": survey.empty,
-        "undated_reviews": survey.undated,
-        "bad_rows": survey.bad,
+        "empty_reviews": scan.n_empty,
+        "undated_reviews": scan.n_undated,
+        "bad_rows": scan.n_bad,
         "earlier": list(ratings.earlier),
         "later": list(ratings.later),
         "aspects": [
-            {"aspect": one.aspect, "mentions": one.mentions, "mean": _rounded(one.mean)} for one in ratings.aspects
+            {"aspect": one.aspect, "mentions": one.mentions, "mean": _round(one.mean)} for one in ratings.aspects
         ],
         "products": [
             {
                 "product": product,
                 "reviews": reviews,
-                "aspects": {one.aspect: _rating(ratings.ratings[product, one.aspect]) for one in ratings.aspects},
+                "aspects": {
+                    one.aspect: _build_rating_record(ratings.ratings[product, one.aspect])
+                    for one in ratings.aspects
+                },
             }
             for product, reviews in ratings.products.items()
         ],
     }
 
 
-def _rating(one: Rating) -> dict[str, Any]:
-    shares = {"positive": one.positive, "neutral": one.neutral, "negative": one.negative, "conflict": one.conflict}
+def _build_rating_record(rating: Rating) -> dict[str, Any]:
+    shares = {
+        "positive": rating.positive,
+        "neutral": rating.neutral,
+        "negative": rating.negative,
+        "conflict": rating.conflict,
+    }
     return {
-        "mentions": one.mentions,
-        "shares": {name: _rounded(share) for name, share in shares.items()} if one.mentions else None,
-        **_span(one.rating, "rating"),
-        "change": _change(one.change),
+        "mentions": rating.mentions,
+        "shares": {name: _round(share) for name, share in shares.items()} if rating.mentions else None,
+        **_build_estimate_record(rating.rating, "rating"),
+        "change": _build_change_record(rating.change),
         "periods": [
-            {"period": found.period, "mentions": found.mentions, **_span(found.mean, "mean")}
-            for found in one.periods
+            {
+                "period": period_mean.period,
+                "mentions": period_mean.mentions,
+                **_build_estimate_record(period_mean.mean, "mean"),
+            }
+            for period_mean in rating.periods
         ],
-        "praise": _quotes(one.praise),
-        "complaints": _quotes(one.complaints),
+        "praise": _build_quote_records(rating.praise),
+        "complaints": _build_quote_records(rating.complaints),
     }
 
 
-def _span(span: Span | None, name: str) -> dict[str, float | None]:
-    if span is None:
+def _build_estimate_record(estimate: Estimate | None, name: str) -> dict[str, float | None]:
+    if estimate is None:
         return {name: None, "low": None, "high": None}
-    return {name: _rounded(span.value), "low": _rounded(span.low), "high": _rounded(span.high)}
+    return {name: _round(estimate.value), "low": _round(estimate.low), "high": _round(estimate.high)}
 
 
-def _change(change: Change | None) -> dict[str, Any] | None:
+def _build_change_record(change: Change | None) -> dict[str, Any] | None:
     if change is None:
         return None
     return {
-        "difference": _rounded(change.difference),
-        "low": _rounded(change.low),
-        "high": _rounded(change.high),
-        "clear": change.clear,
+        "difference": _round(change.difference),
+        "low": _round(change.low),
+        "high": _round(change.high),
+        "clear": change.is_clear,
     }
 
 
-def _quotes(quotes: Sequence[Quote]) -> list[dict[str, Any]]:
-    return [{"text": quote.text, "where": quote.where, "sure": quote.sure} for quote in quotes]
+def _build_quote_records(quotes: Sequence[Quote]) -> list[dict[str, Any]]:
+    return [{"text": quote.text, "where": quote.location, "sure": quote.confidence} for quote in quotes]
 
 
-def _rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 4)

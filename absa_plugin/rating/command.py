@@ -49,74 +49,79 @@ class RateRequest:
     plugins: Sequence[str] = ()
 
 
-def rate_command(request: RateRequest) -> None:
+def run_rate_command(request: RateRequest) -> None:
     """Rate the reviews, print the table and write the files."""
     from absa_plugin.rating.files import open_reviews
     from absa_plugin.rating.outputs import check_outputs
-    from absa_plugin.rating.reviews import survey
+    from absa_plugin.rating.reviews import scan_reviews
 
     check_outputs(request.out)
     file = open_reviews(request.reviews, request.columns.names, request.delimiter, request.quoted)
-    found = survey(file, request.columns, request.skip_bad_rows)
+    scan = scan_reviews(file, request.columns, request.skip_bad_rows)
 
-    from absa_plugin.rating.aspects import aspects_of
-    from absa_plugin.rating.kept import KeptSums
-    from absa_plugin.rating.origin import Origin, fingerprint_of, notice_of
+    from absa_plugin.rating.aspects import find_aspects
+    from absa_plugin.rating.kept import ResumableState
+    from absa_plugin.rating.origin import Provenance, compute_fingerprint, load_disclaimer
     from absa_plugin.rating.outputs import write_ratings
-    from absa_plugin.rating.rate import add_up
-    from absa_plugin.rating.ratings import ratings_of
-    from absa_plugin.rating.reviews import good_reviews
+    from absa_plugin.rating.rate import aggregate_reviews
+    from absa_plugin.rating.ratings import compute_ratings
+    from absa_plugin.rating.reviews import read_valid_reviews
     from absa_plugin.rating.sums import Sums
     from absa_plugin.rating.terminal import RatingProgress, print_ratings
-    from mtl_core.runs.precision import in_precision
-    from mtl_core.runs.predict import answers
+    from mtl_core.runs.precision import convert_precision
+    from mtl_core.runs.predict import iterate_predictions
     from mtl_core.runs.saved import load_run
 
-    saved = in_precision(load_run(request.run, request.plugins), request.precision)
-    aspects = aspects_of(saved, request.data_set)
-    for reason in aspects.left_out:
+    saved_run = convert_precision(load_run(request.run, request.plugins), request.precision)
+    aspects = find_aspects(saved_run, request.data_set)
+    for reason in aspects.exclusions:
         typer.echo(f"note: left out: {reason}", err=True)
-    kept = None
+    resumable_state = None
     if request.out:
         job = {
-            "input": found.fingerprint,
-            "run": fingerprint_of(request.run),
+            "input": scan.fingerprint,
+            "run": compute_fingerprint(request.run),
             "columns": asdict(request.columns),
             "read": [request.delimiter, request.quoted, request.data_set, request.precision],
             "quotes": request.settings.quotes,
         }
-        kept = KeptSums(request.out[0].with_name(f"{request.out[0].name}.progress"), job)
-    sums = (kept.load() if kept else None) or Sums(request.settings.quotes)
+        resumable_state = ResumableState(request.out[0].with_name(f"{request.out[0].name}.progress"), job)
+    sums = (resumable_state.load() if resumable_state else None) or Sums(request.settings.quotes)
     if sums.reviews:
-        typer.echo(f"resuming after review {sums.reviews} of {found.reviews}", err=True)
-    with _interruptible(kept), RatingProgress(Console(stderr=True), found.reviews, sums.reviews) as progress:
-        add_up(
-            good_reviews(file, request.columns),
-            lambda questions: answers(saved, questions, data_set=request.data_set),
+        typer.echo(f"resuming after review {sums.reviews} of {scan.n_reviews}", err=True)
+    with (
+        _handle_interrupt(resumable_state),
+        RatingProgress(Console(stderr=True), scan.n_reviews, sums.reviews) as progress,
+    ):
+        aggregate_reviews(
+            read_valid_reviews(file, request.columns),
+            lambda inputs: iterate_predictions(saved_run, inputs, data_set=request.data_set),
             aspects.names,
             sums,
-            kept,
-            progress.told,
+            resumable_state,
+            progress.update,
         )
-    if sums.reviews != found.reviews:
+    if sums.reviews != scan.n_reviews:
         raise MtlError(f"{request.reviews}: the file changed while it was being read")
-    ratings = ratings_of(sums, aspects.names, request.settings)
-    origin = Origin(request.reviews.name, request.columns, found, saved.config.name, notice_of(request.run))
+    ratings = compute_ratings(sums, aspects.names, request.settings)
+    provenance = Provenance(
+        request.reviews.name, request.columns, scan, saved_run.config.name, load_disclaimer(request.run)
+    )
     for path in request.out:
-        write_ratings(ratings, origin, path)
-    if kept is not None:
-        kept.remove()
-    print_ratings(Console(), ratings, origin)
+        write_ratings(ratings, provenance, path)
+    if resumable_state is not None:
+        resumable_state.remove()
+    print_ratings(Console(), ratings, provenance)
     for path in request.out:
         typer.echo(f"written: {path}")
 
 
 @contextmanager
-def _interruptible(kept: object) -> Iterator[None]:
+def _handle_interrupt(resumable_state: object) -> Iterator[None]:
     """Print how to resume after Ctrl-C; Typer exits without a message."""
     try:
         yield
     except KeyboardInterrupt:
-        hint = "; the same command resumes the job" if kept is not None else ""
+        hint = "; the same command resumes the job" if resumable_state is not None else ""
         typer.echo(f"interrupted{hint}", err=True)
         raise typer.Exit(130) from None

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_core.builtins.tables.endings import check_ending
+from mtl_core.builtins.tables.endings import validate_extension
 from mtl_core.builtins.tables.files import Cells
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
 
 @dataclass(frozen=True)
@@ -18,30 +18,30 @@ class FileRow:
 
     Attributes:
         cells: Column name to cell.
-        place: Its location, for messages: `reviews.csv:17`.
-        where: Its location within the file: `line 17`.
+        location: Its location, for messages: `reviews.csv:17`.
+        short_location: Its location within the file: `line 17`.
     """
 
     cells: Cells
-    place: str
-    where: str
+    location: str
+    short_location: str
 
 
 @dataclass(frozen=True)
 class BadRow:
     """A row that cannot be read, with its location and the reason."""
 
-    place: str
+    location: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
+        return f"{self.location}: {self.reason}"
 
 
-def bad_line(path: Path, number: int, error: MtlError) -> BadRow:
+def build_bad_row(path: Path, line_number: int, error: MtlError) -> BadRow:
     """Convert the error of `Lines` about a line that is not valid text to a bad row."""
-    place = f"{path}:{number}"
-    return BadRow(place, str(error).removeprefix(f"{place}: "))
+    location = f"{path}:{line_number}"
+    return BadRow(location, str(error).removeprefix(f"{location}: "))
 
 
 class ReviewFile(ABC):
@@ -60,14 +60,14 @@ class ReviewFile(ABC):
         self.names = names
 
     @abstractmethod
-    def rows(self) -> Iterator[FileRow | BadRow]:
+    def read_rows(self) -> Iterator[FileRow | BadRow]:
         """Read all rows.
 
         Raises:
             MtlError: If the file cannot be read, or lacks a column.
         """
 
-    def _check_columns(self, header: Sequence[str], place: str) -> None:
+    def _check_columns(self, header: Sequence[str], location: str) -> None:
         """Check that the file has all columns.
 
         Raises:
@@ -76,10 +76,10 @@ class ReviewFile(ABC):
         for name in self.names:
             if name not in header:
                 raise MtlError(
-                    f"{place}: there is no column '{name}'{did_you_mean(name, header)} (columns: {listed(header)})"
+                    f"{location}: there is no column '{name}'{did_you_mean(name, header)} (columns: {join_names(header)})"
                 )
             if list(header).count(name) > 1:
-                raise MtlError(f"{place}: two columns are called '{name}'")
+                raise MtlError(f"{location}: two columns are called '{name}'")
 
 
 def open_reviews(path: Path, names: Sequence[str], delimiter: str | None = None, quoted: bool = True) -> ReviewFile:
@@ -94,17 +94,17 @@ def open_reviews(path: Path, names: Sequence[str], delimiter: str | None = None,
     Raises:
         MtlError: If the file does not exist, or its extension is not that of a table.
     """
-    ending = check_ending(path)
+    extension = validate_extension(path)
     if not path.is_file():
         raise MtlError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}")
-    if ending == ".parquet":
+    if extension == ".parquet":
         from absa_plugin.rating.parquet_reviews import ParquetReviews
 
         return ParquetReviews(path, names)
-    if ending == ".jsonl":
+    if extension == ".jsonl":
         from absa_plugin.rating.json_reviews import JsonReviews
 
         return JsonReviews(path, names)
     from absa_plugin.rating.csv_reviews import CsvReviews
 
-    return CsvReviews(path, names, delimiter or ("\t" if ending == ".tsv" else None), quoted)
+    return CsvReviews(path, names, delimiter or ("\t" if extension == ".tsv" else None), quoted)

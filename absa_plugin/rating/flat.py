@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from absa_plugin.rating.ratings import Change, Rating, Ratings, Span
+from absa_plugin.rating.ratings import Change, Estimate, Rating, Ratings
 
 Value = str | int | float | bool | None
 
@@ -15,7 +15,7 @@ class FlatColumn(NamedTuple):
 
     name: str
     type: type[str] | type[int] | type[float] | type[bool]
-    cell: Callable[[Rating, Ratings], Value]
+    compute_cell: Callable[[Rating, Ratings], Value]
 
 
 COLUMNS = (
@@ -23,38 +23,38 @@ COLUMNS = (
     FlatColumn("aspect", str, lambda one, _: one.aspect),
     FlatColumn("reviews", int, lambda one, all_: all_.products[one.product]),
     FlatColumn("mentions", int, lambda one, _: one.mentions),
-    FlatColumn("positive", float, lambda one, _: _count(one, one.positive)),
-    FlatColumn("neutral", float, lambda one, _: _count(one, one.neutral)),
-    FlatColumn("negative", float, lambda one, _: _count(one, one.negative)),
-    FlatColumn("positive_share", float, lambda one, _: _share(one, one.positive)),
-    FlatColumn("neutral_share", float, lambda one, _: _share(one, one.neutral)),
-    FlatColumn("negative_share", float, lambda one, _: _share(one, one.negative)),
-    FlatColumn("conflict_share", float, lambda one, _: _share(one, one.conflict)),
-    FlatColumn("rating", float, lambda one, _: _of(one.rating, "value")),
-    FlatColumn("low", float, lambda one, _: _of(one.rating, "low")),
-    FlatColumn("high", float, lambda one, _: _of(one.rating, "high")),
+    FlatColumn("positive", float, lambda one, _: _compute_count(one, one.positive)),
+    FlatColumn("neutral", float, lambda one, _: _compute_count(one, one.neutral)),
+    FlatColumn("negative", float, lambda one, _: _compute_count(one, one.negative)),
+    FlatColumn("positive_share", float, lambda one, _: _compute_share(one, one.positive)),
+    FlatColumn("neutral_share", float, lambda one, _: _compute_share(one, one.neutral)),
+    FlatColumn("negative_share", float, lambda one, _: _compute_share(one, one.negative)),
+    FlatColumn("conflict_share", float, lambda one, _: _compute_share(one, one.conflict)),
+    FlatColumn("rating", float, lambda one, _: _get_value(one.rating, "value")),
+    FlatColumn("low", float, lambda one, _: _get_value(one.rating, "low")),
+    FlatColumn("high", float, lambda one, _: _get_value(one.rating, "high")),
     FlatColumn("evidence", str, lambda one, _: "insufficient" if one.rating is None else "sufficient"),
-    FlatColumn("change", float, lambda one, _: _of(one.change, "difference")),
-    FlatColumn("change_low", float, lambda one, _: _of(one.change, "low")),
-    FlatColumn("change_high", float, lambda one, _: _of(one.change, "high")),
-    FlatColumn("change_is_clear", bool, lambda one, _: None if one.change is None else one.change.clear),
+    FlatColumn("change", float, lambda one, _: _get_value(one.change, "difference")),
+    FlatColumn("change_low", float, lambda one, _: _get_value(one.change, "low")),
+    FlatColumn("change_high", float, lambda one, _: _get_value(one.change, "high")),
+    FlatColumn("change_is_clear", bool, lambda one, _: None if one.change is None else one.change.is_clear),
     FlatColumn("praise", str, lambda one, _: " | ".join(quote.text for quote in one.praise)),
     FlatColumn("complaints", str, lambda one, _: " | ".join(quote.text for quote in one.complaints)),
 )
 
 
-def flat_rows(ratings: Ratings) -> list[Mapping[str, Value]]:
+def build_rows(ratings: Ratings) -> list[Mapping[str, Value]]:
     """Return all ratings as rows; numbers have four decimals."""
-    return [{column.name: column.cell(one, ratings) for column in COLUMNS} for one in ratings.rows]
+    return [{column.name: column.compute_cell(one, ratings) for column in COLUMNS} for one in ratings.rows]
 
 
-def _count(one: Rating, share: float) -> float:
-    return round(share * one.mentions, 4)
+def _compute_count(rating: Rating, share: float) -> float:
+    return round(share * rating.mentions, 4)
 
 
-def _share(one: Rating, share: float) -> float | None:
-    return round(share, 4) if one.mentions else None
+def _compute_share(rating: Rating, share: float) -> float | None:
+    return round(share, 4) if rating.mentions else None
 
 
-def _of(found: Span | Change | None, name: str) -> float | None:
-    return None if found is None else round(getattr(found, name), 4)
+def _get_value(estimate: Estimate | Change | None, name: str) -> float | None:
+    return None if estimate is None else round(getattr(estimate, name), 4)

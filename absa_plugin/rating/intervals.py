@@ -3,9 +3,9 @@
 from math import sqrt
 from typing import NamedTuple
 
-from mtl_core.report.intervals import Z
+from mtl_core.report.intervals import Z_95
 
-DOUBT = 10
+PSEUDO_COUNT = 10
 """Number of pseudo-observations, all of them zeros and ones, in the estimate of the variance ratio."""
 
 
@@ -14,7 +14,7 @@ class Sample(NamedTuple):
 
     n: int
     total: float
-    squares: float
+    sum_of_squares: float
 
     @property
     def mean(self) -> float:
@@ -22,7 +22,7 @@ class Sample(NamedTuple):
         return self.total / self.n
 
 
-def interval(sample: Sample) -> tuple[float, float]:
+def compute_interval(sample: Sample) -> tuple[float, float]:
     """Compute the 95 % confidence interval of the mean of independent values between 0 and 1.
 
     For values that are 0 or 1, it is the interval of Agresti and Coull (1998). Values in between have a smaller
@@ -32,26 +32,26 @@ def interval(sample: Sample) -> tuple[float, float]:
     Returns:
         The lower and the upper bound.
     """
-    n, total, squares = sample
-    middle = (total + Z * Z / 2) / (n + Z * Z)
-    doubt = DOUBT * middle * (1 - middle)
-    most = total - total * total / n + doubt
-    ratio = (squares - total * total / n + doubt) / most
-    alike = n / ratio
-    center = (sample.mean * alike + Z * Z / 2) / (alike + Z * Z)
-    reach = Z * sqrt(center * (1 - center) / (alike + Z * Z))
-    return max(0.0, center - reach), min(1.0, center + reach)
+    n, total, sum_of_squares = sample
+    shrunken_mean = (total + Z_95 * Z_95 / 2) / (n + Z_95 * Z_95)
+    pseudo_variance = PSEUDO_COUNT * shrunken_mean * (1 - shrunken_mean)
+    max_variance = total - total * total / n + pseudo_variance
+    ratio = (sum_of_squares - total * total / n + pseudo_variance) / max_variance
+    effective_n = n / ratio
+    center = (sample.mean * effective_n + Z_95 * Z_95 / 2) / (effective_n + Z_95 * Z_95)
+    half_width = Z_95 * sqrt(center * (1 - center) / (effective_n + Z_95 * Z_95))
+    return max(0.0, center - half_width), min(1.0, center + half_width)
 
 
-def difference(later: Sample, earlier: Sample) -> tuple[float, float, float]:
+def compute_difference(later: Sample, earlier: Sample) -> tuple[float, float, float]:
     """Compute the difference of two means with its 95 % confidence interval (Newcombe, 1998).
 
     Returns:
         Later minus earlier, and the lower and the upper bound.
     """
-    moved = later.mean - earlier.mean
-    later_low, later_high = interval(later)
-    earlier_low, earlier_high = interval(earlier)
-    down = sqrt((later.mean - later_low) ** 2 + (earlier_high - earlier.mean) ** 2)
-    up = sqrt((later_high - later.mean) ** 2 + (earlier.mean - earlier_low) ** 2)
-    return moved, moved - down, moved + up
+    estimate = later.mean - earlier.mean
+    later_low, later_high = compute_interval(later)
+    earlier_low, earlier_high = compute_interval(earlier)
+    lower_width = sqrt((later.mean - later_low) ** 2 + (earlier_high - earlier.mean) ** 2)
+    upper_width = sqrt((later_high - later.mean) ** 2 + (earlier.mean - earlier_low) ** 2)
+    return estimate, estimate - lower_width, estimate + upper_width

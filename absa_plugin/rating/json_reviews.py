@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from absa_plugin.rating.files import BadRow, FileRow, ReviewFile, bad_line
-from mtl_core.builtins.tables.lines import Lines
+from absa_plugin.rating.files import BadRow, FileRow, ReviewFile, build_bad_row
+from mtl_core.builtins.tables.lines import LineReader
 from mtl_core.errors import MtlError
 
 
 class JsonReviews(ReviewFile):
     """A file of one JSON object per line. Empty lines are skipped; the first object must have all keys."""
 
-    def rows(self) -> Iterator[FileRow | BadRow]:
+    def read_rows(self) -> Iterator[FileRow | BadRow]:
         """Read all rows; see `ReviewFile.rows`."""
         try:
             with self.path.open("rb") as file:
-                yield from self._rows(Lines(file, self.path))
+                yield from self._read_rows(LineReader(file, self.path))
         except OSError as error:
             raise MtlError(f"{self.path}: cannot be read: {error.strerror}") from error
 
-    def _rows(self, lines: Lines) -> Iterator[FileRow | BadRow]:
+    def _read_rows(self, lines: LineReader) -> Iterator[FileRow | BadRow]:
         first = True
         while True:
             try:
@@ -29,28 +29,28 @@ class JsonReviews(ReviewFile):
             except StopIteration:
                 return
             except MtlError as error:  # a line that is not valid text
-                yield bad_line(self.path, lines.number, error)
+                yield build_bad_row(self.path, lines.number, error)
                 continue
             if line.isspace():
                 continue
-            row = _row(line, f"{self.path}:{lines.number}", f"line {lines.number}")
+            row = _parse_row(line, f"{self.path}:{lines.number}", f"line {lines.number}")
             if first and isinstance(row, FileRow):
-                self._check_columns(list(row.cells), row.place)
+                self._check_columns(list(row.cells), row.location)
                 first = False
             yield row
 
 
-def _row(line: str, place: str, where: str) -> FileRow | BadRow:
+def _parse_row(line: str, location: str, short_location: str) -> FileRow | BadRow:
     try:
         cells = json.loads(line)
         if "\\ud" in line or "\\uD" in line:
             json.dumps(cells, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return BadRow(place, "an escape such as \\ud800 is half a character (a lone surrogate)")
+        return BadRow(location, "an escape such as \\ud800 is half a character (a lone surrogate)")
     except json.JSONDecodeError as error:
-        return BadRow(place, f"not valid JSON: {error.msg} (character {error.pos + 1})")
+        return BadRow(location, f"not valid JSON: {error.msg} (character {error.pos + 1})")
     except (ValueError, RecursionError) as error:
-        return BadRow(place, f"not valid JSON: {error}")
+        return BadRow(location, f"not valid JSON: {error}")
     if not isinstance(cells, dict):
-        return BadRow(place, f"expected a JSON object, found {line.strip()[:60]}")
-    return FileRow(cells, place, where)
+        return BadRow(location, f"expected a JSON object, found {line.strip()[:60]}")
+    return FileRow(cells, location, short_location)

@@ -8,16 +8,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from absa_plugin.rating.sums import AspectSums, ProductSums, Quote, Quotes, Sums, Tally
+from absa_plugin.rating.sums import AspectSums, PolarityCounts, ProductSums, Quote, Quotes, Sums
 from mtl_core.atomic import write_text_atomically
 
-EVERY = 1000
+MIN_REVIEWS_BETWEEN_SAVES = 1000
 """Minimum number of reviews between two saves."""
-SHARE = 0.05
+MAX_TIME_SHARE = 0.05
 """Maximum share of the time that is spent on saving."""
 
 
-class KeptSums:
+class ResumableState:
     """The file from which a job is resumed. It is written atomically.
 
     Args:
@@ -26,79 +26,91 @@ class KeptSums:
         every: Minimum number of reviews between two saves.
     """
 
-    def __init__(self, path: Path, job: Mapping[str, Any], every: int = EVERY) -> None:
+    def __init__(self, path: Path, job: Mapping[str, Any], min_reviews: int = MIN_REVIEWS_BETWEEN_SAVES) -> None:
         self.path = path
         self._job = json.loads(json.dumps(job))
-        self._every = every
-        self._done = 0
-        self._next = 0.0
+        self._min_reviews = min_reviews
+        self._n_saved = 0
+        self._next_save_time = 0.0
 
     def load(self) -> Sums | None:
         """Return the sums that an earlier process of the same job saved, or None."""
         try:
-            kept = json.loads(self.path.read_text(encoding="utf-8"))
-            if kept["job"] != self._job:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            if content["job"] != self._job:
                 return None
-            sums = _sums(kept["sums"])
+            sums = _load_sums(content["sums"])
         except (OSError, ValueError, KeyError, TypeError):
             return None  # missing, invalid, or of another version; the job starts from scratch
-        self._done = sums.reviews
+        self._n_saved = sums.reviews
         return sums
 
-    def save(self, sums: Sums, done: int) -> None:
+    def save(self, sums: Sums, n_reviews: int) -> None:
         """Save the sums if enough reviews and time have passed since the last save.
 
         Raises:
             MtlError: If the file cannot be written.
         """
         start = perf_counter()
-        if done - self._done < self._every or start < self._next:
+        if n_reviews - self._n_saved < self._min_reviews or start < self._next_save_time:
             return
-        text = json.dumps({"job": self._job, "sums": _state(sums)}, ensure_ascii=False)
+        text = json.dumps({"job": self._job, "sums": _dump_sums(sums)}, ensure_ascii=False)
         write_text_atomically(self.path, text)
-        self._done = done
+        self._n_saved = n_reviews
         end = perf_counter()
-        self._next = end + (end - start) / SHARE
+        self._next_save_time = end + (end - start) / MAX_TIME_SHARE
 
     def remove(self) -> None:
         """Remove the file after the job is done."""
         self.path.unlink(missing_ok=True)
 
 
-def _state(sums: Sums) -> dict[str, Any]:
+def _dump_sums(sums: Sums) -> dict[str, Any]:
     return {
         "quotes": sums.quotes,
         "products": {
-            name: [product.reviews, {aspect: _aspect_state(found) for aspect, found in product.aspects.items()}]
+            name: [
+                product.reviews,
+                {aspect: _dump_aspect(aspect_sums) for aspect, aspect_sums in product.aspects.items()},
+            ]
             for name, product in sums.products.items()
         },
     }
 
 
-def _aspect_state(found: AspectSums) -> list[Any]:
+def _dump_aspect(aspect_sums: AspectSums) -> list[Any]:
     return [
         {
-            period: [tally.reviews, tally.positive, tally.negative, tally.neutral, tally.conflict, tally.squares]
-            for period, tally in found.periods.items()
+            period: [
+                counts.reviews,
+                counts.positive,
+                counts.negative,
+                counts.neutral,
+                counts.conflict,
+                counts.sum_of_squares,
+            ]
+            for period, counts in aspect_sums.periods.items()
         },
-        [[quote.text, quote.where, quote.sure] for quote in found.praise.kept],
-        [[quote.text, quote.where, quote.sure] for quote in found.complaints.kept],
+        [[quote.text, quote.location, quote.confidence] for quote in aspect_sums.praise.items],
+        [[quote.text, quote.location, quote.confidence] for quote in aspect_sums.complaints.items],
     ]
 
 
-def _sums(state: Mapping[str, Any]) -> Sums:
+def _load_sums(state: Mapping[str, Any]) -> Sums:
     return Sums(
         state["quotes"],
         {
-            name: ProductSums(reviews, {aspect: _aspect_sums(*found) for aspect, found in aspects.items()})
+            name: ProductSums(
+                reviews, {aspect: _load_aspect(*aspect_state) for aspect, aspect_state in aspects.items()}
+            )
             for name, (reviews, aspects) in state["products"].items()
         },
     )
 
 
-def _aspect_sums(periods: Mapping[str, Any], praise: list[Any], complaints: list[Any]) -> AspectSums:
+def _load_aspect(periods: Mapping[str, Any], praise: list[Any], complaints: list[Any]) -> AspectSums:
     return AspectSums(
-        {period: Tally(*tally) for period, tally in periods.items()},
+        {period: PolarityCounts(*counts) for period, counts in periods.items()},
         Quotes([Quote(*quote) for quote in praise]),
         Quotes([Quote(*quote) for quote in complaints]),
     )

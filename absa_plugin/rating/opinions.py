@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from absa_plugin.rating.aspects import CONFLICT, NEGATIVE, NEUTRAL, POSITIVE
-from absa_plugin.rating.plain_text import plain_text
+from absa_plugin.rating.plain_text import strip_html
 from absa_plugin.rating.reviews import Review
-from absa_plugin.rating.sentences import sentences_of
+from absa_plugin.rating.sentences import split_sentences
 
 if TYPE_CHECKING:
-    from mtl_core.runs.answers import Answer, TaskAnswer
-    from mtl_core.runs.predict import Question
+    from mtl_core.runs.answers import Prediction, TaskPrediction
+    from mtl_core.runs.predict import PredictionInput
 
-    Ask = Callable[[Iterable[Question]], Iterator[Answer]]
+    Predictor = Callable[[Iterable[PredictionInput]], Iterator[Prediction]]
     """Predicts for a stream of inputs, in order."""
 
-CHUNK = 256
+CHUNK_SIZE = 256
 """Maximum number of reviews per chunk, whose sentences are predicted together."""
-CHUNK_LETTERS = 500_000
+CHUNK_CHARACTERS = 500_000
 """Number of characters after which a chunk has fewer reviews."""
 
 
@@ -40,11 +40,11 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Said:
+class ScoredSentence:
     """A sentence, and the probability that it mentions the aspect with the given polarity."""
 
     sentence: str
-    sure: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,26 @@ class Opinion:
     """
 
     shares: Shares
-    praise: Said | None
-    complaint: Said | None
+    praise: ScoredSentence | None
+    complaint: ScoredSentence | None
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReviewOpinions:
     """A review, and its opinion about each aspect that it mentions."""
 
     review: Review
     opinions: Mapping[str, Opinion]
 
 
-def hear(reviews: Iterable[Review], ask: Ask, aspects: Sequence[str]) -> Iterator[list[Heard]]:
+def extract_opinions(
+    reviews: Iterable[Review], predict: Predictor, aspects: Sequence[str]
+) -> Iterator[list[ReviewOpinions]]:
     """Predict the opinions of reviews from their sentences.
 
     Args:
         reviews: A stream of any length.
-        ask: Function that predicts for a stream of inputs, in order.
+        predict: Function that predicts for a stream of inputs, in order.
         aspects: The tasks that are aspects.
 
     Yields:
@@ -84,61 +86,75 @@ def hear(reviews: Iterable[Review], ask: Ask, aspects: Sequence[str]) -> Iterato
     Raises:
         MtlError: If a text is invalid.
     """
-    for chunk in _chunks(reviews):
-        divided = [list(sentences_of(plain_text(review.text))) for review in chunk]
-        answers = ask(_questions(chunk, divided))
+    for chunk in _split_chunks(reviews):
+        sentences_per_review = [list(split_sentences(strip_html(review.text))) for review in chunk]
+        predictions = predict(_build_inputs(chunk, sentences_per_review))
         yield [
-            Heard(review, opinions([next(answers) for _ in sentences], aspects))
-            for review, sentences in zip(chunk, divided, strict=True)
+            ReviewOpinions(review, aggregate_opinions([next(predictions) for _ in sentences], aspects))
+            for review, sentences in zip(chunk, sentences_per_review, strict=True)
         ]
 
 
-def opinions(sentences: Sequence[Answer], aspects: Sequence[str]) -> dict[str, Opinion]:
+def aggregate_opinions(predictions: Sequence[Prediction], aspects: Sequence[str]) -> dict[str, Opinion]:
     """Aggregate the predictions for a review's sentences into one opinion per mentioned aspect."""
-    found = {}
+    opinions_by_aspect = {}
     for aspect in aspects:
-        mentions = [(one.text, one.tasks[aspect]) for one in sentences if one.tasks[aspect].found]
+        mentions = [
+            (prediction.text, prediction.tasks[aspect])
+            for prediction in predictions
+            if prediction.tasks[aspect].is_present
+        ]
         if mentions:
-            found[aspect] = _opinion(mentions)
-    return found
+            opinions_by_aspect[aspect] = _average_mentions(mentions)
+    return opinions_by_aspect
 
 
-def _opinion(mentions: Sequence[tuple[str, TaskAnswer]]) -> Opinion:
-    weights = [answer.detection for _, answer in mentions]
+def _average_mentions(mentions: Sequence[tuple[str, TaskPrediction]]) -> Opinion:
+    weights = [prediction.detection for _, prediction in mentions]
     total = sum(weights)
-    given = [answer.given_found() for _, answer in mentions]
+    conditional_probabilities = [prediction.compute_present_probabilities() for _, prediction in mentions]
     mean = {
-        name: sum(weight * shares.get(name, 0.0) for weight, shares in zip(weights, given, strict=True)) / total
+        name: sum(
+            weight * shares.get(name, 0.0)
+            for weight, shares in zip(weights, conditional_probabilities, strict=True)
+        )
+        / total
         for name in (POSITIVE, NEGATIVE, NEUTRAL, CONFLICT)
     }
     return Opinion(
         Shares(mean[POSITIVE], mean[NEGATIVE], mean[NEUTRAL], mean[CONFLICT]),
-        _surest(mentions, POSITIVE),
-        _surest(mentions, NEGATIVE),
+        _find_most_confident(mentions, POSITIVE),
+        _find_most_confident(mentions, NEGATIVE),
     )
 
 
-def _surest(mentions: Sequence[tuple[str, TaskAnswer]], polarity: str) -> Said | None:
-    said = [Said(text, answer.probabilities[polarity]) for text, answer in mentions if answer.label == polarity]
-    return max(said, key=lambda one: one.sure, default=None)
+def _find_most_confident(mentions: Sequence[tuple[str, TaskPrediction]], polarity: str) -> ScoredSentence | None:
+    candidates = [
+        ScoredSentence(text, prediction.probabilities[polarity])
+        for text, prediction in mentions
+        if prediction.label == polarity
+    ]
+    return max(candidates, key=lambda candidate: candidate.confidence, default=None)
 
 
-def _chunks(reviews: Iterable[Review]) -> Iterator[list[Review]]:
+def _split_chunks(reviews: Iterable[Review]) -> Iterator[list[Review]]:
     chunk: list[Review] = []
-    letters = 0
+    n_characters = 0
     for review in reviews:
         chunk.append(review)
-        letters += len(review.text)
-        if len(chunk) == CHUNK or letters >= CHUNK_LETTERS:
+        n_characters += len(review.text)
+        if len(chunk) == CHUNK_SIZE or n_characters >= CHUNK_CHARACTERS:
             yield chunk
-            chunk, letters = [], 0
+            chunk, n_characters = [], 0
     if chunk:
         yield chunk
 
 
-def _questions(chunk: Sequence[Review], divided: Sequence[Sequence[str]]) -> Iterator[Question]:
-    from mtl_core.runs.predict import Question
+def _build_inputs(
+    chunk: Sequence[Review], sentences_per_review: Sequence[Sequence[str]]
+) -> Iterator[PredictionInput]:
+    from mtl_core.runs.predict import PredictionInput
 
-    for review, sentences in zip(chunk, divided, strict=True):
+    for review, sentences in zip(chunk, sentences_per_review, strict=True):
         for number, sentence in enumerate(sentences, start=1):
-            yield Question(str(number), sentence, f"{review.place}: sentence {number}")
+            yield PredictionInput(str(number), sentence, f"{review.location}: sentence {number}")

@@ -7,28 +7,28 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from absa_plugin.rating.reviews import Survey
+from absa_plugin.rating.reviews import ReviewScan
 from absa_plugin.rating.settings import Columns
 from mtl_core.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """The provenance of ratings.
 
     Attributes:
         file: The name of the file of reviews.
         columns: The names of its columns.
-        survey: The result of the validation pass over the file.
+        scan: The result of the validation pass over the file.
         experiment: The name of the run's experiment.
-        notice: The text that every output of that run must contain.
+        disclaimer: The text that every output of that run must contain.
     """
 
     file: str
     columns: Columns
-    survey: Survey
+    scan: ReviewScan
     experiment: str
-    notice: str = ""
+    disclaimer: str = ""
 
     @property
     def noun(self) -> str:
@@ -36,7 +36,7 @@ class Origin:
         return self.columns.by or "product"
 
 
-def notice_of(path: Path) -> str:
+def load_disclaimer(path: Path) -> str:
     """Return the text that every output of a run must contain, such as a note about sample data; may be empty."""
     try:
         return str(json.loads(RunDirectory(path).metrics.read_text(encoding="utf-8"))["data"]["notice"])
@@ -44,7 +44,7 @@ def notice_of(path: Path) -> str:
         return ""  # a run without metrics can be used too
 
 
-def fingerprint_of(path: Path) -> str:
+def compute_fingerprint(path: Path) -> str:
     """Return the hash of the files that determine a run's predictions."""
     run = RunDirectory(path)
     digest = hashlib.blake2b(digest_size=16)

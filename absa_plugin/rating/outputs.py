@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from absa_plugin.rating.as_json import ratings_record
-from absa_plugin.rating.flat import COLUMNS, flat_rows
-from absa_plugin.rating.origin import Origin
+from absa_plugin.rating.as_json import build_ratings_record
+from absa_plugin.rating.flat import COLUMNS, build_rows
+from absa_plugin.rating.origin import Provenance
 from absa_plugin.rating.ratings import Ratings
 from mtl_core.atomic import write_atomically, write_text_atomically
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """Prefixes of cells that spreadsheets evaluate as formulas; reviews are untrusted input."""
 
 
@@ -28,67 +28,67 @@ def check_outputs(paths: Sequence[Path]) -> None:
             not installed.
     """
     for path in paths:
-        ending = path.suffix.lower()
-        if ending not in WRITERS:
-            hint = did_you_mean(ending, WRITERS) if ending else ""
-            found = f"'{ending}' is" if ending else "no ending is"
-            raise MtlError(f"--out {path}: {found} no format of ratings{hint} (endings: {listed(WRITERS)})")
+        extension = path.suffix.lower()
+        if extension not in WRITERS:
+            hint = did_you_mean(extension, WRITERS) if extension else ""
+            problem = f"'{extension}' is" if extension else "no ending is"
+            raise MtlError(f"--out {path}: {problem} no format of ratings{hint} (endings: {join_names(WRITERS)})")
         if not path.parent.is_dir():
             raise MtlError(f"--out {path}: the folder {path.parent} does not exist")
         if path.is_dir():
             raise MtlError(f"--out {path}: is a folder, expected a file")
         if paths.count(path) > 1:
             raise MtlError(f"--out {path}: is named twice")
-        if ending == ".parquet":
-            _pyarrow(path)
+        if extension == ".parquet":
+            _import_pyarrow(path)
 
 
-def write_ratings(ratings: Ratings, origin: Origin, path: Path) -> None:
+def write_ratings(ratings: Ratings, provenance: Provenance, path: Path) -> None:
     """Write ratings to a file, atomically.
 
     Raises:
         MtlError: If the file cannot be written.
     """
-    WRITERS[path.suffix.lower()](ratings, origin, path)
+    WRITERS[path.suffix.lower()](ratings, provenance, path)
 
 
-def csv_text(ratings: Ratings) -> str:
+def format_csv(ratings: Ratings) -> str:
     """Return ratings as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(column.name for column in COLUMNS)
-    for row in flat_rows(ratings):
-        writer.writerow(_harmless(value) for value in row.values())
+    for row in build_rows(ratings):
+        writer.writerow(_escape_formula(value) for value in row.values())
     return text.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     """Prefix formulas with an apostrophe, and convert booleans to `yes` and `no`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 
-def _write_csv(ratings: Ratings, origin: Origin, path: Path) -> None:
-    write_text_atomically(path, csv_text(ratings))
+def _write_csv(ratings: Ratings, provenance: Provenance, path: Path) -> None:
+    write_text_atomically(path, format_csv(ratings))
 
 
-def _write_json(ratings: Ratings, origin: Origin, path: Path) -> None:
-    text = json.dumps(ratings_record(ratings, origin), ensure_ascii=False, indent=1, allow_nan=False)
+def _write_json(ratings: Ratings, provenance: Provenance, path: Path) -> None:
+    text = json.dumps(build_ratings_record(ratings, provenance), ensure_ascii=False, indent=1, allow_nan=False)
     write_text_atomically(path, text + "\n")
 
 
-def _write_parquet(ratings: Ratings, origin: Origin, path: Path) -> None:
-    pyarrow = _pyarrow(path)
+def _write_parquet(ratings: Ratings, provenance: Provenance, path: Path) -> None:
+    pyarrow = _import_pyarrow(path)
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema([(column.name, types[column.type]) for column in COLUMNS])
-    table = pyarrow.Table.from_pylist(flat_rows(ratings), schema=schema)
+    table = pyarrow.Table.from_pylist(build_rows(ratings), schema=schema)
     from pyarrow import parquet
 
     write_atomically(path, lambda temporary: parquet.write_table(table, temporary))
 
 
-def _pyarrow(path: Path) -> Any:
+def _import_pyarrow(path: Path) -> Any:
     try:
         import pyarrow
     except ImportError as error:
@@ -96,25 +96,25 @@ def _pyarrow(path: Path) -> Any:
     return pyarrow
 
 
-def _write_page(ratings: Ratings, origin: Origin, path: Path) -> None:
-    from absa_plugin.rating.page import page_text
+def _write_page(ratings: Ratings, provenance: Provenance, path: Path) -> None:
+    from absa_plugin.rating.page import render_page
 
-    write_text_atomically(path, page_text(ratings, origin))
-
-
-def _write_picture(ratings: Ratings, origin: Origin, path: Path) -> None:
-    from absa_plugin.rating.picture import write_picture
-
-    write_picture(ratings, origin, path)
+    write_text_atomically(path, render_page(ratings, provenance))
 
 
-WRITERS: dict[str, Callable[[Ratings, Origin, Path], None]] = {
+def _write_chart(ratings: Ratings, provenance: Provenance, path: Path) -> None:
+    from absa_plugin.rating.picture import write_chart
+
+    write_chart(ratings, provenance, path)
+
+
+WRITERS: dict[str, Callable[[Ratings, Provenance, Path], None]] = {
     ".html": _write_page,
     ".csv": _write_csv,
     ".json": _write_json,
     ".parquet": _write_parquet,
-    ".png": _write_picture,
-    ".svg": _write_picture,
-    ".pdf": _write_picture,
+    ".png": _write_chart,
+    ".svg": _write_chart,
+    ".pdf": _write_chart,
 }
 """File extension to the function that writes the format."""

@@ -5,170 +5,183 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from absa_plugin.rating.origin import Origin
-from absa_plugin.rating.page_words import closing, facts, headline, in_short, method
-from absa_plugin.rating.picture import aspect_drawings
-from absa_plugin.rating.ratings import InPeriod, Rating, Ratings
-from absa_plugin.rating.shown import MOST, moved, periods, shown_products, span, stars
-from absa_plugin.rating.sums import LONGEST_QUOTE, Quote
+from absa_plugin.rating.origin import Provenance
+from absa_plugin.rating.page_words import (
+    describe_method,
+    format_closing,
+    format_headline,
+    list_facts,
+    summarize_ratings,
+)
+from absa_plugin.rating.picture import plot_aspects
+from absa_plugin.rating.ratings import PeriodMean, Rating, Ratings
+from absa_plugin.rating.shown import (
+    MAX_PRODUCTS,
+    format_change,
+    format_interval,
+    format_periods,
+    format_stars,
+    select_products,
+)
+from absa_plugin.rating.sums import MAX_QUOTE_CHARACTERS, Quote
 from mtl_core.report.blocks import (
     Block,
     Cell,
+    Collapsible,
     Column,
     FigureBlock,
-    Folded,
     Page,
     Section,
     Table,
-    Words,
+    TextBlock,
 )
-from mtl_core.report.figures.canvas import Drawing, drawing
-from mtl_core.report.figures.differences import Gap, Gaps, draw_differences
+from mtl_core.report.figures.canvas import Drawing, plot_style
+from mtl_core.report.figures.differences import DifferenceSeries, PlottedDifference, draw_forest_plot
 from mtl_core.report.figures.palette import PAGE, Palette
-from mtl_core.report.page import render
-from mtl_core.report.wording import NONE, count, counted, percent
+from mtl_core.report.page import render_html
+from mtl_core.report.wording import NO_VALUE, format_count, format_percent, pluralize
 
-IN_TABLE = 200
+MAX_TABLE_PRODUCTS = 200
 """Maximum number of products in the table; those with the most reviews are selected."""
-SECTIONS = 12
+MAX_PRODUCT_SECTIONS = 12
 """Maximum number of products with a separate section and quotes."""
 
 
-def page_text(ratings: Ratings, origin: Origin) -> str:
+def render_page(ratings: Ratings, provenance: Provenance) -> str:
     """Render the page as HTML."""
-    with drawing(PAGE):
-        return render(ratings_page(ratings, origin, PAGE))
+    with plot_style(PAGE):
+        return render_html(build_page(ratings, provenance, PAGE))
 
 
-def ratings_page(ratings: Ratings, origin: Origin, palette: Palette) -> Page:
+def build_page(ratings: Ratings, provenance: Provenance, palette: Palette) -> Page:
     """Build the page of ratings.
 
     Args:
         ratings: The ratings.
-        origin: Their provenance.
+        provenance: Their provenance.
         palette: The colours of figures; it must be the palette of the active `drawing` context.
     """
     return Page(
         kind="ratings",
-        title=origin.file,
-        headline=headline(ratings, origin),
-        notice=origin.notice,
-        facts=facts(ratings, origin),
-        sections=list(_sections(ratings, origin, palette)),
-        closing=closing(origin),
+        title=provenance.file,
+        headline=format_headline(ratings, provenance),
+        disclaimer=provenance.disclaimer,
+        facts=list_facts(ratings, provenance),
+        sections=list(_build_sections(ratings, provenance, palette)),
+        footer=format_closing(provenance),
     )
 
 
-def _sections(ratings: Ratings, origin: Origin, palette: Palette) -> Iterator[Section]:
-    yield Section("in-short", "In short", [Words(in_short(ratings, origin), points=True)])
+def _build_sections(ratings: Ratings, provenance: Provenance, palette: Palette) -> Iterator[Section]:
+    yield Section("in-short", "In short", [TextBlock(summarize_ratings(ratings, provenance), is_list=True)])
     caption = (
         "Each rating with its 95 % interval; the number on the right counts the reviews that mention the aspect."
         + (
             " The dashed line is the mean of all; a filled dot is clearly above or below it."
-            if _several(ratings)
+            if _has_several_products(ratings)
             else ""
         )
-        + _of_many(ratings, MOST)
+        + _format_selection_note(ratings, MAX_PRODUCTS)
     )
-    blocks: list[Block] = [_table(ratings, origin), FigureBlock(caption, aspect_drawings(ratings, palette))]
+    blocks: list[Block] = [_build_table(ratings, provenance), FigureBlock(caption, plot_aspects(ratings, palette))]
     yield Section("ratings", "Ratings", blocks)
     if ratings.later:
-        yield Section("time", "Over time", list(_time(ratings, origin, palette)))
-    chosen = shown_products(ratings, SECTIONS)
-    for place, product in enumerate(chosen, start=1):
-        more = place == len(chosen) < len(ratings.products)
-        yield Section(f"product-{place}", product, list(_product(ratings, product, more)))
-    if origin.survey.bad:
-        yield _bad_rows(origin)
-    yield Section("method", "How ratings are made", [Words(method(ratings))])
+        yield Section("time", "Over time", list(_build_time_blocks(ratings, provenance, palette)))
+    section_products = select_products(ratings, MAX_PRODUCT_SECTIONS)
+    for index, product in enumerate(section_products, start=1):
+        has_more = index == len(section_products) < len(ratings.products)
+        yield Section(f"product-{index}", product, list(_build_product_blocks(ratings, product, has_more)))
+    if provenance.scan.n_bad:
+        yield _build_bad_rows_section(provenance)
+    yield Section("method", "How ratings are made", [TextBlock(describe_method(ratings))])
 
 
-def _several(ratings: Ratings) -> bool:
+def _has_several_products(ratings: Ratings) -> bool:
     return len(ratings.products) > 1
 
 
-def _of_many(ratings: Ratings, most: int) -> str:
-    if len(ratings.products) <= most:
+def _format_selection_note(ratings: Ratings, max_products: int) -> str:
+    if len(ratings.products) <= max_products:
         return ""
-    return f" The {most} with the most reviews are shown, of {count(len(ratings.products))}."
+    return f" The {max_products} with the most reviews are shown, of {format_count(len(ratings.products))}."
 
 
-def _table(ratings: Ratings, origin: Origin) -> Table:
+def _build_table(ratings: Ratings, provenance: Provenance) -> Table:
     rows = [
         [
             Cell(product),
-            Cell(count(ratings.products[product])),
-            *(_rating_cell(ratings.ratings[product, one.aspect]) for one in ratings.aspects),
+            Cell(format_count(ratings.products[product])),
+            *(_build_rating_cell(ratings.ratings[product, one.aspect]) for one in ratings.aspects),
         ]
-        for product in shown_products(ratings, IN_TABLE)
+        for product in select_products(ratings, MAX_TABLE_PRODUCTS)
     ]
-    foot = [Cell("mean of all"), Cell(count(ratings.reviews))]
-    foot += [Cell(stars(one.mean), f"n {count(one.mentions)}") for one in ratings.aspects]
+    footer = [Cell("mean of all"), Cell(format_count(ratings.reviews))]
+    footer += [Cell(format_stars(one.mean), f"n {format_count(one.mentions)}") for one in ratings.aspects]
     note = (
         f"Ratings from 1 (all negative) to 5 (all positive), with 95 % intervals; n is the number of reviews that "
-        f"mention the aspect. {NONE} means insufficient evidence: fewer than {ratings.settings.min_mentions}."
+        f"mention the aspect. {NO_VALUE} means insufficient evidence: fewer than {ratings.settings.min_mentions}."
     )
     return Table(
         caption="Ratings by aspect",
         columns=[
-            Column(origin.noun, number=False),
+            Column(provenance.noun, is_numeric=False),
             Column("reviews"),
             *(Column(one.aspect) for one in ratings.aspects),
         ],
         rows=rows,
-        foot=[foot] if _several(ratings) else [],
-        notes=[note + _of_many(ratings, IN_TABLE)],
+        footer=[footer] if _has_several_products(ratings) else [],
+        notes=[note + _format_selection_note(ratings, MAX_TABLE_PRODUCTS)],
         stacked=True,
     )
 
 
-def _rating_cell(one: Rating) -> Cell:
-    n = f"n {count(one.mentions)}"
-    if one.rating is None:
-        return Cell(NONE, n)
-    return Cell(stars(one.rating.value), f"{span(one)} · {n}", strong=True)
+def _build_rating_cell(rating: Rating) -> Cell:
+    n = f"n {format_count(rating.mentions)}"
+    if rating.rating is None:
+        return Cell(NO_VALUE, n)
+    return Cell(format_stars(rating.rating.value), f"{format_interval(rating)} · {n}", strong=True)
 
 
-def _time(ratings: Ratings, origin: Origin, palette: Palette) -> Iterator[Block]:
+def _build_time_blocks(ratings: Ratings, provenance: Provenance, palette: Palette) -> Iterator[Block]:
     rows = [one for one in ratings.rows if one.change is not None]
-    before, after = periods(ratings.earlier), periods(ratings.later)
+    before, after = format_periods(ratings.earlier), format_periods(ratings.later)
     if not rows:
-        yield Words([f"No aspect was mentioned often enough in both {before} and {after} for a comparison."])
+        yield TextBlock([f"No aspect was mentioned often enough in both {before} and {after} for a comparison."])
     else:
         caption = (
             f"Change in stars, {after} against {before}, with 95 % intervals; right of zero is better. A hollow "
-            "marker is no clear change: its interval contains zero." + _of_many(ratings, MOST)
+            "marker is no clear change: its interval contains zero." + _format_selection_note(ratings, MAX_PRODUCTS)
         )
-        yield FigureBlock(caption, list(_change_drawings(ratings, palette)))
-        yield Folded("The changes in numbers", [_changes(ratings, origin, before, after)])
-    yield Folded(
-        f"The mean of each {origin.columns.period}",
-        [_period_table(ratings, one.aspect, origin) for one in ratings.aspects],
+        yield FigureBlock(caption, list(_plot_changes(ratings, palette)))
+        yield Collapsible("The changes in numbers", [_build_change_table(ratings, provenance, before, after)])
+    yield Collapsible(
+        f"The mean of each {provenance.columns.period}",
+        [_build_period_table(ratings, one.aspect, provenance) for one in ratings.aspects],
     )
 
 
-def _change_drawings(ratings: Ratings, palette: Palette) -> Iterator[Drawing]:
-    products = shown_products(ratings)
-    for place, aspect in enumerate(ratings.aspects, start=1):
+def _plot_changes(ratings: Ratings, palette: Palette) -> Iterator[Drawing]:
+    products = select_products(ratings)
+    for index, aspect in enumerate(ratings.aspects, start=1):
         changes = {product: ratings.ratings[product, aspect.aspect].change for product in products}
         gaps = {
-            product: Gap(change.difference, change.low, change.high, change.clear)
+            product: PlottedDifference(change.difference, change.low, change.high, change.is_clear)
             for product, change in changes.items()
             if change is not None
         }
         if gaps:
-            series = [Gaps(aspect.aspect, 0, gaps)]
+            series = [DifferenceSeries(aspect.aspect, 0, gaps)]
             axis = f"{aspect.aspect}: change in stars"
-            yield draw_differences(f"change-{place}", list(gaps), series, axis, False, palette, named=False)
+            yield draw_forest_plot(f"change-{index}", list(gaps), series, axis, False, palette, show_legend=False)
 
 
-def _changes(ratings: Ratings, origin: Origin, before: str, after: str) -> Table:
-    chosen = set(shown_products(ratings, IN_TABLE))
+def _build_change_table(ratings: Ratings, provenance: Provenance, before: str, after: str) -> Table:
+    table_products = set(select_products(ratings, MAX_TABLE_PRODUCTS))
     return Table(
         caption=f"Change in stars, {after} against {before}",
         columns=[
-            Column(origin.noun, number=False),
-            Column("aspect", number=False),
+            Column(provenance.noun, is_numeric=False),
+            Column("aspect", is_numeric=False),
             Column("change"),
             Column("", False),
         ],
@@ -176,80 +189,93 @@ def _changes(ratings: Ratings, origin: Origin, before: str, after: str) -> Table
             [
                 Cell(one.product),
                 Cell(one.aspect),
-                Cell(moved(one.change), strong=one.change.clear),
-                Cell("clear" if one.change.clear else "no clear change"),
+                Cell(format_change(one.change), strong=one.change.is_clear),
+                Cell("clear" if one.change.is_clear else "no clear change"),
             ]
             for one in ratings.rows
-            if one.change is not None and one.product in chosen
+            if one.change is not None and one.product in table_products
         ],
     )
 
 
-def _period_table(ratings: Ratings, aspect: str, origin: Origin) -> Table:
+def _build_period_table(ratings: Ratings, aspect: str, provenance: Provenance) -> Table:
     names = [*ratings.earlier, *ratings.later]
     rows = []
-    for product in shown_products(ratings):
-        found = {one.period: one for one in ratings.ratings[product, aspect].periods}
-        rows.append([Cell(product), *(_period_cell(found.get(name)) for name in names)])
-    columns = [Column(origin.noun, number=False), *(Column(name) for name in names)]
-    return Table(f"{aspect}: mean stars by {origin.columns.period}", columns, rows, stacked=True)
+    for product in select_products(ratings):
+        means_by_period = {one.period: one for one in ratings.ratings[product, aspect].periods}
+        rows.append([Cell(product), *(_build_period_cell(means_by_period.get(name)) for name in names)])
+    columns = [Column(provenance.noun, is_numeric=False), *(Column(name) for name in names)]
+    return Table(f"{aspect}: mean stars by {provenance.columns.period}", columns, rows, stacked=True)
 
 
-def _period_cell(found: InPeriod | None) -> Cell:
-    if found is None:
-        return Cell(NONE, "n 0")
-    return Cell(stars(found.mean.value if found.mean is not None else None), f"n {count(found.mentions)}")
+def _build_period_cell(period_mean: PeriodMean | None) -> Cell:
+    if period_mean is None:
+        return Cell(NO_VALUE, "n 0")
+    return Cell(
+        format_stars(period_mean.mean.value if period_mean.mean is not None else None),
+        f"n {format_count(period_mean.mentions)}",
+    )
 
 
-def _product(ratings: Ratings, product: str, more: bool) -> Iterator[Block]:
-    found = [ratings.ratings[product, one.aspect] for one in ratings.aspects]
+def _build_product_blocks(ratings: Ratings, product: str, has_more: bool) -> Iterator[Block]:
+    product_ratings = [ratings.ratings[product, one.aspect] for one in ratings.aspects]
     columns = ["mentioned by", "positive", "neutral", "negative", "rating"]
     yield Table(
-        caption=f"{product}: {counted(ratings.products[product], 'review')}",
-        columns=[Column("aspect", number=False), *map(Column, columns)],
-        rows=[_aspect_row(one) for one in found],
+        caption=f"{product}: {pluralize(ratings.products[product], 'review')}",
+        columns=[Column("aspect", is_numeric=False), *map(Column, columns)],
+        rows=[_build_aspect_row(one) for one in product_ratings],
     )
-    quotes = [row for one in found for row in _quote_rows(one)]
+    quotes = [row for one in product_ratings for row in _build_quote_rows(one)]
     if quotes:
-        said = [Column("aspect", number=False), Column("for", number=False), Column("against", number=False)]
-        yield Table(f"{product}: what customers say", said, quotes, stacked=True)
-    if more:
-        yield Words(
+        quote_columns = [
+            Column("aspect", is_numeric=False),
+            Column("for", is_numeric=False),
+            Column("against", is_numeric=False),
+        ]
+        yield Table(f"{product}: what customers say", quote_columns, quotes, stacked=True)
+    if has_more:
+        yield TextBlock(
             [
-                _of_many(ratings, SECTIONS).strip()
+                _format_selection_note(ratings, MAX_PRODUCT_SECTIONS).strip()
                 + " The others are in the table above; `--out ratings.json` contains all of them."
             ]
         )
 
 
-def _aspect_row(one: Rating) -> list[Cell]:
-    shares = [Cell(percent(share) if one.mentions else NONE) for share in (one.positive, one.neutral, one.negative)]
-    rating = (
+def _build_aspect_row(one: Rating) -> list[Cell]:
+    shares = [
+        Cell(format_percent(share) if one.mentions else NO_VALUE)
+        for share in (one.positive, one.neutral, one.negative)
+    ]
+    rating_cell = (
         Cell("insufficient evidence")
         if one.rating is None
-        else Cell(stars(one.rating.value), span(one), strong=True)
+        else Cell(format_stars(one.rating.value), format_interval(one), strong=True)
     )
-    return [Cell(one.aspect), Cell(counted(one.mentions, "review")), *shares, rating]
+    return [Cell(one.aspect), Cell(pluralize(one.mentions, "review")), *shares, rating_cell]
 
 
-def _quote_rows(one: Rating) -> list[list[Cell]]:
-    pairs = zip_longest(one.praise, one.complaints)
-    return [[Cell(one.aspect, again=n > 0), *map(_quote_cell, pair)] for n, pair in enumerate(pairs)]
+def _build_quote_rows(rating: Rating) -> list[list[Cell]]:
+    pairs = zip_longest(rating.praise, rating.complaints)
+    return [[Cell(rating.aspect, is_repeated=n > 0), *map(_build_quote_cell, pair)] for n, pair in enumerate(pairs)]
 
 
-def _quote_cell(quote: Quote | None) -> Cell:
-    return Cell("") if quote is None else Cell(_cut(quote.text), quote.where)
+def _build_quote_cell(quote: Quote | None) -> Cell:
+    return Cell("") if quote is None else Cell(_truncate(quote.text), quote.location)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE].rsplit(" ", 1)[0] + " …"
+def _truncate(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE_CHARACTERS else text[:MAX_QUOTE_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
-def _bad_rows(origin: Origin) -> Section:
-    survey = origin.survey
-    shown = f"; the first {len(survey.told)}" if survey.bad > len(survey.told) else ""
+def _build_bad_rows_section(provenance: Provenance) -> Section:
+    scan = provenance.scan
+    limit_note = f"; the first {len(scan.messages)}" if scan.n_bad > len(scan.messages) else ""
     return Section(
         "bad-rows",
         "Skipped rows",
-        [Words([f"{counted(survey.bad, 'row')} could not be read{shown}:"]), Words(survey.told, points=True)],
+        [
+            TextBlock([f"{pluralize(scan.n_bad, 'row')} could not be read{limit_note}:"]),
+            TextBlock(scan.messages, is_list=True),
+        ],
     )

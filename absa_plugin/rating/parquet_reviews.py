@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from absa_plugin.rating.files import BadRow, FileRow, ReviewFile
 from mtl_core.errors import MtlError
 
-BATCH = 1024
+BATCH_SIZE = 1024
 """Number of rows in memory at a time."""
 
 
 class ParquetReviews(ReviewFile):
     """A Parquet file. Messages contain row numbers, which start at 1."""
 
-    def rows(self) -> Iterator[FileRow | BadRow]:
+    def read_rows(self) -> Iterator[FileRow | BadRow]:
         """Read all rows; see `ReviewFile.rows`.
 
         Raises:
@@ -29,7 +29,7 @@ class ParquetReviews(ReviewFile):
             with parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False) as file:
                 self._check_columns(file.schema_arrow.names, str(self.path))
                 number = 0
-                for batch in file.iter_batches(BATCH, columns=list(self.names), use_threads=False):
+                for batch in file.iter_batches(BATCH_SIZE, columns=list(self.names), use_threads=False):
                     for cells in batch.to_pylist():
                         number += 1
                         yield FileRow(cells, f"{self.path}: row {number}", f"row {number}")

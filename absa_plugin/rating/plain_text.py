@@ -8,7 +8,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--[^<>]*-->")
 _SPACES = re.compile(r"(?:[^\S\r\n\u2028\u2029]|[\x00-\x08\x0e-\x1f\x7f])+")
 
 
-def plain_text(text: str) -> str:
+def strip_html(text: str) -> str:
     """Remove HTML: block tags become line breaks, other tags become spaces, and entities are unescaped.
 
     Text that only resembles a tag is kept, such as `<3` and `a < b`. A run of spaces and control characters becomes

@@ -6,69 +6,74 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from absa_plugin.rating.aspects import aspects_of
-from absa_plugin.rating.opinions import hear
-from absa_plugin.rating.ratings import Ratings, ratings_of
+from absa_plugin.rating.aspects import find_aspects
+from absa_plugin.rating.opinions import extract_opinions
+from absa_plugin.rating.ratings import Ratings, compute_ratings
 from absa_plugin.rating.reviews import Review
 from absa_plugin.rating.settings import Settings
 from absa_plugin.rating.sums import Sums
 
 if TYPE_CHECKING:
-    from absa_plugin.rating.kept import KeptSums
-    from absa_plugin.rating.opinions import Ask
+    from absa_plugin.rating.kept import ResumableState
+    from absa_plugin.rating.opinions import Predictor
     from mtl_core.runs.saved import SavedRun
 
 
 def rate_reviews(
-    reviews: Iterable[Review], saved: SavedRun, settings: Settings | None = None, data_set: str | None = None
+    reviews: Iterable[Review], saved_run: SavedRun, settings: Settings | None = None, data_set: str | None = None
 ) -> Ratings:
     """Rate a stream of reviews. Memory grows with the number of products, not with the number of reviews.
 
     Args:
         reviews: The reviews, in any number.
-        saved: A run whose tasks detect whether a sentence mentions an aspect.
+        saved_run: A run whose tasks detect whether a sentence mentions an aspect.
         settings: How ratings are computed from the sums.
         data_set: The data set whose loader reads the texts, if the run has several; default: the first.
 
     Raises:
         MtlError: If the run has no task that can be rated.
     """
-    from mtl_core.runs.predict import answers
+    from mtl_core.runs.predict import iterate_predictions
 
     settings = settings or Settings()
-    aspects = aspects_of(saved, data_set).names
-    sums = add_up(reviews, lambda asked: answers(saved, asked, data_set=data_set), aspects, Sums(settings.quotes))
-    return ratings_of(sums, aspects, settings)
+    aspects = find_aspects(saved_run, data_set).names
+    sums = aggregate_reviews(
+        reviews,
+        lambda inputs: iterate_predictions(saved_run, inputs, data_set=data_set),
+        aspects,
+        Sums(settings.quotes),
+    )
+    return compute_ratings(sums, aspects, settings)
 
 
-def add_up(
+def aggregate_reviews(
     reviews: Iterable[Review],
-    ask: Ask,
+    predict: Predictor,
     aspects: Sequence[str],
     sums: Sums,
-    kept: KeptSums | None = None,
-    told: Callable[[int], None] | None = None,
+    resumable_state: ResumableState | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Sums:
     """Predict the opinions of reviews and add them to the sums.
 
     Args:
         reviews: All reviews; the first `sums.reviews` are skipped, because the sums contain them.
-        ask: Function that predicts for a stream of inputs, in order.
+        predict: Function that predicts for a stream of inputs, in order.
         aspects: The tasks that are aspects.
         sums: The sums so far; changed in place.
-        kept: Where the sums are saved periodically; None does not save them.
-        told: Called with the number of processed reviews.
+        resumable_state: Where the sums are saved periodically; None does not save them.
+        on_progress: Called with the number of processed reviews.
 
     Returns:
         `sums`.
     """
-    done = sums.reviews
-    for lot in hear(islice(reviews, done, None), ask, aspects):
-        for heard in lot:
-            sums.add(heard)
-        done += len(lot)
-        if kept is not None:
-            kept.save(sums, done)
-        if told is not None:
-            told(done)
+    n_reviews = sums.reviews
+    for chunk in extract_opinions(islice(reviews, n_reviews, None), predict, aspects):
+        for review_opinions in chunk:
+            sums.add(review_opinions)
+        n_reviews += len(chunk)
+        if resumable_state is not None:
+            resumable_state.save(sums, n_reviews)
+        if on_progress is not None:
+            on_progress(n_reviews)
     return sums

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from absa_plugin.rating.intervals import difference, interval
+from absa_plugin.rating.intervals import compute_difference, compute_interval
 from absa_plugin.rating.settings import Settings
-from absa_plugin.rating.sums import UNDATED, AspectSums, Quote, Sums, Tally, together
+from absa_plugin.rating.sums import UNDATED, AspectSums, PolarityCounts, Quote, Sums, sum_counts
 
 
 @dataclass(frozen=True)
-class Span:
+class Estimate:
     """A value from 1 to 5, and the bounds of its 95 % interval."""
 
     value: float
@@ -20,7 +20,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class InPeriod:
+class PeriodMean:
     """The mean rating of one period.
 
     Attributes:
@@ -31,7 +31,7 @@ class InPeriod:
 
     period: str
     mentions: int
-    mean: Span | None
+    mean: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Change:
     high: float
 
     @property
-    def clear(self) -> bool:
+    def is_clear(self) -> bool:
         """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
@@ -81,10 +81,10 @@ class Rating:
     neutral: float = 0.0
     negative: float = 0.0
     conflict: float = 0.0
-    rating: Span | None = None
+    rating: Estimate | None = None
     praise: Sequence[Quote] = ()
     complaints: Sequence[Quote] = ()
-    periods: Sequence[InPeriod] = ()
+    periods: Sequence[PeriodMean] = ()
     change: Change | None = None
 
 
@@ -125,7 +125,7 @@ class Ratings:
         return [self.ratings[product, aspect.aspect] for product in self.products for aspect in self.aspects]
 
 
-def ratings_of(sums: Sums, aspects: Sequence[str], settings: Settings) -> Ratings:
+def compute_ratings(sums: Sums, aspects: Sequence[str], settings: Settings) -> Ratings:
     """Compute ratings from the sums.
 
     Args:
@@ -140,18 +140,18 @@ def ratings_of(sums: Sums, aspects: Sequence[str], settings: Settings) -> Rating
         for aspect in aspects
     }
     totals = {key: cell.total for key, cell in cells.items()}
-    means = {aspect: together(totals[product, aspect] for product in products) for aspect in aspects}
-    earlier, later = _halves(cells.values())
+    means = {aspect: sum_counts(totals[product, aspect] for product in products) for aspect in aspects}
+    earlier, later = _split_periods(cells.values())
     return Ratings(
         settings=settings,
         reviews=sums.reviews,
         products={product: sums.products[product].reviews for product in products},
         aspects=[
-            AspectMean(aspect, total.reviews, _stars(total.score / total.reviews) if total.reviews else None)
+            AspectMean(aspect, total.reviews, _to_stars(total.score / total.reviews) if total.reviews else None)
             for aspect, total in means.items()
         ],
         ratings={
-            (product, aspect): _rating(
+            (product, aspect): _compute_rating(
                 product, aspect, cells[product, aspect], totals[product, aspect], means[aspect], settings, later
             )
             for product, aspect in cells
@@ -161,12 +161,12 @@ def ratings_of(sums: Sums, aspects: Sequence[str], settings: Settings) -> Rating
     )
 
 
-def _rating(
+def _compute_rating(
     product: str,
     aspect: str,
     cell: AspectSums,
-    total: Tally,
-    mean: Tally,
+    total: PolarityCounts,
+    mean: PolarityCounts,
     settings: Settings,
     later: Sequence[str],
 ) -> Rating:
@@ -181,49 +181,49 @@ def _rating(
         neutral=total.neutral / n,
         negative=(total.negative + total.conflict / 2) / n,
         conflict=total.conflict / n,
-        rating=_pulled(total, mean, settings.prior_reviews) if n >= settings.min_mentions else None,
-        praise=tuple(cell.praise.kept),
-        complaints=tuple(cell.complaints.kept),
+        rating=_shrink(total, mean, settings.prior_reviews) if n >= settings.min_mentions else None,
+        praise=tuple(cell.praise.items),
+        complaints=tuple(cell.complaints.items),
         periods=[
-            InPeriod(
+            PeriodMean(
                 period,
-                tally.reviews,
-                _pulled(tally, tally, 0.0) if tally.reviews >= settings.min_mentions else None,
+                counts.reviews,
+                _shrink(counts, counts, 0.0) if counts.reviews >= settings.min_mentions else None,
             )
-            for period, tally in sorted(cell.periods.items())
+            for period, counts in sorted(cell.periods.items())
             if period != UNDATED
         ],
-        change=_change(cell, later, settings.min_mentions),
+        change=_compute_change(cell, later, settings.min_mentions),
     )
 
 
-def _pulled(total: Tally, mean: Tally, prior: float) -> Span:
+def _shrink(total: PolarityCounts, mean: PolarityCounts, prior: float) -> Estimate:
     """Shrink a mean towards the overall mean, which counts as `prior` additional reviews.
 
     The interval depends only on the product's reviews, so that it is also valid for a product unlike the others.
     If a few unanimous reviews put the rating outside the interval, the interval is extended to the rating.
     """
     rating = (prior * mean.score / mean.reviews + total.score) / (prior + total.reviews)
-    low, high = interval(total.sample)
-    return Span(_stars(rating), _stars(min(low, rating)), _stars(max(high, rating)))
+    low, high = compute_interval(total.sample)
+    return Estimate(_to_stars(rating), _to_stars(min(low, rating)), _to_stars(max(high, rating)))
 
 
-def _stars(share: float) -> float:
+def _to_stars(share: float) -> float:
     return 1 + 4 * share
 
 
-def _halves(cells: Iterable[AspectSums]) -> tuple[list[str], list[str]]:
+def _split_periods(cells: Iterable[AspectSums]) -> tuple[list[str], list[str]]:
     """Split the periods into an earlier and a later half, the same for all products."""
     periods = sorted({period for cell in cells for period in cell.periods} - {UNDATED})
-    middle = len(periods) // 2
-    return (periods[:middle], periods[middle:]) if middle else ([], [])
+    midpoint = len(periods) // 2
+    return (periods[:midpoint], periods[midpoint:]) if midpoint else ([], [])
 
 
-def _change(cell: AspectSums, later: Sequence[str], fewest: int) -> Change | None:
-    dated = [(period, tally) for period, tally in sorted(cell.periods.items()) if period != UNDATED]
-    after = together(tally for period, tally in dated if period in later)
-    before = together(tally for period, tally in dated if period not in later)
-    if not later or min(after.reviews, before.reviews) < max(fewest, 1):
+def _compute_change(cell: AspectSums, later: Sequence[str], min_mentions: int) -> Change | None:
+    dated_counts = [(period, counts) for period, counts in sorted(cell.periods.items()) if period != UNDATED]
+    later_counts = sum_counts(counts for period, counts in dated_counts if period in later)
+    earlier_counts = sum_counts(counts for period, counts in dated_counts if period not in later)
+    if not later or min(later_counts.reviews, earlier_counts.reviews) < max(min_mentions, 1):
         return None
-    moved, low, high = difference(after.sample, before.sample)
-    return Change(4 * moved, 4 * low, 4 * high)
+    delta, low, high = compute_difference(later_counts.sample, earlier_counts.sample)
+    return Change(4 * delta, 4 * low, 4 * high)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-LONGEST = 400
+MAX_SENTENCE_CHARACTERS = 400
 """Maximum number of characters per sentence; a longer one is split between words."""
 
 _MARKS = ".!?\N{HORIZONTAL ELLIPSIS}\N{ARABIC QUESTION MARK}\N{ARABIC FULL STOP}\N{DEVANAGARI DANDA}"
@@ -30,7 +30,7 @@ _ABBREVIATIONS = frozenset(
 _DOTTED = frozenset(["e.g", "i.e", "a.m", "p.m", "u.s", "u.k", "z.b"])
 
 
-def sentences_of(text: str) -> Iterator[str]:
+def split_sentences(text: str) -> Iterator[str]:
     """Split a text into sentences; a part without letters, such as `10/10!`, is appended to the previous sentence.
 
     Args:
@@ -39,48 +39,48 @@ def sentences_of(text: str) -> Iterator[str]:
     Yields:
         Sentences without surrounding spaces, at most `LONGEST` characters long. A text without letters has none.
     """
-    held = ""
-    for piece in _pieces(text):
-        if held and _LETTER.search(piece):
-            yield held
-            held = piece
-        elif held and len(held) + len(piece) < LONGEST:
-            held = f"{held} {piece}"
-        elif not held and _LETTER.search(piece):
-            held = piece
-    if held:
-        yield held
+    sentence = ""
+    for segment in _split_at_marks(text):
+        if sentence and _LETTER.search(segment):
+            yield sentence
+            sentence = segment
+        elif sentence and len(sentence) + len(segment) < MAX_SENTENCE_CHARACTERS:
+            sentence = f"{sentence} {segment}"
+        elif not sentence and _LETTER.search(segment):
+            sentence = segment
+    if sentence:
+        yield sentence
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _split_at_marks(text: str) -> Iterator[str]:
     start = 0
     for end in _END.finditer(text):
-        if end["mark"] and _goes_on(text, start, end):
+        if end["mark"] and _is_inside_sentence(text, start, end):
             continue
-        yield from _short(text[start : end.end()].strip())
+        yield from _split_long(text[start : end.end()].strip())
         start = end.end()
-    yield from _short(text[start:].strip())
+    yield from _split_long(text[start:].strip())
 
 
-def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
+def _is_inside_sentence(text: str, start: int, end: re.Match[str]) -> bool:
     """Return whether a mark does not end a sentence, as in an abbreviation or an ellipsis within a sentence."""
     mark = end["mark"]
-    after = text[end.end() : end.end() + 1]
+    next_character = text[end.end() : end.end() + 1]
     if mark[:1] == "\N{HORIZONTAL ELLIPSIS}" or mark.startswith(".."):
-        return after.islower()
+        return next_character.islower()
     if mark != ".":
         return False
-    last = _WORD.search(text, max(start, end.start() - 20), end.start() + 1)
-    word = last[1].lower().lstrip(_OPENING) if last else ""
+    last_match = _WORD.search(text, max(start, end.start() - 20), end.start() + 1)
+    word = last_match[1].lower().lstrip(_OPENING) if last_match else ""
     return word in _ABBREVIATIONS or word in _DOTTED or (len(word) == 1 and word.isalpha() and word != "i")
 
 
-def _short(piece: str) -> Iterator[str]:
+def _split_long(segment: str) -> Iterator[str]:
     start = 0
-    while len(piece) - start > LONGEST:
-        cut = piece.rfind(" ", start + LONGEST // 2, start + LONGEST)
-        cut = start + LONGEST if cut < 0 else cut
-        yield piece[start:cut].strip()
-        start = cut
-    if rest := piece[start:].strip():
-        yield rest
+    while len(segment) - start > MAX_SENTENCE_CHARACTERS:
+        split_index = segment.rfind(" ", start + MAX_SENTENCE_CHARACTERS // 2, start + MAX_SENTENCE_CHARACTERS)
+        split_index = start + MAX_SENTENCE_CHARACTERS if split_index < 0 else split_index
+        yield segment[start:split_index].strip()
+        start = split_index
+    if remainder := segment[start:].strip():
+        yield remainder

@@ -14,50 +14,57 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from absa_plugin.rating.as_json import ratings_record
-from absa_plugin.rating.aspects import aspects_of
+from absa_plugin.rating.as_json import build_ratings_record
+from absa_plugin.rating.aspects import find_aspects
 from absa_plugin.rating.files import open_reviews
-from absa_plugin.rating.origin import Origin
-from absa_plugin.rating.page import page_text
-from absa_plugin.rating.rate import add_up
-from absa_plugin.rating.ratings import Ratings, ratings_of
-from absa_plugin.rating.reviews import good_reviews, survey
+from absa_plugin.rating.origin import Provenance
+from absa_plugin.rating.page import render_page
+from absa_plugin.rating.rate import aggregate_reviews
+from absa_plugin.rating.ratings import Ratings, compute_ratings
+from absa_plugin.rating.reviews import read_valid_reviews, scan_reviews
 from absa_plugin.rating.settings import Columns, Settings
 from absa_plugin.rating.sums import Sums
 from mtl_core.errors import MtlError
-from mtl_core.runs.answers import Answer
-from mtl_core.runs.predict import Question
-from mtl_core.serving.messages import Refusal
-from mtl_core.serving.presence import GONE, while_present
-from mtl_core.serving.problems import Problem, json_response
-from mtl_core.serving.served import Served
+from mtl_core.runs.answers import Prediction
+from mtl_core.runs.predict import PredictionInput
+from mtl_core.serving.messages import ErrorResponse
+from mtl_core.serving.presence import CLIENT_CLOSED_REQUEST, cancel_on_disconnect
+from mtl_core.serving.problems import ApiError, json_response
+from mtl_core.serving.served import ServedRun
 
-AT_ONCE = 2
+MAX_CONCURRENT_JOBS = 2
 """Maximum number of files that are rated at the same time; each occupies one thread."""
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of a page of ratings: only its inline style is allowed."""
 
-REPLIES: dict[int | str, dict[str, Any]] = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The ratings."},
-    413: {"description": "The file is too large.", "model": Refusal},
-    422: {"description": "The file or the form is invalid; the response contains the location.", "model": Refusal},
+    413: {"description": "The file is too large.", "model": ErrorResponse},
+    422: {
+        "description": "The file or the form is invalid; the response contains the location.",
+        "model": ErrorResponse,
+    },
     503: {
         "description": "Too many files are being rated; `Retry-After` contains the seconds to wait.",
-        "model": Refusal,
+        "model": ErrorResponse,
     },
 }
 
-Upload = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file, one review per row.")]
-Text = Annotated[str, Form(description="The column with the review texts.")]
-By = Annotated[str, Form(description="The column with the product names; empty rates all reviews together.")]
-Date = Annotated[str, Form(description="The column with the dates; empty for none.")]
-Cut = Annotated[Literal["month", "quarter", "year"], Form(description="The period of changes over time.")]
-Least = Annotated[int, Form(ge=1, description="Minimum number of reviews that mention an aspect for a rating.")]
-Prior = Annotated[float, Form(ge=0, description="Weight of the overall mean in each rating, in reviews.")]
-Bad = Annotated[Literal["refuse", "skip"], Form(description="What to do with a row that cannot be read.")]
+FileField = Annotated[UploadFile, File(description="A .csv, .tsv, .jsonl or .parquet file, one review per row.")]
+TextField = Annotated[str, Form(description="The column with the review texts.")]
+ByField = Annotated[str, Form(description="The column with the product names; empty rates all reviews together.")]
+DateField = Annotated[str, Form(description="The column with the dates; empty for none.")]
+PeriodField = Annotated[Literal["month", "quarter", "year"], Form(description="The period of changes over time.")]
+MinMentionsField = Annotated[
+    int, Form(ge=1, description="Minimum number of reviews that mention an aspect for a rating.")
+]
+PriorReviewsField = Annotated[
+    float, Form(ge=0, description="Weight of the overall mean in each rating, in reviews.")
+]
+BadRowsField = Annotated[Literal["refuse", "skip"], Form(description="What to do with a row that cannot be read.")]
 
 
-def router(served: Served) -> APIRouter | None:
+def router(served: ServedRun) -> APIRouter | None:
     """Build the routes below `/ratings`; return None for a run that has no task that can be rated."""
     try:
         rater = Rater(served)
@@ -66,52 +73,52 @@ def router(served: Served) -> APIRouter | None:
     routes = APIRouter()
 
     @routes.get("", include_in_schema=False)
-    async def form() -> Response:
-        return served.frame.page("Ratings from reviews", _form(served, rater.aspects))
+    async def show_form() -> Response:
+        return served.page_layout.render_page("Ratings from reviews", _render_form(served, rater.aspects))
 
-    @routes.post("", summary="Rate a file of reviews", responses=REPLIES)
+    @routes.post("", summary="Rate a file of reviews", responses=RESPONSES)
     async def rate(
         request: Request,
-        file: Upload,
-        text: Text,
-        by: By = "",
-        date: Date = "",
-        period: Cut = "month",
-        min_mentions: Least = 5,
-        prior_reviews: Prior = 10.0,
-        bad_rows: Bad = "refuse",
+        file: FileField,
+        text: TextField,
+        by: ByField = "",
+        date: DateField = "",
+        period: PeriodField = "month",
+        min_mentions: MinMentionsField = 5,
+        prior_reviews: PriorReviewsField = 10.0,
+        bad_rows: BadRowsField = "refuse",
     ) -> Response:
         """Return the ratings as JSON, as in `mtl absa rate --out ratings.json`."""
         columns = Columns(text, by or None, date or None, period=period)
-        job = Job(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
-        ratings, origin = await _while_present(request, job, rater)
-        return json_response(ratings_record(ratings, origin))
+        job = RatingJob(file, columns, Settings(min_mentions, prior_reviews), bad_rows == "skip")
+        ratings, provenance = await _rate_while_connected(request, job, rater)
+        return json_response(build_ratings_record(ratings, provenance))
 
     @routes.post("/page", include_in_schema=False)
-    async def page(
+    async def rate_to_page(
         request: Request,
-        file: Upload,
-        text: Text,
-        by: By = "",
-        date: Date = "",
-        period: Cut = "month",
-        bad_rows: Bad = "skip",
+        file: FileField,
+        text: TextField,
+        by: ByField = "",
+        date: DateField = "",
+        period: PeriodField = "month",
+        bad_rows: BadRowsField = "skip",
     ) -> Response:
         columns = Columns(text.strip(), by.strip() or None, date.strip() or None, period=period)
         try:
-            job = Job(file, columns, Settings(), bad_rows == "skip")
-            ratings, origin = await _while_present(request, job, rater)
-        except (MtlError, Problem) as error:
-            refused = served.frame.page("Ratings from reviews", _refused(str(error)))
-            refused.status_code = error.status if isinstance(error, Problem) else 422
-            return refused
-        return HTMLResponse(page_text(ratings, origin), headers={"Content-Security-Policy": PAGE_POLICY})
+            job = RatingJob(file, columns, Settings(), bad_rows == "skip")
+            ratings, provenance = await _rate_while_connected(request, job, rater)
+        except (MtlError, ApiError) as error:
+            error_page = served.page_layout.render_page("Ratings from reviews", _render_error(str(error)))
+            error_page.status_code = error.status if isinstance(error, ApiError) else 422
+            return error_page
+        return HTMLResponse(render_page(ratings, provenance), headers={"Content-Security-Policy": PAGE_POLICY})
 
     return routes
 
 
 @dataclass(frozen=True)
-class Job:
+class RatingJob:
     """A request to rate a file.
 
     Attributes:
@@ -127,7 +134,7 @@ class Job:
     skip_bad_rows: bool
 
     @property
-    def name(self) -> str:
+    def file_name(self) -> str:
         """The client's name of the file."""
         return Path((self.file.filename or "reviews").replace("\\", "/")).name[-100:]
 
@@ -145,81 +152,83 @@ class Rater:
         MtlError: If the run has no task that can be rated.
     """
 
-    def __init__(self, served: Served) -> None:
-        self.aspects = aspects_of(served.saved).names
+    def __init__(self, served: ServedRun) -> None:
+        self.aspects = find_aspects(served.saved).names
         self._served = served
-        self._room = BoundedSemaphore(AT_ONCE)
+        self._slots = BoundedSemaphore(MAX_CONCURRENT_JOBS)
 
-    def rate(self, job: Job, gone: Event) -> tuple[Ratings, Origin]:
+    def rate(self, job: RatingJob, disconnect_event: Event) -> tuple[Ratings, Provenance]:
         """Rate a file; a temporary copy is on disk meanwhile.
 
         Args:
             job: The request.
-            gone: Set when the client disconnects.
+            disconnect_event: Set when the client disconnects.
 
         Raises:
             MtlError: If the file cannot be rated; messages contain the client's name of the file.
             Problem: If too many files are being rated, or the client has disconnected.
         """
-        with self.turn(), TemporaryDirectory() as folder:
-            path = Path(folder) / f"reviews{Path(job.name).suffix.lower()}"
+        with self.acquire_slot(), TemporaryDirectory() as folder:
+            path = Path(folder) / f"reviews{Path(job.file_name).suffix.lower()}"
             with path.open("wb") as copy:
                 shutil.copyfileobj(job.file.file, copy)
             try:
-                return self._rated(path, job, gone)
+                return self._rate_file(path, job, disconnect_event)
             except MtlError as error:
-                raise MtlError(str(error).replace(str(path), job.name)) from error
+                raise MtlError(str(error).replace(str(path), job.file_name)) from error
 
-    def _rated(self, path: Path, job: Job, gone: Event) -> tuple[Ratings, Origin]:
-        def ask(questions: Iterable[Question]) -> Iterator[Answer]:
-            for answer in self._served.answers(questions):
-                if gone.is_set():
-                    raise Problem(GONE, "client", "a closed connection", "an open connection")
-                yield answer
+    def _rate_file(self, path: Path, job: RatingJob, disconnect_event: Event) -> tuple[Ratings, Provenance]:
+        def predict(inputs: Iterable[PredictionInput]) -> Iterator[Prediction]:
+            for prediction in self._served.predict_stream(inputs):
+                if disconnect_event.is_set():
+                    raise ApiError(CLIENT_CLOSED_REQUEST, "client", "a closed connection", "an open connection")
+                yield prediction
 
         reviews = open_reviews(path, job.columns.names)
-        found = survey(reviews, job.columns, job.skip_bad_rows)
-        sums = add_up(good_reviews(reviews, job.columns), ask, self.aspects, Sums(job.settings.quotes))
-        found = replace(found, told=tuple(line.replace(str(path), job.name) for line in found.told))
-        frame = self._served.frame
-        origin = Origin(job.name, job.columns, found, frame.name, frame.notice)
-        return ratings_of(sums, self.aspects, job.settings), origin
+        scan = scan_reviews(reviews, job.columns, job.skip_bad_rows)
+        sums = aggregate_reviews(
+            read_valid_reviews(reviews, job.columns), predict, self.aspects, Sums(job.settings.quotes)
+        )
+        scan = replace(scan, messages=tuple(line.replace(str(path), job.file_name) for line in scan.messages))
+        layout = self._served.page_layout
+        provenance = Provenance(job.file_name, job.columns, scan, layout.name, layout.disclaimer)
+        return compute_ratings(sums, self.aspects, job.settings), provenance
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def acquire_slot(self) -> Iterator[None]:
         """Hold one of the job slots.
 
         Raises:
             Problem: If no slot is free.
         """
-        if not self._room.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             expected = "one at a time: try again in 30 s"
-            raise Problem(503, "server", "too many files that are being rated", expected, {"Retry-After": "30"})
+            raise ApiError(503, "server", "too many files that are being rated", expected, {"Retry-After": "30"})
         try:
             yield
         finally:
-            self._room.release()
+            self._slots.release()
 
 
-async def _while_present(request: Request, job: Job, rater: Rater) -> tuple[Ratings, Origin]:
+async def _rate_while_connected(request: Request, job: RatingJob, rater: Rater) -> tuple[Ratings, Provenance]:
     """Rate in a thread until the client disconnects."""
-    gone = Event()
+    disconnect_event = Event()
     try:
-        return await while_present(request, run_in_threadpool(rater.rate, job, gone))
+        return await cancel_on_disconnect(request, run_in_threadpool(rater.rate, job, disconnect_event))
     finally:
-        gone.set()
+        disconnect_event.set()
 
 
-def _form(served: Served, aspects: Sequence[str]) -> Markup:
+def _render_form(served: ServedRun, aspects: Sequence[str]) -> Markup:
     names = Markup(", ").join(aspects)
-    return Markup(_FORM).format(names=names, limit=f"{served.limits.max_upload:,}")  # noqa: S704  (our own)
+    return Markup(_FORM_TEMPLATE).format(names=names, limit=f"{served.limits.max_upload:,}")  # noqa: S704  (our own)
 
 
-def _refused(message: str) -> Markup:
-    return Markup(_REFUSED).format(message=message)  # noqa: S704  (our own; `format` escapes)
+def _render_error(message: str) -> Markup:
+    return Markup(_ERROR_TEMPLATE).format(message=message)  # noqa: S704  (our own; `format` escapes)
 
 
-_FORM = """\
+_FORM_TEMPLATE = """\
 <header>
 <h1>Ratings from reviews</h1>
 <p class="headline">Upload a file of customer reviews to rate each product by aspect: {names}.</p>
@@ -242,7 +251,7 @@ _FORM = """\
 <code>mtl absa rate</code>.</p>
 </section>
 """
-_REFUSED = """\
+_ERROR_TEMPLATE = """\
 <header>
 <h1>This file cannot be rated</h1>
 </header>

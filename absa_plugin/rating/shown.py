@@ -5,45 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from absa_plugin.rating.ratings import Change, Rating, Ratings
-from mtl_core.report.wording import MINUS, NONE
+from mtl_core.report.wording import MINUS_SIGN, NO_VALUE
 
-MOST = 20
+MAX_PRODUCTS = 20
 """Maximum number of products in a chart; those with the most reviews are selected."""
 
 
-def shown_products(ratings: Ratings, most: int = MOST) -> list[str]:
+def select_products(ratings: Ratings, max_products: int = MAX_PRODUCTS) -> list[str]:
     """Return the products with the most reviews, sorted by name."""
     ranked = sorted(ratings.products, key=lambda name: -ratings.products[name])
-    chosen = set(ranked[:most])
-    return [name for name in ratings.products if name in chosen]
+    selection = set(ranked[:max_products])
+    return [name for name in ratings.products if name in selection]
 
 
-def stars(value: float | None) -> str:
+def format_stars(value: float | None) -> str:
     """Format a rating: `4.2`."""
-    return NONE if value is None else f"{value:.1f}"
+    return NO_VALUE if value is None else f"{value:.1f}"
 
 
-def span(one: Rating) -> str:
+def format_interval(rating: Rating) -> str:
     """Format the interval of a rating: its bounds with a dash in between; empty without a rating."""
-    return f"{stars(one.rating.low)} {NONE} {stars(one.rating.high)}" if one.rating is not None else ""
+    return (
+        f"{format_stars(rating.rating.low)} {NO_VALUE} {format_stars(rating.rating.high)}"
+        if rating.rating is not None
+        else ""
+    )
 
 
-def moved(change: Change) -> str:
+def format_change(change: Change) -> str:
     """Format a change: `+0.81 (+0.22 to +1.34)`."""
-    return f"{_signed(change.difference)} ({_signed(change.low)} to {_signed(change.high)})"
+    return f"{_format_signed(change.difference)} ({_format_signed(change.low)} to {_format_signed(change.high)})"
 
 
-def periods(names: Sequence[str]) -> str:
+def format_periods(names: Sequence[str]) -> str:
     """Format consecutive periods: `2025-01 to 2025-03`."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
-def stands_out(one: Rating, mean: float | None) -> int:
+def compare_to_mean(rating: Rating, mean: float | None) -> int:
     """Return 1 if a rating is clearly above the mean of all products, -1 if it is clearly below, otherwise 0."""
-    if one.rating is None or mean is None:
+    if rating.rating is None or mean is None:
         return 0
-    return int(one.rating.low > mean) - int(one.rating.high < mean)
+    return int(rating.rating.low > mean) - int(rating.rating.high < mean)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", MINUS)
+def _format_signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", MINUS_SIGN)

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from absa_plugin.rating.intervals import Sample
-from absa_plugin.rating.opinions import Heard, Said, Shares
+from absa_plugin.rating.opinions import ReviewOpinions, ScoredSentence, Shares
 
 _MARKS = re.compile(r"\W+")
 UNDATED = ""
 """The period of reviews without a date."""
-FEWEST_WORDS = 4
+MIN_QUOTE_WORDS = 4
 """Minimum number of words of a preferred quote; a shorter sentence is used only if no other exists."""
-LONGEST_QUOTE = 280
+MAX_QUOTE_CHARACTERS = 280
 """Maximum number of characters of a preferred quote; a longer sentence is truncated."""
 
 
 @dataclass
-class Tally:
+class PolarityCounts:
     """Number of reviews that mention an aspect, the sum of each polarity, and the sum of squared scores."""
 
     reviews: int = 0
@@ -27,7 +27,7 @@ class Tally:
     negative: float = 0.0
     neutral: float = 0.0
     conflict: float = 0.0
-    squares: float = 0.0
+    sum_of_squares: float = 0.0
 
     def add(self, shares: Shares) -> None:
         """Add one review."""
@@ -36,7 +36,7 @@ class Tally:
         self.negative += shares.negative
         self.neutral += shares.neutral
         self.conflict += shares.conflict
-        self.squares += shares.score**2
+        self.sum_of_squares += shares.score**2
 
     @property
     def score(self) -> float:
@@ -46,19 +46,19 @@ class Tally:
     @property
     def sample(self) -> Sample:
         """The sample of the reviews' scores."""
-        return Sample(self.reviews, self.score, self.squares)
+        return Sample(self.reviews, self.score, self.sum_of_squares)
 
 
-def together(tallies: Iterable[Tally]) -> Tally:
+def sum_counts(counts: Iterable[PolarityCounts]) -> PolarityCounts:
     """Return the sum of counts."""
-    total = Tally()
-    for one in tallies:
+    total = PolarityCounts()
+    for one in counts:
         total.reviews += one.reviews
         total.positive += one.positive
         total.negative += one.negative
         total.neutral += one.neutral
         total.conflict += one.conflict
-        total.squares += one.squares
+        total.sum_of_squares += one.sum_of_squares
     return total
 
 
@@ -68,40 +68,45 @@ class Quote:
 
     Attributes:
         text: The sentence.
-        where: The location of the review in its file.
-        sure: The probability that it mentions the aspect with the given polarity.
+        location: The location of the review in its file.
+        confidence: The probability that it mentions the aspect with the given polarity.
     """
 
     text: str
-    where: str
-    sure: float
+    location: str
+    confidence: float
 
 
 @dataclass
 class Quotes:
     """The best distinct sentences, in descending order; of equal sentences, the earlier comes first."""
 
-    kept: list[Quote] = field(default_factory=list)
+    items: list[Quote] = field(default_factory=list)
 
-    def offer(self, said: Said, where: str, limit: int) -> None:
+    def insert(self, scored_sentence: ScoredSentence, location: str, limit: int) -> None:
         """Insert a sentence if it is among the best `limit` sentences."""
-        new = Quote(said.sentence, where, round(said.sure, 4))
-        if limit == 0 or (len(self.kept) >= limit and _worth(new) <= _worth(self.kept[-1])):
+        quote = Quote(scored_sentence.sentence, location, round(scored_sentence.confidence, 4))
+        if limit == 0 or (
+            len(self.items) >= limit and _compute_sort_key(quote) <= _compute_sort_key(self.items[-1])
+        ):
             return
-        if any(_letters(one.text) == _letters(new.text) for one in self.kept):
+        if any(_normalize(one.text) == _normalize(quote.text) for one in self.items):
             return
-        place_in = next((n for n, one in enumerate(self.kept) if _worth(new) > _worth(one)), len(self.kept))
-        self.kept.insert(place_in, new)
-        del self.kept[limit:]
+        index = next(
+            (n for n, one in enumerate(self.items) if _compute_sort_key(quote) > _compute_sort_key(one)),
+            len(self.items),
+        )
+        self.items.insert(index, quote)
+        del self.items[limit:]
 
 
-def _letters(text: str) -> str:
+def _normalize(text: str) -> str:
     """Return the normalised text, without spaces, punctuation and case, to detect duplicates."""
     return _MARKS.sub("", text.casefold())
 
 
-def _worth(quote: Quote) -> tuple[bool, float]:
-    return len(quote.text.split()) >= FEWEST_WORDS and len(quote.text) <= LONGEST_QUOTE, quote.sure
+def _compute_sort_key(quote: Quote) -> tuple[bool, float]:
+    return len(quote.text.split()) >= MIN_QUOTE_WORDS and len(quote.text) <= MAX_QUOTE_CHARACTERS, quote.confidence
 
 
 @dataclass
@@ -114,14 +119,14 @@ class AspectSums:
         complaints: Negative quotes.
     """
 
-    periods: dict[str, Tally] = field(default_factory=dict)
+    periods: dict[str, PolarityCounts] = field(default_factory=dict)
     praise: Quotes = field(default_factory=Quotes)
     complaints: Quotes = field(default_factory=Quotes)
 
     @property
-    def total(self) -> Tally:
+    def total(self) -> PolarityCounts:
         """The sum over all periods."""
-        return together(tally for _, tally in sorted(self.periods.items()))
+        return sum_counts(counts for _, counts in sorted(self.periods.items()))
 
 
 @dataclass
@@ -149,15 +154,15 @@ class Sums:
         """The number of reviews."""
         return sum(product.reviews for product in self.products.values())
 
-    def add(self, heard: Heard) -> None:
+    def add(self, review_opinions: ReviewOpinions) -> None:
         """Add a review, which counts once for each aspect that it mentions, regardless of its length."""
-        review = heard.review
+        review = review_opinions.review
         product = self.products.setdefault(review.product, ProductSums())
         product.reviews += 1
-        for name, opinion in heard.opinions.items():
+        for name, opinion in review_opinions.opinions.items():
             aspect = product.aspects.setdefault(name, AspectSums())
-            aspect.periods.setdefault(review.period or UNDATED, Tally()).add(opinion.shares)
+            aspect.periods.setdefault(review.period or UNDATED, PolarityCounts()).add(opinion.shares)
             if opinion.praise is not None:
-                aspect.praise.offer(opinion.praise, review.where, self.quotes)
+                aspect.praise.insert(opinion.praise, review.short_location, self.quotes)
             if opinion.complaint is not None:
-                aspect.complaints.offer(opinion.complaint, review.where, self.quotes)
+                aspect.complaints.insert(opinion.complaint, review.short_location, self.quotes)

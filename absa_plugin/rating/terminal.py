@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from absa_plugin.rating.origin import Origin
+from absa_plugin.rating.origin import Provenance
 from absa_plugin.rating.ratings import Rating, Ratings
-from absa_plugin.rating.shown import MOST, shown_products, stars
-from mtl_core.report.wording import NONE, count, counted, shortened
+from absa_plugin.rating.shown import MAX_PRODUCTS, format_stars, select_products
+from mtl_core.report.wording import NO_VALUE, format_count, pluralize, truncate_label
 
 
 class RatingProgress:
@@ -42,52 +42,54 @@ class RatingProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def told(self, done: int) -> None:
+    def update(self, done: int) -> None:
         """Update the bar."""
         self._progress.update(self._bar, completed=done)
 
 
-def print_ratings(console: Console, ratings: Ratings, origin: Origin) -> None:
+def print_ratings(console: Console, ratings: Ratings, provenance: Provenance) -> None:
     """Print the table of ratings, with its notes."""
-    if origin.notice:
-        console.print(origin.notice, style="bold yellow", highlight=False, markup=False)
-    table = Table(title=f"{escape(origin.file)}: ratings from 1 to 5 (reviews that mention it)", box=SIMPLE_HEAD)
-    table.add_column(escape(shortened(origin.noun)), no_wrap=True)
+    if provenance.disclaimer:
+        console.print(provenance.disclaimer, style="bold yellow", highlight=False, markup=False)
+    table = Table(
+        title=f"{escape(provenance.file)}: ratings from 1 to 5 (reviews that mention it)", box=SIMPLE_HEAD
+    )
+    table.add_column(escape(truncate_label(provenance.noun)), no_wrap=True)
     table.add_column("reviews", justify="right")
     for one in ratings.aspects:
-        table.add_column(escape(shortened(one.aspect, 16)), justify="right")
-    for product in shown_products(ratings):
-        cells = [_cell(ratings.ratings[product, one.aspect]) for one in ratings.aspects]
-        table.add_row(escape(shortened(product)), count(ratings.products[product]), *cells)
+        table.add_column(escape(truncate_label(one.aspect, 16)), justify="right")
+    for product in select_products(ratings):
+        cells = [_format_cell(ratings.ratings[product, one.aspect]) for one in ratings.aspects]
+        table.add_row(escape(truncate_label(product)), format_count(ratings.products[product]), *cells)
     if len(ratings.products) > 1:
         table.add_section()
-        means = [f"{stars(one.mean)} ({count(one.mentions)})" for one in ratings.aspects]
-        table.add_row("mean of all", count(ratings.reviews), *means)
+        means = [f"{format_stars(one.mean)} ({format_count(one.mentions)})" for one in ratings.aspects]
+        table.add_row("mean of all", format_count(ratings.reviews), *means)
     console.print(table)
-    for note in _notes(ratings, origin):
+    for note in _format_notes(ratings, provenance):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
-def _cell(one: Rating) -> str:
-    return f"{stars(one.rating.value if one.rating else None)} ({count(one.mentions)})"
+def _format_cell(rating: Rating) -> str:
+    return f"{format_stars(rating.rating.value if rating.rating else None)} ({format_count(rating.mentions)})"
 
 
-def _notes(ratings: Ratings, origin: Origin) -> list[str]:
-    survey, notes = origin.survey, []
+def _format_notes(ratings: Ratings, provenance: Provenance) -> list[str]:
+    scan, notes = provenance.scan, []
     if any(one.rating is None for one in ratings.rows):
         notes.append(
-            f"{NONE}: insufficient evidence, fewer than {counted(ratings.settings.min_mentions, 'review')}"
+            f"{NO_VALUE}: insufficient evidence, fewer than {pluralize(ratings.settings.min_mentions, 'review')}"
         )
-    if len(ratings.products) > MOST:
-        notes.append(f"shown: the {MOST} with the most reviews, of {count(len(ratings.products))}")
-    if survey.empty:
-        notes.append(f"{counted(survey.empty, 'review')} without text")
-    if survey.undated:
-        notes.append(f"{counted(survey.undated, 'review')} without a date: rated, but in no period")
-    if survey.bad:
+    if len(ratings.products) > MAX_PRODUCTS:
+        notes.append(f"shown: the {MAX_PRODUCTS} with the most reviews, of {format_count(len(ratings.products))}")
+    if scan.n_empty:
+        notes.append(f"{pluralize(scan.n_empty, 'review')} without text")
+    if scan.n_undated:
+        notes.append(f"{pluralize(scan.n_undated, 'review')} without a date: rated, but in no period")
+    if scan.n_bad:
         notes.append(
-            f"{counted(survey.bad, 'row')} could not be read and {'was' if survey.bad == 1 else 'were'} left out:"
+            f"{pluralize(scan.n_bad, 'row')} could not be read and {'was' if scan.n_bad == 1 else 'were'} left out:"
         )
-        notes += [f"  {told}" for told in survey.told]
-        notes += [f"  and {survey.bad - len(survey.told)} more"] if survey.bad > len(survey.told) else []
+        notes += [f"  {message}" for message in scan.messages]
+        notes += [f"  and {scan.n_bad - len(scan.messages)} more"] if scan.n_bad > len(scan.messages) else []
     return notes

@@ -14,9 +14,9 @@ class Notes(LoaderSpec):
 
     def load(self):
         rows = [line.split("\t") for line in self.file.read_text(encoding="utf-8").splitlines()]
-        rooms, texts = zip(*rows, strict=True)
+        labels, texts = zip(*rows, strict=True)
         ids = [str(number) for number, _ in enumerate(rows, start=1)]
-        return Corpus(ids=ids, inputs=texts, labels={"room": rooms}, parts=["train"] * len(rows))
+        return Corpus(ids=ids, inputs=texts, labels={"room": labels}, splits=["train"] * len(rows))
 
 
 class MaxLinear(nn.Linear):

@@ -3,7 +3,7 @@
 from mtl_core import specs
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
 from mtl_core.builtins.backbones import MLP, Identity
-from mtl_core.builtins.class_weights import Balanced, GivenWeights, Unweighted
+from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
 from mtl_core.builtins.detection_metrics import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.encoders import ArrayEncoder
 from mtl_core.builtins.heads import Linear, SequenceDecoder, TokenLinear
@@ -25,14 +25,14 @@ from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
 from mtl_core.builtins.trackers import MLflow, TensorBoard, WandB
 from mtl_core.builtins.weightings import (
     FAMO,
-    ByLabels,
     DynamicWeightAverage,
     Geometric,
     GradNorm,
+    LabelCount,
     Random,
     SmoothTchebycheff,
-    Static,
     Uncertainty,
+    WeightedSum,
 )
 from mtl_core.hookspecs import hookimpl
 
@@ -91,7 +91,7 @@ def mtl_loss_masks() -> list[type[specs.LossMaskSpec]]:
 
 @hookimpl
 def mtl_class_weights() -> list[type[specs.ClassWeightsSpec]]:
-    return [Unweighted, Balanced, GivenWeights]
+    return [Unweighted, Balanced, ExplicitWeights]
 
 
 @hookimpl
@@ -118,8 +118,8 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
 @hookimpl
 def mtl_weightings() -> list[type[specs.WeightingSpec]]:
     return [
-        Static,
-        ByLabels,
+        WeightedSum,
+        LabelCount,
         Uncertainty,
         DynamicWeightAverage,
         Random,

@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
+from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
 from mtl_core.model.features import Features
-from mtl_core.model.task_keys import task_keys
+from mtl_core.model.task_keys import build_task_keys
 
 Distance = Callable[[torch.Tensor], torch.Tensor]
 """Function from the tasks' versions of one parameter, `(tasks, numbers)`, to a scalar."""
 
 
-class SharedBody(Architecture):
+class SharedTrunk(Architecture):
     """Trunk of one input layer and one backbone.
 
     Args:
@@ -33,7 +33,7 @@ class SharedBody(Architecture):
         return [self.backbone(self.input_layer(inputs))]
 
 
-class SoftlySharedBodies(Architecture):
+class SoftSharingTrunks(Architecture):
     """One trunk per task, and a penalty on the distance between corresponding parameters.
 
     Args:
@@ -45,32 +45,34 @@ class SoftlySharedBodies(Architecture):
 
     def __init__(self, parts: NetworkParts, tasks: Sequence[str], distance: Distance, strength: float) -> None:
         super().__init__()
-        first = SharedBody(parts)
-        bodies = [first, *(deepcopy(first) for _ in tasks[1:])]
-        self.bodies = nn.ModuleDict(dict(zip(task_keys(tasks), bodies, strict=True)))
-        self.output = first.output
+        first_trunk = SharedTrunk(parts)
+        trunks = [first_trunk, *(deepcopy(first_trunk) for _ in tasks[1:])]
+        self.trunks = nn.ModuleDict(dict(zip(build_task_keys(tasks), trunks, strict=True)))
+        self.output = first_trunk.output
         self._distance = distance
         self._strength = strength
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
         """Return the features of every active task's trunk."""
-        found: list[Features | None] = []
-        for body, on in zip(self.bodies.values(), active, strict=True):
-            found.append(checked_features(body(inputs, [True])[0], self.output) if on else None)
-        return found
+        features: list[Features | None] = []
+        for trunk, is_active in zip(self.trunks.values(), active, strict=True):
+            features.append(validate_features(trunk(inputs, [True])[0], self.output) if is_active else None)
+        return features
 
-    def penalty(self) -> torch.Tensor | None:
+    def regularization_loss(self) -> torch.Tensor | None:
         """Return strength times the distance, summed over parameters; None if there is no penalty."""
-        if not self._strength or len(self.bodies) < 2:
+        if not self._strength or len(self.trunks) < 2:
             return None
-        versions = zip(*(body.parameters() for body in self.bodies.values()), strict=True)
-        moving = [version for version in versions if version[0].requires_grad]
-        distances = [self._distance(torch.stack([one.flatten() for one in version])) for version in moving]
+        versions = zip(*(trunk.parameters() for trunk in self.trunks.values()), strict=True)
+        trainable = [version for version in versions if version[0].requires_grad]
+        distances = [
+            self._distance(torch.stack([parameter.flatten() for parameter in version])) for version in trainable
+        ]
         return self._strength * torch.stack(distances).sum() if distances else None
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """Return all parameters of the task's trunk."""
-        return list(list(self.bodies.values())[task].parameters())
+        return list(list(self.trunks.values())[task].parameters())
 
 
 def squared_distance(versions: torch.Tensor) -> torch.Tensor:
@@ -85,6 +87,6 @@ def trace_norm(versions: torch.Tensor) -> torch.Tensor:
     gradient at 0, where equal tasks have all eigenvalues but one, so a small constant is added, in float64.
     """
     wide = versions.double()
-    values = torch.linalg.eigvalsh(wide @ wide.T).clamp_min(0)
-    total: torch.Tensor = (values + 1e-8).sqrt().sum().to(versions.dtype)
+    eigenvalues = torch.linalg.eigvalsh(wide @ wide.T).clamp_min(0)
+    total: torch.Tensor = (eigenvalues + 1e-8).sqrt().sum().to(versions.dtype)
     return total

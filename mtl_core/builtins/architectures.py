@@ -17,13 +17,13 @@ class HardSharing(ArchitectureSpec):
     """Hard parameter sharing: one input layer and one backbone for all tasks (Caruana, 1993)."""
 
     type: Literal["hard-sharing"] = "hard-sharing"
-    own_features: ClassVar[bool] = False
+    task_specific_features: ClassVar[bool] = False
 
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
         """Build one shared input layer and backbone."""
-        from mtl_core.builtins.architecture_modules import SharedBody
+        from mtl_core.builtins.architecture_modules import SharedTrunk
 
-        return SharedBody(parts)
+        return SharedTrunk(parts)
 
 
 class SoftSharing(ArchitectureSpec):
@@ -42,7 +42,7 @@ class SoftSharing(ArchitectureSpec):
 
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
         """Build one trunk per task; all start with the same weights."""
-        from mtl_core.builtins.architecture_modules import SoftlySharedBodies, squared_distance, trace_norm
+        from mtl_core.builtins.architecture_modules import SoftSharingTrunks, squared_distance, trace_norm
 
         distances = {"l2": squared_distance, "trace-norm": trace_norm}
-        return SoftlySharedBodies(parts, tasks, distances[self.distance], self.strength)
+        return SoftSharingTrunks(parts, tasks, distances[self.distance], self.strength)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat
 
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import ClassWeightsSpec
 
 
@@ -14,7 +14,7 @@ class Unweighted(ClassWeightsSpec):
 
     type: Literal["none"] = "none"
 
-    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
         """Return all ones."""
         return [1.0] * len(counts)
 
@@ -26,20 +26,20 @@ class Balanced(ClassWeightsSpec):
     power: NonNegativeFloat = 1.0
     """1 gives every class the same total weight, 0 disables weighting, 0.5 is between the two."""
 
-    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
         """Compute weights from the training counts; a class that never occurs gets weight 1."""
-        total, seen = sum(counts.values()), sum(count > 0 for count in counts.values())
-        return [(total / (seen * count)) ** self.power if count else 1.0 for count in counts.values()]
+        total, n_present = sum(counts.values()), sum(count > 0 for count in counts.values())
+        return [(total / (n_present * count)) ** self.power if count else 1.0 for count in counts.values()]
 
 
-class GivenWeights(ClassWeightsSpec):
+class ExplicitWeights(ClassWeightsSpec):
     """Explicit weights; classes that are not listed have weight 1."""
 
     type: Literal["given"] = "given"
     values: dict[str, NonNegativeFloat]
     """Mapping from class name to weight."""
 
-    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
         """Return the configured weights.
 
         Raises:
@@ -49,6 +49,6 @@ class GivenWeights(ClassWeightsSpec):
             if name not in counts:
                 raise MtlError(
                     f"class_weights: '{name}' is not a class{did_you_mean(name, counts)}"
-                    f" (classes: {listed(counts)})"
+                    f" (classes: {join_names(counts)})"
                 )
         return [self.values.get(name, 1.0) for name in counts]

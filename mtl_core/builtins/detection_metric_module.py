@@ -8,25 +8,29 @@ from numpy.typing import NDArray
 from torchmetrics import Metric
 
 
-def detection_sums(outputs: torch.Tensor, targets: torch.Tensor, nothing: int) -> torch.Tensor:
+def compute_detection_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:
     """Return TP, FP and FN of detection `(n, 3)`, float64, from outputs `(n, classes)` and codes `(n,)`."""
-    said, there = outputs.argmax(dim=-1) != nothing, targets != nothing
-    return torch.stack([said & there, said & ~there, ~said & there], dim=1).double()
+    is_detected, is_present = outputs.argmax(dim=-1) != absent_code, targets != absent_code
+    return torch.stack(
+        [is_detected & is_present, is_detected & ~is_present, ~is_detected & is_present], dim=1
+    ).double()
 
 
-def joint_sums(outputs: torch.Tensor, targets: torch.Tensor, nothing: int) -> torch.Tensor:
+def compute_joint_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:
     """Return TP, FP and FN of detection and class together, `(n, 3)`: a wrong class is an FP and an FN."""
-    said = outputs.argmax(dim=-1)
-    right, there = said == targets, targets != nothing
-    return torch.stack([right & there, (said != nothing) & ~right, there & ~right], dim=1).double()
+    predictions = outputs.argmax(dim=-1)
+    is_correct, is_present = predictions == targets, targets != absent_code
+    return torch.stack(
+        [is_correct & is_present, (predictions != absent_code) & ~is_correct, is_present & ~is_correct], dim=1
+    ).double()
 
 
-class SumsFigure(Metric):
+class CountsMetric(Metric):
     """A metric computed from counts of TP, FP and FN.
 
     Args:
-        count: Function from outputs `(n, classes)` and codes `(n,)` to each label's counts, `(n, 3)`.
-        figure: Function from the summed counts `(3,)` to the metric.
+        compute_counts: Function from outputs `(n, classes)` and codes `(n,)` to each label's counts, `(n, 3)`.
+        compute_score: Function from the summed counts `(3,)` to the metric.
     """
 
     full_state_update = False
@@ -34,19 +38,19 @@ class SumsFigure(Metric):
 
     def __init__(
         self,
-        count: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-        figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        compute_counts: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        compute_score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     ) -> None:
         super().__init__()
-        self.count = count
-        self.figure = figure
+        self.compute_counts = compute_counts
+        self.compute_score = compute_score
         self.add_state("sums", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Add outputs `(n, classes)` and codes `(n,)`."""
-        self.sums += self.count(outputs, targets).sum(dim=0)
+        self.sums += self.compute_counts(outputs, targets).sum(dim=0)
 
     def compute(self) -> torch.Tensor:
         """Return the metric; NaN where it is undefined."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return torch.as_tensor(self.figure(self.sums.cpu().numpy()))
+            return torch.as_tensor(self.compute_score(self.sums.cpu().numpy()))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtl_core.data.label_space import LabelSpace
 
 
-class _Detection(MetricSpec):
+class _DetectionMetric(MetricSpec):
     """Base class. Over several tasks, the counts of TP, FP and FN are added up (micro-averaging)."""
 
     pooled: ClassVar[bool] = False
@@ -24,18 +24,22 @@ class _Detection(MetricSpec):
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the metric over all labels; NaN where its denominator is 0."""
-        from mtl_core.builtins.detection_metric_module import SumsFigure, detection_sums
+        from mtl_core.builtins.detection_metric_module import CountsMetric, compute_detection_counts
 
-        nothing = self._nothing(space)
-        return SumsFigure(lambda outputs, targets: detection_sums(outputs, targets, nothing), self.of_sums)
+        absent_code = self._find_absent_code(space)
+        return CountsMetric(
+            lambda outputs, targets: compute_detection_counts(outputs, targets, absent_code), self.compute_from_sums
+        )
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return whether each label is a TP, an FP or an FN: `(n, 3)`, float64."""
-        from mtl_core.builtins.detection_metric_module import detection_sums
+        from mtl_core.builtins.detection_metric_module import compute_detection_counts
 
-        return detection_sums(outputs, targets, self._nothing(space))
+        return compute_detection_counts(outputs, targets, self._find_absent_code(space))
 
-    def _nothing(self, space: LabelSpace) -> int:
+    def _find_absent_code(self, space: LabelSpace) -> int:
         from mtl_core.data.label_space import DetectionSpace
 
         if not isinstance(space, DetectionSpace):
@@ -43,45 +47,45 @@ class _Detection(MetricSpec):
         return len(space.classes) - 1
 
 
-class _F1(_Detection):
+class _F1FromCounts(_DetectionMetric):
     """F1 from counts of TP, FP and FN."""
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute F1 from `(..., 3)`: TP, FP and FN."""
-        hits, alarms, misses = sums[..., 0], sums[..., 1], sums[..., 2]
-        score: NDArray[np.float64] = 2 * hits / (2 * hits + alarms + misses)
+        true_positives, false_positives, false_negatives = sums[..., 0], sums[..., 1], sums[..., 2]
+        score: NDArray[np.float64] = 2 * true_positives / (2 * true_positives + false_positives + false_negatives)
         return score
 
 
-class DetectionF1(_F1):
+class DetectionF1(_F1FromCounts):
     """F1 of detection: the harmonic mean of its precision and recall."""
 
     type: Literal["detection-f1"] = "detection-f1"
 
 
-class DetectionPrecision(_Detection):
+class DetectionPrecision(_DetectionMetric):
     """Precision of detection: the fraction of predicted presences that are true."""
 
     type: Literal["detection-precision"] = "detection-precision"
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute TP / (TP + FP)."""
-        share: NDArray[np.float64] = sums[..., 0] / (sums[..., 0] + sums[..., 1])
-        return share
+        precision: NDArray[np.float64] = sums[..., 0] / (sums[..., 0] + sums[..., 1])
+        return precision
 
 
-class DetectionRecall(_Detection):
+class DetectionRecall(_DetectionMetric):
     """Recall of detection: the fraction of true presences that are predicted."""
 
     type: Literal["detection-recall"] = "detection-recall"
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute TP / (TP + FN)."""
-        share: NDArray[np.float64] = sums[..., 0] / (sums[..., 0] + sums[..., 2])
-        return share
+        recall: NDArray[np.float64] = sums[..., 0] / (sums[..., 0] + sums[..., 2])
+        return recall
 
 
-class JointF1(_F1):
+class JointF1(_F1FromCounts):
     """F1 of detection and class together: a detection with a wrong class is both an FP and an FN.
 
     For aspects of reviews, this is the F1 of (aspect, polarity) pairs.
@@ -91,13 +95,17 @@ class JointF1(_F1):
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the metric over all labels; NaN where its denominator is 0."""
-        from mtl_core.builtins.detection_metric_module import SumsFigure, joint_sums
+        from mtl_core.builtins.detection_metric_module import CountsMetric, compute_joint_counts
 
-        nothing = self._nothing(space)
-        return SumsFigure(lambda outputs, targets: joint_sums(outputs, targets, nothing), self.of_sums)
+        absent_code = self._find_absent_code(space)
+        return CountsMetric(
+            lambda outputs, targets: compute_joint_counts(outputs, targets, absent_code), self.compute_from_sums
+        )
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return whether each label is a TP, an FP or an FN: `(n, 3)`, float64."""
-        from mtl_core.builtins.detection_metric_module import joint_sums
+        from mtl_core.builtins.detection_metric_module import compute_joint_counts
 
-        return joint_sums(outputs, targets, self._nothing(space))
+        return compute_joint_counts(outputs, targets, self._find_absent_code(space))

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from mtl_core.model.features import FeatureShape
 
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Linear(HeadSpec):
     """One linear layer; for a sequence, on the mean of its tokens."""
 
     type: Literal["linear"] = "linear"
-    dropout: Rate = 0.0
+    dropout: DropoutRate = 0.0
     """Dropout before the layer."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
@@ -36,7 +36,7 @@ class TokenLinear(HeadSpec):
 
     type: Literal["token-linear"] = "token-linear"
     level: ClassVar[Level] = "token"
-    dropout: Rate = 0.0
+    dropout: DropoutRate = 0.0
     """Dropout before the layer."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:

@@ -21,7 +21,7 @@ class Observed(LossMaskSpec):
 
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
         """Return the label space's own mask, which encodes how a missing label is represented."""
-        return spaces[0].observed
+        return spaces[0].compute_label_mask
 
 
 class ExcludeLabels(LossMaskSpec):
@@ -31,7 +31,7 @@ class ExcludeLabels(LossMaskSpec):
     labels: list[str] = ["absent"]
     """Labels that are excluded."""
 
-    def excluded(self) -> frozenset[str]:
+    def list_excluded_labels(self) -> frozenset[str]:
         """Return the excluded labels."""
         return frozenset(self.labels)
 
@@ -42,17 +42,17 @@ class ExcludeLabels(LossMaskSpec):
         from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
         from mtl_core.errors import MtlError
 
-        kept = []
+        class_masks = []
         for space in spaces:
             if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
                 raise MtlError("the mask 'exclude-labels' is for tasks with one class per label")
             # An excluded label may be a declared class too; then it has an output, but is masked as well.
-            kept.append([name not in self.labels for name in space.classes])
-        codes = max(map(len, kept)) + 1  # the last one represents all codes that are not a class
-        table = torch.tensor([[*row, *[False] * (codes - len(row))] for row in kept])
+            class_masks.append([name not in self.labels for name in space.classes])
+        n_codes = max(map(len, class_masks)) + 1  # the last one represents all codes that are not a class
+        lookup = torch.tensor([[*row, *[False] * (n_codes - len(row))] for row in class_masks])
 
         def mask(targets: torch.Tensor) -> torch.Tensor:
             tasks = torch.arange(len(spaces), device=targets.device).view(1, -1, *[1] * (targets.ndim - 2))
-            return (targets >= 0) & table.to(targets.device)[tasks, targets.clamp(0, codes - 1)]
+            return (targets >= 0) & lookup.to(targets.device)[tasks, targets.clamp(0, n_codes - 1)]
 
         return mask

@@ -16,14 +16,14 @@ class CrossEntropy(LossSpec):
     """Cross entropy with optional label smoothing (Szegedy et al., 2016)."""
 
     type: Literal["cross-entropy"] = "cross-entropy"
-    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability mass that is spread over all classes."""
 
     def build(self) -> nn.Module:
         """Build the loss module."""
         from mtl_core.builtins.modules import CrossEntropyLoss
 
-        return CrossEntropyLoss(self.smoothing)
+        return CrossEntropyLoss(self.label_smoothing)
 
 
 class Focal(LossSpec):
@@ -47,9 +47,9 @@ class SquaredError(LossSpec):
 
     def build(self) -> nn.Module:
         """Build the loss module."""
-        from mtl_core.builtins.number_losses import NumberLoss, squared
+        from mtl_core.builtins.number_losses import RegressionLoss, squared_error
 
-        return NumberLoss(squared)
+        return RegressionLoss(squared_error)
 
 
 class AbsoluteError(LossSpec):
@@ -59,9 +59,9 @@ class AbsoluteError(LossSpec):
 
     def build(self) -> nn.Module:
         """Build the loss module."""
-        from mtl_core.builtins.number_losses import NumberLoss, absolute
+        from mtl_core.builtins.number_losses import RegressionLoss, absolute_error
 
-        return NumberLoss(absolute)
+        return RegressionLoss(absolute_error)
 
 
 class Huber(LossSpec):
@@ -75,6 +75,6 @@ class Huber(LossSpec):
         """Build the loss module."""
         from functools import partial
 
-        from mtl_core.builtins.number_losses import NumberLoss, huber
+        from mtl_core.builtins.number_losses import RegressionLoss, huber_loss
 
-        return NumberLoss(partial(huber, delta=self.delta))
+        return RegressionLoss(partial(huber_loss, delta=self.delta))

@@ -35,8 +35,8 @@ class IndicatorF1(BinaryF1Score):
     def compute(self) -> torch.Tensor:
         """Return F1, or NaN if it is undefined."""
         value: torch.Tensor = super().compute()
-        found = sum(int(torch.as_tensor(state)) for state in (self.tp, self.fp, self.fn))
-        return value if found else torch.tensor(float("nan"))
+        n_positives = sum(int(torch.as_tensor(state)) for state in (self.tp, self.fp, self.fn))
+        return value if n_positives else torch.tensor(float("nan"))
 
 
 class MeanError(Metric):
@@ -69,7 +69,7 @@ class MeanError(Metric):
         return mean.sqrt() if self.squared else mean
 
 
-class ExplainedShare(Metric):
+class R2Score(Metric):
     """R², averaged over outputs. Pooled R² would count differences between outputs as explained variance.
 
     An output with fewer than two labels, or with equal labels, is left out; NaN if no output remains.
@@ -98,18 +98,18 @@ class ExplainedShare(Metric):
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Add outputs and targets, `(n,)` or `(n, outputs)`; NaN marks a missing target."""
-        wanted = targets.reshape(len(targets), -1).double() - self.mean
-        said = outputs.reshape(len(outputs), -1).double() - self.mean
-        present = ~wanted.isnan()
+        centered_targets = targets.reshape(len(targets), -1).double() - self.mean
+        centered_outputs = outputs.reshape(len(outputs), -1).double() - self.mean
+        present = ~centered_targets.isnan()
         self.count += present.sum(dim=0)
-        self.sum += wanted.masked_fill(~present, 0).sum(dim=0)
-        self.squares += wanted.masked_fill(~present, 0).square().sum(dim=0)
-        self.missed += (said - wanted).masked_fill(~present, 0).square().sum(dim=0)
-        self.low = torch.minimum(self.low, wanted.masked_fill(~present, torch.inf).amin(dim=0))
-        self.high = torch.maximum(self.high, wanted.masked_fill(~present, -torch.inf).amax(dim=0))
+        self.sum += centered_targets.masked_fill(~present, 0).sum(dim=0)
+        self.squares += centered_targets.masked_fill(~present, 0).square().sum(dim=0)
+        self.missed += (centered_outputs - centered_targets).masked_fill(~present, 0).square().sum(dim=0)
+        self.low = torch.minimum(self.low, centered_targets.masked_fill(~present, torch.inf).amin(dim=0))
+        self.high = torch.maximum(self.high, centered_targets.masked_fill(~present, -torch.inf).amax(dim=0))
 
     def compute(self) -> torch.Tensor:
         """Return the mean R² over outputs."""
-        vary = self.high > self.low
+        has_variance = self.high > self.low
         variance = self.squares - self.sum.square() / self.count
-        return (1 - self.missed[vary] / variance[vary]).mean()
+        return (1 - self.missed[has_variance] / variance[has_variance]).mean()

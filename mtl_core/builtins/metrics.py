@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import MetricSpec
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mtl_core.data.label_space import ClassSpace, LabelSpace
 
 
-def _classes(space: LabelSpace, metric: MetricSpec) -> ClassSpace:
+def _require_class_space(space: LabelSpace, metric: MetricSpec) -> ClassSpace:
     from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
 
     if not isinstance(space, ClassSpace) or isinstance(space, MultiLabelSpace):
@@ -35,13 +35,17 @@ class Accuracy(MetricSpec):
         """Build micro-averaged accuracy."""
         from torchmetrics.classification import MulticlassAccuracy
 
-        return MulticlassAccuracy(len(_classes(space, self).classes), average="micro", validate_args=False)
+        return MulticlassAccuracy(
+            len(_require_class_space(space, self).classes), average="micro", validate_args=False
+        )
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return whether each label is predicted correctly, and a one that counts it: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import counted
+        from mtl_core.builtins.metric_sums import append_count
 
-        return counted(outputs.argmax(dim=-1) == targets)
+        return append_count(outputs.argmax(dim=-1) == targets)
 
 
 class MacroF1(MetricSpec):
@@ -54,22 +58,28 @@ class MacroF1(MetricSpec):
         """Build macro F1; a class without labels and without predictions is left out of the mean."""
         from torchmetrics.classification import MulticlassF1Score
 
-        return MulticlassF1Score(len(_classes(space, self).classes), average="macro", validate_args=False)
+        return MulticlassF1Score(
+            len(_require_class_space(space, self).classes), average="macro", validate_args=False
+        )
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return true positives, false positives and false negatives per class: `(n, 3 * classes)`, float64."""
         from torch.nn.functional import one_hot
 
-        from mtl_core.builtins.metric_sums import confused
+        from mtl_core.builtins.metric_sums import compute_confusion_counts
 
-        classes = len(space.classes)
-        return confused(one_hot(outputs.argmax(dim=-1), classes), one_hot(targets.long(), classes))
+        n_classes = len(space.classes)
+        return compute_confusion_counts(
+            one_hot(outputs.argmax(dim=-1), n_classes), one_hot(targets.long(), n_classes)
+        )
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean F1 over the classes that occur."""
-        from mtl_core.builtins.metric_sums import f1_scores, mean_of_known
+        from mtl_core.builtins.metric_sums import compute_f1, compute_nanmean
 
-        return mean_of_known(f1_scores(sums))
+        return compute_nanmean(compute_f1(sums))
 
 
 class Confusion(MetricSpec):
@@ -83,7 +93,7 @@ class Confusion(MetricSpec):
         """Build the matrix of counts, `(classes, classes)`."""
         from torchmetrics.classification import MulticlassConfusionMatrix
 
-        return MulticlassConfusionMatrix(len(_classes(space, self).classes), validate_args=False)
+        return MulticlassConfusionMatrix(len(_require_class_space(space, self).classes), validate_args=False)
 
 
 class RestrictedAccuracy(MetricSpec):
@@ -101,7 +111,7 @@ class RestrictedAccuracy(MetricSpec):
 
     @field_validator("name")
     @classmethod
-    def _name_is_free(cls, name: str) -> str:
+    def _validate_name(cls, name: str) -> str:
         if name in {"n", "correct"} or name.startswith("majority_") or name.endswith("_n"):
             raise ValueError(f"'{name}' cannot be a metric's name: metrics.json uses it for something else")
         return name
@@ -110,34 +120,38 @@ class RestrictedAccuracy(MetricSpec):
         """Return the configured name."""
         return self.name
 
-    def _codes(self, space: LabelSpace) -> list[int]:
-        known = _classes(space, self).classes
+    def _resolve_codes(self, space: LabelSpace) -> list[int]:
+        class_names = _require_class_space(space, self).classes
         if self.classes is None:
-            return [code for code, name in enumerate(known) if name != getattr(space, "nothing", None)]
+            return [code for code, name in enumerate(class_names) if name != getattr(space, "absent_label", None)]
         for name in self.classes:
-            if name not in known:
-                hint = did_you_mean(name, known)
-                raise MtlError(f"metric '{self.name}': '{name}' is not a class{hint} (classes: {listed(known)})")
-        return [known.index(name) for name in self.classes]
+            if name not in class_names:
+                hint = did_you_mean(name, class_names)
+                raise MtlError(
+                    f"metric '{self.name}': '{name}' is not a class{hint} (classes: {join_names(class_names)})"
+                )
+        return [class_names.index(name) for name in self.classes]
 
-    def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+    def select_rows(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
         """Return which rows `(n,)` have a true class in the subset."""
         import torch
 
-        return torch.isin(targets, torch.tensor(self._codes(space), device=targets.device))
+        return torch.isin(targets, torch.tensor(self._resolve_codes(space), device=targets.device))
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build micro-averaged accuracy over restricted outputs."""
         from mtl_core.builtins.restricted_accuracy import RestrictedArgmaxAccuracy
 
-        return RestrictedArgmaxAccuracy(self._codes(space))
+        return RestrictedArgmaxAccuracy(self._resolve_codes(space))
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return whether each restricted prediction is correct, and a one that counts it: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import counted
-        from mtl_core.builtins.restricted_accuracy import best_allowed
+        from mtl_core.builtins.metric_sums import append_count
+        from mtl_core.builtins.restricted_accuracy import restricted_argmax
 
-        return counted(best_allowed(outputs, self._codes(space)) == targets)
+        return append_count(restricted_argmax(outputs, self._resolve_codes(space)) == targets)
 
 
 class RankDistance(MetricSpec):
@@ -151,14 +165,16 @@ class RankDistance(MetricSpec):
         """Build the mean absolute difference of class codes."""
         from mtl_core.builtins.metric_modules import MeanRankDistance
 
-        _classes(space, self)
+        _require_class_space(space, self)
         return MeanRankDistance()
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return the distance of each prediction in steps, and a one that counts it: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import counted
+        from mtl_core.builtins.metric_sums import append_count
 
-        return counted((outputs.argmax(dim=-1) - targets).abs())
+        return append_count((outputs.argmax(dim=-1) - targets).abs())
 
 
 class QuadraticKappa(MetricSpec):
@@ -171,4 +187,6 @@ class QuadraticKappa(MetricSpec):
         """Build quadratically weighted kappa; undefined if all labels and predictions are of one class."""
         from torchmetrics.classification import MulticlassCohenKappa
 
-        return MulticlassCohenKappa(len(_classes(space, self).classes), weights="quadratic", validate_args=False)
+        return MulticlassCohenKappa(
+            len(_require_class_space(space, self).classes), weights="quadratic", validate_args=False
+        )

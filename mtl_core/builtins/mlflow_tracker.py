@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from accelerate.tracking import GeneralTracker
 
-from mtl_core.builtins.tracker_folder import writable
+from mtl_core.builtins.tracker_folder import create_writable_folder
 from mtl_core.tracking.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-TAG = "mtl.run"
+RUN_ID_TAG = "mtl.run"
 """Tag with the run's id, which identifies the MLflow run on resume."""
-AT_ONCE = 100
+MAX_VALUES_PER_REQUEST = 100
 """Number of values per request; MLflow's limit for parameters."""
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 """Environment variables that disable MLflow's telemetry. MLflow reads them on import."""
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
+RETRY_LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
 """Defaults that limit retries, which otherwise last four minutes. User settings take precedence."""
 
 
@@ -42,9 +42,9 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
     name = "mlflow"
     requires_logging_directory = False
 
-    def __init__(self, run: TrackedRun, experiment: str, place: Path | str) -> None:
+    def __init__(self, run: TrackedRun, experiment: str, destination: Path | str) -> None:
         super().__init__()
-        self._run, self._experiment, self._place = run, experiment, place
+        self._run, self._experiment, self._destination = run, experiment, destination
 
     @property
     def tracker(self) -> "MlflowClient":
@@ -57,35 +57,41 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
         Raises:
             MtlError: If the folder is not writable.
         """
-        os.environ.update(QUIET)
-        os.environ.update({name: value for name, value in PATIENCE.items() if name not in os.environ})
+        os.environ.update(NO_TELEMETRY)
+        os.environ.update({name: value for name, value in RETRY_LIMITS.items() if name not in os.environ})
         from mlflow import MlflowClient
         from mlflow.tracking.context.registry import resolve_tags
 
-        if isinstance(self._place, Path):
-            folder = writable(self._place)
+        if isinstance(self._destination, Path):
+            folder = create_writable_folder(self._destination)
             uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
         else:
-            uri, artifacts = self._place, None
-        with _without_chatter():
+            uri, artifacts = self._destination, None
+        with _suppress_migration_logs():
             self._client = MlflowClient(tracking_uri=uri)
-        known = self._client.get_experiment_by_name(self._experiment)
-        home = known.experiment_id if known else self._client.create_experiment(self._experiment, artifacts)
-        before = self._client.search_runs([home], filter_string=f"tags.`{TAG}` = '{self._run.id}'", max_results=1)
-        if before:
-            self._id = before[0].info.run_id
+        mlflow_experiment = self._client.get_experiment_by_name(self._experiment)
+        experiment_id = (
+            mlflow_experiment.experiment_id
+            if mlflow_experiment
+            else self._client.create_experiment(self._experiment, artifacts)
+        )
+        existing_runs = self._client.search_runs(
+            [experiment_id], filter_string=f"tags.`{RUN_ID_TAG}` = '{self._run.id}'", max_results=1
+        )
+        if existing_runs:
+            self._id = existing_runs[0].info.run_id
             self._client.update_run(self._id, status="RUNNING")
         else:
-            tags = resolve_tags({TAG: self._run.id})
-            self._id = self._client.create_run(home, tags=tags, run_name=self._run.name).info.run_id
+            tags = resolve_tags({RUN_ID_TAG: self._run.id})
+            self._id = self._client.create_run(experiment_id, tags=tags, run_name=self._run.name).info.run_id
 
     def store_init_configuration(self, values: Mapping[str, str | int | float | bool]) -> None:
         """Log the config as parameters."""
         from mlflow.entities import Param
 
         params = [Param(key, str(value)) for key, value in values.items()]
-        for start in range(0, len(params), AT_ONCE):
-            self._client.log_batch(self._id, params=params[start : start + AT_ONCE])
+        for start in range(0, len(params), MAX_VALUES_PER_REQUEST):
+            self._client.log_batch(self._id, params=params[start : start + MAX_VALUES_PER_REQUEST])
 
     def log(self, values: Mapping[str, float], step: int | None = None, **kwargs: object) -> None:
         """Log metrics."""
@@ -93,8 +99,8 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
 
         now = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now, step or 0) for name, value in values.items()]
-        for start in range(0, len(metrics), AT_ONCE):
-            self._client.log_batch(self._id, metrics=metrics[start : start + AT_ONCE])
+        for start in range(0, len(metrics), MAX_VALUES_PER_REQUEST):
+            self._client.log_batch(self._id, metrics=metrics[start : start + MAX_VALUES_PER_REQUEST])
 
     def finish(self) -> None:
         """Set the final status of the run."""
@@ -102,12 +108,12 @@ class MLflowStore(GeneralTracker):  # type: ignore[misc]
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
+def _suppress_migration_logs() -> Iterator[None]:
     """Suppress MLflow's log messages about the creation of its database tables."""
-    talker = logging.getLogger("mlflow.store.db.utils")
-    level = talker.level
-    talker.setLevel(logging.WARNING)
+    logger = logging.getLogger("mlflow.store.db.utils")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        talker.setLevel(level)
+        logger.setLevel(level)

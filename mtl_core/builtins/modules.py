@@ -65,20 +65,20 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Features) -> torch.Tensor:
         """Return logits `(batch, outputs)`."""
-        logits: torch.Tensor = self.layers(features.pooled())
+        logits: torch.Tensor = self.layers(features.mean_pool())
         return logits
 
 
 class CrossEntropyLoss(nn.Module):
     """Cross entropy per example, with label smoothing (Szegedy et al., 2016)."""
 
-    def __init__(self, smoothing: float) -> None:
+    def __init__(self, label_smoothing: float) -> None:
         super().__init__()
-        self.smoothing = smoothing
+        self.label_smoothing = label_smoothing
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return losses `(n,)` from outputs `(n, classes)` and targets `(n,)`."""
-        return F.cross_entropy(outputs, targets, reduction="none", label_smoothing=self.smoothing)
+        return F.cross_entropy(outputs, targets, reduction="none", label_smoothing=self.label_smoothing)
 
 
 class FocalLoss(nn.Module):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.number_space import NumberSpace
 
-HALF = 0.5
+INDICATOR_THRESHOLD = 0.5
 """Threshold above which an indicator is positive."""
 
 
@@ -33,21 +33,23 @@ class MicroF1(MetricSpec):
         """Build micro F1 of indicators."""
         from mtl_core.builtins.metric_modules import IndicatorF1
 
-        _lists(space, self)
+        _count_classes(space, self)
         return IndicatorF1(validate_args=False)
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return true positives, false positives and false negatives per example: `(n, 3)`, float64."""
-        from mtl_core.builtins.metric_sums import confused
+        from mtl_core.builtins.metric_sums import compute_confusion_counts
 
-        each = confused(outputs > HALF, targets).reshape(len(targets), 3, -1)
-        return each.sum(dim=2)
+        counts = compute_confusion_counts(outputs > INDICATOR_THRESHOLD, targets).reshape(len(targets), 3, -1)
+        return counts.sum(dim=2)
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute F1 from the summed counts."""
-        from mtl_core.builtins.metric_sums import f1_scores
+        from mtl_core.builtins.metric_sums import compute_f1
 
-        return f1_scores(sums)[..., 0]
+        return compute_f1(sums)[..., 0]
 
 
 class ExactMatch(MetricSpec):
@@ -59,21 +61,23 @@ class ExactMatch(MetricSpec):
         """Build exact match of indicators."""
         from torchmetrics.classification import MultilabelExactMatch
 
-        return MultilabelExactMatch(_lists(space, self), validate_args=False)
+        return MultilabelExactMatch(_count_classes(space, self), validate_args=False)
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return whether each example matches exactly, and a one that counts it: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import counted
+        from mtl_core.builtins.metric_sums import append_count
 
-        return counted(((outputs > HALF) == (targets > 0)).all(dim=1))
+        return append_count(((outputs > INDICATOR_THRESHOLD) == (targets > 0)).all(dim=1))
 
 
-class _OfNumbers(MetricSpec):
+class _RegressionMetric(MetricSpec):
     """Base class of regression metrics. Tasks have different units, so these metrics are not pooled."""
 
     pooled: ClassVar[bool] = False
 
-    def _numbers(self, space: LabelSpace) -> NumberSpace:
+    def _require_number_space(self, space: LabelSpace) -> NumberSpace:
         from mtl_core.data.number_space import NumberSpace
 
         if not isinstance(space, NumberSpace):
@@ -81,7 +85,7 @@ class _OfNumbers(MetricSpec):
         return space
 
 
-class MAE(_OfNumbers):
+class MAE(_RegressionMetric):
     """Mean absolute error, in the units of the labels."""
 
     type: Literal["mae"] = "mae"
@@ -91,17 +95,19 @@ class MAE(_OfNumbers):
         """Build the mean over all numbers of all labels."""
         from mtl_core.builtins.metric_modules import MeanError
 
-        self._numbers(space)
+        self._require_number_space(space)
         return MeanError(squared=False)
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return the summed absolute differences per label, and the count of its numbers: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import differences
+        from mtl_core.builtins.metric_sums import compute_error_sums
 
-        return differences(outputs, targets, squared=False)
+        return compute_error_sums(outputs, targets, squared=False)
 
 
-class RMSE(_OfNumbers):
+class RMSE(_RegressionMetric):
     """Root mean squared error, in the units of the labels."""
 
     type: Literal["rmse"] = "rmse"
@@ -111,22 +117,24 @@ class RMSE(_OfNumbers):
         """Build the root mean square over all numbers of all labels."""
         from mtl_core.builtins.metric_modules import MeanError
 
-        self._numbers(space)
+        self._require_number_space(space)
         return MeanError(squared=True)
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         """Return the summed squared differences per label, and the count of its numbers: `(n, 2)`, float64."""
-        from mtl_core.builtins.metric_sums import differences
+        from mtl_core.builtins.metric_sums import compute_error_sums
 
-        return differences(outputs, targets, squared=True)
+        return compute_error_sums(outputs, targets, squared=True)
 
-    def of_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the square root of the mean."""
-        root: NDArray[np.float64] = super().of_sums(sums) ** 0.5
+        root: NDArray[np.float64] = super().compute_from_sums(sums) ** 0.5
         return root
 
 
-class R2(_OfNumbers):
+class R2(_RegressionMetric):
     """Coefficient of determination (R²); undefined for fewer than two labels, or if all labels are equal.
 
     For several outputs, the mean over the outputs.
@@ -136,12 +144,12 @@ class R2(_OfNumbers):
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build R², computed per output and then averaged."""
-        from mtl_core.builtins.metric_modules import ExplainedShare
+        from mtl_core.builtins.metric_modules import R2Score
 
-        return ExplainedShare(self._numbers(space).typical.tolist())
+        return R2Score(self._require_number_space(space).training_mean.tolist())
 
 
-def _lists(space: LabelSpace, metric: MetricSpec) -> int:
+def _count_classes(space: LabelSpace, metric: MetricSpec) -> int:
     from mtl_core.data.label_space import MultiLabelSpace
 
     if not isinstance(space, MultiLabelSpace):

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-class NumberLoss(nn.Module):
+class RegressionLoss(nn.Module):
     """Mean distance between the outputs and the targets of an example; missing targets are left out.
 
     Args:
@@ -22,24 +22,24 @@ class NumberLoss(nn.Module):
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return losses `(n,)` from outputs `(n, outputs)` and targets `(n,)` or `(n, outputs)`."""
-        wanted = targets if targets.ndim == 2 else targets.unsqueeze(1)
-        present = ~wanted.isnan()
+        targets_2d = targets if targets.ndim == 2 else targets.unsqueeze(1)
+        present = ~targets_2d.isnan()
         # Replace a missing target by the output itself before the loss: 0 times NaN would be NaN.
-        filled = torch.where(present, wanted.to(outputs.dtype), outputs.detach())
+        filled = torch.where(present, targets_2d.to(outputs.dtype), outputs.detach())
         distances = self.distance(outputs, filled).masked_fill(~present, 0)
         return distances.sum(dim=1) / present.sum(dim=1).clamp_min(1)
 
 
-def squared(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return squared differences."""
     return F.mse_loss(outputs, targets, reduction="none")
 
 
-def absolute(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def absolute_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return absolute differences."""
     return F.l1_loss(outputs, targets, reduction="none")
 
 
-def huber(outputs: torch.Tensor, targets: torch.Tensor, delta: float) -> torch.Tensor:
+def huber_loss(outputs: torch.Tensor, targets: torch.Tensor, delta: float) -> torch.Tensor:
     """Return Huber distances: squared near 0, absolute beyond `delta`."""
     return F.huber_loss(outputs, targets, reduction="none", delta=delta)

@@ -6,7 +6,7 @@ import torch
 from torchmetrics import Metric
 
 
-def best_allowed(outputs: torch.Tensor, allowed: Sequence[int]) -> torch.Tensor:
+def restricted_argmax(outputs: torch.Tensor, allowed: Sequence[int]) -> torch.Tensor:
     """Return the allowed class with the highest score, `(n,)`, from outputs `(n, classes)`."""
     codes = torch.tensor(allowed, device=outputs.device)
     return codes[outputs[:, codes].argmax(dim=1)]
@@ -31,7 +31,7 @@ class RestrictedArgmaxAccuracy(Metric):
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Add outputs `(n, classes)` and targets `(n,)`, all of allowed classes."""
-        self.correct += (best_allowed(outputs, self.allowed) == targets).sum()
+        self.correct += (restricted_argmax(outputs, self.allowed) == targets).sum()
         self.total += targets.numel()
 
     def compute(self) -> torch.Tensor:

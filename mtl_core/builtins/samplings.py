@@ -21,7 +21,7 @@ class Proportional(SamplingSpec):
 
     type: Literal["proportional"] = "proportional"
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the sizes."""
         return [float(size) for size in batches]
 
@@ -31,7 +31,7 @@ class Uniform(SamplingSpec):
 
     type: Literal["uniform"] = "uniform"
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return equal shares."""
         return [1.0] * len(batches)
 
@@ -41,7 +41,7 @@ class RoundRobin(Uniform):
 
     type: Literal["round-robin"] = "round-robin"  # type: ignore[assignment]
 
-    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
         """Return the data set of every step, in turn and across epochs."""
         import numpy as np
 
@@ -58,7 +58,7 @@ class Temperature(SamplingSpec):
     temperature: Annotated[float, Field(ge=1)] = 2.0
     """Temperature; higher values favour small data sets."""
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the sizes, flattened by the temperature."""
         return [size ** (1 / self.temperature) for size in batches]
 
@@ -72,7 +72,7 @@ class Annealed(SamplingSpec):
     end: Exponent = 0.2
     """Exponent at the last step."""
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the sizes to an exponent that changes linearly."""
         power = self.start + (self.end - self.start) * progress
         return [size**power for size in batches]

@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
     from mtl_core.data.splitting import SplitUnits
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-USUAL_VALIDATION = 0.2
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+DEFAULT_VALIDATION_FRACTION = 0.2
 
 
-class _Shares(SplitterSpec):
+class _FractionSplitter(SplitterSpec):
     """Base class of splitters with configured fractions."""
 
-    validation: Share | None = None
+    validation: Fraction | None = None
     """Fraction of training examples used for validation; null is 0.2, or 0 if the data has a validation split."""
-    test: Share = 0.0
+    test: Fraction = 0.0
     """Fraction of training examples used for testing; for data without a test split."""
 
     @model_validator(mode="after")
-    def _leave_something(self) -> _Shares:
-        taken = (USUAL_VALIDATION if self.validation is None else self.validation) + self.test
-        if taken >= 1:
-            raise ValueError(f"validation and test add up to {taken:g} of the examples; the sum must be below 1")
+    def _validate_sum(self) -> _FractionSplitter:
+        total = (DEFAULT_VALIDATION_FRACTION if self.validation is None else self.validation) + self.test
+        if total >= 1:
+            raise ValueError(f"validation and test add up to {total:g} of the examples; the sum must be below 1")
         return self
 
-    def validation_share(self, units: SplitUnits) -> float:
+    def resolve_validation_fraction(self, units: SplitUnits) -> float:
         """Return the configured fraction, or the default if the data has no validation split."""
-        return _validation_share(self.validation, units)
+        return _resolve_validation_fraction(self.validation, units)
 
 
-class Stratified(_Shares):
+class Stratified(_FractionSplitter):
     """Iterative stratification over (task, class) pairs (Sechidis et al., 2011), with scikit-multilearn."""
 
     type: Literal["stratified"] = "stratified"
@@ -48,12 +48,12 @@ class Stratified(_Shares):
         """Divide units so that every (task, class) pair has about the same frequency in every split."""
         from mtl_core.builtins.stratification import stratify
 
-        validation = self.validation_share(units)
-        shares = [1 - validation - self.test, validation, self.test]
-        return stratify(units.indicators, shares, seed).astype("int8")
+        validation_fraction = self.resolve_validation_fraction(units)
+        fractions = [1 - validation_fraction - self.test, validation_fraction, self.test]
+        return stratify(units.indicators, fractions, seed).astype("int8")
 
 
-class RandomSplit(_Shares):
+class RandomSplit(_FractionSplitter):
     """Random assignment of units to splits."""
 
     type: Literal["random"] = "random"
@@ -62,12 +62,15 @@ class RandomSplit(_Shares):
         """Shuffle the units and slice the permutation."""
         import numpy as np
 
-        order = np.random.default_rng(seed).permutation(len(units))
-        parts = np.zeros(len(units), dtype=np.int8)
-        validation, test = round(len(units) * self.validation_share(units)), round(len(units) * self.test)
-        parts[order[:validation]] = 1
-        parts[order[validation : validation + test]] = 2
-        return parts
+        permutation = np.random.default_rng(seed).permutation(len(units))
+        split_indices = np.zeros(len(units), dtype=np.int8)
+        n_validation, n_test = (
+            round(len(units) * self.resolve_validation_fraction(units)),
+            round(len(units) * self.test),
+        )
+        split_indices[permutation[:n_validation]] = 1
+        split_indices[permutation[n_validation : n_validation + n_test]] = 2
+        return split_indices
 
 
 class KFold(SplitterSpec):
@@ -81,14 +84,14 @@ class KFold(SplitterSpec):
     hold_out: Literal["validation", "test"] = "validation"
     """The split that the fold becomes. With `test`, model selection never uses the fold: validation data comes
     from the other folds (nested cross-validation), and a test split of the data set itself is ignored."""
-    validation: Share | None = None
+    validation: Fraction | None = None
     """With `hold_out: test`: fraction of the other folds used for validation; null is 0.2, or 0 if the data has a
     validation split."""
     split_seed: int | None = Field(default=None, ge=0)
     """Seed of the folds, so that runs with different seeds share them; null uses the run's seed."""
 
     @model_validator(mode="after")
-    def _existing_fold(self) -> KFold:
+    def _validate_fold(self) -> KFold:
         if self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds} does not exist; folds are counted from 0")
         if self.validation is not None and self.hold_out == "validation":
@@ -110,21 +113,23 @@ class KFold(SplitterSpec):
 
         if len(units) < self.folds:
             raise MtlError(f"split.folds: {self.folds} folds need as many distinct examples, found {len(units)}")
-        shares = [1 / self.folds] * self.folds
-        folds = stratify(units.indicators, shares, seed if self.split_seed is None else self.split_seed)
-        parts: NDArray[np.int8] = (folds == self.fold).astype("int8")
+        fractions = [1 / self.folds] * self.folds
+        folds = stratify(units.indicators, fractions, seed if self.split_seed is None else self.split_seed)
+        split_indices: NDArray[np.int8] = (folds == self.fold).astype("int8")
         if self.hold_out == "test":
-            parts *= 2
-            others = parts == 0
-            validation = _validation_share(self.validation, units)
-            parts[others] = stratify(units.indicators[others], [1 - validation, validation], seed)
-        return parts
+            split_indices *= 2
+            training_mask = split_indices == 0
+            validation_fraction = _resolve_validation_fraction(self.validation, units)
+            split_indices[training_mask] = stratify(
+                units.indicators[training_mask], [1 - validation_fraction, validation_fraction], seed
+            )
+        return split_indices
 
 
-def _validation_share(stated: float | None, units: SplitUnits) -> float:
-    if stated is not None:
-        return stated
-    return 0.0 if units.has_validation else USUAL_VALIDATION
+def _resolve_validation_fraction(configured: float | None, units: SplitUnits) -> float:
+    if configured is not None:
+        return configured
+    return 0.0 if units.has_validation else DEFAULT_VALIDATION_FRACTION
 
 
 class Predefined(SplitterSpec):

@@ -9,65 +9,77 @@ from skmultilearn.model_selection import IterativeStratification
 
 from mtl_core.seeding import derive_seed
 
-ATTEMPTS = 20
+N_ATTEMPTS = 20
 """Number of random assignments; the most even one is used. The greedy method's results vary by whole points."""
 
 
-def stratify(indicators: NDArray[np.uint8], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
+def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: int) -> NDArray[np.int64]:
     """Divide rows into splits so that each column has about the same mean in every split.
 
     Args:
         indicators: `(rows, columns)` of 0 and 1.
-        shares: The fraction of rows per split; they sum to 1. A split of fraction 0 stays empty.
+        fractions: The fraction of rows per split; they sum to 1. A split of fraction 0 stays empty.
         seed: The only source of randomness; the state of NumPy's global generator is restored.
 
     Returns:
         `(rows,)`, int64: the index of each row's split.
     """
-    wanted = [index for index, share in enumerate(shares) if share > 0]
-    if len(wanted) < 2:
-        return np.full(len(indicators), wanted[0] if wanted else 0, dtype=np.int64)
-    if len(indicators) < len(wanted):  # one row per split, and the last splits stay empty
-        return np.array(wanted[: len(indicators)], dtype=np.int64)
-    draws = [_draw(indicators, wanted, shares, derive_seed(seed, "draw", draw)) for draw in range(ATTEMPTS)]
-    return min(draws, key=lambda parts: _unevenness(indicators, parts, wanted, shares))
+    nonempty_splits = [index for index, fraction in enumerate(fractions) if fraction > 0]
+    if len(nonempty_splits) < 2:
+        return np.full(len(indicators), nonempty_splits[0] if nonempty_splits else 0, dtype=np.int64)
+    if len(indicators) < len(nonempty_splits):  # one row per split, and the last splits stay empty
+        return np.array(nonempty_splits[: len(indicators)], dtype=np.int64)
+    assignments = [
+        _draw_assignment(indicators, nonempty_splits, fractions, derive_seed(seed, "draw", attempt))
+        for attempt in range(N_ATTEMPTS)
+    ]
+    return min(
+        assignments, key=lambda assignment: _compute_imbalance(indicators, assignment, nonempty_splits, fractions)
+    )
 
 
-def _draw(
-    indicators: NDArray[np.uint8], wanted: Sequence[int], shares: Sequence[float], seed: int
+def _draw_assignment(
+    indicators: NDArray[np.uint8], nonempty_splits: Sequence[int], fractions: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
     # Shuffle rows by the seed first: the library breaks many ties by position.
-    order = np.random.default_rng(seed).permutation(len(indicators))
+    permutation = np.random.default_rng(seed).permutation(len(indicators))
     # A column that most rows have ("absent") is nearly the complement of the rest. It misleads the greedy method,
     # which assigns the rarest column first: on SemEval-2014 the largest imbalance is then 2 points, not 0.5.
-    table = indicators[order][:, indicators.mean(axis=0) <= 0.5].astype(int)
-    parts = np.zeros(len(indicators), dtype=np.int64)
-    with _numpy_seeded(seed % 2**32):
+    table = indicators[permutation][:, indicators.mean(axis=0) <= 0.5].astype(int)
+    assignment = np.zeros(len(indicators), dtype=np.int64)
+    with _temporary_numpy_seed(seed % 2**32):
         stratifier = IterativeStratification(
-            n_splits=len(wanted), order=1, sample_distribution_per_fold=[shares[part] for part in wanted]
+            n_splits=len(nonempty_splits),
+            order=1,
+            sample_distribution_per_fold=[fractions[split_index] for split_index in nonempty_splits],
         )
-        for part, (_, rows) in zip(wanted, stratifier.split(np.zeros((len(order), 1)), table), strict=True):
-            parts[order[rows]] = part
-    return parts
+        for split_index, (_, rows) in zip(
+            nonempty_splits, stratifier.split(np.zeros((len(permutation), 1)), table), strict=True
+        ):
+            assignment[permutation[rows]] = split_index
+    return assignment
 
 
-def _unevenness(
-    indicators: NDArray[np.uint8], parts: NDArray[np.int64], wanted: Sequence[int], shares: Sequence[float]
+def _compute_imbalance(
+    indicators: NDArray[np.uint8],
+    assignment: NDArray[np.int64],
+    nonempty_splits: Sequence[int],
+    fractions: Sequence[float],
 ) -> float:
     """Return the largest gap between a split's and the overall column mean, or between its size and its share."""
-    whole = indicators.mean(axis=0)
-    worst = 0.0
-    for part in wanted:
-        rows = parts == part
+    overall_mean = indicators.mean(axis=0)
+    largest_imbalance = 0.0
+    for split_index in nonempty_splits:
+        rows = assignment == split_index
         if not rows.any():
             return float("inf")
-        gap = np.abs(indicators[rows].mean(axis=0) - whole).max(initial=0.0)
-        worst = max(worst, float(gap), abs(float(rows.mean()) - shares[part]))
-    return worst
+        gap = np.abs(indicators[rows].mean(axis=0) - overall_mean).max(initial=0.0)
+        largest_imbalance = max(largest_imbalance, float(gap), abs(float(rows.mean()) - fractions[split_index]))
+    return largest_imbalance
 
 
 @contextmanager
-def _numpy_seeded(seed: int) -> Iterator[None]:
+def _temporary_numpy_seed(seed: int) -> Iterator[None]:
     """Seed NumPy's global generator, the only one that the library uses, and restore its state afterwards."""
     state = np.random.get_state()
     np.random.seed(seed)

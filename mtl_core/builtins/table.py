@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mtl_core.builtins.tables.endings import check_ending
+from mtl_core.builtins.tables.endings import validate_extension
 from mtl_core.config.experiment import InputFile
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import LoaderSpec
 
 if TYPE_CHECKING:
-    from mtl_core.builtins.tables.inputs import InputColumns
-    from mtl_core.data.corpus import Corpus, Part
+    from mtl_core.builtins.tables.inputs import InputReader
+    from mtl_core.data.corpus import Corpus, SplitName
 
 ColumnName = Annotated[str, Field(min_length=1)]
 
@@ -47,7 +47,7 @@ class Table(LoaderSpec):
     """The label columns; null selects every column of the training file that has no other use."""
     id: ColumnName | None = None
     """The column of ids, unique within a split; null numbers the rows of each file."""
-    part: ColumnName | None = None
+    split: ColumnName | None = None
     """The column with the split (`train`, `validation` or `test`), if one file contains all splits."""
     weights: dict[ColumnName, ColumnName] = {}
     """Label column: column of weights for the labels of each example. An empty cell means 1."""
@@ -59,58 +59,58 @@ class Table(LoaderSpec):
     """Delimiter of CSV files; null is a tab in `.tsv` files and a comma in others."""
     quoted: bool = True
     """Whether quotation marks enclose cells of CSV files; otherwise they are ordinary characters."""
-    notice: str = ""
+    disclaimer: str = ""
     """A disclaimer that every output repeats, such as that the data is a sample."""
 
     @field_validator("train", "validation", "test")
     @classmethod
-    def _known_ending(cls, path: Path | None) -> Path | None:
+    def _validate_extension(cls, path: Path | None) -> Path | None:
         if path is not None:
             try:
-                check_ending(path)
+                validate_extension(path)
             except MtlError as error:
                 raise ValueError(str(error)) from error
         return path
 
     @field_validator("delimiter")
     @classmethod
-    def _usable_delimiter(cls, delimiter: str | None) -> str | None:
+    def _validate_delimiter(cls, delimiter: str | None) -> str | None:
         if delimiter is not None and delimiter in '"\r\n\0':
             raise ValueError(f"{delimiter!r} cannot separate cells")
         return delimiter
 
     @model_validator(mode="after")
-    def _consistent(self) -> Table:
-        given = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = f"found {' and '.join(given)}" if given else "found none of them"
-            raise ValueError(f"expected one of `text`, `words` and `numbers`, which define the inputs; {found}")
-        if self.part and (self.validation or self.test):
-            other = "validation" if self.validation else "test"
-            raise ValueError(f"`part` divides the training file, so a `{other}` file is not allowed")
-        self._check_names()
+    def _validate_columns(self) -> Table:
+        input_keys = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
+        if len(input_keys) != 1:
+            detail = f"found {' and '.join(input_keys)}" if input_keys else "found none of them"
+            raise ValueError(f"expected one of `text`, `words` and `numbers`, which define the inputs; {detail}")
+        if self.split and (self.validation or self.test):
+            split_name = "validation" if self.validation else "test"
+            raise ValueError(f"`part` divides the training file, so a `{split_name}` file is not allowed")
+        self._validate_names()
         return self
 
-    def _check_names(self) -> None:
+    def _validate_names(self) -> None:
         inputs = self.input_names
         for key, names in {"numbers": self.numbers or [], "labels": self.labels or []}.items():
-            twice = [name for name, count in Counter(names).items() if count > 1]
-            if twice:
-                raise ValueError(f"`{key}` names '{twice[0]}' twice")
+            duplicates = [name for name, count in Counter(names).items() if count > 1]
+            if duplicates:
+                raise ValueError(f"`{key}` names '{duplicates[0]}' twice")
         for name in self.labels or []:
             if name in inputs:
                 raise ValueError(f"the column '{name}' cannot be both an input and a label")
         if self.labels is None:
             return
         for name in self.weights:
-            self._check_named("weights", name, self.labels)
+            self._validate_known("weights", name, self.labels)
         for name in self.lists:
-            self._check_named("lists", name, [*self.labels, *([self.words] if self.words else [])])
+            self._validate_known("lists", name, [*self.labels, *([self.words] if self.words else [])])
 
-    def _check_named(self, key: str, name: str, known: Sequence[str]) -> None:
+    def _validate_known(self, key: str, name: str, known: Sequence[str]) -> None:
         if name not in known:
-            near = did_you_mean(name, known)
-            raise ValueError(f"`{key}` names '{name}', which is not a column{near} (columns: {listed(known)})")
+            hint = did_you_mean(name, known)
+            raise ValueError(f"`{key}` names '{name}', which is not a column{hint} (columns: {join_names(known)})")
 
     @property
     def input_names(self) -> list[str]:
@@ -118,20 +118,20 @@ class Table(LoaderSpec):
         return self.numbers or [name for name in (self.text, self.words) if name is not None]
 
     @property
-    def reserved(self) -> set[str]:
+    def reserved_columns(self) -> set[str]:
         """The columns that are not labels."""
-        named = {name for name in (self.id, self.part) if name is not None}
-        return {*self.input_names, *named, *self.weights.values()}
+        metadata_columns = {name for name in (self.id, self.split) if name is not None}
+        return {*self.input_names, *metadata_columns, *self.weights.values()}
 
-    def inputs(self) -> InputColumns:
+    def build_input_reader(self) -> InputReader:
         """Return the reader of this table's inputs."""
-        from mtl_core.builtins.tables.inputs import NumberInputs, TextInputs, WordInputs
+        from mtl_core.builtins.tables.inputs import NumberInputReader, TextInputReader, WordInputReader
 
         if self.numbers is not None:
-            return NumberInputs(self.numbers)
+            return NumberInputReader(self.numbers)
         if self.words is not None:
-            return WordInputs(self.words, self.lists.get(self.words, " "))
-        return TextInputs(self.input_names[0])
+            return WordInputReader(self.words, self.lists.get(self.words, " "))
+        return TextInputReader(self.input_names[0])
 
     def load(self) -> Corpus:
         """Read the training, validation and test files.
@@ -141,7 +141,7 @@ class Table(LoaderSpec):
         """
         from mtl_core.builtins.tables.corpus import read_tables
 
-        files: list[tuple[Path, Part]] = [(self.train, "train")]
+        files: list[tuple[Path, SplitName]] = [(self.train, "train")]
         if self.validation:
             files.append((self.validation, "validation"))
         if self.test:
@@ -164,4 +164,4 @@ class Table(LoaderSpec):
         Raises:
             MtlError: If the text is empty, or inputs are numbers.
         """
-        return self.inputs().from_text(text)
+        return self.build_input_reader().from_text(text)

@@ -23,6 +23,6 @@ class TensorBoardFiles(TensorBoardTracker):  # type: ignore[misc]
         """Write the run's row of the table; TensorBoard infers the columns."""
         from torch.utils.tensorboard.summary import hparams
 
-        _, began, _ = hparams(dict(values), {})  # type: ignore[no-untyped-call]
-        self.writer.file_writer.add_summary(began)
+        _, session_summary, _ = hparams(dict(values), {})  # type: ignore[no-untyped-call]
+        self.writer.file_writer.add_summary(session_summary)
         self.writer.flush()

@@ -35,7 +35,7 @@ class SequenceDecoderHead(nn.Module):
 
     def forward(self, features: Features) -> torch.Tensor:
         """Return logits `(batch, length, outputs)`."""
-        summary = features.pooled().unsqueeze(1).expand(-1, features.values.shape[1], -1)
+        summary = features.mean_pool().unsqueeze(1).expand(-1, features.values.shape[1], -1)
         states, _ = self.rnn(summary.contiguous())
         logits: torch.Tensor = self.layer(states)
         return logits

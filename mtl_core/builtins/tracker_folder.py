@@ -6,7 +6,7 @@ from pathlib import Path
 from mtl_core.errors import MtlError
 
 
-def writable(folder: Path) -> Path:
+def create_writable_folder(folder: Path) -> Path:
     """Create a folder and return its absolute path.
 
     Raises:

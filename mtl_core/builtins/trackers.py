@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OutputFolder = Annotated[Path, Field(strict=False)]
 
 
-def _of_the_extra(*modules: str) -> Mapping[str, str]:
+def _require_trackers_extra(*modules: str) -> Mapping[str, str]:
     return dict.fromkeys(modules, "'mtl-core[trackers]'")
 
 
@@ -28,16 +28,16 @@ class TensorBoard(TrackerSpec):
     folder: OutputFolder | None = None
     """A folder shared by runs, with one subfolder per run; default: `tensorboard` in the run directory."""
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules and the package that provides them."""
-        return _of_the_extra("tensorboard")
+        return _require_trackers_extra("tensorboard")
 
     def build(self, run: TrackedRun) -> GeneralTracker:
         """Build the tracker."""
         from mtl_core.builtins.tensorboard_tracker import TensorBoardFiles
 
-        shared = self.folder and self.folder / f"{run.name}-{run.id[:6]}"  # names of runs are not unique
-        return TensorBoardFiles(shared or run.path / "tensorboard")
+        shared_folder = self.folder and self.folder / f"{run.name}-{run.id[:6]}"  # names of runs are not unique
+        return TensorBoardFiles(shared_folder or run.path / "tensorboard")
 
 
 class MLflow(TrackerSpec):
@@ -52,14 +52,14 @@ class MLflow(TrackerSpec):
     """The MLflow experiment of the run; default: the experiment's name."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _validate_destination(self) -> Self:
         if self.folder is not None and self.uri is not None:
             raise ValueError("expected `folder` or `uri`, found both")
         return self
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules and the package that provides them."""
-        return _of_the_extra("mlflow", *(() if self.uri else ("sqlalchemy", "alembic")))
+        return _require_trackers_extra("mlflow", *(() if self.uri else ("sqlalchemy", "alembic")))
 
     def build(self, run: TrackedRun) -> GeneralTracker:
         """Build the tracker."""
@@ -82,9 +82,9 @@ class WandB(TrackerSpec):
     folder: OutputFolder | None = None
     """The folder in which wandb creates its folder `wandb`; default: the run directory."""
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules and the package that provides them."""
-        return _of_the_extra("wandb")
+        return _require_trackers_extra("wandb")
 
     def build(self, run: TrackedRun) -> GeneralTracker:
         """Build the tracker."""

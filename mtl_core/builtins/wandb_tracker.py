@@ -8,12 +8,12 @@ from typing import Literal
 
 from accelerate.tracking import WandBTracker
 
-from mtl_core.builtins.tracker_folder import writable
+from mtl_core.builtins.tracker_folder import create_writable_folder
 from mtl_core.tracking.tracked_run import TrackedRun
 
-QUIET = {"WANDB_ERROR_REPORTING": "false"}
+NO_TELEMETRY = {"WANDB_ERROR_REPORTING": "false"}
 """Environment variables that disable wandb's error reporting, which it does in offline mode too."""
-SERVICE = "WANDB_SERVICE"
+SERVICE_VARIABLE = "WANDB_SERVICE"
 """Environment variable that is set while wandb's service process runs."""
 
 
@@ -37,10 +37,10 @@ class WandBRun(WandBTracker):  # type: ignore[misc]
         folder: Path,
     ) -> None:
         self._run, self._folder = run, folder
-        how = {"id": run.id, "name": run.name, "entity": entity, "mode": mode, "reinit": "create_new"}
+        init_options = {"id": run.id, "name": run.name, "entity": entity, "mode": mode, "reinit": "create_new"}
         if mode == "online":
-            how["resume"] = "allow"
-        super().__init__(project, **how)
+            init_options["resume"] = "allow"
+        super().__init__(project, **init_options)
 
     def start(self) -> None:
         """Start the run, without console capture, system metrics or code tracking.
@@ -48,12 +48,12 @@ class WandBRun(WandBTracker):  # type: ignore[misc]
         Raises:
             MtlError: If the folder is not writable; wandb would silently use another one.
         """
-        folder = writable(self._folder)
-        os.environ.update(QUIET)
+        folder = create_writable_folder(self._folder)
+        os.environ.update(NO_TELEMETRY)
         import wandb
 
-        self._hooks = sys.exit, sys.excepthook
-        self._alone = SERVICE not in os.environ
+        self._original_hooks = sys.exit, sys.excepthook
+        self._owns_service = SERVICE_VARIABLE not in os.environ
         self.init_kwargs |= {"dir": str(folder), "settings": wandb.Settings(**_SETTINGS)}
         super().start()
 
@@ -68,9 +68,9 @@ class WandBRun(WandBTracker):  # type: ignore[misc]
         try:
             self.run.finish(exit_code=0 if self._run.complete else 1)
         finally:
-            if self._alone:
+            if self._owns_service:
                 wandb.teardown()
-            sys.exit, sys.excepthook = self._hooks
+            sys.exit, sys.excepthook = self._original_hooks
 
 
 _SETTINGS = {

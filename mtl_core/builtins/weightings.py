@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import WeightingSpec
 
 if TYPE_CHECKING:
     from mtl_core.training.weighting import Weighting
 
 
-class Static(WeightingSpec):
+class WeightedSum(WeightingSpec):
     """Weighted sum of the losses of all tasks with labels in the batch."""
 
     type: Literal["static"] = "static"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the weighted sum."""
-        from mtl_core.builtins.weighting_modules.sums import StaticSum
+        from mtl_core.builtins.weighting_modules.sums import LossSum
 
-        return StaticSum(weights)
+        return LossSum(weights)
 
 
-class ByLabels(WeightingSpec):
+class LabelCount(WeightingSpec):
     """Mean loss over all labels of the batch, of any task, times the weight of the task.
 
-    A task's influence is proportional to its number of labels; with `static`, it is equal for all tasks.
+    A task's influence is proportional to its number of labels; with `sum`, it is equal for all tasks.
     """
 
-    type: Literal["by-labels"] = "by-labels"
+    type: Literal["label-count"] = "label-count"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the mean over labels."""
@@ -86,7 +86,7 @@ class SmoothTchebycheff(WeightingSpec):
             if name not in tasks:
                 raise MtlError(
                     f"weighting.ideal: there is no main task '{name}'{did_you_mean(name, tasks)} "
-                    f"(main tasks: {listed(tasks)})"
+                    f"(main tasks: {join_names(tasks)})"
                 )
         return SmoothMaximum(weights, [self.ideal.get(task, 0.0) for task in tasks], self.mu)
 
@@ -95,7 +95,7 @@ class Random(WeightingSpec):
     """Random loss weighting (RLW; Lin et al., 2022), a baseline for other weightings.
 
     In each step, the factors are the softmax of standard normal samples, times the number of tasks in the batch
-    and each task's weight: 1 on average, as in `static`. Samples depend on the run's seed only.
+    and each task's weight: 1 on average, as in `sum`. Samples depend on the run's seed only.
     """
 
     type: Literal["random"] = "random"
@@ -111,7 +111,7 @@ class Uncertainty(WeightingSpec):
     """Uncertainty weighting: losses divided by learned variances (Kendall, Gal and Cipolla, 2018).
 
     `sum(w_t * (exp(-s_t) * L_t + s_t))`, where `s_t`, the logarithm of a variance, is a parameter initialised to
-    0, so that training starts as with `static`. It converges to `log(L_t)`, where the task has weight `w_t / L_t`.
+    0, so that training starts as with `sum`. It converges to `log(L_t)`, where the task has weight `w_t / L_t`.
     This is twice the paper's form for regression. The form for classification has another factor at the loss, which
     shifts `s_t` by `log(2)` and converges to the same weight, so one form covers all kinds of tasks.
     """
@@ -163,9 +163,9 @@ class GradNorm(WeightingSpec):
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the weighting."""
-        from mtl_core.builtins.weighting_modules.gradnorm import GradientNorms
+        from mtl_core.builtins.weighting_modules.gradnorm import GradNormWeighting
 
-        return GradientNorms(weights, self.alpha, self.lr)
+        return GradNormWeighting(weights, self.alpha, self.lr)
 
 
 class FAMO(WeightingSpec):
@@ -191,6 +191,6 @@ class FAMO(WeightingSpec):
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the weighting."""
-        from mtl_core.builtins.weighting_modules.famo import EvenProgress
+        from mtl_core.builtins.weighting_modules.famo import FamoWeighting
 
-        return EvenProgress(weights, self.lr, self.gamma, self.same_batch)
+        return FamoWeighting(weights, self.lr, self.gamma, self.same_batch)

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from mtl_core.cli.plugin_commands import WithPlugins
+from mtl_core.cli.plugin_commands import PluginAwareGroup
 from mtl_core.errors import MtlError
 
 app = typer.Typer(
-    cls=WithPlugins,
+    cls=PluginAwareGroup,
     name="mtl",
     help="Multi-task learning from plugins: one network, many tasks, declared in YAML.",
     no_args_is_help=True,
@@ -187,10 +187,10 @@ def compare(
             min=2, help="Number of cross-validation folds of the training data, instead of the test split."
         ),
     ] = None,
-    others: Annotated[
+    extra_variants: Annotated[
         list[str] | None,
         typer.Option(
-            "--with",
+            "--variant",
             metavar="KEY=V1,V2",
             help="Also compare each of these values of a key. May be repeated.",
         ),
@@ -204,7 +204,7 @@ def compare(
     """Test whether multi-task learning helps: compare multi-task, equal weights, single-task and majority."""
     from mtl_core.cli.compare import compare_command
 
-    compare_command(targets, settings or [], plugin or [], out, seeds, folds, others or [], jobs, resamples)
+    compare_command(targets, settings or [], plugin or [], out, seeds, folds, extra_variants or [], jobs, resamples)
 
 
 @app.command()
@@ -217,13 +217,13 @@ def serve(
     max_texts: Annotated[int, typer.Option(min=1, help="Maximum number of texts per request.")] = 256,
     max_bytes: Annotated[int, typer.Option(min=1, help="Maximum size of a request in bytes.")] = 2_000_000,
     max_upload: Annotated[int, typer.Option(min=1, help="Maximum size of an upload in bytes.")] = 100_000_000,
-    max_waiting: Annotated[
+    max_queue: Annotated[
         int, typer.Option(min=1, help="Maximum number of queued texts; further requests are refused (503).")
     ] = 1024,
     timeout: Annotated[
         float, typer.Option(min=0.001, metavar="SECONDS", help="Timeout of a request (504).")
     ] = 30.0,
-    batch_wait: Annotated[
+    max_batch_delay_ms: Annotated[
         float,
         typer.Option(
             min=0, metavar="MS", help="Maximum delay to fill a batch while the server is idle, in milliseconds."
@@ -242,7 +242,9 @@ def serve(
     from mtl_core.cli.serve import serve_command
     from mtl_core.serving.limits import Limits
 
-    limits = Limits(max_text, max_texts, max_bytes, max_upload, max_waiting, timeout, batch_wait / 1000, batch_size)
+    limits = Limits(
+        max_text, max_texts, max_bytes, max_upload, max_queue, timeout, max_batch_delay_ms / 1000, batch_size
+    )
     serve_command(path, host, port, limits, threads, precision, plugin or [])
 
 

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.load import check_inputs, load_experiment
-from mtl_core.errors import MtlError, listed
-from mtl_core.runs.directory import RunDirectory, next_free
+from mtl_core.errors import MtlError, join_names
+from mtl_core.runs.directory import RunDirectory, find_free_path
 
 if TYPE_CHECKING:
     from mtl_core.comparison.plan import Plan
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtl_core.comparison.trials import Trial
 
 PLAN, RESULT, CSV, LATEX = "comparison.plan.json", "comparison.json", "comparison.csv", "comparison.tex"
-SEEDS = 5
+DEFAULT_SEEDS = 5
 """Default number of seeds."""
 
 
@@ -29,77 +29,103 @@ def compare_command(
     targets: Sequence[str],
     overrides: Sequence[str],
     plugins: Sequence[str],
-    out: Path | None,
-    seeds: int | None,
-    folds: int | None,
-    others: Sequence[str],
+    output_dir: Path | None,
+    n_seeds: int | None,
+    n_folds: int | None,
+    extra_variants: Sequence[str],
     jobs: int | None,
     resamples: int,
 ) -> None:
     """Compare variants of an experiment, or finished runs."""
     paths = [Path(target) for target in targets]
     if all(path.is_dir() for path in paths):
-        given = {"--set": overrides, "--seeds": seeds, "--folds": folds, "--with": others, "--jobs": jobs}
-        _compare_runs(paths, plugins, out, given, resamples)
+        experiment_options = {
+            "--set": overrides,
+            "--seeds": n_seeds,
+            "--folds": n_folds,
+            "--variant": extra_variants,
+            "--jobs": jobs,
+        }
+        _compare_runs(paths, plugins, output_dir, experiment_options, resamples)
         return
     if len(targets) > 1:
-        strange = next(target for target in targets if not Path(target).is_dir())
-        raise MtlError(f"{strange}: no such run directory; compare one experiment, or two or more runs")
-    _compare_experiment(targets[0], overrides, plugins, out, seeds or SEEDS, folds, others, jobs, resamples)
+        missing_target = next(target for target in targets if not Path(target).is_dir())
+        raise MtlError(f"{missing_target}: no such run directory; compare one experiment, or two or more runs")
+    _compare_experiment(
+        targets[0],
+        overrides,
+        plugins,
+        output_dir,
+        n_seeds or DEFAULT_SEEDS,
+        n_folds,
+        extra_variants,
+        jobs,
+        resamples,
+    )
 
 
 def _compare_runs(
-    paths: Sequence[Path], plugins: Sequence[str], out: Path | None, given: Mapping[str, object], resamples: int
+    paths: Sequence[Path],
+    plugins: Sequence[str],
+    output_dir: Path | None,
+    experiment_options: Mapping[str, object],
+    resamples: int,
 ) -> None:
-    useless = [option for option, value in given.items() if value]
-    if useless:
-        raise MtlError(f"{listed(useless)}: finished runs are compared as they are; this is for experiments")
+    invalid_options = [option for option, value in experiment_options.items() if value]
+    if invalid_options:
+        raise MtlError(
+            f"{join_names(invalid_options)}: finished runs are compared as they are; this is for experiments"
+        )
     for path in paths:
         RunDirectory.open(path)
     if len(paths) == 1:
         raise MtlError(f"{paths[0]}: one run alone cannot be compared; name two or more, the reference first")
-    folder = out if out is not None else next_free(Path("runs"), "comparison")
-    if (folder / RESULT).exists() or (folder.exists() and not folder.is_dir()):
-        raise MtlError(f"{folder}: exists already; choose another --out")
+    comparison_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), "comparison")
+    if (comparison_dir / RESULT).exists() or (comparison_dir.exists() and not comparison_dir.is_dir()):
+        raise MtlError(f"{comparison_dir}: exists already; choose another --out")
 
     from mtl_core.comparison.compare import compare_runs
 
-    _tell(compare_runs(paths, plugins, resamples), folder)
+    _write_and_print(compare_runs(paths, plugins, resamples), comparison_dir)
 
 
 def _compare_experiment(
     experiment: str,
     overrides: Sequence[str],
     plugins: Sequence[str],
-    out: Path | None,
-    seeds: int,
-    folds: int | None,
-    others: Sequence[str],
+    output_dir: Path | None,
+    n_seeds: int,
+    n_folds: int | None,
+    extra_variants: Sequence[str],
     jobs: int | None,
     resamples: int,
 ) -> None:
-    from mtl_core.comparison.plan import make_plan
-    from mtl_core.comparison.trials import claim, held
+    from mtl_core.comparison.plan import build_plan
+    from mtl_core.comparison.trials import lock_folder, reserve_folder
 
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
-    folder = out if out is not None else next_free(Path("runs"), f"{loaded.config.name}-comparison")
-    plan = make_plan(experiment, overrides, plugins, loaded, seeds, folds, others, folder)
-    claim(folder, PLAN, loaded.config, plan.trials, "comparison")
+    comparison_dir = (
+        output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-comparison")
+    )
+    plan = build_plan(experiment, overrides, plugins, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
+    reserve_folder(comparison_dir, PLAN, loaded.config, plan.trials, "comparison")
     try:
-        with held(folder):
-            _train(experiment, plugins, plan, jobs or default_jobs(), Console(stderr=True))
+        with lock_folder(comparison_dir):
+            _train_trials(experiment, plugins, plan, jobs or get_default_jobs(), Console(stderr=True))
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; finished runs stay: the same command with `--out {folder}` continues", err=True)
+        typer.echo(
+            f"interrupted; finished runs stay: the same command with `--out {comparison_dir}` continues", err=True
+        )
         raise typer.Exit(130) from None
 
     from mtl_core.comparison.compare import compare_plan
 
-    _tell(compare_plan(plan, resamples), folder)
+    _write_and_print(compare_plan(plan, resamples), comparison_dir)
 
 
-def _train(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
-    from mtl_core.comparison.trials import check_scored, train_all
+def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
+    from mtl_core.comparison.trials import check_has_outputs, train_trials
 
     progress = Progress(
         TextColumn("trainings"),
@@ -112,17 +138,17 @@ def _train(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, con
     with progress:
         bar = progress.add_task("", total=len(plan.trials))
 
-        def tell(trial: "Trial") -> None:
-            check_scored(trial.path)
+        def on_trial_end(trial: "Trial") -> None:
+            check_has_outputs(trial.run_dir)
             progress.update(bar, advance=1)
-            console.print(f"{trial.path.name}: trained", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{trial.run_dir.name}: trained", highlight=False, markup=False, soft_wrap=True)
             if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
                 import mtl_core.comparison.compare  # noqa: F401
 
-        train_all(experiment, plugins, plan.trials, jobs, tell)
+        train_trials(experiment, plugins, plan.trials, jobs, on_trial_end)
 
 
-def default_jobs() -> int:
+def get_default_jobs() -> int:
     """Return the default number of jobs: the number of CPU cores, or 1 with a GPU, which all jobs would share."""
     import torch
 
@@ -133,29 +159,29 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def _tell(comparison: "Comparison", folder: Path) -> None:
+def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     """Print the tables and the summary, write the result files, and render the report.
 
     Raises:
         MtlError: If a file cannot be written. Files that were written before are kept.
     """
-    from mtl_core.comparison.latex import latex_text
-    from mtl_core.comparison.tables import costs_table, csv_text, figure_tables, title
+    from mtl_core.comparison.latex import format_latex
+    from mtl_core.comparison.tables import build_costs_table, build_score_tables, format_csv, format_title
     from mtl_core.report.write import write_report
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MtlError(f"{folder}: cannot be created: {error.strerror}") from error
-    comparison.write(folder / RESULT)
-    write_text_atomically(folder / CSV, csv_text(comparison))
-    write_text_atomically(folder / LATEX, latex_text(comparison))
+        raise MtlError(f"{output_dir}: cannot be created: {error.strerror}") from error
+    comparison.write(output_dir / RESULT)
+    write_text_atomically(output_dir / CSV, format_csv(comparison))
+    write_text_atomically(output_dir / LATEX, format_latex(comparison))
     console = Console()
-    console.print(title(comparison), style="bold", highlight=False, markup=False)
-    for table in figure_tables(comparison):
+    console.print(format_title(comparison), style="bold", highlight=False, markup=False)
+    for table in build_score_tables(comparison):
         console.print(table)
-    console.print(costs_table(comparison))
-    for sentence in comparison.words:
+    console.print(build_costs_table(comparison))
+    for sentence in comparison.summary:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    typer.echo(f"{folder}: {RESULT}, {CSV} and {LATEX} written")
-    typer.echo(f"report: {write_report(folder)[0]}; its figures as PDF and SVG next to it")
+    typer.echo(f"{output_dir}: {RESULT}, {CSV} and {LATEX} written")
+    typer.echo(f"report: {write_report(output_dir)[0]}; its figures as PDF and SVG next to it")

@@ -8,86 +8,89 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.errors import MtlError
-from mtl_core.report.interactions import Interactions, Matrix, read_interactions
+from mtl_core.report.interactions import Matrix, TaskInteractions, read_interactions
 from mtl_core.runs.directory import RunDirectory
 
-MOST = 10
+MAX_SQUARE_TASKS = 10
 """Maximum number of tasks for square tables; with more tasks, pairs are listed."""
-LISTED = 10
+MAX_PAIRS = 10
 """Number of listed pairs at each end."""
 
 
 def interactions_command(path: Path) -> None:
     """Print the tables of a run's `interactions.json`."""
     run = RunDirectory.open(path)
-    found = read_interactions(run.interactions)
-    if found is None:
+    interactions = read_interactions(run.interactions)
+    if interactions is None:
         raise MtlError(
             f"{path}: this run did not measure task interactions; measure them in a new run: "
-            f'`mtl run {run.config} --set "interactions={{every: 20, affinity: true}}"`'
+            f'`mtl run {run.config} --set "interactions={{every_n_steps: 20, affinity: true}}"`'
         )
     console = Console()
-    for title, table in _tables(found):  # rich would wrap a title of the table to the table's width
+    for title, table in _build_tables(interactions):  # rich would wrap a title of the table to the table's width
         console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
         console.print(table)
-    for sentence in found.suggestions:
+    for sentence in interactions.suggestions:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{run.interactions}: all values", highlight=False, markup=False, soft_wrap=True)
 
 
-def _tables(found: Interactions) -> Iterator[tuple[str, Table]]:
+def _build_tables(interactions: TaskInteractions) -> Iterator[tuple[str, Table]]:
     """Yield titles and tables."""
-    names = found.tasks
-    if len(names) > MOST:
-        yield _pairs(found)
+    names = interactions.tasks
+    if len(names) > MAX_SQUARE_TASKS:
+        yield _build_pairs_table(interactions)
         return
-    cosine, conflicts = _others(found.cosine), _others(found.conflicts)
-    yield "mean cosine of gradients", _square(names, cosine, lambda value: f"{value:+.2f}")
-    apart = "share of steps with conflicting gradients"
-    yield apart, _square(names, conflicts, lambda value: f"{value:.0%}")
-    yield "steps with both tasks", _square(names, found.steps, lambda value: f"{value:.0f}")
-    if found.affinity is not None:
-        power = _power(found.affinity)
+    cosine, conflicts = _mask_diagonal(interactions.cosine), _mask_diagonal(interactions.conflicts)
+    yield "mean cosine of gradients", _build_square_table(names, cosine, lambda value: f"{value:+.2f}")
+    conflicts_title = "share of steps with conflicting gradients"
+    yield conflicts_title, _build_square_table(names, conflicts, lambda value: f"{value:.0%}")
+    yield "steps with both tasks", _build_square_table(names, interactions.steps, lambda value: f"{value:.0f}")
+    if interactions.affinity is not None:
+        power = _find_power(interactions.affinity)
         title = "affinity of the row's task onto the column's" + (f", in 10^-{power}" if power else "")
-        yield title, _square(names, found.affinity, lambda value: f"{value * 10**power:+.2f}")
+        yield title, _build_square_table(names, interactions.affinity, lambda value: f"{value * 10**power:+.2f}")
 
 
-def _square(tasks: Sequence[str], matrix: Matrix, form: Callable[[float], str]) -> Table:
-    table = _table()
+def _build_square_table(tasks: Sequence[str], matrix: Matrix, format_value: Callable[[float], str]) -> Table:
+    table = _create_table()
     table.add_column("", no_wrap=True)
     for name in tasks:
         table.add_column(name, justify="right")
     for name, row in zip(tasks, matrix, strict=True):
-        table.add_row(name, *("-" if value is None else form(value) for value in row))
+        table.add_row(name, *("-" if value is None else format_value(value) for value in row))
     return table
 
 
-def _power(matrix: Matrix) -> int:
+def _find_power(matrix: Matrix) -> int:
     """Return the power of 10 that scales the largest value to at least 1."""
     largest = max((abs(value) for row in matrix for value in row if value is not None), default=0.0)
     return next((power for power in range(0, 12, 3) if largest * 10**power >= 1), 0)
 
 
-def _others(matrix: Matrix) -> Matrix:
+def _mask_diagonal(matrix: Matrix) -> Matrix:
     """Replace the diagonal, which has no meaning, by None."""
-    return [[None if at == place else value for at, value in enumerate(row)] for place, row in enumerate(matrix)]
+    return [
+        [None if column_index == row_index else value for column_index, value in enumerate(row)]
+        for row_index, row in enumerate(matrix)
+    ]
 
 
-def _pairs(found: Interactions) -> tuple[str, Table]:
+def _build_pairs_table(interactions: TaskInteractions) -> tuple[str, Table]:
     """Build the table of the pairs with the lowest and the highest mean cosine."""
-    pairs = sorted(found.pairs, key=lambda pair: found.cosine[pair[0]][pair[1]] or 0.0)
-    shown = pairs if len(pairs) <= 2 * LISTED else [*pairs[:LISTED], *pairs[-LISTED:]]
-    table = _table()
+    pairs = sorted(interactions.pairs, key=lambda pair: interactions.cosine[pair[0]][pair[1]] or 0.0)
+    selected_pairs = pairs if len(pairs) <= 2 * MAX_PAIRS else [*pairs[:MAX_PAIRS], *pairs[-MAX_PAIRS:]]
+    table = _create_table()
     for title in ("task", "task"):
         table.add_column(title, no_wrap=True)
     for title in ("cosine", "conflicts", "steps"):
         table.add_column(title, justify="right")
-    for a, b in shown:
-        cosine, share = found.cosine[a][b], found.conflicts[a][b]
-        cells = [f"{cosine or 0:+.2f}", f"{share or 0:.0%}", str(found.steps[a][b])]
-        table.add_row(found.tasks[a], found.tasks[b], *cells)
-    return f"mean cosine of gradients: {len(shown)} of {len(pairs)} pairs", table
+    for a, b in selected_pairs:
+        cosine, share = interactions.cosine[a][b], interactions.conflicts[a][b]
+        cells = [f"{cosine or 0:+.2f}", f"{share or 0:.0%}", str(interactions.steps[a][b])]
+        table.add_row(interactions.tasks[a], interactions.tasks[b], *cells)
+    return f"mean cosine of gradients: {len(selected_pairs)} of {len(pairs)} pairs", table
 
 
-def _table() -> Table:
+def _create_table() -> Table:
     return Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -7,9 +7,9 @@ import typer
 from mtl_core.scaffold.plugin import write_plugin
 
 
-def new_plugin_command(name: str, out: Path | None) -> None:
+def new_plugin_command(name: str, parent_dir: Path | None) -> None:
     """Write a plugin, and print its files and the next commands."""
-    target, *files = write_plugin(name, out or Path())
+    target, *files = write_plugin(name, parent_dir or Path())
     typer.echo(f"{target}: written")
     for path in files:
         typer.echo(f"  {path.relative_to(target)}")

@@ -5,15 +5,15 @@ from pathlib import Path
 import typer
 
 
-def report_command(path: Path, figures: Path | None) -> None:
+def report_command(path: Path, figures_dir: Path | None) -> None:
     """Write the report of a run or comparison, and the model card of a run; print the paths."""
     from mtl_core.model_card.write import write_card
     from mtl_core.report.write import write_report
     from mtl_core.runs.directory import RunDirectory
 
-    page, *others = write_report(path, figures)
+    page, *figure_paths = write_report(path, figures_dir)
     if RunDirectory(path).metrics.is_file():
         write_card(path)
     typer.echo(f"report: {page}")
-    if others:
-        typer.echo(f"figures: {others[0].parent} ({len(others)} files)")
+    if figure_paths:
+        typer.echo(f"figures: {figure_paths[0].parent} ({len(figure_paths)} files)")

@@ -29,25 +29,25 @@ def evaluate_command(
     """Evaluate a run and print the table."""
     if data_set is not None and data is None:
         raise MtlError("--data-set selects the data set of the --data file; give --data FILE too")
-    from mtl_core.evaluation.table import score_table
-    from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
-    from mtl_core.runs.precision import in_precision
-    from mtl_core.runs.results import json_text, scores_report
+    from mtl_core.evaluation.table import build_score_table
+    from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
+    from mtl_core.runs.precision import convert_precision
+    from mtl_core.runs.results import build_scores_report, dump_json
     from mtl_core.runs.saved import load_run
 
-    saved = in_precision(load_run(path, plugins), precision)
-    evaluation = evaluate_file(saved, data, data_set) if data is not None else evaluate_test_part(saved)
+    saved_run = convert_precision(load_run(path, plugins), precision)
+    evaluation = evaluate_file(saved_run, data, data_set) if data is not None else evaluate_test_split(saved_run)
     if as_json:
-        report = {"examples": evaluation.examples, "notice": evaluation.corpus.notice}
-        typer.echo(json_text({**report, **scores_report(evaluation.scores)}), nl=False)
+        report = {"examples": evaluation.n_examples, "notice": evaluation.corpus.disclaimer}
+        typer.echo(dump_json({**report, **build_scores_report(evaluation.scores)}), nl=False)
         return
     console = Console()
-    if evaluation.corpus.notice:
-        console.print(evaluation.corpus.notice, style="bold yellow", highlight=False)
-    for finding in evaluation.corpus.findings:
-        console.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
-    title = f"{saved.config.name}: {data or 'test'}, {evaluation.examples} examples"
-    console.print(score_table(evaluation.scores, title))
+    if evaluation.corpus.disclaimer:
+        console.print(evaluation.corpus.disclaimer, style="bold yellow", highlight=False)
+    for warning in evaluation.corpus.warnings:
+        console.print(f"note: {warning}", highlight=False, markup=False, soft_wrap=True)
+    title = f"{saved_run.config.name}: {data or 'test'}, {evaluation.n_examples} examples"
+    console.print(build_score_table(evaluation.scores, title))
 
 
 def predict_command(
@@ -69,20 +69,20 @@ def predict_command(
     if output is not None and not output.parent.is_dir():
         raise MtlError(f"--output {output}: the folder {output.parent} does not exist")
 
-    from mtl_core.runs.precision import in_precision
-    from mtl_core.runs.predict import predict, predict_file, questions_from_lines, questions_from_texts
+    from mtl_core.runs.precision import convert_precision
+    from mtl_core.runs.predict import parse_text_lines, parse_texts, predict, predict_file
     from mtl_core.runs.saved import load_run
 
-    saved = in_precision(load_run(path, plugins), precision)
+    saved_run = convert_precision(load_run(path, plugins), precision)
     records: Iterator[dict[str, Any]]
     if file is not None:
-        records = predict_file(saved, file, attention, data_set)
+        records = predict_file(saved_run, file, attention, data_set)
     elif not texts or list(texts) == ["-"]:
-        records = predict(saved, questions_from_lines(sys.stdin, "standard input"), attention, data_set)
+        records = predict(saved_run, parse_text_lines(sys.stdin, "standard input"), attention, data_set)
     else:
-        records = predict(saved, questions_from_texts(texts), attention, data_set)
+        records = predict(saved_run, parse_texts(texts), attention, data_set)
     if output is not None:
-        count = _write(output, records)
+        count = _write_predictions(output, records)
         typer.echo(f"{output}: {count} predictions")
     elif as_json:
         for record in records:
@@ -91,7 +91,7 @@ def predict_command(
         _print_readable(records)
 
 
-def _write(output: Path, records: Iterable[dict[str, Any]]) -> int:
+def _write_predictions(output_path: Path, records: Iterable[dict[str, Any]]) -> int:
     count = 0
 
     def write(path: Path) -> None:
@@ -100,7 +100,7 @@ def _write(output: Path, records: Iterable[dict[str, Any]]) -> int:
             for count, record in enumerate(records, start=1):  # noqa: B007
                 lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
-    write_atomically(output, write)
+    write_atomically(output_path, write)
     return count
 
 
@@ -112,27 +112,29 @@ def _print_readable(records: Iterable[dict[str, Any]]) -> None:
         if not record["tasks"]:
             console.print("  nothing found", highlight=False)
         for name, task in record["tasks"].items():
-            line = f"  {name:<{width}}  {_shown(task, record.get('tokens', []))}"
+            line = f"  {name:<{width}}  {_format_prediction(task, record.get('tokens', []))}"
             if "attention" in task:
                 heaviest = sorted(zip(task["attention"], record["tokens"], strict=True), reverse=True)[:3]
                 line += "  attention: " + ", ".join(f"{token} {weight:.2f}" for weight, token in heaviest)
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _shown(task: dict[str, Any], tokens: Sequence[str]) -> str:
+def _format_prediction(task: dict[str, Any], tokens: Sequence[str]) -> str:
     """Format a prediction: a class with its probability, a number, a list of labels, or one label per token."""
     label = task["label"]
     if (isinstance(label, list) and "confidence" in task) or (
         isinstance(label, list) and len(label) == len(tokens) > 0
     ):
-        return " ".join(f"{token}/{_text(one)}" for token, one in zip(tokens, label, strict=True))
+        return " ".join(
+            f"{token}/{_format_label(token_label)}" for token, token_label in zip(tokens, label, strict=True)
+        )
     if isinstance(label, list):
-        return ", ".join(map(_text, label)) or "none"
-    sure = task["probabilities"].get(label)
+        return ", ".join(map(_format_label, label)) or "none"
+    confidence = task["probabilities"].get(label)
     if "detection" in task:  # probabilities are joint: detected, and this class
-        return f"{_text(label)}  {sure / task['detection']:.2f}  detected: {task['detection']:.2f}"
-    return _text(label) + (f"  {sure:.2f}" if sure is not None else "")
+        return f"{_format_label(label)}  {confidence / task['detection']:.2f}  detected: {task['detection']:.2f}"
+    return _format_label(label) + (f"  {confidence:.2f}" if confidence is not None else "")
 
 
-def _text(label: object) -> str:
+def _format_label(label: object) -> str:
     return f"{label:.4g}" if isinstance(label, float) else str(label)

@@ -9,69 +9,69 @@ from rich.console import Console
 
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.runs.directory import check_absent, next_free
-from mtl_core.runs.launched import helps_another
+from mtl_core.runs.directory import check_absent, find_free_path
+from mtl_core.runs.launched import is_worker_rank
 
 
-def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], out: Path | None) -> None:
+def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], output_dir: Path | None) -> None:
     """Run an experiment, print its tables, and render its report."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
-    path = out if out is not None else next_free(Path("runs"), loaded.config.name)
-    if not helps_another():
-        check_absent(path)
+    run_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), loaded.config.name)
+    if not is_worker_rank():
+        check_absent(run_dir)
 
-    from mtl_core.cli.progress import ProgressView
+    from mtl_core.cli.progress import ProgressCallback
     from mtl_core.cli.run_tables import print_run
     from mtl_core.runs.run import run_experiment
 
-    console = Console(quiet=helps_another())
-    with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
-        report = run_experiment(loaded.config, path, view)
+    console = Console(quiet=is_worker_rank())
+    with _handle_interrupt(run_dir), ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback:
+        report = run_experiment(loaded.config, run_dir, callback)
     print_run(console, loaded.config.name, report)
-    _draw(report.path)
+    _write_report(report.path)
 
 
-def resume_command(path: Path) -> None:
+def resume_command(run_dir: Path) -> None:
     """Resume a run, print its tables, and render its report."""
-    from mtl_core.cli.progress import ProgressView
+    from mtl_core.cli.progress import ProgressCallback
     from mtl_core.cli.run_tables import print_run
     from mtl_core.runs.run import resume_run
 
-    console = Console(quiet=helps_another())
-    with _interruptible(path), ProgressView(Console(stderr=True, quiet=helps_another())) as view:
-        report = resume_run(path, view)
-    print_run(console, path.name, report)
-    _draw(report.path)
+    console = Console(quiet=is_worker_rank())
+    with _handle_interrupt(run_dir), ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback:
+        report = resume_run(run_dir, callback)
+    print_run(console, run_dir.name, report)
+    _write_report(report.path)
 
 
-def _draw(path: Path) -> None:
+def _write_report(run_dir: Path) -> None:
     """Write the run's report.
 
     Raises:
         MtlError: If the report cannot be rendered. The run is already complete, and is kept.
     """
-    if helps_another():
+    if is_worker_rank():
         return
     from mtl_core.report.write import write_report
 
-    again = f"the run itself is complete; `mtl report {path}` retries it"
+    retry_hint = f"the run itself is complete; `mtl report {run_dir}` retries it"
     try:
-        page = write_report(path)[0]
+        page = write_report(run_dir)[0]
     except MtlError as error:
-        raise MtlError(f"the report could not be written: {error}\n{again}") from error
+        raise MtlError(f"the report could not be written: {error}\n{retry_hint}") from error
     except Exception as error:
-        error.add_note(again)
+        error.add_note(retry_hint)
         raise
     typer.echo(f"report: {page}")
 
 
 @contextmanager
-def _interruptible(path: Path) -> Iterator[None]:
+def _handle_interrupt(run_dir: Path) -> Iterator[None]:
     """Print at Ctrl-C how to resume; Typer would exit without a message."""
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"; resume with `mtl resume {path}`" if path.is_dir() else ""
+        hint = f"; resume with `mtl resume {run_dir}`" if run_dir.is_dir() else ""
         typer.echo(f"interrupted{hint}", err=True)
         raise typer.Exit(130) from None

@@ -2,40 +2,44 @@
 
 from rich.console import Console
 
-from mtl_core.evaluation.table import auxiliary_table, score_table
-from mtl_core.interactions.suggestions import sentences
+from mtl_core.evaluation.table import build_auxiliary_table, build_score_table
+from mtl_core.interactions.suggestions import build_sentences
 from mtl_core.runs.cost import AuxiliaryCost
 from mtl_core.runs.run import RunReport
 
 
 def print_run(console: Console, name: str, report: RunReport) -> None:
     """Print the warnings about the data, the table of each split, and the run directory."""
-    prepared = report.prepared
-    if prepared.corpus.notice:
-        console.print(prepared.corpus.notice, style="bold yellow", highlight=False)
-    for finding in prepared.findings:
-        console.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
+    prepared = report.data
+    if prepared.corpus.disclaimer:
+        console.print(prepared.corpus.disclaimer, style="bold yellow", highlight=False)
+    for warning in prepared.warnings:
+        console.print(f"note: {warning}", highlight=False, markup=False, soft_wrap=True)
     split = prepared.split
-    helping = f" (and {len(split.helping)} for auxiliary tasks only)" if len(split.helping) else ""
-    visited = len(split.speaking(split.train))
-    counts = f"{visited} training{helping}, {len(split.validation)} validation, {len(split.test)} test examples"
-    worst = split.worst
-    if worst is not None:
+    auxiliary_note = (
+        f" (and {len(split.auxiliary_only)} for auxiliary tasks only)" if len(split.auxiliary_only) else ""
+    )
+    n_visited = len(split.select_labelled(split.train))
+    counts = (
+        f"{n_visited} training{auxiliary_note}, {len(split.validation)} validation, {len(split.test)} test examples"
+    )
+    largest_imbalance = split.largest_imbalance
+    if largest_imbalance is not None:
         counts += (
-            f"; the share of {worst.task}={worst.label} differs most between training and validation, "
-            f"by {worst.points:.2f} points"
+            f"; the share of {largest_imbalance.task}={largest_imbalance.label} differs most between training and validation, "
+            f"by {largest_imbalance.points:.2f} points"
         )
     console.print(counts, highlight=False, markup=False, soft_wrap=True)
-    for part in ("validation", "test"):
-        if part in report.scores:
+    for split_name in ("validation", "test"):
+        if split_name in report.scores:
             console.print()
-            console.print(score_table(report.scores[part], f"{name}: {part}"))
+            console.print(build_score_table(report.scores[split_name], f"{name}: {split_name}"))
     _print_auxiliary(console, name, report)
-    if report.started is not None:
-        console.print(f"\n{report.started.sentence()}", highlight=False, markup=False, soft_wrap=True)
+    if report.warm_start is not None:
+        console.print(f"\n{report.warm_start.format_summary()}", highlight=False, markup=False, soft_wrap=True)
     if report.interactions is not None:
         console.print()
-        for sentence in sentences(report.interactions):
+        for sentence in build_sentences(report.interactions):
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     timing = report.timing
     console.print(
@@ -49,12 +53,14 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
 
 def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
     """Print the scores and costs of auxiliary tasks; the tables of the main tasks exclude them."""
-    part = next((part for part in ("validation", "test") if part in report.scores), None)
-    if part is not None and report.scores[part].auxiliary:
+    split_name = next((split_name for split_name in ("validation", "test") if split_name in report.scores), None)
+    if split_name is not None and report.scores[split_name].auxiliary:
         console.print()
-        console.print(auxiliary_table(report.scores[part].auxiliary, f"{name}: auxiliary tasks, {part}"))
+        console.print(
+            build_auxiliary_table(report.scores[split_name].auxiliary, f"{name}: auxiliary tasks, {split_name}")
+        )
     for cost in report.costs:
-        console.print(_cost_line(cost), highlight=False, markup=False, soft_wrap=True)
+        console.print(_format_cost(cost), highlight=False, markup=False, soft_wrap=True)
     if report.costs:
         console.print(
             "to test whether they help: `mtl ablate` trains with and without each of them",
@@ -64,11 +70,11 @@ def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
         )
 
 
-def _cost_line(cost: AuxiliaryCost) -> str:
-    more = cost.step_ms - cost.without_ms
-    share = 100 * more / cost.without_ms if cost.without_ms else 0.0
-    time = f"{more:+.1f} ms per step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
+def _format_cost(cost: AuxiliaryCost) -> str:
+    extra_ms = cost.step_ms - cost.without_ms
+    share = 100 * extra_ms / cost.without_ms if cost.without_ms else 0.0
+    time_text = f"{extra_ms:+.1f} ms per step ({round(share):+d} % of {cost.without_ms:.1f} ms)"
     return (
         f"auxiliary task {cost.name}: weight {cost.weight:g}, {cost.parameters:,} parameters, "
-        f"{time if cost.measurable else 'no measurable time'}"
+        f"{time_text if cost.measurable else 'no measurable time'}"
     )

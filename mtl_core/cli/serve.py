@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from mtl_core.errors import MtlError
-from mtl_core.packages import what_is_missing
+from mtl_core.packages import describe_missing_packages
 from mtl_core.serving.limits import Limits
 
 if TYPE_CHECKING:
     from mtl_core.runs.precision import Precision
 
-NEEDS = dict.fromkeys(("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"')
+REQUIRED_PACKAGES = dict.fromkeys(
+    ("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"'
+)
 
 
 def serve_command(
@@ -34,33 +36,35 @@ def serve_command(
     Raises:
         MtlError: If a package is missing, the run cannot be served, or the port is not available.
     """
-    missing = what_is_missing(NEEDS)
-    if missing:
-        raise MtlError(f"mtl serve {missing}")
+    missing_message = describe_missing_packages(REQUIRED_PACKAGES)
+    if missing_message:
+        raise MtlError(f"mtl serve {missing_message}")
     from mtl_core.runs.directory import RunDirectory
 
     run = RunDirectory.open(path)
-    run.require(run.weights)
-    from mtl_core.runs.precision import fastest_precision
-    from mtl_core.serving.run import listening, load_app, serve
+    run.require_file(run.weights)
+    from mtl_core.runs.precision import select_precision
+    from mtl_core.serving.run import bind_socket, load_app, serve
 
-    with listening(host, port) as place:
-        bits = fastest_precision() if precision == "auto" else precision
-        app = load_app(path, limits, threads, bits, plugins)
-        saved = app.state.served.saved
-        if not _is_loopback(place.getsockname()[0]):
+    with bind_socket(host, port) as listening_socket:
+        resolved_precision = select_precision() if precision == "auto" else precision
+        app = load_app(path, limits, threads, resolved_precision, plugins)
+        saved_run = app.state.served.saved
+        if not _is_loopback(listening_socket.getsockname()[0]):
             typer.echo(
                 f"warning: {host} can be reached by other machines, and there is no authentication. "
                 "Put an authenticating proxy in front of it.",
                 err=True,
             )
 
-        def ready(url: str) -> None:
-            typer.echo(f"{saved.config.name}: {url} (web page; {url}/docs: HTTP API), {bits}; Ctrl-C stops it")
+        def on_ready(url: str) -> None:
+            typer.echo(
+                f"{saved_run.config.name}: {url} (web page; {url}/docs: HTTP API), {resolved_precision}; Ctrl-C stops it"
+            )
 
         # Whether KeyboardInterrupt is raised again after the shutdown depends on the event loop.
         with suppress(KeyboardInterrupt):
-            serve(app, place, ready)
+            serve(app, listening_socket, on_ready)
         typer.echo("stopped", err=True)
 
 

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from mtl_core.sweeps.space import Drawn
-from mtl_core.sweeps.study import OWN, Draw, Row
+from mtl_core.sweeps.space import ParamValue
+from mtl_core.sweeps.study import BASELINE_TRIAL, SampledTrial, TrialRecord
 
 
 class SweepProgress:
@@ -40,59 +40,62 @@ class SweepProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def begun(self, trials: int, done: int, figure: str) -> None:
+    def on_sweep_start(self, n_trials: int, n_finished: int, metric: str) -> None:
         """Start the bar."""
-        found = f", {done} of them already finished" if done else ""
+        finished_note = f", {n_finished} of them already finished" if n_finished else ""
         self._console.print(
-            f"{trials} trials{found}, compared by {figure} on validation data (* is the best so far)",
+            f"{n_trials} trials{finished_note}, compared by {metric} on validation data (* is the best so far)",
             style="bold",
             highlight=False,
             markup=False,
         )
-        self._bar = self._progress.add_task("", total=max(trials, done), completed=done, running="")
+        self._bar = self._progress.add_task("", total=max(n_trials, n_finished), completed=n_finished, running="")
 
-    def trial_started(self, draw: Draw) -> None:
+    def on_trial_start(self, trial: SampledTrial) -> None:
         """Show the trial as running."""
-        self._running[draw.number] = f"{draw.number}: starts"
-        self._show()
+        self._running[trial.number] = f"{trial.number}: starts"
+        self._update()
 
-    def epoch_done(self, number: int, epoch: int, score: float) -> None:
+    def on_epoch_end(self, number: int, epoch: int, score: float) -> None:
         """Show the score of the epoch."""
         self._running[number] = f"{number}: {score:.4f} after epoch {epoch}"
-        self._show()
+        self._update()
 
-    def trial_done(self, row: Row, best: Row | None) -> None:
+    def on_trial_end(self, record: TrialRecord, best: TrialRecord | None) -> None:
         """Print the outcome of the trial."""
-        self._running.pop(row.number, None)
+        self._running.pop(record.number, None)
         if self._bar is not None:
             self._progress.advance(self._bar)
-        self._show()
-        star = "*" if best is not None and best.number == row.number else " "
-        values = "the experiment's own values" if row.number == OWN else short_values(row.values)
+        self._update()
+        marker = "*" if best is not None and best.number == record.number else " "
+        values = "the experiment's own values" if record.number == BASELINE_TRIAL else format_params(record.params)
         self._console.print(
-            f"  trial {row.number}: {_said(row, star)} | {values}", highlight=False, markup=False, soft_wrap=True
+            f"  trial {record.number}: {_describe_outcome(record, marker)} | {values}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
-    def _show(self) -> None:
+    def _update(self) -> None:
         if self._bar is not None:
             self._progress.update(self._bar, running=", ".join(self._running.values()))
 
 
-def _said(row: Row, star: str) -> str:
-    outcome = row.outcome
+def _describe_outcome(record: TrialRecord, marker: str) -> str:
+    outcome = record.outcome
     if outcome is None or outcome.state == "failed":
         reason = outcome.reason.partition("\n")[0] if outcome is not None else ""
         return f"failed: {reason}"
-    if row.value is None:
+    if record.value is None:
         return f"pruned at {outcome.reason}"
-    return f"{row.value:.4f}{star} in {outcome.seconds:.1f} s"
+    return f"{record.value:.4f}{marker} in {outcome.seconds:.1f} s"
 
 
-def short_values(values: Mapping[str, Drawn]) -> str:
+def format_params(values: Mapping[str, ParamValue]) -> str:
     """Format sampled values in one line, numbers with four digits."""
-    return ", ".join(f"{key}={short(value)}" for key, value in values.items())
+    return ", ".join(f"{key}={format_param(value)}" for key, value in values.items())
 
 
-def short(value: Drawn) -> str:
+def format_param(value: ParamValue) -> str:
     """Format a sampled value for display."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -20,7 +20,7 @@ from mtl_core.seeding import derive_seed
 
 Floats = NDArray[np.float64]
 
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 """The confidence level: the share of such intervals that contain the true value."""
 CHUNK_NUMBERS = 4_000_000
 """Upper limit of the size of one chunk of sample counts, `resamples * examples`."""
@@ -44,84 +44,100 @@ class Interval:
 UNDEFINED = Interval(None, None, None)
 
 
-def draw_examples(examples: int, resamples: int, seed: int) -> Iterator[Floats]:
+def draw_examples(n_examples: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Sample examples with replacement, in chunks of resamples.
 
     Yields:
         `(chunk, examples)`: how often each example was sampled, `resamples` rows in total.
     """
     random = np.random.default_rng(derive_seed(seed, "bootstrap", "examples"))
-    step = max(1, CHUNK_NUMBERS // max(examples, 1))
-    for start in range(0, resamples, step):
-        drawn = [
-            np.bincount(random.integers(examples, size=examples), minlength=examples)
-            for _ in range(min(step, resamples - start))
+    chunk_size = max(1, CHUNK_NUMBERS // max(n_examples, 1))
+    for start in range(0, resamples, chunk_size):
+        example_counts = [
+            np.bincount(random.integers(n_examples, size=n_examples), minlength=n_examples)
+            for _ in range(min(chunk_size, resamples - start))
         ]
-        yield np.array(drawn, dtype=np.float64)
+        yield np.array(example_counts, dtype=np.float64)
 
 
-def draw_seeds(seeds: int, resamples: int, seed: int) -> Floats:
+def draw_seeds(n_seeds: int, resamples: int, seed: int) -> Floats:
     """Sample seeds with replacement, `(resamples, seeds)`: the share of each seed; each row sums to 1."""
     random = np.random.default_rng(derive_seed(seed, "bootstrap", "seeds"))
-    return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    return random.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples) / n_seeds
 
 
-def interval(figures: Floats, resampled: Floats, shares: Floats, examples: int, level: float = LEVEL) -> Interval:
+def compute_interval(
+    seed_scores: Floats,
+    resampled: Floats,
+    seed_shares: Floats,
+    n_examples: int,
+    confidence_level: float = CONFIDENCE_LEVEL,
+) -> Interval:
     """Compute the confidence interval of the mean of a score over seeds.
 
     Args:
-        figures: `(seeds,)`: the score of each seed.
+        seed_scores: `(seeds,)`: the score of each seed.
         resampled: `(resamples, seeds)`: the score on the sampled examples; NaN where it is undefined.
-        shares: `(resamples, seeds)`: the share of each seed in the sampled seeds.
-        examples: Number of examples.
-        level: The confidence level.
+        seed_shares: `(resamples, seeds)`: the share of each seed in the sampled seeds.
+        n_examples: Number of examples.
+        confidence_level: The confidence level.
 
     Returns:
         The interval; undefined if the score of a seed is undefined. Resamples with an undefined score are excluded.
     """
-    if np.isnan(figures).any():
+    if np.isnan(seed_scores).any():
         return UNDEFINED
-    mean = float(figures.mean())
-    known = ~np.isnan(resampled).any(axis=1)
-    if known.sum() < 2:
+    mean = float(seed_scores.mean())
+    is_defined = ~np.isnan(resampled).any(axis=1)
+    if is_defined.sum() < 2:
         return Interval(mean, None, None)
-    resampled = resampled[known]
-    drawn = (resampled * shares[known]).sum(axis=1)
-    spread = float(drawn.var(ddof=1))
-    if spread == 0:
+    resampled = resampled[is_defined]
+    resampled_means = (resampled * seed_shares[is_defined]).sum(axis=1)
+    resampled_variance = float(resampled_means.var(ddof=1))
+    if resampled_variance == 0:
         return Interval(mean, mean, mean)
-    variance, freedom = _variance(figures, resampled, examples)
-    tail = (1 + level) / 2
-    stretch = (variance / spread) ** 0.5 * t_quantile(tail, freedom) / NormalDist().inv_cdf(tail)
-    low, high = np.quantile(drawn, [1 - tail, tail])
+    variance, degrees_of_freedom = _estimate_variance(seed_scores, resampled, n_examples)
+    upper_probability = (1 + confidence_level) / 2
+    stretch = (
+        (variance / resampled_variance) ** 0.5
+        * compute_t_quantile(upper_probability, degrees_of_freedom)
+        / NormalDist().inv_cdf(upper_probability)
+    )
+    low, high = np.quantile(resampled_means, [1 - upper_probability, upper_probability])
     return Interval(mean, mean + stretch * (float(low) - mean), mean + stretch * (float(high) - mean))
 
 
-def _variance(figures: Floats, resampled: Floats, examples: int) -> tuple[float, float]:
+def _estimate_variance(seed_scores: Floats, resampled: Floats, n_examples: int) -> tuple[float, float]:
     """Estimate the variance of the mean over seeds, and its degrees of freedom.
 
     The variance over seeds and the variance over examples both contain the interaction of the two, which is
     subtracted once.
     """
-    seeds = len(figures)
-    by_example = float(resampled.mean(axis=1).var(ddof=1))
-    if seeds == 1:
-        return by_example, max(examples - 1, 1)
-    by_seed = float(figures.var(ddof=1)) / seeds
-    single = float(resampled.var(axis=0, ddof=1).mean())  # of one seed: includes the interaction
-    by_both = max((single - by_example) / (seeds - 1), 0.0)
-    variance = max(by_seed + by_example - by_both, by_seed, by_example)
+    n_seeds = len(seed_scores)
+    example_variance = float(resampled.mean(axis=1).var(ddof=1))
+    if n_seeds == 1:
+        return example_variance, max(n_examples - 1, 1)
+    seed_variance = float(seed_scores.var(ddof=1)) / n_seeds
+    single_seed_variance = float(resampled.var(axis=0, ddof=1).mean())  # of one seed: includes the interaction
+    interaction_variance = max((single_seed_variance - example_variance) / (n_seeds - 1), 0.0)
+    variance = max(seed_variance + example_variance - interaction_variance, seed_variance, example_variance)
     if variance == 0:  # errors of the seeds cancel: their mean is constant
-        return 0.0, max(examples - 1, 1)
-    of_seeds = variance - by_example
-    freedom = variance**2 / (of_seeds**2 / (seeds - 1) + by_example**2 / max(examples - 1, 1))
-    return variance, freedom
+        return 0.0, max(n_examples - 1, 1)
+    remaining_variance = variance - example_variance
+    degrees_of_freedom = variance**2 / (
+        remaining_variance**2 / (n_seeds - 1) + example_variance**2 / max(n_examples - 1, 1)
+    )
+    return variance, degrees_of_freedom
 
 
-def t_quantile(share: float, freedom: float) -> float:
-    """Compute the quantile of Student's t at the probability `share`, by integrating the density."""
+def compute_t_quantile(probability: float, degrees_of_freedom: float) -> float:
+    """Compute the quantile of Student's t at the probability `probability`, by integrating the density."""
     values = np.linspace(0, 40, 40_001)
-    scale = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * np.log(freedom * pi)
-    density = np.exp(scale - (freedom + 1) / 2 * np.log1p(values**2 / freedom))
-    below = 0.5 + np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)]) * values[1]
-    return float(np.interp(share, below, values))
+    scale = (
+        lgamma((degrees_of_freedom + 1) / 2)
+        - lgamma(degrees_of_freedom / 2)
+        - 0.5 * np.log(degrees_of_freedom * pi)
+    )
+    density = np.exp(scale - (degrees_of_freedom + 1) / 2 * np.log1p(values**2 / degrees_of_freedom))
+    cumulative = 0.5 + np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)]) * values[1]
+    return float(np.interp(probability, cumulative, values))

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from mtl_core.comparison.bootstrap import LEVEL
-from mtl_core.comparison.measure import Contender, Measurement, Pooling
-from mtl_core.comparison.outputs import RunOutputs, Said, check_same_labels, read_run
+from mtl_core.comparison.bootstrap import CONFIDENCE_LEVEL
+from mtl_core.comparison.measure import Aggregation, PairedBootstrap, VariantOutputs
+from mtl_core.comparison.outputs import LabelledOutputs, RunOutputs, check_same_labels, read_run
 from mtl_core.comparison.plan import Plan
 from mtl_core.comparison.summary import (
     OVERALL,
@@ -17,28 +17,28 @@ from mtl_core.comparison.summary import (
     VariantSummary,
 )
 from mtl_core.comparison.variants import EQUAL, MAJORITY, MULTI_TASK, SINGLE_TASK, Variant
-from mtl_core.comparison.words import words_of
+from mtl_core.comparison.words import summarize
 from mtl_core.config.experiment import Selection
-from mtl_core.errors import MtlError, listed
+from mtl_core.errors import MtlError, join_names
 from mtl_core.evaluation.selection import resolve_selection
 from mtl_core.runs.directory import RunDirectory
 from mtl_core.specs import MetricSpec
-from mtl_core.training.groups import LearnedTask
+from mtl_core.training.groups import FittedTask
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _VariantRuns:
     """A variant with its runs.
 
     Attributes:
-        contender: The outputs of its networks.
-        settings: Its overrides.
-        cells: Its runs, per seed and fold: one run for all tasks, or one run per task.
+        outputs: The outputs of its networks.
+        overrides: Its overrides.
+        repetitions: Its runs, per seed and fold: one run for all tasks, or one run per task.
     """
 
-    contender: Contender
-    settings: Sequence[str]
-    cells: Sequence[Sequence[RunOutputs]]
+    outputs: VariantOutputs
+    overrides: Sequence[str]
+    repetitions: Sequence[Sequence[RunOutputs]]
 
 
 def compare_plan(plan: Plan, resamples: int) -> Comparison:
@@ -47,21 +47,25 @@ def compare_plan(plan: Plan, resamples: int) -> Comparison:
     Raises:
         MtlError: If a run is missing or damaged, or runs cannot be compared.
     """
-    known: dict[Path, RunOutputs] = {}
-    entries = [_entry(plan, variant, known) for variant in plan.variants if variant.recipes]
-    whole = next(entry for entry in entries if entry.contender.name == MULTI_TASK)
+    runs_by_path: dict[Path, RunOutputs] = {}
+    entries = [
+        _read_variant_runs(plan, variant, runs_by_path) for variant in plan.variants if variant.training_specs
+    ]
+    multi_task = next(entry for entry in entries if entry.outputs.name == MULTI_TASK)
     for entry in entries:
-        for ours, theirs in zip(whole.contender.said, entry.contender.said, strict=True):
-            for first, second in zip(ours, theirs, strict=True):
-                check_same_labels(first, second, (MULTI_TASK, entry.contender.name))
-    majority = _majority(whole.contender)
+        for multi_task_folds, variant_folds in zip(multi_task.outputs.outputs, entry.outputs.outputs, strict=True):
+            for multi_task_outputs, variant_outputs in zip(multi_task_folds, variant_folds, strict=True):
+                check_same_labels(multi_task_outputs, variant_outputs, (MULTI_TASK, entry.outputs.name))
+    majority = _build_majority(multi_task.outputs)
     if majority is not None:
-        entries.append(_Entry(majority, [], []))
+        entries.append(_VariantRuns(majority, [], []))
     config = plan.experiment.config
-    equal = EQUAL if any(entry.contender.name == EQUAL for entry in entries) else MULTI_TASK
-    found = _compared(entries, config.training.select, resamples, config.seed, SINGLE_TASK, equal, plan.out)
-    found = replace(found, experiment=config.name, seeds=list(plan.seeds), folds=plan.folds)
-    return replace(found, words=words_of(found, _notices(known.values())))
+    equal_weights = EQUAL if any(entry.outputs.name == EQUAL for entry in entries) else MULTI_TASK
+    comparison = _compare_variants(
+        entries, config.training.select, resamples, config.seed, SINGLE_TASK, equal_weights, plan.output_dir
+    )
+    comparison = replace(comparison, experiment=config.name, seeds=list(plan.seeds), folds=plan.n_folds)
+    return replace(comparison, summary=summarize(comparison, _collect_disclaimers(runs_by_path.values())))
 
 
 def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) -> Comparison:
@@ -72,94 +76,112 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
     """
     names = [path.name for path in paths]
     names = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise MtlError(f"{twice}: given twice; a run cannot be compared with itself")
-    experiments = [RunDirectory.open(path).experiment(plugins) for path in paths]
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise MtlError(f"{duplicate}: given twice; a run cannot be compared with itself")
+    experiments = [RunDirectory.open(path).load_experiment(plugins) for path in paths]
     runs = [read_run(path, experiment) for path, experiment in zip(paths, experiments, strict=True)]
     for name, run in zip(names, runs, strict=True):
         if set(run.tasks) != set(runs[0].tasks):
             raise MtlError(
-                f"{name}: has the tasks {listed(run.tasks)}, but {names[0]} has {listed(runs[0].tasks)}; "
+                f"{name}: has the tasks {join_names(run.tasks)}, but {names[0]} has {join_names(runs[0].tasks)}; "
                 "only runs with the same tasks can be compared"
             )
-        if run.part != runs[0].part:
-            raise MtlError(f"{name}: was scored on {run.part} data, but {names[0]} on {runs[0].part} data")
+        if run.split_name != runs[0].split_name:
+            raise MtlError(
+                f"{name}: was scored on {run.split_name} data, but {names[0]} on {runs[0].split_name} data"
+            )
         check_same_labels(runs[0].tasks, run.tasks, (names[0], name))
     entries = [
-        _Entry(Contender(name, "run", [[run.tasks]]), [], [[run]]) for name, run in zip(names, runs, strict=True)
+        _VariantRuns(VariantOutputs(name, "run", [[run.tasks]]), [], [[run]])
+        for name, run in zip(names, runs, strict=True)
     ]
     config = experiments[0].config
-    found = _compared(entries, config.training.select, resamples, config.seed, names[0], None, None)
-    found = replace(found, experiment=config.name, seeds=[runs[0].seed])
-    return replace(found, words=words_of(found, _notices(runs)))
+    comparison = _compare_variants(entries, config.training.select, resamples, config.seed, names[0], None, None)
+    comparison = replace(comparison, experiment=config.name, seeds=[runs[0].seed])
+    return replace(comparison, summary=summarize(comparison, _collect_disclaimers(runs)))
 
 
-def _notices(runs: Iterable[RunOutputs]) -> list[str]:
-    return list(dict.fromkeys(run.notice for run in runs if run.notice))
+def _collect_disclaimers(runs: Iterable[RunOutputs]) -> list[str]:
+    return list(dict.fromkeys(run.disclaimer for run in runs if run.disclaimer))
 
 
-def _entry(plan: Plan, variant: Variant, known: dict[Path, RunOutputs]) -> _Entry:
+def _read_variant_runs(plan: Plan, variant: Variant, runs_by_path: dict[Path, RunOutputs]) -> _VariantRuns:
     """Read the runs of a variant."""
-    said: list[list[Mapping[str, Said]]] = []
-    cells: list[list[RunOutputs]] = []
+    outputs: list[list[Mapping[str, LabelledOutputs]]] = []
+    repetitions: list[list[RunOutputs]] = []
     for seed in plan.seeds:
-        said.append([])
-        for fold in plan.turns:
-            cell = []
-            for recipe in variant.recipes:
-                path = plan.run(recipe, seed, fold)
-                if path not in known:
-                    known[path] = read_run(path, recipe.experiment)
-                cell.append(known[path])
-            cells.append(cell)
-            said[-1].append({task: run.tasks[task] for task in plan.tasks for run in cell if task in run.tasks})
-    return _Entry(Contender(variant.name, variant.kind, said), variant.settings, cells)
+        outputs.append([])
+        for fold in plan.folds:
+            repetition = []
+            for training_spec in variant.training_specs:
+                path = plan.get_run_dir(training_spec, seed, fold)
+                if path not in runs_by_path:
+                    runs_by_path[path] = read_run(path, training_spec.experiment)
+                repetition.append(runs_by_path[path])
+            repetitions.append(repetition)
+            outputs[-1].append(
+                {task: run.tasks[task] for task in plan.tasks for run in repetition if task in run.tasks}
+            )
+    return _VariantRuns(VariantOutputs(variant.name, variant.kind, outputs), variant.overrides, repetitions)
 
 
-def _majority(whole: Contender) -> Contender | None:
+def _build_majority(multi_task: VariantOutputs) -> VariantOutputs | None:
     """Return the baselines' predictions for the same labels; None if a task has no baseline."""
-    said: list[list[Mapping[str, Said]]] = []
-    for folds in whole.said:
-        said.append([])
+    outputs: list[list[Mapping[str, LabelledOutputs]]] = []
+    for folds in multi_task.outputs:
+        outputs.append([])
         for fold in folds:
             baselines = {
-                task: baseline for task, one in fold.items() if (baseline := one.of_baseline()) is not None
+                task: baseline
+                for task, labelled_outputs in fold.items()
+                if (baseline := labelled_outputs.predict_baseline()) is not None
             }
             if len(baselines) < len(fold):
                 return None
-            said[-1].append(baselines)
-    return Contender(MAJORITY, "majority", said)
+            outputs[-1].append(baselines)
+    return VariantOutputs(MAJORITY, "majority", outputs)
 
 
-def _compared(
-    entries: Sequence[_Entry],
+def _compare_variants(
+    entries: Sequence[_VariantRuns],
     select: Selection,
     resamples: int,
     seed: int,
     reference: str,
-    equal: str | None,
-    folder: Path | None,
+    equal_weights: str | None,
+    output_dir: Path | None,
 ) -> Comparison:
     """Score all variants; compare them with the reference, and multi-task variants also with equal weights."""
-    runs = [run for entry in entries for cell in entry.cells for run in cell]
-    said = entries[0].contender.said
-    tasks = {name: one.task for name, one in said[0][0].items()}
-    metrics, pooling = measured_by(select, list(tasks.values()))
+    runs = [run for entry in entries for repetition in entry.repetitions for run in repetition]
+    outputs = entries[0].outputs.outputs
+    tasks = {name: labelled_outputs.task for name, labelled_outputs in outputs[0][0].items()}
+    metrics, aggregation = resolve_metrics(select, list(tasks.values()))
     for entry in entries:
-        _check_classes(entry.contender)
-    examples = list(dict.fromkeys(one for run in runs for one in run.ids.tolist()))
-    contenders = [entry.contender for entry in entries]
-    measurement = Measurement(contenders, metrics, pooling, examples, resamples, seed)
-    variants = [_summary(measurement, entry, reference, equal, folder) for entry in entries]
-    counted = {
-        name: MeasuredTask(spec.key(), spec.higher_is_better, int(measurement.counts[name][0]))
+        _check_classes(entry.outputs)
+    examples = list(dict.fromkeys(labelled_outputs for run in runs for labelled_outputs in run.ids.tolist()))
+    variant_outputs = [entry.outputs for entry in entries]
+    bootstrap = PairedBootstrap(variant_outputs, metrics, aggregation, examples, resamples, seed)
+    summaries = [_summarize_variant(bootstrap, entry, reference, equal_weights, output_dir) for entry in entries]
+    measured_tasks = {
+        name: MeasuredTask(spec.key(), spec.higher_is_better, int(bootstrap.label_counts[name][0]))
         for name, spec in metrics.items()
     }
-    return Comparison("", [], None, runs[0].part, len(examples), resamples, LEVEL, reference, counted, variants)
+    return Comparison(
+        "",
+        [],
+        None,
+        runs[0].split_name,
+        len(examples),
+        resamples,
+        CONFIDENCE_LEVEL,
+        reference,
+        measured_tasks,
+        summaries,
+    )
 
 
-def measured_by(select: Selection, tasks: Sequence[LearnedTask]) -> tuple[dict[str, MetricSpec], Pooling]:
+def resolve_metrics(select: Selection, tasks: Sequence[FittedTask]) -> tuple[dict[str, MetricSpec], Aggregation]:
     """Return the metric of each task, and how tasks are aggregated: the same as for the choice of the best epoch.
 
     Args:
@@ -169,64 +191,85 @@ def measured_by(select: Selection, tasks: Sequence[LearnedTask]) -> tuple[dict[s
     Returns:
         Name of each task to its metric, and the aggregation over tasks.
     """
-    has_it = all(any(metric.key() == select.metric for metric in task.kind.metrics) for task in tasks)
-    resolved = resolve_selection(Selection(metric=select.metric if has_it else None), tasks)
+    has_metric = all(any(metric.key() == select.metric for metric in task.kind.metrics) for task in tasks)
+    resolved = resolve_selection(Selection(metric=select.metric if has_metric else None), tasks)
     metrics = {
         task.name: next(
             metric for metric in task.kind.metrics if resolved.metric is None or metric.key() == resolved.metric
         )
         for task in tasks
     }
-    pooling: Pooling = "overall" if resolved.over == "overall" else "mean" if resolved.over == "mean" else "none"
-    return metrics, pooling
+    aggregation: Aggregation = (
+        "overall" if resolved.aggregation == "overall" else "mean" if resolved.aggregation == "mean" else "none"
+    )
+    return metrics, aggregation
 
 
-def _check_classes(contender: Contender) -> None:
+def _check_classes(variant_outputs: VariantOutputs) -> None:
     """Check that all folds have the same classes; otherwise their outputs cannot be concatenated.
 
     Raises:
         MtlError: If the classes of two folds differ.
     """
-    for folds in contender.said:
-        for name, first in folds[0].items():
+    for folds in variant_outputs.outputs:
+        for name, first_fold_outputs in folds[0].items():
             for fold in folds[1:]:
-                ours, theirs = list(first.task.space.classes), list(fold[name].task.space.classes)
-                if ours != theirs:
+                first_classes, fold_classes = (
+                    list(first_fold_outputs.task.space.classes),
+                    list(fold[name].task.space.classes),
+                )
+                if first_classes != fold_classes:
                     raise MtlError(
-                        f"task '{name}': folds have different classes ({listed(ours)}; {listed(theirs)}); declare "
+                        f"task '{name}': folds have different classes ({join_names(first_classes)}; {join_names(fold_classes)}); declare "
                         "`kind.classes`, so that all folds have the same"
                     )
 
 
-def _summary(
-    measurement: Measurement, entry: _Entry, reference: str, equal: str | None, folder: Path | None
+def _summarize_variant(
+    bootstrap: PairedBootstrap,
+    entry: _VariantRuns,
+    reference: str,
+    equal_weights: str | None,
+    output_dir: Path | None,
 ) -> VariantSummary:
-    contender = entry.contender
-    figures = {name: measurement.estimate(figure) for name, figure in measurement.figures(contender.name).items()}
-    is_reference = contender.name == reference
-    learns_all: tuple[Kind, ...] = ("multi-task", "variant")
-    weighed = equal is not None and contender.kind in learns_all and contender.name != equal
+    variant_outputs = entry.outputs
+    scores = {name: bootstrap.estimate(score) for name, score in bootstrap.get_scores(variant_outputs.name).items()}
+    is_reference = variant_outputs.name == reference
+    multi_task_kinds: tuple[Kind, ...] = ("multi-task", "variant")
+    has_equal_weights_baseline = (
+        equal_weights is not None
+        and variant_outputs.kind in multi_task_kinds
+        and variant_outputs.name != equal_weights
+    )
     return VariantSummary(
-        name=contender.name,
-        kind=contender.kind,
-        settings=list(entry.settings),
-        tasks={name: one for name, one in figures.items() if name != OVERALL},
-        overall=figures.get(OVERALL),
-        delta_m=None if is_reference else measurement.gain(contender.name, reference),
-        against_single=None if is_reference else measurement.differences(contender.name, reference),
-        against_equal=measurement.differences(contender.name, str(equal)) if weighed else None,
-        parameters=round(_middle(sum(run.parameters for run in cell) for cell in entry.cells)),
-        train_s=_middle(sum(run.train_s for run in cell) for cell in entry.cells),
-        inference_ms=_middle(sum(run.inference_ms for run in cell) for cell in entry.cells),
-        runs=[_relative(run.path, folder) for cell in entry.cells for run in cell],
+        name=variant_outputs.name,
+        kind=variant_outputs.kind,
+        overrides=list(entry.overrides),
+        tasks={name: one for name, one in scores.items() if name != OVERALL},
+        overall=scores.get(OVERALL),
+        delta_m=None if is_reference else bootstrap.compute_delta_m(variant_outputs.name, reference),
+        differences_from_reference=None
+        if is_reference
+        else bootstrap.compute_differences(variant_outputs.name, reference),
+        differences_from_equal_weights=bootstrap.compute_differences(variant_outputs.name, str(equal_weights))
+        if has_equal_weights_baseline
+        else None,
+        parameters=round(
+            _compute_median(sum(run.parameters for run in repetition) for repetition in entry.repetitions)
+        ),
+        train_s=_compute_median(sum(run.train_s for run in repetition) for repetition in entry.repetitions),
+        inference_ms=_compute_median(
+            sum(run.inference_ms for run in repetition) for repetition in entry.repetitions
+        ),
+        runs=[_format_run_path(run.path, output_dir) for repetition in entry.repetitions for run in repetition],
     )
 
 
-def _middle(values: Iterable[float]) -> float:
+def _compute_median(values: Iterable[float]) -> float:
     """Return the median; 0 for a variant without training."""
-    found = list(values)
-    return median(found) if found else 0.0
+    sequence = list(values)
+    return median(sequence) if sequence else 0.0
 
 
-def _relative(path: Path, folder: Path | None) -> str:
-    return str(path.relative_to(folder) if folder is not None else path)
+def _format_run_path(path: Path, output_dir: Path | None) -> str:
+    return str(path.relative_to(output_dir) if output_dir is not None else path)

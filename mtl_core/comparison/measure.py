@@ -6,33 +6,33 @@ from typing import Literal
 
 import numpy as np
 
-from mtl_core.comparison.bootstrap import Floats, draw_examples, draw_seeds, interval
-from mtl_core.comparison.outputs import Said
+from mtl_core.comparison.bootstrap import Floats, compute_interval, draw_examples, draw_seeds
+from mtl_core.comparison.outputs import LabelledOutputs
 from mtl_core.comparison.scores import SeedScores
-from mtl_core.comparison.summary import OVERALL, Difference, Estimate, Gain, Kind, Verdict
+from mtl_core.comparison.summary import OVERALL, DeltaM, Difference, Estimate, Kind, Verdict
 from mtl_core.specs import MetricSpec
 
-Pooling = Literal["overall", "mean", "none"]
+Aggregation = Literal["overall", "mean", "none"]
 """Aggregation over tasks: every label has equal weight, every task has equal weight, or no aggregation."""
 
 
 @dataclass(frozen=True)
-class Contender:
+class VariantOutputs:
     """A variant with the outputs of its networks.
 
     Attributes:
         name: Its name.
         kind: Its kind.
-        said: Task to outputs, per seed and fold.
+        outputs: Task to outputs, per seed and fold.
     """
 
     name: str
     kind: Kind
-    said: Sequence[Sequence[Mapping[str, Said]]]
+    outputs: Sequence[Sequence[Mapping[str, LabelledOutputs]]]
 
 
 @dataclass(frozen=True)
-class Figure:
+class BootstrapScore:
     """A score per seed.
 
     Attributes:
@@ -43,12 +43,12 @@ class Figure:
     seeds: Floats
     resampled: Floats
 
-    def __sub__(self, other: "Figure") -> "Figure":
+    def __sub__(self, other: "BootstrapScore") -> "BootstrapScore":
         """Return the difference per seed and resample."""
-        return Figure(self.seeds - other.seeds, self.resampled - other.resampled)
+        return BootstrapScore(self.seeds - other.seeds, self.resampled - other.resampled)
 
 
-class Measurement:
+class PairedBootstrap:
     """The scores of all variants on the same resamples.
 
     Args:
@@ -62,137 +62,150 @@ class Measurement:
 
     def __init__(
         self,
-        contenders: Sequence[Contender],
+        variants: Sequence[VariantOutputs],
         metrics: Mapping[str, MetricSpec],
-        pooling: Pooling,
+        aggregation: Aggregation,
         examples: Sequence[str],
         resamples: int,
         seed: int,
     ) -> None:
         self._metrics = metrics
-        self._pooling = pooling
-        self._examples = len(examples)
-        places = {one: place for place, one in enumerate(examples)}
+        self._aggregation = aggregation
+        self._n_examples = len(examples)
+        column_by_id = {one: column for column, one in enumerate(examples)}
         scores = {
-            contender.name: {
-                name: [SeedScores(spec, [fold[name] for fold in folds], places) for folds in contender.said]
+            variant.name: {
+                name: [SeedScores(spec, [fold[name] for fold in folds], column_by_id) for folds in variant.outputs]
                 for name, spec in metrics.items()
             }
-            for contender in contenders
+            for variant in variants
         }
-        self._shares = draw_seeds(len(contenders[0].said), resamples, seed)
-        self._figures, self._drawn_counts = _resample(scores, draw_examples(len(examples), resamples, seed))
+        self._seed_shares = draw_seeds(len(variants[0].outputs), resamples, seed)
+        self._scores, self._resampled_counts = _resample(scores, draw_examples(len(examples), resamples, seed))
         first = next(iter(scores.values()))
-        self.counts = {name: np.array([one.n for one in first[name]]) for name in metrics}
-        for tasks in self._figures.values():
-            if (overall := self._overall(tasks)) is not None:
+        self.label_counts = {name: np.array([one.n for one in first[name]]) for name in metrics}
+        for tasks in self._scores.values():
+            if (overall := self._aggregate_tasks(tasks)) is not None:
                 tasks[OVERALL] = overall
 
-    def figures(self, name: str) -> Mapping[str, Figure]:
+    def get_scores(self, name: str) -> Mapping[str, BootstrapScore]:
         """Return the scores of one variant: of each task, and `overall` if tasks can be aggregated."""
-        return self._figures[name]
+        return self._scores[name]
 
-    def estimate(self, figure: Figure) -> Estimate:
+    def estimate(self, score: BootstrapScore) -> Estimate:
         """Estimate the mean of a score over seeds, with its interval."""
-        found = interval(figure.seeds, figure.resampled, self._shares, self._examples)
+        result = compute_interval(score.seeds, score.resampled, self._seed_shares, self._n_examples)
         return Estimate(
-            found.mean, found.low, found.high, [None if np.isnan(x) else float(x) for x in figure.seeds]
+            result.mean, result.low, result.high, [None if np.isnan(x) else float(x) for x in score.seeds]
         )
 
-    def differences(self, name: str, other: str) -> dict[str, Difference]:
+    def compute_differences(self, name: str, other: str) -> dict[str, Difference]:
         """Compute the differences between the scores of two variants, per task."""
         return {
-            task: self._difference(figure - self._figures[other][task], self.higher_is_better(task))
-            for task, figure in self._figures[name].items()
+            task: self._estimate_difference(score - self._scores[other][task], self.higher_is_better(task))
+            for task, score in self._scores[name].items()
         }
 
-    def gain(self, name: str, reference: str) -> Gain:
+    def compute_delta_m(self, name: str, reference: str) -> DeltaM:
         """Compute the mean over tasks of the relative gain over the reference, in percent (Maninis et al., 2019).
 
         Differences are divided by the mean of the reference's score over seeds. Tasks whose score is undefined, or
         0 for the reference, are excluded.
         """
-        parts = []
+        relative_gains = []
         for task, spec in self._metrics.items():
-            ours, theirs = self._figures[name][task], self._figures[reference][task]
-            base = abs(theirs.seeds.mean())
-            if np.isnan(ours.seeds).any() or np.isnan(base) or base == 0:
+            variant_score, reference_score = self._scores[name][task], self._scores[reference][task]
+            reference_mean = abs(reference_score.seeds.mean())
+            if np.isnan(variant_score.seeds).any() or np.isnan(reference_mean) or reference_mean == 0:
                 continue
             sign = 100.0 if spec.higher_is_better else -100.0
-            further = np.abs(theirs.resampled.mean(axis=1, keepdims=True))
+            resampled_reference = np.abs(reference_score.resampled.mean(axis=1, keepdims=True))
             with np.errstate(divide="ignore", invalid="ignore"):
-                resampled = sign * (ours - theirs).resampled / np.where(further > 0, further, np.nan)
-            parts.append(Figure(sign * (ours - theirs).seeds / base, resampled))
-        if not parts:
-            return Gain(None, None, None)
-        mean = Figure(
-            np.mean([part.seeds for part in parts], axis=0), np.mean([part.resampled for part in parts], axis=0)
+                resampled = (
+                    sign
+                    * (variant_score - reference_score).resampled
+                    / np.where(resampled_reference > 0, resampled_reference, np.nan)
+                )
+            relative_gains.append(
+                BootstrapScore(sign * (variant_score - reference_score).seeds / reference_mean, resampled)
+            )
+        if not relative_gains:
+            return DeltaM(None, None, None)
+        mean = BootstrapScore(
+            np.mean([relative_gain.seeds for relative_gain in relative_gains], axis=0),
+            np.mean([relative_gain.resampled for relative_gain in relative_gains], axis=0),
         )
-        found = interval(mean.seeds, mean.resampled, self._shares, self._examples)
-        return Gain(found.mean, found.low, found.high)
+        result = compute_interval(mean.seeds, mean.resampled, self._seed_shares, self._n_examples)
+        return DeltaM(result.mean, result.low, result.high)
 
     def higher_is_better(self, task: str) -> bool:
         """Return whether higher values of a task's metric are better."""
-        one = next(iter(self._metrics.values()))
-        return self._metrics.get(task, one).higher_is_better
+        default_metric = next(iter(self._metrics.values()))
+        return self._metrics.get(task, default_metric).higher_is_better
 
-    def _difference(self, figure: Figure, higher_is_better: bool) -> Difference:
-        found = interval(figure.seeds, figure.resampled, self._shares, self._examples)
-        return Difference(found.mean, found.low, found.high, verdict(found.low, found.high, higher_is_better))
+    def _estimate_difference(self, score: BootstrapScore, higher_is_better: bool) -> Difference:
+        result = compute_interval(score.seeds, score.resampled, self._seed_shares, self._n_examples)
+        return Difference(
+            result.mean, result.low, result.high, classify_difference(result.low, result.high, higher_is_better)
+        )
 
-    def _overall(self, tasks: Mapping[str, Figure]) -> Figure | None:
+    def _aggregate_tasks(self, tasks: Mapping[str, BootstrapScore]) -> BootstrapScore | None:
         """Aggregate the scores over tasks."""
-        if self._pooling == "none":
+        if self._aggregation == "none":
             return None
-        alike = self._pooling == "mean"
-        seeds = _weighted_mean([(figure.seeds, self.counts[name]) for name, figure in tasks.items()], alike)
-        pairs = [(figure.resampled, self._drawn_counts[name]) for name, figure in tasks.items()]
-        return Figure(seeds, _weighted_mean(pairs, alike))
+        equal_weights = self._aggregation == "mean"
+        seeds = _compute_weighted_mean(
+            [(score.seeds, self.label_counts[name]) for name, score in tasks.items()], equal_weights
+        )
+        pairs = [(score.resampled, self._resampled_counts[name]) for name, score in tasks.items()]
+        return BootstrapScore(seeds, _compute_weighted_mean(pairs, equal_weights))
 
 
-def verdict(low: float | None, high: float | None, higher_is_better: bool) -> Verdict:
+def classify_difference(low: float | None, high: float | None, higher_is_better: bool) -> Verdict:
     """Return the verdict on a difference from its interval."""
     if low is None or high is None:
         return "undefined"
     if low <= 0 <= high:
-        return "noise"
-    return "gained" if (low > 0) == higher_is_better else "suffered"
+        return "not significant"
+    return "improved" if (low > 0) == higher_is_better else "degraded"
 
 
 _Scores = Mapping[str, Mapping[str, Sequence[SeedScores]]]
 
 
-def _resample(scores: _Scores, draws: Iterable[Floats]) -> tuple[dict[str, dict[str, Figure]], dict[str, Floats]]:
+def _resample(
+    scores: _Scores, example_count_chunks: Iterable[Floats]
+) -> tuple[dict[str, dict[str, BootstrapScore]], dict[str, Floats]]:
     """Compute every score on all examples and on resamples, and the number of labels of each task per resample."""
-    found: dict[tuple[str, str], list[Floats]] = {}
+    score_chunks: dict[tuple[str, str], list[Floats]] = {}
     counts: dict[str, list[Floats]] = {}
     first = next(iter(scores))
-    for drawn in draws:
+    for example_counts in example_count_chunks:
         for name, tasks in scores.items():
             for task, seeds in tasks.items():
-                table = np.stack([one.figures_of(drawn) for one in seeds], axis=1)
-                found.setdefault((name, task), []).append(table)
+                table = np.stack([one.score_resamples(example_counts) for one in seeds], axis=1)
+                score_chunks.setdefault((name, task), []).append(table)
                 if name == first:
-                    numbers = np.stack([one.counts_of(drawn) for one in seeds], axis=1)
-                    counts.setdefault(task, []).append(numbers)
-    figures = {
+                    label_counts = np.stack([one.count_labels(example_counts) for one in seeds], axis=1)
+                    counts.setdefault(task, []).append(label_counts)
+    bootstrap_scores = {
         name: {
-            task: Figure(np.array([one.figure for one in seeds]), np.concatenate(found[name, task]))
+            task: BootstrapScore(np.array([one.score for one in seeds]), np.concatenate(score_chunks[name, task]))
             for task, seeds in tasks.items()
         }
         for name, tasks in scores.items()
     }
-    return figures, {task: np.concatenate(tables) for task, tables in counts.items()}
+    return bootstrap_scores, {task: np.concatenate(chunks) for task, chunks in counts.items()}
 
 
-def _weighted_mean(pairs: Sequence[tuple[Floats, Floats]], alike: bool) -> Floats:
+def _compute_weighted_mean(pairs: Sequence[tuple[Floats, Floats]], equal_weights: bool) -> Floats:
     """Compute the mean over tasks, weighted by labels or with equal weights; undefined scores are excluded."""
-    total, weight = np.zeros_like(pairs[0][0]), np.zeros_like(pairs[0][0])
+    weighted_sum, total_weight = np.zeros_like(pairs[0][0]), np.zeros_like(pairs[0][0])
     for values, counts in pairs:
-        known = ~np.isnan(values)
-        weights = np.where(known, 1.0 if alike else counts, 0.0)
-        total += np.where(known, values, 0.0) * weights
-        weight += weights
+        is_defined = ~np.isnan(values)
+        weights = np.where(is_defined, 1.0 if equal_weights else counts, 0.0)
+        weighted_sum += np.where(is_defined, values, 0.0) * weights
+        total_weight += weights
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean: Floats = total / weight
+        mean: Floats = weighted_sum / total_weight
     return mean

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_core.comparison.trials import Trial
-from mtl_core.comparison.variants import Recipe, Variant, VariantMaker
+from mtl_core.comparison.variants import TrainingSpec, Variant, VariantBuilder
 from mtl_core.config.load import Experiment, dump_config, load_experiment
-from mtl_core.data.declared import DeclaredData, labelled_for, read_declared
-from mtl_core.data.tasks import learned_tasks
+from mtl_core.data.declared import ExperimentData, compute_label_mask, load_experiment_data
+from mtl_core.data.tasks import select_active_tasks
 from mtl_core.errors import MtlError
 
 
@@ -22,43 +22,43 @@ class Plan:
         tasks: Names of the active tasks.
         variants: The variants.
         seeds: The seeds.
-        folds: Number of folds of the cross-validation; None for the experiment's own split.
+        n_folds: Number of folds of the cross-validation; None for the experiment's own split.
         trials: All trials, the longest first.
-        out: The output directory.
+        output_dir: The output directory.
     """
 
     experiment: Experiment
     tasks: Sequence[str]
     variants: Sequence[Variant]
     seeds: Sequence[int]
-    folds: int | None
+    n_folds: int | None
     trials: Sequence[Trial]
-    out: Path
+    output_dir: Path
 
     @property
-    def turns(self) -> Sequence[int | None]:
+    def folds(self) -> Sequence[int | None]:
         """The indices of the folds; a single None without cross-validation."""
-        return list(range(self.folds)) if self.folds else [None]
+        return list(range(self.n_folds)) if self.n_folds else [None]
 
-    def run(self, recipe: Recipe, seed: int, fold: int | None) -> Path:
+    def get_run_dir(self, training_spec: TrainingSpec, seed: int, fold: int | None) -> Path:
         """Return the run directory of a trial."""
-        return run_directory(self.out, recipe, seed, fold)
+        return get_run_dir(self.output_dir, training_spec, seed, fold)
 
 
-def run_directory(out: Path, recipe: Recipe, seed: int, fold: int | None) -> Path:
+def get_run_dir(output_dir: Path, training_spec: TrainingSpec, seed: int, fold: int | None) -> Path:
     """Return the run directory of a trial."""
-    return out / (f"{recipe.name}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
+    return output_dir / (f"{training_spec.name}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
 
 
-def make_plan(
+def build_plan(
     source: str,
     overrides: Sequence[str],
     plugins: Sequence[str],
     base: Experiment,
-    seeds: int,
-    folds: int | None,
-    others: Sequence[str],
-    out: Path,
+    n_seeds: int,
+    n_folds: int | None,
+    extra_variants: Sequence[str],
+    output_dir: Path,
 ) -> Plan:
     """Build the plan of a comparison. This reads the data, for the tasks and the cost of each trial.
 
@@ -67,77 +67,88 @@ def make_plan(
         overrides: Overrides of all variants.
         plugins: Additional plugins.
         base: The validated experiment with these overrides.
-        seeds: Number of seeds, counted up from the experiment's seed.
-        folds: Number of folds of the cross-validation; None for the experiment's own split.
-        others: Additional variants, as `KEY=V1,V2`.
-        out: The output directory.
+        n_seeds: Number of seeds, counted up from the experiment's seed.
+        n_folds: Number of folds of the cross-validation; None for the experiment's own split.
+        extra_variants: Additional variants, as `KEY=V1,V2`.
+        output_dir: The output directory.
 
     Raises:
         MtlError: If there is only one task, or a variant is invalid.
     """
-    data = read_declared(base.config)
-    tasks = learned_tasks(data.tasks, base.config.learn)
-    names = [task.name for task in tasks]
-    if len(names) < 2:
+    data = load_experiment_data(base.config)
+    tasks = select_active_tasks(data.tasks, base.config.active_tasks)
+    task_names = [task.name for task in tasks]
+    if len(task_names) < 2:
         raise MtlError(
-            f"{base.config.name}: has only one active task ('{names[0]}'); a comparison of multi-task learning "
+            f"{base.config.name}: has only one active task ('{task_names[0]}'); a comparison of multi-task learning "
             "needs two or more"
         )
-    if folds is not None:
-        load_experiment(source, [*overrides, *_split(folds, 0)], plugins)
-    variants = _shared(VariantMaker(source, overrides, plugins, base, names).all(others))
-    own = range(base.config.seed, base.config.seed + seeds)
-    recipes = {recipe.name: recipe for variant in variants for recipe in variant.recipes}
-    longest = sorted(recipes.values(), key=lambda recipe: -_visits(recipe, data))
+    if n_folds is not None:
+        load_experiment(source, [*overrides, *_format_split_overrides(n_folds, 0)], plugins)
+    variants = _share_networks(
+        VariantBuilder(source, overrides, plugins, base, task_names).build_all(extra_variants)
+    )
+    seed_values = range(base.config.seed, base.config.seed + n_seeds)
+    training_specs = {
+        training_spec.name: training_spec for variant in variants for training_spec in variant.training_specs
+    }
+    sorted_specs = sorted(training_specs.values(), key=lambda training_spec: -_estimate_visits(training_spec, data))
     trials = [
         Trial(
-            recipe.name,
+            training_spec.name,
             seed,
             fold,
-            [*overrides, *recipe.settings, f"seed={seed}", *([] if fold is None else _split(folds or 0, fold))],
-            run_directory(out, recipe, seed, fold),
+            [
+                *overrides,
+                *training_spec.overrides,
+                f"seed={seed}",
+                *([] if fold is None else _format_split_overrides(n_folds or 0, fold)),
+            ],
+            get_run_dir(output_dir, training_spec, seed, fold),
         )
-        for recipe in longest
-        for seed in own
-        for fold in (range(folds) if folds else [None])
+        for training_spec in sorted_specs
+        for seed in seed_values
+        for fold in (range(n_folds) if n_folds else [None])
     ]
-    return Plan(base, names, variants, own, folds, trials, out)
+    return Plan(base, task_names, variants, seed_values, n_folds, trials, output_dir)
 
 
-def _split(folds: int, fold: int) -> list[str]:
-    return [f"split={{type: k-fold, folds: {folds}, fold: {fold}, hold_out: test}}"]
+def _format_split_overrides(n_folds: int, fold: int) -> list[str]:
+    return [f"split={{type: k-fold, folds: {n_folds}, fold: {fold}, hold_out: test}}"]
 
 
-def _visits(recipe: Recipe, data: DeclaredData) -> int:
+def _estimate_visits(training_spec: TrainingSpec, data: ExperimentData) -> int:
     """Estimate how many examples a trial visits."""
-    config = recipe.experiment.config
-    learned = [task for task in data.tasks if recipe.task is None or task.name == recipe.task]
-    rows = data.corpus.rows("train")
-    return int(labelled_for(learned, data.labels, len(data.corpus))[rows].sum()) * config.training.epochs
+    config = training_spec.experiment.config
+    active_tasks = [task for task in data.tasks if training_spec.task is None or task.name == training_spec.task]
+    rows = data.corpus.get_row_indices("train")
+    return int(compute_label_mask(active_tasks, data.labels, len(data.corpus))[rows].sum()) * config.training.epochs
 
 
-def _shared(variants: Sequence[Variant]) -> list[Variant]:
+def _share_networks(variants: Sequence[Variant]) -> list[Variant]:
     """Let variants with equal resolved experiments share their networks, and give each network a directory name."""
-    known: dict[str, Recipe] = {}
-    taken: set[str] = set()
-    shared = []
+    specs_by_config: dict[str, TrainingSpec] = {}
+    used_names: set[str] = set()
+    shared_variants = []
     for variant in variants:
-        recipes = []
-        for recipe in variant.recipes:
-            resolved = dump_config(recipe.experiment.config)
-            if resolved not in known:
-                name = _folder_name(recipe.name, taken)
-                taken.add(name)
-                known[resolved] = Recipe(name, recipe.settings, recipe.experiment, recipe.task)
-            recipes.append(known[resolved])
-        shared.append(Variant(variant.name, variant.kind, variant.settings, recipes))
-    return shared
+        training_specs = []
+        for training_spec in variant.training_specs:
+            resolved_config = dump_config(training_spec.experiment.config)
+            if resolved_config not in specs_by_config:
+                name = _make_directory_name(training_spec.name, used_names)
+                used_names.add(name)
+                specs_by_config[resolved_config] = TrainingSpec(
+                    name, training_spec.overrides, training_spec.experiment, training_spec.task
+                )
+            training_specs.append(specs_by_config[resolved_config])
+        shared_variants.append(Variant(variant.name, variant.kind, variant.overrides, training_specs))
+    return shared_variants
 
 
-def _folder_name(name: str, taken: set[str]) -> str:
+def _make_directory_name(name: str, used_names: set[str]) -> str:
     """Return a unique directory name that is valid on every operating system."""
-    plain = re.sub(r"[^\w.=-]+", "-", name).strip("-.")[:80] or "variant"
-    number, free = 2, plain
-    while free.lower() in {one.lower() for one in taken}:
-        free, number = f"{plain}-{number}", number + 1
-    return free
+    base_name = re.sub(r"[^\w.=-]+", "-", name).strip("-.")[:80] or "variant"
+    suffix, candidate = 2, base_name
+    while candidate.lower() in {used_name.lower() for used_name in used_names}:
+        candidate, suffix = f"{base_name}-{suffix}", suffix + 1
+    return candidate

@@ -9,7 +9,7 @@ from typing import Literal
 from mtl_core.atomic import write_text_atomically
 
 Kind = Literal["multi-task", "equal", "single-task", "majority", "variant", "run"]
-Verdict = Literal["gained", "suffered", "noise", "undefined"]
+Verdict = Literal["improved", "degraded", "not significant", "undefined"]
 
 OVERALL = "overall"
 """The name of the score over all tasks, next to the names of tasks."""
@@ -44,7 +44,7 @@ class Estimate:
 class Difference:
     """The difference between the scores of two variants, with its verdict.
 
-    The verdict is `gained` or `suffered` if the interval excludes 0, and `noise` if it contains 0.
+    The verdict is `improved` or `degraded` if the interval excludes 0, and `not significant` if it contains 0.
     """
 
     mean: float | None
@@ -54,7 +54,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Gain:
+class DeltaM:
     """Delta_m: the mean over tasks of the relative gain, in percent (Maninis et al., 2019)."""
 
     mean: float | None
@@ -69,12 +69,12 @@ class VariantSummary:
     Attributes:
         name: Its name.
         kind: Its kind.
-        settings: Its overrides, as for `--set`.
+        overrides: Its overrides, as for `--set`.
         tasks: Name of each task to its score.
         overall: The score over all tasks; None if there is none.
         delta_m: The mean relative gain over the reference, in percent; None for the reference itself.
-        against_single: Task, or `overall`, to the difference from the reference; None for the reference itself.
-        against_equal: Task, or `overall`, to the difference from equal weights; None where it does not apply.
+        differences_from_reference: Task, or `overall`, to the difference from the reference; None for the reference itself.
+        differences_from_equal_weights: Task, or `overall`, to the difference from equal weights; None where it does not apply.
         parameters: Number of trained parameters, the median over seeds and folds.
         train_s: Training time in seconds, the median over seeds and folds.
         inference_ms: Inference time per example in milliseconds, the median over seeds and folds.
@@ -83,12 +83,12 @@ class VariantSummary:
 
     name: str
     kind: Kind
-    settings: Sequence[str]
+    overrides: Sequence[str]
     tasks: Mapping[str, Estimate]
     overall: Estimate | None
-    delta_m: Gain | None
-    against_single: Mapping[str, Difference] | None
-    against_equal: Mapping[str, Difference] | None
+    delta_m: DeltaM | None
+    differences_from_reference: Mapping[str, Difference] | None
+    differences_from_equal_weights: Mapping[str, Difference] | None
     parameters: int
     train_s: float
     inference_ms: float
@@ -103,29 +103,29 @@ class Comparison:
         experiment: The experiment's name.
         seeds: The seeds.
         folds: Number of folds of the cross-validation; None for the experiment's own split.
-        part: The split that was scored: `test` or `validation`.
+        split_name: The split that was scored: `test` or `validation`.
         examples: Number of examples of that split.
         resamples: Number of bootstrap resamples.
-        level: The confidence level of the intervals.
+        confidence_level: The confidence level of the intervals.
         reference: The name of the variant that all variants are compared with.
         tasks: Name of each task to its metric.
         variants: The variants.
-        words: The summary, as sentences.
+        summary: The summary, as sentences.
     """
 
     experiment: str
     seeds: Sequence[int]
     folds: int | None
-    part: str
+    split_name: str
     examples: int
     resamples: int
-    level: float
+    confidence_level: float
     reference: str
     tasks: Mapping[str, MeasuredTask]
     variants: Sequence[VariantSummary]
-    words: Sequence[str] = ()
+    summary: Sequence[str] = ()
 
-    def named(self, name: str) -> VariantSummary:
+    def get_variant(self, name: str) -> VariantSummary:
         """Return the variant with this name."""
         return next(variant for variant in self.variants if variant.name == name)
 

@@ -26,18 +26,18 @@ class Trial:
         seed: The seed of the run.
         fold: The index of the held-out fold; None for the experiment's own split.
         overrides: Its overrides.
-        path: Its run directory.
+        run_dir: Its run directory.
     """
 
     variant: str
     seed: int
     fold: int | None
     overrides: Sequence[str]
-    path: Path
+    run_dir: Path
 
 
-def train_all(
-    source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int, done: Callable[[Trial], None]
+def train_trials(
+    source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int, on_trial_end: Callable[[Trial], None]
 ) -> None:
     """Train all trials that are not complete yet.
 
@@ -46,37 +46,37 @@ def train_all(
         plugins: Additional plugins.
         trials: The trials, in the order of training.
         jobs: Maximum number of processes. Each computes in one thread, so scores do not depend on their number.
-        done: Called with each trial when it finishes, and with each trial that was already complete.
+        on_trial_end: Called with each trial when it finishes, and with each trial that was already complete.
 
     Raises:
         MtlError: If a trial fails; finished trials are kept.
     """
-    for trial in (finished := [trial for trial in trials if _is_complete(trial)]):
-        done(trial)
-    left = [trial for trial in trials if trial not in finished]
-    for trial, _ in run_jobs(partial(_train, source, list(plugins)), left, jobs):
-        done(trial)
+    for trial in (finished_trials := [trial for trial in trials if _is_complete(trial)]):
+        on_trial_end(trial)
+    pending = [trial for trial in trials if trial not in finished_trials]
+    for trial, _ in run_jobs(partial(_train_trial, source, list(plugins)), pending, jobs):
+        on_trial_end(trial)
 
 
 def _is_complete(trial: Trial) -> bool:
-    return RunDirectory(trial.path).metrics.is_file()
+    return RunDirectory(trial.run_dir).metrics.is_file()
 
 
-def _train(source: str, plugins: Sequence[str], trial: Trial) -> None:
+def _train_trial(source: str, plugins: Sequence[str], trial: Trial) -> None:
     """Train a trial, or resume it."""
     from mtl_core.runs.run import resume_run, run_experiment
 
-    _warm_up()
+    _preload_modules()
     try:
-        if RunDirectory(trial.path).config.is_file():
-            resume_run(trial.path)
+        if RunDirectory(trial.run_dir).config.is_file():
+            resume_run(trial.run_dir)
         else:
-            run_experiment(load_experiment(source, trial.overrides, plugins).config, trial.path)
+            run_experiment(load_experiment(source, trial.overrides, plugins).config, trial.run_dir)
     except MtlError as error:
-        raise MtlError(f"{trial.path.name}: {error}") from error
+        raise MtlError(f"{trial.run_dir.name}: {error}") from error
 
 
-def _warm_up() -> None:
+def _preload_modules() -> None:
     """Import what torch and Accelerate import lazily, so that the first trial's time excludes the imports."""
     import torch
 
@@ -85,7 +85,7 @@ def _warm_up() -> None:
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
 
 
-def check_scored(path: Path) -> None:
+def check_has_outputs(path: Path) -> None:
     """Check that a finished run was scored.
 
     Raises:
@@ -93,10 +93,10 @@ def check_scored(path: Path) -> None:
     """
     run = RunDirectory(path)
     if not run.outputs.is_file():
-        raise MtlError(f"{path}: {_why_no_outputs(run)}")
+        raise MtlError(f"{path}: {_explain_missing_outputs(run)}")
 
 
-def _why_no_outputs(run: RunDirectory) -> str:
+def _explain_missing_outputs(run: RunDirectory) -> str:
     if run.predictions.is_file():
         return (
             f"the run has no {run.outputs.name}, which a comparison requires: an earlier version of mtl-core "
@@ -108,54 +108,59 @@ def _why_no_outputs(run: RunDirectory) -> str:
     )
 
 
-def claim(folder: Path, plan: str, config: ExperimentConfig, trials: Sequence[Trial], noun: str) -> None:
+def reserve_folder(
+    folder: Path, plan_file: str, config: ExperimentConfig, trials: Sequence[Trial], command_noun: str
+) -> None:
     """Create a folder for trials, or reuse one that was created for trials of the same experiment.
 
     The number of trials may differ from before: existing trials are not trained again.
 
     Args:
         folder: The folder.
-        plan: The name of the file in it that stores the plan.
+        plan_file: The name of the file in it that stores the plan.
         config: The experiment.
         trials: The trials.
-        noun: What the command creates, for messages.
+        command_noun: What the command creates, for messages.
 
     Raises:
         MtlError: If the folder contains something else.
     """
-    runs = {trial.path.name: list(trial.overrides) for trial in trials}
+    runs = {trial.run_dir.name: list(trial.overrides) for trial in trials}
     experiment = dump_config(config)
     if folder.exists():
-        known = _planned(folder / plan)
-        old = {} if known is None else known["runs"]
+        existing_plan = _read_plan(folder / plan_file)
+        existing_runs = {} if existing_plan is None else existing_plan["runs"]
         if (
-            known is None
-            or known["experiment"] != experiment
-            or any(old.get(name, own) != own for name, own in runs.items())
+            existing_plan is None
+            or existing_plan["experiment"] != experiment
+            or any(
+                existing_runs.get(name, trial_overrides) != trial_overrides
+                for name, trial_overrides in runs.items()
+            )
         ):
-            raise MtlError(f"{folder}: exists already, but not from the same {noun}; choose another --out")
-        runs = {**old, **runs}
+            raise MtlError(f"{folder}: exists already, but not from the same {command_noun}; choose another --out")
+        runs = {**existing_runs, **runs}
     else:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
             raise MtlError(f"{folder}: cannot be created: {error.strerror}") from error
     text = json.dumps({"experiment": experiment, "runs": runs}, indent=2, ensure_ascii=False)
-    write_text_atomically(folder / plan, text + "\n")
+    write_text_atomically(folder / plan_file, text + "\n")
 
 
-def _planned(path: Path) -> dict[str, Any] | None:
+def _read_plan(path: Path) -> dict[str, Any] | None:
     """Read the plan of a folder; None if there is no valid plan."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        plan = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    ours = isinstance(found, dict) and isinstance(found.get("runs"), dict) and "experiment" in found
-    return found if ours else None
+    is_plan = isinstance(plan, dict) and isinstance(plan.get("runs"), dict) and "experiment" in plan
+    return plan if is_plan else None
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Lock a folder against other processes. The operating system releases the lock when this process ends.
 
     Raises:

@@ -8,15 +8,15 @@ from typing import Any
 from mtl_core.comparison.summary import Kind
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, check_inputs, load_experiment
-from mtl_core.config.value_at import value_at
-from mtl_core.config.yaml_file import parse_scalar, write_inline
+from mtl_core.config.value_at import get_value
+from mtl_core.config.yaml_file import dump_inline_yaml, parse_scalar
 from mtl_core.errors import MtlError
 from mtl_core.specs import Spec
-from mtl_core.sweeps.measured import measured
+from mtl_core.sweeps.measured import get_evaluation_settings
 
 MULTI_TASK, EQUAL, SINGLE_TASK, MAJORITY = "multi-task", "equal weights", "single-task", "majority"
 
-FIXED = {
+FIXED_KEYS = {
     "version": "the format",
     "name": "the name",
     "plugins": "the plugins",
@@ -31,18 +31,18 @@ FIXED = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSpec:
     """How one network of a variant is trained.
 
     Attributes:
         name: The prefix of its run directories.
-        settings: Its overrides, in addition to those of all variants.
+        overrides: Its overrides, in addition to those of all variants.
         experiment: The validated experiment with these overrides.
         task: The only active task; None if all tasks are active.
     """
 
     name: str
-    settings: Sequence[str]
+    overrides: Sequence[str]
     experiment: Experiment
     task: str | None = None
 
@@ -54,17 +54,17 @@ class Variant:
     Attributes:
         name: Its name.
         kind: Its kind.
-        settings: Its overrides, for display.
-        recipes: Its networks: one for all tasks, one per task, or none.
+        overrides: Its overrides, for display.
+        training_specs: Its networks: one for all tasks, one per task, or none.
     """
 
     name: str
     kind: Kind
-    settings: Sequence[str]
-    recipes: Sequence[Recipe]
+    overrides: Sequence[str]
+    training_specs: Sequence[TrainingSpec]
 
 
-class VariantMaker:
+class VariantBuilder:
     """Builder of the variants of an experiment.
 
     Args:
@@ -81,104 +81,130 @@ class VariantMaker:
         self._source, self._overrides, self._plugins = source, overrides, plugins
         self._base, self._tasks = base, tasks
 
-    def all(self, others: Sequence[str]) -> list[Variant]:
+    def build_all(self, extra_variants: Sequence[str]) -> list[Variant]:
         """Build the default variants (multi-task, equal weights, single-task, majority) and the additional ones.
 
         Args:
-            others: Additional variants, as `KEY=V1,V2`; each value is one variant.
+            extra_variants: Additional variants, as `KEY=V1,V2`; each value is one variant.
 
         Raises:
             MtlError: If a value is invalid, or changes what is measured.
         """
-        variants = [Variant(MULTI_TASK, "multi-task", [], [Recipe(MULTI_TASK, [], self._base)])]
-        equal = equal_weights(self._base.config)
-        if equal:
-            variants.append(Variant(EQUAL, "equal", equal, [self._recipe("equal-weights", equal)]))
-        single = [self._recipe(f"{SINGLE_TASK}-{task}", self._alone(task), task) for task in self._tasks]
-        variants.append(Variant(SINGLE_TASK, "single-task", alone(self._base.config, "TASK"), single))
+        variants = [Variant(MULTI_TASK, "multi-task", [], [TrainingSpec(MULTI_TASK, [], self._base)])]
+        equal_weight_overrides = build_equal_weight_overrides(self._base.config)
+        if equal_weight_overrides:
+            variants.append(
+                Variant(
+                    EQUAL,
+                    "equal",
+                    equal_weight_overrides,
+                    [self._build_training_spec("equal-weights", equal_weight_overrides)],
+                )
+            )
+        single_task_specs = [
+            self._build_training_spec(f"{SINGLE_TASK}-{task}", self._build_single_task_overrides(task), task)
+            for task in self._tasks
+        ]
+        variants.append(
+            Variant(
+                SINGLE_TASK,
+                "single-task",
+                build_single_task_overrides(self._base.config, "TASK"),
+                single_task_specs,
+            )
+        )
         variants.append(Variant(MAJORITY, "majority", [], []))
-        for text in others:
-            variants += self._with(text)
+        for text in extra_variants:
+            variants += self._parse_variants(text)
         names = [variant.name for variant in variants]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise MtlError(f"--with {twice}: given twice")
+        duplicate = next((name for name in names if names.count(name) > 1), None)
+        if duplicate is not None:
+            raise MtlError(f"--variant {duplicate}: given twice")
         return variants
 
-    def _alone(self, task: str) -> list[str]:
-        return alone(self._base.config, task)
+    def _build_single_task_overrides(self, task: str) -> list[str]:
+        return build_single_task_overrides(self._base.config, task)
 
-    def _recipe(self, name: str, settings: Sequence[str], task: str | None = None) -> Recipe:
-        experiment = load_experiment(self._source, [*self._overrides, *settings], self._plugins)
-        return Recipe(name, settings, experiment, task)
+    def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
+        experiment = load_experiment(self._source, [*self._overrides, *overrides], self._plugins)
+        return TrainingSpec(name, overrides, experiment, task)
 
-    def _with(self, text: str) -> Iterator[Variant]:
-        key, equals, values = text.partition("=")
+    def _parse_variants(self, text: str) -> Iterator[Variant]:
+        key, separator, values = text.partition("=")
         key = key.strip()
-        if not equals or not key or not values.strip():
-            raise MtlError(f"--with {text}: expected KEY=V1,V2, such as weighting=static,by-labels")
-        if key.split(".")[0] in FIXED:
-            decides = FIXED[key.split(".")[0]]
+        if not separator or not key or not values.strip():
+            raise MtlError(f"--variant {text}: expected KEY=V1,V2, such as weighting=sum,label-count")
+        if key.split(".")[0] in FIXED_KEYS:
+            description = FIXED_KEYS[key.split(".")[0]]
             raise MtlError(
-                f"--with {text}: '{key}' sets {decides}, which must be the same for all variants of a comparison"
+                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a comparison"
             )
         for value in split_values(values):
-            yield self._one_with(key, value)
+            yield self._build_variant(key, value)
 
-    def _one_with(self, key: str, value: str) -> Variant:
+    def _build_variant(self, key: str, value: str) -> Variant:
         name = f"{key}={value}"
-        setting = name
+        override = name
         try:
-            if isinstance(value_at(self._base.config, key), Spec) and isinstance(parse_scalar(value), str):
-                setting = f"{key}={{type: {value}}}"
-            recipe = self._recipe(name, [setting])
-            check_inputs(recipe.experiment)
+            if isinstance(get_value(self._base.config, key), Spec) and isinstance(parse_scalar(value), str):
+                override = f"{key}={{type: {value}}}"
+            training_spec = self._build_training_spec(name, [override])
+            check_inputs(training_spec.experiment)
         except MtlError as error:
-            raise MtlError(f"--with {name}: {str(error).replace('--set ', '')}") from error
-        before, after = _measured(self._base.config), _measured(recipe.experiment.config)
-        changed = next((key for key in after if key not in before or before[key] != after[key]), None)
-        if changed is not None:
+            raise MtlError(f"--variant {name}: {str(error).replace('--set ', '')}") from error
+        before, after = (
+            _get_evaluation_settings(self._base.config),
+            _get_evaluation_settings(training_spec.experiment.config),
+        )
+        changed_setting = next((key for key in after if key not in before or before[key] != after[key]), None)
+        if changed_setting is not None:
             raise MtlError(
-                f"--with {name}: changes {changed}, and with it what is measured; variants could not be compared"
+                f"--variant {name}: changes {changed_setting}, and with it what is measured; variants could not be compared"
             )
-        return Variant(name, "variant", [setting], [recipe])
+        return Variant(name, "variant", [override], [training_spec])
 
 
-def _measured(config: ExperimentConfig) -> dict[str, Any]:
+def _get_evaluation_settings(config: ExperimentConfig) -> dict[str, Any]:
     """Return the settings that determine the metric and the examples; the selection of the epoch may differ."""
-    return {name: value for name, value in measured(config) if not name.startswith("training.")}
+    return {name: value for name, value in get_evaluation_settings(config) if not name.startswith("training.")}
 
 
-def equal_weights(config: ExperimentConfig) -> list[str]:
+def build_equal_weight_overrides(config: ExperimentConfig) -> list[str]:
     """Return the overrides that give all tasks equal weights (Kurin et al., 2022); empty if weights are equal."""
-    plain = config.weighting.type == "static" and config.weighting == type(config.weighting).model_validate({})
-    settings = [] if plain else ["weighting={type: static}"]
-    return settings + [f"tasks.{place}.weight=1" for place, task in enumerate(config.tasks) if task.weight != 1]
+    has_plain_sum = config.weighting.type == "static" and config.weighting == type(config.weighting).model_validate(
+        {}
+    )
+    overrides = [] if has_plain_sum else ["weighting={type: sum}"]
+    return overrides + [f"tasks.{index}.weight=1" for index, task in enumerate(config.tasks) if task.weight != 1]
 
 
-def alone(config: ExperimentConfig, task: str) -> list[str]:
+def build_single_task_overrides(config: ExperimentConfig, task: str) -> list[str]:
     """Return the overrides of an independent single-task network, without auxiliary tasks, sharing or weighting."""
-    settings = [f"learn={write_inline([task])}", *equal_weights(config)]
+    overrides = [f"learn={dump_inline_yaml([task])}", *build_equal_weight_overrides(config)]
     if config.auxiliary:
-        settings.append("auxiliary=[]")
+        overrides.append("auxiliary=[]")
     if config.architecture.type != "hard-sharing":
-        settings.append("architecture={type: hard-sharing}")
+        overrides.append("architecture={type: hard-sharing}")
     if config.interactions is not None:
-        settings.append("interactions=null")
+        overrides.append("interactions=null")
     select = config.training.select
-    if select.over not in {None, "overall", "mean", "gain", task}:
-        settings.append(f"training.select={write_inline({'over': task})}")
-    if config.start_from is not None:
-        parts = [part for part in config.start_from.parts if _speaks_of(part, task)]
-        if parts != config.start_from.parts:
-            settings.append(f"start_from.parts={write_inline(parts)}" if parts else "start_from=null")
-    return settings
+    if select.aggregation not in {None, "overall", "mean", "gain", task}:
+        overrides.append(f"training.select={dump_inline_yaml({'over': task})}")
+    if config.init_from is not None:
+        patterns = [pattern for pattern in config.init_from.weights if _can_match_task(pattern, task)]
+        if patterns != config.init_from.weights:
+            overrides.append(f"init_from.weights={dump_inline_yaml(patterns)}" if patterns else "init_from=null")
+    return overrides
 
 
-def _speaks_of(pattern: str, task: str) -> bool:
+def _can_match_task(pattern: str, task: str) -> bool:
     """Return whether a pattern of weight names can match a weight of a single-task network."""
-    own = f"heads.{task}."
-    return not pattern.startswith("heads.") or pattern.startswith(own) or fnmatchcase(f"{own}weight", pattern)
+    head_prefix = f"heads.{task}."
+    return (
+        not pattern.startswith("heads.")
+        or pattern.startswith(head_prefix)
+        or fnmatchcase(f"{head_prefix}weight", pattern)
+    )
 
 
 def split_values(text: str) -> list[str]:
@@ -188,19 +214,19 @@ def split_values(text: str) -> list[str]:
         MtlError: If a bracket or a quote is not closed, or a value is empty.
     """
     values, depth, quote = [""], 0, ""
-    for letter in text:
-        if letter == "," and not depth and not quote:
+    for character in text:
+        if character == "," and not depth and not quote:
             values.append("")
             continue
-        values[-1] += letter
+        values[-1] += character
         if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
         else:
-            depth += (letter in "{[") - (letter in "}]")
+            depth += (character in "{[") - (character in "}]")
     values = [value.strip() for value in values]
     if depth or quote or not all(values):
-        what = "a bracket or a quote is not closed" if depth or quote else "a value between two commas is empty"
-        raise MtlError(f"--with …={text}: {what}")
+        problem = "a bracket or a quote is not closed" if depth or quote else "a value between two commas is empty"
+        raise MtlError(f"--variant …={text}: {problem}")
     return values

@@ -18,41 +18,43 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Sequence[Job], n_processes: int
+) -> Iterator[tuple[Job, Result]]:
     """Start jobs in order, and yield each job with its result when it finishes.
 
     torch computes in one thread in every process, so that results do not depend on the number of processes.
 
     Args:
-        work: The function that runs a job. With several processes it must be a module-level function, or a
+        function: The function that runs a job. With several processes it must be a module-level function, or a
             `partial` of one.
         jobs: The jobs.
-        processes: Maximum number of jobs at a time; with 1, jobs run in this process.
+        n_processes: Maximum number of jobs at a time; with 1, jobs run in this process.
 
     Yields:
         A job and its result.
 
     Raises:
-        MtlError: If `work` raises it, or if a process is killed. The other processes are terminated then.
-        RuntimeError: If `work` raises another exception in a worker process.
+        MtlError: If `function` raises it, or if a process is killed. The other processes are terminated then.
+        RuntimeError: If `function` raises another exception in a worker process.
     """
-    if min(processes, len(jobs)) <= 1:
-        with _one_thread():
+    if min(n_processes, len(jobs)) <= 1:
+        with _limit_to_one_thread():
             for job in jobs:
-                yield job, work(job)
+                yield job, function(job)
         return
-    left = list(reversed(jobs))
+    pending = list(reversed(jobs))
     workers: list[_Worker[Job]] = []
     try:
-        workers += [_start(work) for _ in range(min(processes, len(jobs)))]
+        workers += [_start_worker(function) for _ in range(min(n_processes, len(jobs)))]
         for worker in workers:
-            worker.give(left.pop())
-        while busy := {worker.connection: worker for worker in workers if worker.job is not None}:
-            for connection in wait(list(busy)):
-                worker = busy[connection]  # type: ignore[index]
-                job, result = worker.taken()
-                if left:
-                    worker.give(left.pop())
+            worker.send(pending.pop())
+        while busy_workers := {worker.connection: worker for worker in workers if worker.job is not None}:
+            for connection in wait(list(busy_workers)):
+                worker = busy_workers[connection]  # type: ignore[index]
+                job, result = worker.receive()
+                if pending:
+                    worker.send(pending.pop())
                 yield job, result
     finally:
         for worker in workers:
@@ -75,11 +77,11 @@ class _Worker(Generic[Job]):
     connection: Connection
     job: Job | None = None
 
-    def give(self, job: Job) -> None:
+    def send(self, job: Job) -> None:
         self.job = job
         self.connection.send(job)
 
-    def taken(self) -> tuple[Job, Any]:
+    def receive(self) -> tuple[Job, Any]:
         """Receive the result of the current job."""
         job, self.job = self.job, None
         assert job is not None  # noqa: S101  called only for workers with a job
@@ -100,30 +102,30 @@ class _Worker(Generic[Job]):
         return job, result
 
 
-def _start(work: Callable[[Job], Result]) -> _Worker[Job]:
+def _start_worker(function: Callable[[Job], Result]) -> _Worker[Job]:
     context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, work))
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_run_worker, args=(child_end, function))
     process.start()
-    there.close()  # so that the end of the process closes the pipe
-    return _Worker(process, here)
+    child_end.close()  # so that the end of the process closes the pipe
+    return _Worker(process, parent_end)
 
 
-def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
+def _run_worker(connection: Connection, function: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent terminates its workers
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    with _one_thread():
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    with _limit_to_one_thread():
         while True:
             job = connection.recv()
             try:
-                connection.send(work(job))
+                connection.send(function(job))
             except MtlError as error:
                 connection.send(_Failure(str(error), is_bug=False))
             except Exception:  # noqa: BLE001  sent to the parent, which raises it
                 connection.send(_Failure(traceback.format_exc(), is_bug=True))
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Exit with the parent: a killed parent cannot terminate its workers, which would continue to write files."""
     parent = parent_process()
     if parent is not None:
@@ -132,12 +134,12 @@ def _die_with_parent() -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _limit_to_one_thread() -> Iterator[None]:
     import torch
 
-    threads = torch.get_num_threads()
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(n_threads)

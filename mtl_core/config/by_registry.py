@@ -19,58 +19,60 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from mtl_core.config.strict import error_at
-from mtl_core.errors import MtlError, listed
+from mtl_core.config.strict import build_error_details
+from mtl_core.errors import MtlError, join_names
 
 if TYPE_CHECKING:
     from mtl_core.registry import Registry
 
 
 @cache
-def installed_registry() -> "Registry":
+def get_installed_registry() -> "Registry":
     """Return the registry of the installed plugins, for models that are validated without a context."""
     from mtl_core.plugins import Plugins
     from mtl_core.registry import Registry
 
-    return Registry(Plugins.installed())
+    return Registry(Plugins.load_installed())
 
 
-class SeamMark:
+class ExtensionPointMark:
     """A mark of a field in the JSON Schema, which is replaced by a reference to the specs.
 
     Args:
-        seam: The name of the extension point.
+        extension_point: The name of the extension point.
     """
 
-    def __init__(self, seam: str) -> None:
-        self.seam = seam
+    def __init__(self, extension_point: str) -> None:
+        self.extension_point = extension_point
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"x-mtl-seam": self.seam}
+        return {"x-mtl-extension-point": self.extension_point}
 
 
-def by_registry(seam: str) -> WrapValidator:
+def registry_validator(extension_point: str) -> WrapValidator:
     """Build the validator of the fields of an extension point."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        from mtl_core.seams import SEAMS
+        from mtl_core.seams import EXTENSION_POINTS
 
-        noun, base = SEAMS[seam].noun, SEAMS[seam].base
+        noun, base = EXTENSION_POINTS[extension_point].noun, EXTENSION_POINTS[extension_point].base
         if isinstance(value, base):
             return value
-        registry: Registry = (info.context or {}).get("registry") or installed_registry()
+        registry: Registry = (info.context or {}).get("registry") or get_installed_registry()
         if isinstance(value, str):
             value = {"type": value}
         if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-            message = f"expected a {noun}: a block with `type:`, one of {listed(sorted(registry.offers(seam)))}"
-            raise ValidationError.from_exception_data(base.__name__, [error_at((), "seam", message, value)])
+            message = f"expected a {noun}: a block with `type:`, one of {join_names(sorted(registry.get_specs(extension_point)))}"
+            raise ValidationError.from_exception_data(
+                base.__name__, [build_error_details((), "seam", message, value)]
+            )
         try:
-            spec = registry.find(seam, value["type"])
+            spec = registry.find(extension_point, value["type"])
         except MtlError as error:
-            line = error_at(("type",), "unknown_type", str(error), value["type"])
-            raise ValidationError.from_exception_data(base.__name__, [line]) from error
+            details = build_error_details(("type",), "unknown_type", str(error), value["type"])
+            raise ValidationError.from_exception_data(base.__name__, [details]) from error
         return spec.model_validate(value, context=info.context)
 
     return WrapValidator(validate)

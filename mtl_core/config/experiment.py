@@ -34,18 +34,18 @@ from mtl_core.config.seam_fields import (
     TrackerField,
     WeightingField,
 )
-from mtl_core.config.strict import StrictModel, error_at
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.config.strict import StrictModel, build_error_details
+from mtl_core.errors import did_you_mean, join_names
 from mtl_core.specs import HeadSpec, LoaderSpec, TaskKindSpec
 from mtl_core.sweeps.space import Sweep
 
 FORMAT_VERSION: int = 1
 
-ONE_DATA_SET = "data"
+DEFAULT_DATA_SET_NAME = "data"
 """The name of the data set of an experiment with `data:`."""
 
 
-class _TaskParts(StrictModel):
+class _TaskBase(StrictModel):
     """The keys that all entries of `tasks:` have."""
 
     kind: TaskKindField = default_type("classification")
@@ -60,7 +60,7 @@ class _TaskParts(StrictModel):
     """The data sets of `data_sets:` that the task is trained on; if left out, all that have its label column."""
 
 
-class NamedTask(_TaskParts):
+class NamedTask(_TaskBase):
     """One task."""
 
     name: str = Field(min_length=1)
@@ -73,23 +73,23 @@ class NamedTask(_TaskParts):
         """The label column; an empty name if labels are derived from the inputs."""
         return "" if self.kind.reads_inputs else self.label or self.name
 
-    def may_be(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         """Return whether this entry defines a task of this name."""
         return name == self.name
 
 
-class DerivedTasks(_TaskParts):
+class TaskPattern(_TaskBase):
     """One task per label column that matches a pattern and has no task of its own name."""
 
     each: str
     """A pattern of column names: `*` for all columns."""
 
-    def may_be(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         """Return whether this entry can define a task of this name."""
         return fnmatchcase(name, self.each)
 
 
-def level_flaw(kind: TaskKindSpec, head: HeadSpec) -> str:
+def describe_level_mismatch(kind: TaskKindSpec, head: HeadSpec) -> str:
     """Return an error message if the head's outputs and the task's labels differ in level, else an empty text."""
     if kind.level == head.level:
         return ""
@@ -99,15 +99,15 @@ def level_flaw(kind: TaskKindSpec, head: HeadSpec) -> str:
     )
 
 
-def _task_entry(value: Any, handler: Any, info: ValidationInfo) -> Any:
+def _validate_task_entry(value: Any, handler: Any, info: ValidationInfo) -> Any:
     """Choose the model by the key `each`, so that errors concern one model only."""
-    if isinstance(value, NamedTask | DerivedTasks):
+    if isinstance(value, NamedTask | TaskPattern):
         return value
-    model = DerivedTasks if isinstance(value, dict) and "each" in value else NamedTask
+    model = TaskPattern if isinstance(value, dict) and "each" in value else NamedTask
     return model.model_validate(value, context=info.context)
 
 
-TaskEntry = Annotated[NamedTask | DerivedTasks, WrapValidator(_task_entry)]
+TaskEntry = Annotated[NamedTask | TaskPattern, WrapValidator(_validate_task_entry)]
 
 
 class Selection(StrictModel):
@@ -115,10 +115,10 @@ class Selection(StrictModel):
 
     metric: str | None = None
     """A metric that every task has; null is `accuracy` if all tasks have it, else each task's first."""
-    over: str | None = None
-    """`overall` (all labels pooled), `mean` (mean over tasks), `gain` (mean over tasks of the error reduction
+    aggregation: str | None = None
+    """`overall` (all labels pooled), `mean` (mean over tasks), `relative_error_reduction` (mean over tasks of the error reduction
     relative to the baseline), or the name of one task. Null is `overall`; `mean` if the metric cannot be pooled;
-    `gain` if tasks have different metrics, or errors in different units."""
+    `relative_error_reduction` if tasks have different metrics, or errors in different units."""
 
 
 class Training(StrictModel):
@@ -128,9 +128,9 @@ class Training(StrictModel):
     """The maximum number of epochs."""
     batch_size: PositiveInt = 32
     """Examples per batch."""
-    bucket_batches: PositiveInt = 16
+    length_buckets: PositiveInt = 16
     """Batches per length bucket; examples are sorted by length within a bucket. 1 keeps the order random."""
-    clip_norm: PositiveFloat | None = None
+    max_grad_norm: PositiveFloat | None = None
     """The maximum gradient norm, above which gradients are scaled down; null does not clip."""
     patience: PositiveInt | None = None
     """Epochs without a better validation score after which training stops; null never stops early."""
@@ -138,37 +138,37 @@ class Training(StrictModel):
     """How the best epoch is selected."""
     refit: bool = False
     """Whether to train again from scratch on training and validation data, for the selected number of epochs."""
-    consistency: NonNegativeFloat = 0.0
+    r_drop: NonNegativeFloat = 0.0
     """The weight of R-Drop (Liang et al., 2021): each batch is passed twice with different dropout, and the
     divergence of both predictions is added to the loss; 0 passes it once."""
     calibrate: bool = False
     """Whether to fit calibration temperatures and detection thresholds on validation data."""
-    rates: dict[str, PositiveFloat] = {}
+    lr_multipliers: dict[str, PositiveFloat] = {}
     """Patterns of weight names to factors of the learning rate; the longest matching pattern applies.
-    `body.*: 0.1` trains the trunk with a tenth of the learning rate."""
+    `trunk.*: 0.1` trains the trunk with a tenth of the learning rate."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision; `no` computes in 32-bit floats only."""
     checkpoint_steps: PositiveInt | None = None
     """Steps between checkpoints within an epoch; null saves a checkpoint after each epoch only."""
 
 
-class StartFrom(StrictModel):
+class InitFrom(StrictModel):
     """Weights of a trained run to initialise the network from (warm start)."""
 
     run: Annotated[Path, Field(strict=False), "input-path"]
     """The run directory to load weights from."""
-    parts: list[str] = Field(default=["body.*"], min_length=1)
-    """Patterns of weight names: `body.*` for the trunk, `heads.NAME.*` for the head of a task."""
+    weights: list[str] = Field(default=["trunk.*"], min_length=1)
+    """Patterns of weight names: `trunk.*` for the trunk, `heads.NAME.*` for the head of a task."""
 
 
-class Interactions(StrictModel):
+class InteractionConfig(StrictModel):
     """Measurements of task interactions during training."""
 
-    every: PositiveInt = 20
+    every_n_steps: PositiveInt = 20
     """Steps between comparisons of the tasks' gradients of the shared parameters, starting at the first step."""
     affinity: bool = False
     """Whether to measure how a step along one task's gradient changes other losses: a forward pass per task."""
-    networks: Annotated[int, Field(ge=2)] = 3
+    max_groups: Annotated[int, Field(ge=2)] = 3
     """The maximum number of networks in a suggested grouping of the main tasks."""
 
 
@@ -201,11 +201,11 @@ class ExperimentConfig(StrictModel):
     """Heads by name, which tasks reference with `head: NAME`."""
     tasks: list[TaskEntry] = Field(min_length=1)
     """The tasks."""
-    learn: list[str] | None = Field(default=None, min_length=1)
+    active_tasks: list[str] | None = Field(default=None, min_length=1)
     """Names of the tasks that are trained, with the split and encoding of all tasks; null trains all tasks."""
     auxiliary: list[AuxiliaryField] = []
     """Auxiliary tasks. They affect neither the selection of the epoch nor overall scores."""
-    start_from: StartFrom | None = None
+    init_from: InitFrom | None = None
     """A trained run to initialise weights from; null initialises all weights randomly."""
     weighting: WeightingField = default_type("static")
     """How the losses of the tasks are combined."""
@@ -215,7 +215,7 @@ class ExperimentConfig(StrictModel):
     """The learning rate schedule."""
     training: Training = Training()
     """Settings of the training."""
-    interactions: Interactions | None = None
+    interactions: InteractionConfig | None = None
     """Measurements of task interactions during training; null measures nothing."""
     trackers: list[TrackerField] = []
     """Experiment trackers that metrics are logged to, such as TensorBoard."""
@@ -224,94 +224,96 @@ class ExperimentConfig(StrictModel):
 
     @field_validator("name")
     @classmethod
-    def _name_of_a_folder(cls, name: str) -> str:
+    def _validate_name(cls, name: str) -> str:
         if "/" in name or "\\" in name:
             raise ValueError(f"'{name}' contains a slash; run directories are named after the experiment")
         return name
 
     @model_validator(mode="before")
     @classmethod
-    def _named_heads(cls, value: Any, info: ValidationInfo) -> Any:
+    def _resolve_named_heads(cls, value: Any, info: ValidationInfo) -> Any:
         """Replace the names of heads by the heads that `heads:` declares."""
         return resolve_named_heads(value, info)
 
     @model_validator(mode="after")
-    def _parts_that_fit(self) -> "ExperimentConfig":
-        lines = []
+    def _validate_compatibility(self) -> "ExperimentConfig":
+        errors = []
         if self.data is None and not self.data_sets:
-            lines.append(error_at(("data",), "missing", "required", None))
+            errors.append(build_error_details(("data",), "missing", "required", None))
         elif self.data is not None and self.data_sets:
             message = "expected `data` (one data set) or `data_sets` (several by name), found both"
-            lines.append(error_at(("data_sets",), "seam", message, None))
-        for place, task in enumerate(self.tasks):
-            if flaw := level_flaw(task.kind, task.head):
-                lines.append(error_at(("tasks", place, "head"), "seam", flaw, None))
-            for number, name in enumerate(task.data):
-                if name not in self.sources and not (self.data and self.data_sets):
+            errors.append(build_error_details(("data_sets",), "seam", message, None))
+        for index, task in enumerate(self.tasks):
+            if mismatch := describe_level_mismatch(task.kind, task.head):
+                errors.append(build_error_details(("tasks", index, "head"), "seam", mismatch, None))
+            for data_set_index, name in enumerate(task.data):
+                if name not in self.loaders and not (self.data and self.data_sets):
                     message = (
-                        f"unknown data set '{name}'{did_you_mean(name, self.sources)} "
-                        f"(data sets: {listed(self.sources)})"
+                        f"unknown data set '{name}'{did_you_mean(name, self.loaders)} "
+                        f"(data sets: {join_names(self.loaders)})"
                     )
-                    lines.append(error_at(("tasks", place, "data", number), "seam", message, name))
-        for place, name in enumerate(self.learn or []):
-            if not any(entry.may_be(name) for entry in self.tasks):
+                    errors.append(
+                        build_error_details(("tasks", index, "data", data_set_index), "seam", message, name)
+                    )
+        for index, name in enumerate(self.active_tasks or []):
+            if not any(entry.matches(name) for entry in self.tasks):
                 known = [entry.name if isinstance(entry, NamedTask) else entry.each for entry in self.tasks]
-                message = f"unknown task '{name}'{did_you_mean(name, known)} (tasks: {listed(known)})"
-                lines.append(error_at(("learn", place), "seam", message, name))
+                message = f"unknown task '{name}'{did_you_mean(name, known)} (tasks: {join_names(known)})"
+                errors.append(build_error_details(("learn", index), "seam", message, name))
         if self.weighting.balances_gradients and self.training.precision == "fp16":
             message = (
                 f"'{self.weighting.type}' compares gradients, which are not available in fp16 (they are scaled); "
                 "use precision `bf16` or `no`"
             )
-            lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
+            errors.append(build_error_details(("training", "precision"), "seam", message, "fp16"))
         if self.interactions is not None and self.training.precision == "fp16":
             message = (
                 "`interactions` compares gradients, which are not available in fp16 (they are scaled); use "
                 "precision `bf16` or `no`"
             )
-            lines.append(error_at(("training", "precision"), "seam", message, "fp16"))
-        if lines:
-            raise ValidationError.from_exception_data("ExperimentConfig", lines)
+            errors.append(build_error_details(("training", "precision"), "seam", message, "fp16"))
+        if errors:
+            raise ValidationError.from_exception_data("ExperimentConfig", errors)
         return self
 
     @property
-    def sources(self) -> dict[str, LoaderSpec]:
+    def loaders(self) -> dict[str, LoaderSpec]:
         """The loaders by data set name; the name of a single data set is `data`."""
-        return {ONE_DATA_SET: self.data} if self.data is not None else dict(self.data_sets)
+        return {DEFAULT_DATA_SET_NAME: self.data} if self.data is not None else dict(self.data_sets)
 
-    @field_validator("learn")
+    @field_validator("active_tasks")
     @classmethod
-    def _each_learned_once(cls, learn: list[str] | None) -> list[str] | None:
-        twice = sorted({name for name in learn or [] if (learn or []).count(name) > 1})
-        if twice:
-            raise ValueError(f"the task '{twice[0]}' is listed twice")
-        return learn
+    def _validate_active_tasks(cls, active_tasks: list[str] | None) -> list[str] | None:
+        duplicates = sorted({name for name in active_tasks or [] if (active_tasks or []).count(name) > 1})
+        if duplicates:
+            raise ValueError(f"the task '{duplicates[0]}' is listed twice")
+        return active_tasks
 
     @field_validator("auxiliary")
     @classmethod
-    def _distinct_auxiliary_names(cls, auxiliary: list[AuxiliaryField]) -> list[AuxiliaryField]:
+    def _validate_auxiliary_names(cls, auxiliary: list[AuxiliaryField]) -> list[AuxiliaryField]:
         names = [spec.task_name for spec in auxiliary]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two auxiliary tasks are named '{twice[0]}'; give one of them another `name:`")
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        if duplicates:
+            raise ValueError(f"two auxiliary tasks are named '{duplicates[0]}'; give one of them another `name:`")
         return auxiliary
 
     @field_validator("trackers")
     @classmethod
-    def _distinct_trackers(cls, trackers: list[TrackerField]) -> list[TrackerField]:
+    def _validate_trackers(cls, trackers: list[TrackerField]) -> list[TrackerField]:
         types = [spec.type for spec in trackers]
-        twice = sorted({name for name in types if types.count(name) > 1})
-        if twice:
-            raise ValueError(f"there are two trackers of type '{twice[0]}'; one of each type is enough")
+        duplicates = sorted({name for name in types if types.count(name) > 1})
+        if duplicates:
+            raise ValueError(f"there are two trackers of type '{duplicates[0]}'; one of each type is enough")
         return trackers
 
     @field_validator("tasks")
     @classmethod
-    def _distinct_task_names(cls, tasks: list[TaskEntry]) -> list[TaskEntry]:
+    def _validate_task_names(cls, tasks: list[TaskEntry]) -> list[TaskEntry]:
         names = [task.name for task in tasks if isinstance(task, NamedTask)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two tasks are named '{twice[0]}'; task names must differ")
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        if duplicates:
+            raise ValueError(f"two tasks are named '{duplicates[0]}'; task names must differ")
         return tasks
 
 

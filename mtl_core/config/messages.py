@@ -9,33 +9,35 @@ from pydantic import ValidationError
 from mtl_core.config.yaml_file import Loc, YamlFile
 
 
-def explain(error: ValidationError, source: YamlFile, overridden: Collection[Loc]) -> str:
+def format_validation_error(error: ValidationError, source: YamlFile, override_locations: Collection[Loc]) -> str:
     """Format validation errors, one per line: location, found value, expected value.
 
     Args:
         error: The error that pydantic raised.
         source: The file, for line numbers.
-        overridden: The locations that were set on the command line.
+        override_locations: The locations that were set on the command line.
     """
     lines = error.errors(include_url=False)
-    return "\n".join(_line(dict(line), source, overridden) for line in lines)
+    return "\n".join(_format_line(dict(line), source, override_locations) for line in lines)
 
 
-def _line(line: dict[str, Any], source: YamlFile, overridden: Collection[Loc]) -> str:
+def _format_line(line: dict[str, Any], source: YamlFile, override_locations: Collection[Loc]) -> str:
     loc: Loc = tuple(line["loc"])
     key = ".".join(str(step) for step in loc) or "experiment"
     # Values from `--set` are not in the file: neither keys below such a location, nor new blocks that contain it.
-    new = loc and loc not in source.lines
-    made = next((place for place in overridden if new and place[: len(loc)] == loc), None)
-    if made or any(loc[: len(place)] == place for place in overridden):
-        where = f"--set {'.'.join(map(str, made or loc))}"
+    is_new = loc and loc not in source.lines
+    override_location = next(
+        (override for override in override_locations if is_new and override[: len(loc)] == loc), None
+    )
+    if override_location or any(loc[: len(override)] == override for override in override_locations):
+        location = f"--set {'.'.join(map(str, override_location or loc))}"
     else:
-        number = source.line_of(loc)
-        where = f"{source.path}:{number}: {key}" if number else f"{source.path}: {key}"
-    return f"{where}: {flaw(line, key, source.path.name)}"
+        line_number = source.find_line(loc)
+        location = f"{source.path}:{line_number}: {key}" if line_number else f"{source.path}: {key}"
+    return f"{location}: {describe_error(line, key, source.path.name)}"
 
 
-def flaw(line: dict[str, Any], key: str, file: str) -> str:
+def describe_error(line: dict[str, Any], key: str, file: str) -> str:
     """Format one validation error without its location: found and expected value.
 
     Args:
@@ -61,13 +63,13 @@ def flaw(line: dict[str, Any], key: str, file: str) -> str:
     message = message.replace("Input should be a valid ", "expected a valid ").replace(
         "Input should be ", "expected "
     )
-    found = line["input"]
-    if isinstance(found, dict):
-        found_text = "a block"
-    elif isinstance(found, list):
-        found_text = "a list"
+    value = line["input"]
+    if isinstance(value, dict):
+        value_text = "a block"
+    elif isinstance(value, list):
+        value_text = "a list"
     else:
-        found_text = json.dumps(found) if found is None or isinstance(found, bool) else repr(found)
+        value_text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     if line["type"] in {"value_error", "assertion_error"}:
         return message
-    return f"{message}, found {found_text}"
+    return f"{message}, found {value_text}"

@@ -18,13 +18,13 @@ def migrate(source: YamlFile) -> dict[str, Any]:
         MtlError: If the file has a newer or an invalid format version.
     """
     value = source.value
-    where = f"{source.path}:{source.line_of(('version',))}: version"
+    location = f"{source.path}:{source.find_line(('version',))}: version"
     version = value.get("version", FORMAT_VERSION)
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise MtlError(f"{where}: found {version!r}, expected a number from 1 to {FORMAT_VERSION}")
+        raise MtlError(f"{location}: found {version!r}, expected a number from 1 to {FORMAT_VERSION}")
     if version > FORMAT_VERSION:
         raise MtlError(
-            f"{where}: the file has format {version}, this installation reads up to {FORMAT_VERSION}; "
+            f"{location}: the file has format {version}, this installation reads up to {FORMAT_VERSION}; "
             "upgrade mtl-core"
         )
     while version < FORMAT_VERSION:

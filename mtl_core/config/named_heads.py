@@ -4,13 +4,13 @@ from typing import Any
 
 from pydantic import ValidationError, ValidationInfo
 
-from mtl_core.config.by_registry import installed_registry
+from mtl_core.config.by_registry import get_installed_registry
 from mtl_core.config.seam_fields import HeadField
-from mtl_core.config.strict import StrictModel, error_at
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.config.strict import StrictModel, build_error_details
+from mtl_core.errors import did_you_mean, join_names
 
 
-class _Heads(StrictModel):
+class _HeadsBlock(StrictModel):
     """The block `heads:`, validated separately."""
 
     heads: dict[str, HeadField]
@@ -30,30 +30,28 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
     tasks = value.get("tasks") if isinstance(value, dict) else None
     if not isinstance(heads, dict) or not heads or not isinstance(tasks, list):
         return value
-    declared = _Heads.model_validate({"heads": heads}, context=info.context).heads
-    installed = ((info.context or {}).get("registry") or installed_registry()).offers("heads")
-    lines, resolved = [], []
-    for place, task in enumerate(tasks):
+    declared_heads = _HeadsBlock.model_validate({"heads": heads}, context=info.context).heads
+    installed_heads = ((info.context or {}).get("registry") or get_installed_registry()).get_specs("heads")
+    errors, resolved = [], []
+    for index, task in enumerate(tasks):
         name = task.get("head") if isinstance(task, dict) else None
-        if isinstance(name, str) and name in declared:
-            task = {**task, "head": declared[name]}
+        if isinstance(name, str) and name in declared_heads:
+            task = {**task, "head": declared_heads[name]}
         resolved.append(task)
-        message = _flaw(name, declared, installed) if isinstance(name, str) else ""
+        message = _validate_head_name(name, declared_heads, installed_heads) if isinstance(name, str) else ""
         if message:
-            lines.append(error_at(("tasks", place, "head"), "seam", message, name))
-    if lines:
-        raise ValidationError.from_exception_data("ExperimentConfig", lines)
+            errors.append(build_error_details(("tasks", index, "head"), "seam", message, name))
+    if errors:
+        raise ValidationError.from_exception_data("ExperimentConfig", errors)
     return {**value, "tasks": resolved}
 
 
-def _flaw(name: str, declared: dict[str, Any], installed: dict[str, Any]) -> str:
-    if name in declared and name in installed:
+def _validate_head_name(name: str, declared_heads: dict[str, Any], installed_heads: dict[str, Any]) -> str:
+    if name in declared_heads and name in installed_heads:
         return (
             f"'{name}' is declared in `heads`, and is also the type of an installed head; rename the one in `heads`"
         )
-    if name not in declared and name not in installed:
-        near = did_you_mean(name, [*declared, *installed])
-        return (
-            f"unknown head '{name}'{near} (in `heads`: {listed(declared)}; installed: {listed(sorted(installed))})"
-        )
+    if name not in declared_heads and name not in installed_heads:
+        suggestion = did_you_mean(name, [*declared_heads, *installed_heads])
+        return f"unknown head '{name}'{suggestion} (in `heads`: {join_names(declared_heads)}; installed: {join_names(sorted(installed_heads))})"
     return ""

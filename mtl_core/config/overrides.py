@@ -22,23 +22,23 @@ def apply_overrides(value: dict[str, Any], overrides: Sequence[str]) -> tuple[di
         MtlError: If a string contains no `=`, or its key passes through a value that is not a block.
     """
     value = deepcopy(value)
-    places = []
+    locations = []
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise MtlError(f"--set {override}: expected KEY=VALUE, such as training.epochs=3")
-        places.append(put(value, key.strip(), parse_scalar(text), f"--set {override}"))
-    return value, places
+        locations.append(set_value(value, key.strip(), parse_scalar(text), f"--set {override}"))
+    return value, locations
 
 
-def put(value: dict[str, Any], key: str, item: Any, where: str) -> Loc:
+def set_value(value: dict[str, Any], key: str, item: Any, message_prefix: str) -> Loc:
     """Set one value by its dotted key, in place.
 
     Args:
         value: The experiment.
         key: The dotted key.
         item: The new value.
-        where: The prefix of error messages.
+        message_prefix: The prefix of error messages.
 
     Returns:
         The location that was set.
@@ -50,29 +50,29 @@ def put(value: dict[str, Any], key: str, item: Any, where: str) -> Loc:
     target: Any = value
     loc: Loc = ()
     for step in steps[:-1]:
-        loc = (*loc, _index(target, step, where))
+        loc = (*loc, _parse_step(target, step, message_prefix))
         target = _descend(target, loc[-1])
-    last = _index(target, steps[-1], where)
+    last = _parse_step(target, steps[-1], message_prefix)
     target[last] = item
     return (*loc, last)
 
 
-def _index(target: Any, step: str, where: str) -> int | str:
+def _parse_step(target: Any, step: str, message_prefix: str) -> int | str:
     if isinstance(target, dict):
         return step
     if isinstance(target, list):
         if step.isdecimal() and int(step) < len(target):
             return int(step)
-        raise MtlError(f"{where}: '{step}' is not an index of a list of {len(target)} (counted from 0)")
-    raise MtlError(f"{where}: '{step}' lies below {target!r}, which is not a block")
+        raise MtlError(f"{message_prefix}: '{step}' is not an index of a list of {len(target)} (counted from 0)")
+    raise MtlError(f"{message_prefix}: '{step}' lies below {target!r}, which is not a block")
 
 
 def _descend(target: Any, step: int | str) -> Any:
     if isinstance(target, dict):
-        found = target.setdefault(step, {})
-        if found is None:
-            found = target[step] = {}
-        elif isinstance(found, str):  # the short form `backbone: bilstm`
-            found = target[step] = {"type": found}
-        return found
+        child = target.setdefault(step, {})
+        if child is None:
+            child = target[step] = {}
+        elif isinstance(child, str):  # the short form `backbone: bilstm`
+            child = target[step] = {"type": child}
+        return child
     return target[step]

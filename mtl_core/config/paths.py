@@ -11,65 +11,65 @@ from mtl_core.config.yaml_file import Loc
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def resolve_paths(model: Model, base_of: Callable[[Loc], Path], loc: Loc = ()) -> Model:
+def resolve_paths(model: Model, get_base_dir: Callable[[Loc], Path], loc: Loc = ()) -> Model:
     """Make every path in a model absolute.
 
     Args:
         model: The model; it is not changed.
-        base_of: Returns the folder that relative paths at a location are resolved against.
+        get_base_dir: Returns the folder that relative paths at a location are resolved against.
         loc: The location of the model.
 
     Returns:
         A copy with absolute paths.
     """
-    changed = {}
+    updates = {}
     for name in type(model).model_fields:
         old = getattr(model, name)
-        new = _resolve(old, base_of, (*loc, name))
+        new = _resolve(old, get_base_dir, (*loc, name))
         if new is not old:
-            changed[name] = new
-    return model.model_copy(update=changed) if changed else model
+            updates[name] = new
+    return model.model_copy(update=updates) if updates else model
 
 
-def _resolve(value: Any, base_of: Callable[[Loc], Path], loc: Loc) -> Any:
+def _resolve(value: Any, get_base_dir: Callable[[Loc], Path], loc: Loc) -> Any:
     if isinstance(value, Path):
-        return Path.resolve(base_of(loc) / value.expanduser())
+        return Path.resolve(get_base_dir(loc) / value.expanduser())
     if isinstance(value, BaseModel):
-        return resolve_paths(value, base_of, loc)
+        return resolve_paths(value, get_base_dir, loc)
     if isinstance(value, list):
-        new = [_resolve(item, base_of, (*loc, index)) for index, item in enumerate(value)]
+        new = [_resolve(item, get_base_dir, (*loc, index)) for index, item in enumerate(value)]
         return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
     if isinstance(value, dict):
-        table = {key: _resolve(item, base_of, (*loc, key)) for key, item in value.items()}
-        return table if any(table[key] is not item for key, item in value.items()) else value
+        resolved_items = {key: _resolve(item, get_base_dir, (*loc, key)) for key, item in value.items()}
+        return resolved_items if any(resolved_items[key] is not item for key, item in value.items()) else value
     return value
 
 
 def input_paths(model: BaseModel, loc: Loc = ()) -> list[tuple[Loc, Path, bool]]:
     """List the paths that must exist: location, path, and whether it must be a file."""
-    found: list[tuple[Loc, Path, bool]] = []
+    paths: list[tuple[Loc, Path, bool]] = []
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        place = (*loc, name)
-        marks = _marks(field.annotation) | {mark for mark in field.metadata if isinstance(mark, str)}
-        for here, item in _entries(value, place):
+        location = (*loc, name)
+        marks = _collect_marks(field.annotation) | {mark for mark in field.metadata if isinstance(mark, str)}
+        for item_location, item in _list_items(value, location):
             if isinstance(item, Path) and ("input-file" in marks or "input-path" in marks):
-                found.append((here, item, "input-file" in marks))
+                paths.append((item_location, item, "input-file" in marks))
             elif isinstance(item, BaseModel):
-                found += input_paths(item, here)
-    return found
+                paths += input_paths(item, item_location)
+    return paths
 
 
-def _entries(value: Any, place: Loc) -> list[tuple[Loc, Any]]:
+def _list_items(value: Any, location: Loc) -> list[tuple[Loc, Any]]:
     """List a field's value, or the members of a list or mapping, with their locations."""
     if isinstance(value, list):
-        return [((*place, index), item) for index, item in enumerate(value)]
+        return [((*location, index), item) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return [((*place, key), item) for key, item in value.items()]
-    return [(place, value)]
+        return [((*location, key), item) for key, item in value.items()]
+    return [(location, value)]
 
 
-def _marks(annotation: Any) -> set[str]:
+def _collect_marks(annotation: Any) -> set[str]:
     """Collect the strings in an annotation's metadata, also of `InputFile | None` and `list[InputFile]`."""
-    found = {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
-    return found.union(*(_marks(part) for part in get_args(annotation)))
+    marks = {mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, str)}
+    return marks.union(*(_collect_marks(part) for part in get_args(annotation)))

@@ -5,28 +5,52 @@ from typing import Annotated
 from pydantic import SerializeAsAny
 
 from mtl_core import specs
-from mtl_core.config.by_registry import SeamMark, by_registry
+from mtl_core.config.by_registry import ExtensionPointMark, registry_validator
 
-LoaderField = Annotated[SerializeAsAny[specs.LoaderSpec], by_registry("loaders"), SeamMark("loaders")]
-SplitterField = Annotated[SerializeAsAny[specs.SplitterSpec], by_registry("splitters"), SeamMark("splitters")]
-EncoderField = Annotated[SerializeAsAny[specs.EncoderSpec], by_registry("encoders"), SeamMark("encoders")]
-BackboneField = Annotated[SerializeAsAny[specs.BackboneSpec], by_registry("backbones"), SeamMark("backbones")]
-HeadField = Annotated[SerializeAsAny[specs.HeadSpec], by_registry("heads"), SeamMark("heads")]
-TaskKindField = Annotated[SerializeAsAny[specs.TaskKindSpec], by_registry("task_kinds"), SeamMark("task_kinds")]
-LossField = Annotated[SerializeAsAny[specs.LossSpec], by_registry("losses"), SeamMark("losses")]
-LossMaskField = Annotated[SerializeAsAny[specs.LossMaskSpec], by_registry("loss_masks"), SeamMark("loss_masks")]
+LoaderField = Annotated[
+    SerializeAsAny[specs.LoaderSpec], registry_validator("loaders"), ExtensionPointMark("loaders")
+]
+SplitterField = Annotated[
+    SerializeAsAny[specs.SplitterSpec], registry_validator("splitters"), ExtensionPointMark("splitters")
+]
+EncoderField = Annotated[
+    SerializeAsAny[specs.EncoderSpec], registry_validator("encoders"), ExtensionPointMark("encoders")
+]
+BackboneField = Annotated[
+    SerializeAsAny[specs.BackboneSpec], registry_validator("backbones"), ExtensionPointMark("backbones")
+]
+HeadField = Annotated[SerializeAsAny[specs.HeadSpec], registry_validator("heads"), ExtensionPointMark("heads")]
+TaskKindField = Annotated[
+    SerializeAsAny[specs.TaskKindSpec], registry_validator("task_kinds"), ExtensionPointMark("task_kinds")
+]
+LossField = Annotated[SerializeAsAny[specs.LossSpec], registry_validator("losses"), ExtensionPointMark("losses")]
+LossMaskField = Annotated[
+    SerializeAsAny[specs.LossMaskSpec], registry_validator("loss_masks"), ExtensionPointMark("loss_masks")
+]
 ClassWeightsField = Annotated[
-    SerializeAsAny[specs.ClassWeightsSpec], by_registry("class_weights"), SeamMark("class_weights")
+    SerializeAsAny[specs.ClassWeightsSpec], registry_validator("class_weights"), ExtensionPointMark("class_weights")
 ]
-MetricField = Annotated[SerializeAsAny[specs.MetricSpec], by_registry("metrics"), SeamMark("metrics")]
-WeightingField = Annotated[SerializeAsAny[specs.WeightingSpec], by_registry("weightings"), SeamMark("weightings")]
-OptimizerField = Annotated[SerializeAsAny[specs.OptimizerSpec], by_registry("optimizers"), SeamMark("optimizers")]
+MetricField = Annotated[
+    SerializeAsAny[specs.MetricSpec], registry_validator("metrics"), ExtensionPointMark("metrics")
+]
+WeightingField = Annotated[
+    SerializeAsAny[specs.WeightingSpec], registry_validator("weightings"), ExtensionPointMark("weightings")
+]
+OptimizerField = Annotated[
+    SerializeAsAny[specs.OptimizerSpec], registry_validator("optimizers"), ExtensionPointMark("optimizers")
+]
 ArchitectureField = Annotated[
-    SerializeAsAny[specs.ArchitectureSpec], by_registry("architectures"), SeamMark("architectures")
+    SerializeAsAny[specs.ArchitectureSpec], registry_validator("architectures"), ExtensionPointMark("architectures")
 ]
-SamplingField = Annotated[SerializeAsAny[specs.SamplingSpec], by_registry("samplings"), SeamMark("samplings")]
-TrackerField = Annotated[SerializeAsAny[specs.TrackerSpec], by_registry("trackers"), SeamMark("trackers")]
+SamplingField = Annotated[
+    SerializeAsAny[specs.SamplingSpec], registry_validator("samplings"), ExtensionPointMark("samplings")
+]
+TrackerField = Annotated[
+    SerializeAsAny[specs.TrackerSpec], registry_validator("trackers"), ExtensionPointMark("trackers")
+]
 AuxiliaryField = Annotated[
-    SerializeAsAny[specs.AuxiliarySpec], by_registry("auxiliary_tasks"), SeamMark("auxiliary_tasks")
+    SerializeAsAny[specs.AuxiliarySpec],
+    registry_validator("auxiliary_tasks"),
+    ExtensionPointMark("auxiliary_tasks"),
 ]
 ScheduleField = specs.ScheduleField

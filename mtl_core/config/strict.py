@@ -5,23 +5,26 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 
 
-def custom_error(kind: str, message: str) -> PydanticCustomError:
+def build_custom_error(error_type: str, message: str) -> PydanticCustomError:
     """Build a pydantic error whose message may contain braces."""
-    return PydanticCustomError(kind, "{message}", {"message": message})
+    return PydanticCustomError(error_type, "{message}", {"message": message})
 
 
-def error_at(loc: tuple[int | str, ...], kind: str, message: str, found: object) -> InitErrorDetails:
+def build_error_details(
+    loc: tuple[int | str, ...], error_type: str, message: str, value: object
+) -> InitErrorDetails:
     """Build one error of a `ValidationError`, at a location relative to the model that is validated."""
-    return InitErrorDetails(type=custom_error(kind, message), loc=loc, input=found)
+    return InitErrorDetails(type=build_custom_error(error_type, message), loc=loc, input=value)
 
 
-def as_details(error: ValidationError) -> list[InitErrorDetails]:
+def to_error_details(error: ValidationError) -> list[InitErrorDetails]:
     """Convert a `ValidationError` into the details that it can be rebuilt from, with the same messages."""
     return [
-        error_at(line["loc"], line["type"], line["msg"], line["input"]) for line in error.errors(include_url=False)
+        build_error_details(line["loc"], line["type"], line["msg"], line["input"])
+        for line in error.errors(include_url=False)
     ]
 
 
@@ -40,19 +43,19 @@ class StrictModel(BaseModel):
         known = {key: value for key, value in data.items() if key in cls.model_fields}
         if len(known) == len(data):
             return handler(data)
-        lines = [
-            error_at((str(key),), "unknown_key", cls.unknown_key_message(str(key)), value)
+        errors = [
+            build_error_details((str(key),), "unknown_key", cls.unknown_key_message(str(key)), value)
             for key, value in data.items()
             if key not in known
         ]
         try:
             handler(known)
         except ValidationError as error:
-            lines += as_details(error)
-        raise ValidationError.from_exception_data(cls.__name__, lines)
+            errors += to_error_details(error)
+        raise ValidationError.from_exception_data(cls.__name__, errors)
 
     @classmethod
     def unknown_key_message(cls, key: str) -> str:
         """Format the error message of an unknown key, with the nearest key and all known keys."""
         keys = list(cls.model_fields)
-        return f"unknown key '{key}'{did_you_mean(key, keys)} (keys here: {listed(keys)})"
+        return f"unknown key '{key}'{did_you_mean(key, keys)} (keys here: {join_names(keys)})"

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 
-def value_at(config: BaseModel, key: str) -> Any:
+def get_value(config: BaseModel, key: str) -> Any:
     """Return the value at a dotted key, as in `--set`; None if there is none."""
     value: Any = config
     for step in key.split("."):

@@ -58,7 +58,7 @@ class YamlFile:
     value: dict[str, Any]
     lines: Mapping[Loc, int]
 
-    def line_of(self, loc: Loc) -> int | None:
+    def find_line(self, loc: Loc) -> int | None:
         """Return the line of `loc`, or of its nearest ancestor that is in the file."""
         while loc:
             if loc in self.lines:
@@ -76,15 +76,15 @@ def parse_scalar(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
-        raise MtlError(f"the value {text!r} is not valid YAML: {_problem(error)}") from error
+        raise MtlError(f"the value {text!r} is not valid YAML: {_format_problem(error)}") from error
 
 
-def write_yaml(value: dict[str, Any]) -> str:
+def dump_yaml(value: dict[str, Any]) -> str:
     """Dump a mapping as YAML, keys in their order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def write_inline(value: list[Any] | dict[str, Any]) -> str:
+def dump_inline_yaml(value: list[Any] | dict[str, Any]) -> str:
     """Dump a list or a mapping on one line, as after the `=` of `--set`."""
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=10**9
@@ -112,10 +112,10 @@ def read_yaml(path: Path) -> YamlFile:
         if not isinstance(node, yaml.MappingNode):
             raise MtlError(f"{path}:1: expected a mapping of keys to values at the top level")
         lines: dict[Loc, int] = {}
-        _note_lines(node, (), lines, path)
+        _collect_lines(node, (), lines, path)
         value = loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise MtlError(f"{path}{_line(error)}: not valid YAML: {_problem(error)}") from error
+        raise MtlError(f"{path}{_format_line(error)}: not valid YAML: {_format_problem(error)}") from error
     except RecursionError as error:
         raise MtlError(f"{path}: nested too deeply") from error
     finally:
@@ -123,7 +123,7 @@ def read_yaml(path: Path) -> YamlFile:
     return YamlFile(path, value, lines)
 
 
-def _note_lines(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:
+def _collect_lines(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) -> None:
     if loc:
         lines.setdefault(loc, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
@@ -134,16 +134,16 @@ def _note_lines(node: yaml.Node, loc: Loc, lines: dict[Loc, int], path: Path) ->
                 raise MtlError(f"{path}:{line}: the key '{name}' is repeated (first on line {seen[name]})")
             seen[name] = line
             lines[(*loc, name)] = line
-            _note_lines(value, (*loc, name), lines, path)
+            _collect_lines(value, (*loc, name), lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _note_lines(value, (*loc, index), lines, path)
+            _collect_lines(value, (*loc, index), lines, path)
 
 
-def _line(error: yaml.YAMLError) -> str:
+def _format_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     return f":{mark.line + 1}" if mark is not None else ""
 
 
-def _problem(error: yaml.YAMLError) -> str:
+def _format_problem(error: yaml.YAMLError) -> str:
     return str(getattr(error, "problem", None) or error)

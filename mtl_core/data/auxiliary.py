@@ -22,17 +22,17 @@ class AuxiliaryData:
 
     Attributes:
         corpus: All examples.
-        tasks: Mapping of main task name to one label (or None) per example.
+        task_labels: Mapping of main task name to one label (or None) per example.
         encoder: The fitted encoder.
         parsed: The parsed input of every example.
-        train: `(rows,)`, int64: indices of the training examples; statistics are computed from these only.
+        train_rows: `(rows,)`, int64: indices of the training examples; statistics are computed from these only.
     """
 
     corpus: Corpus
-    tasks: Mapping[str, Sequence[Label | None]]
+    task_labels: Mapping[str, Sequence[Label | None]]
     encoder: Encoder[Any, Any]
     parsed: Sequence[Any]
-    train: NDArray[np.int64]
+    train_rows: NDArray[np.int64]
 
     def words(self, row: int) -> list[str]:
         """Return the words of an example, as written."""

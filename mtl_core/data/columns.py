@@ -10,20 +10,20 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.rows import RowByRow
+from mtl_core.data.rows import VirtualSequence
 from mtl_core.errors import MtlError
 
 Value = TypeVar("Value", bound=Hashable)
 
-CHUNK = 2**16
+CHUNK_SIZE = 2**16
 """Number of rows that are processed at a time."""
 
 
-class DistinctIds(RowByRow[str]):
+class UniqueIds(VirtualSequence[str]):
     """Ids that are unique within their split by construction, so that `Corpus` does not check them."""
 
 
-class RowNumbers(DistinctIds):
+class RowNumbers(UniqueIds):
     """The ids "1", "2", …, computed on access.
 
     Args:
@@ -36,7 +36,7 @@ class RowNumbers(DistinctIds):
     def __len__(self) -> int:
         return sum(self._counts)
 
-    def at(self, row: int) -> str:
+    def get_row(self, row: int) -> str:
         """Return the id of a row."""
         for count in self._counts:
             if row < count:
@@ -45,7 +45,7 @@ class RowNumbers(DistinctIds):
         return str(row + 1)
 
 
-class CodedColumn(Sequence[Value], Generic[Value]):
+class CategoricalColumn(Sequence[Value], Generic[Value]):
     """A categorical column with few distinct values: one code per row.
 
     Args:
@@ -74,44 +74,44 @@ class CodedColumn(Sequence[Value], Generic[Value]):
     def __iter__(self) -> Iterator[Value]:
         return (self.values[code] for code in self.codes)
 
-    def first_rows(self) -> dict[Value, int]:
+    def find_first_rows(self) -> dict[Value, int]:
         """Return every value that occurs, mapped to the first row that contains it."""
-        found: dict[Value, int] = {}
-        for start in range(0, len(self), CHUNK):  # all rows at once would need 16 bytes per row
-            codes, rows = np.unique(self.codes[start : start + CHUNK], return_index=True)
+        rows_by_value: dict[Value, int] = {}
+        for start in range(0, len(self), CHUNK_SIZE):  # all rows at once would need 16 bytes per row
+            codes, rows = np.unique(self.codes[start : start + CHUNK_SIZE], return_index=True)
             for code, row in zip(codes, rows, strict=True):
-                found.setdefault(self.values[code], start + int(row))
-        return found
+                rows_by_value.setdefault(self.values[code], start + int(row))
+        return rows_by_value
 
 
-class CheckedColumn(RowByRow[Any]):
+class ValidatedColumn(VirtualSequence[Any]):
     """Labels that the loader has already validated: texts, finite numbers, lists of these, or None."""
 
 
-class NumberColumn(CheckedColumn):
+class NumericColumn(ValidatedColumn):
     """A column of numbers, 8 bytes per row.
 
     Args:
         values: `(rows,)`, float64; NaN for a missing number.
-        whole: Whether all numbers are integers; they are then returned as `int`.
+        is_integer: Whether all numbers are integers; they are then returned as `int`.
     """
 
-    def __init__(self, values: NDArray[np.float64], whole: bool = False) -> None:
+    def __init__(self, values: NDArray[np.float64], is_integer: bool = False) -> None:
         self.values = values
-        self.whole = whole
+        self.is_integer = is_integer
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def at(self, row: int) -> float | None:
+    def get_row(self, row: int) -> float | None:
         """Return the number of a row."""
         value = float(self.values[row])
         if value != value:
             return None
-        return int(value) if self.whole else value
+        return int(value) if self.is_integer else value
 
 
-class PackedColumn(CheckedColumn):
+class JsonColumn(ValidatedColumn):
     """A column of many distinct values as concatenated JSON: the bytes of the value and 8 more per row.
 
     Args:
@@ -126,37 +126,37 @@ class PackedColumn(CheckedColumn):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def at(self, row: int) -> Any:
+    def get_row(self, row: int) -> Any:
         """Return the value of a row."""
         text = self._data[self._ends[row - 1] if row else 0 : self._ends[row]]
         value = json.loads(text) if text else None
         return tuple(value) if isinstance(value, list) else value
 
 
-def distinct(column: Sequence[Any]) -> dict[Any, int]:
+def find_first_rows(column: Sequence[Any]) -> dict[Any, int]:
     """Return every distinct value of a column, mapped to the first row that contains it; lists become tuples.
 
     Raises:
         MtlError: If the type of a value is not a label type (a dict, an array).
     """
-    if isinstance(column, CodedColumn):
-        return column.first_rows()
-    found: dict[Any, int] = {}
+    if isinstance(column, CategoricalColumn):
+        return column.find_first_rows()
+    first_rows: dict[Any, int] = {}
     for row, value in enumerate(column):
         key = tuple(value) if isinstance(value, list) else value
         try:
-            found.setdefault(key, row)
+            first_rows.setdefault(key, row)
         except TypeError as error:
             raise MtlError(
                 f"example {row + 1} holds {value!r}, expected a text, a number or a list of them"
             ) from error
-    return found
+    return first_rows
 
 
-def rows_with(column: Sequence[Any], value: object) -> NDArray[np.int64]:
+def find_rows(column: Sequence[Any], value: object) -> NDArray[np.int64]:
     """Return the indices of the rows that contain a value, `(matches,)`, int64."""
-    if isinstance(column, CodedColumn):
+    if isinstance(column, CategoricalColumn):
         if value not in column.values:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(column.codes == column.values.index(value))
-    return np.array([row for row, found in enumerate(column) if found == value], dtype=np.int64)
+    return np.array([row for row, item in enumerate(column) if item == value], dtype=np.int64)

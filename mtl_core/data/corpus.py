@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.columns import CheckedColumn, DistinctIds, distinct, rows_with
-from mtl_core.errors import MtlError, listed
+from mtl_core.data.columns import UniqueIds, ValidatedColumn, find_first_rows, find_rows
+from mtl_core.errors import MtlError, join_names
 
 Scalar = str | int | float
 Label = Scalar | Sequence[Scalar | None]
 """One raw label: a text, a number, or a list of these (several labels, or one label per token)."""
-Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
+SplitName = Literal["train", "validation", "test"]
+SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -43,38 +43,38 @@ class Corpus:
         ids: One id per example, unique within its split.
         inputs: One input per example: a text, an array, any type that the encoder supports.
         labels: Mapping of column name to one label (or None) per example.
-        parts: The predefined split of each example; a splitter divides only `train`.
-        origins: The location of each example, for messages (`train.xml:17: sentence 813`).
+        splits: The predefined split of each example; a splitter divides only `train`.
+        locations: The location of each example, for messages (`train.xml:17: sentence 813`).
         groups: One hashable per example.
         weights: Mapping of column name to one weight per example in that column's loss; the default is 1.
         sources: The data set of each example, if there are several.
         spans: Mapping of annotation name to the annotated spans of each input text; None for an input without
             annotation.
-        notice: A disclaimer that every output about this data must contain, such as that it is a sample.
-        findings: Warnings for the user about problems that the loader found and fixed.
+        disclaimer: A disclaimer that every output about this data must contain, such as that it is a sample.
+        warnings: Warnings for the user about problems that the loader found and fixed.
     """
 
     ids: Sequence[str]
     inputs: Sequence[object]
     labels: Mapping[str, Sequence[Label | None]]
-    parts: Sequence[Part]
-    origins: Sequence[str] = ()
+    splits: Sequence[SplitName]
+    locations: Sequence[str] = ()
     groups: Sequence[Hashable] = ()
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
     spans: Mapping[str, Sequence[Sequence[Span] | None]] = field(default_factory=dict)
-    notice: str = ""
-    findings: Sequence[str] = field(default=())
+    disclaimer: str = ""
+    warnings: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
         if not len(self.groups):
-            object.__setattr__(self, "groups", [input_key(value) for value in self.inputs])
-        if not len(self.origins):
+            object.__setattr__(self, "groups", [compute_input_key(value) for value in self.inputs])
+        if not len(self.locations):
             object.__setattr__(self, "origins", [f"example {name}" for name in self.ids])
         lengths = {
             "inputs": len(self.inputs),
-            "parts": len(self.parts),
-            "origins": len(self.origins),
+            "parts": len(self.splits),
+            "origins": len(self.locations),
             "groups": len(self.groups),
             "sources": len(self.sources) or len(self.ids),
             **{f"labels of '{name}'": len(column) for name, column in self.labels.items()},
@@ -84,71 +84,77 @@ class Corpus:
         for name, length in lengths.items():
             if length != len(self.ids):
                 raise MtlError(f"a loader returned {len(self.ids)} ids but {length} {name}")
-        for part in distinct(self.parts):
-            if part not in PARTS:
-                raise MtlError(f"a loader assigned an example to the split {part!r}; splits are {listed(PARTS)}")
+        for split_name in find_first_rows(self.splits):
+            if split_name not in SPLIT_NAMES:
+                raise MtlError(
+                    f"a loader assigned an example to the split {split_name!r}; splits are {join_names(SPLIT_NAMES)}"
+                )
         for name, column in self.labels.items():
             self._check_labels(name, column)
         for name, weights in self.weights.items():
             if name not in self.labels:
                 raise MtlError(f"a loader returned weights for '{name}', which is no label column")
-            _check_weights(name, weights, self.origins)
-        if not isinstance(self.ids, DistinctIds):
+            _check_weights(name, weights, self.locations)
+        if not isinstance(self.ids, UniqueIds):
             self._check_ids()
 
     def _check_labels(self, name: str, column: Sequence[Label | None]) -> None:
-        found: Mapping[Label | None, int] = {}
+        first_rows: Mapping[Label | None, int] = {}
         try:
-            found = {} if isinstance(column, CheckedColumn) else distinct(column)
+            first_rows = {} if isinstance(column, ValidatedColumn) else find_first_rows(column)
         except MtlError:  # the type of a value is not a label type: find the value, to report its location
             for row, label in enumerate(column):
-                _check_label(name, label, self.origins[row])
-        for label, row in found.items():
-            _check_label(name, label, self.origins[row])
+                _check_label(name, label, self.locations[row])
+        for label, row in first_rows.items():
+            _check_label(name, label, self.locations[row])
 
     def _check_ids(self) -> None:
-        seen: dict[tuple[Part, str, str], int] = {}
+        first_index: dict[tuple[SplitName, str, str], int] = {}
         sources = self.sources or [""] * len(self)
-        for index, key in enumerate(zip(self.parts, sources, self.ids, strict=True)):
-            if key in seen:
-                raise MtlError(f"{self.origins[index]}: duplicate id '{key[2]}' ({self.origins[seen[key]]})")
-            seen[key] = index
+        for index, key in enumerate(zip(self.splits, sources, self.ids, strict=True)):
+            if key in first_index:
+                raise MtlError(
+                    f"{self.locations[index]}: duplicate id '{key[2]}' ({self.locations[first_index[key]]})"
+                )
+            first_index[key] = index
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def text(self, index: int) -> str:
+    def get_text(self, index: int) -> str:
         """Return the readable text of an example; an empty string if its input is not a text."""
         value = self.inputs[index]
         if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
             return " ".join(value)
         return value if isinstance(value, str) else ""
 
-    def rows(self, part: Part) -> NDArray[np.int64]:
+    def get_row_indices(self, split_name: SplitName) -> NDArray[np.int64]:
         """Return the indices of the examples of a predefined split, `(rows,)`, int64."""
-        return rows_with(self.parts, part)
+        return find_rows(self.splits, split_name)
 
 
-def _check_label(column: str, label: object, origin: str) -> None:
+def _check_label(column: str, label: object, location: str) -> None:
     for member in label if isinstance(label, list | tuple) else [label]:
         if member is None or (isinstance(member, str | int | float) and member != "" and member == member):
             continue
-        found = "an empty text" if isinstance(member, str) else repr(member)
+        description = "an empty text" if isinstance(member, str) else repr(member)
         raise MtlError(
-            f"{origin}: the label '{column}' is {found}, expected a text, a number or a list of them "
+            f"{location}: the label '{column}' is {description}, expected a text, a number or a list of them "
             "(a missing label is None)"
         )
 
 
-def _check_weights(column: str, weights: Sequence[float], origins: Sequence[str]) -> None:
+def _check_weights(column: str, weights: Sequence[float], locations: Sequence[str]) -> None:
     table = np.asarray(weights, dtype=np.float64)
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite and is rejected below
-        bad = np.flatnonzero(~np.isfinite(table.astype(np.float32)) | (table < 0))
-    if len(bad):
-        raise MtlError(f"{origins[bad[0]]}: the weight of '{column}' is {table[bad[0]]:g}, expected a number >= 0")
+        invalid = np.flatnonzero(~np.isfinite(table.astype(np.float32)) | (table < 0))
+    if len(invalid):
+        raise MtlError(
+            f"{locations[invalid[0]]}: the weight of '{column}' is {table[invalid[0]]:g}, expected a number >= 0"
+        )
 
 
-def input_key(value: object) -> Hashable:
+def compute_input_key(value: object) -> Hashable:
     """Return a key that is equal for identical inputs: the words of a text, the bytes of an array."""
     if isinstance(value, str):
         return " ".join(value.split()).casefold()

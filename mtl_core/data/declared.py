@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from mtl_core.config.experiment import ExperimentConfig, NamedTask
 from mtl_core.data.corpus import Corpus, Label
-from mtl_core.data.label_space import data_label
+from mtl_core.data.label_space import is_valid_label
 from mtl_core.data.sources import load_sources
-from mtl_core.data.tasks import check_any_label, label_columns, resolve_tasks, task_labels
-from mtl_core.errors import MtlError, listed
+from mtl_core.data.tasks import check_has_label, find_label_columns, get_task_labels, resolve_tasks
+from mtl_core.errors import MtlError, join_names
 
 
 @dataclass(frozen=True)
-class DeclaredData:
+class ExperimentData:
     """Examples and main tasks.
 
     Attributes:
@@ -29,44 +29,46 @@ class DeclaredData:
     labels: Mapping[str, Sequence[Label | None]]
 
 
-def read_declared(config: ExperimentConfig) -> DeclaredData:
+def load_experiment_data(config: ExperimentConfig) -> ExperimentData:
     """Load the data of an experiment and resolve its tasks.
 
     Raises:
         MtlError: If there is no training example, or if a task has no label.
     """
-    corpus = load_sources(config.sources)
-    if not len(corpus.rows("train")):
-        found = listed(sorted({str(part) for part in corpus.parts}))
-        raise MtlError(f"no training example: the loader assigns none to the split 'train' (splits found: {found})")
-    declared = resolve_tasks(config.tasks, label_columns(corpus, list(config.sources)))
-    labels = {task.name: task_labels(task, corpus) for task in declared if not task.kind.reads_inputs}
-    for task in declared:
+    corpus = load_sources(config.loaders)
+    if not len(corpus.get_row_indices("train")):
+        split_names = join_names(sorted({str(split_name) for split_name in corpus.splits}))
+        raise MtlError(
+            f"no training example: the loader assigns none to the split 'train' (splits found: {split_names})"
+        )
+    tasks = resolve_tasks(config.tasks, find_label_columns(corpus, list(config.loaders)))
+    labels = {task.name: get_task_labels(task, corpus) for task in tasks if not task.kind.reads_inputs}
+    for task in tasks:
         if task.name in labels:
             weights = corpus.weights.get(task.column)
-            check_any_label(task, labels[task.name], corpus.rows("train").tolist(), weights)
-    return DeclaredData(corpus, declared, labels)
+            check_has_label(task, labels[task.name], corpus.get_row_indices("train").tolist(), weights)
+    return ExperimentData(corpus, tasks, labels)
 
 
-def labelled_for(
-    tasks: Sequence[NamedTask], labels: Mapping[str, Sequence[Label | None]], examples: int
+def compute_label_mask(
+    tasks: Sequence[NamedTask], labels: Mapping[str, Sequence[Label | None]], n_examples: int
 ) -> NDArray[np.bool_]:
     """Return which examples have a label for at least one of the tasks.
 
     Args:
         tasks: The tasks. A task that derives its targets from the inputs counts as labelled for every example.
         labels: Mapping of task name to one label (or None) per example.
-        examples: The number of examples.
+        n_examples: The number of examples.
 
     Returns:
         `(examples,)`, bool.
     """
-    result = np.zeros(examples, dtype=bool)
+    label_mask = np.zeros(n_examples, dtype=bool)
     for task in tasks:
         if task.kind.reads_inputs:
-            return np.ones(examples, dtype=bool)
-        excluded = task.mask.excluded()
-        result |= np.fromiter(
-            (data_label(label, excluded) for label in labels[task.name]), dtype=bool, count=examples
+            return np.ones(n_examples, dtype=bool)
+        excluded = task.mask.list_excluded_labels()
+        label_mask |= np.fromiter(
+            (is_valid_label(label, excluded) for label in labels[task.name]), dtype=bool, count=n_examples
         )
-    return result
+    return label_mask

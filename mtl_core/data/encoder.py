@@ -60,23 +60,23 @@ class Encoder(ABC, Generic[Parsed, Item]):
         Called once per network, after `fit` or `restore`.
         """
 
-    def release(self) -> None:
+    def unload(self) -> None:
         """Free large resources. Called before training; the encoder reloads them when it needs them again."""
 
     def words(self, parsed: Parsed) -> list[str]:
         """Return the words of an input as written, before truncation; labels per token refer to these words."""
         return []
 
-    def places(self, parsed: Parsed) -> list[int]:
+    def token_to_word(self, parsed: Parsed) -> list[int]:
         """Return, for each token that the network reads, its index in the input's `words`."""
         return list(range(len(self.words(parsed))))
 
     def tokens(self, parsed: Parsed) -> list[str]:
         """Return the tokens that the network reads, as written; attention weights refer to these tokens."""
         words = self.words(parsed)
-        return [words[place] for place in self.places(parsed)]
+        return [words[index] for index in self.token_to_word(parsed)]
 
-    def pieces(self, parsed: Parsed) -> Sequence[int] | None:
+    def subword_to_token(self, parsed: Parsed) -> Sequence[int] | None:
         """Return, for each subword that the network reads, the index of its token; non-decreasing, without gaps.
 
         With subwords, `length`, `collate`, `token_ids` and `hide` refer to subwords. The first subword of a token
@@ -100,12 +100,12 @@ class Encoder(ABC, Generic[Parsed, Item]):
         """
         raise MtlError(f"a task that predicts its input needs a token encoder; {type(self).__name__} has no tokens")
 
-    def hide(self, inputs: Any, hidden: torch.Tensor) -> Any:
+    def mask_tokens(self, inputs: Any, token_mask: torch.Tensor) -> Any:
         """Return a copy of the batch in which some tokens are masked.
 
         Args:
             inputs: The batch that `collate` returned.
-            hidden: `(batch, length)`, bool: the tokens to mask.
+            token_mask: `(batch, length)`, bool: the tokens to mask.
 
         Raises:
             MtlError: If inputs are not tokens.

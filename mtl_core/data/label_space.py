@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Label, Scalar
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
 if TYPE_CHECKING:
     import torch
@@ -21,23 +21,23 @@ MISSING = -1
 
 
 @dataclass(frozen=True)
-class FoundLabels:
+class LabelStatistics:
     """The labels from which a label space is fitted.
 
     Attributes:
-        known: Labels of the training and validation data.
-        training: Labels of the training data; scales and frequencies are computed from these only. For labels per
+        all_labels: Labels of the training and validation data.
+        training_labels: Labels of the training data; scales and frequencies are computed from these only. For labels per
             token, the labels of the tokens that the network reads.
-        excluded: Labels that the task's mask excludes.
+        excluded_labels: Labels that the task's mask excludes.
         vocabulary: The encoder's tokens by id, most frequent first; empty if inputs are not tokens.
-        origins: The location of each training label, for messages.
+        locations: The location of each training label, for messages.
     """
 
-    known: Sequence[Label]
-    training: Sequence[Label]
-    excluded: frozenset[str] = frozenset()
+    all_labels: Sequence[Label]
+    training_labels: Sequence[Label]
+    excluded_labels: frozenset[str] = frozenset()
     vocabulary: Sequence[str] = ()
-    origins: Sequence[str] = ()
+    locations: Sequence[str] = ()
 
 
 class LabelSpace(ABC):
@@ -50,20 +50,20 @@ class LabelSpace(ABC):
     classes: Sequence[str] = ()
 
     @abstractmethod
-    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
         """Encode labels as targets `(labels, ...)`: `MISSING` or NaN for None.
 
         For a task with labels per token, each element is the label of one token.
 
         Args:
             labels: The labels.
-            origins: The location of each label, for messages.
+            locations: The location of each label, for messages.
 
         Raises:
             MtlError: If a label is not in the space.
         """
 
-    def observed(self, targets: torch.Tensor) -> torch.Tensor:
+    def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which targets of a batch are labelled: `(batch, tasks)` or `(batch, tasks, length)`, bool."""
         return ~targets.isnan() if targets.is_floating_point() else targets >= 0
 
@@ -87,15 +87,15 @@ class ClassSpace(LabelSpace):
         self.excluded = tuple(sorted(set(excluded) - set(self.classes)))
         self._codes = {name: code for code, name in enumerate((*self.classes, *self.excluded))}
 
-    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
         """Encode class names as codes `(labels,)`, int64."""
         codes = np.full(len(labels), MISSING, dtype=np.int64)
         for index, label in enumerate(labels):
             if label is not None:
-                codes[index] = self.code(label, origins, index)
+                codes[index] = self.get_code(label, locations, index)
         return codes
 
-    def code(self, label: Label, origins: Sequence[str], index: int) -> int:
+    def get_code(self, label: Label, locations: Sequence[str], index: int) -> int:
         """Return the code of one label.
 
         Raises:
@@ -103,10 +103,10 @@ class ClassSpace(LabelSpace):
         """
         code = self._codes.get(str(label))
         if code is None:
-            kind = "a list, expected one of" if isinstance(label, list | tuple) else "not one of"
+            problem = "a list, expected one of" if isinstance(label, list | tuple) else "not one of"
             raise MtlError(
-                f"{origins[index]}: the label '{shown(label)}' is {kind} the task's classes"
-                f"{did_you_mean(str(label), self._codes)} (classes: {listed(self.classes)})"
+                f"{locations[index]}: the label '{truncate(label)}' is {problem} the task's classes"
+                f"{did_you_mean(str(label), self._codes)} (classes: {join_names(self.classes)})"
             )
         return code
 
@@ -125,49 +125,49 @@ class DetectionSpace(ClassSpace):
 
     Args:
         classes: Class names in the order of the outputs.
-        nothing: The label that means "absent".
+        absent_label: The label that means "absent".
         excluded: Labels that a mask excludes.
     """
 
-    def __init__(self, classes: Sequence[str], nothing: str, excluded: Iterable[str] = ()) -> None:
-        super().__init__([*classes, nothing], excluded)
-        self.nothing = nothing
+    def __init__(self, classes: Sequence[str], absent_label: str, excluded: Iterable[str] = ()) -> None:
+        super().__init__([*classes, absent_label], excluded)
+        self.absent_label = absent_label
 
 
 class MultiLabelSpace(ClassSpace):
     """Any number of named classes per example: a label is a list of class names, possibly empty."""
 
-    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
         """Encode lists of names as indicators `(labels, classes)`, int8; a row of -1 for a missing list."""
         table = np.full((len(labels), len(self.classes)), MISSING, dtype=np.int8)
         for index, label in enumerate(labels):
             if label is None:
                 continue
             table[index] = 0
-            for member in members(label):
-                code = self.code(member, origins, index)
+            for member in flatten_label(label):
+                code = self.get_code(member, locations, index)
                 if code < len(self.classes):
                     table[index, code] = 1
         return table
 
-    def observed(self, targets: torch.Tensor) -> torch.Tensor:
+    def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which rows are labelled, `(batch, tasks)`, bool."""
         return (targets >= 0).any(dim=-1)
 
 
-def members(label: Label) -> Sequence[Scalar]:
+def flatten_label(label: Label) -> Sequence[Scalar]:
     """Return the single labels of a label: the members of a list without missing ones, or the label itself."""
     if isinstance(label, list | tuple):
         return [member for member in label if member is not None]
     return [cast("Scalar", label)]  # a str is one label, not a sequence of characters
 
 
-def data_label(label: Label | None, excluded: frozenset[str]) -> bool:
+def is_valid_label(label: Label | None, excluded: frozenset[str]) -> bool:
     """Return whether a label is present and not excluded."""
     return label is not None and (isinstance(label, list | tuple) or str(label) not in excluded)
 
 
-def shown(label: object) -> str:
+def truncate(label: object) -> str:
     """Return the text of a label for a message, truncated to 60 characters."""
     text = str(label)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Label, Scalar
-from mtl_core.data.label_space import LabelSpace, shown
+from mtl_core.data.label_space import LabelSpace, truncate
 from mtl_core.errors import MtlError
 
 if TYPE_CHECKING:
     import torch
 
-LARGEST = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 """The largest finite float32."""
 
 
@@ -26,40 +26,50 @@ class NumberSpace(LabelSpace):
         mean: `(outputs,)`: the numbers that are subtracted.
         scale: `(outputs,)`: the numbers to divide by.
         vector: Whether a label is a list of numbers.
-        typical: `(outputs,)`: the mean of the training labels, which the baseline predicts; `mean` by default.
+        training_mean: `(outputs,)`: the mean of the training labels, which the baseline predicts; `mean` by default.
     """
 
     def __init__(
-        self, mean: Sequence[float], scale: Sequence[float], vector: bool, typical: Sequence[float] | None = None
+        self,
+        mean: Sequence[float],
+        scale: Sequence[float],
+        vector: bool,
+        training_mean: Sequence[float] | None = None,
     ) -> None:
         self.mean = np.asarray(mean, dtype=np.float64)
         self.scale = np.asarray(scale, dtype=np.float64)
         self.vector = vector
-        self.typical = self.mean if typical is None else np.asarray(typical, dtype=np.float64)
+        self.training_mean = self.mean if training_mean is None else np.asarray(training_mean, dtype=np.float64)
 
     @classmethod
-    def learned(
-        cls, training: Sequence[Label], vector: bool, standardise: bool, origins: Sequence[str] = ()
+    def fit(
+        cls, training_labels: Sequence[Label], vector: bool, standardise: bool, locations: Sequence[str] = ()
     ) -> NumberSpace:
         """Fit mean and standard deviation; a constant number is only centred.
 
         Args:
-            training: The training labels.
+            training_labels: The training labels.
             vector: Whether a label is a list of numbers.
             standardise: Whether to standardise; if False, the numbers stay unchanged.
-            origins: The location of each label.
+            locations: The location of each label.
 
         Raises:
             MtlError: If there is no label, if a label is not a number, or if lists differ in length.
         """
-        places = origins if len(origins) else [f"training label {place + 1}" for place in range(len(training))]
-        rows = [number_row(label, places, place) for place, label in enumerate(training)]
+        label_locations = (
+            locations
+            if len(locations)
+            else [f"training label {index + 1}" for index in range(len(training_labels))]
+        )
+        rows = [parse_numbers(label, label_locations, index) for index, label in enumerate(training_labels)]
         width = max(map(len, rows), default=0)
         if not width:
             raise MtlError("there is no training label to compute the scale of the numbers from")
-        odd = next((place for place, row in enumerate(rows) if len(row) != width), None)
-        if odd is not None:
-            raise MtlError(f"{places[odd]}: found {len(rows[odd])} numbers, expected {width} as in other labels")
+        mismatch_index = next((index for index, row in enumerate(rows) if len(row) != width), None)
+        if mismatch_index is not None:
+            raise MtlError(
+                f"{label_locations[mismatch_index]}: found {len(rows[mismatch_index])} numbers, expected {width} as in other labels"
+            )
         if not vector and width != 1:
             raise MtlError(
                 f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)"
@@ -67,33 +77,33 @@ class NumberSpace(LabelSpace):
         table = np.array(rows, dtype=np.float64)
         if np.isnan(table).all(axis=0).any():
             raise MtlError("no training label has this number, so it has no scale")
-        typical = np.nanmean(table, axis=0)
+        training_mean = np.nanmean(table, axis=0)
         mean, scale = np.zeros(width), np.ones(width)
         if standardise:
             deviation = np.nanstd(table, axis=0)
             # Rounding: equal numbers can have a tiny deviation, and nearly equal ones a deviation of 0.
             constant = (np.nanmax(table, axis=0) == np.nanmin(table, axis=0)) | (deviation == 0)
-            mean, scale = typical, np.where(constant, 1.0, deviation)
-        return cls(mean.tolist(), scale.tolist(), vector, typical.tolist())
+            mean, scale = training_mean, np.where(constant, 1.0, deviation)
+        return cls(mean.tolist(), scale.tolist(), vector, training_mean.tolist())
 
-    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[np.float32]:
         """Standardise numbers: `(examples,)` or `(examples, outputs)`, float32; NaN for a missing label."""
         table = np.full((len(labels), len(self.mean)), np.nan)
         for index, label in enumerate(labels):
             if label is not None:
-                row = number_row(label, origins, index)
+                row = parse_numbers(label, locations, index)
                 if len(row) != len(self.mean):
-                    raise MtlError(f"{origins[index]}: found {len(row)} numbers, expected {len(self.mean)}")
+                    raise MtlError(f"{locations[index]}: found {len(row)} numbers, expected {len(self.mean)}")
                 table[index] = row
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite and is rejected below
             scaled = ((table - self.mean) / self.scale).astype(np.float32)
-        beyond = np.flatnonzero(np.isinf(scaled).any(axis=1))
-        if len(beyond):
-            index = int(beyond[0])
-            raise MtlError(f"{origins[index]}: the label {shown(labels[index])!r} is too large after scaling")
+        out_of_range = np.flatnonzero(np.isinf(scaled).any(axis=1))
+        if len(out_of_range):
+            index = int(out_of_range[0])
+            raise MtlError(f"{locations[index]}: the label {truncate(labels[index])!r} is too large after scaling")
         return scaled if self.vector else scaled[:, 0]
 
-    def observed(self, targets: torch.Tensor) -> torch.Tensor:
+    def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which targets contain at least one number, `(batch, tasks)`, bool."""
         present = ~targets.isnan()
         return present.any(dim=-1) if self.vector else present
@@ -104,7 +114,7 @@ class NumberSpace(LabelSpace):
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "vector": self.vector,
-            "typical": self.typical.tolist(),
+            "typical": self.training_mean.tolist(),
         }
 
     @classmethod
@@ -113,29 +123,29 @@ class NumberSpace(LabelSpace):
         return cls(state["mean"], state["scale"], state["vector"], state["typical"])
 
 
-def number_row(label: Label, origins: Sequence[str], index: int) -> list[float]:
+def parse_numbers(label: Label, locations: Sequence[str], index: int) -> list[float]:
     """Convert a label to a list of numbers; a missing member becomes NaN.
 
     Args:
         label: The label.
-        origins: The location of each label.
-        index: The index of the label in `origins`.
+        locations: The location of each label.
+        index: The index of the label in `locations`.
 
     Raises:
         MtlError: If the label is not a number, or if it exceeds the range of float32.
     """
-    found = label if isinstance(label, list | tuple) else [label]
+    members = label if isinstance(label, list | tuple) else [label]
     row = []
-    for member in found:
+    for member in members:
         try:
             number = float("nan") if member is None else float(cast("Scalar", member))
         except OverflowError:
             number = float("inf")
         except (TypeError, ValueError):
-            raise MtlError(f"{origins[index]}: the label {shown(member)!r} is not a number") from None
+            raise MtlError(f"{locations[index]}: the label {truncate(member)!r} is not a number") from None
         if member is not None and np.isnan(number):
-            raise MtlError(f"{origins[index]}: the label {shown(member)!r} is not a number")
-        if abs(number) > LARGEST:
-            raise MtlError(f"{origins[index]}: the label {shown(member)!r} is too large a number")
+            raise MtlError(f"{locations[index]}: the label {truncate(member)!r} is not a number")
+        if abs(number) > FLOAT32_MAX:
+            raise MtlError(f"{locations[index]}: the label {truncate(member)!r} is too large a number")
         row.append(number)
     return row

@@ -7,11 +7,11 @@ from typing import TypeVar, overload
 Value = TypeVar("Value")
 
 
-class RowByRow(Sequence[Value]):
+class VirtualSequence(Sequence[Value]):
     """A sequence whose subclass defines the length and the value of a row."""
 
     @abstractmethod
-    def at(self, row: int) -> Value:
+    def get_row(self, row: int) -> Value:
         """Return the value of a row, counted from 0; the row is within the bounds."""
 
     @overload
@@ -21,4 +21,4 @@ class RowByRow(Sequence[Value]):
     def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
         """Return the value of one row, or the values of a slice."""
         rows = range(len(self))
-        return [self.at(row) for row in rows[index]] if isinstance(index, slice) else self.at(rows[index])
+        return [self.get_row(row) for row in rows[index]] if isinstance(index, slice) else self.get_row(rows[index])

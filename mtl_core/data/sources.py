@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.columns import CodedColumn
+from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.stored import StoredInputs
 from mtl_core.errors import MtlError
@@ -26,62 +26,64 @@ def load_sources(sources: Mapping[str, LoaderSpec]) -> Corpus:
     Raises:
         MtlError: If a loader loads no example, or if a file is missing or malformed.
     """
-    several = len(sources) > 1
+    has_several = len(sources) > 1
     corpora = {}
     for name, loader in sources.items():
         try:
             corpus = loader.load()
         except MtlError as error:
-            if not several:
+            if not has_several:
                 raise
             raise MtlError(f"data set '{name}': {error}") from error
         if not isinstance(corpus, Corpus):
             raise MtlError(f"the loader '{loader.type}' returned a {type(corpus).__name__}, expected a Corpus")
         if not len(corpus):
-            where = f"data set '{name}': " if several else ""
-            raise MtlError(f"{where}the loader '{loader.type}' found no example")
+            prefix = f"data set '{name}': " if has_several else ""
+            raise MtlError(f"{prefix}the loader '{loader.type}' found no example")
         corpora[name] = corpus
-    return _merged(corpora) if several else next(iter(corpora.values()))
+    return _concatenate(corpora) if has_several else next(iter(corpora.values()))
 
 
-def _merged(corpora: Mapping[str, Corpus]) -> Corpus:
-    parts = list(corpora.values())
-    sizes = [len(corpus) for corpus in parts]
-    columns = list(dict.fromkeys(name for corpus in parts for name in corpus.labels))
-    weighed = list(dict.fromkeys(name for corpus in parts for name in corpus.weights))
-    marked = list(dict.fromkeys(name for corpus in parts for name in corpus.spans))
-    stored = any(isinstance(corpus.inputs, StoredInputs) for corpus in parts)
-    codes = np.repeat(np.arange(len(parts), dtype=np.int16), sizes)
+def _concatenate(corpora: Mapping[str, Corpus]) -> Corpus:
+    members = list(corpora.values())
+    sizes = [len(corpus) for corpus in members]
+    label_names = list(dict.fromkeys(name for corpus in members for name in corpus.labels))
+    weight_names = list(dict.fromkeys(name for corpus in members for name in corpus.weights))
+    span_names = list(dict.fromkeys(name for corpus in members for name in corpus.spans))
+    has_stored_inputs = any(isinstance(corpus.inputs, StoredInputs) for corpus in members)
+    codes = np.repeat(np.arange(len(members), dtype=np.int16), sizes)
     return Corpus(
-        ids=[f"{name}/{one}" for name, corpus in corpora.items() for one in corpus.ids],
-        inputs=ChainedInputs([c.inputs for c in parts]) if stored else list(chain(*(c.inputs for c in parts))),
-        labels={name: list(chain(*(_column(corpus, name) for corpus in parts))) for name in columns},
-        parts=list(chain(*(corpus.parts for corpus in parts))),
-        origins=list(chain(*(corpus.origins for corpus in parts))),
-        groups=list(chain(*(corpus.groups for corpus in parts))),
-        weights={name: list(chain(*(_weights(corpus, name) for corpus in parts))) for name in weighed},
-        spans={name: list(chain(*(_spans(corpus, name) for corpus in parts))) for name in marked},
-        sources=CodedColumn(list(corpora), codes),
-        notice=" ".join(dict.fromkeys(corpus.notice for corpus in parts if corpus.notice)),
-        findings=[f"data set '{name}': {line}" for name, corpus in corpora.items() for line in corpus.findings],
+        ids=[f"{name}/{example_id}" for name, corpus in corpora.items() for example_id in corpus.ids],
+        inputs=ConcatenatedInputs([c.inputs for c in members])
+        if has_stored_inputs
+        else list(chain(*(c.inputs for c in members))),
+        labels={name: list(chain(*(_get_labels(corpus, name) for corpus in members))) for name in label_names},
+        splits=list(chain(*(corpus.splits for corpus in members))),
+        locations=list(chain(*(corpus.locations for corpus in members))),
+        groups=list(chain(*(corpus.groups for corpus in members))),
+        weights={name: list(chain(*(_get_weights(corpus, name) for corpus in members))) for name in weight_names},
+        spans={name: list(chain(*(_get_spans(corpus, name) for corpus in members))) for name in span_names},
+        sources=CategoricalColumn(list(corpora), codes),
+        disclaimer=" ".join(dict.fromkeys(corpus.disclaimer for corpus in members if corpus.disclaimer)),
+        warnings=[f"data set '{name}': {line}" for name, corpus in corpora.items() for line in corpus.warnings],
     )
 
 
-def _column(corpus: Corpus, name: str) -> Sequence[Label | None]:
+def _get_labels(corpus: Corpus, name: str) -> Sequence[Label | None]:
     missing: list[Label | None] = [None] * len(corpus)
     return corpus.labels.get(name, missing)
 
 
-def _spans(corpus: Corpus, name: str) -> Sequence[Sequence[Span] | None]:
+def _get_spans(corpus: Corpus, name: str) -> Sequence[Sequence[Span] | None]:
     missing: list[Sequence[Span] | None] = [None] * len(corpus)
     return corpus.spans.get(name, missing)
 
 
-def _weights(corpus: Corpus, name: str) -> Sequence[float]:
+def _get_weights(corpus: Corpus, name: str) -> Sequence[float]:
     return corpus.weights.get(name, [1.0] * len(corpus))
 
 
-class ChainedInputs(StoredInputs):
+class ConcatenatedInputs(StoredInputs):
     """The concatenated inputs of several data sets, at least one of which stays on disk.
 
     Args:
@@ -95,7 +97,7 @@ class ChainedInputs(StoredInputs):
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def at(self, row: int) -> object:
+    def get_row(self, row: int) -> object:
         """Return the input of a row."""
         member = int(np.searchsorted(self._ends, row, side="right"))
         return self._members[member][row - (int(self._ends[member - 1]) if member else 0)]
@@ -105,11 +107,13 @@ class ChainedInputs(StoredInputs):
         """Approximate length of each input, `(rows,)`, int32."""
         return np.concatenate(
             [
-                member.sizes if isinstance(member, StoredInputs) else np.array([_size(v) for v in member], np.int32)
+                member.sizes
+                if isinstance(member, StoredInputs)
+                else np.array([_compute_size(v) for v in member], np.int32)
                 for member in self._members
             ]
         )
 
 
-def _size(value: object) -> int:
+def _compute_size(value: object) -> int:
     return len(value) if isinstance(value, Sequence) else 1

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus, Label
-from mtl_core.data.label_space import members
+from mtl_core.data.label_space import flatten_label
 from mtl_core.errors import MtlError
 from mtl_core.specs import SplitterSpec
 
-MANY_VALUES = 20
+MAX_DISTINCT_VALUES = 20
 """A column of numbers with more distinct values than this is stratified by its quartiles."""
 
 
@@ -38,7 +38,7 @@ class SplitUnits:
 
 
 @dataclass(frozen=True)
-class Deviation:
+class Imbalance:
     """The (task, class) whose share differs most between training and validation.
 
     Attributes:
@@ -60,27 +60,27 @@ class Split:
         train: Examples for training.
         validation: Examples for selecting the epoch.
         test: Examples for the final metrics.
-        worst: The largest imbalance between training and validation.
-        helping: Training examples without a label for any main task, used by auxiliary tasks only.
-        learned: `(examples,)`, bool: which examples of the corpus have a label for an active task; None if all
+        largest_imbalance: The largest imbalance between training and validation.
+        auxiliary_only: Training examples without a label for any main task, used by auxiliary tasks only.
+        label_mask: `(examples,)`, bool: which examples of the corpus have a label for an active task; None if all
             tasks are active.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
-    worst: Deviation | None = None
-    helping: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    learned: NDArray[np.bool_] | None = None
+    largest_imbalance: Imbalance | None = None
+    auxiliary_only: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    label_mask: NDArray[np.bool_] | None = None
 
-    def speaking(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def select_labelled(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows that have a label for an active task."""
-        return rows if self.learned is None else rows[self.learned[rows]]
+        return rows if self.label_mask is None else rows[self.label_mask[rows]]
 
     @property
-    def learned_from(self) -> NDArray[np.int64]:
+    def all_training_rows(self) -> NDArray[np.int64]:
         """All rows that training visits if all tasks are active."""
-        return np.sort(np.concatenate([self.train, self.helping]))
+        return np.sort(np.concatenate([self.train, self.auxiliary_only]))
 
 
 def split_corpus(
@@ -102,44 +102,50 @@ def split_corpus(
     Raises:
         MtlError: If the splitter does not return one split per unit, or if no training example remains.
     """
-    rows = corpus.rows("train")
+    rows = corpus.get_row_indices("train")
     rows = rows[usable[rows]]
     if not len(rows):
         raise MtlError("no training example has a label for any task")
-    unit_of_row = _units(corpus.groups, rows)
-    cells, names = indicator_columns({name: _Chosen(column, rows) for name, column in labels.items()}, len(rows))
+    unit_of_row = _number_groups(corpus.groups, rows)
+    cells, columns = build_indicator_columns(
+        {name: _RowSubset(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
+    )
     sizes = np.bincount(unit_of_row)
-    indicators = np.zeros((len(sizes), len(names)), dtype=np.uint8)
+    indicators = np.zeros((len(sizes), len(columns)), dtype=np.uint8)
     np.maximum.at(indicators, unit_of_row, cells)
-    parts = splitter.split(SplitUnits(indicators, names, sizes, len(corpus.rows("validation")) > 0), seed)
-    if parts.shape != (len(sizes),) or not np.isin(parts, (0, 1, 2)).all():
+    unit_splits = splitter.split(
+        SplitUnits(indicators, columns, sizes, len(corpus.get_row_indices("validation")) > 0), seed
+    )
+    if unit_splits.shape != (len(sizes),) or not np.isin(unit_splits, (0, 1, 2)).all():
         raise MtlError(f"the splitter '{splitter.type}' must return 0, 1 or 2 for each of {len(sizes)} units")
-    part_of_row = parts[unit_of_row]
-    train, validation = rows[part_of_row == 0], rows[part_of_row == 1]
+    split_of_row = unit_splits[unit_of_row]
+    train, validation = rows[split_of_row == 0], rows[split_of_row == 1]
     if not len(train):
         raise MtlError(f"the splitter '{splitter.type}' leaves no training example")
-    worst = _worst(cells[part_of_row == 0], cells[part_of_row == 1], names)
-    test = rows[part_of_row == 2]
+    largest_imbalance = _find_largest_imbalance(cells[split_of_row == 0], cells[split_of_row == 1], columns)
+    test = rows[split_of_row == 2]
     return Split(
         train,
-        np.sort(np.concatenate([validation, corpus.rows("validation")])),
-        test if splitter.replaces_test else np.sort(np.concatenate([test, corpus.rows("test")])),
-        worst,
+        np.sort(np.concatenate([validation, corpus.get_row_indices("validation")])),
+        test if splitter.replaces_test else np.sort(np.concatenate([test, corpus.get_row_indices("test")])),
+        largest_imbalance,
     )
 
 
-def _units(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _number_groups(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the group number of each row, `(rows,)`, int64; groups are numbered in order of first occurrence."""
     if isinstance(groups, array):
         _, first, inverse = np.unique(np.asarray(groups)[rows], return_index=True, return_inverse=True)
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
-        return rank[inverse.reshape(-1)]
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(groups[row], len(numbers)) for row in rows.tolist()], dtype=np.int64)
+        group_number = np.empty(len(first), dtype=np.int64)
+        group_number[np.argsort(first)] = np.arange(len(first))
+        return group_number[inverse.reshape(-1)]
+    group_numbers: dict[Hashable, int] = {}
+    return np.array(
+        [group_numbers.setdefault(groups[row], len(group_numbers)) for row in rows.tolist()], dtype=np.int64
+    )
 
 
-class _Chosen(Sequence[Label | None]):
+class _RowSubset(Sequence[Label | None]):
     """A view of the labels of some rows, without a copy."""
 
     def __init__(self, column: Sequence[Label | None], rows: NDArray[np.int64]) -> None:
@@ -153,43 +159,43 @@ class _Chosen(Sequence[Label | None]):
         return self._column[int(self._rows[index])]
 
 
-def indicator_columns(
-    labels: Mapping[str, Sequence[Label | None]], examples: int
+def build_indicator_columns(
+    labels: Mapping[str, Sequence[Label | None]], n_examples: int
 ) -> tuple[NDArray[np.uint8], list[tuple[str, str]]]:
     """Build one indicator column per (task, class): 1 for an example with that label.
 
     Args:
         labels: Mapping of task name to one label (or None) per example. Numbers with many distinct values become
             quartiles; every member of a list of labels counts; lists of numbers are ignored.
-        examples: The number of examples.
+        n_examples: The number of examples.
 
     Returns:
         Indicators `(examples, columns)`, uint8, and the (task, class) of each column.
     """
-    rows: list[NDArray[np.uint8]] = []
+    indicators: list[NDArray[np.uint8]] = []
     names: list[tuple[str, str]] = []
     for task, column in labels.items():
-        found: dict[str, list[int]] = {}
-        for row, label in enumerate(_quartiles(column)):
+        rows_by_class: dict[str, list[int]] = {}
+        for row, label in enumerate(_convert_to_quartiles(column)):
             if label is not None:
-                for member in members(label):
+                for member in flatten_label(label):
                     if isinstance(member, str) or not isinstance(label, list | tuple):
-                        found.setdefault(str(member), []).append(row)
-        for name, holders in sorted(found.items()):
-            cells = np.zeros(examples, dtype=np.uint8)
-            cells[holders] = 1
-            rows.append(cells)
+                        rows_by_class.setdefault(str(member), []).append(row)
+        for name, row_indices in sorted(rows_by_class.items()):
+            cells = np.zeros(n_examples, dtype=np.uint8)
+            cells[row_indices] = 1
+            indicators.append(cells)
             names.append((task, name))
-    return (np.stack(rows, axis=1) if rows else np.zeros((examples, 0), dtype=np.uint8)), names
+    return (np.stack(indicators, axis=1) if indicators else np.zeros((n_examples, 0), dtype=np.uint8)), names
 
 
-def _quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
+def _convert_to_quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
     """Convert numbers, or texts that are all numeric, to quartiles if there are many distinct values."""
-    seen: set[str] = set()
+    distinct_values: set[str] = set()
     for label in column:
         if label is not None and not isinstance(label, list | tuple):
-            seen.add(str(label))
-    if len(seen) <= MANY_VALUES:
+            distinct_values.add(str(label))
+    if len(distinct_values) <= MAX_DISTINCT_VALUES:
         return column
     try:
         numbers = np.array([np.nan if label is None else float(label) for label in column])  # type: ignore[arg-type]
@@ -199,11 +205,11 @@ def _quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
     return [None if np.isnan(value) else int(np.searchsorted(edges, value)) for value in numbers]
 
 
-def _worst(
+def _find_largest_imbalance(
     train: NDArray[np.uint8], validation: NDArray[np.uint8], names: Sequence[tuple[str, str]]
-) -> Deviation | None:
+) -> Imbalance | None:
     if not len(train) or not len(validation) or not names:
         return None
-    gaps = np.abs(train.mean(axis=0) - validation.mean(axis=0)) * 100
-    index = int(gaps.argmax())
-    return Deviation(*names[index], points=float(gaps[index]))
+    differences = np.abs(train.mean(axis=0) - validation.mean(axis=0)) * 100
+    index = int(differences.argmax())
+    return Imbalance(*names[index], points=float(differences[index]))

@@ -5,10 +5,10 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.rows import RowByRow
+from mtl_core.data.rows import VirtualSequence
 
 
-class StoredInputs(RowByRow[object]):
+class StoredInputs(VirtualSequence[object]):
     """The inputs of a corpus that does not fit into memory, read from disk one at a time.
 
     Such inputs are parsed batch by batch instead of all at once.

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 
-from mtl_core.config.experiment import DerivedTasks, NamedTask
-from mtl_core.data.columns import distinct, rows_with
+from mtl_core.config.experiment import NamedTask, TaskPattern
+from mtl_core.data.columns import find_first_rows, find_rows
 from mtl_core.data.corpus import Corpus, Label
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
 Columns = Mapping[str, Sequence[str]]
 """Mapping of data set name to its label columns."""
 
 
-def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns) -> list[NamedTask]:
+def resolve_tasks(entries: Sequence[NamedTask | TaskPattern], columns: Columns) -> list[NamedTask]:
     """Resolve every entry to named tasks; a derived entry yields one task per matching column.
 
     A column that matches two patterns belongs to the first. A column with the name of a named task belongs to that
@@ -27,13 +27,15 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns)
     Raises:
         MtlError: If an entry names an unknown column, or if a pattern matches no column.
     """
-    taken = {entry.name for entry in entries if isinstance(entry, NamedTask)}
+    used_columns = {entry.name for entry in entries if isinstance(entry, NamedTask)}
     tasks: list[NamedTask] = []
     for entry in entries:
-        allowed = {name: found for name, found in columns.items() if not entry.data or name in entry.data}
-        known = list(dict.fromkeys(column for found in allowed.values() for column in found))
+        allowed = {
+            name: column_names for name, column_names in columns.items() if not entry.data or name in entry.data
+        }
+        known_columns = list(dict.fromkeys(column for column_names in allowed.values() for column in column_names))
         if isinstance(entry, NamedTask):
-            _check_column(entry, known, columns)
+            _check_column(entry, known_columns, columns)
             tasks.append(entry)
             continue
         if entry.kind.reads_inputs:
@@ -41,48 +43,50 @@ def resolve_tasks(entries: Sequence[NamedTask | DerivedTasks], columns: Columns)
                 f"tasks: the kind '{entry.kind.type}' needs no label column, so it cannot be used with "
                 f"`each: {entry.each}`; set `name:` instead"
             )
-        fitting = [name for name in known if name not in taken and fnmatchcase(name, entry.each)]
-        if not fitting:
-            raise MtlError(f"tasks: no label column matches '{entry.each}' (columns: {listed(known)})")
-        taken.update(fitting)
+        matches = [name for name in known_columns if name not in used_columns and fnmatchcase(name, entry.each)]
+        if not matches:
+            raise MtlError(f"tasks: no label column matches '{entry.each}' (columns: {join_names(known_columns)})")
+        used_columns.update(matches)
         tasks += [
             NamedTask(
                 name=name, kind=entry.kind, head=entry.head, mask=entry.mask, weight=entry.weight, data=entry.data
             )
-            for name in fitting
+            for name in matches
         ]
     return tasks
 
 
-def learned_tasks(declared: Sequence[NamedTask], learn: Sequence[str] | None) -> list[NamedTask]:
+def select_active_tasks(tasks: Sequence[NamedTask], active_tasks: Sequence[str] | None) -> list[NamedTask]:
     """Return the active tasks in the order of the config.
 
     Args:
-        declared: All tasks.
-        learn: Names of the active tasks; None for all.
+        tasks: All tasks.
+        active_tasks: Names of the active tasks; None for all.
 
     Raises:
         MtlError: If a name is not the name of a task.
     """
-    names = [task.name for task in declared]
-    for place, name in enumerate(learn or []):
+    names = [task.name for task in tasks]
+    for index, name in enumerate(active_tasks or []):
         if name not in names:
             raise MtlError(
-                f"learn.{place}: unknown task '{name}'{did_you_mean(name, names)} (tasks: {listed(names)})"
+                f"learn.{index}: unknown task '{name}'{did_you_mean(name, names)} (tasks: {join_names(names)})"
             )
-    return [task for task in declared if learn is None or task.name in learn]
+    return [task for task in tasks if active_tasks is None or task.name in active_tasks]
 
 
-def entries_of(entries: Sequence[NamedTask | DerivedTasks], learn: Sequence[str]) -> list[NamedTask | DerivedTasks]:
+def select_active_entries(
+    entries: Sequence[NamedTask | TaskPattern], active_tasks: Sequence[str]
+) -> list[NamedTask | TaskPattern]:
     """Return the entries that define active tasks; a saved run does not store the columns of the other entries."""
-    left = set(learn)
-    kept: list[NamedTask | DerivedTasks] = []
-    for entry in sorted(entries, key=lambda entry: isinstance(entry, DerivedTasks)):  # named tasks come first
-        own = {name for name in left if entry.may_be(name)}
-        left -= own
-        if own:
-            kept.append(entry)
-    return [entry for entry in entries if any(entry is one for one in kept)]
+    remaining_names = set(active_tasks)
+    active_entries: list[NamedTask | TaskPattern] = []
+    for entry in sorted(entries, key=lambda entry: isinstance(entry, TaskPattern)):  # named tasks come first
+        matches = {name for name in remaining_names if entry.matches(name)}
+        remaining_names -= matches
+        if matches:
+            active_entries.append(entry)
+    return [entry for entry in entries if any(entry is active_entry for active_entry in active_entries)]
 
 
 def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> None:
@@ -97,16 +101,16 @@ def _check_column(task: NamedTask, known: Sequence[str], columns: Columns) -> No
         if task.column not in columns[name]:
             raise MtlError(
                 f"task '{task.name}': the data set '{name}' has no label column '{task.column}'"
-                f"{did_you_mean(task.column, columns[name])} (columns: {listed(columns[name])})"
+                f"{did_you_mean(task.column, columns[name])} (columns: {join_names(columns[name])})"
             )
     if task.column not in known:
         raise MtlError(
             f"task '{task.name}': the data has no label column '{task.column}'"
-            f"{did_you_mean(task.column, known)} (columns: {listed(known)})"
+            f"{did_you_mean(task.column, known)} (columns: {join_names(known)})"
         )
 
 
-def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
+def find_label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
     """Return the label columns of each data set: the columns with at least one label in it.
 
     Args:
@@ -115,7 +119,7 @@ def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
     """
     if len(names) == 1:
         return {names[0]: list(corpus.labels)}
-    rows = {name: rows_with(corpus.sources, name) for name in names}
+    rows = {name: find_rows(corpus.sources, name) for name in names}
     return {
         name: [
             column
@@ -126,7 +130,7 @@ def label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
+def get_task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
     """Return one label per example: None if the label is missing or if the task does not use the data set.
 
     If the corpus does not contain the column, all labels are None.
@@ -135,11 +139,11 @@ def task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
     column = corpus.labels.get(task.column, missing)
     if not task.data or not len(corpus.sources):
         return column
-    own = set(task.data)
-    return [label if source in own else None for label, source in zip(column, corpus.sources, strict=True)]
+    data_sets = set(task.data)
+    return [label if source in data_sets else None for label, source in zip(column, corpus.sources, strict=True)]
 
 
-def check_any_label(
+def check_has_label(
     task: NamedTask, labels: Sequence[Label | None], train: Sequence[int], weights: Sequence[float] | None = None
 ) -> None:
     """Check that a task has at least one training label with a weight above 0.
@@ -153,20 +157,20 @@ def check_any_label(
     Raises:
         MtlError: If the training data contains no label, or only labels with weight 0.
     """
-    excluded = task.mask.excluded()
-    where = f"the column '{task.column}'" + (f" of the data set {listed(task.data)}" if task.data else "")
-    known = (row for row in train if _says_something(labels[row]) and str(labels[row]) not in excluded)
-    first = next(known, None)
+    excluded = task.mask.list_excluded_labels()
+    location = f"the column '{task.column}'" + (f" of the data set {join_names(task.data)}" if task.data else "")
+    labelled_rows = (row for row in train if _is_present(labels[row]) and str(labels[row]) not in excluded)
+    first = next(labelled_rows, None)
     if first is not None:
-        if weights is None or any(weights[row] > 0 for row in chain([first], known)):
+        if weights is None or any(weights[row] > 0 for row in chain([first], labelled_rows)):
             return
-        raise MtlError(f"task '{task.name}': all training labels in {where} have a weight of 0")
-    found = [str(value) for value in distinct(labels) if _says_something(value)]
-    elsewhere = f"; the column contains: {listed(found, 5)}" if found else ""
-    raise MtlError(f"task '{task.name}': no training example has a label in {where}{elsewhere}")
+        raise MtlError(f"task '{task.name}': all training labels in {location} have a weight of 0")
+    distinct_labels = [str(value) for value in find_first_rows(labels) if _is_present(value)]
+    hint = f"; the column contains: {join_names(distinct_labels, 5)}" if distinct_labels else ""
+    raise MtlError(f"task '{task.name}': no training example has a label in {location}{hint}")
 
 
-def _says_something(label: Label | None) -> bool:
+def _is_present(label: Label | None) -> bool:
     """Return whether a label is present. A list of missing labels is not; an empty list means "no class" and is."""
     if isinstance(label, list | tuple):
         return not label or any(member is not None for member in label)

@@ -7,10 +7,10 @@ import torch
 
 from mtl_core.model.heads import HeadOutput
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.training.batches import Batch, Examples, Rows, length_batches
-from mtl_core.training.groups import LearnedTask, TaskGroup
+from mtl_core.training.batches import Batch, Examples, RowIndices, build_length_batches
+from mtl_core.training.groups import FittedTask, TaskGroup
 
-EVALUATION_BATCH = 128
+EVALUATION_BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class BatchOutputs:
         groups: The outputs of each head group; None for a group that was not computed.
     """
 
-    rows: Rows
+    rows: RowIndices
     batch: Batch
     groups: Sequence[HeadOutput | None]
 
@@ -32,9 +32,9 @@ class BatchOutputs:
 def run_network(
     network: MultiTaskNetwork,
     examples: Examples,
-    rows: Rows,
+    rows: RowIndices,
     device: torch.device,
-    asked: Sequence[bool] | None = None,
+    active_groups: Sequence[bool] | None = None,
 ) -> Iterator[BatchOutputs]:
     """Compute the outputs of every task for some examples, in batches of similar length.
 
@@ -43,38 +43,40 @@ def run_network(
         examples: Encoded inputs and targets.
         rows: `(n,)`, int64: row indices of the examples.
         device: The device of the network.
-        asked: Whether to compute each head group; all by default.
+        active_groups: Whether to compute each head group; all by default.
 
     Yields:
         The outputs of one batch.
     """
     if network.training:
         network.eval()
-    nothing = torch.zeros((1, 1), dtype=torch.bool)
-    wanted = None if asked is None else [None if ask else nothing for ask in asked]
-    for chosen in length_batches(rows, examples.lengths, EVALUATION_BATCH):
-        batch = examples.batch(chosen, device, needed=asked)
-        said = network(batch.inputs, wanted, batch.hidden)
-        yield BatchOutputs(chosen, batch, said)
+    empty_mask = torch.zeros((1, 1), dtype=torch.bool)
+    output_masks = (
+        None if active_groups is None else [None if is_active else empty_mask for is_active in active_groups]
+    )
+    for batch_rows in build_length_batches(rows, examples.lengths, EVALUATION_BATCH_SIZE):
+        batch = examples.build_batch(batch_rows, device, active_groups=active_groups)
+        head_outputs = network(batch.inputs, output_masks, batch.masked_inputs)
+        yield BatchOutputs(batch_rows, batch, head_outputs)
 
 
-def labelled_outputs(
-    groups: Sequence[TaskGroup], said: BatchOutputs
-) -> Iterator[tuple[LearnedTask, torch.Tensor, torch.Tensor, Rows]]:
+def select_labelled_outputs(
+    groups: Sequence[TaskGroup], batch_outputs: BatchOutputs
+) -> Iterator[tuple[FittedTask, torch.Tensor, torch.Tensor, RowIndices]]:
     """Select outputs and targets of unmasked labels, one task at a time.
 
     Args:
         groups: The head groups, in the order of the network.
-        said: The outputs of one batch.
+        batch_outputs: The outputs of one batch.
 
     Yields:
         The task; outputs `(labels, outputs)`, float32; targets `(labels, ...)`; row indices `(labels,)`, int64.
     """
-    for group, output, targets in zip(groups, said.groups, said.batch.targets, strict=True):
+    for group, output, targets in zip(groups, batch_outputs.groups, batch_outputs.batch.targets, strict=True):
         if output is None:
             continue
         mask = group.mask(targets)
         for column, task in enumerate(group.tasks):
             valid = mask[:, column]
-            rows = said.rows[valid.nonzero()[:, 0].cpu().numpy()]
+            rows = batch_outputs.rows[valid.nonzero()[:, 0].cpu().numpy()]
             yield task, output.outputs[:, column][valid].float().cpu(), targets[:, column][valid].cpu(), rows

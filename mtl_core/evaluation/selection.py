@@ -3,133 +3,141 @@
 from collections.abc import Sequence
 
 from mtl_core.config.experiment import Selection
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.evaluation.scores import Scores, TaskScore
-from mtl_core.training.groups import LearnedTask
+from mtl_core.training.groups import FittedTask
 
 
 def resolve_selection(
-    select: Selection, tasks: Sequence[LearnedTask], others: Sequence[LearnedTask] = ()
+    select: Selection, tasks: Sequence[FittedTask], inactive_tasks: Sequence[FittedTask] = ()
 ) -> Selection:
     """Resolve the defaults of the selection settings.
 
     Args:
         select: The settings of the experiment.
         tasks: The trained tasks; auxiliary tasks are ignored.
-        others: Tasks that are declared but not trained. They have no scores, but defaults are resolved as if they
+        inactive_tasks: Tasks that are declared but not trained. They have no scores, but defaults are resolved as if they
             had, so that the selection is the same with and without them.
 
     Returns:
-        Settings with the metric and the aggregation set; the metric is None for `gain` over different metrics.
+        Settings with the metric and the aggregation set; the metric is None for `relative_error_reduction` over different metrics.
 
     Raises:
         MtlError: If the task or the metric does not exist, or the metric cannot be used in this way.
     """
-    main = [task for task in tasks if task.auxiliary is None]
-    names = [task.name for task in main]
-    known = ["overall", "mean", "gain", *names]
-    if select.over in {task.name for task in others}:
+    main_tasks = [task for task in tasks if task.auxiliary_spec is None]
+    names = [task.name for task in main_tasks]
+    known = ["overall", "mean", "relative_error_reduction", *names]
+    if select.aggregation in {task.name for task in inactive_tasks}:
         raise MtlError(
-            f"training.select.over: the task '{select.over}' is not trained, so it cannot select the epoch "
-            f"(trained: {listed(names)})"
+            f"training.select.aggregation: the task '{select.aggregation}' is not trained, so it cannot select the epoch "
+            f"(trained: {join_names(names)})"
         )
-    if select.over is not None and select.over not in known:
+    if select.aggregation is not None and select.aggregation not in known:
         raise MtlError(
-            f"training.select.over: unknown '{select.over}'{did_you_mean(select.over, known)} "
-            f"(known: {listed(known)})"
+            f"training.select.aggregation: unknown '{select.aggregation}'{did_you_mean(select.aggregation, known)} "
+            f"(known: {join_names(known)})"
         )
-    asked = [task for task in main if task.name == select.over] or [*main, *others]
+    scored_tasks = [task for task in main_tasks if task.name == select.aggregation] or [
+        *main_tasks,
+        *inactive_tasks,
+    ]
     if select.metric is None:
-        resolved = _by_default(select.over, asked)
+        resolved = _resolve_default(select.aggregation, scored_tasks)
     else:
         pooled = all(
             metric.pooled or metric.pooled_by_sums
-            for task in asked
+            for task in scored_tasks
             for metric in task.kind.metrics
             if metric.key() == select.metric
         )
-        resolved = Selection(metric=select.metric, over=select.over or ("overall" if pooled else "mean"))
-    _check_metric(resolved, [task for task in main if resolved.over not in names or task.name == resolved.over])
+        resolved = Selection(
+            metric=select.metric, aggregation=select.aggregation or ("overall" if pooled else "mean")
+        )
+    _check_metric(
+        resolved,
+        [task for task in main_tasks if resolved.aggregation not in names or task.name == resolved.aggregation],
+    )
     return resolved
 
 
-def _by_default(over: str | None, asked: Sequence[LearnedTask]) -> Selection:
+def _resolve_default(aggregation: str | None, tasks: Sequence[FittedTask]) -> Selection:
     """Return the default selection: accuracy if all tasks have it, else the first metric of each task."""
-    if over != "gain" and all("accuracy" in _metrics(task) for task in asked):
-        return Selection(metric="accuracy", over=over or "overall")
-    first = asked[0].kind.metrics[0]
-    if len({task.kind.metrics[0].key() for task in asked}) == 1:
+    if aggregation != "relative_error_reduction" and all("accuracy" in _map_directions(task) for task in tasks):
+        return Selection(metric="accuracy", aggregation=aggregation or "overall")
+    first = tasks[0].kind.metrics[0]
+    if len({task.kind.metrics[0].key() for task in tasks}) == 1:
         # Errors of several tasks have different units: the largest numbers would dominate the mean.
-        alike = "mean" if first.higher_is_better or len(asked) == 1 else "gain"
-        return Selection(metric=first.key(), over=over or ("overall" if first.pooled else alike))
-    if over not in {None, "gain"}:
+        fallback = "mean" if first.higher_is_better or len(tasks) == 1 else "relative_error_reduction"
+        return Selection(metric=first.key(), aggregation=aggregation or ("overall" if first.pooled else fallback))
+    if aggregation not in {None, "relative_error_reduction"}:
         raise MtlError(
             "training.select: the tasks have different metrics, so they have no common score; "
-            "set a `metric`, or use `over: gain`"
+            "set a `metric`, or use `aggregation: relative_error_reduction`"
         )
-    return Selection(metric=None, over="gain")
+    return Selection(metric=None, aggregation="relative_error_reduction")
 
 
-def higher_is_better(select: Selection, tasks: Sequence[LearnedTask]) -> bool:
+def is_higher_better(select: Selection, tasks: Sequence[FittedTask]) -> bool:
     """Return whether higher selection scores are better, for a resolved selection."""
-    if select.over == "gain" or select.metric is None:
+    if select.aggregation == "relative_error_reduction" or select.metric is None:
         return True
-    return next(_metrics(task)[select.metric] for task in tasks if select.metric in _metrics(task))
+    return next(_map_directions(task)[select.metric] for task in tasks if select.metric in _map_directions(task))
 
 
-def _metrics(task: LearnedTask) -> dict[str, bool]:
+def _map_directions(task: FittedTask) -> dict[str, bool]:
     return {metric.key(): metric.higher_is_better for metric in task.kind.metrics}
 
 
-def _check_metric(select: Selection, asked: Sequence[LearnedTask]) -> None:
-    for task in asked:
+def _check_metric(select: Selection, tasks: Sequence[FittedTask]) -> None:
+    for task in tasks:
         metrics = {metric.key(): metric for metric in task.kind.metrics}
         metric = metrics.get(select.metric) if select.metric is not None else task.kind.metrics[0]
         if metric is None:
             raise MtlError(
                 f"training.select.metric: task '{task.name}' has no metric '{select.metric}'"
-                f"{did_you_mean(str(select.metric), metrics)} (metrics: {listed(metrics)})"
+                f"{did_you_mean(str(select.metric), metrics)} (metrics: {join_names(metrics)})"
             )
         if not metric.scalar:
             raise MtlError(
                 f"training.select.metric: '{metric.key()}' is not one number, so it cannot select an epoch"
             )
-        if select.over == "overall" and not (metric.pooled or metric.pooled_by_sums):
+        if select.aggregation == "overall" and not (metric.pooled or metric.pooled_by_sums):
             raise MtlError(
                 f"training.select: '{metric.key()}' cannot be pooled over tasks; "
-                "use `over: mean` or the name of one task"
+                "use `aggregation: mean` or the name of one task"
             )
 
 
-def selection_score(select: Selection, scores: Scores) -> float | None:
+def compute_selection_score(select: Selection, scores: Scores) -> float | None:
     """Compute the selection score of a resolved selection; None if it is undefined."""
-    if select.over == "gain":
-        return _mean([_main_gain(score, select.metric) for score in scores.tasks.values()])
+    if select.aggregation == "relative_error_reduction":
+        return _compute_mean([_compute_error_reduction(score, select.metric) for score in scores.tasks.values()])
     metric = str(select.metric)
-    if select.over == "mean":
-        return _mean([_number(score.figures[metric].value) for score in scores.tasks.values()])
-    score = scores.overall if select.over == "overall" else scores.tasks[str(select.over)]
-    return _number(score.figures[metric].value) if metric in score.figures else None
+    if select.aggregation == "mean":
+        return _compute_mean([_to_float(score.metrics[metric].value) for score in scores.tasks.values()])
+    score = scores.overall if select.aggregation == "overall" else scores.tasks[str(select.aggregation)]
+    return _to_float(score.metrics[metric].value) if metric in score.metrics else None
 
 
-def _main_gain(score: TaskScore, metric: str | None) -> float | None:
-    return score.figures[metric or next(iter(score.figures))].gain
+def _compute_error_reduction(score: TaskScore, metric: str | None) -> float | None:
+    return score.metrics[metric or next(iter(score.metrics))].relative_error_reduction
 
 
-def _number(value: object) -> float | None:
+def _to_float(value: object) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _compute_mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
-def flat_figures(scores: Scores) -> dict[str, float | None]:
+def flatten_scores(scores: Scores) -> dict[str, float | None]:
     """Return `task.metric` to value for every scalar metric of main tasks, as logged in histories."""
     flat: dict[str, float | None] = {}
     for name, score in (("overall", scores.overall), *scores.tasks.items()):
-        for metric, figure in score.figures.items():
-            if figure.scalar and not isinstance(figure.value, list):
-                flat[f"{name}.{metric}"] = figure.value
+        for metric, value in score.metrics.items():
+            if value.scalar and not isinstance(value.value, list):
+                flat[f"{name}.{metric}"] = value.value
     return flat

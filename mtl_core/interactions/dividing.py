@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 Networks = list[list[int]]
 
-EXACT = 12
+MAX_EXHAUSTIVE_TASKS = 12
 """Maximum number of tasks for exhaustive search."""
-LEAST = 1e-12
+MIN_IMPROVEMENT = 1e-12
 """Smaller differences are rounding errors."""
 
 
-def divide(influence: Matrix, networks: int) -> Networks:
+def find_grouping(influence: Matrix, max_networks: int) -> Networks:
     """Group tasks into networks, so that the tasks of a network help each other as much as possible.
 
     The objective is the sum over tasks of the mean influence on the task from the other tasks in its network
@@ -27,111 +27,128 @@ def divide(influence: Matrix, networks: int) -> Networks:
 
     Args:
         influence: `(tasks, tasks)`, float64: influence of the row's task on the column's task; NaN if unknown.
-        networks: Maximum number of networks.
+        max_networks: Maximum number of networks.
 
     Returns:
         The sorted task indices of each network.
     """
     known = np.nan_to_num(influence, nan=0.0)
     np.fill_diagonal(known, 0.0)
-    both: Matrix = known + known.T
-    found = _exactly(both, networks) if len(both) <= EXACT else _by_search(both, networks)
-    return sorted(sorted(network) for network in found)
+    symmetric_influence: Matrix = known + known.T
+    grouping = (
+        _search_exhaustively(symmetric_influence, max_networks)
+        if len(symmetric_influence) <= MAX_EXHAUSTIVE_TASKS
+        else _search_locally(symmetric_influence, max_networks)
+    )
+    return sorted(sorted(network) for network in grouping)
 
 
-def influence_within(influence: Matrix, division: Sequence[Sequence[int]]) -> float:
+def compute_objective(influence: Matrix, grouping: Sequence[Sequence[int]]) -> float:
     """Compute the objective of `divide` for a grouping."""
-    weighed = np.nan_to_num(influence, nan=0.0) * shares(len(influence), division)
-    return float(weighed.sum())
+    weighted = np.nan_to_num(influence, nan=0.0) * compute_pair_weights(len(influence), grouping)
+    return float(weighted.sum())
 
 
-def shares(tasks: int, division: Sequence[Sequence[int]]) -> Matrix:
+def compute_pair_weights(n_tasks: int, grouping: Sequence[Sequence[int]]) -> Matrix:
     """Return the weight of the influence of the row's task on the column's task in a grouping, `(tasks, tasks)`."""
-    counts = np.zeros((tasks, tasks))
-    for network in division:
+    weights = np.zeros((n_tasks, n_tasks))
+    for network in grouping:
         if len(network) > 1:
-            counts[np.ix_(network, network)] = 1 / (len(network) - 1)
-    np.fill_diagonal(counts, 0.0)
-    return counts
+            weights[np.ix_(network, network)] = 1 / (len(network) - 1)
+    np.fill_diagonal(weights, 0.0)
+    return weights
 
 
-def _exactly(both: Matrix, networks: int) -> Networks:
+def _search_exhaustively(symmetric_influence: Matrix, max_networks: int) -> Networks:
     """Search all subsets of tasks exhaustively; a subset is an integer whose bits are its members."""
-    tasks = len(both)
-    values = [_value(both, _members(members)) for members in range(1 << tasks)]
+    n_tasks = len(symmetric_influence)
+    values = [_compute_value(symmetric_influence, _list_members(members)) for members in range(1 << n_tasks)]
     best = list(values)
-    first: list[list[int]] = [list(range(1 << tasks))]  # the network of the lowest task in the best grouping
-    for _ in range(networks - 1):
-        fewer, best, chosen = best, list(best), list(first[-1])
-        for members in range(1, 1 << tasks):
+    first_networks: list[list[int]] = [
+        list(range(1 << n_tasks))
+    ]  # the network of the lowest task in the best grouping
+    for _ in range(max_networks - 1):
+        best_with_fewer, best, choices = best, list(best), list(first_networks[-1])
+        for members in range(1, 1 << n_tasks):
             lowest = members & -members
-            others = rest = members ^ lowest
-            while others:  # the tasks in other networks than the lowest task
-                score = values[members ^ others] + fewer[others]
-                if score > best[members] + LEAST:
-                    best[members], chosen[members] = score, members ^ others
-                others = (others - 1) & rest
-        first.append(chosen)
-    division, left = [], (1 << tasks) - 1
-    for chosen in reversed(first):
-        if left:
-            division.append(_members(chosen[left]))
-            left ^= chosen[left]
-    return division
+            excluded = candidates = members ^ lowest
+            while excluded:  # the tasks in other networks than the lowest task
+                score = values[members ^ excluded] + best_with_fewer[excluded]
+                if score > best[members] + MIN_IMPROVEMENT:
+                    best[members], choices[members] = score, members ^ excluded
+                excluded = (excluded - 1) & candidates
+        first_networks.append(choices)
+    grouping, remaining = [], (1 << n_tasks) - 1
+    for choices in reversed(first_networks):
+        if remaining:
+            grouping.append(_list_members(choices[remaining]))
+            remaining ^= choices[remaining]
+    return grouping
 
 
-def _by_search(both: Matrix, networks: int) -> Networks:
-    starts = [[list(range(len(both)))], _merged(both, networks)]
-    found = [_improved(both, start, networks) for start in starts]
-    scores = [sum(_value(both, network) for network in division) for division in found]
-    return found[1] if scores[1] > scores[0] + LEAST else found[0]
+def _search_locally(symmetric_influence: Matrix, max_networks: int) -> Networks:
+    initial_groupings = [
+        [list(range(len(symmetric_influence)))],
+        _merge_networks(symmetric_influence, max_networks),
+    ]
+    groupings = [
+        _improve_grouping(symmetric_influence, initial_grouping, max_networks)
+        for initial_grouping in initial_groupings
+    ]
+    scores = [sum(_compute_value(symmetric_influence, network) for network in grouping) for grouping in groupings]
+    return groupings[1] if scores[1] > scores[0] + MIN_IMPROVEMENT else groupings[0]
 
 
-def _merged(both: Matrix, networks: int) -> Networks:
+def _merge_networks(symmetric_influence: Matrix, max_networks: int) -> Networks:
     """Merge networks agglomeratively, starting with single tasks, by the largest improvement."""
-    division = [[task] for task in range(len(both))]
-    while len(division) > 1:
-        values = [_value(both, network) for network in division]
-        gains = {
-            (a, b): _value(both, division[a] + division[b]) - values[a] - values[b]
-            for a in range(len(division))
-            for b in range(a + 1, len(division))
+    grouping = [[task] for task in range(len(symmetric_influence))]
+    while len(grouping) > 1:
+        values = [_compute_value(symmetric_influence, network) for network in grouping]
+        improvements = {
+            (a, b): _compute_value(symmetric_influence, grouping[a] + grouping[b]) - values[a] - values[b]
+            for a in range(len(grouping))
+            for b in range(a + 1, len(grouping))
         }
-        (a, b), gain = max(gains.items(), key=lambda item: item[1])
-        if len(division) <= networks and gain <= LEAST:
+        (a, b), improvement = max(improvements.items(), key=lambda item: item[1])
+        if len(grouping) <= max_networks and improvement <= MIN_IMPROVEMENT:
             break
-        division[a] = division[a] + division.pop(b)
-    return division
+        grouping[a] = grouping[a] + grouping.pop(b)
+    return grouping
 
 
-def _improved(both: Matrix, division: Networks, networks: int) -> Networks:
+def _improve_grouping(symmetric_influence: Matrix, grouping: Networks, max_networks: int) -> Networks:
     """Move one task at a time, by the largest improvement, until no move improves the objective."""
-    division = [list(network) for network in division]
+    grouping = [list(network) for network in grouping]
     while True:
-        homes = [*division, []] if len(division) < networks else division
-        values = [_value(both, network) for network in homes]
-        gain, move = LEAST, None
-        for source, network in enumerate(division):
+        candidates = [*grouping, []] if len(grouping) < max_networks else grouping
+        values = [_compute_value(symmetric_influence, network) for network in candidates]
+        best_improvement, move = MIN_IMPROVEMENT, None
+        for source, network in enumerate(grouping):
             for task in network:
-                left = _value(both, [other for other in network if other != task]) - values[source]
-                for target, home in enumerate(homes):
-                    more = left + _value(both, [*home, task]) - values[target]
-                    if target != source and more > gain:
-                        gain, move = more, (task, source, target)
+                removal_change = (
+                    _compute_value(symmetric_influence, [other for other in network if other != task])
+                    - values[source]
+                )
+                for target, candidate in enumerate(candidates):
+                    improvement = (
+                        removal_change + _compute_value(symmetric_influence, [*candidate, task]) - values[target]
+                    )
+                    if target != source and improvement > best_improvement:
+                        best_improvement, move = improvement, (task, source, target)
         if move is None:
-            return division
+            return grouping
         task, source, target = move
-        homes[source].remove(task)
-        homes[target].append(task)
-        division = [network for network in homes if network]
+        candidates[source].remove(task)
+        candidates[target].append(task)
+        grouping = [network for network in candidates if network]
 
 
-def _value(both: Matrix, members: Sequence[int]) -> float:
+def _compute_value(symmetric_influence: Matrix, members: Sequence[int]) -> float:
     """Return the contribution of one network to the objective."""
     if len(members) < 2:
         return 0.0
-    return float(both[np.ix_(members, members)].sum()) / 2 / (len(members) - 1)
+    return float(symmetric_influence[np.ix_(members, members)].sum()) / 2 / (len(members) - 1)
 
 
-def _members(bits: int) -> list[int]:
-    return [place for place in range(bits.bit_length()) if bits >> place & 1]
+def _list_members(bits: int) -> list[int]:
+    return [index for index in range(bits.bit_length()) if bits >> index & 1]

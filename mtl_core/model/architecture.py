@@ -46,7 +46,7 @@ class Architecture(nn.Module):
         """
         raise NotImplementedError
 
-    def penalty(self) -> torch.Tensor | None:
+    def regularization_loss(self) -> torch.Tensor | None:
         """Return the regularization loss of a step, a scalar tensor; None for no regularization."""
         return None
 
@@ -61,13 +61,13 @@ def build_architecture(spec: ArchitectureSpec, parts: NetworkParts, tasks: Seque
     Raises:
         MtlError: If it is not an `Architecture`, or if it has no attribute `output` of type `FeatureShape`.
     """
-    body = spec.build(parts, tasks)
-    if not isinstance(body, Architecture) or not isinstance(getattr(body, "output", None), FeatureShape):
+    trunk = spec.build(parts, tasks)
+    if not isinstance(trunk, Architecture) or not isinstance(getattr(trunk, "output", None), FeatureShape):
         raise MtlError(
             f"architecture '{spec.type}': its build must return an `Architecture` with an attribute "
-            f"`output: FeatureShape`, found a {type(body).__name__}"
+            f"`output: FeatureShape`, found a {type(trunk).__name__}"
         )
-    return body
+    return trunk
 
 
 def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
@@ -82,7 +82,7 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
     return backbone
 
 
-def checked_features(features: object, shape: FeatureShape) -> Features:
+def validate_features(features: object, shape: FeatureShape) -> Features:
     """Validate the features that a backbone returns.
 
     Raises:

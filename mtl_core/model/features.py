@@ -35,12 +35,14 @@ class Features:
     values: torch.Tensor
     mask: torch.Tensor | None = None
 
-    def rows(self, rows: torch.Tensor) -> Features:
-        """Return the features of the examples `rows`, `(n,)`, int64 indices; truncated to the longest of them."""
-        values = self.values.index_select(0, rows)  # several times faster than `values[rows]`, also in backward
+    def select_rows(self, row_indices: torch.Tensor) -> Features:
+        """Return the features of the examples `row_indices`, `(n,)`, int64 indices; truncated to the longest of them."""
+        values = self.values.index_select(
+            0, row_indices
+        )  # several times faster than `values[rows]`, also in backward
         if self.mask is None:
             return Features(values)
-        mask = self.mask[rows]
+        mask = self.mask[row_indices]
         length = int(mask.any(dim=0).nonzero()[-1]) + 1
         return Features(values[:, :length], mask[:, :length])
 
@@ -48,7 +50,7 @@ class Features:
         """Return a view of the features as a separate tensor for `torch.autograd.grad`, without a copy."""
         return Features(self.values.view_as(self.values), self.mask)
 
-    def pooled(self) -> torch.Tensor:
+    def mean_pool(self) -> torch.Tensor:
         """Return one vector per example, `(batch, width)`: the mean over its tokens for sequences."""
         if self.mask is None:
             return self.values

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.errors import MtlError
 from mtl_core.model.features import Features
-from mtl_core.model.task_keys import task_keys
+from mtl_core.model.task_keys import build_task_keys
 from mtl_core.specs import Level
 
 
@@ -21,13 +21,13 @@ class HeadOutput:
         outputs: `(batch, tasks, outputs)` from a head group, `(batch, outputs)` from the head of one task; for
             outputs per token, with a dimension `length` before the last.
         attention: Attention weight of each token, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
-        read: The input features of each separate head in training, one tensor per task that no other task reads;
+        head_inputs: The input features of each separate head in training, one tensor per task that no other task reads;
             None for a task whose head is skipped.
     """
 
     outputs: torch.Tensor
     attention: torch.Tensor | None = None
-    read: Sequence[torch.Tensor | None] = ()
+    head_inputs: Sequence[torch.Tensor | None] = ()
 
 
 class HeadGroup(nn.Module):
@@ -65,39 +65,39 @@ class SeparateHeads(HeadGroup):
     ) -> None:
         super().__init__()
         self.names = list(names)
-        self.width = outputs
+        self.n_outputs = outputs
         self.level = level
-        self._keys = task_keys(names)
+        self._keys = build_task_keys(names)
         self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
 
-    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-        """Run every head on the examples that `wanted` marks for its task, or on all examples."""
-        if wanted is not None:
-            return self._run_wanted(features, wanted)
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
+        """Run every head on the examples that `output_mask` marks for its task, or on all examples."""
+        if output_mask is not None:
+            return self._run_masked(features, output_mask)
         results = [self._run(task, features) for task in range(len(self._keys))]
-        given = [result.attention for result in results if result.attention is not None]
-        attention = torch.stack(given, dim=1) if len(given) == len(results) else None
+        attentions = [result.attention for result in results if result.attention is not None]
+        attention = torch.stack(attentions, dim=1) if len(attentions) == len(results) else None
         return HeadOutput(torch.stack([result.outputs for result in results], dim=1), attention)
 
-    def _run_wanted(self, features: Features, wanted: torch.Tensor) -> HeadOutput:
+    def _run_masked(self, features: Features, output_mask: torch.Tensor) -> HeadOutput:
         outputs = features.values.new_zeros(0)
         shape = self._shape(features)
-        read: list[torch.Tensor | None] = [None] * len(self._keys)
+        head_inputs: list[torch.Tensor | None] = [None] * len(self._keys)
         for task in range(len(self._keys)):
-            rows = wanted[:, task].nonzero()[:, 0]
-            if not len(rows):
+            row_indices = output_mask[:, task].nonzero()[:, 0]
+            if not len(row_indices):
                 continue
-            own = features.rows(rows) if len(rows) < shape[0] else features.view()
-            read[task] = own.values
-            said = self._run(task, own).outputs
-            if said.ndim == 3:  # the longest of these examples may be shorter than the longest of the batch
-                said = F.pad(said, (0, 0, 0, shape[1] - said.shape[1]))
+            task_features = features.select_rows(row_indices) if len(row_indices) < shape[0] else features.view()
+            head_inputs[task] = task_features.values
+            task_outputs = self._run(task, task_features).outputs
+            if task_outputs.ndim == 3:  # the longest of these examples may be shorter than the longest of the batch
+                task_outputs = F.pad(task_outputs, (0, 0, 0, shape[1] - task_outputs.shape[1]))
             if not len(outputs):
-                outputs = said.new_zeros((shape[0], len(self._keys), *shape[1:]))
-            outputs = outputs.index_put((rows, torch.full_like(rows, task)), said)
+                outputs = task_outputs.new_zeros((shape[0], len(self._keys), *shape[1:]))
+            outputs = outputs.index_put((row_indices, torch.full_like(row_indices, task)), task_outputs)
         if not len(outputs):
             outputs = features.values.new_zeros((shape[0], len(self._keys), *shape[1:]))
-        return HeadOutput(outputs, read=read)
+        return HeadOutput(outputs, head_inputs=head_inputs)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """Return all parameters of the task's module."""
@@ -105,22 +105,22 @@ class SeparateHeads(HeadGroup):
 
     def _run(self, task: int, features: Features) -> HeadOutput:
         result = self.heads[self._keys[task]](features)
-        said = result if isinstance(result, HeadOutput) else HeadOutput(result)
+        output = result if isinstance(result, HeadOutput) else HeadOutput(result)
         expected = self._shape(features)
-        if not isinstance(said.outputs, torch.Tensor) or tuple(said.outputs.shape) != expected:
-            names = "(batch, outputs)" if self.level == "example" else "(batch, length, outputs)"
+        if not isinstance(output.outputs, torch.Tensor) or tuple(output.outputs.shape) != expected:
+            dimensions = "(batch, outputs)" if self.level == "example" else "(batch, length, outputs)"
             raise MtlError(
-                f"the head of task '{self.names[task]}' returned {_described(said.outputs)}, "
-                f"expected a tensor of shape {expected}: {names}"
+                f"the head of task '{self.names[task]}' returned {_describe(output.outputs)}, "
+                f"expected a tensor of shape {expected}: {dimensions}"
             )
-        return said
+        return output
 
     def _shape(self, features: Features) -> tuple[int, ...]:
         batch, length = features.values.shape[:2]
-        return (batch, self.width) if self.level == "example" else (batch, length, self.width)
+        return (batch, self.n_outputs) if self.level == "example" else (batch, length, self.n_outputs)
 
 
-def _described(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     return "None (is there a `return`?)" if value is None else f"a {type(value).__name__}"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtl_core.errors import MtlError
-from mtl_core.model.architecture import Architecture, checked_features
+from mtl_core.model.architecture import Architecture, validate_features
 from mtl_core.model.features import FeatureShape
 from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
 from mtl_core.specs import HeadSpec
@@ -17,45 +17,47 @@ class MultiTaskNetwork(nn.Module):
     """A network with several tasks.
 
     Args:
-        body: Module from a batch of inputs to features: one for all head groups, or one per head group.
+        trunk: Module from a batch of inputs to features: one for all head groups, or one per head group.
         groups: One module per head group, from `Features` to the outputs of its tasks.
     """
 
-    body: Architecture
+    trunk: Architecture
 
-    def __init__(self, body: Architecture, groups: Sequence[HeadGroup]) -> None:
+    def __init__(self, trunk: Architecture, groups: Sequence[HeadGroup]) -> None:
         super().__init__()
-        self.body = body
+        self.trunk = trunk
         self.groups = nn.ModuleList(groups)
 
     def forward(
         self,
         inputs: Any,
-        wanted: Sequence[torch.Tensor | None] | None = None,
-        hidden: Mapping[int, Any] | None = None,
+        output_masks: Sequence[torch.Tensor | None] | None = None,
+        masked_inputs: Mapping[int, Any] | None = None,
     ) -> list[HeadOutput | None]:
         """Compute the outputs of every task, one head group at a time.
 
         Args:
             inputs: The batch that the encoder's `collate` returned.
-            wanted: `(batch, tasks)`, bool, per head group: which outputs are used. The other outputs are undefined,
+            output_masks: `(batch, tasks)`, bool, per head group: which outputs are used. The other outputs are undefined,
                 and heads skip them where they can; a head group without used outputs is skipped.
                 None computes all outputs.
-            hidden: Mapping of head group index to the inputs with masked tokens that the group reads instead.
+            masked_inputs: Mapping of head group index to the inputs with masked tokens that the group reads instead.
 
         Returns:
             The outputs of each head group; None for a skipped group.
         """
-        masks = wanted if wanted is not None else [None] * len(self.groups)
-        hidden = hidden or {}
+        masks = output_masks if output_masks is not None else [None] * len(self.groups)
+        masked_inputs = masked_inputs or {}
         active = [mask is None or bool(mask.any()) for mask in masks]
         outputs: list[HeadOutput | None] = [None] * len(self.groups)
-        plain = [on and place not in hidden for place, on in enumerate(active)]
-        if any(plain):
-            self._run(inputs, plain, masks, outputs)
-        for place, other in hidden.items():
-            if active[place]:
-                self._run(other, [at == place for at in range(len(active))], masks, outputs)
+        reads_unmasked = [
+            is_active and group_index not in masked_inputs for group_index, is_active in enumerate(active)
+        ]
+        if any(reads_unmasked):
+            self._run(inputs, reads_unmasked, masks, outputs)
+        for group_index, group_inputs in masked_inputs.items():
+            if active[group_index]:
+                self._run(group_inputs, [index == group_index for index in range(len(active))], masks, outputs)
         return outputs
 
     def _run(
@@ -65,19 +67,21 @@ class MultiTaskNetwork(nn.Module):
         masks: Sequence[torch.Tensor | None],
         outputs: list[HeadOutput | None],
     ) -> None:
-        features = self.body(inputs, active)
+        features = self.trunk(inputs, active)
         if not isinstance(features, Sequence) or len(features) not in {1, len(active)}:
-            found = len(features) if isinstance(features, Sequence) else f"a {type(features).__name__}"
+            description = len(features) if isinstance(features, Sequence) else f"a {type(features).__name__}"
             raise MtlError(
-                f"the architecture returned {found}, expected a list of one `Features` for all tasks, "
+                f"the architecture returned {description}, expected a list of one `Features` for all tasks, "
                 f"or of one per task: {len(active)}"
             )
-        for place, group in enumerate(self.groups):
-            if active[place]:
-                own = features[place if len(features) > 1 else 0]
-                if own is None:
-                    raise MtlError(f"the architecture returned None for task {place + 1}, which is active")
-                outputs[place] = group(checked_features(own, self.body.output), masks[place])
+        for group_index, group in enumerate(self.groups):
+            if active[group_index]:
+                group_features = features[group_index if len(features) > 1 else 0]
+                if group_features is None:
+                    raise MtlError(f"the architecture returned None for task {group_index + 1}, which is active")
+                outputs[group_index] = group(
+                    validate_features(group_features, self.trunk.output), masks[group_index]
+                )
 
     def head_groups(self) -> list[HeadGroup]:
         """Return the head groups, with their type."""
@@ -110,6 +114,6 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
     return SeparateHeads(names, heads, outputs, spec.level)
 
 
-def parameter_count(network: nn.Module) -> int:
+def count_parameters(network: nn.Module) -> int:
     """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -3,6 +3,6 @@
 from collections.abc import Iterable
 
 
-def task_keys(names: Iterable[str]) -> list[str]:
+def build_task_keys(names: Iterable[str]) -> list[str]:
     """Return one key per task: a key contains no dot and is not the name of an attribute such as "type"."""
     return ["task-" + name.replace("%", "%25").replace(".", "%2E") for name in names]

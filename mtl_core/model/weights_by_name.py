@@ -11,7 +11,7 @@ from mtl_core.model.network import MultiTaskNetwork
 Weights = dict[str, torch.Tensor]
 
 
-def weights_by_name(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -> Weights:
+def collect_named_weights(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -> Weights:
     """Return views of all weights: `body.…` for the trunk, `heads.TASK.…` for the head of a task.
 
     Weights that the tasks of a head group share appear under each of its tasks.
@@ -20,20 +20,20 @@ def weights_by_name(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -
         network: The network.
         tasks: The task names of each head group, in the order of the network's groups.
     """
-    weights = {f"body.{name}": value for name, value in _tensors(network.body).items()}
+    weights = {f"trunk.{name}": value for name, value in _collect_tensors(network.trunk).items()}
     for group, names in zip(network.head_groups(), tasks, strict=True):
         if isinstance(group, SeparateHeads):
             for name, head in zip(names, group.heads.values(), strict=True):
-                weights |= {f"heads.{name}.{key}": value for key, value in _tensors(head).items()}
+                weights |= {f"heads.{name}.{key}": value for key, value in _collect_tensors(head).items()}
             continue
         stacked = {id(parameter) for parameter in group.stacked_parameters()}
-        own = {id(p): place for place in range(len(names)) for p in group.task_parameters(place)}
-        for place, name in enumerate(names):
+        owner = {id(p): task_index for task_index in range(len(names)) for p in group.task_parameters(task_index)}
+        for task_index, name in enumerate(names):
             for key, value in (*group.named_parameters(), *group.named_buffers()):
-                if own.get(id(value), place) == place:
-                    weights[f"heads.{name}.{key}"] = value.data[place] if id(value) in stacked else value.data
+                if owner.get(id(value), task_index) == task_index:
+                    weights[f"heads.{name}.{key}"] = value.data[task_index] if id(value) in stacked else value.data
     return weights
 
 
-def _tensors(module: nn.Module) -> Weights:
+def _collect_tensors(module: nn.Module) -> Weights:
     return {name: value.data for name, value in (*module.named_parameters(), *module.named_buffers())}

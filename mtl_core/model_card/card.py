@@ -3,35 +3,35 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_core.report.figures_of import TaskFigures
-from mtl_core.report.run_files import RunFiles
+from mtl_core.report.figures_of import TaskMetrics
+from mtl_core.report.run_files import RunArtifacts
 
 
 @dataclass(frozen=True)
-class ClassFigures:
+class ClassScores:
     """Recall and precision of one class of a task.
 
     Attributes:
         name: The class.
         n: Number of true labels of the class.
         predicted: Number of predictions of the class.
-        right: Number of correct predictions of the class.
+        correct: Number of correct predictions of the class.
     """
 
     name: str
     n: int
     predicted: int
-    right: int
+    correct: int
 
     @property
     def recall(self) -> float | None:
         """The recall of the class; None without labels."""
-        return self.right / self.n if self.n else None
+        return self.correct / self.n if self.n else None
 
     @property
     def precision(self) -> float | None:
         """The precision of the class; None without predictions."""
-        return self.right / self.predicted if self.predicted else None
+        return self.correct / self.predicted if self.predicted else None
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,23 @@ class Card:
         licences: Licence notes about data and pretrained weights.
     """
 
-    files: RunFiles
+    files: RunArtifacts
     kinds: Mapping[str, str]
     parts: Sequence[tuple[str, str]]
     calibration: Sequence[CalibrationFacts]
     licences: Sequence[str]
 
-    def class_figures(self, task: TaskFigures) -> list[ClassFigures]:
+    def compute_class_scores(self, task: TaskMetrics) -> list[ClassScores]:
         """Compute recall and precision per class of a task from its confusion matrix; empty without one."""
         names = self.files.classes.get(task.name, ())
         table = task.confusion
         if table is None or len(table) != len(names):
             return []
         return [
-            ClassFigures(name, sum(table[place]), sum(row[place] for row in table), table[place][place])
-            for place, name in enumerate(names)
+            ClassScores(name, sum(table[index]), sum(row[index] for row in table), table[index][index])
+            for index, name in enumerate(names)
         ]
 
-    def labels(self, part: str, task: str) -> Mapping[str, int]:
+    def get_label_counts(self, split_name: str, task: str) -> Mapping[str, int]:
         """Return label to count of a task in a split."""
-        return self.files.data.label_counts.get(part, {}).get(task, {})
+        return self.files.data.label_counts.get(split_name, {}).get(task, {})

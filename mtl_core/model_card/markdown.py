@@ -4,66 +4,71 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mtl_core import __version__
-from mtl_core.config.yaml_file import write_yaml
+from mtl_core.config.yaml_file import dump_yaml
 from mtl_core.model_card.card import Card
-from mtl_core.model_card.sections import sections
-from mtl_core.report.blocks import Block, Table, Words
-from mtl_core.report.run.headline import headline
+from mtl_core.model_card.sections import build_sections
+from mtl_core.report.blocks import Block, Table, TextBlock
+from mtl_core.report.run.headline import format_headline
 
 _CODE = re.compile(r"(`[^`]+`)")
-_MARKS = re.compile(r"[\\|<>*\[\]#`]|(?<!\w)_|_(?!\w)")
+_SPECIAL_CHARACTERS = re.compile(r"[\\|<>*\[\]#`]|(?<!\w)_|_(?!\w)")
 _ESCAPED = r"\\\g<0>"
 
 
-def markdown(card: Card) -> str:
+def render_markdown(card: Card) -> str:
     """Format a card as Markdown."""
     files = card.files
-    lines = ["---", write_yaml(_about(card)).rstrip("\n"), "---", "", f"# {_plain(files.experiment)}", ""]
-    lines += [_sentence(headline(files)), ""]
-    if files.data.notice:
-        lines += [f"> {_plain(files.data.notice)}", ""]
-    for section in sections(card):
+    lines = ["---", dump_yaml(_build_metadata(card)).rstrip("\n"), "---", "", f"# {_escape(files.experiment)}", ""]
+    lines += [_escape_sentence(format_headline(files)), ""]
+    if files.data.disclaimer:
+        lines += [f"> {_escape(files.data.disclaimer)}", ""]
+    for section in build_sections(card):
         lines += [f"## {section.title}", ""]
         for block in section.blocks:
-            lines += [*_block(block), ""]
+            lines += [*_render_block(block), ""]
     return "\n".join([*lines, f"Generated from the files of the run directory by mtl-core {__version__}.", ""])
 
 
-def _about(card: Card) -> dict[str, object]:
-    metrics = {task.main.name for part in card.files.parts for task in part.tasks if task.main is not None}
+def _build_metadata(card: Card) -> dict[str, object]:
+    metrics = {
+        task.main_metric.name
+        for split_scores in card.files.splits
+        for task in split_scores.tasks
+        if task.main_metric is not None
+    }
     return {"library_name": "mtl-core", "tags": ["multi-task-learning"], "metrics": sorted(metrics)}
 
 
-def _block(block: Block) -> Iterator[str]:
+def _render_block(block: Block) -> Iterator[str]:
     if isinstance(block, Table):
-        yield from _table(block)
-    elif isinstance(block, Words):
-        mark = "- " if block.points else ""
-        for place, sentence in enumerate(block.sentences):
-            if place and not block.points:
+        yield from _render_table(block)
+    elif isinstance(block, TextBlock):
+        prefix = "- " if block.is_list else ""
+        for index, sentence in enumerate(block.sentences):
+            if index and not block.is_list:
                 yield ""
-            yield mark + _sentence(sentence)
+            yield prefix + _escape_sentence(sentence)
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield f"**{_plain(table.caption)}**"
+def _render_table(table: Table) -> Iterator[str]:
+    yield f"**{_escape(table.caption)}**"
     yield ""
-    yield _row([_plain(column.title) for column in table.columns])
-    yield _row(["---:" if column.number else "---" for column in table.columns])
+    yield _render_row([_escape(column.title) for column in table.columns])
+    yield _render_row(["---:" if column.is_numeric else "---" for column in table.columns])
     for row in table.rows:
-        yield _row([_plain(cell.text) for cell in row])
+        yield _render_row([_escape(cell.text) for cell in row])
 
 
-def _row(cells: Sequence[str]) -> str:
+def _render_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _sentence(text: str) -> str:
+def _escape_sentence(text: str) -> str:
     """Escape a sentence, except for code between backticks."""
     parts = _CODE.split(" ".join(text.split()))
-    return "".join(part if _CODE.fullmatch(part) else _MARKS.sub(_ESCAPED, part) for part in parts)
+    return "".join(part if _CODE.fullmatch(part) else _SPECIAL_CHARACTERS.sub(_ESCAPED, part) for part in parts)
 
 
-def _plain(text: str) -> str:
+def _escape(text: str) -> str:
     """Escape text for Markdown and HTML: names come from untrusted files."""
-    return _MARKS.sub(_ESCAPED, " ".join(text.split()))
+    return _SPECIAL_CHARACTERS.sub(_ESCAPED, " ".join(text.split()))

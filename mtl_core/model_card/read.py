@@ -7,13 +7,13 @@ from typing import Any
 
 from mtl_core.config.yaml_file import read_yaml
 from mtl_core.model_card.card import CalibrationFacts, Card
-from mtl_core.report.json_files import read_json, sound
+from mtl_core.report.json_files import read_json, wrap_parse_errors
 from mtl_core.report.read import read_run
 from mtl_core.runs.directory import RunDirectory
 
 BLOCKS = ("encoder", "backbone", "architecture", "weighting", "optimizer", "schedule")
 """Config blocks that define the network and its training."""
-TRAINING = ("epochs", "batch_size", "refit", "precision")
+TRAINING_OPTIONS = ("epochs", "batch_size", "refit", "precision")
 
 
 def read_card(path: Path) -> Card:
@@ -26,21 +26,21 @@ def read_card(path: Path) -> Card:
     run = RunDirectory(path)
     metrics = read_json(run.metrics)
     config = read_yaml(run.config).value
-    with sound(run.metrics):
+    with wrap_parse_errors(run.metrics):
         errors = metrics.get("calibration", {}).get("errors", {})
         calibration = [
             CalibrationFacts(name, int(entry["n"]), entry["before"], entry["after"])
             for name, entry in errors.items()
         ]
         licences = [str(note) for note in metrics.get("licences", ())]
-    with sound(run.config):
-        tasks = files.judged.tasks if files.judged is not None else []
+    with wrap_parse_errors(run.config):
+        tasks = files.main_split.tasks if files.main_split is not None else []
         names = [task.name for task in tasks] or list(files.classes)
-        kinds = {name: _kind(name, config["tasks"]) for name in names}
-        return Card(files, kinds, list(_parts(config)), calibration, licences)
+        kinds = {name: _find_kind(name, config["tasks"]) for name in names}
+        return Card(files, kinds, list(_describe_components(config)), calibration, licences)
 
 
-def _kind(task: str, entries: Iterable[Mapping[str, Any]]) -> str:
+def _find_kind(task: str, entries: Iterable[Mapping[str, Any]]) -> str:
     """Return the kind of a task from the entry with its name, else from the first entry whose pattern matches."""
     entries = list(entries)
     for entry in entries:
@@ -52,36 +52,36 @@ def _kind(task: str, entries: Iterable[Mapping[str, Any]]) -> str:
     return "unknown"
 
 
-def _parts(config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _describe_components(config: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for block in BLOCKS:
         if config.get(block) is not None:
-            yield block, _written(config[block])
-    heads = dict.fromkeys(_head(entry) for entry in config["tasks"])
+            yield block, _format_block(config[block])
+    heads = dict.fromkeys(_format_head(entry) for entry in config["tasks"])
     yield ("head" if len(heads) == 1 else "heads"), "; ".join(heads)
     if config.get("auxiliary"):
-        yield "auxiliary tasks", "; ".join(_written(block) for block in config["auxiliary"])
-    training = {name: config["training"][name] for name in TRAINING if name in config["training"]}
-    yield "training", ", ".join(f"{name} {_value(value)}" for name, value in training.items())
+        yield "auxiliary tasks", "; ".join(_format_block(block) for block in config["auxiliary"])
+    training = {name: config["training"][name] for name in TRAINING_OPTIONS if name in config["training"]}
+    yield "training", ", ".join(f"{name} {_format_value(value)}" for name, value in training.items())
 
 
-def _head(entry: Mapping[str, Any]) -> str:
+def _format_head(entry: Mapping[str, Any]) -> str:
     head = entry.get("head")
-    return _written(head) if isinstance(head, Mapping) else str(head)
+    return _format_block(head) if isinstance(head, Mapping) else str(head)
 
 
-def _written(block: Mapping[str, Any]) -> str:
+def _format_block(block: Mapping[str, Any]) -> str:
     """Format a config block in one line: its type, and its values in brackets; paths as file names."""
     values = ", ".join(
-        f"{name} {_value(value)}"
+        f"{name} {_format_value(value)}"
         for name, value in block.items()
         if name != "type" and value not in (None, [], {}) and not isinstance(value, dict)
     )
     return f"{block['type']} ({values})" if values else str(block["type"])
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return "[" + ", ".join(_value(one) for one in value) + "]"
+        return "[" + ", ".join(_format_value(item) for item in value) + "]"
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else str(value)

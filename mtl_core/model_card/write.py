@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtl_core.atomic import write_text_atomically
-from mtl_core.model_card.markdown import markdown
+from mtl_core.model_card.markdown import render_markdown
 from mtl_core.model_card.read import read_card
 from mtl_core.runs.directory import RunDirectory
 
@@ -17,6 +17,6 @@ def write_card(path: Path) -> Path:
     Raises:
         MtlError: If the run is not complete, a file is damaged, or the card cannot be written.
     """
-    target = RunDirectory(path).card
-    write_text_atomically(target, markdown(read_card(path)))
+    target = RunDirectory(path).model_card
+    write_text_atomically(target, render_markdown(read_card(path)))
     return target

@@ -20,7 +20,7 @@ class Cell:
         bar: Length of the bar next to the text, from 0 to 1; None for no bar.
         heat: Strength of the shade, from -1 to 1; None for no shade.
         strong: Whether the text is emphasized.
-        again: Whether it repeats the cell above it and is visually hidden.
+        is_repeated: Whether it repeats the cell above it and is visually hidden.
     """
 
     text: str
@@ -28,7 +28,7 @@ class Cell:
     bar: float | None = None
     heat: float | None = None
     strong: bool = False
-    again: bool = False
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Column:
     """A column of a table; numbers are aligned on the right."""
 
     title: str
-    number: bool = True
+    is_numeric: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Table:
         caption: The caption.
         columns: The columns.
         rows: The rows.
-        foot: The rows of the table's footer.
+        footer: The rows of the table's footer.
         notes: Sentences below the table.
         compact: Whether the table is one of several small ones, with cells of equal size.
         stacked: Whether the note of a cell is placed below its text, which saves width if there are many columns.
@@ -57,7 +57,7 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
-    foot: Sequence[Sequence[Cell]] = ()
+    footer: Sequence[Sequence[Cell]] = ()
     notes: Sequence[str] = ()
     compact: bool = False
     stacked: bool = False
@@ -73,7 +73,7 @@ class FigureBlock:
 
 
 @dataclass(frozen=True)
-class Shaded:
+class TextSpan:
     """A span of a text and the strength of its shade, from 0 to 1."""
 
     text: str
@@ -85,13 +85,13 @@ class Quote:
     """A quoted example with its prediction.
 
     Attributes:
-        pieces: The spans of its text, some of them shaded.
-        said: A sentence about the prediction.
+        spans: The spans of its text, some of them shaded.
+        prediction: A sentence about the prediction.
         notes: Further facts.
     """
 
-    pieces: Sequence[Shaded]
-    said: str
+    spans: Sequence[TextSpan]
+    prediction: str
     notes: Sequence[str] = ()
 
 
@@ -105,12 +105,12 @@ class Quotes:
 
 
 @dataclass(frozen=True)
-class Words:
+class TextBlock:
     """Paragraphs, or the items of a list."""
 
     kind: ClassVar[str] = "words"
     sentences: Sequence[str]
-    points: bool = False
+    is_list: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Preformatted:
 
 
 @dataclass(frozen=True)
-class Folded:
+class Collapsible:
     """A collapsible group of blocks."""
 
     kind: ClassVar[str] = "folded"
@@ -132,14 +132,14 @@ class Folded:
 
 
 @dataclass(frozen=True)
-class Side:
+class SideBySide:
     """Small tables side by side, wrapped to the width of the page."""
 
     kind: ClassVar[str] = "side"
     tables: Sequence[Table]
 
 
-Block = Words | Table | FigureBlock | Quotes | Preformatted | Folded | Side
+Block = TextBlock | Table | FigureBlock | Quotes | Preformatted | Collapsible | SideBySide
 
 
 @dataclass(frozen=True)
@@ -159,19 +159,19 @@ class Page:
         kind: The kind of report, such as `run`.
         title: The title.
         headline: The main result in one sentence.
-        notice: A disclaimer that accompanies all results; may be empty.
+        disclaimer: A disclaimer that accompanies all results; may be empty.
         facts: Names and values in the header of the page.
         sections: The sections.
-        closing: The text of the footer: how the page was generated.
+        footer: The text of the footer: how the page was generated.
     """
 
     kind: str
     title: str
     headline: str
-    notice: str
+    disclaimer: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
-    closing: str
+    footer: str
 
     @property
     def drawings(self) -> list[Drawing]:

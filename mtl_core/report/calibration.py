@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from mtl_core.errors import MtlError
-from mtl_core.report.json_files import json_lines, sound
+from mtl_core.report.json_files import read_json_lines, wrap_parse_errors
 
-BINS = 10
+N_BINS = 10
 """Number of bins of equal width from 0 to 1."""
 
 
 @dataclass
-class Bin:
+class CalibrationBin:
     """The predictions whose confidence is in one bin."""
 
     n: int = 0
     correct: int = 0
-    total: float = 0.0
+    confidence_sum: float = 0.0
 
     @property
-    def confidence(self) -> float:
+    def mean_confidence(self) -> float:
         """The mean confidence; requires at least one prediction."""
-        return self.total / self.n
+        return self.confidence_sum / self.n
 
     @property
     def accuracy(self) -> float:
@@ -32,30 +32,30 @@ class Bin:
 
 
 @dataclass
-class Calibration:
+class CalibrationCurve:
     """Confidence and accuracy per bin: a reliability diagram (DeGroot and Fienberg, 1983)."""
 
-    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in range(BINS)])
+    bins: list[CalibrationBin] = field(default_factory=lambda: [CalibrationBin() for _ in range(N_BINS)])
 
     def add(self, confidence: float, correct: bool) -> None:
         """Add one prediction: the probability of the predicted class, and whether the class is correct.
 
         A confidence on the border between two bins belongs to the upper bin; 1 belongs to the last bin.
         """
-        home = self.bins[min(int(confidence * BINS), BINS - 1)]
-        home.n += 1
-        home.correct += correct
-        home.total += confidence
+        bin_ = self.bins[min(int(confidence * N_BINS), N_BINS - 1)]
+        bin_.n += 1
+        bin_.correct += correct
+        bin_.confidence_sum += confidence
 
-    def merge(self, other: "Calibration") -> None:
+    def merge(self, other: "CalibrationCurve") -> None:
         """Add all predictions of another instance."""
-        for own, more in zip(self.bins, other.bins, strict=True):
-            own.n += more.n
-            own.correct += more.correct
-            own.total += more.total
+        for self_bin, other_bin in zip(self.bins, other.bins, strict=True):
+            self_bin.n += other_bin.n
+            self_bin.correct += other_bin.correct
+            self_bin.confidence_sum += other_bin.confidence_sum
 
     @property
-    def filled(self) -> list[Bin]:
+    def nonempty_bins(self) -> list[CalibrationBin]:
         """The bins with at least one prediction."""
         return [one for one in self.bins if one.n]
 
@@ -65,9 +65,9 @@ class Calibration:
         return sum(one.n for one in self.bins)
 
     @property
-    def confidence(self) -> float | None:
+    def mean_confidence(self) -> float | None:
         """The mean confidence; None without predictions."""
-        return sum(one.total for one in self.bins) / self.n if self.n else None
+        return sum(one.confidence_sum for one in self.bins) / self.n if self.n else None
 
     @property
     def accuracy(self) -> float | None:
@@ -75,29 +75,31 @@ class Calibration:
         return sum(one.correct for one in self.bins) / self.n if self.n else None
 
     @property
-    def error(self) -> float | None:
+    def expected_calibration_error(self) -> float | None:
         """The expected calibration error, with bins weighted by their predictions (Guo et al., 2017)."""
         if not self.n:
             return None
-        return sum(one.n * abs(one.accuracy - one.confidence) for one in self.filled) / self.n
+        return sum(one.n * abs(one.accuracy - one.mean_confidence) for one in self.nonempty_bins) / self.n
 
 
 @dataclass(frozen=True)
-class Calibrations:
+class CalibrationCurves:
     """Calibration of each task that predicts one class with its probability, and of all these tasks pooled."""
 
-    tasks: Mapping[str, Calibration]
+    tasks: Mapping[str, CalibrationCurve]
 
     @property
-    def pooled(self) -> Calibration:
+    def pooled(self) -> CalibrationCurve:
         """The predictions of all tasks pooled."""
-        together = Calibration()
-        for one in self.tasks.values():
-            together.merge(one)
-        return together
+        pooled = CalibrationCurve()
+        for curve in self.tasks.values():
+            pooled.merge(curve)
+        return pooled
 
 
-def read_calibrations(path: Path, classes: Mapping[str, Sequence[str]], main: Sequence[str]) -> Calibrations:
+def read_calibration_curves(
+    path: Path, classes: Mapping[str, Sequence[str]], task_names: Sequence[str]
+) -> CalibrationCurves:
     """Read a file of predictions line by line.
 
     Only labels that are classes of their task count. Masked labels, lists of labels, numbers and texts are ignored.
@@ -105,23 +107,25 @@ def read_calibrations(path: Path, classes: Mapping[str, Sequence[str]], main: Se
     Args:
         path: The `predictions.jsonl` of a run.
         classes: Task name to its classes.
-        main: The names of the tasks to include.
+        task_names: The names of the tasks to include.
 
     Raises:
         MtlError: If the file cannot be read or is damaged.
     """
-    known = {name: frozenset(classes.get(name, ())) for name in main}
-    found: dict[str, Calibration] = {}
-    with sound(path):
-        for record in json_lines(path):
+    valid_labels = {name: frozenset(classes.get(name, ())) for name in task_names}
+    curves: dict[str, CalibrationCurve] = {}
+    with wrap_parse_errors(path):
+        for record in read_json_lines(path):
             for name, entry in record["tasks"].items():
-                for confidence, label, gold in _answers(entry):
-                    if gold in known.get(name, ()):
-                        found.setdefault(name, Calibration()).add(_checked(confidence, path), label == gold)
-    return Calibrations({name: found[name] for name in main if name in found})
+                for confidence, label, gold in _iterate_predictions(entry):
+                    if gold in valid_labels.get(name, ()):
+                        curves.setdefault(name, CalibrationCurve()).add(
+                            _validate_confidence(confidence, path), label == gold
+                        )
+    return CalibrationCurves({name: curves[name] for name in task_names if name in curves})
 
 
-def _answers(entry: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
+def _iterate_predictions(entry: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
     """Yield confidence, prediction and label of an example, or of each of its tokens."""
     label, gold = entry["label"], entry.get("gold")
     if isinstance(label, str) and isinstance(gold, str):
@@ -131,7 +135,7 @@ def _answers(entry: Mapping[str, Any]) -> Iterator[tuple[float, str, str]]:
         yield from zip(entry["confidence"], label, gold, strict=True)
 
 
-def _checked(confidence: float, path: Path) -> float:
+def _validate_confidence(confidence: float, path: Path) -> float:
     if not 0 <= confidence <= 1.000001:
         raise MtlError(f"{path}: damaged: a probability of {confidence}")
     return confidence

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_core.report.json_files import read_json, sound
+from mtl_core.report.json_files import read_json, wrap_parse_errors
 
 Matrix = Sequence[Sequence[float | None]]
 """One row and one column per task; None for pairs that were not observed."""
@@ -20,17 +20,17 @@ class EpochCosine:
 
 
 @dataclass(frozen=True)
-class Division:
+class TaskGrouping:
     """A grouping of tasks into networks, the improvement of their mutual influence, and its standard error."""
 
     networks: Sequence[Sequence[str]]
-    by: str
-    gain: float
+    criterion: str
+    improvement: float
     error: float | None
 
 
 @dataclass(frozen=True)
-class Helper:
+class AuxiliaryInteraction:
     """The relation of an auxiliary task's gradient to the sum of the main tasks' gradients."""
 
     name: str
@@ -42,7 +42,7 @@ class Helper:
 
 
 @dataclass(frozen=True)
-class Interactions:
+class TaskInteractions:
     """The pairwise interactions of tasks, measured on their gradients.
 
     Attributes:
@@ -51,10 +51,10 @@ class Interactions:
         cosine_error: Its standard error; None if it is not reported.
         conflicts: Fraction of the steps in which the cosine was negative.
         steps: Number of steps with labels for both tasks.
-        over_time: The mean cosine per epoch.
+        by_epoch: The mean cosine per epoch.
         affinity: Effect of a step on the row's task on the column's loss; None if it was not measured.
-        divisions: Maximum number of networks to the best grouping of the tasks.
-        helpers: Interactions of auxiliary tasks with the main tasks.
+        groupings: Maximum number of networks to the best grouping of the tasks.
+        auxiliary: Interactions of auxiliary tasks with the main tasks.
         suggestions: Recommendations, in sentences.
     """
 
@@ -63,20 +63,20 @@ class Interactions:
     cosine_error: Matrix | None
     conflicts: Matrix
     steps: Sequence[Sequence[int]]
-    over_time: Sequence[EpochCosine]
+    by_epoch: Sequence[EpochCosine]
     affinity: Matrix | None
-    divisions: Mapping[str, Division]
-    helpers: Sequence[Helper]
+    groupings: Mapping[str, TaskGrouping]
+    auxiliary: Sequence[AuxiliaryInteraction]
     suggestions: Sequence[str]
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
         """The indices of all pairs of tasks whose gradients were observed in the same step."""
-        places = range(len(self.tasks))
-        return [(a, b) for a in places for b in places if a < b and self.cosine[a][b] is not None]
+        indices = range(len(self.tasks))
+        return [(a, b) for a in indices for b in indices if a < b and self.cosine[a][b] is not None]
 
 
-def read_interactions(path: Path) -> Interactions | None:
+def read_interactions(path: Path) -> TaskInteractions | None:
     """Read `interactions.json`.
 
     Returns:
@@ -87,45 +87,45 @@ def read_interactions(path: Path) -> Interactions | None:
     """
     if not path.is_file():
         return None
-    found = read_json(path)
-    with sound(path):
-        tasks = [str(name) for name in found["tasks"]]
-        return Interactions(
+    content = read_json(path)
+    with wrap_parse_errors(path):
+        tasks = [str(name) for name in content["tasks"]]
+        return TaskInteractions(
             tasks,
-            _matrix(found["cosine"], len(tasks)),
-            _matrix_if_any(found.get("cosine_error"), len(tasks)),
-            _matrix(found["conflicts"], len(tasks)),
-            [[int(value or 0) for value in row] for row in _matrix(found["steps"], len(tasks))],
+            _parse_matrix(content["cosine"], len(tasks)),
+            _parse_optional_matrix(content.get("cosine_error"), len(tasks)),
+            _parse_matrix(content["conflicts"], len(tasks)),
+            [[int(value or 0) for value in row] for row in _parse_matrix(content["steps"], len(tasks))],
             [
-                EpochCosine(int(one["epoch"]), _matrix(one["cosine"], len(tasks)))
-                for one in found.get("over_time") or []
+                EpochCosine(int(one["epoch"]), _parse_matrix(one["cosine"], len(tasks)))
+                for one in content.get("over_time") or []
             ],
-            _matrix_if_any(found.get("affinity"), len(tasks)),
-            {at_most: _division(entry) for at_most, entry in (found.get("groups") or {}).items()},
-            [_helper(name, entry) for name, entry in (found.get("auxiliary") or {}).items()],
-            [str(text) for text in found.get("suggestions") or []],
+            _parse_optional_matrix(content.get("affinity"), len(tasks)),
+            {at_most: _parse_grouping(entry) for at_most, entry in (content.get("groups") or {}).items()},
+            [_parse_auxiliary_interaction(name, entry) for name, entry in (content.get("auxiliary") or {}).items()],
+            [str(text) for text in content.get("suggestions") or []],
         )
 
 
-def _matrix(rows: Any, size: int) -> Matrix:
+def _parse_matrix(rows: Any, size: int) -> Matrix:
     if len(rows) != size or any(len(row) != size for row in rows):
         raise ValueError(f"expected {size} rows of {size} numbers, one per task")
     return [[None if value is None else float(value) for value in row] for row in rows]
 
 
-def _matrix_if_any(rows: Any, size: int) -> Matrix | None:
-    return None if rows is None else _matrix(rows, size)
+def _parse_optional_matrix(rows: Any, size: int) -> Matrix | None:
+    return None if rows is None else _parse_matrix(rows, size)
 
 
-def _division(entry: Mapping[str, Any]) -> Division:
+def _parse_grouping(entry: Mapping[str, Any]) -> TaskGrouping:
     networks = [[str(name) for name in network] for network in entry["networks"]]
-    return Division(networks, str(entry["by"]), float(entry["gain"]), _number(entry.get("error")))
+    return TaskGrouping(networks, str(entry["by"]), float(entry["gain"]), _to_optional_float(entry.get("error")))
 
 
-def _helper(name: str, entry: Mapping[str, Any]) -> Helper:
+def _parse_auxiliary_interaction(name: str, entry: Mapping[str, Any]) -> AuxiliaryInteraction:
     keys = ("cosine", "cosine_error", "conflicts", "affinity", "affinity_error")
-    return Helper(name, *(_number(entry.get(key)) for key in keys))
+    return AuxiliaryInteraction(name, *(_to_optional_float(entry.get(key)) for key in keys))
 
 
-def _number(value: Any) -> float | None:
+def _to_optional_float(value: Any) -> float | None:
     return None if value is None else float(value)

@@ -2,23 +2,27 @@
 
 from math import sqrt
 
-Z = 1.959963984540054
+Z_95 = 1.959963984540054
 """Standard deviations around the mean that contain 95 % of a normal distribution."""
 
 
-def wilson(correct: float, n: int) -> tuple[float, float]:
+def compute_wilson_interval(n_successes: float, n_trials: int) -> tuple[float, float]:
     """Compute the 95 % interval of a proportion (Wilson, 1927).
 
     Unlike the interval of ± 1.96 standard errors, it is also valid for few labels and for proportions near 0 and 1.
 
     Args:
-        correct: Number of successes.
-        n: Number of trials, at least one; assumed to be independent.
+        n_successes: Number of successes.
+        n_trials: Number of trials, at least one; assumed to be independent.
 
     Returns:
         The lower and the upper bound, from 0 to 1.
     """
-    share = correct / n
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    reach = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    proportion = n_successes / n_trials
+    center = (proportion + Z_95 * Z_95 / (2 * n_trials)) / (1 + Z_95 * Z_95 / n_trials)
+    half_width = (
+        Z_95
+        / (1 + Z_95 * Z_95 / n_trials)
+        * sqrt(proportion * (1 - proportion) / n_trials + Z_95 * Z_95 / (4 * n_trials * n_trials))
+    )
+    return max(0.0, center - half_width), min(1.0, center + half_width)

@@ -10,7 +10,7 @@ from mtl_core.errors import MtlError
 
 
 @contextmanager
-def sound(path: Path) -> Iterator[None]:
+def wrap_parse_errors(path: Path) -> Iterator[None]:
     """Convert errors from unexpected file contents into an `MtlError` that names the file."""
     try:
         yield
@@ -39,15 +39,15 @@ def read_json(path: Path) -> dict[str, Any]:
         MtlError: If the file cannot be read or does not contain a JSON object.
     """
     try:
-        found = json.loads(read_text(path))
+        content = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise MtlError(f"{path}: damaged: not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise MtlError(f"{path}: damaged: found a {type(found).__name__}, expected an object")
-    return found
+    if not isinstance(content, dict):
+        raise MtlError(f"{path}: damaged: found a {type(content).__name__}, expected an object")
+    return content
 
 
-def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield one JSON object per line.
 
     Raises:
@@ -55,10 +55,10 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """
     try:
         with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
+            for line_number, line in enumerate(lines, start=1):
                 record = json.loads(line)
                 if not isinstance(record, dict):
-                    raise MtlError(f"{path}:{number}: damaged: expected an object, found {line.strip()[:60]}")
+                    raise MtlError(f"{path}:{line_number}: damaged: expected an object, found {line.strip()[:60]}")
                 yield record
     except OSError as error:
         raise MtlError(f"{path}: cannot be read: {error.strerror}") from error

@@ -8,26 +8,26 @@ from markupsafe import Markup, escape
 
 from mtl_core import __version__
 from mtl_core.report.blocks import Page
-from mtl_core.report.figures.page_svg import page_svg
-from mtl_core.report.wording import MINUS
+from mtl_core.report.figures.page_svg import render_inline_svg
+from mtl_core.report.wording import MINUS_SIGN
 
 _CODE = re.compile(r"`([^`]+)`")
-_PERCENT = re.compile(rf"(?<![\d.,])([{MINUS}+]?\d[\d.,]*) %")
+_PERCENT = re.compile(rf"(?<![\d.,])([{MINUS_SIGN}+]?\d[\d.,]*) %")
 
 
-def written(text: str) -> Markup:
+def format_sentence(text: str) -> Markup:
     """Escape a sentence, format text in backticks as code, and keep numbers and percent signs on one line."""
-    safe = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_PERCENT.sub(r'<span class="nb">\1 %</span>', safe))  # noqa: S704  (the text is escaped)
+    escaped = _CODE.sub(r"<code>\1</code>", str(escape(text)))
+    return Markup(_PERCENT.sub(r'<span class="nb">\1 %</span>', escaped))  # noqa: S704  (the text is escaped)
 
 
-def render(page: Page) -> str:
+def render_html(page: Page) -> str:
     """Render a page as HTML; call it inside `drawing`, with figures drawn in the palette `PAGE`."""
-    return _environment().get_template("page.html.tmpl").render(page=page, version=__version__)
+    return _build_environment().get_template("page.html.tmpl").render(page=page, version=__version__)
 
 
 @cache
-def _environment() -> Environment:
+def _build_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("mtl_core.report"),
         autoescape=True,
@@ -35,6 +35,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["written"] = written
-    environment.filters["svg"] = page_svg
+    environment.filters["written"] = format_sentence
+    environment.filters["svg"] = render_inline_svg
     return environment

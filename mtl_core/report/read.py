@@ -6,17 +6,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from mtl_core.report.figures_of import PartFigures, task_figures
+from mtl_core.report.figures_of import SplitMetrics, parse_task_metrics
 from mtl_core.report.interactions import read_interactions
-from mtl_core.report.json_files import json_lines, read_json, read_text, sound
-from mtl_core.report.run_files import Cost, DataFacts, Deviation, Epoch, Mistake, RunFiles
+from mtl_core.report.json_files import read_json, read_json_lines, read_text, wrap_parse_errors
+from mtl_core.report.run_files import AuxiliaryCost, DataSummary, Epoch, LabelImbalance, Mistake, RunArtifacts
 from mtl_core.runs.directory import RunDirectory
 
-PARTS = ("test", "validation")
+SPLITS = ("test", "validation")
 """Splits with metrics; the first that a run has is its main split."""
 
 
-def read_run(path: Path) -> RunFiles:
+def read_run(path: Path) -> RunArtifacts:
     """Read a complete run.
 
     Args:
@@ -26,70 +26,80 @@ def read_run(path: Path) -> RunFiles:
         MtlError: If there is no such run, it is not complete, or a file is damaged.
     """
     run = RunDirectory.open(path)
-    for needed in (run.metrics, run.history, run.state):
-        run.require(needed)
+    for required_file in (run.metrics, run.history, run.state):
+        run.require_file(required_file)
     metrics = read_json(run.metrics)
-    with sound(run.metrics):
-        data = _data(metrics["data"])
-        parts = _parts(metrics, data.examples)
-        model, start = metrics["model"], metrics.get("start")
-        return RunFiles(
+    with wrap_parse_errors(run.metrics):
+        data = _parse_data(metrics["data"])
+        splits = _parse_splits(metrics, data.example_counts)
+        model, warm_start = metrics["model"], metrics.get("start")
+        return RunArtifacts(
             experiment=str(metrics["experiment"]),
             seed=int(metrics["seed"]),
-            config=read_text(run.config),
+            config_text=read_text(run.config),
             data=data,
             parameters=int(model["parameters"]),
             best_epoch=int(model["best_epoch"]),
-            best_score=_number(model["best_score"]),
-            parts=parts,
-            history=_history(run.history),
-            classes=_classes(run),
-            timing={name: _number(value) for name, value in metrics["timing"].items()},
-            costs=[_cost(entry) for entry in metrics.get("auxiliary", {}).values()],
-            started=None if start is None else (str(start["run"]), int(start["numbers"])),
-            mistakes=_mistakes(run.mistakes),
+            best_score=_to_optional_float(model["best_score"]),
+            splits=splits,
+            history=_read_history(run.history),
+            classes=_read_classes(run),
+            timing={name: _to_optional_float(value) for name, value in metrics["timing"].items()},
+            auxiliary_costs=[_parse_cost(entry) for entry in metrics.get("auxiliary", {}).values()],
+            warm_start=None if warm_start is None else (str(warm_start["run"]), int(warm_start["numbers"])),
+            mistakes=_read_mistakes(run.mistakes),
             interactions=read_interactions(run.interactions),
-            predictions=run.require(run.predictions) if parts else None,
+            predictions_path=run.require_file(run.predictions) if splits else None,
         )
 
 
-def _classes(run: RunDirectory) -> dict[str, list[str]]:
+def _read_classes(run: RunDirectory) -> dict[str, list[str]]:
     state = run.read_state()
-    with sound(run.state):
+    with wrap_parse_errors(run.state):
         return {task["name"]: list(task["space"].get("classes", ())) for task in state["tasks"]}
 
 
-def _data(found: Mapping[str, Any]) -> DataFacts:
-    worst = found.get("split_deviation")
-    return DataFacts(
-        str(found["notice"]),
-        [str(finding) for finding in found["findings"]],
-        {part: int(number) for part, number in found["examples"].items()},
+def _parse_data(entry: Mapping[str, Any]) -> DataSummary:
+    imbalance = entry.get("split_deviation")
+    return DataSummary(
+        str(entry["notice"]),
+        [str(warning) for warning in entry["findings"]],
+        {split_name: int(number) for split_name, number in entry["examples"].items()},
         {
-            part: {task: {label: int(number) for label, number in counts.items()} for task, counts in tasks.items()}
-            for part, tasks in found["label_counts"].items()
+            split_name: {
+                task: {label: int(number) for label, number in counts.items()} for task, counts in tasks.items()
+            }
+            for split_name, tasks in entry["label_counts"].items()
         },
-        Deviation(str(worst["task"]), str(worst["label"]), float(worst["points"])) if worst else None,
+        LabelImbalance(str(imbalance["task"]), str(imbalance["label"]), float(imbalance["points"]))
+        if imbalance
+        else None,
     )
 
 
-def _parts(metrics: Mapping[str, Any], examples: Mapping[str, int]) -> list[PartFigures]:
-    lower = frozenset(metrics.get("lower_is_better", ()))
+def _parse_splits(metrics: Mapping[str, Any], examples: Mapping[str, int]) -> list[SplitMetrics]:
+    lower_is_better_metrics = frozenset(metrics.get("lower_is_better", ()))
     return [
-        PartFigures(
-            part,
-            examples[part],
-            [task_figures(name, entry, lower) for name, entry in found["tasks"].items()],
-            task_figures("overall", found["overall"], lower),
-            [task_figures(name, entry, lower) for name, entry in found.get("auxiliary", {}).items()],
+        SplitMetrics(
+            split_name,
+            examples[split_name],
+            [
+                parse_task_metrics(name, entry, lower_is_better_metrics)
+                for name, entry in split_entry["tasks"].items()
+            ],
+            parse_task_metrics("overall", split_entry["overall"], lower_is_better_metrics),
+            [
+                parse_task_metrics(name, entry, lower_is_better_metrics)
+                for name, entry in split_entry.get("auxiliary", {}).items()
+            ],
         )
-        for part in PARTS
-        if (found := metrics["splits"].get(part)) is not None
+        for split_name in SPLITS
+        if (split_entry := metrics["splits"].get(split_name)) is not None
     ]
 
 
-def _cost(entry: Mapping[str, Any]) -> Cost:
-    return Cost(
+def _parse_cost(entry: Mapping[str, Any]) -> AuxiliaryCost:
+    return AuxiliaryCost(
         str(entry["name"]),
         float(entry["weight"]),
         int(entry["parameters"]),
@@ -99,39 +109,39 @@ def _cost(entry: Mapping[str, Any]) -> Cost:
     )
 
 
-def _history(path: Path) -> list[Epoch]:
-    with sound(path):
-        return [_epoch(row) for row in csv.DictReader(StringIO(read_text(path)))]
+def _read_history(path: Path) -> list[Epoch]:
+    with wrap_parse_errors(path):
+        return [_parse_epoch(row) for row in csv.DictReader(StringIO(read_text(path)))]
 
 
-def _epoch(row: Mapping[str, str]) -> Epoch:
+def _parse_epoch(row: Mapping[str, str]) -> Epoch:
     losses: dict[str, float | None] = {}
     weights: dict[str, float | None] = {}
     validation: dict[tuple[str, str], float | None] = {}
     for column, cell in row.items():
-        stage, _, rest = column.partition(".")
-        task, _, figure = rest.rpartition(".")
-        if stage == "train" and figure == "loss":
-            losses[task] = _cell(cell)
-        elif stage == "train" and figure == "weight":
-            weights[task] = _cell(cell)
+        stage, _, task_and_metric = column.partition(".")
+        task, _, metric = task_and_metric.rpartition(".")
+        if stage == "train" and metric == "loss":
+            losses[task] = _parse_cell(cell)
+        elif stage == "train" and metric == "weight":
+            weights[task] = _parse_cell(cell)
         elif stage == "validation":
-            validation[task, figure] = _cell(cell)
+            validation[task, metric] = _parse_cell(cell)
     return Epoch(row["stage"], int(row["epoch"]), losses, weights, validation)
 
 
-def _cell(text: str) -> float | None:
+def _parse_cell(text: str) -> float | None:
     return float(text) if text else None
 
 
-def _mistakes(path: Path) -> list[Mistake] | None:
+def _read_mistakes(path: Path) -> list[Mistake] | None:
     if not path.is_file():
         return None
-    with sound(path):
-        return [_mistake(record) for record in json_lines(path)]
+    with wrap_parse_errors(path):
+        return [_parse_mistake(record) for record in read_json_lines(path)]
 
 
-def _mistake(record: Mapping[str, Any]) -> Mistake:
+def _parse_mistake(record: Mapping[str, Any]) -> Mistake:
     tokens = [str(token) for token in record.get("tokens", ())]
     attention = [float(weight) for weight in record.get("attention", ())]
     return Mistake(
@@ -146,5 +156,5 @@ def _mistake(record: Mapping[str, Any]) -> Mistake:
     )
 
 
-def _number(value: Any) -> float | None:
+def _to_optional_float(value: Any) -> float | None:
     return None if value is None else float(value)

@@ -4,28 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_core.report.figures_of import PartFigures
-from mtl_core.report.interactions import Interactions
+from mtl_core.report.figures_of import SplitMetrics
+from mtl_core.report.interactions import TaskInteractions
 
 
 @dataclass(frozen=True)
-class Deviation:
+class LabelImbalance:
     """The label whose proportion differs most between training and validation data, in percentage points."""
 
     task: str
     label: str
-    points: float
+    percentage_points: float
 
 
 @dataclass(frozen=True)
-class DataFacts:
+class DataSummary:
     """A summary of the data, as stored under `data` in `metrics.json`."""
 
-    notice: str
-    findings: Sequence[str]
-    examples: Mapping[str, int]
+    disclaimer: str
+    warnings: Sequence[str]
+    example_counts: Mapping[str, int]
     label_counts: Mapping[str, Mapping[str, Mapping[str, int]]]
-    deviation: Deviation | None
+    largest_imbalance: LabelImbalance | None
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class Epoch:
 
     Attributes:
         stage: `selection` or `refit`.
-        number: The epoch, counted from 1.
+        epoch: The epoch, counted from 1.
         losses: Task name to its training loss.
-        weights: Task name to its mean loss weight, if it is reported.
-        validation: `(task name, metric)` to the value; the task name is `overall` for all tasks pooled.
+        loss_weights: Task name to its mean loss weight, if it is reported.
+        validation_metrics: `(task name, metric)` to the value; the task name is `overall` for all tasks pooled.
     """
 
     stage: str
-    number: int
+    epoch: int
     losses: Mapping[str, float | None]
-    weights: Mapping[str, float | None]
-    validation: Mapping[tuple[str, str], float | None]
+    loss_weights: Mapping[str, float | None]
+    validation_metrics: Mapping[tuple[str, str], float | None]
 
 
 @dataclass(frozen=True)
-class Cost:
+class AuxiliaryCost:
     """The cost of an auxiliary task, as stored under `auxiliary` in `metrics.json`."""
 
     name: str
@@ -74,46 +74,46 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class RunFiles:
+class RunArtifacts:
     """The contents of a run directory that its report uses.
 
     Attributes:
         experiment: The name of the experiment.
         seed: The seed of the run.
-        config: The text of the resolved config file.
+        config_text: The text of the resolved config file.
         data: The summary of the data.
         parameters: Number of trainable parameters.
         best_epoch: The selected epoch, counted from 1.
         best_score: The validation score of that epoch; None without validation data.
-        parts: The metrics per split, the main split first.
+        splits: The metrics per split, the main split first.
         history: The epochs.
         classes: Task name to its classes, in the order of confusion matrices; empty for regression.
         timing: Timings, as in `metrics.json`.
-        costs: The costs of auxiliary tasks.
-        started: For a warm start, the run and the number of parameters loaded from it; None otherwise.
+        auxiliary_costs: The costs of auxiliary tasks.
+        warm_start: For a warm start, the run and the number of parameters loaded from it; None otherwise.
         mistakes: The most confident mistakes; None if the run has no such file.
         interactions: The interactions of tasks; None if the run has no such file.
-        predictions: The path of the predictions; None if nothing was predicted.
+        predictions_path: The path of the predictions; None if nothing was predicted.
     """
 
     experiment: str
     seed: int
-    config: str
-    data: DataFacts
+    config_text: str
+    data: DataSummary
     parameters: int
     best_epoch: int
     best_score: float | None
-    parts: Sequence[PartFigures]
+    splits: Sequence[SplitMetrics]
     history: Sequence[Epoch]
     classes: Mapping[str, Sequence[str]]
     timing: Mapping[str, float | None]
-    costs: Sequence[Cost]
-    started: tuple[str, int] | None
+    auxiliary_costs: Sequence[AuxiliaryCost]
+    warm_start: tuple[str, int] | None
     mistakes: Sequence[Mistake] | None
-    interactions: Interactions | None
-    predictions: Path | None
+    interactions: TaskInteractions | None
+    predictions_path: Path | None
 
     @property
-    def judged(self) -> PartFigures | None:
+    def main_split(self) -> SplitMetrics | None:
         """The metrics on the main split: test, or validation without test data; None if nothing was evaluated."""
-        return self.parts[0] if self.parts else None
+        return self.splits[0] if self.splits else None

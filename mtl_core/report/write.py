@@ -5,19 +5,19 @@ from pathlib import Path
 from mtl_core.atomic import write_text_atomically
 from mtl_core.errors import MtlError
 from mtl_core.report.read import read_run
-from mtl_core.report.read_comparison import FILE as COMPARISON
+from mtl_core.report.read_comparison import COMPARISON_FILE as COMPARISON
 from mtl_core.report.read_comparison import read_comparison
 from mtl_core.runs.directory import RunDirectory
 
-REPORT = "report.html"
+REPORT_FILE = "report.html"
 
 
-def write_report(path: Path, figures: Path | None = None) -> list[Path]:
+def write_report(path: Path, figure_dir: Path | None = None) -> list[Path]:
     """Write the report of a run or of a comparison into its directory.
 
     Args:
         path: The directory of the run or of the comparison.
-        figures: The output directory of publication-ready figures (PDF and SVG); created if it does not exist. By
+        figure_dir: The output directory of publication-ready figures (PDF and SVG); created if it does not exist. By
             default, a run writes no figure files, and a comparison writes them into `figures/` next to its report.
 
     Returns:
@@ -28,57 +28,57 @@ def write_report(path: Path, figures: Path | None = None) -> list[Path]:
             cannot be written.
     """
     if (path / COMPARISON).is_file():
-        return write_comparison_report(path, figures)
+        return write_comparison_report(path, figure_dir)
     if path.is_dir() and not RunDirectory(path).config.is_file():
         raise MtlError(
             f"{path}: neither a run directory (it contains no {RunDirectory(path).config.name}) nor a comparison "
             f"(it contains no {COMPARISON})"
         )
-    return write_run_report(path, figures)
+    return write_run_report(path, figure_dir)
 
 
-def write_run_report(path: Path, figures: Path | None = None) -> list[Path]:
+def write_run_report(path: Path, figure_dir: Path | None = None) -> list[Path]:
     """Write the report of a complete run; see `write_report`."""
-    files = read_run(path)
-    from mtl_core.report.figures.canvas import drawing, write_files
+    artifacts = read_run(path)
+    from mtl_core.report.figures.canvas import plot_style, write_drawing
     from mtl_core.report.figures.palette import PAGE, PAPER
-    from mtl_core.report.page import render
-    from mtl_core.report.run.page import run_page
+    from mtl_core.report.page import render_html
+    from mtl_core.report.run.page import build_run_page
 
-    with drawing(PAGE):
-        text = render(run_page(files, PAGE))
-    written = [RunDirectory(path).report]
-    write_text_atomically(written[0], text)
-    if figures is not None:
-        _make(figures)
-        with drawing(PAPER):
-            for one in run_page(files, PAPER).drawings:
-                written += write_files(one, figures)
-    return written
+    with plot_style(PAGE):
+        html = render_html(build_run_page(artifacts, PAGE))
+    written_paths = [RunDirectory(path).report]
+    write_text_atomically(written_paths[0], html)
+    if figure_dir is not None:
+        _create_directory(figure_dir)
+        with plot_style(PAPER):
+            for page_drawing in build_run_page(artifacts, PAPER).drawings:
+                written_paths += write_drawing(page_drawing, figure_dir)
+    return written_paths
 
 
-def write_comparison_report(path: Path, figures: Path | None = None) -> list[Path]:
+def write_comparison_report(path: Path, figure_dir: Path | None = None) -> list[Path]:
     """Write the report of a comparison and its figure files; see `write_report`."""
-    files = read_comparison(path)
-    from mtl_core.report.comparison.page import comparison_page
-    from mtl_core.report.figures.canvas import drawing, write_files
+    artifacts = read_comparison(path)
+    from mtl_core.report.comparison.page import build_comparison_page
+    from mtl_core.report.figures.canvas import plot_style, write_drawing
     from mtl_core.report.figures.palette import PAGE, PAPER
-    from mtl_core.report.page import render
+    from mtl_core.report.page import render_html
 
-    with drawing(PAGE):
-        text = render(comparison_page(files, PAGE))
-    written = [path / REPORT]
-    write_text_atomically(written[0], text)
-    folder = figures or path / "figures"
-    _make(folder)
-    with drawing(PAPER):
-        for one in comparison_page(files, PAPER).drawings:
-            written += write_files(one, folder)
-    return written
+    with plot_style(PAGE):
+        html = render_html(build_comparison_page(artifacts, PAGE))
+    written_paths = [path / REPORT_FILE]
+    write_text_atomically(written_paths[0], html)
+    output_dir = figure_dir or path / "figures"
+    _create_directory(output_dir)
+    with plot_style(PAPER):
+        for page_drawing in build_comparison_page(artifacts, PAPER).drawings:
+            written_paths += write_drawing(page_drawing, output_dir)
+    return written_paths
 
 
-def _make(folder: Path) -> None:
+def _create_directory(path: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MtlError(f"{folder}: cannot create the directory for figures: {error.strerror}") from error
+        raise MtlError(f"{path}: cannot create the directory for figures: {error.strerror}") from error

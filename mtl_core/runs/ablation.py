@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
 
-from mtl_core.comparison.trials import Trial, train_all
+from mtl_core.comparison.trials import Trial, train_trials
 from mtl_core.config.load import Experiment
 from mtl_core.errors import MtlError
 from mtl_core.runs.directory import RunDirectory
@@ -18,7 +18,7 @@ NONE, ALL = "none", "all"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """The result of one training.
 
     Attributes:
@@ -38,22 +38,24 @@ class VariantSummary:
         variant: The name of the variant.
         scores: One score per seed.
         mean: The mean of the scores.
-        spread: The standard deviation of the scores; None for one seed.
+        std: The standard deviation of the scores; None for one seed.
         difference: Mean of the paired differences from `none`, one per seed.
-        difference_spread: Standard deviation of these differences; None for one seed.
+        difference_std: Standard deviation of these differences; None for one seed.
         train_s: Median training time in seconds.
     """
 
     variant: str
     scores: list[float]
     mean: float
-    spread: float | None
+    std: float | None
     difference: float
-    difference_spread: float | None
+    difference_std: float | None
     train_s: float
 
 
-def plan(experiment: Experiment, overrides: Sequence[str], seeds: int, folds: int | None, out: Path) -> list[Trial]:
+def plan_trials(
+    experiment: Experiment, overrides: Sequence[str], seeds: int, folds: int | None, out: Path
+) -> list[Trial]:
     """List one trial per combination of seed, fold and variant.
 
     Args:
@@ -75,15 +77,17 @@ def plan(experiment: Experiment, overrides: Sequence[str], seeds: int, folds: in
     for seed in range(config.seed, config.seed + seeds):
         for fold in range(folds) if folds else [None]:
             for variant in variants:
-                silenced = [i for i, name in enumerate(names) if variant not in (ALL, name)]
-                own = [*overrides, f"seed={seed}", "training.refit=false"]
-                own += ["auxiliary=[]"] if variant == NONE else [f"auxiliary.{i}.weight=0" for i in silenced]
+                disabled = [i for i, name in enumerate(names) if variant not in (ALL, name)]
+                trial_overrides = [*overrides, f"seed={seed}", "training.refit=false"]
+                trial_overrides += (
+                    ["auxiliary=[]"] if variant == NONE else [f"auxiliary.{i}.weight=0" for i in disabled]
+                )
                 if config.interactions is not None:  # a single task has no interactions
-                    own.append("interactions=null")
+                    trial_overrides.append("interactions=null")
                 if fold is not None:
-                    own.append(f"split={{type: k-fold, folds: {folds}, fold: {fold}}}")
+                    trial_overrides.append(f"split={{type: k-fold, folds: {folds}, fold: {fold}}}")
                 name = f"{variant}-seed{seed}" + ("" if fold is None else f"-fold{fold}")
-                trials.append(Trial(variant, seed, fold, own, out / name.replace("/", "_")))
+                trials.append(Trial(variant, seed, fold, trial_overrides, out / name.replace("/", "_")))
     return trials
 
 
@@ -92,8 +96,8 @@ def run_trials(
     plugins: Sequence[str],
     trials: Sequence[Trial],
     jobs: int,
-    done: Callable[[Trial, Outcome], None],
-) -> dict[Path, Outcome]:
+    on_trial_end: Callable[[Trial, TrialResult], None],
+) -> dict[Path, TrialResult]:
     """Run every trial that is not complete yet.
 
     Args:
@@ -101,48 +105,50 @@ def run_trials(
         plugins: Additional plugins to load.
         trials: The trials. A trial whose run directory is complete is only read.
         jobs: Number of parallel processes; each uses one thread.
-        done: Called with each trial and its outcome when the trial ends.
+        on_trial_end: Called with each trial and its outcome when the trial ends.
 
     Returns:
         Run directory to outcome.
     """
-    outcomes: dict[Path, Outcome] = {}
+    results: dict[Path, TrialResult] = {}
 
-    def read(trial: Trial) -> None:
-        outcomes[trial.path] = _read(trial)
-        done(trial, outcomes[trial.path])
+    def collect_result(trial: Trial) -> None:
+        results[trial.run_dir] = _read_result(trial)
+        on_trial_end(trial, results[trial.run_dir])
 
-    train_all(source, plugins, trials, jobs, read)
-    return outcomes
+    train_trials(source, plugins, trials, jobs, collect_result)
+    return results
 
 
-def _read(trial: Trial) -> Outcome:
-    metrics = json.loads(RunDirectory(trial.path).metrics.read_text(encoding="utf-8"))
+def _read_result(trial: Trial) -> TrialResult:
+    metrics = json.loads(RunDirectory(trial.run_dir).metrics.read_text(encoding="utf-8"))
     score = metrics["model"]["best_score"]
     if score is None:
-        raise MtlError(f"{trial.path}: has no validation score; an ablation needs validation data")
-    return Outcome(float(score), float(metrics["timing"]["train_s"]))
+        raise MtlError(f"{trial.run_dir}: has no validation score; an ablation needs validation data")
+    return TrialResult(float(score), float(metrics["timing"]["train_s"]))
 
 
-def summarise(trials: Sequence[Trial], outcomes: dict[Path, Outcome]) -> list[VariantSummary]:
+def summarize_trials(trials: Sequence[Trial], results: dict[Path, TrialResult]) -> list[VariantSummary]:
     """Aggregate scores over seeds and folds, and compare each variant with `none` per seed."""
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
     summaries: list[VariantSummary] = []
     for variant in dict.fromkeys(trial.variant for trial in trials):
-        own = [trial for trial in trials if trial.variant == variant]
-        scores = [mean(outcomes[trial.path].score for trial in own if trial.seed == seed) for seed in seeds]
-        base = summaries[0].scores if summaries else scores
-        gains = [score - before for score, before in zip(scores, base, strict=True)]
-        several = len(seeds) > 1
+        variant_trials = [trial for trial in trials if trial.variant == variant]
+        scores = [
+            mean(results[trial.run_dir].score for trial in variant_trials if trial.seed == seed) for seed in seeds
+        ]
+        baseline = summaries[0].scores if summaries else scores
+        differences = [score - baseline_score for score, baseline_score in zip(scores, baseline, strict=True)]
+        has_several_seeds = len(seeds) > 1
         summaries.append(
             VariantSummary(
                 variant,
                 scores,
                 mean(scores),
-                stdev(scores) if several else None,
-                mean(gains),
-                stdev(gains) if several else None,
-                median(outcomes[trial.path].train_s for trial in own),
+                stdev(scores) if has_several_seeds else None,
+                mean(differences),
+                stdev(differences) if has_several_seeds else None,
+                median(results[trial.run_dir].train_s for trial in variant_trials),
             )
         )
     return summaries

@@ -7,62 +7,62 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtl_core.data.corpus import Label
-from mtl_core.training.groups import LearnedTask
-from mtl_core.training.kinds import Prediction
+from mtl_core.training.groups import FittedTask
+from mtl_core.training.kinds import LabelPrediction
 
-MADE_OF_TOKENS = "tokens"
+TOKENS_KEY = "tokens"
 
 
 @dataclass(frozen=True)
-class TaskAnswer:
+class TaskPrediction:
     """The prediction of one task for one input.
 
     Attributes:
         predictions: One prediction; for token-level tasks one prediction per token.
         attention: `(tokens,)`: attention weights, which sum to 1; None if they were not requested or the head has
             no attention.
-        of_tokens: Whether the task labels tokens.
-        nothing: The absent label, which means that there is nothing to classify; None if the task has none.
+        is_token_level: Whether the task labels tokens.
+        absent_label: The absent label, which means that there is nothing to classify; None if the task has none.
     """
 
-    predictions: Sequence[Prediction]
+    predictions: Sequence[LabelPrediction]
     attention: Sequence[float] | None = None
-    of_tokens: bool = False
-    nothing: str | None = None
+    is_token_level: bool = False
+    absent_label: str | None = None
 
     @property
     def label(self) -> Label:
         """The predicted label; for token-level tasks a list of labels."""
-        if self.of_tokens:
-            return [one.label for one in self.predictions]  # type: ignore[misc]  # token labels are not lists
+        if self.is_token_level:
+            return [prediction.label for prediction in self.predictions]  # type: ignore[misc]  # token labels are not lists
         return self.predictions[0].label
 
     @property
     def probabilities(self) -> Mapping[str, float]:
         """Class name to probability; empty for tasks without classes and for token-level tasks."""
-        return {} if self.of_tokens else self.predictions[0].probabilities
+        return {} if self.is_token_level else self.predictions[0].probabilities
 
     @property
-    def found(self) -> bool:
+    def is_present(self) -> bool:
         """Whether the predicted label is not the absent label."""
-        return self.nothing is None or self.label != self.nothing
+        return self.absent_label is None or self.label != self.absent_label
 
     @property
     def detection(self) -> float:
         """The probability that the label is not the absent label; 1 for tasks without an absent label."""
-        return 1.0 if self.nothing is None else 1 - self.probabilities[self.nothing]
+        return 1.0 if self.absent_label is None else 1 - self.probabilities[self.absent_label]
 
-    def given_found(self) -> Mapping[str, float]:
+    def compute_present_probabilities(self) -> Mapping[str, float]:
         """Return the class probabilities given that the label is not the absent label; they sum to 1."""
-        if self.nothing is None:
+        if self.absent_label is None:
             return self.probabilities
-        left = {name: value for name, value in self.probabilities.items() if name != self.nothing}
-        total = sum(left.values())
-        return {name: value / total if total else 1 / len(left) for name, value in left.items()}
+        probabilities = {name: value for name, value in self.probabilities.items() if name != self.absent_label}
+        total = sum(probabilities.values())
+        return {name: value / total if total else 1 / len(probabilities) for name, value in probabilities.items()}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """The predictions of all tasks for one input.
 
     Attributes:
@@ -74,30 +74,34 @@ class Answer:
 
     id: str
     text: str
-    tasks: Mapping[str, TaskAnswer]
+    tasks: Mapping[str, TaskPrediction]
     tokens: Sequence[str] = ()
 
     @property
-    def found(self) -> Mapping[str, TaskAnswer]:
+    def present_tasks(self) -> Mapping[str, TaskPrediction]:
         """Task name to prediction, without the tasks that predict the absent label."""
-        return {name: answer for name, answer in self.tasks.items() if answer.found}
+        return {name: prediction for name, prediction in self.tasks.items() if prediction.is_present}
 
-    def record(self, only_found: bool = False, gold: Mapping[str, Label | None] | None = None) -> dict[str, Any]:
+    def to_record(
+        self, only_present: bool = False, gold: Mapping[str, Label | None] | None = None
+    ) -> dict[str, Any]:
         """Return the prediction as a JSON object, as in `predictions.jsonl`.
 
         Args:
-            only_found: Leave out tasks that predict the absent label.
+            only_present: Leave out tasks that predict the absent label.
             gold: Task name to true label, for tasks whose label is known.
         """
-        told = self.found if only_found else self.tasks
-        tasks = {name: _entry(answer, (gold or {}).get(name)) for name, answer in told.items()}
+        predictions = self.present_tasks if only_present else self.tasks
+        tasks = {
+            name: _build_task_record(prediction, (gold or {}).get(name)) for name, prediction in predictions.items()
+        }
         record: dict[str, Any] = {"id": self.id, "text": self.text, "tasks": tasks}
         if self.tokens:
-            record[MADE_OF_TOKENS] = list(self.tokens)
+            record[TOKENS_KEY] = list(self.tokens)
         return record
 
 
-def gold_name(task: LearnedTask, label: Label) -> Any:
+def format_gold_label(task: FittedTask, label: Label) -> Any:
     """Convert a true label to the form of predicted labels: the number 5 becomes the class "5"."""
     if not task.space.classes:
         return list(label) if isinstance(label, tuple) else label
@@ -106,17 +110,21 @@ def gold_name(task: LearnedTask, label: Label) -> Any:
     return str(label)
 
 
-def _entry(answer: TaskAnswer, gold: Any) -> dict[str, Any]:
+def _build_task_record(task_prediction: TaskPrediction, gold: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "label": answer.label,
-        "probabilities": {name: round(value, 6) for name, value in answer.probabilities.items()},
+        "label": task_prediction.label,
+        "probabilities": {name: round(value, 6) for name, value in task_prediction.probabilities.items()},
     }
-    if answer.nothing is not None:
-        entry["detection"] = round(answer.detection, 6)
-    if answer.of_tokens and any(one.probabilities for one in answer.predictions):
-        entry["confidence"] = [round(max(one.probabilities.values()), 6) for one in answer.predictions]
+    if task_prediction.absent_label is not None:
+        entry["detection"] = round(task_prediction.detection, 6)
+    if task_prediction.is_token_level and any(
+        prediction.probabilities for prediction in task_prediction.predictions
+    ):
+        entry["confidence"] = [
+            round(max(prediction.probabilities.values()), 6) for prediction in task_prediction.predictions
+        ]
     if gold is not None:
         entry["gold"] = gold
-    if answer.attention is not None:
-        entry["attention"] = [round(weight, 6) for weight in answer.attention]
+    if task_prediction.attention is not None:
+        entry["attention"] = [round(weight, 6) for weight in task_prediction.attention]
     return entry

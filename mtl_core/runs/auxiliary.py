@@ -31,7 +31,7 @@ class DerivedTask:
     spec: AuxiliarySpec
     notes: Sequence[str] = ()
 
-    def speaks_of(self, row: int) -> bool:
+    def has_label(self, row: int) -> bool:
         """Return whether the task has a label for an example."""
         return self.declared.kind.reads_inputs or self.labels[row] is not None
 
@@ -59,29 +59,29 @@ def derive_auxiliary(
     """
     data = AuxiliaryData(corpus, labels, encoder, parsed, train)
     derived = []
-    for place, spec in enumerate(config.auxiliary):
+    for index, spec in enumerate(config.auxiliary):
         try:
-            tasks = spec.tasks(data)
+            tasks = spec.build_tasks(data)
         except MtlError as error:
-            raise MtlError(f"auxiliary.{place} ('{spec.task_name}'): {error}") from error
-        for task in _checked(tasks, spec, len(corpus)):
+            raise MtlError(f"auxiliary.{index} ('{spec.task_name}'): {error}") from error
+        for task in _validate_tasks(tasks, spec, len(corpus)):
             # Not a column of the data: the labels are passed separately.
             declared = NamedTask(name=task.name, kind=task.kind, head=task.head, label=f"auxiliary:{task.name}")
             notes = [f"auxiliary task '{task.name}': {note}" for note in task.notes]
             derived.append(DerivedTask(declared, task.labels, spec, notes))
             if not task.kind.reads_inputs and not any(task.labels[row] is not None for row in train.tolist()):
-                raise MtlError(f"auxiliary.{place} ('{task.name}'): no training example has a label for it")
+                raise MtlError(f"auxiliary.{index} ('{task.name}'): no training example has a label for it")
     return derived
 
 
-def _checked(tasks: object, spec: AuxiliarySpec, examples: int) -> Sequence[AuxiliaryTask]:
+def _validate_tasks(tasks: object, spec: AuxiliarySpec, n_examples: int) -> Sequence[AuxiliaryTask]:
     """Validate what the spec of a plugin returns."""
     if not isinstance(tasks, list | tuple) or not all(isinstance(task, AuxiliaryTask) for task in tasks):
         raise MtlError(
             f"auxiliary task '{spec.type}': its `tasks` returned {tasks!r:.80}, expected a list of AuxiliaryTask"
         )
     for task in tasks:
-        expected = 0 if task.kind.reads_inputs else examples
+        expected = 0 if task.kind.reads_inputs else n_examples
         if len(task.labels) != expected:
             raise MtlError(
                 f"auxiliary task '{task.name}': its `tasks` returned {len(task.labels)} labels, expected "

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.calibration import expected_calibration_error
-from mtl_core.evaluation.outputs import labelled_outputs, run_network
+from mtl_core.evaluation.calibration import compute_expected_calibration_error
+from mtl_core.evaluation.outputs import run_network, select_labelled_outputs
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import Prepared
-from mtl_core.runs.saved import device_of
+from mtl_core.runs.prepare import FittedData
+from mtl_core.runs.saved import get_device
 from mtl_core.training.groups import TaskGroup
 from mtl_core.training.kinds import Confidences
 
@@ -43,44 +43,44 @@ class Calibration:
     errors: Mapping[str, CalibrationError]
 
 
-def check_calibration(prepared: Prepared) -> None:
+def check_calibration(data: FittedData) -> None:
     """Check that the data has a validation split.
 
     Raises:
         MtlError: If there is no validation split.
     """
-    if not len(prepared.split.validation):
+    if not len(data.split.validation):
         raise MtlError(
             "training.calibrate: calibration needs a validation split; set `split.validation`, or set this to false"
         )
 
 
-def calibrate(network: MultiTaskNetwork, prepared: Prepared) -> Calibration:
+def calibrate(network: MultiTaskNetwork, data: FittedData) -> Calibration:
     """Fit calibration values per head group of main tasks on the validation split, and apply them to the tasks.
 
     One temperature per group, not per task: small tasks with rare classes have too few labels for a temperature.
     """
-    groups = [group for group in prepared.groups if not group.auxiliary]
-    said = _validation_outputs(network, prepared)
+    groups = [group for group in data.groups if not group.is_auxiliary]
+    validation_outputs = _collect_validation_outputs(network, data)
     values: dict[str, Mapping[str, float]] = {}
-    before, after = _Gathered(), _Gathered()
+    before, after = _ConfidenceCollector(), _ConfidenceCollector()
     for group in groups:
-        own = [said[task.name] for task in group.tasks if task.name in said]
-        if not own:
+        task_outputs = [validation_outputs[task.name] for task in group.tasks if task.name in validation_outputs]
+        if not task_outputs:
             continue
-        outputs, targets = (torch.cat(tables) for tables in zip(*own, strict=True))
+        outputs, targets = (torch.cat(tables) for tables in zip(*task_outputs, strict=True))
         kind = group.tasks[0].kind
-        chosen = kind.fit_calibration(outputs, targets)
-        if not chosen:
+        group_values = kind.fit_calibration(outputs, targets)
+        if not group_values:
             continue  # in neither error, so that both are computed on the same predictions
-        before.add(kind.confidences(outputs, targets))
-        values |= {task.name: chosen for task in group.tasks}
-        follow([group], values)
-        after.add(kind.confidences(outputs, targets))
-    return Calibration(values, {name: before.error(name, after) for name in after.names})
+        before.add(kind.compute_confidences(outputs, targets))
+        values |= {task.name: group_values for task in group.tasks}
+        apply_calibration([group], values)
+        after.add(kind.compute_confidences(outputs, targets))
+    return Calibration(values, {name: before.compare(name, after) for name in after.names})
 
 
-def follow(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]]) -> None:
+def apply_calibration(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]]) -> None:
     """Apply calibration values to tasks.
 
     Args:
@@ -93,41 +93,41 @@ def follow(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]
                 task.kind.calibration = values[task.name]
 
 
-def _validation_outputs(
-    network: MultiTaskNetwork, prepared: Prepared
+def _collect_validation_outputs(
+    network: MultiTaskNetwork, data: FittedData
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return outputs and targets of the unmasked validation labels per task."""
-    asked = [not group.auxiliary for group in prepared.groups]
-    rows = prepared.split.speaking(prepared.split.validation)
-    found: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
-    for said in run_network(network, prepared.examples, rows, device_of(network), asked):
-        for task, outputs, targets, _ in labelled_outputs(prepared.groups, said):
-            found.setdefault(task.name, []).append((outputs, targets))
+    active_groups = [not group.is_auxiliary for group in data.groups]
+    rows = data.split.select_labelled(data.split.validation)
+    outputs_by_task: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    for batch_outputs in run_network(network, data.examples, rows, get_device(network), active_groups):
+        for task, outputs, targets, _ in select_labelled_outputs(data.groups, batch_outputs):
+            outputs_by_task.setdefault(task.name, []).append((outputs, targets))
     return {
-        name: (torch.cat([said for said, _ in parts]), torch.cat([true for _, true in parts]))
-        for name, parts in found.items()
+        name: (torch.cat([batch_outputs for batch_outputs, _ in parts]), torch.cat([label for _, label in parts]))
+        for name, parts in outputs_by_task.items()
     }
 
 
-class _Gathered:
+class _ConfidenceCollector:
     """Confidences of several groups, per kind of decision."""
 
     def __init__(self) -> None:
-        self._found: dict[str, list[Confidences]] = {}
+        self._confidences: dict[str, list[Confidences]] = {}
 
     @property
     def names(self) -> list[str]:
-        return list(self._found)
+        return list(self._confidences)
 
     def add(self, confidences: Mapping[str, Confidences]) -> None:
-        for name, some in confidences.items():
-            self._found.setdefault(name, []).append(some)
+        for name, group_confidences in confidences.items():
+            self._confidences.setdefault(name, []).append(group_confidences)
 
-    def error(self, name: str, after: "_Gathered") -> CalibrationError:
-        (n, before), (_, then) = self._measured(name), after._measured(name)
-        return CalibrationError(n, before, then)
+    def compare(self, name: str, after: "_ConfidenceCollector") -> CalibrationError:
+        (n, before), (_, after_value) = self._compute_error(name), after._compute_error(name)
+        return CalibrationError(n, before, after_value)
 
-    def _measured(self, name: str) -> tuple[int, float | None]:
-        confidence = torch.cat([some.confidence for some in self._found[name]])
-        right = torch.cat([some.right for some in self._found[name]])
-        return len(right), expected_calibration_error(confidence, right)
+    def _compute_error(self, name: str) -> tuple[int, float | None]:
+        confidence = torch.cat([group_confidences.confidence for group_confidences in self._confidences[name]])
+        is_correct = torch.cat([group_confidences.is_correct for group_confidences in self._confidences[name]])
+        return len(is_correct), compute_expected_calibration_error(confidence, is_correct)

@@ -9,20 +9,20 @@ from time import perf_counter
 import torch
 
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.model.network import MultiTaskNetwork, parameter_count
-from mtl_core.runs.prepare import Prepared
-from mtl_core.runs.saved import device_of
+from mtl_core.model.network import MultiTaskNetwork, count_parameters
+from mtl_core.runs.prepare import FittedData
+from mtl_core.runs.saved import get_device
 from mtl_core.specs import AuxiliarySpec
-from mtl_core.training.batches import Rows, hide_at_random
+from mtl_core.training.batches import RowIndices, sample_token_mask
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import training_order
-from mtl_core.training.step import batch_losses
+from mtl_core.training.order import build_batch_sampler
+from mtl_core.training.step import compute_losses
 
-BATCHES = 6
+N_BATCHES = 6
 """Number of timed batches."""
-ROUNDS = 3
+N_REPEATS = 3
 """Repetitions per batch; the minimum counts, since other load on the machine only adds time."""
-NOISE = 0.03
+RELATIVE_NOISE = 0.03
 """Relative difference between timings of equal work."""
 
 
@@ -47,64 +47,72 @@ class AuxiliaryCost:
     measurable: bool
 
 
-def auxiliary_costs(config: ExperimentConfig, prepared: Prepared, network: MultiTaskNetwork) -> list[AuxiliaryCost]:
+def measure_auxiliary_costs(
+    config: ExperimentConfig, data: FittedData, network: MultiTaskNetwork
+) -> list[AuxiliaryCost]:
     """Time steps with and without each auxiliary task, on a copy of the network.
 
     Args:
         config: The experiment.
-        prepared: The fitted data of the experiment.
+        data: The fitted data of the experiment.
         network: The trained network; it is not changed.
     """
     names = [spec.task_name for spec in config.auxiliary]
     if not names:
         return []
-    copy = deepcopy(network).train()
-    objective = Objective(prepared.groups, config.weighting).to(device_of(network))
-    batches = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths).epoch(0)[:BATCHES]
-    owners = [task.auxiliary.task_name if task.auxiliary else None for g in prepared.groups for task in g.tasks]
-    states = [frozenset[str](), *(frozenset({name}) for name in names)]
-    times: dict[frozenset[str], list[float]] = {state: [] for state in states}
+    network_copy = deepcopy(network).train()
+    objective = Objective(data.groups, config.weighting).to(get_device(network))
+    batches = build_batch_sampler(config, data.corpus, data.split, data.examples.lengths).get_batches(0)[:N_BATCHES]
+    owners = [
+        task.auxiliary_spec.task_name if task.auxiliary_spec else None for g in data.groups for task in g.tasks
+    ]
+    disabled_sets = [frozenset[str](), *(frozenset({name}) for name in names)]
+    times: dict[frozenset[str], list[float]] = {disabled: [] for disabled in disabled_sets}
     with torch.random.fork_rng():
         for rows in batches:
-            best = dict.fromkeys(states, float("inf"))
-            for _ in range(ROUNDS):
-                for state in states:
-                    objective.mute([owner in state for owner in owners])
+            fastest = dict.fromkeys(disabled_sets, float("inf"))
+            for _ in range(N_REPEATS):
+                for disabled in disabled_sets:
+                    objective.disable_tasks([owner in disabled for owner in owners])
                     start = perf_counter()
-                    _step(copy, objective, prepared, rows)
-                    best[state] = min(best[state], perf_counter() - start)
-            for state, seconds in best.items():
-                times[state].append(1000 * seconds)
+                    _run_step(network_copy, objective, data, rows)
+                    fastest[disabled] = min(fastest[disabled], perf_counter() - start)
+            for disabled, seconds in fastest.items():
+                times[disabled].append(1000 * seconds)
     return [
-        _cost(spec, _parameters(prepared, network, spec.task_name), times[states[0]], times[state])
-        for spec, state in zip(config.auxiliary, states[1:], strict=True)
+        _compare_times(
+            spec, _count_parameters(data, network, spec.task_name), times[disabled_sets[0]], times[disabled]
+        )
+        for spec, disabled in zip(config.auxiliary, disabled_sets[1:], strict=True)
     ]
 
 
-def _cost(spec: AuxiliarySpec, parameters: int, whole: Sequence[float], without: Sequence[float]) -> AuxiliaryCost:
+def _compare_times(
+    spec: AuxiliarySpec, parameters: int, all_ms: Sequence[float], without_ms: Sequence[float]
+) -> AuxiliaryCost:
     """Compare per batch: batches differ more in length than with and without the task."""
-    more = median(a - b for a, b in zip(whole, without, strict=True))
-    typical = median(whole)
-    measurable = more > NOISE * typical
-    return AuxiliaryCost(spec.task_name, spec.weight, parameters, typical, typical - more, measurable)
+    difference = median(a - b for a, b in zip(all_ms, without_ms, strict=True))
+    median_ms = median(all_ms)
+    measurable = difference > RELATIVE_NOISE * median_ms
+    return AuxiliaryCost(spec.task_name, spec.weight, parameters, median_ms, median_ms - difference, measurable)
 
 
-def _step(network: MultiTaskNetwork, objective: Objective, prepared: Prepared, rows: Rows) -> None:
-    batch = prepared.examples.batch(rows, device_of(network), hide_at_random, objective.needed)
-    losses = batch_losses(network, objective, batch)
+def _run_step(network: MultiTaskNetwork, objective: Objective, data: FittedData, rows: RowIndices) -> None:
+    batch = data.examples.build_batch(rows, get_device(network), sample_token_mask, objective.active_groups)
+    losses = compute_losses(network, objective, batch)
     if len(losses.values):
-        objective.total(losses).backward()  # type: ignore[no-untyped-call]
+        objective.compute_total(losses).backward()  # type: ignore[no-untyped-call]
     network.zero_grad()
 
 
-def _parameters(prepared: Prepared, network: MultiTaskNetwork, name: str) -> int:
+def _count_parameters(data: FittedData, network: MultiTaskNetwork, name: str) -> int:
     """Count the task-specific parameters of an auxiliary block: the heads, and the task's part of the trunk."""
-    count, place = 0, 0
-    for head, group in zip(network.head_groups(), prepared.groups, strict=True):
+    count, task_index = 0, 0
+    for head, group in zip(network.head_groups(), data.groups, strict=True):
         for task in group.tasks:
-            if task.auxiliary is not None and task.auxiliary.task_name == name:
-                count += sum(parameter.numel() for parameter in network.body.task_parameters(place))
-            place += 1
-        if group.tasks[0].auxiliary is not None and group.tasks[0].auxiliary.task_name == name:
-            count += parameter_count(head)
+            if task.auxiliary_spec is not None and task.auxiliary_spec.task_name == name:
+                count += sum(parameter.numel() for parameter in network.trunk.task_parameters(task_index))
+            task_index += 1
+        if group.tasks[0].auxiliary_spec is not None and group.tasks[0].auxiliary_spec.task_name == name:
+            count += count_parameters(head)
     return count

@@ -13,7 +13,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, dump_config, load_experiment
 from mtl_core.errors import MtlError
 
-FORMAT = 2
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
-    def card(self) -> Path:
+    def model_card(self) -> Path:
         """The model card."""
         return self.path / "MODEL_CARD.md"
 
@@ -100,18 +100,18 @@ class RunDirectory:
             MtlError: If the folder exists already or cannot be created.
         """
         if path.exists():
-            raise MtlError(_exists(path))
-        making = path.with_name(f".{path.name}.{os.getpid()}")
+            raise MtlError(_format_exists_message(path))
+        temporary_path = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            making.mkdir(parents=True)
-            write_text_atomically(cls(making).config, dump_config(config))
+            temporary_path.mkdir(parents=True)
+            write_text_atomically(cls(temporary_path).config, dump_config(config))
             # Renamed as a whole: a process that is killed here leaves no folder that cannot resume.
-            making.rename(path)
+            temporary_path.rename(path)
         except OSError as error:
             raise MtlError(f"{path}: the run directory cannot be created: {error.strerror}") from error
         finally:
-            if making.exists():
-                shutil.rmtree(making)
+            if temporary_path.exists():
+                shutil.rmtree(temporary_path)
         return cls(path)
 
     @classmethod
@@ -130,30 +130,39 @@ class RunDirectory:
             raise MtlError(f"{path}: not a run directory (it contains no {run.config.name})")
         return run
 
-    def take_back(self) -> None:
+    def remove_if_empty(self) -> None:
         """Remove the folder of a run that failed before its first checkpoint, if it contains only the config.
 
         Files that trackers have started are removed as well.
         """
-        begun = json.loads(self.tracking.read_text(encoding="utf-8"))["files"] if self.tracking.is_file() else []
-        if {path.name for path in self.path.iterdir()} <= {self.config.name, self.tracking.name, *begun}:
+        tracker_files = (
+            json.loads(self.tracking.read_text(encoding="utf-8"))["files"] if self.tracking.is_file() else []
+        )
+        if {path.name for path in self.path.iterdir()} <= {self.config.name, self.tracking.name, *tracker_files}:
             shutil.rmtree(self.path)
 
-    def sweep(self) -> None:
+    def remove_temporary_files(self) -> None:
         """Remove temporary files that a killed process left."""
-        written = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
-        written += [self.outputs, self.mistakes, self.interactions, self.report, self.card, self.tracking]
-        for file in (*written, self.checkpoint, self.refit_checkpoint):
-            for half in self.path.glob(f".{file.name}.*"):
-                half.unlink(missing_ok=True)
+        result_files = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
+        result_files += [
+            self.outputs,
+            self.mistakes,
+            self.interactions,
+            self.report,
+            self.model_card,
+            self.tracking,
+        ]
+        for file in (*result_files, self.checkpoint, self.refit_checkpoint):
+            for temporary_file in self.path.glob(f".{file.name}.*"):
+                temporary_file.unlink(missing_ok=True)
 
-    def experiment(self, plugins: Sequence[str] = ()) -> Experiment:
+    def load_experiment(self, plugins: Sequence[str] = ()) -> Experiment:
         """Load the experiment from the config of the run."""
         return load_experiment(self.config, plugins=plugins)
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Write the state that is needed to rebuild the network."""
-        write_text_atomically(self.state, json.dumps({"format": FORMAT, **state}, ensure_ascii=False))
+        write_text_atomically(self.state, json.dumps({"format": FORMAT_VERSION, **state}, ensure_ascii=False))
 
     def read_state(self) -> dict[str, Any]:
         """Read the state that `write_state` wrote.
@@ -161,38 +170,38 @@ class RunDirectory:
         Raises:
             MtlError: If the file is missing, damaged, or from a newer version.
         """
-        self.require(self.state)
+        self.require_file(self.state)
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise MtlError(f"{self.state}: damaged: {error}") from error
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            found = state.get("format") if isinstance(state, dict) else None
+        if not isinstance(state, dict) or state.get("format") != FORMAT_VERSION:
+            version = state.get("format") if isinstance(state, dict) else None
             raise MtlError(
-                f"{self.state}: format {found!r}, this installation reads format {FORMAT}; "
+                f"{self.state}: format {version!r}, this installation reads format {FORMAT_VERSION}; "
                 "the run was created by another version of mtl-core"
             )
         return state
 
-    def require(self, path: Path) -> Path:
+    def require_file(self, path: Path) -> Path:
         """Check that a file of the run exists, and return its path.
 
         Raises:
             MtlError: If the file is missing.
         """
         if not path.is_file():
-            raise MtlError(f"{self.path}: the run is incomplete: {path.name} is missing; {error_hint(self)}")
+            raise MtlError(f"{self.path}: the run is incomplete: {path.name} is missing; {describe_recovery(self)}")
         return path
 
 
-def error_hint(run: RunDirectory) -> str:
+def describe_recovery(run: RunDirectory) -> str:
     """Return a hint on how to complete an incomplete run."""
     if run.checkpoint.is_file() or run.refit_checkpoint.is_file():
         return f"continue it with `mtl resume {run.path}`"
     return f"repeat it with `mtl run {run.config} --out NEW`"
 
 
-def next_free(parent: Path, name: str) -> Path:
+def find_free_path(parent: Path, name: str) -> Path:
     """Return the first unused path `parent/name-NNN`."""
     number = 1
     while (path := parent / f"{name}-{number:03d}").exists():
@@ -207,10 +216,10 @@ def check_absent(path: Path) -> None:
         MtlError: If `path` exists.
     """
     if path.exists():
-        raise MtlError(_exists(path))
+        raise MtlError(_format_exists_message(path))
 
 
-def _exists(path: Path) -> str:
-    unfinished = RunDirectory(path)
-    hint = "; it contains an unfinished run: `mtl resume` continues it" if unfinished.checkpoint.is_file() else ""
+def _format_exists_message(path: Path) -> str:
+    run = RunDirectory(path)
+    hint = "; it contains an unfinished run: `mtl resume` continues it" if run.checkpoint.is_file() else ""
     return f"{path}: exists already; choose another --out{hint}"

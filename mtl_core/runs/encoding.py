@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.pieces import at_first_pieces
-from mtl_core.errors import MtlError, listed
-from mtl_core.training.groups import LearnedTask, TaskGroup
+from mtl_core.data.pieces import expand_to_subwords
+from mtl_core.errors import MtlError, join_names
+from mtl_core.training.groups import FittedTask, TaskGroup
 from mtl_core.training.targets import ExampleTargets, InputTargets, TargetTable, TokenTargets
 
 
@@ -41,22 +41,22 @@ def encode_targets(
     """
     tables: list[TargetTable] = []
     for group in groups:
-        kind = group.tasks[0].declared.kind
+        kind = group.tasks[0].config.kind
         if kind.reads_inputs:
             tables.append(InputTargets([task.kind for task in group.tasks]))
         elif kind.level == "token":
-            tables.append(_token_targets(group, labels, corpus, encoder, parsed, items))
+            tables.append(_encode_token_targets(group, labels, corpus, encoder, parsed, items))
         else:
-            columns = [_encoded(task, labels[task.name], corpus.origins) for task in group.tasks]
+            columns = [_encode_labels(task, labels[task.name], corpus.locations) for task in group.tasks]
             tables.append(ExampleTargets(torch.from_numpy(np.stack(columns, axis=1))))
     return tables
 
 
-def label_weights(groups: Sequence[TaskGroup], corpus: Corpus) -> list[torch.Tensor | None]:
+def build_label_weights(groups: Sequence[TaskGroup], corpus: Corpus) -> list[torch.Tensor | None]:
     """Return the label weights per group, `(examples, tasks)`, float32; None for a group with equal weights."""
     tables: list[torch.Tensor | None] = []
     for group in groups:
-        columns = [corpus.weights.get(task.declared.column) for task in group.tasks]
+        columns = [corpus.weights.get(task.config.column) for task in group.tasks]
         if all(column is None for column in columns):
             tables.append(None)
             continue
@@ -66,14 +66,14 @@ def label_weights(groups: Sequence[TaskGroup], corpus: Corpus) -> list[torch.Ten
     return tables
 
 
-def _encoded(task: LearnedTask, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+def _encode_labels(task: FittedTask, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
     try:
-        return task.space.encode(labels, origins)
+        return task.space.encode(labels, locations)
     except MtlError as error:
         raise MtlError(f"task '{task.name}': {error}") from error
 
 
-def _token_targets(
+def _encode_token_targets(
     group: TaskGroup,
     labels: Mapping[str, Sequence[Label | None]],
     corpus: Corpus,
@@ -82,13 +82,15 @@ def _token_targets(
     items: Sequence[Any],
 ) -> TokenTargets:
     lengths = np.fromiter((encoder.length(item) for item in items), dtype=np.int64, count=len(corpus))
-    columns = [list(_per_token(task, labels[task.name], corpus, encoder, parsed)) for task in group.tasks]
+    columns = [
+        list(_iterate_token_labels(task, labels[task.name], corpus, encoder, parsed)) for task in group.tasks
+    ]
     dtype = group.tasks[0].space.encode([], ()).dtype
     return TokenTargets(columns, lengths, dtype)
 
 
-def _per_token(
-    task: LearnedTask,
+def _iterate_token_labels(
+    task: FittedTask,
     labels: Sequence[Label | None],
     corpus: Corpus,
     encoder: Encoder[Any, Any],
@@ -102,27 +104,27 @@ def _per_token(
         words = encoder.words(parsed[row])
         if not words and label:
             raise MtlError(
-                f"{corpus.origins[row]}: task '{task.name}' labels words, but the encoder finds none in this input"
+                f"{corpus.locations[row]}: task '{task.name}' labels words, but the encoder finds none in this input"
             )
         if not isinstance(label, list | tuple) or len(label) != len(words):
-            found = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"
+            description = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"
             raise MtlError(
-                f"{corpus.origins[row]}: task '{task.name}' has {found} for {len(words)} words "
-                f"({listed(words, 8)}); expected a list with one label per word, null for a missing label"
+                f"{corpus.locations[row]}: task '{task.name}' has {description} for {len(words)} words "
+                f"({join_names(words, 8)}); expected a list with one label per word, null for a missing label"
             )
-        codes = _encoded(task, label, _WordOrigins(corpus.origins[row], words))
-        yield at_first_pieces(codes[encoder.places(parsed[row])], encoder.pieces(parsed[row]))
+        codes = _encode_labels(task, label, _WordLocations(corpus.locations[row], words))
+        yield expand_to_subwords(codes[encoder.token_to_word(parsed[row])], encoder.subword_to_token(parsed[row]))
 
 
-class _WordOrigins(Sequence[str]):
+class _WordLocations(Sequence[str]):
     """The location of each label of an example, formatted on access."""
 
-    def __init__(self, origin: str, words: Sequence[str]) -> None:
-        self._origin = origin
+    def __init__(self, location: str, words: Sequence[str]) -> None:
+        self._location = location
         self._words = words
 
     def __len__(self) -> int:
         return len(self._words)
 
     def __getitem__(self, index: Any) -> Any:
-        return f"{self._origin}, word {index + 1} ('{self._words[index]}')"
+        return f"{self._location}, word {index + 1} ('{self._words[index]}')"

@@ -11,29 +11,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-RANK = "RANK"
+RANK_VARIABLE = "RANK"
 """The environment variable in which launchers pass the rank of a process, from 0."""
 
 
-def helps_another() -> bool:
+def is_worker_rank() -> bool:
     """Return whether this process is a rank other than 0."""
-    return os.environ.get(RANK, "0") != "0"
+    return os.environ.get(RANK_VARIABLE, "0") != "0"
 
 
 @contextmanager
-def own_place(path: Path) -> Iterator[Path]:
+def rank_output_dir(path: Path) -> Iterator[Path]:
     """Yield the run directory to create: `path` on rank 0, a temporary one on other ranks."""
-    if not helps_another():
+    if not is_worker_rank():
         yield path
         return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / path.name
+    with tempfile.TemporaryDirectory() as temporary_dir:
+        yield Path(temporary_dir) / path.name
 
 
 @contextmanager
-def own_copy(path: Path) -> Iterator[Path]:
+def rank_resume_dir(path: Path) -> Iterator[Path]:
     """Yield the run directory to resume in: `path` on rank 0, a temporary copy on other ranks."""
-    with own_place(path) as place:
-        if place != path:
-            shutil.copytree(path, place, ignore=shutil.ignore_patterns(".*"))  # temporary files
-        yield place
+    with rank_output_dir(path) as run_dir:
+        if run_dir != path:
+            shutil.copytree(path, run_dir, ignore=shutil.ignore_patterns(".*"))  # temporary files
+        yield run_dir

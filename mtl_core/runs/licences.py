@@ -8,17 +8,17 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.specs import Spec
 
 
-def licence_notes(config: ExperimentConfig) -> list[str]:
+def collect_licence_notes(config: ExperimentConfig) -> list[str]:
     """Collect the licence notes of every spec of an experiment, without duplicates."""
-    notes = list(dict.fromkeys(note for spec in _specs(config) for note in spec.licence_notes()))
-    if config.start_from is not None:
+    notes = list(dict.fromkeys(note for spec in _iterate_specs(config) for note in spec.list_licence_notes()))
+    if config.init_from is not None:
         notes.append(
-            f"The initial weights come from the run {config.start_from.run.name}; its model card applies, too."
+            f"The initial weights come from the run {config.init_from.run.name}; its model card applies, too."
         )
     return notes
 
 
-def _specs(value: object) -> Iterator[Spec]:
+def _iterate_specs(value: object) -> Iterator[Spec]:
     """Yield all specs in a nested value, in the order of the fields."""
     if isinstance(value, Spec):
         yield value
@@ -27,5 +27,5 @@ def _specs(value: object) -> Iterator[Spec]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        for one in value:
-            yield from _specs(one)
+        for item in value:
+            yield from _iterate_specs(item)

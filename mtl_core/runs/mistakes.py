@@ -10,16 +10,16 @@ import numpy as np
 from mtl_core.atomic import write_atomically
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.answers import MADE_OF_TOKENS
+from mtl_core.runs.answers import TOKENS_KEY
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.predictions import Predictions
-from mtl_core.runs.prepare import Prepared
+from mtl_core.runs.predictions import PredictionCollector
+from mtl_core.runs.prepare import FittedData
 from mtl_core.runs.results import write_json_lines
-from mtl_core.runs.saved import device_of
-from mtl_core.training.batches import Rows
-from mtl_core.training.groups import LearnedTask
+from mtl_core.runs.saved import get_device
+from mtl_core.training.batches import RowIndices
+from mtl_core.training.groups import FittedTask
 
-KEPT = 5
+MAX_MISTAKES = 5
 """Number of mistakes kept per task."""
 
 
@@ -42,7 +42,7 @@ class Mistake:
     gold: str
 
 
-class Mistakes:
+class MistakeCollector:
     """Collects the most confident mistakes of each task from a stream of predictions.
 
     Only main tasks with one class per example are covered, since they have one probability per prediction.
@@ -51,15 +51,15 @@ class Mistakes:
         tasks: All tasks.
     """
 
-    def __init__(self, tasks: Sequence[LearnedTask]) -> None:
+    def __init__(self, tasks: Sequence[FittedTask]) -> None:
         self._classes: dict[str, frozenset[str]] = {
             task.name: frozenset(task.space.classes)
             for task in tasks
-            if task.auxiliary is None and task.declared.kind.level == "example" and task.space.classes
+            if task.auxiliary_spec is None and task.config.kind.level == "example" and task.space.classes
         }
-        self._kept: dict[str, list[Mistake]] = {name: [] for name in self._classes}
+        self._mistakes: dict[str, list[Mistake]] = {name: [] for name in self._classes}
 
-    def watched(self, rows: Rows, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def collect(self, rows: RowIndices, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Pass records through, and collect their mistakes.
 
         Args:
@@ -69,51 +69,51 @@ class Mistakes:
         Yields:
             Each record, unchanged.
         """
-        for place, (row, record) in enumerate(zip(rows.tolist(), records, strict=True)):
+        for index, (row, record) in enumerate(zip(rows.tolist(), records, strict=True)):
             for name, entry in record["tasks"].items():
-                self._see(name, entry, row, place)
+                self._add(name, entry, row, index)
             yield record
 
-    def _see(self, name: str, entry: Mapping[str, Any], row: int, place: int) -> None:
+    def _add(self, name: str, entry: Mapping[str, Any], row: int, index: int) -> None:
         label, gold = entry["label"], entry.get("gold")
         if label == gold or not isinstance(gold, str) or gold not in self._classes.get(name, ()):
             return
         confidence = entry["probabilities"].get(label) if isinstance(label, str) else None
         if confidence is None:
             return
-        kept, mistake = self._kept[name], Mistake(confidence, -place, row, label, gold)
-        if len(kept) < KEPT:
-            heappush(kept, mistake)
+        mistakes, mistake = self._mistakes[name], Mistake(confidence, -index, row, label, gold)
+        if len(mistakes) < MAX_MISTAKES:
+            heappush(mistakes, mistake)
         else:
-            heappushpop(kept, mistake)
+            heappushpop(mistakes, mistake)
 
-    def write(self, run: RunDirectory, network: MultiTaskNetwork, prepared: Prepared) -> None:
+    def write(self, run: RunDirectory, network: MultiTaskNetwork, data: FittedData) -> None:
         """Write `mistakes.jsonl`, sorted by task and then by decreasing confidence.
 
         The network predicts these examples again to get the attention weights of heads that have attention.
         """
-        told = self._looked_at_again(network, prepared)
+        record_by_row = self._predict_mistakes(network, data)
         records = (
-            _record(name, mistake, told[mistake.row])
-            for name, kept in self._kept.items()
-            for mistake in sorted(kept, reverse=True)
+            _build_record(name, mistake, record_by_row[mistake.row])
+            for name, mistakes in self._mistakes.items()
+            for mistake in sorted(mistakes, reverse=True)
         )
         write_atomically(run.mistakes, lambda path: write_json_lines(path, records))
 
-    def _looked_at_again(self, network: MultiTaskNetwork, prepared: Prepared) -> dict[int, dict[str, Any]]:
-        rows = sorted({mistake.row for kept in self._kept.values() for mistake in kept})
-        asked = [any(task.name in self._classes for task in group.tasks) for group in prepared.groups]
-        predictions = Predictions(prepared.groups, asked, prepared.encoder, prepared.examples.items, True)
-        wanted: Rows = np.array(rows, dtype=np.int64)
-        for said in run_network(network, prepared.examples, wanted, device_of(network), asked):
-            predictions.add(said)
-        return {row: predictions.record(row, prepared.corpus, row, {}, prepared.parsed[row]) for row in rows}
+    def _predict_mistakes(self, network: MultiTaskNetwork, data: FittedData) -> dict[int, dict[str, Any]]:
+        rows = sorted({mistake.row for mistakes in self._mistakes.values() for mistake in mistakes})
+        active_groups = [any(task.name in self._classes for task in group.tasks) for group in data.groups]
+        predictions = PredictionCollector(data.groups, active_groups, data.encoder, data.examples.items, True)
+        row_indices: RowIndices = np.array(rows, dtype=np.int64)
+        for batch_outputs in run_network(network, data.examples, row_indices, get_device(network), active_groups):
+            predictions.add(batch_outputs)
+        return {row: predictions.pop_record(row, data.corpus, row, {}, data.parsed[row]) for row in rows}
 
 
-def _record(name: str, mistake: Mistake, told: Mapping[str, Any]) -> dict[str, Any]:
-    record = {"task": name, "id": told["id"], "text": told["text"]}
-    if told.get(MADE_OF_TOKENS):
-        record["tokens"] = told[MADE_OF_TOKENS]
+def _build_record(name: str, mistake: Mistake, prediction: Mapping[str, Any]) -> dict[str, Any]:
+    record = {"task": name, "id": prediction["id"], "text": prediction["text"]}
+    if prediction.get(TOKENS_KEY):
+        record["tokens"] = prediction[TOKENS_KEY]
     record |= {"label": mistake.label, "gold": mistake.gold, "confidence": mistake.confidence}
-    attention = told["tasks"][name].get("attention")
+    attention = prediction["tasks"][name].get("attention")
     return record if attention is None else {**record, "attention": attention}

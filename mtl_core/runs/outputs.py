@@ -10,11 +10,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mtl_core.atomic import write_atomically
-from mtl_core.data.corpus import Part
+from mtl_core.data.corpus import SplitName
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import BatchOutputs, labelled_outputs
+from mtl_core.evaluation.outputs import BatchOutputs, select_labelled_outputs
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.training.batches import Rows
+from mtl_core.training.batches import RowIndices
 from mtl_core.training.groups import TaskGroup
 
 
@@ -33,7 +33,7 @@ class TaskOutputs:
     examples: torch.Tensor
 
 
-class OutputsGatherer:
+class OutputCollector:
     """Collects the outputs of main tasks for all unmasked labels per batch: exactly the input of their metrics.
 
     Args:
@@ -42,32 +42,32 @@ class OutputsGatherer:
 
     def __init__(self, groups: Sequence[TaskGroup]) -> None:
         self._groups = groups
-        self._said: dict[str, list[TaskOutputs]] = {
-            task.name: [] for group in groups if not group.auxiliary for task in group.tasks
+        self._outputs: dict[str, list[TaskOutputs]] = {
+            task.name: [] for group in groups if not group.is_auxiliary for task in group.tasks
         }
 
-    def update(self, said: BatchOutputs) -> None:
+    def update(self, batch_outputs: BatchOutputs) -> None:
         """Add the outputs of a batch."""
-        for task, outputs, targets, rows in labelled_outputs(self._groups, said):
-            if task.name in self._said:
-                self._said[task.name].append(TaskOutputs(outputs, targets, torch.from_numpy(rows)))
+        for task, outputs, targets, rows in select_labelled_outputs(self._groups, batch_outputs):
+            if task.name in self._outputs:
+                self._outputs[task.name].append(TaskOutputs(outputs, targets, torch.from_numpy(rows)))
 
-    def write(self, run: RunDirectory, part: Part, rows: Rows) -> None:
+    def write(self, run: RunDirectory, split_name: SplitName, rows: RowIndices) -> None:
         """Write `outputs.safetensors`.
 
         Args:
             run: The run directory.
-            part: Name of the evaluated split.
+            split_name: Name of the evaluated split.
             rows: `(examples,)`, int64: row indices of the split, in the order of `predictions.jsonl`.
         """
         tensors: dict[str, torch.Tensor] = {}
-        for name, batches in self._said.items():
-            for key, table in _in_order(batches, rows).items():
+        for name, batches in self._outputs.items():
+            for key, table in _concatenate(batches, rows).items():
                 tensors[f"{name}/{key}"] = table
-        write_atomically(run.outputs, lambda path: save_file(tensors, path, metadata={"part": part}))
+        write_atomically(run.outputs, lambda path: save_file(tensors, path, metadata={"part": split_name}))
 
 
-def _in_order(batches: Sequence[TaskOutputs], rows: Rows) -> dict[str, torch.Tensor]:
+def _concatenate(batches: Sequence[TaskOutputs], rows: RowIndices) -> dict[str, torch.Tensor]:
     """Concatenate the batches of a task in the order of the examples; an empty dict for a task without labels."""
     if not batches:
         return {}
@@ -76,14 +76,14 @@ def _in_order(batches: Sequence[TaskOutputs], rows: Rows) -> dict[str, torch.Ten
     return {
         "outputs": torch.cat([batch.outputs for batch in batches])[order].contiguous(),
         "targets": torch.cat([batch.targets for batch in batches])[order].contiguous(),
-        "examples": torch.from_numpy(_places(corpus_rows, rows))[order].contiguous(),
+        "examples": torch.from_numpy(_find_indices(corpus_rows, rows))[order].contiguous(),
     }
 
 
-def _places(corpus_rows: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
+def _find_indices(corpus_rows: NDArray[np.int64], rows: RowIndices) -> NDArray[np.int64]:
     """Return the index of each row within the split, whose rows are sorted."""
-    places: NDArray[np.int64] = np.searchsorted(rows, corpus_rows)
-    return places
+    indices: NDArray[np.int64] = np.searchsorted(rows, corpus_rows)
+    return indices
 
 
 def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs]]:
@@ -92,15 +92,15 @@ def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs]]:
     Raises:
         MtlError: If the file is missing or damaged.
     """
-    run.require(run.outputs)
+    run.require_file(run.outputs)
     try:
         with safe_open(run.outputs, framework="pt") as file:
-            part = (file.metadata() or {})["part"]
+            split_name = (file.metadata() or {})["part"]
             names = [key.removesuffix("/outputs") for key in file.keys() if key.endswith("/outputs")]  # noqa: SIM118
-            said = {name: TaskOutputs(*(file.get_tensor(f"{name}/{key}") for key in _KEYS)) for name in names}
+            outputs = {name: TaskOutputs(*(file.get_tensor(f"{name}/{key}") for key in _KEYS)) for name in names}
     except (SafetensorError, OSError, KeyError) as error:
         raise MtlError(f"{run.outputs}: damaged: {error}") from error
-    return part, said
+    return split_name, outputs
 
 
 _KEYS = ("outputs", "targets", "examples")

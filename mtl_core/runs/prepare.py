@@ -11,26 +11,33 @@ from numpy.typing import NDArray
 
 from mtl_core.config.experiment import ExperimentConfig, NamedTask
 from mtl_core.data.corpus import Corpus, Label
-from mtl_core.data.declared import labelled_for, read_declared
+from mtl_core.data.declared import compute_label_mask, load_experiment_data
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.label_space import FoundLabels
-from mtl_core.data.parsing import encode_inputs, item_lengths, parse_inputs
+from mtl_core.data.label_space import LabelStatistics
+from mtl_core.data.parsing import compute_item_lengths, encode_inputs, parse_inputs
 from mtl_core.data.splitting import Split, split_corpus
-from mtl_core.data.tasks import learned_tasks
+from mtl_core.data.tasks import select_active_tasks
 from mtl_core.model.architecture import NetworkParts, build_architecture, build_backbone
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.runs.auxiliary import DerivedTask, derive_auxiliary
-from mtl_core.runs.encoding import encode_targets, label_weights
-from mtl_core.runs.found import found_labels, rows_that_count
-from mtl_core.runs.usable import overlap, set_aside, undrawn, unlearned, unseen_elsewhere, usable_examples
+from mtl_core.runs.encoding import build_label_weights, encode_targets
+from mtl_core.runs.found import compute_label_statistics, select_weighted_rows
+from mtl_core.runs.usable import (
+    describe_overlap,
+    describe_unlabelled,
+    describe_unsampled,
+    describe_unused_test,
+    drop_leaked_rows,
+    partition_examples,
+)
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batches import Examples
 from mtl_core.training.groups import (
-    LearnedTask,
+    FittedTask,
     TaskGroup,
-    check_names,
+    check_unique_names,
+    fit_task,
     group_tasks,
-    learn_task,
 )
 
 TaskLabels = Mapping[str, Sequence[Label | None]]
@@ -38,7 +45,7 @@ TaskLabels = Mapping[str, Sequence[Label | None]]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class FittedData:
     """The fitted data and tasks of a run, ready for training.
 
     Attributes:
@@ -50,10 +57,10 @@ class Prepared:
         tasks: The active main tasks in the order of the experiment, then the auxiliary tasks.
         groups: The head groups of these tasks.
         examples: Encoded inputs and targets of all examples.
-        findings: Warnings about the data.
+        warnings: Warnings about the data.
         load_s: Seconds spent loading and splitting.
         encode_s: Seconds spent encoding.
-        others: Main tasks that the experiment declares but does not train.
+        inactive_tasks: Main tasks that the experiment declares but does not train.
     """
 
     corpus: Corpus
@@ -61,38 +68,38 @@ class Prepared:
     split: Split
     encoder: Encoder[Any, Any]
     parsed: Sequence[Any]
-    tasks: Sequence[LearnedTask]
+    tasks: Sequence[FittedTask]
     groups: Sequence[TaskGroup]
     examples: Examples
-    findings: Sequence[str]
+    warnings: Sequence[str]
     load_s: float
     encode_s: float
-    others: Sequence[LearnedTask] = ()
+    inactive_tasks: Sequence[FittedTask] = ()
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _FittedTasks:
     """Tasks and targets, fitted on training data. The split may contain examples for auxiliary tasks only."""
 
     split: Split
     notes: Sequence[str]
     labels: TaskLabels
-    tasks: Sequence[LearnedTask]
+    tasks: Sequence[FittedTask]
     groups: Sequence[TaskGroup]
     examples: Examples
-    others: Sequence[LearnedTask]
+    inactive_tasks: Sequence[FittedTask]
 
 
-def prepare(config: ExperimentConfig) -> Prepared:
+def prepare(config: ExperimentConfig) -> FittedData:
     """Load, parse, split, fit and encode the data of an experiment.
 
     Raises:
         MtlError: If the data and the experiment do not match.
     """
     start = perf_counter()
-    data = read_declared(config)
+    data = load_experiment_data(config)
     corpus, declared, labels = data.corpus, data.tasks, data.labels
-    learned_tasks(declared, config.learn)  # validates the names before the inputs are parsed
+    select_active_tasks(declared, config.active_tasks)  # validates the names before the inputs are parsed
     load_s = perf_counter() - start
 
     start = perf_counter()
@@ -101,25 +108,27 @@ def prepare(config: ExperimentConfig) -> Prepared:
     encode_s = perf_counter() - start
 
     start = perf_counter()
-    usable = usable_examples(corpus, declared, labels, encoder, parsed)
-    split = split_corpus(corpus, usable.labelled, labels, config.split, derive_seed(config.seed, "split"))
+    partition = partition_examples(corpus, declared, labels, encoder, parsed)
+    split = split_corpus(corpus, partition.labelled, labels, config.split, derive_seed(config.seed, "split"))
     load_s += perf_counter() - start
 
     start = perf_counter()
-    helping = any(spec.weight > 0 for spec in config.auxiliary)
-    bare = unseen_elsewhere(corpus, split, usable.bare) if helping else usable.bare[:0]
-    fitted = _fit(config, corpus, declared, labels, encoder, parsed, split, bare)
+    has_auxiliary = any(spec.weight > 0 for spec in config.auxiliary)
+    unlabelled = (
+        drop_leaked_rows(corpus, split, partition.unlabelled) if has_auxiliary else partition.unlabelled[:0]
+    )
+    fitted = _fit_tasks(config, corpus, declared, labels, encoder, parsed, split, unlabelled)
     encode_s += perf_counter() - start
-    findings = [
-        *corpus.findings,
-        *usable.findings(corpus, fitted.split),
-        *unlearned(config.learn or [], fitted.split),
-        *set_aside(corpus, config.split),
-        *overlap(corpus, split),
-        *undrawn(config.sources, corpus, fitted.split),
+    warnings = [
+        *corpus.warnings,
+        *partition.describe_excluded(corpus, fitted.split),
+        *describe_unlabelled(config.active_tasks or [], fitted.split),
+        *describe_unused_test(corpus, config.split),
+        *describe_overlap(corpus, split),
+        *describe_unsampled(config.loaders, corpus, fitted.split),
         *fitted.notes,
     ]
-    return Prepared(
+    return FittedData(
         corpus,
         fitted.labels,
         fitted.split,
@@ -128,27 +137,29 @@ def prepare(config: ExperimentConfig) -> Prepared:
         fitted.tasks,
         fitted.groups,
         fitted.examples,
-        findings,
+        warnings,
         load_s,
         encode_s,
-        fitted.others,
+        fitted.inactive_tasks,
     )
 
 
-def refit_all(config: ExperimentConfig, prepared: Prepared) -> Prepared:
+def prepare_refit(config: ExperimentConfig, data: FittedData) -> FittedData:
     """Prepare the same data for the refit: validation examples become training examples."""
-    split = prepared.split
-    merged = replace(
+    split = data.split
+    refit_split = replace(
         split,
         train=np.sort(np.concatenate([split.train, split.validation])),
         validation=np.zeros(0, dtype=np.int64),
     )
     encoder = config.encoder.build()
-    parsed = parse_inputs(encoder, prepared.corpus)
-    declared = [task.declared for task in prepared.tasks if task.auxiliary is None]
-    fitted = _fit(config, prepared.corpus, declared, prepared.labels, encoder, parsed, merged, split.helping)
+    parsed = parse_inputs(encoder, data.corpus)
+    declared = [task.config for task in data.tasks if task.auxiliary_spec is None]
+    fitted = _fit_tasks(
+        config, data.corpus, declared, data.labels, encoder, parsed, refit_split, split.auxiliary_only
+    )
     return replace(
-        prepared,
+        data,
         labels=fitted.labels,
         split=fitted.split,
         encoder=encoder,
@@ -170,16 +181,16 @@ def build_network(
     torch.manual_seed(derive_seed(config.seed, "init"))
     names = [task.name for group in groups for task in group.tasks]
     parts = NetworkParts(encoder.input_layer, lambda shape: build_backbone(config.backbone, shape))
-    body = build_architecture(config.architecture, parts, names)
+    trunk = build_architecture(config.architecture, parts, names)
     heads = []
     for group in groups:
-        if config.architecture.own_features:
+        if config.architecture.task_specific_features:
             torch.manual_seed(derive_seed(config.seed, "init", group.tasks[0].name))
-        heads.append(group.build_heads(body.output))
-    return MultiTaskNetwork(body, heads)
+        heads.append(group.build_heads(trunk.output))
+    return MultiTaskNetwork(trunk, heads)
 
 
-def _fit(
+def _fit_tasks(
     config: ExperimentConfig,
     corpus: Corpus,
     declared: Sequence[NamedTask],
@@ -187,8 +198,8 @@ def _fit(
     encoder: Encoder[Any, Any],
     parsed: Sequence[Any],
     split: Split,
-    bare: NDArray[np.int64],
-) -> _Fitted:
+    unlabelled: NDArray[np.int64],
+) -> _FittedTasks:
     """Fit the encoder and the tasks, and encode inputs and targets.
 
     Args:
@@ -199,48 +210,60 @@ def _fit(
         encoder: The encoder; it is fitted in place.
         parsed: The parsed inputs.
         split: Indices of the training, validation and test examples.
-        bare: `(n,)`, int64: training examples without a main label, on which auxiliary tasks may train.
+        unlabelled: `(n,)`, int64: training examples without a main label, on which auxiliary tasks may train.
     """
-    train = np.sort(np.concatenate([split.train, bare]))
+    train = np.sort(np.concatenate([split.train, unlabelled]))
     encoder.fit(parsed[row] for row in train)
-    chosen = learned_tasks(declared, config.learn)
-    main = {task.name: labels[task.name] for task in chosen if task.name in labels}
-    derived = derive_auxiliary(config, corpus, main, encoder, parsed, train)
-    every = {**main, **{task.declared.name: task.labels for task in derived if len(task.labels)}}
-    spoken = np.array([any(task.speaks_of(row) for task in derived) for row in bare.tolist()], dtype=bool)
-    split = replace(split, helping=bare[spoken])
-    if len(chosen) < len(declared):
-        split = replace(split, learned=_speaking(chosen, labels, derived, len(corpus)))
-    known = np.concatenate([split.learned_from, split.validation])
+    active_tasks = select_active_tasks(declared, config.active_tasks)
+    main_labels = {task.name: labels[task.name] for task in active_tasks if task.name in labels}
+    auxiliary_tasks = derive_auxiliary(config, corpus, main_labels, encoder, parsed, train)
+    all_labels = {
+        **main_labels,
+        **{task.declared.name: task.labels for task in auxiliary_tasks if len(task.labels)},
+    }
+    has_auxiliary_label = np.array(
+        [any(task.has_label(row) for task in auxiliary_tasks) for row in unlabelled.tolist()], dtype=bool
+    )
+    split = replace(split, auxiliary_only=unlabelled[has_auxiliary_label])
+    if len(active_tasks) < len(declared):
+        split = replace(
+            split, label_mask=_compute_labelled_mask(active_tasks, labels, auxiliary_tasks, len(corpus))
+        )
+    known_rows = np.concatenate([split.all_training_rows, split.validation])
 
-    def found(task: NamedTask, column: Sequence[Label | None]) -> FoundLabels:
-        counted = rows_that_count(split.learned_from, corpus.weights.get(task.column))
-        return found_labels(task, column, known, counted, corpus.origins, encoder, parsed)
+    def compute_statistics(task: NamedTask, column: Sequence[Label | None]) -> LabelStatistics:
+        weighted_rows = select_weighted_rows(split.all_training_rows, corpus.weights.get(task.column))
+        return compute_label_statistics(task, column, known_rows, weighted_rows, corpus.locations, encoder, parsed)
 
-    every_main = [learn_task(task, found(task, labels.get(task.name, ()))) for task in declared]
-    tasks = [task for task in every_main if task.declared in chosen]
-    tasks += [learn_task(task.declared, found(task.declared, task.labels), task.spec) for task in derived]
-    check_names(tasks)
-    groups = group_tasks(tasks, alone=config.architecture.own_features)
+    main_tasks = [fit_task(task, compute_statistics(task, labels.get(task.name, ()))) for task in declared]
+    tasks = [task for task in main_tasks if task.config in active_tasks]
+    tasks += [
+        fit_task(task.declared, compute_statistics(task.declared, task.labels), task.spec)
+        for task in auxiliary_tasks
+    ]
+    check_unique_names(tasks)
+    groups = group_tasks(tasks, one_per_group=config.architecture.task_specific_features)
     items = encode_inputs(encoder, parsed)
     examples = Examples(
         encoder,
         items,
-        item_lengths(encoder, corpus, items),
-        encode_targets(groups, every, corpus, encoder, parsed, items),
-        label_weights(groups, corpus),
+        compute_item_lengths(encoder, corpus, items),
+        encode_targets(groups, all_labels, corpus, encoder, parsed, items),
+        build_label_weights(groups, corpus),
     )
-    notes = [note for task in derived for note in task.notes]
-    others = [task for task in every_main if task.declared not in chosen]
-    return _Fitted(split, notes, every, tasks, groups, examples, others)
+    notes = [note for task in auxiliary_tasks for note in task.notes]
+    inactive_tasks = [task for task in main_tasks if task.config not in active_tasks]
+    return _FittedTasks(split, notes, all_labels, tasks, groups, examples, inactive_tasks)
 
 
-def _speaking(
-    chosen: Sequence[NamedTask], labels: TaskLabels, derived: Sequence[DerivedTask], examples: int
+def _compute_labelled_mask(
+    active_tasks: Sequence[NamedTask], labels: TaskLabels, auxiliary_tasks: Sequence[DerivedTask], n_examples: int
 ) -> NDArray[np.bool_]:
     """Return for which examples an active main task or an auxiliary task has a label, `(examples,)`."""
-    speaking = labelled_for(chosen, labels, examples)
-    for task in derived:
+    labelled = compute_label_mask(active_tasks, labels, n_examples)
+    for task in auxiliary_tasks:
         if task.spec.weight > 0:
-            speaking |= np.fromiter((task.speaks_of(row) for row in range(examples)), dtype=bool, count=examples)
-    return speaking
+            labelled |= np.fromiter(
+                (task.has_label(row) for row in range(n_examples)), dtype=bool, count=n_examples
+            )
+    return labelled

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mtl_core.data.corpus import Part
-from mtl_core.data.label_space import members
+from mtl_core.data.corpus import SplitName
+from mtl_core.data.label_space import flatten_label
 from mtl_core.evaluation.scores import Scores, TaskScore
-from mtl_core.runs.prepare import Prepared
-from mtl_core.training.batches import Rows
+from mtl_core.runs.prepare import FittedData
+from mtl_core.training.batches import RowIndices
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Timing:
     interactions_s: float
 
 
-def peak_memory_mb() -> float | None:
+def measure_peak_memory_mb() -> float | None:
     """Return the peak memory of this process, in megabytes of 1,000,000 bytes; None on Windows."""
     if sys.platform == "win32":
         return None
@@ -49,86 +49,93 @@ def peak_memory_mb() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def data_report(prepared: Prepared) -> dict[str, Any]:
+def build_data_report(data: FittedData) -> dict[str, Any]:
     """Build the `data` section of `metrics.json`: counts per split of examples and labels, also masked ones."""
-    parts: dict[Part, Rows] = {
-        "train": prepared.split.speaking(prepared.split.train),
-        "validation": prepared.split.validation,
-        "test": prepared.split.test,
+    split_rows: dict[SplitName, RowIndices] = {
+        "train": data.split.select_labelled(data.split.train),
+        "validation": data.split.validation,
+        "test": data.split.test,
     }
-    parts = {part: rows for part, rows in parts.items() if len(rows)}
-    worst = prepared.split.worst
+    split_rows = {split_name: rows for split_name, rows in split_rows.items() if len(rows)}
+    largest_imbalance = data.split.largest_imbalance
     return {
-        "notice": prepared.corpus.notice,
-        "findings": list(prepared.findings),
-        "examples": {part: len(rows) for part, rows in parts.items()},
-        "label_counts": {part: _label_counts(prepared, rows) for part, rows in parts.items()},
-        "split_deviation": worst and {"task": worst.task, "label": worst.label, "points": worst.points},
+        "notice": data.corpus.disclaimer,
+        "findings": list(data.warnings),
+        "examples": {split_name: len(rows) for split_name, rows in split_rows.items()},
+        "label_counts": {split_name: _count_labels(data, rows) for split_name, rows in split_rows.items()},
+        "split_deviation": largest_imbalance
+        and {"task": largest_imbalance.task, "label": largest_imbalance.label, "points": largest_imbalance.points},
     }
 
 
-def _label_counts(prepared: Prepared, rows: Rows) -> dict[str, dict[str, int]]:
+def _count_labels(data: FittedData, rows: RowIndices) -> dict[str, dict[str, int]]:
     counts = {}
-    for task in prepared.tasks:
-        if task.auxiliary is not None or task.name not in prepared.labels:
+    for task in data.tasks:
+        if task.auxiliary_spec is not None or task.name not in data.labels:
             continue
-        column = prepared.labels[task.name]
-        held = [column[row] for row in rows.tolist()]
+        column = data.labels[task.name]
+        labels = [column[row] for row in rows.tolist()]
         names = list(task.space.classes)
         if not names:
-            known = [label for label in held if label is not None]
-            of_tokens = task.declared.kind.level == "token"
-            counts[task.name] = {"labels": sum(len(members(label)) for label in known) if of_tokens else len(known)}
+            known = [label for label in labels if label is not None]
+            is_token_level = task.config.kind.level == "token"
+            counts[task.name] = {
+                "labels": sum(len(flatten_label(label)) for label in known) if is_token_level else len(known)
+            }
             continue
-        found = Counter(str(member) for label in held if label is not None for member in members(label))
-        counts[task.name] = {name: found[name] for name in [*names, *sorted(set(found) - set(names))]}
+        counter = Counter(str(member) for label in labels if label is not None for member in flatten_label(label))
+        counts[task.name] = {name: counter[name] for name in [*names, *sorted(set(counter) - set(names))]}
     return counts
 
 
-def scores_report(scores: Scores) -> dict[str, Any]:
+def build_scores_report(scores: Scores) -> dict[str, Any]:
     """Format scores as in `metrics.json`: undefined metrics are null, with their count."""
     report = {
-        "tasks": {name: _task_report(score) for name, score in scores.tasks.items()},
-        "overall": _task_report(scores.overall),
+        "tasks": {name: _build_task_report(score) for name, score in scores.tasks.items()},
+        "overall": _build_task_report(scores.overall),
     }
     if scores.auxiliary:
-        report["auxiliary"] = {name: _task_report(score) for name, score in scores.auxiliary.items()}
-    if "detection_f1" in scores.overall.figures:
-        report["detection"] = _detection_report(scores.overall)
+        report["auxiliary"] = {name: _build_task_report(score) for name, score in scores.auxiliary.items()}
+    if "detection_f1" in scores.overall.metrics:
+        report["detection"] = _build_detection_report(scores.overall)
     return report
 
 
-def _detection_report(overall: TaskScore) -> dict[str, Any]:
+def _build_detection_report(overall: TaskScore) -> dict[str, Any]:
     """Return the micro-averaged detection metrics over all detection tasks, under their names in the literature."""
     keys = {"precision": "detection_precision", "recall": "detection_recall", "micro_f1": "detection_f1"}
-    return {name: overall.figures[key].value for name, key in keys.items() if key in overall.figures}
+    return {name: overall.metrics[key].value for name, key in keys.items() if key in overall.metrics}
 
 
-def lower_is_better(scores: Iterable[Scores]) -> list[str]:
+def find_lower_is_better(scores: Iterable[Scores]) -> list[str]:
     """Return the sorted names of metrics for which lower values are better."""
-    tasks = [score for part in scores for score in (*part.tasks.values(), *part.auxiliary.values())]
-    figures = [pair for task in tasks for pair in task.figures.items()]
-    return sorted({name for name, figure in figures if figure.scalar and not figure.higher_is_better})
+    tasks = [
+        score
+        for split_scores in scores
+        for score in (*split_scores.tasks.values(), *split_scores.auxiliary.values())
+    ]
+    metrics = [pair for task in tasks for pair in task.metrics.items()]
+    return sorted({name for name, metric in metrics if metric.scalar and not metric.higher_is_better})
 
 
-def _task_report(score: TaskScore) -> dict[str, Any]:
+def _build_task_report(score: TaskScore) -> dict[str, Any]:
     report: dict[str, Any] = {"n": score.n}
-    for name, figure in score.figures.items():
-        if name == "accuracy" and isinstance(figure.value, float):
-            report["correct"] = round(figure.value * figure.n)
+    for name, metric in score.metrics.items():
+        if name == "accuracy" and isinstance(metric.value, float):
+            report["correct"] = round(metric.value * metric.n)
         elif name == "accuracy":
             report["correct"] = 0
-        report[name] = figure.value
-        if figure.scalar and figure.pooled:
-            report[f"majority_{name}"] = figure.baseline
-        elif figure.scalar:
-            report[f"baseline_{name}"] = figure.baseline
-        if figure.n != score.n:
-            report[f"{name}_n"] = figure.n
+        report[name] = metric.value
+        if metric.scalar and metric.pooled:
+            report[f"majority_{name}"] = metric.baseline
+        elif metric.scalar:
+            report[f"baseline_{name}"] = metric.baseline
+        if metric.n != score.n:
+            report[f"{name}_n"] = metric.n
     return report
 
 
-def history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def format_history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Format the history as CSV: one line per epoch, empty cells for undefined values."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -145,12 +152,12 @@ def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def json_text(report: dict[str, Any]) -> str:
+def dump_json(report: dict[str, Any]) -> str:
     """Serialize a report as indented JSON; NaN raises a ValueError."""
     return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def rows_of(prepared: Prepared, part: Part) -> Rows:
+def get_split_rows(data: FittedData, split_name: SplitName) -> RowIndices:
     """Return the row indices of a split, `(n,)`, int64."""
-    found: Rows = np.asarray(getattr(prepared.split, part))
-    return found
+    row_indices: RowIndices = np.asarray(getattr(data.split, split_name))
+    return row_indices

@@ -15,46 +15,46 @@ from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
 from mtl_core.evaluation.selection import (
-    flat_figures,
-    higher_is_better,
+    compute_selection_score,
+    flatten_scores,
+    is_higher_better,
     resolve_selection,
-    selection_score,
 )
-from mtl_core.interactions.measured import Measured
-from mtl_core.model.network import MultiTaskNetwork, parameter_count
+from mtl_core.interactions.measured import TaskInteractions
+from mtl_core.model.network import MultiTaskNetwork, count_parameters
 from mtl_core.model_card.write import write_card
-from mtl_core.runs.calibration import Calibration, calibrate, check_calibration, follow
-from mtl_core.runs.cost import AuxiliaryCost, auxiliary_costs
+from mtl_core.runs.calibration import Calibration, apply_calibration, calibrate, check_calibration
+from mtl_core.runs.cost import AuxiliaryCost, measure_auxiliary_costs
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.failure import check_balancing, failure
-from mtl_core.runs.interactions import check_anything_shared, interaction_observer, write_interactions
-from mtl_core.runs.launched import helps_another, own_copy, own_place
-from mtl_core.runs.licences import licence_notes
-from mtl_core.runs.prepare import Prepared, build_network, prepare, refit_all
+from mtl_core.runs.failure import check_gradient_weighting, save_failed_run
+from mtl_core.runs.interactions import build_interaction_observer, check_shared_parameters, write_interactions
+from mtl_core.runs.launched import is_worker_rank, rank_output_dir, rank_resume_dir
+from mtl_core.runs.licences import collect_licence_notes
+from mtl_core.runs.prepare import FittedData, build_network, prepare, prepare_refit
 from mtl_core.runs.results import (
     Timing,
-    data_report,
-    history_csv,
-    json_text,
-    lower_is_better,
-    peak_memory_mb,
-    scores_report,
+    build_data_report,
+    build_scores_report,
+    dump_json,
+    find_lower_is_better,
+    format_history_csv,
+    measure_peak_memory_mb,
 )
-from mtl_core.runs.saved import device_of, save_model
-from mtl_core.runs.scoring import score_part
-from mtl_core.runs.speed import inference_ms
-from mtl_core.runs.start import StartReport, start_from
-from mtl_core.seeding import isolated_torch_randomness
+from mtl_core.runs.saved import get_device, save_model
+from mtl_core.runs.scoring import evaluate_split
+from mtl_core.runs.speed import measure_inference_ms
+from mtl_core.runs.start import WarmStartReport, initialize_from_run
+from mtl_core.seeding import isolate_torch_rng
 from mtl_core.tracking.needs import check_packages
-from mtl_core.tracking.tracking import Tracking, tracking
-from mtl_core.tracking.view import TrackedView
+from mtl_core.tracking.tracking import RunTrackers, track_run
+from mtl_core.tracking.view import TrackingCallback
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.interactions import InteractionObserver
-from mtl_core.training.loop import TrainingResult, TrainingView, ValidationFigures, train
+from mtl_core.training.loop import Callback, TrainingResult, ValidationMetrics, train
 from mtl_core.training.not_finite import TrainingFailedError
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import training_order
-from mtl_core.training.processes import Processes
+from mtl_core.training.order import build_batch_sampler
+from mtl_core.training.processes import DistributedContext
 
 
 @dataclass(frozen=True)
@@ -64,79 +64,79 @@ class RunReport:
     Attributes:
         path: The run directory.
         scores: Split name to scores.
-        prepared: The fitted data.
+        data: The fitted data.
         best_epoch: The selected epoch, counted from 1.
         best_score: The selection score of that epoch; None without a validation split.
         timing: Seconds per stage.
         costs: The cost of each auxiliary task.
-        started: The report of the warm start; None without `start_from`.
+        warm_start: The report of the warm start; None without `init_from`.
         interactions: The measured task interactions; None without `interactions`.
         calibration: The calibration; None without `training.calibrate`.
     """
 
     path: Path
     scores: dict[str, Scores]
-    prepared: Prepared
+    data: FittedData
     best_epoch: int
     best_score: float | None
     timing: Timing
     costs: Sequence[AuxiliaryCost] = ()
-    started: StartReport | None = None
-    interactions: Measured | None = None
+    warm_start: WarmStartReport | None = None
+    interactions: TaskInteractions | None = None
     calibration: Calibration | None = None
 
 
-class SilentView:
+class NullCallback:
     """A callback that does nothing."""
 
-    def stage_started(self, title: str) -> None:
+    def on_stage_start(self, title: str) -> None:
         """Do nothing."""
 
-    def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
+    def on_epoch_start(self, epoch: int, epochs: int, batches: int, completed_batches: int) -> None:
         """Do nothing."""
 
-    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
+    def on_step_end(self, means: Callable[[], dict[str, float | None]]) -> None:
         """Do nothing."""
 
-    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
         """Do nothing."""
 
 
 def run_experiment(
-    config: ExperimentConfig, out: Path | str, view: TrainingView | None = None, ask_test: bool = True
+    config: ExperimentConfig, out: Path | str, callback: Callback | None = None, evaluate_test: bool = True
 ) -> RunReport:
     """Run an experiment, from data files to a run directory.
 
     Args:
         config: The experiment.
         out: The run directory; it must not exist. It is created after the data has been loaded and validated.
-        view: The callback for progress.
-        ask_test: Whether to evaluate the test split.
+        callback: The callback for progress.
+        evaluate_test: Whether to evaluate the test split.
 
     Raises:
         MtlError: If data and config do not match, or the run directory cannot be created.
     """
     check_packages(config.trackers)
-    with isolated_torch_randomness(), own_place(Path(out)) as place:
-        prepared = _prepare(config, ask_test)
+    with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
+        data = _prepare_data(config, evaluate_test)
         if config.training.calibrate:
-            check_calibration(prepared)
-        resolve_selection(config.training.select, prepared.tasks, prepared.others)
-        run = RunDirectory.create(place, config)
+            check_calibration(data)
+        resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+        run = RunDirectory.create(run_dir, config)
         try:
-            return _tracked(config, prepared, run, view or SilentView())
+            return _run_with_trackers(config, data, run, callback or NullCallback())
         except Exception:
-            run.take_back()
+            run.remove_if_empty()
             raise
 
 
-def resume_run(path: Path | str, view: TrainingView | None = None, ask_test: bool = True) -> RunReport:
+def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test: bool = True) -> RunReport:
     """Resume an interrupted run from its last checkpoint, with bit-identical results.
 
     Args:
         path: The run directory.
-        view: The callback for progress.
-        ask_test: Whether to evaluate the test split.
+        callback: The callback for progress.
+        evaluate_test: Whether to evaluate the test split.
 
     Raises:
         MtlError: If there is no such run, or it is complete.
@@ -144,93 +144,101 @@ def resume_run(path: Path | str, view: TrainingView | None = None, ask_test: boo
     run = RunDirectory.open(Path(path))
     if run.metrics.is_file():
         raise MtlError(f"{path}: this run is complete; there is nothing to resume")
-    if not helps_another():
-        run.sweep()
-    config = run.experiment().config
+    if not is_worker_rank():
+        run.remove_temporary_files()
+    config = run.load_experiment().config
     check_packages(config.trackers)
-    with isolated_torch_randomness(), own_copy(run.path) as place:
-        return _tracked(config, _prepare(config, ask_test), RunDirectory(place), view or SilentView())
+    with isolate_torch_rng(), rank_resume_dir(run.path) as run_dir:
+        return _run_with_trackers(
+            config, _prepare_data(config, evaluate_test), RunDirectory(run_dir), callback or NullCallback()
+        )
 
 
-def _prepare(config: ExperimentConfig, ask_test: bool) -> Prepared:
-    prepared = prepare(config)
-    if ask_test:
-        return prepared
-    return replace(prepared, split=replace(prepared.split, test=prepared.split.test[:0]))
+def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
+    data = prepare(config)
+    if evaluate_test:
+        return data
+    return replace(data, split=replace(data.split, test=data.split.test[:0]))
 
 
-def _tracked(config: ExperimentConfig, prepared: Prepared, run: RunDirectory, view: TrainingView) -> RunReport:
-    accelerator = _accelerator(config)
-    with tracking(config, run, accelerator.is_main_process) as trackers:
-        report = _train_and_report(config, prepared, run, accelerator, view, trackers)
-        trackers.complete(run.metrics)
+def _run_with_trackers(
+    config: ExperimentConfig, data: FittedData, run: RunDirectory, callback: Callback
+) -> RunReport:
+    accelerator = _create_accelerator(config)
+    with track_run(config, run, accelerator.is_main_process) as trackers:
+        report = _train_and_report(config, data, run, accelerator, callback, trackers)
+        trackers.log_final_metrics(run.metrics)
     return report
 
 
 def _train_and_report(
     config: ExperimentConfig,
-    prepared: Prepared,
+    data: FittedData,
     run: RunDirectory,
     accelerator: Accelerator,
-    view: TrainingView,
-    trackers: Tracking,
+    callback: Callback,
+    trackers: RunTrackers,
 ) -> RunReport:
-    observer = interaction_observer(config, prepared)
-    start = perf_counter()
-    view.stage_started("training")
-    watched = TrackedView(view, trackers, "selection")
-    network, result, started = _train(
-        config, prepared, config.training.epochs, run, run.checkpoint, accelerator, watched, observer
+    observer = build_interaction_observer(config, data)
+    start_time = perf_counter()
+    callback.on_stage_start("training")
+    tracked_callback = TrackingCallback(callback, trackers, "selection")
+    network, result, warm_start = _train(
+        config, data, config.training.epochs, run, run.checkpoint, accelerator, tracked_callback, observer
     )
     interactions_s = observer.seconds if observer is not None else 0.0
-    train_s = perf_counter() - start - interactions_s
-    history = [{"stage": "selection", **record.row()} for record in result.history]
+    train_s = perf_counter() - start_time - interactions_s
+    history = [{"stage": "selection", **record.to_row()} for record in result.history]
 
-    start = perf_counter()
-    calibration = calibrate(network, prepared) if config.training.calibrate else None
+    start_time = perf_counter()
+    calibration = calibrate(network, data) if config.training.calibrate else None
     scores: dict[str, Scores] = {}
-    told = "test" if len(prepared.split.test) else "validation"
-    if len(prepared.split.validation):
-        scores["validation"] = score_part(network, prepared, "validation", run if told == "validation" else None)
-    evaluate_s = perf_counter() - start
+    predicted_split = "test" if len(data.split.test) else "validation"
+    if len(data.split.validation):
+        scores["validation"] = evaluate_split(
+            network, data, "validation", run if predicted_split == "validation" else None
+        )
+    evaluate_s = perf_counter() - start_time
 
     # Validation scores stay those of the first training; the refitted network is saved and tested.
-    final, visited = prepared, result.examples
-    if config.training.refit and len(prepared.split.validation):
-        start = perf_counter()
-        view.stage_started(f"refitting on all training data, {result.best_epoch} epochs")
-        final = refit_all(config, prepared)
-        follow(final.groups, calibration.values if calibration is not None else {})
-        watched = TrackedView(view, trackers, "refit")
-        network, again, started = _train(
-            config, final, result.best_epoch, run, run.refit_checkpoint, accelerator, watched
+    final_data, n_visited = data, result.n_examples
+    if config.training.refit and len(data.split.validation):
+        start_time = perf_counter()
+        callback.on_stage_start(f"refitting on all training data, {result.best_epoch} epochs")
+        final_data = prepare_refit(config, data)
+        apply_calibration(final_data.groups, calibration.values if calibration is not None else {})
+        tracked_callback = TrackingCallback(callback, trackers, "refit")
+        network, refit_result, warm_start = _train(
+            config, final_data, result.best_epoch, run, run.refit_checkpoint, accelerator, tracked_callback
         )
-        history += [{"stage": "refit", **record.row()} for record in again.history]
-        visited += again.examples
-        train_s += perf_counter() - start
+        history += [{"stage": "refit", **record.to_row()} for record in refit_result.history]
+        n_visited += refit_result.n_examples
+        train_s += perf_counter() - start_time
 
-    start = perf_counter()
-    save_model(run, config, network, final.encoder, final.groups)
-    if len(final.split.test):
-        scores["test"] = score_part(network, final, "test", run)
-    write_text_atomically(run.history, history_csv(history))
+    start_time = perf_counter()
+    save_model(run, config, network, final_data.encoder, final_data.groups)
+    if len(final_data.split.test):
+        scores["test"] = evaluate_split(network, final_data, "test", run)
+    write_text_atomically(run.history, format_history_csv(history))
     interactions = write_interactions(run, observer) if observer is not None else None
     timing = Timing(
-        prepared.load_s,
-        prepared.encode_s,
+        data.load_s,
+        data.encode_s,
         train_s,
-        evaluate_s + perf_counter() - start,
-        visited / max(train_s, 1e-9),
-        peak_memory_mb(),
-        inference_ms(network, final, final.split.test if told == "test" else prepared.split.validation),
+        evaluate_s + perf_counter() - start_time,
+        n_visited / max(train_s, 1e-9),
+        measure_peak_memory_mb(),
+        measure_inference_ms(
+            network, final_data, final_data.split.test if predicted_split == "test" else data.split.validation
+        ),
         interactions_s,
     )
-    costs = auxiliary_costs(config, final, network)
-    best = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
+    costs = measure_auxiliary_costs(config, final_data, network)
+    best_score = next((record.score for record in result.history if record.epoch == result.best_epoch), None)
     report = RunReport(
-        run.path, scores, prepared, result.best_epoch, best, timing, costs, started, interactions, calibration
+        run.path, scores, data, result.best_epoch, best_score, timing, costs, warm_start, interactions, calibration
     )
-    write_text_atomically(run.metrics, json_text(_metrics(config, report, network)))
+    write_text_atomically(run.metrics, dump_json(_build_metrics(config, report, network)))
     write_card(run.path)
     run.checkpoint.unlink(missing_ok=True)
     run.refit_checkpoint.unlink(missing_ok=True)
@@ -239,82 +247,86 @@ def _train_and_report(
 
 def _train(
     config: ExperimentConfig,
-    prepared: Prepared,
+    data: FittedData,
     epochs: int,
     run: RunDirectory,
     checkpoint: Path,
     accelerator: Accelerator,
-    view: TrainingView,
+    callback: Callback,
     observer: InteractionObserver | None = None,
-) -> tuple[MultiTaskNetwork, TrainingResult, StartReport | None]:
-    network = build_network(config, prepared.encoder, prepared.groups)
-    started = None
-    if config.start_from is not None:
-        started = start_from(config.start_from, network, prepared.groups, prepared.encoder)
-    prepared.encoder.release()
+) -> tuple[MultiTaskNetwork, TrainingResult, WarmStartReport | None]:
+    network = build_network(config, data.encoder, data.groups)
+    warm_start = None
+    if config.init_from is not None:
+        warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
+    data.encoder.unload()
     objective = Objective(
-        prepared.groups, config.weighting, config.seed, Processes.of(accelerator), config.training.consistency
+        data.groups,
+        config.weighting,
+        config.seed,
+        DistributedContext.from_accelerator(accelerator),
+        config.training.r_drop,
     )
-    check_balancing(config, network, objective.sizes)
-    check_anything_shared(config, network, objective.sizes)
-    select = resolve_selection(config.training.select, prepared.tasks, prepared.others)
-    main = [not group.auxiliary for group in prepared.groups]
+    check_gradient_weighting(config, network, objective.group_sizes)
+    check_shared_parameters(config, network, objective.group_sizes)
+    select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+    active_groups = [not group.is_auxiliary for group in data.groups]
 
-    def validate() -> ValidationFigures:
-        scorer = Scorer(prepared.groups)
-        rows = prepared.split.speaking(prepared.split.validation)
-        for said in run_network(network, prepared.examples, rows, device_of(network), main):
-            scorer.update(said)
-        scores = scorer.scores()
-        score = selection_score(select, scores)
-        return ValidationFigures(flat_figures(scores), score, higher_is_better(select, prepared.tasks))
+    def compute_validation() -> ValidationMetrics:
+        scorer = Scorer(data.groups)
+        rows = data.split.select_labelled(data.split.validation)
+        for batch_outputs in run_network(network, data.examples, rows, get_device(network), active_groups):
+            scorer.update(batch_outputs)
+        scores = scorer.compute()
+        score = compute_selection_score(select, scores)
+        return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, data.tasks))
 
-    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
-    judge = validate if len(prepared.split.validation) else None
+    sampler = build_batch_sampler(config, data.corpus, data.split, data.examples.lengths)
+    judge = compute_validation if len(data.split.validation) else None
     try:
         result = train(
             config,
             network,
             objective,
-            prepared.examples,
-            order,
+            data.examples,
+            sampler,
             epochs,
             accelerator,
             judge,
             checkpoint,
-            view,
+            callback,
             observer,
         )
     except TrainingFailedError as error:
-        raise failure(error, run, config, prepared, network) from error
-    return network, result, started
+        raise save_failed_run(error, run, config, data, network) from error
+    return network, result, warm_start
 
 
-def _metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetwork) -> dict[str, Any]:
+def _build_metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetwork) -> dict[str, Any]:
     metrics = {
         "experiment": config.name,
         "seed": config.seed,
-        "data": data_report(report.prepared),
+        "data": build_data_report(report.data),
         "model": {
-            "parameters": parameter_count(network),
+            "parameters": count_parameters(network),
             "best_epoch": report.best_epoch,
             "best_score": report.best_score,
         },
-        "splits": {part: scores_report(scores) for part, scores in report.scores.items()},
-        "lower_is_better": lower_is_better(report.scores.values()),
-        "licences": licence_notes(config),
+        "splits": {split_name: build_scores_report(scores) for split_name, scores in report.scores.items()},
+        "lower_is_better": find_lower_is_better(report.scores.values()),
+        "licences": collect_licence_notes(config),
         "timing": asdict(report.timing),
     }
     if report.calibration is not None:
         metrics["calibration"] = asdict(report.calibration)
     if report.costs:
         metrics["auxiliary"] = {cost.name: asdict(cost) for cost in report.costs}
-    if report.started is not None:
-        metrics["start"] = asdict(report.started)
+    if report.warm_start is not None:
+        metrics["start"] = asdict(report.warm_start)
     return metrics
 
 
-def _accelerator(config: ExperimentConfig) -> Accelerator:
+def _create_accelerator(config: ExperimentConfig) -> Accelerator:
     """Build the accelerator for devices and precision.
 
     Raises:

@@ -4,54 +4,64 @@ from collections.abc import Iterator
 from typing import Any
 
 from mtl_core.atomic import write_atomically
-from mtl_core.data.corpus import Part
+from mtl_core.data.corpus import SplitName
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.mistakes import Mistakes
-from mtl_core.runs.outputs import OutputsGatherer
-from mtl_core.runs.predictions import Predictions
-from mtl_core.runs.prepare import Prepared
-from mtl_core.runs.results import rows_of, write_json_lines
-from mtl_core.runs.saved import device_of
+from mtl_core.runs.mistakes import MistakeCollector
+from mtl_core.runs.outputs import OutputCollector
+from mtl_core.runs.predictions import PredictionCollector
+from mtl_core.runs.prepare import FittedData
+from mtl_core.runs.results import get_split_rows, write_json_lines
+from mtl_core.runs.saved import get_device
 
-CHUNK = 16_384
+CHUNK_SIZE = 16_384
 """Number of examples evaluated between two writes to the predictions file."""
 
 
-def score_part(network: MultiTaskNetwork, prepared: Prepared, part: Part, run: RunDirectory | None) -> Scores:
+def evaluate_split(
+    network: MultiTaskNetwork, data: FittedData, split_name: SplitName, run: RunDirectory | None
+) -> Scores:
     """Evaluate all tasks on a split, including auxiliary tasks.
 
     With a run directory, also write the predictions per example, the raw outputs, and the most confident mistakes.
     """
-    scorer = Scorer(prepared.groups)
+    scorer = Scorer(data.groups)
     if run is None:
-        for said in run_network(network, prepared.examples, rows_of(prepared, part), device_of(network)):
-            scorer.update(said)
+        for batch_outputs in run_network(
+            network, data.examples, get_split_rows(data, split_name), get_device(network)
+        ):
+            scorer.update(batch_outputs)
     else:
-        mistakes = Mistakes(prepared.tasks)
-        gatherer = OutputsGatherer(prepared.groups)
-        told = mistakes.watched(rows_of(prepared, part), _records(network, prepared, part, scorer, gatherer))
-        records = ({"split": part, **record} for record in told)
+        mistake_collector = MistakeCollector(data.tasks)
+        output_collector = OutputCollector(data.groups)
+        collected_records = mistake_collector.collect(
+            get_split_rows(data, split_name), _iterate_records(network, data, split_name, scorer, output_collector)
+        )
+        records = ({"split": split_name, **record} for record in collected_records)
         write_atomically(run.predictions, lambda path: write_json_lines(path, records))
-        gatherer.write(run, part, rows_of(prepared, part))
-        mistakes.write(run, network, prepared)
-    return scorer.scores()
+        output_collector.write(run, split_name, get_split_rows(data, split_name))
+        mistake_collector.write(run, network, data)
+    return scorer.compute()
 
 
-def _records(
-    network: MultiTaskNetwork, prepared: Prepared, part: Part, scorer: Scorer, gatherer: OutputsGatherer
+def _iterate_records(
+    network: MultiTaskNetwork,
+    data: FittedData,
+    split_name: SplitName,
+    scorer: Scorer,
+    output_collector: OutputCollector,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per example, in order, and update the scorer and the gatherer; computed in chunks."""
-    told = [group.answered for group in prepared.groups]
-    predictions = Predictions(prepared.groups, told, prepared.encoder, prepared.examples.items)
-    rows = rows_of(prepared, part)
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        for said in run_network(network, prepared.examples, chunk, device_of(network)):
-            scorer.update(said)
-            gatherer.update(said)
-            predictions.add(said)
+    predicted_groups = [group.is_predicted for group in data.groups]
+    predictions = PredictionCollector(data.groups, predicted_groups, data.encoder, data.examples.items)
+    rows = get_split_rows(data, split_name)
+    for start in range(0, len(rows), CHUNK_SIZE):
+        chunk = rows[start : start + CHUNK_SIZE]
+        for batch_outputs in run_network(network, data.examples, chunk, get_device(network)):
+            scorer.update(batch_outputs)
+            output_collector.update(batch_outputs)
+            predictions.add(batch_outputs)
         for row in chunk.tolist():
-            yield predictions.record(row, prepared.corpus, row, prepared.labels, prepared.parsed[row])
+            yield predictions.pop_record(row, data.corpus, row, data.labels, data.parsed[row])

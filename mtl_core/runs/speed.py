@@ -6,25 +6,25 @@ import numpy as np
 import torch
 
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import Prepared
-from mtl_core.runs.saved import device_of
-from mtl_core.training.batches import Rows, length_batches
+from mtl_core.runs.prepare import FittedData
+from mtl_core.runs.saved import get_device
+from mtl_core.training.batches import RowIndices, build_length_batches
 
-EXAMPLES = 128
+MAX_EXAMPLES = 128
 """Maximum number of timed examples."""
-BATCH = 32
+BATCH_SIZE = 32
 """Batch size."""
-ROUNDS = 3
+N_REPEATS = 3
 """Repetitions per batch; the minimum counts, since other load on the machine only adds time."""
 
 
 @torch.inference_mode()
-def inference_ms(network: MultiTaskNetwork, prepared: Prepared, rows: Rows) -> float | None:
+def measure_inference_ms(network: MultiTaskNetwork, data: FittedData, rows: RowIndices) -> float | None:
     """Measure the time of the network in one thread, without loading, encoding and decoding.
 
     Args:
         network: The network; it is set to evaluation mode.
-        prepared: The fitted data. Tasks that predictions do not include are not computed.
+        data: The fitted data. Tasks that predictions do not include are not computed.
         rows: `(n,)`, int64: row indices; an evenly spaced sample of them is timed.
 
     Returns:
@@ -33,31 +33,31 @@ def inference_ms(network: MultiTaskNetwork, prepared: Prepared, rows: Rows) -> f
     if not len(rows):
         return None
     network.eval()
-    device = device_of(network)
-    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), EXAMPLES)).astype(np.int64)]
-    asked = [group.answered for group in prepared.groups]
-    nothing = torch.zeros((1, 1), dtype=torch.bool)
-    wanted = [None if ask else nothing for ask in asked]
+    device = get_device(network)
+    sampled_rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MAX_EXAMPLES)).astype(np.int64)]
+    active_groups = [group.is_predicted for group in data.groups]
+    empty_mask = torch.zeros((1, 1), dtype=torch.bool)
+    output_masks = [None if is_active else empty_mask for is_active in active_groups]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds = 0.0
     try:
-        for batch_rows in length_batches(chosen, prepared.examples.lengths, BATCH):
-            batch = prepared.examples.batch(batch_rows, device, needed=asked)
-            best = float("inf")
-            for _ in range(ROUNDS):
-                _finish(device)
+        for batch_rows in build_length_batches(sampled_rows, data.examples.lengths, BATCH_SIZE):
+            batch = data.examples.build_batch(batch_rows, device, active_groups=active_groups)
+            fastest = float("inf")
+            for _ in range(N_REPEATS):
+                _synchronize(device)
                 start = perf_counter()
-                network(batch.inputs, wanted, batch.hidden)
-                _finish(device)
-                best = min(best, perf_counter() - start)
-            seconds += best
+                network(batch.inputs, output_masks, batch.masked_inputs)
+                _synchronize(device)
+                fastest = min(fastest, perf_counter() - start)
+            seconds += fastest
     finally:
         torch.set_num_threads(threads)
-    return 1000 * seconds / len(chosen)
+    return 1000 * seconds / len(sampled_rows)
 
 
-def _finish(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     """Wait until all work on a device is complete."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

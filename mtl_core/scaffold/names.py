@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from mtl_core.errors import MtlError
 from mtl_core.plugins import BrokenPlugin, LoadedPlugin, Plugins
 from mtl_core.registry import Registry
-from mtl_core.seams import SEAMS
+from mtl_core.seams import EXTENSION_POINTS
 
-LONGEST = 40
-_GOOD = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
+MAX_LENGTH = 40
+_VALID_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PluginNames:
     type: str
 
 
-def plugin_names(name: str) -> PluginNames:
+def validate_plugin_name(name: str) -> PluginNames:
     """Validate the name of a new plugin.
 
     Returns:
@@ -40,40 +40,44 @@ def plugin_names(name: str) -> PluginNames:
     Raises:
         MtlError: If the name is invalid, or is already used by something installed.
     """
-    if not _GOOD.fullmatch(name) or len(name) > LONGEST:
-        near = _mended(name)
-        hint = f"; did you mean '{near}'?" if near and near != name else ""
+    if not _VALID_NAME.fullmatch(name) or len(name) > MAX_LENGTH:
+        suggestion = _suggest_valid_name(name)
+        hint = f"; did you mean '{suggestion}'?" if suggestion and suggestion != name else ""
         raise MtlError(
-            f"'{name}' cannot be the name of a plugin: expected up to {LONGEST} letters and digits, - and _ "
+            f"'{name}' cannot be the name of a plugin: expected up to {MAX_LENGTH} letters and digits, - and _ "
             f"between them, a letter first{hint}"
         )
-    names = _derived(name)
-    registry = Registry(Plugins.installed())
-    taken = _taken(names, registry)
-    if taken:
-        free = next(other for other in _others(name) if not _taken(_derived(other), registry))
-        raise MtlError(f"'{name}' cannot be the name of a new plugin: {taken}; '{free}' would be free")
+    names = _derive_names(name)
+    registry = Registry(Plugins.load_installed())
+    conflict = _find_conflict(names, registry)
+    if conflict:
+        available_name = next(
+            alternative
+            for alternative in _suggest_alternatives(name)
+            if not _find_conflict(_derive_names(alternative), registry)
+        )
+        raise MtlError(f"'{name}' cannot be the name of a new plugin: {conflict}; '{available_name}' would be free")
     return names
 
 
-def _derived(name: str) -> PluginNames:
-    small = name.lower()
-    return PluginNames(name, small.replace("-", "_"), small.replace("_", "-"))
+def _derive_names(name: str) -> PluginNames:
+    lower_name = name.lower()
+    return PluginNames(name, lower_name.replace("-", "_"), lower_name.replace("_", "-"))
 
 
-def _mended(name: str) -> str:
+def _suggest_valid_name(name: str) -> str:
     """Return the nearest valid name; an empty string if there is none."""
     words = re.findall(r"[A-Za-z0-9]+", name)
-    joined = "-".join(words).lstrip("0123456789-")[:LONGEST].rstrip("-")
-    return joined if _GOOD.fullmatch(joined) else ""
+    joined = "-".join(words).lstrip("0123456789-")[:MAX_LENGTH].rstrip("-")
+    return joined if _VALID_NAME.fullmatch(joined) else ""
 
 
-def _others(name: str) -> list[str]:
+def _suggest_alternatives(name: str) -> list[str]:
     numbered = [f"my-{name}-{number}" for number in range(2, 100)]
     return [f"mtl-{name}", f"my-{name}", *numbered]
 
 
-def _taken(names: PluginNames, registry: Registry) -> str:
+def _find_conflict(names: PluginNames, registry: Registry) -> str:
     """Return what already has the name, for a message; an empty string if the name is free."""
     if keyword.iskeyword(names.package) or keyword.issoftkeyword(names.package):
         return f"'{names.package}' is a Python keyword"
@@ -82,16 +86,17 @@ def _taken(names: PluginNames, registry: Registry) -> str:
         return f"a Python module '{names.package}' already exists"
     plugins: list[LoadedPlugin | BrokenPlugin] = [*registry.plugins.loaded, *registry.broken]
     for plugin in plugins:
-        if _derived(plugin.name).package == names.package:
+        if _derive_names(plugin.name).package == names.package:
             return f"a plugin of that name is installed ({plugin.origin})"
-    installed = {
-        str(found.metadata["Name"]).lower().replace("_", "-") for found in importlib.metadata.distributions()
+    distribution_names = {
+        str(distribution.metadata["Name"]).lower().replace("_", "-")
+        for distribution in importlib.metadata.distributions()
     }
-    if names.type in installed:
+    if names.type in distribution_names:
         return f"a distribution '{names.type}' is installed"
-    if names.name in registry.experiments():
+    if names.name in registry.collect_experiments():
         return f"an experiment '{names.name}' is packaged by another plugin"
-    for seam in SEAMS.values():
-        if names.type in registry.offers(seam.name):
-            return f"a {seam.noun} '{names.type}' already exists, and parts are named after the plugin"
+    for extension_point in EXTENSION_POINTS.values():
+        if names.type in registry.get_specs(extension_point.name):
+            return f"a {extension_point.noun} '{names.type}' already exists, and parts are named after the plugin"
     return ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from mtl_core.errors import MtlError
-from mtl_core.scaffold.names import PluginNames, plugin_names
+from mtl_core.scaffold.names import PluginNames, validate_plugin_name
 
 TEMPLATES = Path(__file__).parent
 FILES = {
@@ -20,16 +20,16 @@ FILES = {
     "tests/test_{package}.py": "test_plugin.py.tmpl",
 }
 """Maps each file of the plugin to its template; an empty string for an empty file."""
-WIDTH = 88
+LINE_LENGTH = 88
 """The default line length of ruff."""
 
 
-def write_plugin(name: str, out: Path) -> list[Path]:
+def write_plugin(name: str, output_dir: Path) -> list[Path]:
     """Write a plugin that can be installed, run and tested without changes.
 
     Args:
         name: The name of the plugin and of its folder.
-        out: The parent folder.
+        output_dir: The parent folder.
 
     Returns:
         The plugin's folder, then its files.
@@ -37,32 +37,35 @@ def write_plugin(name: str, out: Path) -> list[Path]:
     Raises:
         MtlError: If the name is invalid, the folder exists, or it cannot be written; no partial files remain.
     """
-    names = plugin_names(name)
-    target = out / name
+    names = validate_plugin_name(name)
+    target = output_dir / name
     if target.exists() or target.is_symlink():
         raise MtlError(f"{target}: exists already; choose another name, or another folder with --out")
-    if not out.is_dir():
-        raise MtlError(f"{out}: {'not a folder' if out.exists() else 'no such folder'}")
-    contents = {path.format(name=name, package=names.package): _filled(tmpl, names) for path, tmpl in FILES.items()}
+    if not output_dir.is_dir():
+        raise MtlError(f"{output_dir}: {'not a folder' if output_dir.exists() else 'no such folder'}")
+    contents = {
+        path.format(name=name, package=names.package): _render_template(template, names)
+        for path, template in FILES.items()
+    }
     try:
-        half = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out))
+        temporary_dir = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=output_dir))
     except OSError as error:
-        raise MtlError(f"{out}: cannot be written: {error.strerror}") from error
+        raise MtlError(f"{output_dir}: cannot be written: {error.strerror}") from error
     try:
         for path, text in contents.items():
-            (half / path).parent.mkdir(parents=True, exist_ok=True)
-            (half / path).write_text(text, encoding="utf-8")
-        half.chmod(0o755)  # only the owner can read a temporary folder
-        half.rename(target)
+            (temporary_dir / path).parent.mkdir(parents=True, exist_ok=True)
+            (temporary_dir / path).write_text(text, encoding="utf-8")
+        temporary_dir.chmod(0o755)  # only the owner can read a temporary folder
+        temporary_dir.rename(target)
     except OSError as error:
         raise MtlError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
-        if half.exists():
-            shutil.rmtree(half)
+        if temporary_dir.exists():
+            shutil.rmtree(temporary_dir)
     return [target, *(target / path for path in contents)]
 
 
-def _filled(template: str, names: PluginNames) -> str:
+def _render_template(template: str, names: PluginNames) -> str:
     """Render a template.
 
     A missing placeholder is a bug, so `substitute` may raise a KeyError.
@@ -74,15 +77,15 @@ def _filled(template: str, names: PluginNames) -> str:
         name=names.name,
         package=names.package,
         type=names.type,
-        loader_type=_type_line(names.type),
-        head_type=_type_line(f"{names.type}-max-pooling"),
-        metric_type=_type_line(f"{names.type}-top-two"),
+        loader_type=_format_type_line(names.type),
+        head_type=_format_type_line(f"{names.type}-max-pooling"),
+        metric_type=_format_type_line(f"{names.type}-top-two"),
     )
 
 
-def _type_line(type_name: str) -> str:
+def _format_type_line(type_name: str) -> str:
     """Format the line that declares the type name of a spec, wrapped as by ruff."""
     line = f'type: Literal["{type_name}"] = "{type_name}"'
-    if len(line) + 4 <= WIDTH:
+    if len(line) + 4 <= LINE_LENGTH:
         return line
     return f'type: Literal["{type_name}"] = (\n        "{type_name}"\n    )'

@@ -4,30 +4,32 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mtl_core.serving import messages
-from mtl_core.serving.meters import Meters
+from mtl_core.serving.meters import ServerMetrics
 from mtl_core.serving.problems import json_response
-from mtl_core.serving.served import Served
+from mtl_core.serving.served import ServedRun
 
 
-def about(served: Served, meters: Meters) -> APIRouter:
+def build_monitoring_routes(served_run: ServedRun, server_metrics: ServerMetrics) -> APIRouter:
     """Build the routes for health checks and Prometheus metrics."""
     router = APIRouter(tags=["server"])
 
     @router.get(
         "/health",
         summary="Health check",
-        response_model=messages.Health,
-        responses={503: {"description": "The server runs, but accepts no requests.", "model": messages.Health}},
+        response_model=messages.HealthResponse,
+        responses={
+            503: {"description": "The server runs, but accepts no requests.", "model": messages.HealthResponse}
+        },
     )
     async def health() -> Response:
         """For load balancers: 200 if the server accepts requests; 503 while it stops, or if the network failed."""
-        ready = served.worker.ready
-        told = messages.Health(live=True, ready=ready, waiting=len(served.worker.waiting))
-        return json_response(told.model_dump(), 200 if ready else 503)
+        ready = served_run.worker.is_ready
+        status = messages.HealthResponse(live=True, ready=ready, queue_length=len(served_run.worker.queue))
+        return json_response(status.model_dump(), 200 if ready else 503)
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         """Requests by path and status, their latency, number of texts, batch sizes and times, queue length."""
-        return Response(meters.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(server_metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router

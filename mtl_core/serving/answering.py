@@ -5,18 +5,18 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from mtl_core.errors import MtlError
-from mtl_core.runs.answers import Answer
+from mtl_core.runs.answers import Prediction
 from mtl_core.serving import messages
-from mtl_core.serving.checks import question
-from mtl_core.serving.gate import failed
-from mtl_core.serving.presence import while_present
-from mtl_core.serving.problems import Problem, json_response
-from mtl_core.serving.refusals import mistake
+from mtl_core.serving.checks import validate_text
+from mtl_core.serving.gate import log_internal_error
+from mtl_core.serving.presence import cancel_on_disconnect
+from mtl_core.serving.problems import ApiError, json_response
+from mtl_core.serving.refusals import convert_mtl_error
 from mtl_core.serving.samples import Samples
-from mtl_core.serving.served import Served
-from mtl_core.serving.tickets import Said
+from mtl_core.serving.served import ServedRun
+from mtl_core.serving.tickets import PredictionResult
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not valid JSON."},
     413: {"description": "The body is too large."},
     422: {"description": "The body is invalid; the error contains the location."},
@@ -24,90 +24,104 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     503: {"description": "The queue is full; `Retry-After` contains the seconds until a retry."},
     504: {"description": "The request timed out."},
 }
-for _refusal in REFUSALS.values():
-    _refusal["model"] = messages.Refusal
+for _error_response in ERROR_RESPONSES.values():
+    _error_response["model"] = messages.ErrorResponse
 
 
-def answering(served: Served, samples: Samples) -> APIRouter:
+def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRouter:
     """Build the routes that return predictions.
 
     Args:
-        served: The run.
+        served_run: The run.
         samples: The examples for the documentation.
     """
-    router = APIRouter(responses=REFUSALS, tags=["predict"])
-    limits = served.limits
+    router = APIRouter(responses=ERROR_RESPONSES, tags=["predict"])
+    limits = served_run.limits
 
     @router.post(
-        "/predict", summary="Predict one text", **_documented(messages.Answer, samples.asked, samples.answered)
+        "/predict",
+        summary="Predict one text",
+        **_build_documentation(messages.PredictResponse, samples.request, samples.response),
     )
-    async def predict(body: messages.Question, request: Request) -> Response:
+    async def predict(body: messages.PredictRequest, request: Request) -> Response:
         """Returns the same object as `mtl predict --json`."""
-        _check_data_set(served, body)
-        one = question(body.text, body.id, 1, "body.text", limits)
-        if isinstance(one, Problem):
-            raise one
-        said = (await while_present(request, served.ask([one], body.attention, body.data_set)))[0]
-        if isinstance(said, Exception):
-            raise _told(said, one.origin)
-        return json_response(said.record(only_found=body.only_found))
+        _validate_data_set(served_run, body)
+        prediction_input = validate_text(body.text, body.id, 1, "trunk.text", limits)
+        if isinstance(prediction_input, ApiError):
+            raise prediction_input
+        result = (
+            await cancel_on_disconnect(
+                request, served_run.predict([prediction_input], body.attention, body.data_set)
+            )
+        )[0]
+        if isinstance(result, Exception):
+            raise _to_api_error(result, prediction_input.location)
+        return json_response(result.to_record(only_present=body.omit_absent))
 
     @router.post(
         "/predict/batch",
         summary="Predict several texts",
-        **_documented(messages.Answers, samples.batch_asked, samples.batch_answered),
+        **_build_documentation(messages.BatchPredictResponse, samples.batch_request, samples.batch_response),
     )
-    async def predict_batch(body: messages.Questions, request: Request) -> Response:
+    async def predict_batch(body: messages.BatchPredictRequest, request: Request) -> Response:
         """Returns predictions in the order of the texts. A text that cannot be predicted has an `error` instead."""
-        _check_data_set(served, body)
+        _validate_data_set(served_run, body)
         if len(body.texts) > limits.max_texts:
-            raise Problem(422, "body.texts", f"{len(body.texts):,} texts", f"at most {limits.max_texts:,}")
-        given = [(text, None) if isinstance(text, str) else (text.text, text.id) for text in body.texts]
-        asked = [
-            question(text, name, place + 1, f"body.texts[{place}]", limits)
-            for place, (text, name) in enumerate(given)
+            raise ApiError(422, "trunk.texts", f"{len(trunk.texts):,} texts", f"at most {limits.max_texts:,}")
+        texts_with_ids = [(text, None) if isinstance(text, str) else (text.text, text.id) for text in body.texts]
+        inputs = [
+            validate_text(text, text_id, index + 1, f"trunk.texts[{index}]", limits)
+            for index, (text, text_id) in enumerate(texts_with_ids)
         ]
-        good = [one for one in asked if not isinstance(one, Problem)]
-        said: list[Said] = []
-        if good:
-            said = await while_present(request, served.ask(good, body.attention, body.data_set))
-        answers = iter(said)
-        told = [
-            _entry(
-                one if isinstance(one, Problem) else next(answers), str(place + 1 if name is None else name), body
+        valid_inputs = [item for item in inputs if not isinstance(item, ApiError)]
+        results: list[PredictionResult] = []
+        if valid_inputs:
+            results = await cancel_on_disconnect(
+                request, served_run.predict(valid_inputs, body.attention, body.data_set)
             )
-            for place, (one, (_, name)) in enumerate(zip(asked, given, strict=True))
+        remaining_results = iter(results)
+        entries = [
+            _build_entry(
+                item if isinstance(item, ApiError) else next(remaining_results),
+                str(index + 1 if text_id is None else text_id),
+                body,
+            )
+            for index, (item, (_, text_id)) in enumerate(zip(inputs, texts_with_ids, strict=True))
         ]
-        return json_response({"answers": told})
+        return json_response({"answers": entries})
 
     return router
 
 
-def _documented(model: Any, asked: Any, answered: Any) -> dict[str, Any]:
+def _build_documentation(response_model: Any, request_example: Any, response_example: Any) -> dict[str, Any]:
     """Return the OpenAPI documentation of a route, which itself returns a finished response."""
     return {
-        "response_model": model,
-        "responses": {200: {"description": "Predicted.", "content": {"application/json": {"example": answered}}}},
-        "openapi_extra": {"requestBody": {"content": {"application/json": {"example": asked}}}},
+        "response_model": response_model,
+        "responses": {
+            200: {"description": "Predicted.", "content": {"application/json": {"example": response_example}}}
+        },
+        "openapi_extra": {"requestBody": {"content": {"application/json": {"example": request_example}}}},
     }
 
 
-def _check_data_set(served: Served, body: messages.Asked) -> None:
+def _validate_data_set(served_run: ServedRun, body: messages.PredictionOptions) -> None:
     if body.data_set is not None:
         try:
-            served.saved.loader(body.data_set)
+            served_run.saved.get_loader(body.data_set)
         except MtlError as error:
-            raise mistake(error, "body.data_set") from error
+            raise convert_mtl_error(error, "trunk.data_set") from error
 
 
-def _told(said: Exception, where: str) -> Problem:
-    if isinstance(said, Problem):
-        return said
-    return mistake(said, where) if isinstance(said, MtlError) else failed(said)
+def _to_api_error(error: Exception, location: str) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    return convert_mtl_error(error, location) if isinstance(error, MtlError) else log_internal_error(error)
 
 
-def _entry(said: Answer | Exception, name: str, body: messages.Questions) -> dict[str, Any]:
+def _build_entry(
+    result: Prediction | Exception, text_id: str, body: messages.BatchPredictRequest
+) -> dict[str, Any]:
     """Return the entry of one text in the response: its prediction or its error."""
-    if isinstance(said, Answer):
-        return said.record(only_found=body.only_found)
-    return {"id": name, "error": _told(said, "").error}
+    if isinstance(result, Prediction):
+        return result.to_record(only_present=body.omit_absent)
+    return {"id": text_id, "error": _to_api_error(result, "").error}

@@ -9,26 +9,30 @@ from fastapi import APIRouter, FastAPI
 from mtl_core import __version__
 from mtl_core.contributions import Service
 from mtl_core.model_card.card import Card
-from mtl_core.serving.about import about
-from mtl_core.serving.answering import answering
-from mtl_core.serving.frame import Link, static_files
-from mtl_core.serving.gate import Gate
-from mtl_core.serving.meters import Meters
-from mtl_core.serving.pages import model_route, page_routes
-from mtl_core.serving.refusals import add_refusals
+from mtl_core.serving.about import build_monitoring_routes
+from mtl_core.serving.answering import build_prediction_routes
+from mtl_core.serving.frame import Link, build_static_routes
+from mtl_core.serving.gate import RequestMiddleware
+from mtl_core.serving.meters import ServerMetrics
+from mtl_core.serving.pages import build_model_route, build_page_routes
+from mtl_core.serving.refusals import add_exception_handlers
 from mtl_core.serving.samples import Samples
-from mtl_core.serving.served import Served
+from mtl_core.serving.served import ServedRun
 
 
-def make_app(
-    served: Served, card: Card, meters: Meters, samples: Samples, services: Mapping[str, Service]
+def build_app(
+    served_run: ServedRun,
+    card: Card,
+    server_metrics: ServerMetrics,
+    samples: Samples,
+    services: Mapping[str, Service],
 ) -> FastAPI:
     """Build the application.
 
     Args:
-        served: The run.
+        served_run: The run.
         card: The model card of the run.
-        meters: The Prometheus metrics of the server.
+        server_metrics: The Prometheus metrics of the server.
         samples: The example texts.
         services: The services of plugins, by name.
 
@@ -39,10 +43,10 @@ def make_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        served.worker.stop()
+        served_run.worker.stop()
 
     app = FastAPI(
-        title=f"mtl serve: {served.saved.config.name}",
+        title=f"mtl serve: {served_run.saved.config.name}",
         version=__version__,
         description="Predictions of a multi-task network over HTTP.",
         docs_url=None,
@@ -50,26 +54,31 @@ def make_app(
         lifespan=lifespan,
     )
     app.add_middleware(
-        partial(Gate, meters=meters, limits=served.limits, uploads=[f"/{name}" for name in services])
+        partial(
+            RequestMiddleware,
+            server_metrics=server_metrics,
+            limits=served_run.limits,
+            upload_prefixes=[f"/{name}" for name in services],
+        )
     )
-    add_refusals(app, served)
-    app.include_router(answering(served, samples))
-    app.include_router(model_route(served, card))
-    app.include_router(about(served, meters))
+    add_exception_handlers(app, served_run)
+    app.include_router(build_prediction_routes(served_run, samples))
+    app.include_router(build_model_route(served_run, card))
+    app.include_router(build_monitoring_routes(served_run, server_metrics))
     for service in services.values():
-        _add_service(app, served, service)
-    app.include_router(static_files())
-    app.include_router(page_routes(app, served, card, samples))
+        _add_service(app, served_run, service)
+    app.include_router(build_static_routes())
+    app.include_router(build_page_routes(app, served_run, card, samples))
     return app
 
 
-def _add_service(app: FastAPI, served: Served, service: Service) -> None:
+def _add_service(app: FastAPI, served_run: ServedRun, service: Service) -> None:
     """Add the routes of a plugin's service; if they include `GET /NAME`, all pages link to it."""
-    router: APIRouter | None = service.load()(served)
+    router: APIRouter | None = service.load()(served_run)
     if router is None:
         return
     if any(
         getattr(route, "path", None) == "" and "GET" in getattr(route, "methods", ()) for route in router.routes
     ):
-        served.frame.links.append(Link(f"/{service.name}", service.name.capitalize(), service.help))
+        served_run.page_layout.links.append(Link(f"/{service.name}", service.name.capitalize(), service.help))
     app.include_router(router, prefix=f"/{service.name}", tags=[service.name])

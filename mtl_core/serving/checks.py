@@ -2,30 +2,32 @@
 
 import re
 
-from mtl_core.runs.predict import Question
+from mtl_core.runs.predict import PredictionInput
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.problems import Problem
+from mtl_core.serving.problems import ApiError
 
-_LONE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def question(text: str, name: str | int | None, number: int, where: str, limits: Limits) -> Question | Problem:
+def validate_text(
+    text: str, raw_id: str | int | None, number: int, location: str, limits: Limits
+) -> PredictionInput | ApiError:
     """Convert a text of a request into an input of the network, or return its validation error.
 
     Args:
         text: The text.
-        name: The id in the request.
+        raw_id: The id in the request.
         number: The number of the text, which is its id if the request has none.
-        where: The location of the text in the request.
+        location: The location of the text in the request.
         limits: The limits of the server.
     """
-    found = str(number) if name is None else str(name)
-    if len(text) > limits.max_text:
-        return Problem(422, where, f"{len(text):,} characters", f"at most {limits.max_text:,}")
+    text_id = str(number) if raw_id is None else str(raw_id)
+    if len(text) > limits.max_text_length:
+        return ApiError(422, location, f"{len(text):,} characters", f"at most {limits.max_text_length:,}")
     if not text.strip():
-        return Problem(422, where, "an empty text", "at least one word")
-    for place, whole in ((f"{where} (its id)", found), (where, text)):
-        if lone := _LONE.search(whole):
-            what = f"an unpaired surrogate, U+{ord(lone[0]):X}, at {lone.start()}"
-            return Problem(422, place, what, "valid Unicode, in which UTF-16 surrogates are paired")
-    return Question(found, text, where)
+        return ApiError(422, location, "an empty text", "at least one word")
+    for item_location, value in ((f"{location} (its id)", text_id), (location, text)):
+        if surrogate := _SURROGATE.search(value):
+            description = f"an unpaired surrogate, U+{ord(surrogate[0]):X}, at {surrogate.start()}"
+            return ApiError(422, item_location, description, "valid Unicode, in which UTF-16 surrogates are paired")
+    return PredictionInput(text_id, text, location)

@@ -12,11 +12,11 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtl_core import __version__
-from mtl_core.report.page import written
-from mtl_core.serving.problems import Problem
+from mtl_core.report.page import format_sentence
+from mtl_core.serving.problems import ApiError
 
 SCRIPTS = ("home",)
-STATIC = {"Cache-Control": "no-cache"}
+STATIC_HEADERS = {"Cache-Control": "no-cache"}
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PageLayout:
     """The layout that all pages of a server have in common.
 
     Attributes:
         name: The name of the experiment.
-        notice: A disclaimer to show with all scores; may be empty.
+        disclaimer: A disclaimer to show with all scores; may be empty.
         links: The links in the navigation; those of plugins are added while the application is built.
     """
 
     name: str
-    notice: str
+    disclaimer: str
     links: list[Link] = field(default_factory=lambda: [Link("/", "Try it"), Link("/docs", "API")])
 
-    def page(self, title: str, content: Markup, script: str | None = None) -> Response:
+    def render_page(self, title: str, content: Markup, script: str | None = None) -> Response:
         """Render a page. No page loads anything from another host; the Content-Security-Policy forbids it.
 
         Args:
@@ -58,46 +58,48 @@ class Frame:
             script: The path of a script on this server, loaded after the page.
         """
         text = (
-            environment()
+            get_template_environment()
             .get_template("frame.html.tmpl")
             .render(frame=self, title=title, content=content, script=script, version=__version__)
         )
         return HTMLResponse(text)
 
-    def filled(self, template: str, title: str, values: Mapping[str, Any], script: str | None = None) -> Response:
+    def render_template(
+        self, template: str, title: str, values: Mapping[str, Any], script: str | None = None
+    ) -> Response:
         """Render a page of the core from one of its templates."""
-        content = environment().get_template(template).render(frame=self, **values)
-        return self.page(title, Markup(content), script)  # noqa: S704  (templates escape)
+        content = get_template_environment().get_template(template).render(frame=self, **values)
+        return self.render_page(title, Markup(content), script)  # noqa: S704  (templates escape)
 
 
-def static_files() -> APIRouter:
+def build_static_routes() -> APIRouter:
     """Build the routes of the style sheet and the scripts."""
     router = APIRouter(include_in_schema=False)
-    style = environment().get_template("serve.css.tmpl").render()
+    style = get_template_environment().get_template("serve.css.tmpl").render()
     scripts = {name: (files(__package__) / "templates" / f"{name}.js.tmpl").read_text("utf-8") for name in SCRIPTS}
 
     @router.get("/static/style.css")
     async def css() -> Response:
-        return Response(style, media_type="text/css; charset=utf-8", headers=STATIC)
+        return Response(style, media_type="text/css; charset=utf-8", headers=STATIC_HEADERS)
 
     @router.get("/static/{name}.js")
     async def script(name: str) -> Response:
         if name not in scripts:
-            raise Problem(404, "path", f"/static/{name[:60]}.js", "/static/style.css or the script of a page")
-        return Response(scripts[name], media_type="text/javascript; charset=utf-8", headers=STATIC)
+            raise ApiError(404, "path", f"/static/{name[:60]}.js", "/static/style.css or the script of a page")
+        return Response(scripts[name], media_type="text/javascript; charset=utf-8", headers=STATIC_HEADERS)
 
     return router
 
 
 @cache
-def environment() -> Environment:
+def get_template_environment() -> Environment:
     """Return the template environment of the server, which includes the templates of reports."""
-    made = Environment(
+    template_environment = Environment(
         loader=ChoiceLoader([PackageLoader("mtl_core.serving"), PackageLoader("mtl_core.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["written"] = written
-    return made
+    template_environment.filters["written"] = format_sentence
+    return template_environment

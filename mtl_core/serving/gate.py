@@ -10,31 +10,31 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.meters import Meters
-from mtl_core.serving.problems import Problem
+from mtl_core.serving.meters import ServerMetrics
+from mtl_core.serving.problems import ApiError
 
 LOG = logging.getLogger("mtl_core.serving")
-OTHER = "other"
-POLICY = (
+UNKNOWN_PATH = "other"
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
 }
 
 
-class TooLargeError(HTTPException):
+class BodyTooLargeError(HTTPException):
     """A body that exceeds the size limit. FastAPI re-raises it, since it is an HTTPException."""
 
-    def __init__(self, found: str, limit: int) -> None:
+    def __init__(self, size: str, limit: int) -> None:
         super().__init__(413)
-        self.problem = Problem(413, "body", found, f"at most {limit:,} bytes", {"Connection": "close"})
+        self.api_error = ApiError(413, "body", size, f"at most {limit:,} bytes", {"Connection": "close"})
 
 
-class Gate:
+class RequestMiddleware:
     """ASGI middleware of all requests.
 
     Args:
@@ -44,11 +44,13 @@ class Gate:
         uploads: The prefixes of paths that accept files.
     """
 
-    def __init__(self, app: Any, meters: Meters, limits: Limits, uploads: Sequence[str]) -> None:
+    def __init__(
+        self, app: Any, server_metrics: ServerMetrics, limits: Limits, upload_prefixes: Sequence[str]
+    ) -> None:
         self._app = app
-        self._meters = meters
+        self._server_metrics = server_metrics
         self._limits = limits
-        self._uploads = tuple(uploads)
+        self._upload_prefixes = tuple(upload_prefixes)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Process one request."""
@@ -57,47 +59,51 @@ class Gate:
             return
         start, status = perf_counter(), 0
 
-        async def sending(message: Any) -> None:
+        async def send_with_headers(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            await self._passed(scope, receive, sending)
+            await self._forward(scope, receive, send_with_headers)
         except Exception as error:
             if status:
                 raise
-            await failed(error).response()(scope, receive, sending)
+            await log_internal_error(error).to_response()(scope, receive, send_with_headers)
         finally:
             route = scope.get("route")
-            self._meters.request(getattr(route, "path", OTHER), status, perf_counter() - start)
+            self._server_metrics.record_request(
+                getattr(route, "path", UNKNOWN_PATH), status, perf_counter() - start
+            )
 
-    async def _passed(self, scope: Any, receive: Any, send: Any) -> None:
-        limit = self._limits.max_upload if scope["path"].startswith(self._uploads) else self._limits.max_bytes
+    async def _forward(self, scope: Any, receive: Any, send: Any) -> None:
+        limit = (
+            self._limits.max_upload if scope["path"].startswith(self._upload_prefixes) else self._limits.max_bytes
+        )
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit:
-            problem = TooLargeError(f"{int(declared[:20]):,} bytes", limit).problem
-            await problem.response()(scope, receive, send)
+            api_error = BodyTooLargeError(f"{int(declared[:20]):,} bytes", limit).api_error
+            await api_error.to_response()(scope, receive, send)
             return
-        got = 0
+        n_bytes = 0
 
-        async def receiving() -> Any:
-            nonlocal got
+        async def receive_limited() -> Any:
+            nonlocal n_bytes
             message = await receive()
-            got += len(message.get("body", b""))
-            if got > limit:
-                raise TooLargeError(f"more than {limit:,} bytes", limit)
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > limit:
+                raise BodyTooLargeError(f"more than {limit:,} bytes", limit)
             return message
 
-        await self._app(scope, receiving, send)
+        await self._app(scope, receive_limited, send)
 
 
-def failed(error: Exception) -> Problem:
+def log_internal_error(error: Exception) -> ApiError:
     """Log an internal error, and return the error of the response with the id of the log entry."""
-    name = uuid4().hex[:12]
-    LOG.error("failure %s", name, exc_info=error)
-    return Problem(500, "server", "an internal error", "a response; the log has this id", more={"id": name})
+    error_id = uuid4().hex[:12]
+    LOG.error("failure %s", error_id, exc_info=error)
+    return ApiError(500, "server", "an internal error", "a response; the log has this id", extra={"id": error_id})

@@ -6,22 +6,22 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from mtl_core.config.strict import StrictModel
 
-OBJECT, STRING = "{object}", "{string}"
+OBJECT_TAG, STRING_TAG = "{object}", "{string}"
 """Tags of the two forms of a text. They occur in the locations of pydantic errors and are removed from messages."""
 
 
-class Asked(StrictModel):
+class PredictionOptions(StrictModel):
     """Options of a prediction."""
 
     attention: bool = False
     """Whether to return `tokens`, and their attention weights for each task whose head has attention."""
-    only_found: bool = True
+    omit_absent: bool = True
     """Whether to omit tasks that the text does not mention, as `mtl predict` does."""
     data_set: str | None = None
     """For networks with several data sets: the data set whose loader reads the texts."""
 
 
-class Question(Asked):
+class PredictRequest(PredictionOptions):
     """A request for the prediction of one text."""
 
     text: str
@@ -30,7 +30,7 @@ class Question(Asked):
     """The id of the prediction; "1" if left out."""
 
 
-class NamedText(StrictModel):
+class TextWithId(StrictModel):
     """A text with an id."""
 
     text: str
@@ -40,23 +40,23 @@ class NamedText(StrictModel):
 
 
 Text = Annotated[
-    Annotated[str, Tag(STRING)] | Annotated[NamedText, Tag(OBJECT)],
-    Discriminator(lambda value: STRING if isinstance(value, str) else OBJECT),
+    Annotated[str, Tag(STRING_TAG)] | Annotated[TextWithId, Tag(OBJECT_TAG)],
+    Discriminator(lambda value: STRING_TAG if isinstance(value, str) else OBJECT_TAG),
 ]
 
 
-class Questions(Asked):
+class BatchPredictRequest(PredictionOptions):
     """A request for the predictions of several texts."""
 
     texts: list[Text] = Field(min_length=1)
     """The texts, as strings, or as objects with an `id`."""
 
 
-class _Told(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class TaskSaid(_Told):
+class TaskPredictionResponse(_ResponseModel):
     """The prediction of one task for a text."""
 
     label: Any
@@ -69,25 +69,25 @@ class TaskSaid(_Told):
     """The attention weights of `tokens`, which sum to 1; if requested and the task's head has attention."""
 
 
-class Answer(_Told):
+class PredictResponse(_ResponseModel):
     """The prediction of a text: a line of `predictions.jsonl`, as `mtl predict --json` writes it."""
 
     id: str
     """The text's id."""
     text: str
     """The text."""
-    tasks: dict[str, TaskSaid]
+    tasks: dict[str, TaskPredictionResponse]
     """Maps each task to its prediction."""
     tokens: list[str] | None = None
     """The tokens of the text, if the response contains values per token."""
 
 
-class Mistake(_Told):
+class ErrorDetail(_ResponseModel):
     """The details of an error."""
 
-    where: str
-    """The location of the error: `body.texts[3].text`, `path`, …"""
-    found: str
+    location: str
+    """The location of the error: `trunk.texts[3].text`, `path`, …"""
+    actual: str
     """The invalid value."""
     expected: str
     """The expected value; the nearest valid name, if a name is misspelt."""
@@ -95,41 +95,41 @@ class Mistake(_Told):
     """For internal errors (status 500): the id of the entry in the server log."""
 
 
-class Refusal(_Told):
+class ErrorResponse(_ResponseModel):
     """The response of every request that fails."""
 
-    error: Mistake
+    error: ErrorDetail
     """The details of the error."""
 
 
-class NotAnswered(_Told):
+class TextErrorResponse(_ResponseModel):
     """The entry of a text that cannot be predicted."""
 
     id: str
     """The text's id."""
-    error: Mistake
+    error: ErrorDetail
     """The error of this text. The other texts are predicted."""
 
 
-class Answers(_Told):
+class BatchPredictResponse(_ResponseModel):
     """The predictions of several texts."""
 
-    answers: list[Answer | NotAnswered]
+    predictions: list[PredictResponse | TextErrorResponse]
     """One entry per text, in the order of the texts."""
 
 
-class Health(_Told):
+class HealthResponse(_ResponseModel):
     """The status of the server."""
 
     live: bool
     """Whether the process runs."""
     ready: bool
     """Whether the server accepts requests."""
-    waiting: int
+    queue_length: int
     """The number of texts in the queue."""
 
 
-class MetricTold(_Told):
+class MetricResponse(_ResponseModel):
     """A metric of a task."""
 
     value: float | None
@@ -140,7 +140,7 @@ class MetricTold(_Told):
     """The number of labels that it is computed on."""
 
 
-class ClassTold(_Told):
+class ClassResponse(_ResponseModel):
     """The metrics of one class."""
 
     name: str
@@ -152,18 +152,18 @@ class ClassTold(_Told):
     """The share of its predictions that are correct."""
 
 
-class FiguresTold(_Told):
+class SplitMetricsResponse(_ResponseModel):
     """The metrics of a task on one split of the data."""
 
     n: int
     """The number of labels that count."""
-    metrics: dict[str, MetricTold]
+    metrics: dict[str, MetricResponse]
     """Maps each metric to its value."""
-    classes: list[ClassTold]
+    classes: list[ClassResponse]
     """The metrics per class; empty without a confusion matrix."""
 
 
-class TaskTold(_Told):
+class TaskResponse(_ResponseModel):
     """A task."""
 
     name: str
@@ -171,33 +171,33 @@ class TaskTold(_Told):
     """The kind of its labels: `classification`, `regression`, …"""
     classes: list[str]
     """The classes; empty for numbers."""
-    labels: dict[str, dict[str, int]]
+    label_counts: dict[str, dict[str, int]]
     """Maps each split and label to the number of labels."""
-    figures: dict[str, FiguresTold]
+    splits: dict[str, SplitMetricsResponse]
     """Maps each split to metrics."""
 
 
-class ModelCard(_Told):
+class ModelCardResponse(_ResponseModel):
     """The model card: intended use, data, metrics and limitations of the network."""
 
     name: str
     """The experiment's name."""
     headline: str
     """The performance of the network, in one sentence."""
-    notice: str
+    disclaimer: str
     """A disclaimer to show with all scores; may be empty."""
     use: list[str]
     """Intended and unintended use."""
     parameters: int
     seed: int
-    tasks: list[TaskTold]
+    tasks: list[TaskResponse]
     data: dict[str, Any]
     """`examples`: the number of examples per split; `findings`: warnings about the data."""
-    parts: dict[str, str]
+    components: dict[str, str]
     """The parts of the network, and how it was trained."""
     calibration: list[dict[str, Any]]
     """The calibration errors before and after calibration; empty without calibration."""
-    limits: list[str]
+    limitations: list[str]
     """The limitations."""
     licences: list[str]
     """Notes on the licences of data and weights."""

@@ -5,26 +5,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-JSON = "application/json"
+JSON_CONTENT_TYPE = "application/json"
 
 
 @dataclass(frozen=True)
-class Field:
+class SchemaField:
     """A key of a body, or a query parameter."""
 
     name: str
-    kind: str
+    type_name: str
     required: bool
-    text: str
+    description: str
 
 
 @dataclass(frozen=True)
-class Reply:
+class OperationResponse:
     """A possible response."""
 
     status: str
-    text: str
-    fields: Sequence[Field]
+    description: str
+    fields: Sequence[SchemaField]
     example: str
 
 
@@ -35,22 +35,22 @@ class Operation:
     Attributes:
         method: `POST`, …
         path: The path.
-        title: The summary, one line.
-        text: The description.
+        summary: The summary, one line.
+        description: The description.
         parameters: The query parameters.
         fields: The keys of the body.
-        command: A `curl` command that sends an example request.
-        replies: The possible responses.
+        curl_command: A `curl` command that sends an example request.
+        responses: The possible responses.
     """
 
     method: str
     path: str
-    title: str
-    text: str
-    parameters: Sequence[Field]
-    fields: Sequence[Field]
-    command: str
-    replies: Sequence[Reply]
+    summary: str
+    description: str
+    parameters: Sequence[SchemaField]
+    fields: Sequence[SchemaField]
+    curl_command: str
+    responses: Sequence[OperationResponse]
 
     @property
     def id(self) -> str:
@@ -58,95 +58,103 @@ class Operation:
         return f"{self.method}{self.path.replace('/', '-')}".lower().rstrip("-")
 
 
-def operations(document: Mapping[str, Any]) -> list[Operation]:
+def parse_operations(document: Mapping[str, Any]) -> list[Operation]:
     """Parse all operations of an OpenAPI document."""
     schemas = document.get("components", {}).get("schemas", {})
     return [
-        _operation(path, method, told, schemas)
+        _parse_operation(path, method, operation, schemas)
         for path, methods in document["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     ]
 
 
-def objects(document: Mapping[str, Any]) -> dict[str, list[Field]]:
+def parse_object_schemas(document: Mapping[str, Any]) -> dict[str, list[SchemaField]]:
     """Parse the object schemas of an OpenAPI document, each with its keys."""
     schemas = document.get("components", {}).get("schemas", {})
-    return {name: list(_fields(schema, schemas)) for name, schema in schemas.items() if schema.get("properties")}
+    return {
+        name: list(_parse_fields(schema, schemas)) for name, schema in schemas.items() if schema.get("properties")
+    }
 
 
-def _operation(path: str, method: str, told: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
-    content: Mapping[str, Any] = told.get("requestBody", {}).get("content", {})
-    kind: str = next(iter(content), "")
-    body: Mapping[str, Any] = content.get(kind, {})
+def _parse_operation(path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
+    content: Mapping[str, Any] = operation.get("requestBody", {}).get("content", {})
+    content_type: str = next(iter(content), "")
+    body: Mapping[str, Any] = content.get(content_type, {})
     return Operation(
         method.upper(),
         path,
-        str(told.get("summary", "")),
-        str(told.get("description", "")),
+        str(operation.get("summary", "")),
+        str(operation.get("description", "")),
         [
-            Field(
-                one["name"],
-                _kind(one.get("schema", {})),
-                bool(one.get("required")),
-                str(one.get("description", "")),
+            SchemaField(
+                parameter["name"],
+                _format_type(parameter.get("schema", {})),
+                bool(parameter.get("required")),
+                str(parameter.get("description", "")),
             )
-            for one in told.get("parameters", ())
+            for parameter in operation.get("parameters", ())
         ],
-        list(_fields(body.get("schema", {}), schemas)),
-        _command(path, method, kind, body),
-        [_reply(status, reply, schemas) for status, reply in told.get("responses", {}).items()],
+        list(_parse_fields(body.get("schema", {}), schemas)),
+        _format_curl_command(path, method, content_type, body),
+        [_parse_response(status, response, schemas) for status, response in operation.get("responses", {}).items()],
     )
 
 
-def _reply(status: str, reply: Mapping[str, Any], schemas: Mapping[str, Any]) -> Reply:
-    content = reply.get("content", {}).get(JSON, {})
-    example = _pretty(content["example"]) if "example" in content else ""
-    return Reply(
-        status, str(reply.get("description", "")), list(_fields(content.get("schema", {}), schemas)), example
+def _parse_response(status: str, response: Mapping[str, Any], schemas: Mapping[str, Any]) -> OperationResponse:
+    content = response.get("content", {}).get(JSON_CONTENT_TYPE, {})
+    example = _format_json(content["example"]) if "example" in content else ""
+    return OperationResponse(
+        status,
+        str(response.get("description", "")),
+        list(_parse_fields(content.get("schema", {}), schemas)),
+        example,
     )
 
 
-def _fields(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Field]:
+def _parse_fields(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[SchemaField]:
     """Yield the keys of an object."""
-    found = _followed(schema, schemas)
-    for name, one in found.get("properties", {}).items():
-        text = str(one.get("description") or _followed(one, schemas).get("description", ""))
-        yield Field(name, _kind(one), name in found.get("required", ()), text)
+    resolved = _resolve_reference(schema, schemas)
+    for name, property_schema in resolved.get("properties", {}).items():
+        description = str(
+            property_schema.get("description")
+            or _resolve_reference(property_schema, schemas).get("description", "")
+        )
+        yield SchemaField(name, _format_type(property_schema), name in resolved.get("required", ()), description)
 
 
-def _followed(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = schemas.get(_name(schema), schema)
-    return found
+def _resolve_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    resolved: Mapping[str, Any] = schemas.get(_parse_reference_name(schema), schema)
+    return resolved
 
 
-def _name(schema: Mapping[str, Any]) -> str:
+def _parse_reference_name(schema: Mapping[str, Any]) -> str:
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def _format_type(schema: Mapping[str, Any]) -> str:
     """Format the type of a value: `string`, `list of numbers`, `Answer`."""
-    if name := _name(schema):
+    if name := _parse_reference_name(schema):
         return name
     if any_of := schema.get("anyOf") or schema.get("oneOf"):
-        return " or ".join(dict.fromkeys(_kind(one) for one in any_of))
+        return " or ".join(dict.fromkeys(_format_type(alternative) for alternative in any_of))
     if "enum" in schema:
         return " or ".join(map(json.dumps, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
+        return f"list of {_format_type(schema.get('items', {}))}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_kind(schema['additionalProperties'])}"
+        return f"object of {_format_type(schema['additionalProperties'])}"
     return str(schema.get("type", "anything"))
 
 
-def _command(path: str, method: str, kind: str, body: Mapping[str, Any]) -> str:
+def _format_curl_command(path: str, method: str, content_type: str, body: Mapping[str, Any]) -> str:
     """Format a `curl` command to copy; `$URL` is the URL of the server."""
-    if not kind:
+    if not content_type:
         return f"curl $URL{path}" if method == "get" else f"curl -X {method.upper()} $URL{path}"
-    if kind == JSON:
+    if content_type == JSON_CONTENT_TYPE:
         data = json.dumps(body.get("example", {}), ensure_ascii=False).replace("'", "\\u0027")
         return f"curl $URL{path} -H 'Content-Type: application/json' -d '{data}'"
     return f"curl $URL{path} -F 'file=@FILE'"
 
 
-def _pretty(example: object) -> str:
+def _format_json(example: object) -> str:
     return json.dumps(example, ensure_ascii=False, indent=2)

@@ -5,92 +5,94 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, FastAPI, Header, Query, Response
 from markupsafe import Markup
 
-from mtl_core.model_card.as_json import as_json
+from mtl_core.model_card.as_json import card_to_json
 from mtl_core.model_card.card import Card
-from mtl_core.model_card.markdown import markdown
-from mtl_core.model_card.sections import sections
-from mtl_core.report.run.headline import headline
+from mtl_core.model_card.markdown import render_markdown
+from mtl_core.model_card.sections import build_sections
+from mtl_core.report.run.headline import format_headline
 from mtl_core.serving import messages
-from mtl_core.serving.frame import environment
-from mtl_core.serving.openapi import objects, operations
+from mtl_core.serving.frame import get_template_environment
+from mtl_core.serving.openapi import parse_object_schemas, parse_operations
 from mtl_core.serving.problems import json_response
 from mtl_core.serving.samples import Samples
-from mtl_core.serving.served import Served
+from mtl_core.serving.served import ServedRun
 
 
-def model_route(served: Served, card: Card) -> APIRouter:
+def build_model_route(served_run: ServedRun, card: Card) -> APIRouter:
     """Build the route of the model card."""
     router = APIRouter(tags=["model"])
-    told = {**as_json(card), "serving": served.limits.told()}
+    card_json = {**card_to_json(card), "serving": served_run.limits.to_dict()}
 
     @router.get(
         "/model",
         summary="Model card",
-        response_model=messages.ModelCard,
+        response_model=messages.ModelCardResponse,
         responses={
-            200: {"content": {"text/markdown": {"example": f"# {told['name']}\n…"}}},
-            422: {"description": "The format is unknown.", "model": messages.Refusal},
+            200: {"content": {"text/markdown": {"example": f"# {card_json['name']}\n…"}}},
+            422: {"description": "The format is unknown.", "model": messages.ErrorResponse},
         },
     )
     async def model(
-        form: Annotated[
+        card_format: Annotated[
             Literal["json", "markdown"] | None,
             Query(alias="format", description="JSON, unless Markdown is requested here or by `Accept`."),
         ] = None,
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """The model card: tasks, classes, data, metrics per task and class, limitations, licences."""
-        if form == "markdown" or (form is None and accept.startswith("text/markdown")):
-            return Response(markdown(card), media_type="text/markdown; charset=utf-8")
-        return json_response(told)
+        if card_format == "markdown" or (card_format is None and accept.startswith("text/markdown")):
+            return Response(render_markdown(card), media_type="text/markdown; charset=utf-8")
+        return json_response(card_json)
 
     return router
 
 
-def page_routes(app: FastAPI, served: Served, card: Card, samples: Samples) -> APIRouter:
+def build_page_routes(app: FastAPI, served_run: ServedRun, card: Card, samples: Samples) -> APIRouter:
     """Build the routes of the pages.
 
     Args:
         app: The application with all other routes, which `/docs` documents.
-        served: The run.
+        served_run: The run.
         card: The model card.
         samples: The example texts.
     """
     router = APIRouter(include_in_schema=False)
-    frame = served.frame
-    home = frame.filled("home.html.tmpl", frame.name, _home(served, card, samples), "/static/home.js")
+    page_layout = served_run.page_layout
+    index_page = page_layout.render_template(
+        "home.html.tmpl", page_layout.name, _build_index_values(served_run, card, samples), "/static/home.js"
+    )
     document = app.openapi()
-    values = {"operations": operations(document), "objects": objects(document)}
-    calls = frame.filled("docs.html.tmpl", f"{frame.name}: API", values)
+    values = {"operations": parse_operations(document), "objects": parse_object_schemas(document)}
+    docs_page = page_layout.render_template("docs.html.tmpl", f"{page_layout.name}: API", values)
 
     @router.get("/")
     async def try_it() -> Response:
-        return home
+        return index_page
 
     @router.get("/docs")
     async def docs() -> Response:
-        return calls
+        return docs_page
 
     return router
 
 
-def _home(served: Served, card: Card, samples: Samples) -> dict[str, Any]:
+def _build_index_values(served_run: ServedRun, card: Card, samples: Samples) -> dict[str, Any]:
     tasks = {
-        task.name: {"level": task.declared.kind.level, "nothing": task.kind.nothing}
-        for group, told in zip(served.saved.groups, served.saved.answered, strict=True)
-        if told
+        task.name: {"level": task.config.kind.level, "nothing": task.kind.absent_label}
+        for group, has_predictions in zip(served_run.saved.groups, served_run.saved.predicted_groups, strict=True)
+        if has_predictions
         for task in group.tasks
     }
     return {
-        "headline": headline(card.files),
+        "headline": format_headline(card.files),
         "tasks": tasks,
         "examples": list(samples.texts),
-        "longest": served.limits.max_text,
-        "services": [link for link in served.frame.links if link.help],
-        "card": _card_html(card),
+        "longest": served_run.limits.max_text_length,
+        "services": [link for link in served_run.page_layout.links if link.help],
+        "card": _render_card(card),
     }
 
 
-def _card_html(card: Card) -> Markup:
-    text = environment().get_template("card.html.tmpl").render(sections=sections(card))
+def _render_card(card: Card) -> Markup:
+    text = get_template_environment().get_template("card.html.tmpl").render(sections=build_sections(card))
     return Markup(text)  # noqa: S704  (templates escape)

@@ -6,19 +6,19 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from mtl_core.serving.problems import Problem
+from mtl_core.serving.problems import ApiError
 
 Result = TypeVar("Result")
-GONE = 499
+CLIENT_CLOSED_REQUEST = 499
 """The status that the metrics record for clients that disconnect, as in nginx; it is never sent."""
 
 
-async def while_present(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+async def cancel_on_disconnect(request: Request, coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Await a coroutine, and cancel it if the client disconnects.
 
     Args:
         request: The request; its body has been read.
-        work: The coroutine.
+        coroutine: The coroutine.
 
     Returns:
         The result of the coroutine.
@@ -26,17 +26,20 @@ async def while_present(request: Request, work: Coroutine[Any, Any, Result]) -> 
     Raises:
         Problem: If the client disconnects first.
     """
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    work_task, disconnect_task = (
+        asyncio.ensure_future(coroutine),
+        asyncio.ensure_future(_wait_for_disconnect(request)),
+    )
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise Problem(GONE, "client", "a closed connection", "an open connection")
+        await asyncio.wait({work_task, disconnect_task}, return_when=asyncio.FIRST_COMPLETED)
+        if work_task.done():
+            return work_task.result()
+        raise ApiError(CLIENT_CLOSED_REQUEST, "client", "a closed connection", "an open connection")
     finally:
-        watching.cancel()
-        working.cancel()
+        disconnect_task.cancel()
+        work_task.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -6,15 +6,15 @@ from typing import Any
 
 from fastapi import Response
 
-WHERE_LIMIT = 200
+MAX_LOCATION_LENGTH = 200
 
 
-class Problem(Exception):  # noqa: N818  (it is also returned, not only raised)
+class ApiError(Exception):
     """An error that is sent to the client as the response.
 
     Args:
         status: The HTTP status.
-        where: The location of the error: `body.text`, `path`, …
+        where: The location of the error: `trunk.text`, `path`, …
         found: The invalid value.
         expected: The expected value.
         headers: Additional headers of the response.
@@ -24,18 +24,23 @@ class Problem(Exception):  # noqa: N818  (it is also returned, not only raised)
     def __init__(
         self,
         status: int,
-        where: str,
-        found: str,
+        location: str,
+        actual: str,
         expected: str,
         headers: Mapping[str, str] | None = None,
-        more: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(f"{where}: found {found}, expected {expected}")
+        super().__init__(f"{location}: found {actual}, expected {expected}")
         self.status = status
         self.headers = dict(headers or {})
-        self.error = {"where": where[:WHERE_LIMIT], "found": found, "expected": expected, **(more or {})}
+        self.error = {
+            "where": location[:MAX_LOCATION_LENGTH],
+            "found": actual,
+            "expected": expected,
+            **(extra or {}),
+        }
 
-    def response(self) -> Response:
+    def to_response(self) -> Response:
         """Build the JSON response."""
         return json_response({"error": self.error}, self.status, self.headers)
 
@@ -50,7 +55,7 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
     return Response(text.encode("utf-8", "replace"), status, headers, "application/json")
 
 
-def shown(value: object, limit: int = 60) -> str:
+def truncate_value(value: object, limit: int = 60) -> str:
     """Format a value of a request, truncated for a message."""
     if isinstance(value, dict):
         return "an object"

@@ -7,14 +7,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from mtl_core.errors import MtlError, did_you_mean, listed
-from mtl_core.serving.gate import TooLargeError
-from mtl_core.serving.messages import OBJECT, STRING
-from mtl_core.serving.problems import Problem, shown
-from mtl_core.serving.served import Served
-from mtl_core.serving.waiting import NoRoomError
+from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core.serving.gate import BodyTooLargeError
+from mtl_core.serving.messages import OBJECT_TAG, STRING_TAG
+from mtl_core.serving.problems import ApiError, truncate_value
+from mtl_core.serving.served import ServedRun
+from mtl_core.serving.waiting import QueueFullError
 
-EXPECTED = {
+EXPECTED_BY_ERROR_TYPE = {
     "missing": "a value",
     "string_type": "a string",
     "bool_type": "true or false",
@@ -28,82 +28,84 @@ EXPECTED = {
 """Maps pydantic error types to the expected value in the message."""
 
 
-def add_refusals(app: FastAPI, served: Served) -> None:
+def add_exception_handlers(app: FastAPI, served_run: ServedRun) -> None:
     """Add the exception handlers to the application."""
 
-    @app.exception_handler(Problem)
-    async def told(request: Request, error: Problem) -> Response:
-        return error.response()
+    @app.exception_handler(ApiError)
+    async def handle_api_error(request: Request, error: ApiError) -> Response:
+        return error.to_response()
 
     @app.exception_handler(MtlError)
-    async def wrong(request: Request, error: MtlError) -> Response:
-        return mistake(error, "body").response()
+    async def handle_mtl_error(request: Request, error: MtlError) -> Response:
+        return convert_mtl_error(error, "body").to_response()
 
     @app.exception_handler(RequestValidationError)
-    async def not_valid(request: Request, error: RequestValidationError) -> Response:
-        return _first(error.errors()[0]).response()
+    async def handle_validation_error(request: Request, error: RequestValidationError) -> Response:
+        return _convert_validation_error(error.errors()[0]).to_response()
 
     @app.exception_handler(HTTPException)
-    async def not_served(request: Request, error: HTTPException) -> Response:
-        return _http(error, request, app).response()
+    async def handle_http_exception(request: Request, error: HTTPException) -> Response:
+        return _convert_http_exception(error, request, app).to_response()
 
-    @app.exception_handler(NoRoomError)
-    async def no_room(request: Request, error: NoRoomError) -> Response:
-        seconds = str(max(1, math.ceil(served.worker.wait_seconds())))
+    @app.exception_handler(QueueFullError)
+    async def handle_queue_full(request: Request, error: QueueFullError) -> Response:
+        seconds = str(max(1, math.ceil(served_run.worker.estimate_wait_seconds())))
         expected = f"a shorter queue: try again in {seconds} s"
-        return Problem(503, "server", str(error), expected, {"Retry-After": seconds}).response()
+        return ApiError(503, "server", str(error), expected, {"Retry-After": seconds}).to_response()
 
     @app.exception_handler(TimeoutError)
-    async def too_late(request: Request, error: TimeoutError) -> Response:
-        return Problem(504, "server", "no response", f"a response within {served.limits.timeout:g} s").response()
+    async def handle_timeout(request: Request, error: TimeoutError) -> Response:
+        return ApiError(
+            504, "server", "no response", f"a response within {served_run.limits.timeout:g} s"
+        ).to_response()
 
 
-def mistake(error: Exception, where: str) -> Problem:
+def convert_mtl_error(error: Exception, location: str) -> ApiError:
     """Convert an `MtlError` of a request; its message contains the found and the expected value."""
-    message = str(error).removeprefix(f"{where}: ")
-    return Problem(422, where, message, "what this run can read")
+    message = str(error).removeprefix(f"{location}: ")
+    return ApiError(422, location, message, "what this run can read")
 
 
-def _first(line: dict[str, Any]) -> Problem:
+def _convert_validation_error(line: dict[str, Any]) -> ApiError:
     """Convert the first validation error of a body or a query."""
-    loc = tuple(step for step in line["loc"] if step not in {OBJECT, STRING})
-    kind = line["type"]
-    if kind == "json_invalid":
-        return Problem(400, "body", f"invalid JSON: {line['ctx']['error']} (character {loc[1]})", "a JSON object")
-    if kind == "unknown_key":
-        found = f"unknown key '{loc[-1]}'"
-        return Problem(422, _place(loc), found, str(line["msg"]).removeprefix(found).strip("; "))
-    found = "nothing" if kind == "missing" else shown(line["input"])
-    expected = EXPECTED.get(kind) or str(line["msg"]).removeprefix("Input should be ")
+    loc = tuple(step for step in line["loc"] if step not in {OBJECT_TAG, STRING_TAG})
+    error_type = line["type"]
+    if error_type == "json_invalid":
+        return ApiError(400, "body", f"invalid JSON: {line['ctx']['error']} (character {loc[1]})", "a JSON object")
+    if error_type == "unknown_key":
+        actual = f"unknown key '{loc[-1]}'"
+        return ApiError(422, _format_location(loc), actual, str(line["msg"]).removeprefix(actual).strip("; "))
+    actual = "nothing" if error_type == "missing" else truncate_value(line["input"])
+    expected = EXPECTED_BY_ERROR_TYPE.get(error_type) or str(line["msg"]).removeprefix("Input should be ")
     if isinstance(line["input"], bytes):
         expected += ", and the header `Content-Type: application/json`"
-    elif OBJECT in line["loc"] and len(loc) == 3:
+    elif OBJECT_TAG in line["loc"] and len(loc) == 3:
         expected = "a string, or an object with a `text`"
-    return Problem(422, _place(loc), found, expected)
+    return ApiError(422, _format_location(loc), actual, expected)
 
 
-def _place(loc: tuple[Any, ...]) -> str:
-    """Format a location: `body.texts[3].text`."""
+def _format_location(loc: tuple[Any, ...]) -> str:
+    """Format a location: `trunk.texts[3].text`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).removeprefix(".")
 
 
-def _http(error: HTTPException, request: Request, app: FastAPI) -> Problem:
+def _convert_http_exception(error: HTTPException, request: Request, app: FastAPI) -> ApiError:
     """Convert an error of the web framework: unknown paths, wrong methods, unreadable bodies."""
-    if isinstance(error, TooLargeError):
-        return error.problem
+    if isinstance(error, BodyTooLargeError):
+        return error.api_error
     path, headers = request.url.path, dict(error.headers or {})
     if error.status_code == 404:
-        known = paths(app)
-        expected = f"one of {listed(known)}{did_you_mean(path, known)}"
-        return Problem(404, "path", shown(path), expected, headers)
+        known_paths = list_paths(app)
+        expected = f"one of {join_names(known_paths)}{did_you_mean(path, known_paths)}"
+        return ApiError(404, "path", truncate_value(path), expected, headers)
     if error.status_code == 405:
         allowed = headers.get("Allow", "another method")
-        return Problem(405, "method", f"{request.method} {path}"[:120], allowed, headers)
+        return ApiError(405, "method", f"{request.method} {path}"[:120], allowed, headers)
     if error.status_code == 400:
-        return Problem(400, "body", "something that cannot be read", "a JSON object", headers)
-    return Problem(error.status_code, "request", str(error.detail), "something else", headers)
+        return ApiError(400, "body", "something that cannot be read", "a JSON object", headers)
+    return ApiError(error.status_code, "request", str(error.detail), "something else", headers)
 
 
-def paths(app: FastAPI) -> list[str]:
+def list_paths(app: FastAPI) -> list[str]:
     """Return the paths of the API and the pages."""
     return ["/", "/docs", "/openapi.json", *app.openapi()["paths"]]

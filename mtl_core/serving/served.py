@@ -9,44 +9,44 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_core.runs.predict import Question
+from mtl_core.runs.predict import PredictionInput
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.tickets import Said, Ticket
+from mtl_core.serving.tickets import PredictionResult, QueuedRequest
 
 if TYPE_CHECKING:
-    from mtl_core.runs.answers import Answer
+    from mtl_core.runs.answers import Prediction
     from mtl_core.runs.saved import SavedRun
-    from mtl_core.serving.frame import Frame
+    from mtl_core.serving.frame import PageLayout
     from mtl_core.serving.worker import Worker
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedRun:
     """A run that is served.
 
-    One thread owns the network. Routes never call the network directly: they call `ask` or `answers`.
+    One thread owns the network. Routes never call the network directly: they call `predict` or `predict_stream`.
 
     Attributes:
         path: The run directory.
         saved: The run: its config, its tasks. Only the worker may use its network.
         limits: The limits of requests; a body that is too large is refused before it reaches a route.
         worker: The prediction thread.
-        frame: The layout of pages: `frame.page(title, content)`.
+        page_layout: The layout of pages: `frame.page(title, content)`.
     """
 
     path: Path
     saved: SavedRun
     limits: Limits
     worker: Worker
-    frame: Frame
+    page_layout: PageLayout
 
-    async def ask(
-        self, questions: Sequence[Question], attention: bool = False, data_set: str | None = None
-    ) -> list[Said]:
+    async def predict(
+        self, inputs: Sequence[PredictionInput], attention: bool = False, data_set: str | None = None
+    ) -> list[PredictionResult]:
         """Compute the predictions of some texts, in a route that is a coroutine.
 
         Args:
-            questions: The texts, at most `limits.max_texts`; `origin` is the location of each in messages.
+            inputs: The texts, at most `limits.max_texts`; `origin` is the location of each in messages.
             attention: Whether to return tokens and attention weights.
             data_set: The data set whose loader reads the texts; the first if left out.
 
@@ -58,13 +58,13 @@ class Served:
             TimeoutError: If it takes longer than `limits.timeout`. Texts whose prediction has not started are
                 dropped, as they are when the calling task is cancelled.
         """
-        ticket = Ticket(questions, attention, data_set)
-        self.worker.take(ticket)
-        return await asyncio.wait_for(asyncio.wrap_future(ticket.future), self.limits.timeout)
+        request = QueuedRequest(inputs, attention, data_set)
+        self.worker.submit(request)
+        return await asyncio.wait_for(asyncio.wrap_future(request.future), self.limits.timeout)
 
-    def answers(
-        self, questions: Iterable[Question], attention: bool = False, data_set: str | None = None
-    ) -> Iterator[Answer]:
+    def predict_stream(
+        self, inputs: Iterable[PredictionInput], attention: bool = False, data_set: str | None = None
+    ) -> Iterator[Prediction]:
         """Compute the predictions of a stream of texts, in its order, in a route that runs in a thread.
 
         It returns the same as `mtl_core.runs.predict.answers`, in constant memory. Texts enter the queue one batch
@@ -73,11 +73,11 @@ class Served:
         Raises:
             MtlError: If a text is invalid, or the server is stopping.
         """
-        stream = iter(questions)
-        while lot := list(islice(stream, self.limits.batch_size)):
-            ticket = Ticket(lot, attention, data_set)
-            self.worker.take(ticket, patient=True)
-            for said in ticket.future.result():
-                if isinstance(said, Exception):
-                    raise said
-                yield said
+        stream = iter(inputs)
+        while batch := list(islice(stream, self.limits.batch_size)):
+            request = QueuedRequest(batch, attention, data_set)
+            self.worker.submit(request, ignore_limit=True)
+            for result in request.future.result():
+                if isinstance(result, Exception):
+                    raise result
+                yield result

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from mtl_core.runs.answers import Answer
-from mtl_core.runs.predict import Question
+from mtl_core.runs.answers import Prediction
+from mtl_core.runs.predict import PredictionInput
 
-Said = Answer | Exception
+PredictionResult = Prediction | Exception
 """The result for a text: a prediction, or the exception that prevented it."""
 
 
-class Ticket:
+class QueuedRequest:
     """The texts of one request.
 
     Args:
-        questions: The texts; at least one.
+        inputs: The texts; at least one.
         attention: Whether to return tokens and attention weights.
         data_set: The data set whose loader reads the texts; the first if None.
 
@@ -23,35 +23,35 @@ class Ticket:
         future: The results, done when all texts are. If it is cancelled, texts that have not started are dropped.
     """
 
-    def __init__(self, questions: Sequence[Question], attention: bool, data_set: str | None) -> None:
-        self.questions = questions
+    def __init__(self, inputs: Sequence[PredictionInput], attention: bool, data_set: str | None) -> None:
+        self.inputs = inputs
         self.attention = attention
         self.data_set = data_set
-        self.future: Future[list[Said]] = Future()
-        self._said: list[Said | None] = [None] * len(questions)
-        self._left = len(questions)
+        self.future: Future[list[PredictionResult]] = Future()
+        self._results: list[PredictionResult | None] = [None] * len(inputs)
+        self._n_pending = len(inputs)
 
     @property
-    def wanted(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether the results are still needed."""
         return not self.future.done()
 
-    def tell(self, place: int, said: Said) -> None:
+    def set_result(self, index: int, result: PredictionResult) -> None:
         """Set the result of one text. Only one thread calls this, once per text."""
-        self._said[place] = said
-        self._left -= 1
-        if not self._left and self.future.set_running_or_notify_cancel():
-            self.future.set_result([one for one in self._said if one is not None])
+        self._results[index] = result
+        self._n_pending -= 1
+        if not self._n_pending and self.future.set_running_or_notify_cancel():
+            self.future.set_result([item for item in self._results if item is not None])
 
 
 @dataclass(frozen=True)
-class Job:
+class QueuedText:
     """One text of a request in the queue."""
 
-    ticket: Ticket
-    place: int
+    request: QueuedRequest
+    index: int
 
     @property
-    def question(self) -> Question:
+    def prediction_input(self) -> PredictionInput:
         """The text."""
-        return self.ticket.questions[self.place]
+        return self.request.inputs[self.index]

@@ -4,17 +4,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
-from mtl_core.runs.answers import Answer
-from mtl_core.runs.predict import Question
-from mtl_core.serving.tickets import Job, Said, Ticket
-from mtl_core.serving.waiting import Waiting
+from mtl_core.runs.answers import Prediction
+from mtl_core.runs.predict import PredictionInput
+from mtl_core.serving.tickets import PredictionResult, QueuedRequest, QueuedText
+from mtl_core.serving.waiting import RequestQueue
 
-Ask = Callable[[Sequence[Question], bool, str | None], Sequence[Answer]]
+PredictFunction = Callable[[Sequence[PredictionInput], bool, str | None], Sequence[Prediction]]
 """Maps texts, whether to return attention weights, and a data set to predictions."""
-Watch = Callable[[int, float], None]
+BatchCallback = Callable[[int, float], None]
 """Called with the number of texts of a batch and its seconds."""
 
-PADDING = 256
+MAX_PADDING = 256
 """The maximum padding of a batch, in characters; beyond it, another batch is cheaper."""
 
 
@@ -23,18 +23,20 @@ class Worker:
 
     Args:
         ask: The prediction function of the network. It is only called in this thread.
-        waiting: The queue.
+        queue: The queue.
         threads: The number of torch threads; the default of torch if None.
         watch: Called after each batch.
     """
 
-    def __init__(self, ask: Ask, waiting: Waiting, threads: int | None, watch: Watch) -> None:
-        self.waiting = waiting
-        self._ask = ask
+    def __init__(
+        self, predict: PredictFunction, queue: RequestQueue, threads: int | None, on_batch_end: BatchCallback
+    ) -> None:
+        self.queue = queue
+        self._predict = predict
         self._threads = threads
-        self._watch = watch
-        self._seconds = 0.01  # moving average per text
-        self._thread = threading.Thread(target=self._work, name="network", daemon=True)
+        self._on_batch_end = on_batch_end
+        self._seconds_per_text = 0.01  # moving average per text
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -42,62 +44,66 @@ class Worker:
 
     def stop(self) -> None:
         """Close the queue, process its texts, and join the thread."""
-        self.waiting.close()
+        self.queue.close()
         if self._thread.is_alive():
             self._thread.join()
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether the thread runs and the queue is open."""
-        return self._thread.is_alive() and not self.waiting.closed
+        return self._thread.is_alive() and not self.queue.is_closed
 
-    def take(self, ticket: Ticket, patient: bool = False) -> None:
+    def submit(self, request: QueuedRequest, ignore_limit: bool = False) -> None:
         """Add texts to the queue; see `Waiting.put`."""
-        self.waiting.put(ticket, patient)
+        self.queue.put(request, ignore_limit)
 
-    def wait_seconds(self) -> float:
+    def estimate_wait_seconds(self) -> float:
         """Estimate the seconds until all texts in the queue are processed."""
-        return len(self.waiting) * self._seconds
+        return len(self.queue) * self._seconds_per_text
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         if self._threads is not None:
             import torch
 
             torch.set_num_threads(self._threads)
-        while jobs := self.waiting.take():
-            for lot in alike(jobs):
+        while texts := self.queue.get_batch():
+            for batch in group_into_batches(texts):
                 start = perf_counter()
-                for job, said in zip(lot, self._answer(lot), strict=True):
-                    job.ticket.tell(job.place, said)
-                took = perf_counter() - start
-                self._seconds = 0.8 * self._seconds + 0.2 * took / len(lot)
-                self._watch(len(lot), took)
+                for text, result in zip(batch, self._predict_batch(batch), strict=True):
+                    text.request.set_result(text.index, result)
+                seconds = perf_counter() - start
+                self._seconds_per_text = 0.8 * self._seconds_per_text + 0.2 * seconds / len(batch)
+                self._on_batch_end(len(batch), seconds)
 
-    def _answer(self, lot: Sequence[Job]) -> Sequence[Said]:
+    def _predict_batch(self, batch: Sequence[QueuedText]) -> Sequence[PredictionResult]:
         """Predict a batch; if that fails, predict each text separately, so that only the failing texts fail."""
-        first = lot[0].ticket
+        first_request = batch[0].request
         try:
-            return self._ask([job.question for job in lot], first.attention, first.data_set)
+            return self._predict(
+                [text.prediction_input for text in batch], first_request.attention, first_request.data_set
+            )
         except Exception as error:  # noqa: BLE001  (each text receives its exception)
-            return [error] if len(lot) == 1 else [said for job in lot for said in self._answer([job])]
+            return (
+                [error] if len(batch) == 1 else [result for text in batch for result in self._predict_batch([text])]
+            )
 
 
-def alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+def group_into_batches(texts: Sequence[QueuedText]) -> Iterator[list[QueuedText]]:
     """Divide texts into batches of similar length and equal options.
 
     A text of 5,000 words in a batch with thirty short ones would make all of them as expensive as itself.
     """
-    lot: list[Job] = []
-    letters = 0
-    for job in sorted(jobs, key=_order):
-        *way, length = _order(job)
-        if lot and (way != list(_order(lot[0])[:2]) or len(lot) * length - letters > PADDING):
-            yield lot
-            lot, letters = [], 0
-        lot.append(job)
-        letters += length
-    yield lot
+    batch: list[QueuedText] = []
+    n_characters = 0
+    for text in sorted(texts, key=_sort_key):
+        *options, length = _sort_key(text)
+        if batch and (options != list(_sort_key(batch[0])[:2]) or len(batch) * length - n_characters > MAX_PADDING):
+            yield batch
+            batch, n_characters = [], 0
+        batch.append(text)
+        n_characters += length
+    yield batch
 
 
-def _order(job: Job) -> tuple[bool, str, int]:
-    return job.ticket.attention, job.ticket.data_set or "", len(job.question.text)
+def _sort_key(text: QueuedText) -> tuple[bool, str, int]:
+    return text.request.attention, text.request.data_set or "", len(text.prediction_input.text)

@@ -13,7 +13,7 @@ from mtl_core.sweeps.space import Sweep
 
 
 @dataclass(frozen=True)
-class SweepFolder:
+class SweepDirectory:
     """The output directory of a sweep, and the names of its files."""
 
     path: Path
@@ -38,51 +38,55 @@ class SweepFolder:
         """The best trial as an experiment."""
         return self.path / "best.yaml"
 
-    def trial(self, number: int) -> Path:
+    def get_trial_path(self, number: int) -> Path:
         """Return the experiment file of a trial; its name is the prefix of the trial's run directories."""
         return self.path / "trials" / f"{number:04d}.yaml"
 
-    def claim(self, config: ExperimentConfig, sweep: Sweep, seeds: int) -> None:
+    def reserve(self, config: ExperimentConfig, sweep: Sweep, n_seeds: int) -> None:
         """Create the folder, or reuse one of the same sweep. The number of trials may differ.
 
         Args:
             config: The experiment.
             sweep: The `sweep:` block.
-            seeds: Number of seeds per trial.
+            n_seeds: Number of seeds per trial.
 
         Raises:
             MtlError: If the folder contains something else, or cannot be created.
         """
-        plan = _plan(config, sweep, seeds)
+        plan = _build_plan(config, sweep, n_seeds)
         if self.path.exists():
-            _compare(self.path, _read(self.plan), plan)
+            _check_same_plan(self.path, _read_plan(self.plan), plan)
             return
         try:
             self.path.mkdir(parents=True)
-            self.trial(0).parent.mkdir()
+            self.get_trial_path(0).parent.mkdir()
         except OSError as error:
             raise MtlError(f"{self.path}: cannot be created: {error.strerror}") from error
         write_text_atomically(self.plan, json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
 
 
-def _plan(config: ExperimentConfig, sweep: Sweep, seeds: int) -> dict[str, Any]:
-    return {"experiment": dump_config(config), **sweep.model_dump(mode="json", exclude={"trials"}), "seeds": seeds}
+def _build_plan(config: ExperimentConfig, sweep: Sweep, n_seeds: int) -> dict[str, Any]:
+    return {
+        "experiment": dump_config(config),
+        **sweep.model_dump(mode="json", exclude={"trials"}),
+        "seeds": n_seeds,
+    }
 
 
-def _read(plan: Path) -> dict[str, Any] | None:
+def _read_plan(plan_path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(plan.read_text(encoding="utf-8"))
+        plan_data = json.loads(plan_path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return plan_data if isinstance(plan_data, dict) else None
 
 
-def _compare(path: Path, found: dict[str, Any] | None, plan: dict[str, Any]) -> None:
-    if found is None:
+def _check_same_plan(path: Path, existing_plan: dict[str, Any] | None, plan: dict[str, Any]) -> None:
+    if existing_plan is None:
         raise MtlError(f"{path}: exists already, and contains no sweep; choose another --out")
-    differs = [key for key in plan if found.get(key) != plan[key]]
-    if differs:
+    differing_keys = [key for key in plan if existing_plan.get(key) != plan[key]]
+    if differing_keys:
         raise MtlError(
-            f"{path}: contains a sweep with another {', '.join(differs)}; choose another --out, "
+            f"{path}: contains a sweep with another {', '.join(differing_keys)}; choose another --out, "
             "or repeat the original options"
         )

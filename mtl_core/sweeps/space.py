@@ -16,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from mtl_core.config.strict import StrictModel, error_at
+from mtl_core.config.strict import StrictModel, build_error_details
 from mtl_core.config.yaml_file import Loc
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 
-Drawn = float | int | str
+ParamValue = float | int | str
 """A sampled value: a number of a range, or the label of a choice."""
 
 
@@ -34,7 +34,7 @@ class Uniform(StrictModel):
     """The highest value."""
 
     @model_validator(mode="after")
-    def _low_below_high(self) -> "Uniform":
+    def _check_bounds(self) -> "Uniform":
         check_order(self.low, self.high)
         return self
 
@@ -49,7 +49,7 @@ class LogUniform(StrictModel):
     """The highest value."""
 
     @model_validator(mode="after")
-    def _low_below_high(self) -> "LogUniform":
+    def _check_bounds(self) -> "LogUniform":
         check_order(self.low, self.high)
         return self
 
@@ -66,11 +66,13 @@ class Integer(StrictModel):
     """The distance between two values."""
 
     @model_validator(mode="after")
-    def _low_below_high(self) -> "Integer":
+    def _check_bounds(self) -> "Integer":
         check_order(self.low, self.high)
         if (self.high - self.low) % self.step:
-            last = self.high - (self.high - self.low) % self.step
-            raise ValueError(f"steps of {self.step} from {self.low} do not reach {self.high}; the last is {last}")
+            last_value = self.high - (self.high - self.low) % self.step
+            raise ValueError(
+                f"steps of {self.step} from {self.low} do not reach {self.high}; the last is {last_value}"
+            )
         return self
 
 
@@ -84,7 +86,7 @@ class LogInteger(StrictModel):
     """The highest value."""
 
     @model_validator(mode="after")
-    def _low_below_high(self) -> "LogInteger":
+    def _check_bounds(self) -> "LogInteger":
         check_order(self.low, self.high)
         return self
 
@@ -97,16 +99,16 @@ class Choices(StrictModel):
 
     @field_validator("choices")
     @classmethod
-    def _distinct(cls, choices: list[Any]) -> list[Any]:
-        labels = [label(choice) for choice in choices]
-        twice = [name for name in labels if labels.count(name) > 1]
-        if twice:
-            raise ValueError(f"the choice {twice[0]} occurs twice")
+    def _check_unique(cls, choices: list[Any]) -> list[Any]:
+        labels = [format_label(choice) for choice in choices]
+        duplicates = [name for name in labels if labels.count(name) > 1]
+        if duplicates:
+            raise ValueError(f"the choice {duplicates[0]} occurs twice")
         return choices
 
-    def by_label(self) -> dict[str, Any]:
+    def get_choices_by_label(self) -> dict[str, Any]:
         """Return the values by their labels."""
-        return {label(choice): choice for choice in self.choices}
+        return {format_label(choice): choice for choice in self.choices}
 
 
 def check_order(low: float, high: float) -> None:
@@ -119,7 +121,7 @@ def check_order(low: float, high: float) -> None:
         raise ValueError(f"expected `low` below `high`, found low {low} and high {high}")
 
 
-def label(choice: Any) -> str:
+def format_label(choice: Any) -> str:
     """Return the label of a choice in tables and in the database."""
     return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
 
@@ -128,16 +130,16 @@ Range = Uniform | LogUniform | Integer | LogInteger
 Parameter = Range | Choices
 
 
-def probes(parameter: Parameter) -> dict[Loc, Any]:
+def get_probe_values(parameter: Parameter) -> dict[Loc, Any]:
     """Return the values to validate: both ends of a range, or every choice; by their locations in the block."""
     if isinstance(parameter, Choices):
-        return {("choices", place): choice for place, choice in enumerate(parameter.choices)}
+        return {("choices", index): choice for index, choice in enumerate(parameter.choices)}
     return {("low",): parameter.low, ("high",): parameter.high}
 
 
-def value_of(parameter: Parameter, drawn: Drawn) -> Any:
+def resolve_value(parameter: Parameter, param_value: ParamValue) -> Any:
     """Return the value in the experiment for a sampled value."""
-    return parameter.by_label()[str(drawn)] if isinstance(parameter, Choices) else drawn
+    return parameter.get_choices_by_label()[str(param_value)] if isinstance(parameter, Choices) else param_value
 
 
 class Tpe(StrictModel):
@@ -164,33 +166,35 @@ class MedianPruning(StrictModel):
     """Number of epochs before a trial can be pruned."""
 
 
-def one_of(*models: type[StrictModel]) -> WrapValidator:
+def build_type_validator(*models: type[StrictModel]) -> WrapValidator:
     """Build a validator that selects a model by the key `type`, so that errors mention only this model."""
-    known = {model.model_fields["type"].default: model for model in models if "type" in model.model_fields}
-    plain = next((model for model in models if "type" not in model.model_fields), None)
+    models_by_type = {model.model_fields["type"].default: model for model in models if "type" in model.model_fields}
+    untyped_model = next((model for model in models if "type" not in model.model_fields), None)
 
     def validate(value: Any, handler: Any, info: ValidationInfo) -> Any:
         if value is None or isinstance(value, models):
             return value
-        block = {"type": value} if isinstance(value, str) and plain is None else value
-        found = block.get("type") if isinstance(block, dict) else None
-        if plain is not None and isinstance(block, dict) and "choices" in block:
-            model = plain
-        elif isinstance(found, str) and found in known:
-            model = known[found]
-        elif isinstance(found, str):
-            message = f"unknown type '{found}'{did_you_mean(found, known)} (types here: {listed(known)})"
-            raise ValidationError.from_exception_data("sweep", [error_at(("type",), "seam", message, found)])
+        block = {"type": value} if isinstance(value, str) and untyped_model is None else value
+        type_name = block.get("type") if isinstance(block, dict) else None
+        if untyped_model is not None and isinstance(block, dict) and "choices" in block:
+            model = untyped_model
+        elif isinstance(type_name, str) and type_name in models_by_type:
+            model = models_by_type[type_name]
+        elif isinstance(type_name, str):
+            message = f"unknown type '{type_name}'{did_you_mean(type_name, models_by_type)} (types here: {join_names(models_by_type)})"
+            raise ValidationError.from_exception_data(
+                "sweep", [build_error_details(("type",), "seam", message, type_name)]
+            )
         else:
-            other = ", or with `choices:`" if plain is not None else ""
-            message = f"expected a block with `type:`, one of {listed(known)}{other}"
-            raise ValidationError.from_exception_data("sweep", [error_at((), "seam", message, value)])
+            choices_note = ", or with `choices:`" if untyped_model is not None else ""
+            message = f"expected a block with `type:`, one of {join_names(models_by_type)}{choices_note}"
+            raise ValidationError.from_exception_data("sweep", [build_error_details((), "seam", message, value)])
         return model.model_validate(block, context=info.context)
 
     return WrapValidator(validate)
 
 
-ParameterField = Annotated[Parameter, one_of(Uniform, LogUniform, Integer, LogInteger, Choices)]
+ParameterField = Annotated[Parameter, build_type_validator(Uniform, LogUniform, Integer, LogInteger, Choices)]
 
 
 class Sweep(StrictModel):
@@ -200,22 +204,22 @@ class Sweep(StrictModel):
     """Total number of trials; the first has the experiment's own values. `--trials` overrides it."""
     space: dict[str, ParameterField] = Field(min_length=1)
     """Dotted key, as for `--set`, to the values to search."""
-    sampler: Annotated[Tpe | RandomSearch, one_of(Tpe, RandomSearch)] = Tpe()
+    sampler: Annotated[Tpe | RandomSearch, build_type_validator(Tpe, RandomSearch)] = Tpe()
     """How the values of the next trial are sampled."""
-    pruning: Annotated[MedianPruning | None, one_of(MedianPruning)] = None
+    pruning: Annotated[MedianPruning | None, build_type_validator(MedianPruning)] = None
     """Which trials are pruned; null trains every trial to its end."""
 
     @field_validator("space")
     @classmethod
-    def _each_once(cls, space: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
-        steps = {
+    def _check_unique_keys(cls, space: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
+        paths = {
             key: tuple(step.lstrip("0") or "0" if step.isdecimal() else step for step in key.split("."))
             for key in space
         }
-        for key, own in steps.items():
-            for other, above in steps.items():
-                if len(above) < len(own) and own[: len(above)] == above:
+        for key, path in paths.items():
+            for other, other_path in paths.items():
+                if len(other_path) < len(path) and path[: len(other_path)] == other_path:
                     raise ValueError(f"'{key}' is searched twice: it lies below '{other}'")
-                if other != key and own == above:
+                if other != key and path == other_path:
                     raise ValueError(f"'{other}' is searched twice: it is the same as '{key}'")
         return space

@@ -16,41 +16,41 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import URL
 
 from mtl_core.seeding import derive_seed
-from mtl_core.sweeps.space import Choices, Drawn, Integer, LogInteger, Parameter, Sweep, Tpe, Uniform
-from mtl_core.sweeps.trial import Outcome
+from mtl_core.sweeps.space import Choices, Integer, LogInteger, Parameter, ParamValue, Sweep, Tpe, Uniform
+from mtl_core.sweeps.trial import TrialOutcome
 
-OWN = 0
+BASELINE_TRIAL = 0
 """The number of the trial with the experiment's own values."""
-ENOUGH = 10
+MIN_TRIALS_FOR_IMPORTANCE = 10
 """Minimum number of complete trials for parameter importances."""
 
 
 @dataclass(frozen=True)
-class Draw:
+class SampledTrial:
     """A sampled trial, not yet trained.
 
     Attributes:
         number: The number of the trial, counted from 0.
-        values: Searched key to its sampled value; missing keys have the experiment's own value.
+        params: Searched key to its sampled value; missing keys have the experiment's own value.
     """
 
     number: int
-    values: Mapping[str, Drawn]
+    params: Mapping[str, ParamValue]
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialRecord:
     """A stored trial.
 
     Attributes:
         number: The number of the trial, counted from 0.
-        values: Searched key to its sampled value.
+        params: Searched key to its sampled value.
         outcome: The outcome; None while the trial is running, or if it was interrupted.
     """
 
     number: int
-    values: Mapping[str, Drawn]
-    outcome: Outcome | None
+    params: Mapping[str, ParamValue]
+    outcome: TrialOutcome | None
 
     @property
     def value(self) -> float | None:
@@ -64,11 +64,11 @@ class Row:
 
 
 @dataclass
-class _Open:
+class _RunningTrial:
     """A running trial."""
 
     trial: Trial
-    reported: set[int] = field(default_factory=set)
+    reported_steps: set[int] = field(default_factory=set)
 
 
 class Study:
@@ -83,25 +83,30 @@ class Study:
     """
 
     def __init__(
-        self, database: Path, sweep: Sweep, seed: int, higher_is_better: bool, own: Mapping[str, Drawn]
+        self,
+        database: Path,
+        sweep: Sweep,
+        seed: int,
+        higher_is_better: bool,
+        baseline_params: Mapping[str, ParamValue],
     ) -> None:
-        self._sweep, self._seed, self._own = sweep, seed, own
+        self._sweep, self._seed, self._baseline_params = sweep, seed, baseline_params
         self.higher_is_better = higher_is_better
         # Optuna applies `str.format` to the URL.
         url = URL.create("sqlite", database=str(database)).render_as_string().replace("{", "{{").replace("}", "}}")
-        with _quiet():
+        with _silence_optuna():
             self._storage = optuna.storages.RDBStorage(url)
             self._study = optuna.create_study(
                 study_name="sweep",
                 storage=self._storage,
                 direction="maximize" if higher_is_better else "minimize",
                 load_if_exists=True,
-                pruner=self._pruner(),
+                pruner=self._build_pruner(),
             )
-        self._open: dict[int, _Open] = {}
+        self._running_trials: dict[int, _RunningTrial] = {}
         trials = self._study.get_trials(deepcopy=False)
-        self._cut_off = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        self._begun = sum(trial.state.is_finished() for trial in trials)
+        self._interrupted_trials = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self._n_started = sum(trial.state.is_finished() for trial in trials)
 
     def __enter__(self) -> Self:
         return self
@@ -110,43 +115,43 @@ class Study:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def next(self, trials: int) -> Draw | None:
+    def ask(self, n_trials: int) -> SampledTrial | None:
         """Sample the next trial. Interrupted trials come first, with their previous values.
 
         Values are a function of the seed, the trial's number and the outcomes of the previous trials, so that a
         resumed sweep samples the same values as an uninterrupted one.
 
         Args:
-            trials: Total number of trials.
+            n_trials: Total number of trials.
 
         Returns:
             The next trial; None if there are enough trials.
         """
-        if self._begun >= trials:
+        if self._n_started >= n_trials:
             return None
-        self._begun += 1
-        with _quiet():
-            if self._cut_off:
-                frozen = self._cut_off.pop(0)
-                self._study.sampler = self._sampler(frozen.number)
+        self._n_started += 1
+        with _silence_optuna():
+            if self._interrupted_trials:
+                frozen = self._interrupted_trials.pop(0)
+                self._study.sampler = self._build_sampler(frozen.number)
                 trial = Trial(self._study, frozen._trial_id)
-                opened = _Open(trial, set(frozen.intermediate_values))
+                running_trial = _RunningTrial(trial, set(frozen.intermediate_values))
             else:
                 if not self._study.get_trials(deepcopy=False):
-                    self._study.enqueue_trial(dict(self._own))
-                waiting = (TrialState.WAITING,)
-                known = self._study.get_trials(deepcopy=False)
-                number = len(known) - len(self._study.get_trials(deepcopy=False, states=waiting))
-                self._study.sampler = self._sampler(number)
-                opened = _Open(self._study.ask())
-            number = opened.trial.number
-            values = {
-                key: _suggest(opened.trial, key, parameter)
+                    self._study.enqueue_trial(dict(self._baseline_params))
+                waiting_states = (TrialState.WAITING,)
+                existing_trials = self._study.get_trials(deepcopy=False)
+                number = len(existing_trials) - len(self._study.get_trials(deepcopy=False, states=waiting_states))
+                self._study.sampler = self._build_sampler(number)
+                running_trial = _RunningTrial(self._study.ask())
+            number = running_trial.trial.number
+            params = {
+                key: _suggest(running_trial.trial, key, parameter)
                 for key, parameter in self._sweep.space.items()
-                if number != OWN or key in self._own
+                if number != BASELINE_TRIAL or key in self._baseline_params
             }
-        self._open[number] = opened
-        return Draw(number, values)
+        self._running_trials[number] = running_trial
+        return SampledTrial(number, params)
 
     def report(self, number: int, epoch: int, score: float) -> bool:
         """Report a trial's score after an epoch, counted from 1; return whether to prune the trial.
@@ -154,37 +159,41 @@ class Study:
         The trial with the experiment's own values is never pruned. An epoch that is repeated after an interruption
         counts once.
         """
-        opened, step = self._open[number], epoch - 1
-        if step not in opened.reported:
-            opened.trial.report(score, step)
-            opened.reported.add(step)
-        return number != OWN and step == max(opened.reported) and opened.trial.should_prune()
+        running_trial, step = self._running_trials[number], epoch - 1
+        if step not in running_trial.reported_steps:
+            running_trial.trial.report(score, step)
+            running_trial.reported_steps.add(step)
+        return (
+            number != BASELINE_TRIAL
+            and step == max(running_trial.reported_steps)
+            and running_trial.trial.should_prune()
+        )
 
-    def finish(self, number: int, outcome: Outcome) -> Row:
+    def finish(self, number: int, outcome: TrialOutcome) -> TrialRecord:
         """Store the outcome of a trial.
 
         The sampler treats a failed trial like a pruned one: it avoids such values.
         """
-        trial = self._open.pop(number).trial
+        trial = self._running_trials.pop(number).trial
         trial.set_user_attr("outcome", asdict(outcome))
         if outcome.value is not None:
             self._study.tell(trial, outcome.value)
         else:
             self._study.tell(trial, state=TrialState.PRUNED)
-        return next(row for row in self.rows() if row.number == number)
+        return next(row for row in self.get_records() if row.number == number)
 
-    def rows(self) -> list[Row]:
+    def get_records(self) -> list[TrialRecord]:
         """Return all trials, sorted by number."""
-        trials = self._study.get_trials(deepcopy=False)
-        return [_row(trial) for trial in trials if trial.state != TrialState.WAITING]
+        frozen_trials = self._study.get_trials(deepcopy=False)
+        return [_to_record(trial) for trial in frozen_trials if trial.state != TrialState.WAITING]
 
-    def best(self) -> Row | None:
+    def find_best(self) -> TrialRecord | None:
         """Return the complete trial with the best score, the first one of equal trials; None without any."""
         sign = -1 if self.higher_is_better else 1
-        complete = [(sign * row.value, row.number, row) for row in self.rows() if row.value is not None]
+        complete = [(sign * row.value, row.number, row) for row in self.get_records() if row.value is not None]
         return min(complete)[2] if complete else None
 
-    def worth(self) -> dict[str, float]:
+    def compute_importance(self) -> dict[str, float]:
         """Compute the importance of each parameter: the share of the variance between complete trials.
 
         A functional analysis of variance (fANOVA: Hutter, Hoos and Leyton-Brown, 2014), scaled to a sum of 1. Empty
@@ -192,35 +201,39 @@ class Study:
         """
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         keys = [key for key in self._sweep.space if len({str(trial.params.get(key)) for trial in complete}) > 1]
-        whole = [trial for trial in complete if all(key in trial.params for key in keys)]
-        if len(whole) < ENOUGH or len({trial.value for trial in whole}) < 2 or not keys:
+        trials_with_keys = [trial for trial in complete if all(key in trial.params for key in keys)]
+        if (
+            len(trials_with_keys) < MIN_TRIALS_FOR_IMPORTANCE
+            or len({trial.value for trial in trials_with_keys}) < 2
+            or not keys
+        ):
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        worth = optuna.importance.get_param_importances(self._study, evaluator=evaluator, params=keys)
-        return {key: float(worth[key]) for key in keys}
+        importances = optuna.importance.get_param_importances(self._study, evaluator=evaluator, params=keys)
+        return {key: float(importances[key]) for key in keys}
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+    def _build_sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """Build a new sampler per trial, so that its values do not depend on earlier samples of this process."""
         seed = derive_seed(self._seed, "sweep", number) % 2**32
-        chosen = self._sweep.sampler
-        if isinstance(chosen, Tpe):
+        sampler_settings = self._sweep.sampler
+        if isinstance(sampler_settings, Tpe):
             return optuna.samplers.TPESampler(
-                n_startup_trials=chosen.startup_trials, multivariate=True, constant_liar=True, seed=seed
+                n_startup_trials=sampler_settings.startup_trials, multivariate=True, constant_liar=True, seed=seed
             )
         return optuna.samplers.RandomSampler(seed=seed)
 
-    def _pruner(self) -> optuna.pruners.BasePruner:
-        chosen = self._sweep.pruning
-        if chosen is None:
+    def _build_pruner(self) -> optuna.pruners.BasePruner:
+        pruning_settings = self._sweep.pruning
+        if pruning_settings is None:
             return optuna.pruners.NopPruner()
         return optuna.pruners.MedianPruner(
-            n_startup_trials=chosen.startup_trials, n_warmup_steps=chosen.warmup_epochs
+            n_startup_trials=pruning_settings.startup_trials, n_warmup_steps=pruning_settings.warmup_epochs
         )
 
 
-def _suggest(trial: Trial, key: str, parameter: Parameter) -> Drawn:
+def _suggest(trial: Trial, key: str, parameter: Parameter) -> ParamValue:
     if isinstance(parameter, Choices):
-        return str(trial.suggest_categorical(key, list(parameter.by_label())))
+        return str(trial.suggest_categorical(key, list(parameter.get_choices_by_label())))
     if isinstance(parameter, Integer):
         return int(trial.suggest_int(key, parameter.low, parameter.high, step=parameter.step))
     if isinstance(parameter, LogInteger):
@@ -229,14 +242,14 @@ def _suggest(trial: Trial, key: str, parameter: Parameter) -> Drawn:
     return float(trial.suggest_float(key, parameter.low, parameter.high, log=log))
 
 
-def _row(trial: FrozenTrial) -> Row:
+def _to_record(trial: FrozenTrial) -> TrialRecord:
     if not trial.state.is_finished():
-        return Row(trial.number, trial.params, None)
-    return Row(trial.number, trial.params, Outcome(**trial.user_attrs["outcome"]))
+        return TrialRecord(trial.number, trial.params, None)
+    return TrialRecord(trial.number, trial.params, TrialOutcome(**trial.user_attrs["outcome"]))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_optuna() -> Iterator[None]:
     """Suppress Optuna's log lines, and its warnings about options that older versions mark as experimental."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

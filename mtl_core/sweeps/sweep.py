@@ -5,34 +5,34 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mtl_core.atomic import write_text_atomically
-from mtl_core.comparison.trials import held
+from mtl_core.comparison.trials import lock_folder
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import dump_config
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.selection import higher_is_better, resolve_selection
+from mtl_core.evaluation.selection import is_higher_better, resolve_selection
 from mtl_core.runs.prepare import prepare
-from mtl_core.seeding import isolated_torch_randomness
-from mtl_core.sweeps.folder import SweepFolder
-from mtl_core.sweeps.study import OWN, Draw, Row, Study
-from mtl_core.sweeps.table import trials_csv
-from mtl_core.sweeps.trial import Job, Outcome
-from mtl_core.sweeps.variants import Variants
-from mtl_core.sweeps.workers import train_here, train_in_processes
+from mtl_core.seeding import isolate_torch_rng
+from mtl_core.sweeps.folder import SweepDirectory
+from mtl_core.sweeps.study import BASELINE_TRIAL, SampledTrial, Study, TrialRecord
+from mtl_core.sweeps.table import format_trials_csv
+from mtl_core.sweeps.trial import TrialJob, TrialOutcome
+from mtl_core.sweeps.variants import SearchSpace
+from mtl_core.sweeps.workers import train_in_parallel, train_sequentially
 
 
-class SweepView(Protocol):
+class SweepCallback(Protocol):
     """Callback of a sweep, such as a progress display."""
 
-    def begun(self, trials: int, done: int, figure: str) -> None:
+    def on_sweep_start(self, n_trials: int, n_finished: int, metric: str) -> None:
         """Called at the start, with the total number of trials, the number of finished ones, and the metric."""
 
-    def trial_started(self, draw: Draw) -> None:
+    def on_trial_start(self, trial: SampledTrial) -> None:
         """Called when a trial starts or resumes."""
 
-    def epoch_done(self, number: int, epoch: int, score: float) -> None:
+    def on_epoch_end(self, number: int, epoch: int, score: float) -> None:
         """Called after each epoch of a trial."""
 
-    def trial_done(self, row: Row, best: Row | None) -> None:
+    def on_trial_end(self, record: TrialRecord, best: TrialRecord | None) -> None:
         """Called when a trial ends; `best` is the best trial so far."""
 
 
@@ -41,43 +41,48 @@ class SweepReport:
     """The result of a sweep.
 
     Attributes:
-        figure: The name of the metric that compares trials.
+        metric: The name of the metric that compares trials.
         higher_is_better: Whether higher values are better.
-        notice: The disclaimer of the data; usually empty.
-        rows: The trials, sorted by number.
+        disclaimer: The disclaimer of the data; usually empty.
+        records: The trials, sorted by number.
         best: The best trial; None if none is complete.
-        worth: Searched key to its importance; empty with too few trials.
+        importance: Searched key to its importance; empty with too few trials.
     """
 
-    figure: str
+    metric: str
     higher_is_better: bool
-    notice: str
-    rows: Sequence[Row]
-    best: Row | None
-    worth: Mapping[str, float]
+    disclaimer: str
+    records: Sequence[TrialRecord]
+    best: TrialRecord | None
+    importance: Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class _Figure:
+class _Objective:
     """The validation metric that compares trials."""
 
     name: str
     higher_is_better: bool
-    notice: str
+    disclaimer: str
 
 
 def run_sweep(
-    variants: Variants, folder: SweepFolder, trials: int, seeds: int, jobs: int, view: SweepView
+    search_space: SearchSpace,
+    directory: SweepDirectory,
+    n_trials: int,
+    n_seeds: int,
+    n_jobs: int,
+    callback: SweepCallback,
 ) -> SweepReport:
     """Run trials until there are enough, or resume an interrupted sweep.
 
     Args:
-        variants: The experiment and its validated search space.
-        folder: The output directory; created if it does not exist.
-        trials: Total number of trials, including those of earlier calls.
-        seeds: Number of seeds per trial, counted up from the experiment's seed; a trial's score is the mean.
-        jobs: Maximum number of trials at a time.
-        view: The callback.
+        search_space: The experiment and its validated search space.
+        directory: The output directory; created if it does not exist.
+        n_trials: Total number of trials, including those of earlier calls.
+        n_seeds: Number of seeds per trial, counted up from the experiment's seed; a trial's score is the mean.
+        n_jobs: Maximum number of trials at a time.
+        callback: The callback.
 
     Returns:
         The trials, the best one, and the importances of the searched keys.
@@ -86,83 +91,97 @@ def run_sweep(
         MtlError: If there is no validation data, the folder contains something else, or the experiment fails with
             its own values. A failure with other values is a result.
     """
-    config, sweep = variants.unchanged, variants.sweep
-    figure = _figure(config, str(variants.experiment.source.path))
-    folder.claim(config, sweep, seeds)
+    config, sweep = search_space.base_config, search_space.sweep
+    objective = _resolve_objective(config, str(search_space.experiment.source.path))
+    directory.reserve(config, sweep, n_seeds)
     with (
-        held(folder.path),
-        Study(folder.database, sweep, config.seed, figure.higher_is_better, variants.own) as study,
+        lock_folder(directory.path),
+        Study(
+            directory.database, sweep, config.seed, objective.higher_is_better, search_space.baseline_params
+        ) as study,
     ):
-        seen = range(config.seed, config.seed + seeds)
-        desk = _Desk(variants, folder, study, trials, seen, view)
-        view.begun(trials, sum(row.outcome is not None for row in study.rows()), figure.name)
-        if jobs == 1:
-            train_here(desk.next_job, desk.judge, desk.done)
+        seed_values = range(config.seed, config.seed + n_seeds)
+        scheduler = TrialScheduler(search_space, directory, study, n_trials, seed_values, callback)
+        callback.on_sweep_start(
+            n_trials, sum(record.outcome is not None for record in study.get_records()), objective.name
+        )
+        if n_jobs == 1:
+            train_sequentially(scheduler.next_job, scheduler.should_prune, scheduler.finish_trial)
         else:
-            train_in_processes(jobs, desk.next_job, desk.judge, desk.done)
-        desk.write()
-        rows, best, worth = study.rows(), study.best(), study.worth()
-        return SweepReport(figure.name, figure.higher_is_better, figure.notice, rows, best, worth)
+            train_in_parallel(n_jobs, scheduler.next_job, scheduler.should_prune, scheduler.finish_trial)
+        scheduler.write_results()
+        records, best, importance = study.get_records(), study.find_best(), study.compute_importance()
+        return SweepReport(
+            objective.name, objective.higher_is_better, objective.disclaimer, records, best, importance
+        )
 
 
-def _figure(config: ExperimentConfig, path: str) -> _Figure:
+def _resolve_objective(config: ExperimentConfig, path: str) -> _Objective:
     """Read the data, and return the validation metric that compares trials."""
-    with isolated_torch_randomness():
+    with isolate_torch_rng():
         prepared = prepare(config)
-        select = resolve_selection(config.training.select, prepared.tasks, prepared.others)
+        select = resolve_selection(config.training.select, prepared.tasks, prepared.inactive_tasks)
     if not len(prepared.split.validation):
         raise MtlError(
             f"{path}: has no validation data, which a sweep requires; add some with `split:`, "
             "such as {type: stratified, validation: 0.2}"
         )
-    name = " ".join(word for word in (select.over, select.metric) if word)
-    return _Figure(name, higher_is_better(select, prepared.tasks), prepared.corpus.notice)
+    name = " ".join(word for word in (select.aggregation, select.metric) if word)
+    return _Objective(name, is_higher_better(select, prepared.tasks), prepared.corpus.disclaimer)
 
 
 @dataclass
-class _Desk:
+class TrialScheduler:
     """Scheduler of the trials: creates jobs and stores their outcomes."""
 
-    variants: Variants
-    folder: SweepFolder
+    search_space: SearchSpace
+    directory: SweepDirectory
     study: Study
-    trials: int
+    n_trials: int
     seeds: Sequence[int]
-    view: SweepView
+    callback: SweepCallback
 
-    def next_job(self) -> Job | None:
+    def next_job(self) -> TrialJob | None:
         """Write the next trial's experiment and return its job; an invalid combination is a failed trial."""
-        while (draw := self.study.next(self.trials)) is not None:
-            self.view.trial_started(draw)
-            job = Job(draw.number, self.folder.trial(draw.number), list(self.seeds))
+        while (trial := self.study.ask(self.n_trials)) is not None:
+            self.callback.on_trial_start(trial)
+            job = TrialJob(trial.number, self.directory.get_trial_path(trial.number), list(self.seeds))
             try:
-                config = self.variants.unchanged if draw.number == OWN else self.variants.config(draw.values)
+                config = (
+                    self.search_space.base_config
+                    if trial.number == BASELINE_TRIAL
+                    else self.search_space.apply_params(trial.params)
+                )
             except MtlError as error:
-                self.done(job, Outcome("failed", reason=str(error)))
+                self.finish_trial(job, TrialOutcome("failed", reason=str(error)))
                 continue
-            write_text_atomically(job.file, dump_config(config))
+            write_text_atomically(job.config_path, dump_config(config))
             return job
         return None
 
-    def judge(self, job: Job, epoch: int, score: float) -> bool:
+    def should_prune(self, job: TrialJob, epoch: int, score: float) -> bool:
         """Report an epoch, and return whether to prune the trial."""
-        self.view.epoch_done(job.number, epoch, score)
+        self.callback.on_epoch_end(job.number, epoch, score)
         return self.study.report(job.number, epoch, score)
 
-    def done(self, job: Job, outcome: Outcome) -> None:
+    def finish_trial(self, job: TrialJob, outcome: TrialOutcome) -> None:
         """Store the outcome of a trial, and update the files."""
-        if job.number == OWN and outcome.state == "failed":
-            raise MtlError(f"trial {OWN}, the experiment's own values: {outcome.reason}")
-        row = self.study.finish(job.number, outcome)
-        self.write()
-        self.view.trial_done(row, self.study.best())
+        if job.number == BASELINE_TRIAL and outcome.state == "failed":
+            raise MtlError(f"trial {BASELINE_TRIAL}, the experiment's own values: {outcome.reason}")
+        record = self.study.finish(job.number, outcome)
+        self.write_results()
+        self.callback.on_trial_end(record, self.study.find_best())
 
-    def write(self) -> None:
+    def write_results(self) -> None:
         """Write the table of trials, and the best one as an experiment."""
-        rows, best = self.study.rows(), self.study.best()
-        write_text_atomically(self.folder.trials, trials_csv(rows, self.variants.shown, self.seeds))
+        records, best = self.study.get_records(), self.study.find_best()
+        write_text_atomically(
+            self.directory.trials, format_trials_csv(records, self.search_space.baseline_texts, self.seeds)
+        )
         if best is not None:
             mean = f", the mean over {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
-            head = f"# Trial {best.number} of {len(rows)}, the best: {best.value!r} on validation data{mean}.\n"
-            text = self.folder.trial(best.number).read_text(encoding="utf-8")
-            write_text_atomically(self.folder.best, head + text)
+            header = (
+                f"# Trial {best.number} of {len(records)}, the best: {best.value!r} on validation data{mean}.\n"
+            )
+            text = self.directory.get_trial_path(best.number).read_text(encoding="utf-8")
+            write_text_atomically(self.directory.best, header + text)

@@ -4,39 +4,44 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from mtl_core.sweeps.study import OWN, Row
+from mtl_core.sweeps.study import BASELINE_TRIAL, TrialRecord
 
 
-def trials_csv(rows: Sequence[Row], own: Mapping[str, str], seeds: Sequence[int]) -> str:
+def format_trials_csv(
+    records: Sequence[TrialRecord], baseline_texts: Mapping[str, str], seeds: Sequence[int]
+) -> str:
     """Return a CSV table with one line per trial.
 
     Args:
-        rows: The trials.
-        own: Searched key to the experiment's own value, which may be outside the space.
+        records: The trials.
+        baseline_texts: Searched key to the experiment's own value, which may be outside the space.
         seeds: The seeds of each trial; with several seeds, there is one column per seed.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    each = [f"seed{seed}" for seed in seeds] if len(seeds) > 1 else []
-    writer.writerow(["number", "state", "value", *each, "best_epoch", "seconds", *own, "reason"])
-    for row in rows:
-        outcome = row.outcome
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    seed_columns = [f"seed{seed}" for seed in seeds] if len(seeds) > 1 else []
+    writer.writerow(["number", "state", "value", *seed_columns, "best_epoch", "seconds", *baseline_texts, "reason"])
+    for record in records:
+        outcome = record.outcome
         scores = [repr(score) for score in outcome.scores] if outcome is not None else []
         writer.writerow(
             [
-                row.number,
+                record.number,
                 outcome.state if outcome is not None else "running",
-                "" if row.value is None else repr(row.value),
-                *((scores or [""] * len(seeds)) if each else []),
-                row.best_epochs,
+                "" if record.value is None else repr(record.value),
+                *((scores or [""] * len(seeds)) if seed_columns else []),
+                record.best_epochs,
                 f"{outcome.seconds:.3f}" if outcome is not None and outcome.state == "complete" else "",
-                *values_of(row, own).values(),
+                *format_params(record, baseline_texts).values(),
                 outcome.reason if outcome is not None else "",
             ]
         )
-    return text.getvalue()
+    return buffer.getvalue()
 
 
-def values_of(row: Row, own: Mapping[str, str]) -> dict[str, str]:
+def format_params(record: TrialRecord, baseline_texts: Mapping[str, str]) -> dict[str, str]:
     """Return a trial's value of each searched key, as text."""
-    return {key: own[key] if row.number == OWN else str(row.values.get(key, "")) for key in own}
+    return {
+        key: baseline_texts[key] if record.number == BASELINE_TRIAL else str(record.params.get(key, ""))
+        for key in baseline_texts
+    }

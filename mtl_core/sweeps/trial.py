@@ -10,34 +10,34 @@ from typing import Literal
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.run import SilentView, resume_run, run_experiment
+from mtl_core.runs.run import NullCallback, resume_run, run_experiment
 from mtl_core.training.history import EpochRecord
 
-Report = Callable[[int, float], bool]
+ReportEpoch = Callable[[int, float], bool]
 """Receives an epoch, counted from 1, and its validation score; returns whether to prune the trial."""
 
 
 @dataclass(frozen=True)
-class Job:
+class TrialJob:
     """The input of a worker: one trial.
 
     Attributes:
         number: The number of the trial, counted from 0.
-        file: The experiment file with the trial's values.
+        config_path: The experiment file with the trial's values.
         seeds: The seeds, trained one after another.
     """
 
     number: int
-    file: Path
+    config_path: Path
     seeds: Sequence[int]
 
-    def run(self, seed: int) -> Path:
+    def get_run_dir(self, seed: int) -> Path:
         """Return the run directory of one seed, next to the experiment file."""
-        return self.file.with_name(f"{self.file.stem}-seed{seed}")
+        return self.config_path.with_name(f"{self.config_path.stem}-seed{seed}")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """The outcome of a trial.
 
     Attributes:
@@ -64,19 +64,19 @@ class _PrunedError(Exception):
     """The trial is pruned."""
 
 
-class _Watch(SilentView):
+class _PruningCallback(NullCallback):
     """Callback that reports each epoch, and stops the training if the trial is pruned."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ReportEpoch) -> None:
         self._report = report
 
-    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
         """Report the epoch."""
         if record.score is not None and self._report(record.epoch, record.score):
             raise _PrunedError(f"{record.score:.4f} after epoch {record.epoch}")
 
 
-def train_trial(job: Job, report: Report) -> Outcome:
+def train_trial(job: TrialJob, report: ReportEpoch) -> TrialOutcome:
     """Train a trial, resume it, or read its result if it is complete.
 
     Args:
@@ -89,30 +89,34 @@ def train_trial(job: Job, report: Report) -> Outcome:
     scores, epochs, seconds = [], [], 0.0
     try:
         for seed in job.seeds:
-            watch = _Watch(report) if seed == job.seeds[0] else SilentView()
-            score, epoch, spent = _train(job.file, seed, RunDirectory(job.run(seed)), watch)
+            callback = _PruningCallback(report) if seed == job.seeds[0] else NullCallback()
+            score, epoch, seed_seconds = _train_seed(
+                job.config_path, seed, RunDirectory(job.get_run_dir(seed)), callback
+            )
             scores.append(score)
             epochs.append(epoch)
-            seconds += spent
+            seconds += seed_seconds
     except _PrunedError as pruned:
-        if job.run(job.seeds[0]).exists():  # it is already removed if the first epoch was pruned
-            shutil.rmtree(job.run(job.seeds[0]))
-        return Outcome("pruned", reason=str(pruned))
+        if job.get_run_dir(job.seeds[0]).exists():  # it is already removed if the first epoch was pruned
+            shutil.rmtree(job.get_run_dir(job.seeds[0]))
+        return TrialOutcome("pruned", reason=str(pruned))
     except MtlError as error:
-        return Outcome("failed", reason=str(error))
-    return Outcome("complete", scores, epochs, seconds)
+        return TrialOutcome("failed", reason=str(error))
+    return TrialOutcome("complete", scores, epochs, seconds)
 
 
-def _train(file: Path, seed: int, run: RunDirectory, view: SilentView) -> tuple[float, int, float]:
+def _train_seed(
+    config_path: Path, seed: int, run: RunDirectory, callback: NullCallback
+) -> tuple[float, int, float]:
     """Train with one seed; return the best epoch's score, its number, and the training time in seconds."""
     if not run.metrics.is_file():
         if run.config.is_file():
-            resume_run(run.path, view, ask_test=False)
+            resume_run(run.path, callback, evaluate_test=False)
         else:
             if run.path.exists():  # interrupted before the first file was written
                 shutil.rmtree(run.path)
-            config = load_experiment(file, [f"seed={seed}", "training.refit=false"]).config
-            run_experiment(config, run.path, view, ask_test=False)
+            config = load_experiment(config_path, [f"seed={seed}", "training.refit=false"]).config
+            run_experiment(config, run.path, callback, evaluate_test=False)
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
     score = metrics["model"]["best_score"]
     if score is None:

@@ -9,45 +9,45 @@ from pydantic import ValidationError
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, build_config
-from mtl_core.config.messages import flaw
-from mtl_core.config.overrides import put
+from mtl_core.config.messages import describe_error
+from mtl_core.config.overrides import set_value
 from mtl_core.config.yaml_file import Loc
 from mtl_core.errors import MtlError
-from mtl_core.sweeps.space import Drawn, Sweep, value_of
+from mtl_core.sweeps.space import ParamValue, Sweep, resolve_value
 
 
 @dataclass(frozen=True)
-class Variants:
+class SearchSpace:
     """The search space of an experiment. `check_space` validates and completes it.
 
     Attributes:
         experiment: The experiment.
         sweep: Its `sweep:` block.
-        own: Searched key to the experiment's own value, in the format of sampled values; only keys whose space
+        baseline_params: Searched key to the experiment's own value, in the format of sampled values; only keys whose space
             contains this value.
-        shown: Searched key to the experiment's own value as text; empty where there is none.
+        baseline_texts: Searched key to the experiment's own value as text; empty where there is none.
     """
 
     experiment: Experiment
     sweep: Sweep
-    own: Mapping[str, Drawn] = field(default_factory=dict)
-    shown: Mapping[str, str] = field(default_factory=dict)
+    baseline_params: Mapping[str, ParamValue] = field(default_factory=dict)
+    baseline_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def unchanged(self) -> ExperimentConfig:
+    def base_config(self) -> ExperimentConfig:
         """The experiment without its `sweep:` block."""
         return self.experiment.config.model_copy(update={"sweep": None})
 
-    def config(self, drawn: Mapping[str, Drawn]) -> ExperimentConfig:
+    def apply_params(self, params: Mapping[str, ParamValue]) -> ExperimentConfig:
         """Apply sampled values to the experiment.
 
         Raises:
             MtlError: If the values are not valid in combination.
         """
         try:
-            return self.build({key: value_of(self.sweep.space[key], value) for key, value in drawn.items()})
+            return self.build({key: resolve_value(self.sweep.space[key], value) for key, value in params.items()})
         except ValidationError as error:
-            raise MtlError("; ".join(_flaws(error, self.experiment.source.path.name))) from error
+            raise MtlError("; ".join(_format_errors(error, self.experiment.source.path.name))) from error
 
     def build(self, values: Mapping[str, Any]) -> ExperimentConfig:
         """Validate the experiment with other values, which are parsed like values in its file.
@@ -57,20 +57,26 @@ class Variants:
             MtlError: If a parent of a key is not a block.
         """
         experiment = self.experiment
-        value = deepcopy(experiment.value)
-        value.pop("sweep", None)
-        places = [put(value, key, deepcopy(item), self.where(key)) for key, item in values.items()]
-        typed = [place for place in experiment.overridden if not any(place[: len(own)] == own for own in places)]
-        return build_config(value, experiment.registry, experiment.source, typed)
+        raw_config = deepcopy(experiment.value)
+        raw_config.pop("sweep", None)
+        set_locations = [
+            set_value(raw_config, key, deepcopy(item), self.format_location(key)) for key, item in values.items()
+        ]
+        overridden = [
+            location
+            for location in experiment.override_locations
+            if not any(location[: len(set_location)] == set_location for set_location in set_locations)
+        ]
+        return build_config(raw_config, experiment.registry, experiment.source, overridden)
 
-    def where(self, key: str, place: Loc = ()) -> str:
+    def format_location(self, key: str, location: Loc = ()) -> str:
         """Format a location in the block `sweep.space`: file, line, key."""
-        source, loc = self.experiment.source, ("sweep", "space", key, *place)
-        number = source.line_of(loc)
+        source, loc = self.experiment.source, ("sweep", "space", key, *location)
+        number = source.find_line(loc)
         return f"{source.path}{f':{number}' if number else ''}: {'.'.join(map(str, loc))}"
 
 
-def _flaws(error: ValidationError, file: str) -> Iterator[str]:
+def _format_errors(error: ValidationError, file: str) -> Iterator[str]:
     for line in error.errors(include_url=False):
         loc = ".".join(map(str, line["loc"])) or "experiment"
-        yield f"{loc}: {flaw(dict(line), loc, file)}"
+        yield f"{loc}: {describe_error(dict(line), loc, file)}"

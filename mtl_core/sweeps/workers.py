@@ -14,18 +14,18 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a worker must not import torch before it ignores SIGINT
-    from mtl_core.sweeps.trial import Job, Outcome
+    from mtl_core.sweeps.trial import TrialJob, TrialOutcome
 
-NextJob = Callable[[], "Job | None"]
+NextJob = Callable[[], "TrialJob | None"]
 """Returns the next trial; None if there are enough."""
-Judge = Callable[["Job", int, float], bool]
+ShouldPrune = Callable[["TrialJob", int, float], bool]
 """Receives a trial, an epoch and its validation score; returns whether to prune the trial."""
-Done = Callable[["Job", "Outcome"], None]
+OnTrialEnd = Callable[["TrialJob", "TrialOutcome"], None]
 """Receives a finished trial and its outcome."""
 
 
 @dataclass(frozen=True)
-class _Epoch:
+class _EpochReport:
     """The validation score of an epoch; the worker waits for the decision whether to prune."""
 
     epoch: int
@@ -33,7 +33,7 @@ class _Epoch:
 
 
 @dataclass(frozen=True)
-class _Bug:
+class _WorkerError:
     """The traceback of a bug in a worker."""
 
     traceback: str
@@ -43,52 +43,54 @@ class _Bug:
 class _Worker:
     process: BaseProcess
     connection: Connection
-    job: Job | None = None
+    job: TrialJob | None = None
 
 
-def train_here(next_job: NextJob, judge: Judge, done: Done) -> None:
+def train_sequentially(next_job: NextJob, should_prune: ShouldPrune, on_trial_end: OnTrialEnd) -> None:
     """Train one trial after another in this process."""
     from mtl_core.sweeps.trial import train_trial
 
     while (job := next_job()) is not None:
-        done(job, train_trial(job, lambda epoch, score, job=job: judge(job, epoch, score)))  # type: ignore[misc]
+        on_trial_end(job, train_trial(job, lambda epoch, score, job=job: should_prune(job, epoch, score)))  # type: ignore[misc]
 
 
-def train_in_processes(jobs: int, next_job: NextJob, judge: Judge, done: Done) -> None:
+def train_in_parallel(
+    n_processes: int, next_job: NextJob, should_prune: ShouldPrune, on_trial_end: OnTrialEnd
+) -> None:
     """Train several trials at a time.
 
     A trial whose process is killed, perhaps because memory ran out, counts as failed.
 
     Args:
-        jobs: Maximum number of processes; each computes in one thread.
+        n_processes: Maximum number of processes; each computes in one thread.
         next_job: Returns the next trial.
-        judge: Returns after each epoch whether to prune the trial.
-        done: Called with each finished trial.
+        should_prune: Returns after each epoch whether to prune the trial.
+        on_trial_end: Called with each finished trial.
 
     Raises:
         RuntimeError: If a worker process raises an exception other than an `MtlError`.
     """
     workers: list[_Worker] = []
-    more = True
+    has_more_trials = True
     try:
         while True:
-            while more and sum(worker.job is not None for worker in workers) < jobs:
+            while has_more_trials and sum(worker.job is not None for worker in workers) < n_processes:
                 job = next_job()
                 if job is None:
-                    more = False
+                    has_more_trials = False
                     break
-                worker = next((one for one in workers if one.job is None), None)
+                worker = next((idle_worker for idle_worker in workers if idle_worker.job is None), None)
                 if worker is None:
-                    worker = _start()
+                    worker = _start_worker()
                     workers.append(worker)
                 worker.job = job
                 worker.connection.send(job)
-            busy = [(worker, worker.job) for worker in workers if worker.job is not None]
-            if not busy:
+            busy_workers = [(worker, worker.job) for worker in workers if worker.job is not None]
+            if not busy_workers:
                 return
-            ready = wait([worker.connection for worker, _ in busy])
-            for worker, job in busy:
-                if worker.connection in ready and not _hear(worker, job, judge, done):
+            ready = wait([worker.connection for worker, _ in busy_workers])
+            for worker, job in busy_workers:
+                if worker.connection in ready and not _handle_message(worker, job, should_prune, on_trial_end):
                     workers.remove(worker)
     finally:
         for worker in workers:
@@ -97,39 +99,39 @@ def train_in_processes(jobs: int, next_job: NextJob, judge: Judge, done: Done) -
             worker.process.join()
 
 
-def _hear(worker: _Worker, job: Job, judge: Judge, done: Done) -> bool:
+def _handle_message(worker: _Worker, job: TrialJob, should_prune: ShouldPrune, on_trial_end: OnTrialEnd) -> bool:
     """Handle one message of a worker; return whether the worker is still alive."""
-    from mtl_core.sweeps.trial import Outcome
+    from mtl_core.sweeps.trial import TrialOutcome
 
     try:
         message = worker.connection.recv()
     except (EOFError, ConnectionError):
         worker.process.join()
         reason = f"its process was killed (exit code {worker.process.exitcode}), perhaps because memory ran out"
-        done(job, Outcome("failed", reason=reason))
+        on_trial_end(job, TrialOutcome("failed", reason=reason))
         return False
-    if isinstance(message, _Epoch):
-        worker.connection.send(judge(job, message.epoch, message.score))
-    elif isinstance(message, _Bug):
+    if isinstance(message, _EpochReport):
+        worker.connection.send(should_prune(job, message.epoch, message.score))
+    elif isinstance(message, _WorkerError):
         raise RuntimeError(f"trial {job.number}, in a worker process:\n{message.traceback}")
     else:
         worker.job = None
-        done(job, message)
+        on_trial_end(job, message)
     return True
 
 
-def _start() -> _Worker:
+def _start_worker() -> _Worker:
     context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there,))
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_run_worker, args=(child_end,))
     process.start()
-    there.close()  # so that the end of the process closes the pipe
-    return _Worker(process, here)
+    child_end.close()  # so that the end of the process closes the pipe
+    return _Worker(process, parent_end)
 
 
-def _work(connection: Connection) -> None:
+def _run_worker(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent terminates its workers
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     import torch
 
     from mtl_core.sweeps.trial import train_trial
@@ -137,18 +139,18 @@ def _work(connection: Connection) -> None:
     torch.set_num_threads(1)
 
     def report(epoch: int, score: float) -> bool:
-        connection.send(_Epoch(epoch, score))
+        connection.send(_EpochReport(epoch, score))
         return bool(connection.recv())
 
     while True:
-        job: Job = connection.recv()
+        job: TrialJob = connection.recv()
         try:
             connection.send(train_trial(job, report))
         except Exception:  # noqa: BLE001  sent to the parent, which raises it
-            connection.send(_Bug(traceback.format_exc()))
+            connection.send(_WorkerError(traceback.format_exc()))
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Exit with the parent: a killed parent cannot terminate its workers, which would continue to write files."""
     parent = parent_process()
     if parent is not None:

@@ -9,7 +9,7 @@ def test_backbone(check):
 pytest is not required: `report(backbone_checks(MyBackbone()))` runs the checks and prints the results.
 """
 
-from mtl_core.testing.checks import Check, Checks, LeftOut, report
+from mtl_core.testing.checks import Check, Checks, SkippedCheck, report
 from mtl_core.testing.suites import (
     architecture_checks,
     auxiliary_checks,
@@ -34,7 +34,7 @@ from mtl_core.testing.suites import (
 __all__ = [
     "Check",
     "Checks",
-    "LeftOut",
+    "SkippedCheck",
     "architecture_checks",
     "auxiliary_checks",
     "backbone_checks",

@@ -6,150 +6,172 @@ from functools import partial
 import torch
 from torch import nn
 
-from mtl_core.model.architecture import Architecture, NetworkParts, build_architecture, checked_features
+from mtl_core.model.architecture import Architecture, NetworkParts, build_architecture, validate_features
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import ArchitectureSpec
-from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.modules import Probe, add_module_checks
-from mtl_core.testing.randomness import seeded
-from mtl_core.testing.sample_network import SampleBackbone, SampleInput
-from mtl_core.testing.samples import batched, named_shapes, rows_of
+from mtl_core.testing.modules import ModuleFixture, add_module_checks
+from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
+from mtl_core.testing.samples import collate_samples, name_shapes, unpad_features
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.tensors import expect_finite, expect_rows, expect_tensor, shown
+from mtl_core.testing.tensors import describe_value, expect_finite, expect_rows, expect_tensor
 
 TASKS = ("first", "second.task", "third")
-ALL = (True, True, True)
+ALL_ACTIVE = (True, True, True)
 
 
 def architecture_checks(
-    spec: ArchitectureSpec, shapes: Sequence[FeatureShape] | None, without: Mapping[str, str], tolerance: float
+    spec: ArchitectureSpec, shapes: Sequence[FeatureShape] | None, skip: Mapping[str, str], tolerance: float
 ) -> Checks:
     """See `mtl_core.testing.architecture_checks`."""
     checks = spec_checks(spec)
-    tried = named_shapes(shapes)
-    for variant in accepted(checks, tried, partial(_made, spec), "features"):
-        probe = Probe(partial(_made, spec, tried[variant]), partial(_run, spec), tried[variant], variant, tolerance)
-        _add(checks, spec, probe)
-    return checks.without(without)
+    candidates = name_shapes(shapes)
+    for variant in build_accepted(checks, candidates, partial(_build, spec), "features"):
+        fixture = ModuleFixture(
+            partial(_build, spec, candidates[variant]),
+            partial(_run_all_tasks, spec),
+            candidates[variant],
+            variant,
+            tolerance,
+        )
+        _add_checks(checks, spec, fixture)
+    return checks.skip_checks(skip)
 
 
-def _add(checks: Checks, spec: ArchitectureSpec, probe: Probe) -> None:
-    def add(name: str, what: str, test: Callable[[ArchitectureSpec, Probe], None]) -> None:
-        checks.add(name, what, lambda: test(spec, probe), probe.variant)
+def _add_checks(checks: Checks, spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
+    def add(name: str, description: str, test: Callable[[ArchitectureSpec, ModuleFixture], None]) -> None:
+        checks.add(name, description, lambda: test(spec, fixture), fixture.variant)
 
-    what = "It returns features of the declared shape, one for all tasks or one per task, for any number of tasks."
-    add("shape", what, _shape)
-    add_module_checks(checks, probe)
-    add("active", "A task's features do not depend on which other tasks are active.", _active)
-    add("penalty", "The regularization loss is one finite number with finite gradients, or None.", _penalty)
-    add("own-parameters", "`task_parameters` returns the parameters that only one task uses.", _own_parameters)
+    description = (
+        "It returns features of the declared shape, one for all tasks or one per task, for any number of tasks."
+    )
+    add("shape", description, _check_shape)
+    add_module_checks(checks, fixture)
+    add("active", "A task's features do not depend on which other tasks are active.", _check_active)
+    add(
+        "penalty",
+        "The regularization loss is one finite number with finite gradients, or None.",
+        _check_regularization_loss,
+    )
+    add(
+        "task-parameters",
+        "`task_parameters` returns the parameters that only one task uses.",
+        _check_task_parameters,
+    )
 
 
-def _made(spec: ArchitectureSpec, shape: FeatureShape, tasks: Sequence[str] = TASKS) -> Architecture:
-    parts = NetworkParts(lambda: SampleInput(shape), SampleBackbone)
+def _build(spec: ArchitectureSpec, shape: FeatureShape, tasks: Sequence[str] = TASKS) -> Architecture:
+    parts = NetworkParts(lambda: SampleInputLayer(shape), SampleBackbone)
     return build_architecture(spec, parts, tasks)
 
 
-def _features(module: nn.Module, features: Features, active: Sequence[bool] = ALL) -> list[Features | None]:
-    found = module(features, list(active))
-    expect(len(found) in (1, len(active)), f"expected features for all tasks or one per task, found {len(found)}")
-    return list(found)
+def _compute_features(
+    module: nn.Module, features: Features, active: Sequence[bool] = ALL_ACTIVE
+) -> list[Features | None]:
+    outputs = module(features, list(active))
+    expect(
+        len(outputs) in (1, len(active)), f"expected features for all tasks or one per task, found {len(outputs)}"
+    )
+    return list(outputs)
 
 
-def _run(spec: ArchitectureSpec, module: nn.Module, features: Features) -> list[torch.Tensor]:
+def _run_all_tasks(spec: ArchitectureSpec, module: nn.Module, features: Features) -> list[torch.Tensor]:
     """Return each example's features of all tasks, flattened and concatenated."""
     rows: list[list[torch.Tensor]] = []
-    for place, said in enumerate(_features(module, features)):
-        if said is None:
-            fail(f"expected features for the active task {place}, found None")
-        rows.append(rows_of(said))
-    return [torch.cat([one.flatten() for one in example]) for example in zip(*rows, strict=True)]
+    for task, task_features in enumerate(_compute_features(module, features)):
+        if task_features is None:
+            fail(f"expected features for the active task {task}, found None")
+        rows.append(unpad_features(task_features))
+    return [torch.cat([row.flatten() for row in example]) for example in zip(*rows, strict=True)]
 
 
-def _shape(spec: ArchitectureSpec, probe: Probe) -> None:
-    with seeded(0), torch.no_grad():
-        features = batched(probe.samples(), more=1)
+def _check_shape(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
+    with temporary_seed(0), torch.no_grad():
+        features = collate_samples(fixture.draw_samples(), extra_padding=1)
         for tasks in (TASKS, TASKS[:1]):
-            module = _made(spec, probe.inputs, tasks).eval()
+            module = _build(spec, fixture.inputs, tasks).eval()
             output = module.output
-            found = _features(module, features, [True] * len(tasks))
-            several = len(tasks) if spec.own_features else 1
+            outputs = _compute_features(module, features, [True] * len(tasks))
+            n_features = len(tasks) if spec.task_specific_features else 1
             expect(
-                len(found) == several,
-                f"expected {several} features for {len(tasks)} tasks, since `own_features` is {spec.own_features}, "
-                f"found {len(found)}",
+                len(outputs) == n_features,
+                f"expected {n_features} features for {len(tasks)} tasks, since `own_features` is {spec.task_specific_features}, "
+                f"found {len(outputs)}",
             )
-            for said in found:
-                checked = checked_features(said, output)
-                inner = features.values.shape[:2] if output.sequence else features.values.shape[:1]
-                expect_tensor(checked.values, (*inner, output.width), "the features")
+            for task_features in outputs:
+                checked = validate_features(task_features, output)
+                leading_shape = features.values.shape[:2] if output.sequence else features.values.shape[:1]
+                expect_tensor(checked.values, (*leading_shape, output.width), "the features")
                 expect(
                     (checked.mask is not None) == output.sequence,
                     "expected a mask if `output` is a sequence, and no mask otherwise",
                 )
 
 
-def _active(spec: ArchitectureSpec, probe: Probe) -> None:
-    if not spec.own_features:
+def _check_active(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
+    if not spec.task_specific_features:
         return
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        features = batched(probe.samples())
-        every = _features(module, features)
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        features = collate_samples(fixture.draw_samples())
+        all_features = _compute_features(module, features)
         for active in ((True, False, True), (False, True, False)):
-            found = _features(module, features, active)
-            for task, on in enumerate(active):
-                one, other = found[task], every[task]
-                if on and one is not None and other is not None:
-                    what = f"the features of task {task} when other tasks are inactive"
-                    expect_rows(rows_of(one), rows_of(other), probe.tolerance, what)
-                expect(not on or one is not None, f"expected features for the active task {task}, found None")
+            features_of_active = _compute_features(module, features, active)
+            for task, is_active in enumerate(active):
+                one, other = features_of_active[task], all_features[task]
+                if is_active and one is not None and other is not None:
+                    name = f"the features of task {task} when other tasks are inactive"
+                    expect_rows(unpad_features(one), unpad_features(other), fixture.tolerance, name)
+                expect(
+                    not is_active or one is not None, f"expected features for the active task {task}, found None"
+                )
 
 
-def _penalty(spec: ArchitectureSpec, probe: Probe) -> None:
-    with seeded(0):
-        module = probe.ready()
+def _check_regularization_loss(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
+    with temporary_seed(0):
+        module = fixture.build_module()
         if not isinstance(module, Architecture):
-            fail(f"expected an Architecture, found {shown(module)}")
+            fail(f"expected an Architecture, found {describe_value(module)}")
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
         for when in ("before", "after"):
-            penalty = module.penalty()
-            if penalty is None:
+            regularization_loss = module.regularization_loss()
+            if regularization_loss is None:
                 return
-            expect_tensor(penalty, (), f"the regularization loss {when} a batch")
-            expect_finite(penalty, f"the regularization loss {when} a batch")
-            _features(module, batched(probe.samples()))
-        if penalty is not None and penalty.requires_grad:
-            penalty.backward()  # type: ignore[no-untyped-call]
+            expect_tensor(regularization_loss, (), f"the regularization loss {when} a batch")
+            expect_finite(regularization_loss, f"the regularization loss {when} a batch")
+            _compute_features(module, collate_samples(fixture.draw_samples()))
+        if regularization_loss is not None and regularization_loss.requires_grad:
+            regularization_loss.backward()  # type: ignore[no-untyped-call]
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None:
                     expect_finite(parameter.grad, f"the gradient of the regularization loss at '{name}'")
 
 
-def _own_parameters(spec: ArchitectureSpec, probe: Probe) -> None:
+def _check_task_parameters(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
     """Compare `task_parameters` with the parameters that each task's gradients reach."""
-    with seeded(0):
-        module = probe.ready()
+    with temporary_seed(0):
+        module = fixture.build_module()
         if not isinstance(module, Architecture):
-            fail(f"expected an Architecture, found {shown(module)}")
-        trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        own = {id(p): task for task in range(len(TASKS)) for p in module.task_parameters(task)}
-        strange = own.keys() - {id(parameter) for parameter in module.parameters()}
-        expect(not strange, f"expected only parameters of the module, found {len(strange)} others")
-        reached = _reached(module, probe, list(trained.values()))
-    for name, parameter in trained.items():
-        tasks, owner = reached[id(parameter)], own.get(id(parameter))
+            fail(f"expected an Architecture, found {describe_value(module)}")
+        trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        task_by_id = {id(p): task for task in range(len(TASKS)) for p in module.task_parameters(task)}
+        foreign_ids = task_by_id.keys() - {id(parameter) for parameter in module.parameters()}
+        expect(not foreign_ids, f"expected only parameters of the module, found {len(foreign_ids)} others")
+        tasks_by_id = _find_tasks_by_parameter(module, fixture, list(trainable.values()))
+    for name, parameter in trainable.items():
+        tasks, owner = tasks_by_id[id(parameter)], task_by_id.get(id(parameter))
         if owner is not None:
             expect(
                 set(tasks) <= {owner},
                 f"expected only task {owner} to use the parameter '{name}', as `task_parameters` declares, found "
                 f"that the gradients of the tasks {tasks} reach it",
             )
-        elif spec.own_features:
+        elif spec.task_specific_features:
             expect(
                 len(tasks) != 1,
                 f"expected `task_parameters({tasks[0] if tasks else 0})` to contain the parameter '{name}', which"
@@ -157,15 +179,17 @@ def _own_parameters(spec: ArchitectureSpec, probe: Probe) -> None:
             )
 
 
-def _reached(module: nn.Module, probe: Probe, trained: Sequence[nn.Parameter]) -> dict[int, list[int]]:
+def _find_tasks_by_parameter(
+    module: nn.Module, fixture: ModuleFixture, parameters: Sequence[nn.Parameter]
+) -> dict[int, list[int]]:
     """Return the tasks whose features depend on each parameter."""
-    found: dict[int, list[int]] = {id(parameter): [] for parameter in trained}
-    for task, features in enumerate(_features(module, batched(probe.samples()))):
+    tasks_by_id: dict[int, list[int]] = {id(parameter): [] for parameter in parameters}
+    for task, features in enumerate(_compute_features(module, collate_samples(fixture.draw_samples()))):
         if features is None or not features.values.requires_grad:
             continue
-        total = torch.stack([(row * torch.randn_like(row)).sum() for row in rows_of(features)]).sum()
-        gradients = torch.autograd.grad(total, trained, retain_graph=True, allow_unused=True)
-        for parameter, gradient in zip(trained, gradients, strict=True):
+        total = torch.stack([(row * torch.randn_like(row)).sum() for row in unpad_features(features)]).sum()
+        gradients = torch.autograd.grad(total, parameters, retain_graph=True, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None and gradient.any():
-                found[id(parameter)].append(task)
-    return found
+                tasks_by_id[id(parameter)].append(task)
+    return tasks_by_id

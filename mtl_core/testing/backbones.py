@@ -8,67 +8,75 @@ from torch import nn
 
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.specs import BackboneSpec
-from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.modules import Probe, add_module_checks
-from mtl_core.testing.randomness import seeded
-from mtl_core.testing.samples import batched, named_shapes, rows_of
+from mtl_core.testing.modules import ModuleFixture, add_module_checks
+from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.samples import collate_samples, name_shapes, unpad_features
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.tensors import expect_tensor, shown
+from mtl_core.testing.tensors import describe_value, expect_tensor
 
 
 def backbone_checks(
-    spec: BackboneSpec, shapes: Sequence[FeatureShape] | None, without: Mapping[str, str], tolerance: float
+    spec: BackboneSpec, shapes: Sequence[FeatureShape] | None, skip: Mapping[str, str], tolerance: float
 ) -> Checks:
     """See `mtl_core.testing.backbone_checks`."""
     checks = spec_checks(spec)
-    tried = named_shapes(shapes)
-    for variant in accepted(checks, tried, spec.build, "features"):
-        _add(checks, Probe(partial(spec.build, tried[variant]), _run, tried[variant], variant, tolerance))
-    return checks.without(without)
+    candidates = name_shapes(shapes)
+    for variant in build_accepted(checks, candidates, spec.build, "features"):
+        _add_checks(
+            checks,
+            ModuleFixture(partial(spec.build, candidates[variant]), _run, candidates[variant], variant, tolerance),
+        )
+    return checks.skip_checks(skip)
 
 
-def _add(checks: Checks, probe: Probe) -> None:
-    what = "It returns `Features` of the width that its `output` declares, with the mask of its input."
-    checks.add("shape", what, lambda: _shape(probe), probe.variant)
-    add_module_checks(checks, probe)
+def _add_checks(checks: Checks, fixture: ModuleFixture) -> None:
+    description = "It returns `Features` of the width that its `output` declares, with the mask of its input."
+    checks.add("shape", description, lambda: _check_shape(fixture), fixture.variant)
+    add_module_checks(checks, fixture)
 
 
 def _run(module: nn.Module, features: Features) -> list[torch.Tensor]:
-    return rows_of(module(features))
+    return unpad_features(module(features))
 
 
-def _shape(probe: Probe) -> None:
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        expect(isinstance(module, nn.Module), f"expected `build` to return a torch module, found {shown(module)}")
-        output = getattr(module, "output", None)
-        if not isinstance(output, FeatureShape):
+def _check_shape(fixture: ModuleFixture) -> None:
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        expect(
+            isinstance(module, nn.Module),
+            f"expected `build` to return a torch module, found {describe_value(module)}",
+        )
+        shape = getattr(module, "output", None)
+        if not isinstance(shape, FeatureShape):
             raise AssertionError(
-                f"expected the module's attribute `output` to be a FeatureShape, found {shown(output)}"
+                f"expected the module's attribute `output` to be a FeatureShape, found {describe_value(shape)}"
             )
-        features = batched(probe.samples(), more=1)
-        for batch in (features, batched(probe.samples()[:1])):
-            found = module(batch)
-            if not isinstance(found, Features):
-                raise AssertionError(f"expected Features, found {shown(found)}")
-            _check(found, batch, output)
+        features = collate_samples(fixture.draw_samples(), extra_padding=1)
+        for batch in (features, collate_samples(fixture.draw_samples()[:1])):
+            outputs = module(batch)
+            if not isinstance(outputs, Features):
+                raise AssertionError(f"expected Features, found {describe_value(outputs)}")
+            _check_features(outputs, batch, shape)
 
 
-def _check(found: Features, given: Features, output: FeatureShape) -> None:
-    batch = len(given.values)
-    if not output.sequence:
-        expect_tensor(found.values, (batch, output.width), "values, since `output` declares one vector per example")
-        expect(found.mask is None, "expected no mask, since `output` declares one vector per example")
+def _check_features(outputs: Features, inputs: Features, shape: FeatureShape) -> None:
+    batch = len(inputs.values)
+    if not shape.sequence:
+        expect_tensor(
+            outputs.values, (batch, shape.width), "values, since `output` declares one vector per example"
+        )
+        expect(outputs.mask is None, "expected no mask, since `output` declares one vector per example")
         return
-    mask = found.mask
+    mask = outputs.mask
     if mask is None:
         raise AssertionError("expected a mask, since `output` declares one vector per token, found none")
-    same = given.mask is not None and mask.shape == given.mask.shape
+    has_same_shape = inputs.mask is not None and mask.shape == inputs.mask.shape
     length = mask.shape[1] if mask.ndim == 2 else 0
     expect_tensor(mask, (batch, length), "the mask", torch.bool)
-    expect_tensor(found.values, (batch, length, output.width), "values")
+    expect_tensor(outputs.values, (batch, length, shape.width), "values")
     expect(mask.any(dim=1).all(), "expected at least one token in every example, found an example without tokens")
-    if same and given.mask is not None:
-        expect(torch.equal(mask, given.mask), "expected the mask of the input, since the length is the same")
+    if has_same_shape and inputs.mask is not None:
+        expect(torch.equal(mask, inputs.mask), "expected the mask of the input, since the length is the same")

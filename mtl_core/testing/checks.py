@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_core.testing.expectations import RandomStateError
-from mtl_core.testing.randomness import generators_kept
+from mtl_core.testing.randomness import isolate_rng
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Check:
     Attributes:
         part: The type name of the part that is checked.
         name: The check's name in kebab-case.
-        what: The requirement, in one sentence.
+        description: The requirement, in one sentence.
         test: Raises an exception if the part does not meet it.
         variant: The kind of input that the part is checked with, if there are several (`tokens`, `vectors`).
     """
 
     part: str
     name: str
-    what: str
+    description: str
     test: Callable[[], None]
     variant: str = ""
 
@@ -37,18 +37,18 @@ class Check:
             AssertionError: If the check fails; the message contains what was expected and what was found.
         """
         try:
-            with generators_kept():
-                self._test()
+            with isolate_rng():
+                self._run_test()
         except Exception as error:  # any exception of a part fails the check
-            found = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            raise AssertionError(f"{self}: {found}\n({self.what})") from error
+            message = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+            raise AssertionError(f"{self}: {message}\n({self.description})") from error
 
-    def _test(self) -> None:
-        known = len(sys.modules)
+    def _run_test(self) -> None:
+        n_modules = len(sys.modules)
         try:
             self.test()
         except RandomStateError:
-            if len(sys.modules) == known:
+            if len(sys.modules) == n_modules:
                 raise
             self.test()  # an import may have drawn random numbers: only the second run counts
 
@@ -61,7 +61,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedCheck:
     """A check that does not apply to a part.
 
     Attributes:
@@ -80,26 +80,26 @@ class Checks(list[Check]):
         part: The part's type name.
 
     Attributes:
-        left_out: The checks that do not apply to this part, with reasons. Contains every skipped check.
+        skipped_checks: The checks that do not apply to this part, with reasons. Contains every skipped check.
     """
 
     def __init__(self, part: str) -> None:
         super().__init__()
         self.part = part
-        self.left_out: list[LeftOut] = []
+        self.skipped_checks: list[SkippedCheck] = []
 
-    def add(self, name: str, what: str, test: Callable[[], None], variant: str = "") -> None:
+    def add(self, name: str, description: str, test: Callable[[], None], variant: str = "") -> None:
         """Add a check."""
-        self.append(Check(self.part, name, what, test, variant))
+        self.append(Check(self.part, name, description, test, variant))
 
-    def leave_out(self, name: str, reason: str) -> None:
+    def skip(self, name: str, reason: str) -> None:
         """Record that a check does not apply."""
-        self.left_out.append(LeftOut(name, reason))
+        self.skipped_checks.append(SkippedCheck(name, reason))
 
     def __iadd__(self, others: Iterable[Check]) -> Self:  # type: ignore[override]
         """Add another suite's checks and skipped checks."""
         self.extend(others)
-        self.left_out.extend(getattr(others, "left_out", ()))
+        self.skipped_checks.extend(getattr(others, "skipped_checks", ()))
         return self
 
     def __add__(self, others: Iterable[Check]) -> Checks:  # type: ignore[override]
@@ -109,7 +109,7 @@ class Checks(list[Check]):
         both += others
         return both
 
-    def without(self, reasons: Mapping[str, str]) -> Checks:
+    def skip_checks(self, reasons: Mapping[str, str]) -> Checks:
         """Skip the checks that the part's author declares not applicable.
 
         Args:
@@ -123,11 +123,11 @@ class Checks(list[Check]):
             if name not in names:
                 hint = did_you_mean(name, names)
                 raise ValueError(
-                    f"without: '{name}' is not a check of '{self.part}'{hint} (checks: {listed(names, 99)})"
+                    f"without: '{name}' is not a check of '{self.part}'{hint} (checks: {join_names(names, 99)})"
                 )
             if not reason.strip():
                 raise ValueError(f"without: skipping '{name}' needs a reason")
-            self.leave_out(name, reason)
+            self.skip(name, reason)
         self[:] = [check for check in self if check.name not in reasons]
         return self
 
@@ -141,17 +141,17 @@ def report(checks: Iterable[Check]) -> bool:
     Returns:
         Whether at least one check ran and none failed.
     """
-    done = failed = 0
+    n_run = n_failed = 0
     for check in checks:
-        done += 1
+        n_run += 1
         try:
             check.run()
         except AssertionError as error:
-            failed += 1
+            n_failed += 1
             print(f"FAILED    {error}")
         else:
-            print(f"ok        {check}: {check.what}")
-    for one in getattr(checks, "left_out", ()):
-        print(f"skipped   {one.name}: {one.reason}")
-    print(f"{done} checks, {failed} failed")
-    return done > 0 and not failed
+            print(f"ok        {check}: {check.description}")
+    for skipped in getattr(checks, "skipped_checks", ()):
+        print(f"skipped   {skipped.name}: {skipped.reason}")
+    print(f"{n_run} checks, {n_failed} failed")
+    return n_run > 0 and not n_failed

@@ -3,36 +3,37 @@
 import torch
 
 from mtl_core.model.features import FeatureShape
-from mtl_core.testing.encoding import Encoding
+from mtl_core.testing.encoding import EncoderFixture
 from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import check_gradients
-from mtl_core.testing.randomness import seeded
-from mtl_core.testing.tensors import expect_finite, expect_rows, expect_tensor, shown
+from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.tensors import describe_value, expect_finite, expect_rows, expect_tensor
 
 
-class EncoderFeatures:
+class EncoderFeatureChecks:
     """Checks of collation and of the input layer.
 
     Args:
-        made: The encoder and its sample inputs.
+        fixture: The encoder and its sample inputs.
         tolerance: Tolerance for numbers that should be equal.
     """
 
-    def __init__(self, made: Encoding, tolerance: float) -> None:
-        self.made, self.tolerance = made, tolerance
+    def __init__(self, fixture: EncoderFixture, tolerance: float) -> None:
+        self.fixture, self.tolerance = fixture, tolerance
 
-    def shape(self) -> None:
+    def check_shape(self) -> None:
         """Check the features of a batch."""
-        with seeded(0), torch.no_grad():
-            encoder = self.made.known
-            layer, items = self.made.layer(encoder), self.made.items(encoder)
+        with temporary_seed(0), torch.no_grad():
+            encoder = self.fixture.fitted_encoder
+            layer, items = self.fixture.build_input_layer(encoder), self.fixture.encode_inputs(encoder)
             expect(
-                len(items) == len(self.made.inputs), f"expected {len(self.made.inputs)} items, found {len(items)}"
+                len(items) == len(self.fixture.inputs),
+                f"expected {len(self.fixture.inputs)} items, found {len(items)}",
             )
             output = getattr(layer, "output", None)
             if not isinstance(output, FeatureShape):
-                fail(f"expected the input layer's `output` to be a FeatureShape, found {shown(output)}")
-            features = self.made.read(encoder, layer, items)
+                fail(f"expected the input layer's `output` to be a FeatureShape, found {describe_value(output)}")
+            features = self.fixture.compute_features(encoder, layer, items)
             lengths = [encoder.length(item) for item in items]
             expect(min(lengths) > 0, f"expected lengths of 1 or more, found {lengths}")
             if not output.sequence:
@@ -48,37 +49,42 @@ class EncoderFeatures:
             counts = features.mask.sum(dim=1).tolist()
             expect(counts == lengths, f"expected as many tokens as `length` returns, {lengths}, found {counts}")
 
-    def company(self) -> None:
+    def check_batch_invariance(self) -> None:
         """Compare a batch with batches of one item, and with the reversed batch."""
-        with seeded(0), torch.no_grad():
-            encoder = self.made.known
-            layer, items = self.made.layer(encoder), self.made.items(encoder)
-            expected = self.made.rows(encoder, layer, items)
-            alone = [self.made.rows(encoder, layer, [item])[0] for item in items]
-            expect_rows(alone, expected, self.tolerance, "in a batch of one")
-            turned = self.made.rows(encoder, layer, items[::-1])[::-1]
-            expect_rows(turned, expected, self.tolerance, "in another order")
+        with temporary_seed(0), torch.no_grad():
+            encoder = self.fixture.fitted_encoder
+            layer, items = self.fixture.build_input_layer(encoder), self.fixture.encode_inputs(encoder)
+            expected = self.fixture.compute_item_features(encoder, layer, items)
+            single_rows = [self.fixture.compute_item_features(encoder, layer, [item])[0] for item in items]
+            expect_rows(single_rows, expected, self.tolerance, "in a batch of one")
+            reversed_rows = self.fixture.compute_item_features(encoder, layer, items[::-1])[::-1]
+            expect_rows(reversed_rows, expected, self.tolerance, "in another order")
 
-    def unseen(self) -> None:
+    def check_unseen_inputs(self) -> None:
         """Encode inputs that the encoder was not fitted on, in one batch and one by one."""
-        with seeded(0), torch.no_grad():
-            encoder = self.made.known
-            layer = self.made.layer(encoder)
-            items = encoder.encode(encoder.parse(self.made.others))
-            found = self.made.rows(encoder, layer, items)
-            for place, row in enumerate(found):
-                expect_finite(row, f"the features of unseen input {place + 1}")
-                expect(row.numel(), f"expected at least one token of unseen input {place + 1}, found none")
-            single = [encoder.encode(encoder.parse([value]))[0] for value in self.made.others]
-            expect_rows(self.made.rows(encoder, layer, single), found, self.tolerance, "parsed separately")
+        with temporary_seed(0), torch.no_grad():
+            encoder = self.fixture.fitted_encoder
+            layer = self.fixture.build_input_layer(encoder)
+            items = encoder.encode(encoder.parse(self.fixture.unseen_inputs))
+            unseen_rows = self.fixture.compute_item_features(encoder, layer, items)
+            for index, row in enumerate(unseen_rows):
+                expect_finite(row, f"the features of unseen input {index + 1}")
+                expect(row.numel(), f"expected at least one token of unseen input {index + 1}, found none")
+            single_items = [encoder.encode(encoder.parse([value]))[0] for value in self.fixture.unseen_inputs]
+            expect_rows(
+                self.fixture.compute_item_features(encoder, layer, single_items),
+                unseen_rows,
+                self.tolerance,
+                "parsed separately",
+            )
 
-    def gradients(self) -> None:
+    def check_input_layer_gradients(self) -> None:
         """Backpropagate random gradients into the input layer."""
-        with seeded(0):
-            encoder = self.made.known
-            layer = self.made.layer(encoder).train()
+        with temporary_seed(0):
+            encoder = self.fixture.fitted_encoder
+            layer = self.fixture.build_input_layer(encoder).train()
             if not any(parameter.requires_grad for parameter in layer.parameters()):
                 return
-            rows = self.made.rows(encoder, layer, self.made.items(encoder))
+            rows = self.fixture.compute_item_features(encoder, layer, self.fixture.encode_inputs(encoder))
             torch.stack([(row * torch.randn_like(row)).sum() for row in rows]).sum().backward()  # type: ignore[no-untyped-call]
             check_gradients(layer)

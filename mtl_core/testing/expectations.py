@@ -7,13 +7,13 @@ class RandomStateError(AssertionError):
     """The state of a global random generator changed."""
 
 
-def expect(holds: object, message: str) -> None:
+def expect(condition: object, message: str) -> None:
     """Raise an `AssertionError` with a message unless a condition is true.
 
     Raises:
-        AssertionError: If `holds` is false.
+        AssertionError: If `condition` is false.
     """
-    if not holds:
+    if not condition:
         fail(message)
 
 

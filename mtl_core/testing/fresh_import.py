@@ -9,7 +9,7 @@ from functools import cache
 
 from mtl_core.specs import Spec
 
-HEAVY = ("torch", "torchmetrics", "spacy", "transformers", "sklearn", "scipy", "pandas", "pyarrow")
+HEAVY_PACKAGES = ("torch", "torchmetrics", "spacy", "transformers", "sklearn", "scipy", "pandas", "pyarrow")
 """Packages that are slow to import; modules of specs import them inside `build`."""
 
 _SCRIPT = """
@@ -28,7 +28,7 @@ print("imported:" + json.dumps([name for name in heavy if name in sys.modules]))
 """
 
 
-def heavy_imports(module: str) -> list[str]:
+def find_heavy_imports(module: str) -> list[str]:
     """Return the heavy packages that importing a module imports.
 
     All modules of the package that define specs are first imported together, in one interpreter; only if they
@@ -38,31 +38,39 @@ def heavy_imports(module: str) -> list[str]:
         AssertionError: If the module cannot be imported.
     """
     package = module.partition(".")[0]
-    family = {spec.__module__ for spec in _subclasses(Spec)}
-    known = tuple(sorted({module, *(name for name in family if name.partition(".")[0] == package)}))
-    return [] if len(known) > 1 and not _brought(known, strict=False) else _brought((module,), strict=True)
+    spec_modules = {spec.__module__ for spec in _subclasses(Spec)}
+    package_modules = tuple(sorted({module, *(name for name in spec_modules if name.partition(".")[0] == package)}))
+    return (
+        []
+        if len(package_modules) > 1 and not _import_in_subprocess(package_modules, strict=False)
+        else _import_in_subprocess((module,), strict=True)
+    )
 
 
 @cache
-def _brought(modules: Sequence[str], strict: bool) -> list[str]:
+def _import_in_subprocess(modules: Sequence[str], strict: bool) -> list[str]:
     files = [(name, getattr(sys.modules.get(name), "__file__", None)) for name in modules]
-    done = subprocess.run(  # noqa: S603  the same interpreter and a constant script
-        [sys.executable, "-c", _SCRIPT, json.dumps([HEAVY, files])],
+    process = subprocess.run(  # noqa: S603  the same interpreter and a constant script
+        [sys.executable, "-c", _SCRIPT, json.dumps([HEAVY_PACKAGES, files])],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    answer = done.stdout.rpartition("imported:")[2]
-    if done.returncode or not answer:
+    output = process.stdout.rpartition("imported:")[2]
+    if process.returncode or not output:
         if not strict:
             return ["unknown"]
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise AssertionError(f"expected a fresh interpreter to import '{modules[0]}', found: {last[0]}")
-    found: list[str] = json.loads(answer)
-    return found
+        last_line = process.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise AssertionError(f"expected a fresh interpreter to import '{modules[0]}', found: {last_line[0]}")
+    packages: list[str] = json.loads(output)
+    return packages
 
 
 def _subclasses(spec: type[Spec]) -> list[type[Spec]]:
-    return [one for direct in spec.__subclasses__() for one in (direct, *_subclasses(direct))]
+    return [
+        subclass
+        for direct_subclass in spec.__subclasses__()
+        for subclass in (direct_subclass, *_subclasses(direct_subclass))
+    ]

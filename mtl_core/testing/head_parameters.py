@@ -4,73 +4,76 @@ import torch
 
 from mtl_core.model.heads import HeadGroup
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.modules import Probe
-from mtl_core.testing.randomness import seeded
-from mtl_core.testing.samples import batched
+from mtl_core.testing.modules import ModuleFixture
+from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.samples import collate_samples
 
 Gradients = list[torch.Tensor]
 """The gradient of each task's outputs with respect to one parameter; zeros if the outputs do not depend on it."""
 
 
-def parameters_are_told(probe: Probe, tasks: int) -> None:
+def check_declared_parameters(fixture: ModuleFixture, tasks: int) -> None:
     """Compare `stacked_parameters` and `task_parameters` with the gradients of each task's outputs."""
-    with seeded(0):
-        module = probe.ready()
+    with temporary_seed(0):
+        module = fixture.build_module()
         if not isinstance(module, HeadGroup):
             fail(f"expected a HeadGroup, found a {type(module).__name__}")
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         stacked = {id(parameter) for parameter in module.stacked_parameters()}
-        own = {id(p): task for task in range(tasks) for p in module.task_parameters(task)}
-        strange = (stacked | own.keys()) - names.keys()
-        expect(not strange, f"expected only parameters of the module, found {len(strange)} others")
-        twice = sorted(names[one] for one in stacked & own.keys())
-        expect(not twice, f"expected each parameter to be declared once, found stacked and task-specific: {twice}")
-        gradients = _gradients(probe, module, tasks)
+        task_by_id = {id(p): task for task in range(tasks) for p in module.task_parameters(task)}
+        foreign_ids = (stacked | task_by_id.keys()) - names.keys()
+        expect(not foreign_ids, f"expected only parameters of the module, found {len(foreign_ids)} others")
+        duplicates = sorted(names[parameter_id] for parameter_id in stacked & task_by_id.keys())
+        expect(
+            not duplicates,
+            f"expected each parameter to be declared once, found stacked and task-specific: {duplicates}",
+        )
+        gradients_by_id = _compute_gradients(fixture, module, tasks)
     for parameter in module.parameters():
-        name, found = names[id(parameter)], gradients.get(id(parameter))
+        name, task_gradients = names[id(parameter)], gradients_by_id.get(id(parameter))
         if id(parameter) in stacked and (not parameter.ndim or len(parameter) != tasks):
             fail(
                 f"expected the stacked parameter '{name}' to have {tasks} rows, one per task, "
                 f"found the shape {tuple(parameter.shape)}"
             )
-        if found is None:
+        if task_gradients is None:
             continue
         if id(parameter) in stacked:
-            _check_stacked(name, found)
-        elif id(parameter) in own:
-            _check_own(name, own[id(parameter)], found)
+            _check_stacked(name, task_gradients)
+        elif id(parameter) in task_by_id:
+            _check_task_specific(name, task_by_id[id(parameter)], task_gradients)
         else:
-            _check_shared(name, found)
+            _check_shared(name, task_gradients)
 
 
-def _gradients(probe: Probe, module: HeadGroup, tasks: int) -> dict[int, Gradients]:
-    features = batched(probe.samples(), more=1)
+def _compute_gradients(fixture: ModuleFixture, module: HeadGroup, tasks: int) -> dict[int, Gradients]:
+    features = collate_samples(fixture.draw_samples(), extra_padding=1)
     outputs = module(features).outputs
     if outputs.ndim == 4 and features.mask is not None:
         outputs = outputs * features.mask.unsqueeze(1).unsqueeze(-1)
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    found: dict[int, Gradients] = {id(parameter): [] for parameter in trained}
+    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    gradients_by_id: dict[int, Gradients] = {id(parameter): [] for parameter in trainable}
     for task in range(tasks):
         total = (outputs[:, task] * torch.randn_like(outputs[:, task])).sum()
-        reached = torch.autograd.grad(total, trained, retain_graph=True, allow_unused=True)
-        for parameter, gradient in zip(trained, reached, strict=True):
-            found[id(parameter)].append(torch.zeros_like(parameter) if gradient is None else gradient)
-    return found
+        task_gradients = torch.autograd.grad(total, trainable, retain_graph=True, allow_unused=True)
+        for parameter, gradient in zip(trainable, task_gradients, strict=True):
+            gradients_by_id[id(parameter)].append(torch.zeros_like(parameter) if gradient is None else gradient)
+    return gradients_by_id
 
 
-def _check_stacked(name: str, found: Gradients) -> None:
-    for task, gradient in enumerate(found):
-        others = gradient.clone()
-        others[task] = 0
+def _check_stacked(name: str, gradients: Gradients) -> None:
+    for task, gradient in enumerate(gradients):
+        other_rows = gradient.clone()
+        other_rows[task] = 0
         expect(
-            not others.any(),
+            not other_rows.any(),
             f"expected task {task} to use only row {task} of the stacked parameter '{name}', found others"
             "; a parameter that tasks share is not stacked",
         )
 
 
-def _check_own(name: str, owner: int, found: Gradients) -> None:
-    for task, gradient in enumerate(found):
+def _check_task_specific(name: str, owner: int, gradients: Gradients) -> None:
+    for task, gradient in enumerate(gradients):
         expect(
             task == owner or not gradient.any(),
             f"expected only task {owner} to use the parameter '{name}', as `task_parameters` declares, "
@@ -78,20 +81,20 @@ def _check_own(name: str, owner: int, found: Gradients) -> None:
         )
 
 
-def _check_shared(name: str, found: Gradients) -> None:
-    reached = [task for task, gradient in enumerate(found) if gradient.any()]
+def _check_shared(name: str, gradients: Gradients) -> None:
+    tasks = [task for task, gradient in enumerate(gradients) if gradient.any()]
     expect(
-        len(reached) != 1,
-        f"expected `task_parameters({reached[0] if reached else 0})` to contain the parameter '{name}', which no "
+        len(tasks) != 1,
+        f"expected `task_parameters({tasks[0] if tasks else 0})` to contain the parameter '{name}', which no "
         "other task uses: the parameters of an idle task must not change",
     )
-    rows = [gradient for gradient in found if gradient.ndim and len(gradient) == len(found)]
-    single = len(rows) == len(found) > 1 and all(
+    rows = [gradient for gradient in gradients if gradient.ndim and len(gradient) == len(gradients)]
+    has_row_per_task = len(rows) == len(gradients) > 1 and all(
         gradient[task].any() and not torch.cat([gradient[:task], gradient[task + 1 :]]).any()
         for task, gradient in enumerate(rows)
     )
     expect(
-        not single,
+        not has_row_per_task,
         f"expected `stacked_parameters` to contain the parameter '{name}', of which each row belongs to one task: "
         "the rows of an idle task must not change",
     )

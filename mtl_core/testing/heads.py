@@ -10,91 +10,95 @@ from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.heads import HeadGroup, HeadOutput
 from mtl_core.model.network import build_head_group
 from mtl_core.specs import HeadSpec
-from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.head_parameters import parameters_are_told
-from mtl_core.testing.modules import Probe, add_module_checks
-from mtl_core.testing.randomness import seeded
-from mtl_core.testing.samples import batched, named_shapes, sample_features
+from mtl_core.testing.head_parameters import check_declared_parameters
+from mtl_core.testing.modules import ModuleFixture, add_module_checks
+from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.samples import collate_samples, draw_sample_features, name_shapes
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.tensors import expect_close, expect_tensor, shown
+from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 
 TASKS = ("first", "second", "third")
-OUTPUTS = (1, 2, 5)
+OUTPUT_COUNTS = (1, 2, 5)
 """Numbers of outputs that a head is built with: 1 for a binary task, one per class otherwise."""
 
 
 def head_checks(
-    spec: HeadSpec, shapes: Sequence[FeatureShape] | None, without: Mapping[str, str], tolerance: float
+    spec: HeadSpec, shapes: Sequence[FeatureShape] | None, skip: Mapping[str, str], tolerance: float
 ) -> Checks:
     """See `mtl_core.testing.head_checks`."""
     checks = spec_checks(spec)
 
-    def group(shape: FeatureShape, outputs: int = 3, tasks: Sequence[str] = TASKS) -> HeadGroup:
-        return build_head_group(spec, shape, outputs, tasks)
+    def build_group(shape: FeatureShape, n_outputs: int = 3, tasks: Sequence[str] = TASKS) -> HeadGroup:
+        return build_head_group(spec, shape, n_outputs, tasks)
 
-    tried = named_shapes(shapes)
-    for variant in accepted(checks, tried, group, "features"):
-        probe = Probe(partial(group, tried[variant]), _run, tried[variant], variant, tolerance)
-        _add(checks, spec, probe)
-    return checks.without(without)
-
-
-def _add(checks: Checks, spec: HeadSpec, probe: Probe) -> None:
-    def add(name: str, what: str, test: Callable[[Probe], None]) -> None:
-        checks.add(name, what, lambda: test(probe), probe.variant)
-
-    what = f"It returns the requested number of outputs per {spec.level}, for one task and for several."
-    checks.add("shape", what, lambda: _shape(spec, probe.inputs), probe.variant)
-    add("attention", "If it returns attention, each row sums to 1 and padding gets none.", _attention)
-    add_module_checks(checks, probe)
-    add("wanted", "Outputs inside the output mask do not depend on the rest of the mask.", _wanted)
-    what = "It declares which parameters belong to which task, so that those of idle tasks do not change."
-    add("own-parameters", what, lambda probe: parameters_are_told(probe, len(TASKS)))
+    candidates = name_shapes(shapes)
+    for variant in build_accepted(checks, candidates, build_group, "features"):
+        fixture = ModuleFixture(
+            partial(build_group, candidates[variant]), _run_all_tasks, candidates[variant], variant, tolerance
+        )
+        _add_checks(checks, spec, fixture)
+    return checks.skip_checks(skip)
 
 
-def _said(module: nn.Module, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-    said = module(features, wanted)
-    if not isinstance(said, HeadOutput):
-        raise AssertionError(f"expected a head group to return a HeadOutput, found {shown(said)}")
-    return said
+def _add_checks(checks: Checks, spec: HeadSpec, fixture: ModuleFixture) -> None:
+    def add(name: str, description: str, test: Callable[[ModuleFixture], None]) -> None:
+        checks.add(name, description, lambda: test(fixture), fixture.variant)
+
+    description = f"It returns the requested number of outputs per {spec.level}, for one task and for several."
+    checks.add("shape", description, lambda: _check_shape(spec, fixture.inputs), fixture.variant)
+    add("attention", "If it returns attention, each row sums to 1 and padding gets none.", _check_attention)
+    add_module_checks(checks, fixture)
+    add("wanted", "Outputs inside the output mask do not depend on the rest of the mask.", _check_output_mask)
+    description = "It declares which parameters belong to which task, so that those of idle tasks do not change."
+    add("task-parameters", description, lambda fixture: check_declared_parameters(fixture, len(TASKS)))
 
 
-def _run(module: nn.Module, features: Features) -> list[torch.Tensor]:
+def _compute_outputs(module: nn.Module, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
+    head_output = module(features, output_mask)
+    if not isinstance(head_output, HeadOutput):
+        raise AssertionError(f"expected a head group to return a HeadOutput, found {describe_value(head_output)}")
+    return head_output
+
+
+def _run_all_tasks(module: nn.Module, features: Features) -> list[torch.Tensor]:
     """Return each example's outputs of all tasks and its attention, without padding."""
-    said = _said(module, features)
+    head_output = _compute_outputs(module, features)
     mask = features.mask
     rows = []
-    for place, outputs in enumerate(said.outputs):
-        real = outputs[:, mask[place]] if outputs.ndim == 3 and mask is not None else outputs
-        parts = [real.flatten()]
-        if said.attention is not None and mask is not None:
-            parts.append(said.attention[place][:, mask[place]].detach().flatten())
-        rows.append(torch.cat(parts))
+    for index, outputs in enumerate(head_output.outputs):
+        unpadded = outputs[:, mask[index]] if outputs.ndim == 3 and mask is not None else outputs
+        row_parts = [unpadded.flatten()]
+        if head_output.attention is not None and mask is not None:
+            row_parts.append(head_output.attention[index][:, mask[index]].detach().flatten())
+        rows.append(torch.cat(row_parts))
     return rows
 
 
-def _shape(spec: HeadSpec, shape: FeatureShape) -> None:
-    with seeded(0), torch.no_grad():
-        features = batched(sample_features(shape), more=1)
+def _check_shape(spec: HeadSpec, shape: FeatureShape) -> None:
+    with temporary_seed(0), torch.no_grad():
+        features = collate_samples(draw_sample_features(shape), extra_padding=1)
         batch, length = features.values.shape[:2]
-        for outputs in OUTPUTS:
+        for n_outputs in OUTPUT_COUNTS:
             for tasks in (TASKS, TASKS[:1]):
-                module = build_head_group(spec, shape, outputs, tasks).eval()
+                module = build_head_group(spec, shape, n_outputs, tasks).eval()
                 expect(
                     isinstance(module, HeadGroup),
-                    f"expected `build_group` to return a HeadGroup, found {shown(module)}",
+                    f"expected `build_group` to return a HeadGroup, found {describe_value(module)}",
                 )
-                inner = (length, outputs) if spec.level == "token" else (outputs,)
-                what = f"the outputs of {len(tasks)} tasks with {outputs} outputs each"
-                expect_tensor(_said(module, features).outputs, (batch, len(tasks), *inner), what)
+                trailing_shape = (length, n_outputs) if spec.level == "token" else (n_outputs,)
+                name = f"the outputs of {len(tasks)} tasks with {n_outputs} outputs each"
+                expect_tensor(
+                    _compute_outputs(module, features).outputs, (batch, len(tasks), *trailing_shape), name
+                )
 
 
-def _attention(probe: Probe) -> None:
-    with seeded(0), torch.no_grad():
-        features = batched(probe.samples(), more=2)
-        attention = _said(probe.ready(), features).attention
+def _check_attention(fixture: ModuleFixture) -> None:
+    with temporary_seed(0), torch.no_grad():
+        features = collate_samples(fixture.draw_samples(), extra_padding=2)
+        attention = _compute_outputs(fixture.build_module(), features).attention
         if attention is None:
             return
         mask = features.mask
@@ -106,18 +110,26 @@ def _attention(probe: Probe) -> None:
         expect((attention >= 0).all(), "expected no attention below 0")
 
 
-def _wanted(probe: Probe) -> None:
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        features = batched(probe.samples(), more=1)
-        every = _said(module, features).outputs
-        wanted = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]], dtype=torch.bool)
-        for chosen in (wanted, wanted & torch.tensor([True, False, True])):
-            found = _said(module, features, chosen).outputs
+def _check_output_mask(fixture: ModuleFixture) -> None:
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        features = collate_samples(fixture.draw_samples(), extra_padding=1)
+        all_outputs = _compute_outputs(module, features).outputs
+        output_mask = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]], dtype=torch.bool)
+        for mask in (output_mask, output_mask & torch.tensor([True, False, True])):
+            masked_outputs = _compute_outputs(module, features, mask).outputs
             expect(
-                found.shape == every.shape, f"expected outputs of shape {tuple(every.shape)}, found {shown(found)}"
+                masked_outputs.shape == all_outputs.shape,
+                f"expected outputs of shape {tuple(all_outputs.shape)}, found {describe_value(masked_outputs)}",
             )
-            for example, task in chosen.nonzero().tolist():
-                real = (slice(None),) if every.ndim == 3 or features.mask is None else (features.mask[example],)
-                what = f"the output of example {example + 1} for the {TASKS[task]} task, inside the output mask"
-                expect_close(found[example, task][real], every[example, task][real], probe.tolerance, what)
+            for example, task in mask.nonzero().tolist():
+                unpadded = (
+                    (slice(None),) if all_outputs.ndim == 3 or features.mask is None else (features.mask[example],)
+                )
+                name = f"the output of example {example + 1} for the {TASKS[task]} task, inside the output mask"
+                expect_close(
+                    masked_outputs[example, task][unpadded],
+                    all_outputs[example, task][unpadded],
+                    fixture.tolerance,
+                    name,
+                )

@@ -7,142 +7,159 @@ from torch import nn
 
 from mtl_core.data.label_space import MISSING
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.label_trials import MadeKind
-from mtl_core.testing.masked_loss import expect_unmoved
-from mtl_core.testing.randomness import left_alone, seeded
-from mtl_core.testing.tensors import expect_close, expect_finite, expect_tensor, shown
-from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.testing.label_trials import KindFixture
+from mtl_core.testing.masked_loss import expect_mask_invariance
+from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
+from mtl_core.testing.tensors import describe_value, expect_close, expect_finite, expect_tensor
+from mtl_core.training.kinds import LabelPrediction, TaskKind
 
 
-class KindRuntime:
+class TaskKindChecks:
     """Checks of the `TaskKind` that a spec builds for sample labels.
 
     Args:
-        made: The kind with its sample labels.
+        fixture: The kind with its sample labels.
         tolerance: Tolerance for numbers that should be equal.
     """
 
-    def __init__(self, made: MadeKind, tolerance: float) -> None:
-        self.made, self.kind, self.tolerance = made, made.kind, tolerance
+    def __init__(self, fixture: KindFixture, tolerance: float) -> None:
+        self.fixture, self.kind, self.tolerance = fixture, fixture.kind, tolerance
 
-    def _outputs(self) -> torch.Tensor:
+    def _draw_outputs(self) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        return torch.randn(len(self.made.targets), self.kind.outputs, generator=generator)
+        return torch.randn(len(self.fixture.targets), self.kind.n_outputs, generator=generator)
 
-    def form(self) -> None:
+    def check_attributes(self) -> None:
         """Check the attributes."""
         kind = self.kind
-        expect(isinstance(kind, TaskKind), f"expected a TaskKind, found {shown(kind)}")
+        expect(isinstance(kind, TaskKind), f"expected a TaskKind, found {describe_value(kind)}")
         expect(
-            isinstance(kind.outputs, int) and kind.outputs > 0, f"expected `outputs` > 0, found {kind.outputs!r}"
+            isinstance(kind.n_outputs, int) and kind.n_outputs > 0,
+            f"expected `outputs` > 0, found {kind.n_outputs!r}",
         )
-        expect(isinstance(kind.loss, nn.Module), f"expected `loss` to be a torch module, found {shown(kind.loss)}")
+        expect(
+            isinstance(kind.loss, nn.Module),
+            f"expected `loss` to be a torch module, found {describe_value(kind.loss)}",
+        )
         keys = [metric.key() for metric in kind.metrics]
         expect(keys and len(set(keys)) == len(keys), f"expected metrics of different names, found {keys}")
-        expect(0 <= kind.hides < 1, f"expected `hides` from 0 to 1, found {kind.hides}")
+        expect(0 <= kind.mask_ratio < 1, f"expected `hides` from 0 to 1, found {kind.mask_ratio}")
         if kind.class_weights is not None:
-            expect_tensor(kind.class_weights, (len(self.made.space.classes),), "the class weights")
+            expect_tensor(kind.class_weights, (len(self.fixture.space.classes),), "the class weights")
         if kind.baseline is not None:
-            with left_alone():
-                expect_tensor(kind.baseline_outputs(3), (3, kind.outputs), "the baseline's outputs of 3 examples")
+            with preserves_rng_state():
+                expect_tensor(
+                    kind.build_baseline_outputs(3), (3, kind.n_outputs), "the baseline's outputs of 3 examples"
+                )
 
-    def no_counts(self) -> None:
+    def check_no_counts(self) -> None:
         """Build a kind without label counts."""
-        kind = self.made.spec.build(self.made.space, {})
-        expect(kind.outputs == self.kind.outputs, f"expected {self.kind.outputs} outputs, found {kind.outputs}")
-        kind.decode(self._outputs())
+        kind = self.fixture.spec.build(self.fixture.space, {})
+        expect(
+            kind.n_outputs == self.kind.n_outputs, f"expected {self.kind.n_outputs} outputs, found {kind.n_outputs}"
+        )
+        kind.decode(self._draw_outputs())
 
-    def rows(self) -> None:
+    def check_rows(self) -> None:
         """Compare the losses of a batch with the loss of each row in a batch of one."""
-        with seeded(0), left_alone():
-            outputs = self._outputs().requires_grad_()
-            whole = self.kind.loss(outputs, self.made.targets)
-            expect_tensor(whole, (len(outputs),), "the losses, one per row")
+        with temporary_seed(0), preserves_rng_state():
+            outputs = self._draw_outputs().requires_grad_()
+            losses = self.kind.loss(outputs, self.fixture.targets)
+            expect_tensor(losses, (len(outputs),), "the losses, one per row")
             for row in range(len(outputs)):
-                alone = self.kind.loss(outputs[row : row + 1], self.made.targets[row : row + 1])
-                expect_close(alone[0], whole[row], self.tolerance, f"the loss of row {row + 1} in a batch of one")
-            whole.sum().backward()
+                loss = self.kind.loss(outputs[row : row + 1], self.fixture.targets[row : row + 1])
+                expect_close(loss[0], losses[row], self.tolerance, f"the loss of row {row + 1} in a batch of one")
+            losses.sum().backward()
             if outputs.grad is None:
                 fail("expected a gradient at the outputs, found none")
             expect_finite(outputs.grad, "the gradient at the outputs")
             expect(outputs.grad.any(dim=1).all(), "expected a gradient in every row, found a row of zeros")
 
-    def influence(self) -> None:
+    def check_missing_labels(self) -> None:
         """Remove every other label of a second task."""
-        targets = torch.stack([self.made.targets, self.made.targets], dim=1)
-        there = torch.ones(len(targets), 2, dtype=torch.bool)
-        there[::2, 1] = False
-        targets[~there] = float("nan") if targets.is_floating_point() else MISSING
-        found = self.made.space.observed(targets)
-        same = found.shape == there.shape and torch.equal(found, there)
+        targets = torch.stack([self.fixture.targets, self.fixture.targets], dim=1)
+        label_mask = torch.ones(len(targets), 2, dtype=torch.bool)
+        label_mask[::2, 1] = False
+        targets[~label_mask] = float("nan") if targets.is_floating_point() else MISSING
+        observed = self.fixture.space.compute_label_mask(targets)
+        is_same = observed.shape == label_mask.shape and torch.equal(observed, label_mask)
         expect(
-            same, f"expected `observed` to find the labels {there.tolist()} of two tasks, found {found.tolist()}"
+            is_same,
+            f"expected `observed` to find the labels {label_mask.tolist()} of two tasks, found {observed.tolist()}",
         )
-        expect_unmoved(self.kind.loss, self.kind.outputs, targets, there, self.tolerance)
+        expect_mask_invariance(self.kind.loss, self.kind.n_outputs, targets, label_mask, self.tolerance)
 
-    def decoding(self) -> None:
+    def check_decoding(self) -> None:
         """Decode random outputs, and an empty batch."""
-        with left_alone():
-            predictions = self.kind.decode(self._outputs())
-        count = len(self.made.targets)
-        expect(len(predictions) == count, f"expected {count} predictions of {count} rows, found {len(predictions)}")
-        expect(not self.kind.decode(self._outputs()[:0]), "expected no prediction for an empty batch, found some")
+        with preserves_rng_state():
+            predictions = self.kind.decode(self._draw_outputs())
+        n_rows = len(self.fixture.targets)
+        expect(
+            len(predictions) == n_rows, f"expected {n_rows} predictions of {n_rows} rows, found {len(predictions)}"
+        )
+        expect(
+            not self.kind.decode(self._draw_outputs()[:0]), "expected no prediction for an empty batch, found some"
+        )
         for prediction in predictions:
-            self._check(prediction)
+            self._check_prediction(prediction)
 
-    def _check(self, prediction: Prediction) -> None:
-        self.made.encoded([prediction.label])  # raises an error for a label outside the space
-        strange = sorted(set(prediction.probabilities) - set(self.made.space.classes))
-        expect(not strange, f"expected probabilities of classes, found probabilities of {strange}")
-        wrong = {name: value for name, value in prediction.probabilities.items() if not 0 <= value <= 1}
-        expect(not wrong, f"expected probabilities from 0 to 1, found {wrong}")
+    def _check_prediction(self, prediction: LabelPrediction) -> None:
+        self.fixture.encode([prediction.label])  # raises an error for a label outside the space
+        unknown_classes = sorted(set(prediction.probabilities) - set(self.fixture.space.classes))
+        expect(not unknown_classes, f"expected probabilities of classes, found probabilities of {unknown_classes}")
+        invalid = {name: value for name, value in prediction.probabilities.items() if not 0 <= value <= 1}
+        expect(not invalid, f"expected probabilities from 0 to 1, found {invalid}")
 
-    def baseline(self) -> None:
+    def check_baseline(self) -> None:
         """Decode the baseline's outputs."""
         if self.kind.baseline is None:
             return
-        found = [prediction.label for prediction in self.kind.decode(self.kind.baseline_outputs(3))]
-        expect(found[0] == found[1] == found[2], f"expected the same prediction for every example, found {found}")
+        labels = [prediction.label for prediction in self.kind.decode(self.kind.build_baseline_outputs(3))]
+        expect(
+            labels[0] == labels[1] == labels[2], f"expected the same prediction for every example, found {labels}"
+        )
 
     @cached_property
-    def _learned(self) -> torch.Tensor:
+    def _optimal_outputs(self) -> torch.Tensor:
         """Outputs `(n, outputs)` that minimize the loss, found by gradient descent."""
-        with seeded(0):
-            outputs = torch.zeros(len(self.made.targets), self.kind.outputs, requires_grad=True)
+        with temporary_seed(0):
+            outputs = torch.zeros(len(self.fixture.targets), self.kind.n_outputs, requires_grad=True)
             optimizer = torch.optim.Adam([outputs])
             for step in range(300):
                 optimizer.param_groups[0]["lr"] = 1 - step / 300
                 optimizer.zero_grad()
-                self.kind.loss(outputs, self.made.targets).sum().backward()
+                self.kind.loss(outputs, self.fixture.targets).sum().backward()
                 optimizer.step()
         return outputs.detach()
 
-    def metrics(self) -> None:
+    def check_metrics(self) -> None:
         """Compare the metrics of outputs that minimize the loss with those of the baseline."""
-        learned, targets = self._learned, self.made.targets
+        optimal, targets = self._optimal_outputs, self.fixture.targets
         for metric in self.kind.metrics:
-            figures = []
-            for outputs in (learned, self.kind.baseline_outputs(len(targets))):
-                measure = metric.build(self.made.space)
-                measure.update(*self.kind.for_metrics(outputs, targets))
-                figures.append(measure.compute())
+            values = []
+            for outputs in (optimal, self.kind.build_baseline_outputs(len(targets))):
+                torch_metric = metric.build(self.fixture.space)
+                torch_metric.update(*self.kind.prepare_for_metrics(outputs, targets))
+                values.append(torch_metric.compute())
             if metric.scalar:
-                good, base = (float(figure) for figure in figures)
-                better = good >= base if metric.higher_is_better else good <= base
+                score, baseline_score = (float(value) for value in values)
+                is_better = score >= baseline_score if metric.higher_is_better else score <= baseline_score
                 expect(
-                    better or base != base,
-                    f"expected '{metric.type}' to be better for outputs of minimal loss ({good:.4g}) than for "
-                    f"the baseline ({base:.4g})",
+                    is_better or baseline_score != baseline_score,
+                    f"expected '{metric.type}' to be better for outputs of minimal loss ({score:.4g}) than for "
+                    f"the baseline ({baseline_score:.4g})",
                 )
 
-    def agreement(self) -> None:
+    def check_agreement(self) -> None:
         """Decode outputs that minimize the loss."""
-        labels = [prediction.label for prediction in self.kind.decode(self._learned)]
-        found = self.made.encoded(labels)
-        if not found.is_floating_point():
+        labels = [prediction.label for prediction in self.kind.decode(self._optimal_outputs)]
+        encoded = self.fixture.encode(labels)
+        if not encoded.is_floating_point():
             expect(
-                torch.equal(found.long(), self.made.targets.long()),
+                torch.equal(encoded.long(), self.fixture.targets.long()),
                 f"expected outputs that minimize the loss to be decoded as the labels, found {labels}",
             )
             return
-        expect_close(found, self.made.targets, 0.05, "labels decoded from outputs that minimize the loss, encoded")
+        expect_close(
+            encoded, self.fixture.targets, 0.05, "labels decoded from outputs that minimize the loss, encoded"
+        )

@@ -20,7 +20,7 @@ EXAMPLES = 10
 _LENGTH = 4
 
 
-class RowLoss(nn.Module):
+class FunctionLoss(nn.Module):
     """A loss module that calls a function.
 
     Args:
@@ -43,15 +43,15 @@ class SampleLabels:
     Attributes:
         space: The label space of each task.
         targets: Encoded labels, `(examples, tasks, ...)`.
-        left: Bool, of the mask's shape: labels that are missing or excluded.
-        outputs: Number of outputs of a head.
+        ignore_mask: Bool, of the mask's shape: labels that are missing or excluded.
+        n_outputs: Number of outputs of a head.
         loss: A loss for these labels.
     """
 
     space: LabelSpace
     targets: torch.Tensor
-    left: torch.Tensor
-    outputs: int
+    ignore_mask: torch.Tensor
+    n_outputs: int
     loss: nn.Module
 
     @property
@@ -60,48 +60,50 @@ class SampleLabels:
         return [self.space] * TASKS
 
 
-def sample_labels(variant: str, excluded: frozenset[str] = frozenset()) -> SampleLabels:
+def create_sample_labels(variant: str, excluded: frozenset[str] = frozenset()) -> SampleLabels:
     """Create labels, some missing and some excluded; the last example has all labels, the one before it none.
 
     Args:
         variant: One of `VARIANTS`.
         excluded: Labels that are not classes; ignored unless labels are classes.
     """
-    there: list[Label] = list(CLASSES)
+    present_labels: list[Label] = list(CLASSES)
     space: LabelSpace = ClassSpace(CLASSES, excluded)
-    outputs, loss = len(CLASSES), _crossed
+    n_outputs, loss = len(CLASSES), _cross_entropy
     if variant == "lists":
-        there, excluded = [["high"], ["low", "medium"], []], frozenset()
-        space, loss = MultiLabelSpace(CLASSES), _indicated
+        present_labels, excluded = [["high"], ["low", "medium"], []], frozenset()
+        space, loss = MultiLabelSpace(CLASSES), _binary_cross_entropy
     elif variant == "numbers":
-        there, excluded = [1.5, -2.0, 40.0], frozenset()
-        space, outputs, loss = NumberSpace([10.0], [8.0], vector=False), 1, _squared
+        present_labels, excluded = [1.5, -2.0, 40.0], frozenset()
+        space, n_outputs, loss = NumberSpace([10.0], [8.0], vector=False), 1, _squared_error
     tokens = _LENGTH if variant == "tags" else 1
-    pool: list[Label | None] = [*there, None, *sorted(excluded)]
-    columns = [[_label(pool, row, task) for row in range(EXAMPLES * tokens)] for task in range(TASKS)]
+    label_pool: list[Label | None] = [*present_labels, None, *sorted(excluded)]
+    columns = [[_pick_label(label_pool, row, task) for row in range(EXAMPLES * tokens)] for task in range(TASKS)]
     for task, column in enumerate(columns):
-        column[-2 * tokens :] = [None] * tokens + [there[task]] * tokens
-    origins = [f"row {row}" for row in range(EXAMPLES * tokens)]
-    targets = torch.from_numpy(np.stack([space.encode(column, origins) for column in columns], axis=1))
-    left = torch.tensor(
+        column[-2 * tokens :] = [None] * tokens + [present_labels[task]] * tokens
+    locations = [f"row {row}" for row in range(EXAMPLES * tokens)]
+    targets = torch.from_numpy(np.stack([space.encode(column, locations) for column in columns], axis=1))
+    ignore_mask = torch.tensor(
         [[label is None or str(label) in excluded for label in row] for row in zip(*columns, strict=True)]
     )
     if variant == "tags":
-        targets, left = (table.view(EXAMPLES, tokens, TASKS).transpose(1, 2) for table in (targets, left))
-    return SampleLabels(space, targets, left, outputs, RowLoss(loss))
+        targets, ignore_mask = (
+            table.view(EXAMPLES, tokens, TASKS).transpose(1, 2) for table in (targets, ignore_mask)
+        )
+    return SampleLabels(space, targets, ignore_mask, n_outputs, FunctionLoss(loss))
 
 
-def _label(pool: list[Label | None], row: int, task: int) -> Label | None:
+def _pick_label(pool: list[Label | None], row: int, task: int) -> Label | None:
     return pool[(row * (task + 1) + task) % len(pool)]
 
 
-def _crossed(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(outputs, targets, reduction="none")
 
 
-def _indicated(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(outputs, targets.float(), reduction="none").mean(dim=1)
 
 
-def _squared(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (outputs[:, 0] - targets).square()

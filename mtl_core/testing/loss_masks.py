@@ -6,90 +6,108 @@ import torch
 
 from mtl_core.data.label_space import MISSING
 from mtl_core.specs import LossMaskSpec
-from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.labels import VARIANTS, SampleLabels, sample_labels
-from mtl_core.testing.masked_loss import expect_unmoved
-from mtl_core.testing.randomness import left_alone
+from mtl_core.testing.labels import VARIANTS, SampleLabels, create_sample_labels
+from mtl_core.testing.masked_loss import expect_mask_invariance
+from mtl_core.testing.randomness import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_tensor
 from mtl_core.training.losses import LossMask
 
 
-def loss_mask_checks(spec: LossMaskSpec, without: Mapping[str, str], tolerance: float) -> Checks:
+def loss_mask_checks(spec: LossMaskSpec, skip: Mapping[str, str], tolerance: float) -> Checks:
     """See `mtl_core.testing.loss_mask_checks`."""
     checks = spec_checks(spec)
-    checks.add("excluded", "`excluded` returns a frozenset of label names.", lambda: _excluded(spec))
+    checks.add("excluded", "`excluded` returns a frozenset of label names.", lambda: _check_excluded(spec))
 
-    def masked(variant: str) -> _Masked:
-        labels = sample_labels(variant, spec.excluded())
-        return _Masked(spec.build(labels.spaces), labels, tolerance)
+    def build_mask_checks(variant: str) -> _MaskChecks:
+        labels = create_sample_labels(variant, spec.list_excluded_labels())
+        return _MaskChecks(spec.build(labels.spaces), labels, tolerance)
 
-    for variant, made in accepted(checks, {name: name for name in VARIANTS}, masked, "labels").items():
-        _add(checks, made, variant)
-    return checks.without(without)
-
-
-def _excluded(spec: LossMaskSpec) -> None:
-    found = spec.excluded()
-    named = isinstance(found, frozenset) and all(isinstance(name, str) for name in found)
-    expect(named, f"expected a frozenset of names, found {found!r}")
+    for variant, mask_checks in build_accepted(
+        checks, {name: name for name in VARIANTS}, build_mask_checks, "labels"
+    ).items():
+        _add_checks(checks, mask_checks, variant)
+    return checks.skip_checks(skip)
 
 
-class _Masked:
+def _check_excluded(spec: LossMaskSpec) -> None:
+    names = spec.list_excluded_labels()
+    is_valid = isinstance(names, frozenset) and all(isinstance(name, str) for name in names)
+    expect(is_valid, f"expected a frozenset of names, found {names!r}")
+
+
+class _MaskChecks:
     """A loss mask and sample labels."""
 
     def __init__(self, mask: LossMask, labels: SampleLabels, tolerance: float) -> None:
         self.mask, self.labels, self.tolerance = mask, labels, tolerance
 
-    def shape(self) -> None:
+    def check_shape(self) -> None:
         targets = self.labels.targets
         before = targets.clone()
-        with left_alone():
-            found = self.mask(targets)
-        expect_tensor(found, tuple(self.labels.left.shape), "the mask", torch.bool)
-        kept = torch.equal(targets.nan_to_num(), before.nan_to_num())
-        expect(kept, "expected the targets to be unchanged, found them changed")
+        with preserves_rng_state():
+            mask = self.mask(targets)
+        expect_tensor(mask, tuple(self.labels.ignore_mask.shape), "the mask", torch.bool)
+        is_unchanged = torch.equal(targets.nan_to_num(), before.nan_to_num())
+        expect(is_unchanged, "expected the targets to be unchanged, found them changed")
 
-    def missing(self) -> None:
-        counted = self.mask(self.labels.targets) & self.labels.left
+    def check_missing_labels(self) -> None:
+        wrongly_included = self.mask(self.labels.targets) & self.labels.ignore_mask
         expect(
-            not counted.any(),
-            f"expected no missing and no excluded label in the mask, found {int(counted.sum())}",
+            not wrongly_included.any(),
+            f"expected no missing and no excluded label in the mask, found {int(wrongly_included.sum())}",
         )
 
-    def something(self) -> None:
-        counted = self.mask(self.labels.targets[-1:])
-        expect(counted.any(), "expected an example with a label for every task to have one in the mask, found none")
+    def check_not_empty(self) -> None:
+        mask = self.mask(self.labels.targets[-1:])
+        expect(mask.any(), "expected an example with a label for every task to have one in the mask, found none")
 
-    def rows(self) -> None:
-        whole = self.mask(self.labels.targets)
-        order = torch.tensor([7, 3, 9, 0, 1, 8, 2, 6, 4, 5])
-        other = self.mask(self.labels.targets[order])
-        expect(torch.equal(other, whole[order]), "expected the same mask in another order, found a different one")
-        for row in range(len(whole)):
-            alone = self.mask(self.labels.targets[row : row + 1])
-            expect(torch.equal(alone[0], whole[row]), f"expected the same mask for example {row + 1} alone")
-
-    def influence(self) -> None:
+    def check_batch_invariance(self) -> None:
         mask = self.mask(self.labels.targets)
-        expect_unmoved(self.labels.loss, self.labels.outputs, self.labels.targets, mask, self.tolerance)
-        bare = self.labels.targets.clone()
-        bare[~mask] = float("nan") if bare.is_floating_point() else MISSING
-        again = self.mask(bare)
-        expect(torch.equal(again, mask), "expected the same mask after removing the labels outside it")
+        order = torch.tensor([7, 3, 9, 0, 1, 8, 2, 6, 4, 5])
+        reordered = self.mask(self.labels.targets[order])
+        expect(
+            torch.equal(reordered, mask[order]), "expected the same mask in another order, found a different one"
+        )
+        for row in range(len(mask)):
+            single = self.mask(self.labels.targets[row : row + 1])
+            expect(torch.equal(single[0], mask[row]), f"expected the same mask for example {row + 1} alone")
+
+    def check_influence(self) -> None:
+        mask = self.mask(self.labels.targets)
+        expect_mask_invariance(self.labels.loss, self.labels.n_outputs, self.labels.targets, mask, self.tolerance)
+        masked_targets = self.labels.targets.clone()
+        masked_targets[~mask] = float("nan") if masked_targets.is_floating_point() else MISSING
+        second_mask = self.mask(masked_targets)
+        expect(torch.equal(second_mask, mask), "expected the same mask after removing the labels outside it")
 
 
-def _add(checks: Checks, masked: _Masked, variant: str) -> None:
-    names = "(batch, tasks, length)" if variant == "tags" else "(batch, tasks)"
-    checks.add("shape", f"It returns {names}, bool, and does not change the targets.", masked.shape, variant)
-    checks.add("missing-labels", "Missing and excluded labels are outside the mask.", masked.missing, variant)
-    checks.add("counts-something", "An example with all labels has some in the mask.", masked.something, variant)
-    checks.add("batch-company", "An example's mask does not depend on the batch it is in.", masked.rows, variant)
+def _add_checks(checks: Checks, mask_checks: _MaskChecks, variant: str) -> None:
+    shape = "(batch, tasks, length)" if variant == "tags" else "(batch, tasks)"
+    checks.add(
+        "shape", f"It returns {shape}, bool, and does not change the targets.", mask_checks.check_shape, variant
+    )
+    checks.add(
+        "missing-labels",
+        "Missing and excluded labels are outside the mask.",
+        mask_checks.check_missing_labels,
+        variant,
+    )
+    checks.add(
+        "not-empty", "An example with all labels has some in the mask.", mask_checks.check_not_empty, variant
+    )
+    checks.add(
+        "batch-invariance",
+        "An example's mask does not depend on the batch it is in.",
+        mask_checks.check_batch_invariance,
+        variant,
+    )
     checks.add(
         "influence",
         "Labels and outputs outside the mask change no loss, even if they are NaN.",
-        masked.influence,
+        mask_checks.check_influence,
         variant,
     )

@@ -10,71 +10,95 @@ import torchmetrics
 
 from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
 from mtl_core.specs import MetricSpec
-from mtl_core.testing.acceptance import accepted
+from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.labels import sample_labels
-from mtl_core.testing.randomness import left_alone
+from mtl_core.testing.labels import create_sample_labels
+from mtl_core.testing.randomness import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.tensors import expect_close, expect_tensor, shown
+from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 
-RESERVED = re.compile(r"n|correct|majority_.*|.*_n")
+RESERVED_KEYS = re.compile(r"n|correct|majority_.*|.*_n")
 """Keys of `metrics.json` that have another meaning."""
 EXAMPLES = 40
 
 
 def metric_checks(
-    spec: MetricSpec, spaces: Sequence[LabelSpace] | None, without: Mapping[str, str], tolerance: float
+    spec: MetricSpec, spaces: Sequence[LabelSpace] | None, skip: Mapping[str, str], tolerance: float
 ) -> Checks:
     """See `mtl_core.testing.metric_checks`."""
     checks = spec_checks(spec)
-    checks.add("key", "Its key is in lower case and not reserved.", lambda: _key(spec))
-    tried = {variant: sample_labels(variant).space for variant in ("classes", "lists", "numbers")}
+    checks.add("key", "Its key is in lower case and not reserved.", lambda: _check_key(spec))
+    candidates = {variant: create_sample_labels(variant).space for variant in ("classes", "lists", "numbers")}
     if spaces is not None:
-        tried = {_variant(space): space for space in spaces}
-    for variant, space in accepted(checks, tried, lambda space: _asked(spec, space), "labels").items():
-        metric = _Metric(spec, space, tolerance)
-        checks.add("form", "It is a torchmetrics metric; it returns one number, or a matrix.", metric.form, variant)
-        checks.add("batches", "Updated in several batches, it returns the same value.", metric.batches, variant)
-        checks.add("afresh", "Each built metric starts without state.", metric.afresh, variant)
-        checks.add("scored", "`scored` returns one boolean per row: is the row used?", metric.scored, variant)
+        candidates = {_name_variant(space): space for space in spaces}
+    for variant, space in build_accepted(
+        checks, candidates, lambda space: _validate_space(spec, space), "labels"
+    ).items():
+        metric_tests = _MetricChecks(spec, space, tolerance)
+        checks.add(
+            "form",
+            "It is a torchmetrics metric; it returns one number, or a matrix.",
+            metric_tests.check_form,
+            variant,
+        )
+        checks.add(
+            "batches", "Updated in several batches, it returns the same value.", metric_tests.check_batches, variant
+        )
+        checks.add("no-shared-state", "Each built metric starts without state.", metric_tests.check_no_shared_state, variant)
+        checks.add(
+            "scored",
+            "`scored` returns one boolean per row: is the row used?",
+            metric_tests.check_scored_rows,
+            variant,
+        )
         if not spec.scalar:
-            checks.leave_out(f"sums-{variant}", "its value is not one number")
-            checks.leave_out(f"direction-{variant}", "its value is not one number")
-            checks.leave_out(f"pooling-{variant}", "its value is not one number")
+            checks.skip(f"sums-{variant}", "its value is not one number")
+            checks.skip(f"direction-{variant}", "its value is not one number")
+            checks.skip(f"pooling-{variant}", "its value is not one number")
             continue
-        if type(spec).label_sums is MetricSpec.label_sums:
-            checks.leave_out(f"sums-{variant}", "it is not computed from sums over labels")
+        if type(spec).compute_label_sums is MetricSpec.compute_label_sums:
+            checks.skip(f"sums-{variant}", "it is not computed from sums over labels")
         else:
-            checks.add("sums", "Computed from the sums over labels, the value is the same.", metric.sums, variant)
+            checks.add(
+                "sums",
+                "Computed from the sums over labels, the value is the same.",
+                metric_tests.check_sums,
+                variant,
+            )
         checks.add(
             "direction",
             "Right outputs score better than wrong ones, in the direction of `higher_is_better`.",
-            metric.direction,
+            metric_tests.check_direction,
             variant,
         )
         if spec.pooled:
             checks.add(
-                "pooling", "The weighted mean of two halves is the value of both together.", metric.pooling, variant
+                "pooling",
+                "The weighted mean of two halves is the value of both together.",
+                metric_tests.check_pooling,
+                variant,
             )
         else:
-            checks.leave_out(f"pooling-{variant}", "`pooled` is false: tasks are not pooled")
-    return checks.without(without)
+            checks.skip(f"pooling-{variant}", "`pooled` is false: tasks are not pooled")
+    return checks.skip_checks(skip)
 
 
-def _key(spec: MetricSpec) -> None:
+def _check_key(spec: MetricSpec) -> None:
     key = spec.key()
-    good = isinstance(key, str) and re.fullmatch(r"[a-z][a-z0-9_]*", key)
-    expect(good, f"expected lower-case letters, digits and underscores, found {key!r}")
-    expect(not RESERVED.fullmatch(key), f"expected an unreserved name, found '{key}', which metrics.json reserves")
+    is_valid = isinstance(key, str) and re.fullmatch(r"[a-z][a-z0-9_]*", key)
+    expect(is_valid, f"expected lower-case letters, digits and underscores, found {key!r}")
+    expect(
+        not RESERVED_KEYS.fullmatch(key), f"expected an unreserved name, found '{key}', which metrics.json reserves"
+    )
 
 
-def _asked(spec: MetricSpec, space: LabelSpace) -> LabelSpace:
+def _validate_space(spec: MetricSpec, space: LabelSpace) -> LabelSpace:
     spec.build(space)
     return space
 
 
-def _variant(space: LabelSpace) -> str:
+def _name_variant(space: LabelSpace) -> str:
     if isinstance(space, MultiLabelSpace):
         return "lists"
     return "classes" if isinstance(space, ClassSpace) else "numbers"
@@ -87,103 +111,110 @@ class _Rows:
     outputs: torch.Tensor
     targets: torch.Tensor
 
-    def chosen(self, rows: torch.Tensor) -> "_Rows":
+    def select(self, rows: torch.Tensor) -> "_Rows":
         return _Rows(self.outputs[rows], self.targets[rows])
 
 
-def _rows(space: LabelSpace, noise: float, seed: int = 0) -> _Rows:
+def _draw_rows(space: LabelSpace, noise: float, seed: int = 0) -> _Rows:
     """Return targets, and right outputs plus noise; with noise -1 all outputs are wrong."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(EXAMPLES, max(len(space.classes), 1), generator=generator)
-    kind = _variant(space)
+    samples = torch.randn(EXAMPLES, max(len(space.classes), 1), generator=generator)
+    kind = _name_variant(space)
     if kind == "numbers":
         targets = torch.randn(EXAMPLES, generator=generator)
-        return _Rows(-targets if noise < 0 else targets + noise * drawn[:, 0], targets)
+        return _Rows(-targets if noise < 0 else targets + noise * samples[:, 0], targets)
     if kind == "lists":
-        targets = (torch.rand(drawn.shape, generator=generator) < 0.5).long()
-        flipped = torch.rand(drawn.shape, generator=generator) < noise / 4
-        return _Rows((1 - targets if noise < 0 else torch.where(flipped, 1 - targets, targets)).float(), targets)
+        targets = (torch.rand(samples.shape, generator=generator) < 0.5).long()
+        flip_mask = torch.rand(samples.shape, generator=generator) < noise / 4
+        return _Rows((1 - targets if noise < 0 else torch.where(flip_mask, 1 - targets, targets)).float(), targets)
     targets = torch.arange(EXAMPLES) % len(space.classes)
-    right = torch.nn.functional.one_hot(targets, len(space.classes)).float()
-    return _Rows(-right if noise < 0 else 2 * right + noise * drawn, targets)
+    one_hot = torch.nn.functional.one_hot(targets, len(space.classes)).float()
+    return _Rows(-one_hot if noise < 0 else 2 * one_hot + noise * samples, targets)
 
 
-class _Metric:
+class _MetricChecks:
     """A metric for tasks with one label space."""
 
     def __init__(self, spec: MetricSpec, space: LabelSpace, tolerance: float) -> None:
         self.spec, self.space, self.tolerance = spec, space, tolerance
 
-    def _figure(self, *parts: _Rows) -> torch.Tensor:
+    def _compute_value(self, *row_batches: _Rows) -> torch.Tensor:
         """Compute the metric of one or more batches, from the rows that it uses."""
         metric = self.spec.build(self.space)
-        for part in parts:
-            rows = self.spec.scored(self.space, part.targets)
-            metric.update(part.outputs[rows], part.targets[rows])
-        figure: torch.Tensor = metric.compute()
-        return figure
+        for batch in row_batches:
+            row_mask = self.spec.select_rows(self.space, batch.targets)
+            metric.update(batch.outputs[row_mask], batch.targets[row_mask])
+        value: torch.Tensor = metric.compute()
+        return value
 
-    def form(self) -> None:
-        with left_alone():
+    def check_form(self) -> None:
+        with preserves_rng_state():
             metric = self.spec.build(self.space)
             expect(
-                isinstance(metric, torchmetrics.Metric), f"expected a torchmetrics metric, found {shown(metric)}"
+                isinstance(metric, torchmetrics.Metric),
+                f"expected a torchmetrics metric, found {describe_value(metric)}",
             )
-            figure = self._figure(_rows(self.space, 2.0))
-        expect(isinstance(figure, torch.Tensor), f"expected a tensor, found {shown(figure)}")
+            value = self._compute_value(_draw_rows(self.space, 2.0))
+        expect(isinstance(value, torch.Tensor), f"expected a tensor, found {describe_value(value)}")
         if self.spec.scalar:
-            expect(figure.ndim == 0, f"expected one number, since `scalar` is true, found {shown(figure)}")
+            expect(value.ndim == 0, f"expected one number, since `scalar` is true, found {describe_value(value)}")
         else:
-            expect(figure.ndim == 2, f"expected a matrix, since `scalar` is false, found {shown(figure)}")
+            expect(value.ndim == 2, f"expected a matrix, since `scalar` is false, found {describe_value(value)}")
 
-    def batches(self) -> None:
-        rows = _rows(self.space, 2.0)
-        whole = self._figure(rows)
+    def check_batches(self) -> None:
+        rows = _draw_rows(self.space, 2.0)
+        expected = self._compute_value(rows)
         order = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(1))
-        for pieces in ((order,), (order[:7], order[7:8], order[8:])):
-            found = self._figure(*(rows.chosen(piece) for piece in pieces))
-            what = f"the value of {len(pieces)} batches in another order"
-            expect_close(found, whole, max(self.tolerance, 1e-5), what)
+        for index_batches in ((order,), (order[:7], order[7:8], order[8:])):
+            actual = self._compute_value(*(rows.select(row_indices) for row_indices in index_batches))
+            name = f"the value of {len(index_batches)} batches in another order"
+            expect_close(actual, expected, max(self.tolerance, 1e-5), name)
 
-    def afresh(self) -> None:
-        rows = _rows(self.space, 2.0)
-        first = self._figure(rows)
-        self._figure(_rows(self.space, -1))
-        expect_close(self._figure(rows), first, 0, "the value of a second metric of the same spec")
+    def check_no_shared_state(self) -> None:
+        rows = _draw_rows(self.space, 2.0)
+        first = self._compute_value(rows)
+        self._compute_value(_draw_rows(self.space, -1))
+        expect_close(self._compute_value(rows), first, 0, "the value of a second metric of the same spec")
 
-    def scored(self) -> None:
-        targets = _rows(self.space, 2.0).targets
-        with left_alone():
-            rows = self.spec.scored(self.space, targets)
-        expect_tensor(rows, (len(targets),), "the rows that are scored", torch.bool)
-        expect(rows.any(), "expected some rows to be scored, found none")
+    def check_scored_rows(self) -> None:
+        targets = _draw_rows(self.space, 2.0).targets
+        with preserves_rng_state():
+            row_mask = self.spec.select_rows(self.space, targets)
+        expect_tensor(row_mask, (len(targets),), "the rows that are scored", torch.bool)
+        expect(row_mask.any(), "expected some rows to be scored, found none")
 
-    def sums(self) -> None:
-        rows = _rows(self.space, 2.0)
-        kept = rows.chosen(self.spec.scored(self.space, rows.targets))
-        with left_alone():
-            sums = self.spec.label_sums(self.space, kept.outputs, kept.targets)
-        expect(isinstance(sums, torch.Tensor) and sums.ndim == 2, f"expected sums (n, sums), found {shown(sums)}")
-        assert sums is not None  # noqa: S101  for mypy
-        expect(len(sums) == len(kept.targets), f"expected one row for each of {len(kept.targets)} labels")
-        with np.errstate(divide="ignore", invalid="ignore"):
-            figure = self.spec.of_sums(sums.double().sum(dim=0).numpy())
-        found = torch.as_tensor(np.asarray(figure, dtype=np.float64))
-        expect_close(found, self._figure(rows).double(), max(self.tolerance, 1e-5), "the value of the sums")
-
-    def direction(self) -> None:
-        right, wrong = (float(self._figure(_rows(self.space, noise))) for noise in (0.0, -1))
-        better = right > wrong if self.spec.higher_is_better else right < wrong
-        word = "higher" if self.spec.higher_is_better else "lower"
+    def check_sums(self) -> None:
+        rows = _draw_rows(self.space, 2.0)
+        scored_rows = rows.select(self.spec.select_rows(self.space, rows.targets))
+        with preserves_rng_state():
+            sums = self.spec.compute_label_sums(self.space, scored_rows.outputs, scored_rows.targets)
         expect(
-            better, f"expected a {word} value for right outputs, found {right:.4g}, and {wrong:.4g} for wrong ones"
+            isinstance(sums, torch.Tensor) and sums.ndim == 2,
+            f"expected sums (n, sums), found {describe_value(sums)}",
+        )
+        assert sums is not None  # noqa: S101  for mypy
+        expect(
+            len(sums) == len(scored_rows.targets), f"expected one row for each of {len(scored_rows.targets)} labels"
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = self.spec.compute_from_sums(sums.double().sum(dim=0).numpy())
+        actual = torch.as_tensor(np.asarray(value, dtype=np.float64))
+        expect_close(actual, self._compute_value(rows).double(), max(self.tolerance, 1e-5), "the value of the sums")
+
+    def check_direction(self) -> None:
+        right, wrong = (float(self._compute_value(_draw_rows(self.space, noise))) for noise in (0.0, -1))
+        is_better = right > wrong if self.spec.higher_is_better else right < wrong
+        comparative = "higher" if self.spec.higher_is_better else "lower"
+        expect(
+            is_better,
+            f"expected a {comparative} value for right outputs, found {right:.4g}, and {wrong:.4g} for wrong ones",
         )
 
-    def pooling(self) -> None:
-        rows = _rows(self.space, 2.0)
-        halves = [rows.chosen(torch.arange(0, 10)), rows.chosen(torch.arange(10, EXAMPLES))]
-        counts = [int(self.spec.scored(self.space, half.targets).sum()) for half in halves]
-        total = sum(float(self._figure(half)) * count for half, count in zip(halves, counts, strict=True))
+    def check_pooling(self) -> None:
+        rows = _draw_rows(self.space, 2.0)
+        halves = [rows.select(torch.arange(0, 10)), rows.select(torch.arange(10, EXAMPLES))]
+        counts = [int(self.spec.select_rows(self.space, half.targets).sum()) for half in halves]
+        total = sum(float(self._compute_value(half)) * count for half, count in zip(halves, counts, strict=True))
         mean = torch.tensor(total / sum(counts))
-        hint = "the weighted mean of two halves, since `pooled` is true"
-        expect_close(mean, self._figure(rows).to(mean.dtype), 1e-5, hint)
+        name = "the weighted mean of two halves, since `pooled` is true"
+        expect_close(mean, self._compute_value(rows).to(mean.dtype), 1e-5, name)

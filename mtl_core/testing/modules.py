@@ -10,15 +10,15 @@ from torch import nn
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.randomness import left_alone, seeded
-from mtl_core.testing.samples import batched, sample_features
+from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
+from mtl_core.testing.samples import collate_samples, draw_sample_features
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_rows
 
 Rows = list[torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Probe:
+class ModuleFixture:
     """A module under test.
 
     Attributes:
@@ -35,80 +35,89 @@ class Probe:
     variant: str
     tolerance: float = 1e-6
 
-    def samples(self) -> Rows:
+    def draw_samples(self) -> Rows:
         """Return the sample features of each example."""
-        return sample_features(self.inputs)
+        return draw_sample_features(self.inputs)
 
-    def ready(self, seed: int = 0) -> nn.Module:
+    def build_module(self, seed: int = 0) -> nn.Module:
         """Return the module in evaluation mode, with weights drawn from a seed."""
         torch.manual_seed(seed)
         return self.build().eval()
 
 
-def add_module_checks(checks: Checks, probe: Probe) -> None:
+def add_module_checks(checks: Checks, fixture: ModuleFixture) -> None:
     """Add the checks that hold for every module that reads features."""
 
-    def add(name: str, what: str, test: Callable[[Probe], None]) -> None:
-        checks.add(name, what, lambda: test(probe), probe.variant)
+    def add(name: str, description: str, test: Callable[[ModuleFixture], None]) -> None:
+        checks.add(name, description, lambda: test(fixture), fixture.variant)
 
-    if probe.inputs.sequence:
-        add("padding", "More padding, with any content, changes no result.", padding_changes_nothing)
+    if fixture.inputs.sequence:
+        add("padding", "More padding, with any content, changes no result.", check_padding_invariance)
     else:
-        checks.leave_out(f"padding-{probe.variant}", "there is no padding where an example is one vector")
-    add("batch-order", "An example's result does not depend on its index in the batch.", order_changes_nothing)
-    add("batch-company", "An example's result does not depend on the rest of the batch.", company_changes_nothing)
-    add("evaluation", "In evaluation mode it draws no random numbers and changes no state.", evaluation_repeats)
-    add("inputs-kept", "It does not change the features: other modules read them too.", inputs_are_kept)
-    add("seed", "Weights come from torch's generator, other generators are unchanged.", weights_come_from_the_seed)
-    add("gradients", "Trainable parameters and incoming features get a finite gradient.", gradients_flow)
-    add("save-and-load", "Saved as safetensors and loaded again, it returns the same.", saved_and_loaded)
+        checks.skip(f"padding-{fixture.variant}", "there is no padding where an example is one vector")
+    add("batch-order", "An example's result does not depend on its index in the batch.", check_order_invariance)
+    add("batch-invariance", "An example's result does not depend on the rest of the batch.", check_batch_invariance)
+    add(
+        "evaluation",
+        "In evaluation mode it draws no random numbers and changes no state.",
+        check_evaluation_deterministic,
+    )
+    add("inputs-unchanged", "It does not change the features: other modules read them too.", check_inputs_unchanged)
+    add("seed", "Weights come from torch's generator, other generators are unchanged.", check_seeded_weights)
+    add("gradients", "Trainable parameters and incoming features get a finite gradient.", check_gradient_flow)
+    add("save-and-load", "Saved as safetensors and loaded again, it returns the same.", check_save_and_load)
 
 
-def padding_changes_nothing(probe: Probe) -> None:
+def check_padding_invariance(fixture: ModuleFixture) -> None:
     """Compare a batch with wider ones, padded with zeros and with large numbers."""
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        expected = probe.run(module, batched(probe.samples()))
-        for more, garbage in ((3, False), (0, True), (3, True)):
-            found = probe.run(module, batched(probe.samples(), more, garbage))
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        expected = fixture.run(module, collate_samples(fixture.draw_samples()))
+        for extra_padding, garbage in ((3, False), (0, True), (3, True)):
+            actual = fixture.run(module, collate_samples(fixture.draw_samples(), extra_padding, garbage))
             content = "large numbers" if garbage else "zeros"
-            what = f"with {more} more columns of padding that holds {content}"
-            expect_rows(found, expected, probe.tolerance, what)
+            name = f"with {extra_padding} more columns of padding that holds {content}"
+            expect_rows(actual, expected, fixture.tolerance, name)
 
 
-def order_changes_nothing(probe: Probe) -> None:
+def check_order_invariance(fixture: ModuleFixture) -> None:
     """Compare a batch with the same examples in another order."""
     order = [3, 0, 4, 2, 1]
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        expected = probe.run(module, batched(probe.samples()))
-        found = probe.run(module, batched([probe.samples()[place] for place in order]))
-        expect_rows(found, [expected[place] for place in order], probe.tolerance, "in another order")
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        expected = fixture.run(module, collate_samples(fixture.draw_samples()))
+        actual = fixture.run(module, collate_samples([fixture.draw_samples()[index] for index in order]))
+        expect_rows(actual, [expected[index] for index in order], fixture.tolerance, "in another order")
 
 
-def company_changes_nothing(probe: Probe) -> None:
+def check_batch_invariance(fixture: ModuleFixture) -> None:
     """Compare a batch with batches of one example, and with batches of other examples."""
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        expected = probe.run(module, batched(probe.samples()))
-        alone = [probe.run(module, batched([sample]))[0] for sample in probe.samples()]
-        expect_rows(alone, expected, probe.tolerance, "in a batch of one")
-        others = [sample + 1 for sample in probe.samples()]
-        for place, sample in enumerate(probe.samples()):
-            batch = [*others[:place], sample, *others[place + 1 :]]
-            found = probe.run(module, batched(batch))[place]
-            expect_close(found, expected[place], probe.tolerance, f"example {place + 1} among other examples")
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        expected = fixture.run(module, collate_samples(fixture.draw_samples()))
+        single_results = [fixture.run(module, collate_samples([sample]))[0] for sample in fixture.draw_samples()]
+        expect_rows(single_results, expected, fixture.tolerance, "in a batch of one")
+        other_samples = [sample + 1 for sample in fixture.draw_samples()]
+        for index, sample in enumerate(fixture.draw_samples()):
+            batch = [*other_samples[:index], sample, *other_samples[index + 1 :]]
+            actual = fixture.run(module, collate_samples(batch))[index]
+            expect_close(actual, expected[index], fixture.tolerance, f"example {index + 1} among other examples")
 
 
-def evaluation_repeats(probe: Probe) -> None:
+def check_evaluation_deterministic(fixture: ModuleFixture) -> None:
     """Run twice, with different random states, and check results, weights, buffers and generators."""
-    with seeded(0), torch.no_grad():
-        module = probe.ready()
-        before = _copied(module)
-        with left_alone():
-            first = probe.run(module, batched(probe.samples()))
+    with temporary_seed(0), torch.no_grad():
+        module = fixture.build_module()
+        before = _copy_state(module)
+        with preserves_rng_state():
+            first = fixture.run(module, collate_samples(fixture.draw_samples()))
         torch.manual_seed(1)
-        expect_rows(probe.run(module, batched(probe.samples())), first, 0, "on a second call in evaluation mode")
+        expect_rows(
+            fixture.run(module, collate_samples(fixture.draw_samples())),
+            first,
+            0,
+            "on a second call in evaluation mode",
+        )
         for name, value in module.state_dict().items():
             expect(
                 torch.equal(value, before[name]),
@@ -116,45 +125,45 @@ def evaluation_repeats(probe: Probe) -> None:
             )
 
 
-def inputs_are_kept(probe: Probe) -> None:
+def check_inputs_unchanged(fixture: ModuleFixture) -> None:
     """Compare the features before and after a call in training mode."""
-    with seeded(0):
+    with temporary_seed(0):
         torch.manual_seed(0)
-        module = probe.build().train()
-        features = batched(probe.samples(), more=2)
+        module = fixture.build().train()
+        features = collate_samples(fixture.draw_samples(), extra_padding=2)
         values, mask = features.values.clone(), None if features.mask is None else features.mask.clone()
-        probe.run(module, features)
+        fixture.run(module, features)
         expect(torch.equal(features.values, values), "expected the features to be unchanged, found them changed")
         if mask is not None and features.mask is not None:
             expect(torch.equal(features.mask, mask), "expected the mask to be unchanged, found it changed")
 
 
-def weights_come_from_the_seed(probe: Probe) -> None:
+def check_seeded_weights(fixture: ModuleFixture) -> None:
     """Build twice with the same seed, and once with another."""
-    with seeded(0):
-        with left_alone(torch_too=False):
-            first = probe.ready(0)
+    with temporary_seed(0):
+        with preserves_rng_state(include_torch=False):
+            first = fixture.build_module(0)
         generator = torch.get_rng_state()
-        again = probe.ready(0)
-        for (name, one), other in zip(first.state_dict().items(), again.state_dict().values(), strict=True):
+        second = fixture.build_module(0)
+        for (name, one), other in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
             expect(
                 torch.equal(one, other), f"expected the same weights from the same seed, found others in '{name}'"
             )
-        probe.ready(1)
+        fixture.build_module(1)
         expect(
             not torch.equal(torch.get_rng_state(), generator),
             "expected weights to be drawn from torch's generator, found that `build` seeds it",
         )
 
 
-def gradients_flow(probe: Probe) -> None:
+def check_gradient_flow(fixture: ModuleFixture) -> None:
     """Backpropagate random gradients from the result without padding."""
-    with seeded(0):
+    with temporary_seed(0):
         torch.manual_seed(0)
-        module = probe.build().train()
-        features = batched(probe.samples(), more=1)
+        module = fixture.build().train()
+        features = collate_samples(fixture.draw_samples(), extra_padding=1)
         features.values.requires_grad_()
-        results = probe.run(module, features)
+        results = fixture.run(module, features)
         total = torch.stack([(result * torch.randn_like(result)).sum() for result in results]).sum()
         expect(total.requires_grad, "expected a differentiable result, found one without `requires_grad`")
         total.backward()  # type: ignore[no-untyped-call]
@@ -178,16 +187,16 @@ def check_gradients(module: nn.Module) -> None:
             expect_finite(parameter.grad, f"the gradient at the parameter '{name}'")
 
 
-def saved_and_loaded(probe: Probe) -> None:
+def check_save_and_load(fixture: ModuleFixture) -> None:
     """Load a saved state into a module with other weights, and compare results."""
-    with seeded(0), torch.no_grad():
-        module, other = probe.ready(0), probe.ready(1)
-        other.load_state_dict(load(save(_copied(module))))
-        expected = probe.run(module, batched(probe.samples()))
-        expect_rows(probe.run(other, batched(probe.samples())), expected, 0, "after loading")
+    with temporary_seed(0), torch.no_grad():
+        module, other = fixture.build_module(0), fixture.build_module(1)
+        other.load_state_dict(load(save(_copy_state(module))))
+        expected = fixture.run(module, collate_samples(fixture.draw_samples()))
+        expect_rows(fixture.run(other, collate_samples(fixture.draw_samples())), expected, 0, "after loading")
 
 
-def _copied(module: nn.Module) -> dict[str, torch.Tensor]:
+def _copy_state(module: nn.Module) -> dict[str, torch.Tensor]:
     state = {}
     for name, value in module.state_dict().items():
         expect(

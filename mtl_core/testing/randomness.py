@@ -10,27 +10,27 @@ from mtl_core.testing.expectations import RandomStateError
 
 
 @contextmanager
-def generators_kept() -> Iterator[None]:
+def isolate_rng() -> Iterator[None]:
     """Restore the global generators of Python and NumPy on exit."""
-    python, numpy = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def temporary_seed(seed: int) -> Iterator[None]:
     """Seed all global generators as a run does, and restore them on exit.
 
     Parts that build torch modules draw weights from torch's global generator, which a run seeds before.
     """
     import torch
 
-    from mtl_core.seeding import isolated_torch_randomness
+    from mtl_core.seeding import isolate_torch_rng
 
-    with isolated_torch_randomness(), generators_kept():
+    with isolate_torch_rng(), isolate_rng():
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed)
@@ -38,18 +38,18 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def left_alone(torch_too: bool = True) -> Iterator[None]:
+def preserves_rng_state(include_torch: bool = True) -> Iterator[None]:
     """Raise an error if the block changes a global generator.
 
     Args:
-        torch_too: Whether to watch torch's generator in addition to those of Python and NumPy.
+        include_torch: Whether to watch torch's generator in addition to those of Python and NumPy.
 
     Raises:
         RandomStateError: If the state of a generator changed.
     """
-    before = _states(torch_too)
+    before = _read_rng_states(include_torch)
     yield
-    after = _states(torch_too)
+    after = _read_rng_states(include_torch)
     for name, state in before.items():
         if state != after[name]:
             raise RandomStateError(
@@ -58,13 +58,13 @@ def left_alone(torch_too: bool = True) -> Iterator[None]:
             )
 
 
-def _states(torch_too: bool) -> dict[str, object]:
-    numpy = np.random.get_state()
+def _read_rng_states(include_torch: bool) -> dict[str, object]:
+    numpy_state = np.random.get_state()
     states: dict[str, object] = {
         "random": random.getstate(),
-        "numpy": [np.asarray(part).tolist() for part in numpy],
+        "numpy": [np.asarray(element).tolist() for element in numpy_state],
     }
-    if torch_too:
+    if include_torch:
         import torch
 
         states["torch"] = torch.get_rng_state().numpy().tobytes()

@@ -6,7 +6,7 @@ from torch import nn
 from mtl_core.model.features import Features, FeatureShape
 
 
-class SampleInput(nn.Module):
+class SampleInputLayer(nn.Module):
     """An input layer whose inputs are features: applies one linear layer.
 
     Args:
@@ -37,7 +37,7 @@ class SampleBackbone(nn.Module):
 
     def forward(self, features: Features) -> Features:
         """Return features of the same shape."""
-        mean = features.pooled()
+        mean = features.mean_pool()
         if features.mask is not None:
             mean = mean.unsqueeze(1).expand_as(features.values)
         return Features(torch.tanh(self.layer(torch.cat([features.values, mean], dim=-1))), features.mask)

@@ -6,26 +6,26 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from mtl_core.builtins.architecture_modules import SharedBody
+from mtl_core.builtins.architecture_modules import SharedTrunk
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.config.experiment import NamedTask
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import LabelStatistics
 from mtl_core.model.architecture import NetworkParts
 from mtl_core.model.features import Features, FeatureShape
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.specs import WeightingSpec
-from mtl_core.testing.sample_network import SampleBackbone, SampleInput
+from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
 from mtl_core.training.batches import Batch
-from mtl_core.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.groups import group_tasks, learn_task
+from mtl_core.training.groups import fit_task, group_tasks
 from mtl_core.training.history import LossMeter
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
-from mtl_core.training.step import batch_losses, training_step
+from mtl_core.training.step import compute_losses, training_step
 
 TASKS = ("first", "second", "third", "fourth")
 LABELS = ("a", "b", "c")
@@ -42,59 +42,59 @@ class SampleRun:
     def __init__(self, spec: WeightingSpec) -> None:
         torch.manual_seed(0)
         tasks = [
-            learn_task(
+            fit_task(
                 NamedTask(name=name, kind=Classification(classes=list(LABELS)), head=Linear(), mask=Observed()),
-                FoundLabels(LABELS, LABELS),
+                LabelStatistics(LABELS, LABELS),
             )
             for name in TASKS
         ]
         groups = group_tasks(tasks)
         shape = FeatureShape(WIDTH, sequence=False)
-        body = SharedBody(NetworkParts(lambda: SampleInput(shape), SampleBackbone))
-        self.network = MultiTaskNetwork(body, [group.build_heads(body.output) for group in groups]).train()
+        trunk = SharedTrunk(NetworkParts(lambda: SampleInputLayer(shape), SampleBackbone))
+        self.network = MultiTaskNetwork(trunk, [group.build_heads(trunk.output) for group in groups]).train()
         self.objective = Objective(groups, spec, seed=1).train()
         self.optimizer = Adam(lr=0.02).build([*self.network.parameters(), *self.objective.parameters()])
-        self.gradients = StepGradients(Accelerator(cpu=True), self.network, self.objective.sizes)
+        self.gradients = StepGradients(Accelerator(cpu=True), self.network, self.objective.group_sizes)
         self.meter = LossMeter(TASKS)
-        self.position = Position()
+        self.training_state = TrainingState()
 
-    def batch(self, active: Collection[int]) -> Batch:
+    def create_batch(self, active: Collection[int]) -> Batch:
         """Return a batch with labels for the active tasks only."""
-        random = torch.Generator().manual_seed(2)
-        inputs = torch.randn(EXAMPLES, WIDTH, generator=random)
-        rules = torch.randn(WIDTH, len(TASKS) * len(LABELS), generator=random)
-        targets = (inputs @ rules).view(EXAMPLES, len(TASKS), len(LABELS)).argmax(dim=2)
+        generator = torch.Generator().manual_seed(2)
+        inputs = torch.randn(EXAMPLES, WIDTH, generator=generator)
+        teacher_weights = torch.randn(WIDTH, len(TASKS) * len(LABELS), generator=generator)
+        targets = (inputs @ teacher_weights).view(EXAMPLES, len(TASKS), len(LABELS)).argmax(dim=2)
         for task in range(len(TASKS)):
             if task not in active:
                 targets[:, task] = -1
         return Batch(Features(inputs), [targets], [None])
 
-    def losses(self, active: Collection[int] = range(4)) -> TaskLosses:
+    def compute_losses(self, active: Collection[int] = range(4)) -> TaskLosses:
         """Return the losses of such a batch, for another backward pass."""
-        return batch_losses(self.network, self.objective, self.batch(active))
+        return compute_losses(self.network, self.objective, self.create_batch(active))
 
-    def step(self, active: Collection[int] = range(4)) -> TaskLosses:
+    def run_step(self, active: Collection[int] = range(4)) -> TaskLosses:
         """Run one training step."""
-        self.objective.at(self.position.step, STEPS)
+        self.objective.on_step_start(self.training_state.step, STEPS)
         losses = training_step(
-            self.gradients, self.network, self.objective, self.optimizer, self.batch(active), None
+            self.gradients, self.network, self.objective, self.optimizer, self.create_batch(active), None
         )
         self.meter.add(losses)
-        self.position.step += 1
+        self.training_state.step += 1
         return losses
 
     def end_epoch(self) -> None:
         """Finish an epoch: pass the mean losses to the weighting."""
-        self.objective.epoch_done(list(self.meter.means().values()))
+        self.objective.on_epoch_end(list(self.meter.compute_means().values()))
         self.meter = LossMeter(TASKS)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
         modules = {"network": self.network, "objective": self.objective}
-        save_checkpoint(path, self.position, modules, self.optimizer, self.meter.tensors())
+        save_checkpoint(path, self.training_state, modules, self.optimizer, self.meter.get_tensors())
 
     def load(self, path: Path) -> None:
         """Resume from a checkpoint."""
         modules = {"network": self.network, "objective": self.objective}
-        self.position, extra = load_checkpoint(path, modules, self.optimizer)
+        self.training_state, extra = load_checkpoint(path, modules, self.optimizer)
         self.meter.restore(extra)

@@ -12,7 +12,7 @@ from mtl_core.data.encoder import Encoder
 Words = tuple[str, ...]
 
 
-class SampleWords(Encoder[Words, list[int]]):
+class SampleWordEncoder(Encoder[Words, list[int]]):
     """Splits texts at white space, and encodes words as vocabulary indices."""
 
     def __init__(self) -> None:
@@ -29,8 +29,8 @@ class SampleWords(Encoder[Words, list[int]]):
 
     def encode(self, parsed: Sequence[Words]) -> list[list[int]]:
         """Return vocabulary indices; the vocabulary size for words outside it."""
-        places = {word: place for place, word in enumerate(self._words)}
-        return [[places.get(word, len(places)) for word in words] for words in parsed]
+        indices = {word: index for index, word in enumerate(self._words)}
+        return [[indices.get(word, len(indices)) for word in words] for words in parsed]
 
     def length(self, item: list[int]) -> int:
         """Return the number of words."""

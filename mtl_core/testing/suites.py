@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mtl_core.model.features import FeatureShape
 
 Reasons = Mapping[str, str]
-COUNTS = {"high": 8, "low": 3, "medium": 1}
+CLASS_COUNTS = {"high": 8, "low": 3, "medium": 1}
 TOLERANCE = 1e-6
 
 
@@ -38,7 +38,7 @@ def spec_checks(spec: specs.Spec | type[specs.Spec]) -> Checks:
 
 
 def loader_checks(
-    spec: specs.LoaderSpec, *, file: Path | None = None, text: str | None = None, without: Reasons | None = None
+    spec: specs.LoaderSpec, *, file: Path | None = None, text: str | None = None, skip: Reasons | None = None
 ) -> Checks:
     """Check a loader: a valid corpus, distinct ids, deterministic loading, single files and texts.
 
@@ -46,25 +46,25 @@ def loader_checks(
         spec: The loader, with files that exist.
         file: A file for `load_file`; None for one that the spec names.
         text: A text for `from_text`; None for an English sentence.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
     """
     from mtl_core.testing.loaders import loader_checks as checks
 
-    return checks(spec, file, text, without or {})
+    return checks(spec, file, text, skip or {})
 
 
-def splitter_checks(spec: specs.SplitterSpec, *, without: Reasons | None = None) -> Checks:
+def splitter_checks(spec: specs.SplitterSpec, *, skip: Reasons | None = None) -> Checks:
     """Check a splitter: every unit in one split, determined by the seed."""
     from mtl_core.testing.splitters import splitter_checks as checks
 
-    return checks(spec, without or {})
+    return checks(spec, skip or {})
 
 
 def encoder_checks(
     spec: specs.EncoderSpec,
     *,
     inputs: Sequence[Any] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check an encoder: batches, padding, unseen inputs, words and ids, and a state that is valid JSON.
@@ -72,19 +72,19 @@ def encoder_checks(
     Args:
         spec: The encoder.
         inputs: At least two inputs that it accepts; None to try texts, lists of words and arrays.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.encoders import encoder_checks as checks
 
-    return checks(spec, inputs, without or {}, tolerance)
+    return checks(spec, inputs, skip or {}, tolerance)
 
 
 def backbone_checks(
     spec: specs.BackboneSpec,
     *,
     shapes: Sequence[FeatureShape] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check a backbone: shapes, padding, independence of the batch, gradients, saving and loading.
@@ -92,19 +92,19 @@ def backbone_checks(
     Args:
         spec: The backbone.
         shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.backbones import backbone_checks as checks
 
-    return checks(spec, shapes, without or {}, tolerance)
+    return checks(spec, shapes, skip or {}, tolerance)
 
 
 def head_checks(
     spec: specs.HeadSpec,
     *,
     shapes: Sequence[FeatureShape] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check a head, for one task and for three: the checks of a backbone, and the parameters of each task.
@@ -112,19 +112,19 @@ def head_checks(
     Args:
         spec: The head, for examples or for tokens.
         shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.heads import head_checks as checks
 
-    return checks(spec, shapes, without or {}, tolerance)
+    return checks(spec, shapes, skip or {}, tolerance)
 
 
 def task_kind_checks(
     spec: specs.TaskKindSpec,
     *,
     labels: Sequence[Label] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check a task kind: label space, loss, decoding, baseline and metrics, and their consistency.
@@ -132,19 +132,19 @@ def task_kind_checks(
     Args:
         spec: The task kind.
         labels: At least four labels, none missing; None to try words, numbers and lists of both.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.task_kinds import task_kind_checks as checks
 
-    return checks(spec, labels, without or {}, tolerance)
+    return checks(spec, labels, skip or {}, tolerance)
 
 
 def loss_checks(
     spec: specs.LossSpec,
     *,
     labels: Literal["classes", "numbers"] = "classes",
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check a loss: one value per row, independent of other rows, with gradients.
@@ -152,43 +152,43 @@ def loss_checks(
     Args:
         spec: The loss.
         labels: The kind of targets: class indices, or numbers.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.losses import loss_checks as checks
 
-    return checks(spec, labels, without or {}, tolerance)
+    return checks(spec, labels, skip or {}, tolerance)
 
 
 def loss_mask_checks(
-    spec: specs.LossMaskSpec, *, without: Reasons | None = None, tolerance: float = TOLERANCE
+    spec: specs.LossMaskSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE
 ) -> Checks:
     """Check a loss mask: labels outside the mask have no influence, not even as NaN."""
     from mtl_core.testing.loss_masks import loss_mask_checks as checks
 
-    return checks(spec, without or {}, tolerance)
+    return checks(spec, skip or {}, tolerance)
 
 
 def class_weights_checks(
-    spec: specs.ClassWeightsSpec, *, counts: Mapping[str, int] = COUNTS, without: Reasons | None = None
+    spec: specs.ClassWeightsSpec, *, counts: Mapping[str, int] = CLASS_COUNTS, skip: Reasons | None = None
 ) -> Checks:
     """Check class weights: one per class, finite, also for classes without examples.
 
     Args:
         spec: The class weights.
         counts: Class to its number of training labels.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
     """
     from mtl_core.testing.small_parts import class_weights_checks as checks
 
-    return checks(spec, counts, without or {})
+    return checks(spec, counts, skip or {})
 
 
 def metric_checks(
     spec: specs.MetricSpec,
     *,
     spaces: Sequence[LabelSpace] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check a metric: the same value over several batches, the direction, and pooling over tasks.
@@ -196,42 +196,42 @@ def metric_checks(
     Args:
         spec: The metric.
         spaces: Label spaces of tasks; None to try classes, lists of classes and numbers.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.metrics import metric_checks as checks
 
-    return checks(spec, spaces, without or {}, tolerance)
+    return checks(spec, spaces, skip or {}, tolerance)
 
 
 def weighting_checks(
-    spec: specs.WeightingSpec, *, without: Reasons | None = None, tolerance: float = TOLERANCE
+    spec: specs.WeightingSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE
 ) -> Checks:
     """Check a weighting: one finite number, gradients for every loss, absent tasks without influence."""
     from mtl_core.testing.weightings import weighting_checks as checks
 
-    return checks(spec, without or {}, tolerance)
+    return checks(spec, skip or {}, tolerance)
 
 
-def optimizer_checks(spec: specs.OptimizerSpec, *, without: Reasons | None = None) -> Checks:
+def optimizer_checks(spec: specs.OptimizerSpec, *, skip: Reasons | None = None) -> Checks:
     """Check an optimizer: it reduces a loss, uses its learning rate, and resumes bit for bit."""
     from mtl_core.testing.small_parts import optimizer_checks as checks
 
-    return checks(spec, without or {})
+    return checks(spec, skip or {})
 
 
-def schedule_checks(spec: specs.ScheduleSpec, *, without: Reasons | None = None) -> Checks:
+def schedule_checks(spec: specs.ScheduleSpec, *, skip: Reasons | None = None) -> Checks:
     """Check a schedule: a finite factor of 0 or more for every step of any run."""
     from mtl_core.testing.small_parts import schedule_checks as checks
 
-    return checks(spec, without or {})
+    return checks(spec, skip or {})
 
 
 def architecture_checks(
     spec: specs.ArchitectureSpec,
     *,
     shapes: Sequence[FeatureShape] | None = None,
-    without: Reasons | None = None,
+    skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:
     """Check an architecture with a small input layer and a small backbone, for one task and for three.
@@ -239,38 +239,38 @@ def architecture_checks(
     Args:
         spec: The architecture.
         shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
     from mtl_core.testing.architectures import architecture_checks as checks
 
-    return checks(spec, shapes, without or {}, tolerance)
+    return checks(spec, shapes, skip or {}, tolerance)
 
 
-def sampling_checks(spec: specs.SamplingSpec, *, without: Reasons | None = None) -> Checks:
+def sampling_checks(spec: specs.SamplingSpec, *, skip: Reasons | None = None) -> Checks:
     """Check a sampling strategy: shares of 0 or more, and draws that follow them."""
     from mtl_core.testing.samplings import sampling_checks as checks
 
-    return checks(spec, without or {})
+    return checks(spec, skip or {})
 
 
-def tracker_checks(spec: specs.TrackerSpec, *, without: Reasons | None = None) -> Checks:
+def tracker_checks(spec: specs.TrackerSpec, *, skip: Reasons | None = None) -> Checks:
     """Check a tracker: complete, resumed and subsequent runs, offline and without side effects."""
     from mtl_core.testing.trackers import tracker_checks as checks
 
-    return checks(spec, without or {})
+    return checks(spec, skip or {})
 
 
 def auxiliary_checks(
-    spec: specs.AuxiliarySpec, *, data: AuxiliaryData | None = None, without: Reasons | None = None
+    spec: specs.AuxiliarySpec, *, data: AuxiliaryData | None = None, skip: Reasons | None = None
 ) -> Checks:
     """Check an auxiliary task: labels that are valid for its kind, derived without test data.
 
     Args:
         spec: The auxiliary task.
         data: Examples to derive labels from, some outside the training data; None for sample reviews.
-        without: Name of each check to skip to the reason.
+        skip: Name of each check to skip to the reason.
     """
     from mtl_core.testing.auxiliary import auxiliary_checks as checks
 
-    return checks(spec, data, without or {})
+    return checks(spec, data, skip or {})

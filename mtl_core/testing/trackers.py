@@ -14,10 +14,10 @@ from typing import Any
 from mtl_core.specs import TrackerSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import RandomStateError, expect, fail
-from mtl_core.testing.randomness import left_alone
+from mtl_core.testing.randomness import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.tensors import shown
-from mtl_core.tracking.environment import KeptEnvironment
+from mtl_core.testing.tensors import describe_value
+from mtl_core.tracking.environment import EnvironmentSnapshot
 from mtl_core.tracking.tracked_run import TrackedRun
 
 CONFIG: Mapping[str, str | int | float | bool] = {
@@ -28,110 +28,131 @@ CONFIG: Mapping[str, str | int | float | bool] = {
     "tasks.größe.kind.classes": ", ".join(str(number) for number in range(100)),
     **{f"tasks.{number}.head.type": "linear" for number in range(300)},
 }
-FIGURES = {"learning_rate": 0.1, "train/größe.loss": 1e-9, **{f"validation/{n}.mae": n / 7 for n in range(1_050)}}
+METRICS = {"learning_rate": 0.1, "train/größe.loss": 1e-9, **{f"validation/{n}.mae": n / 7 for n in range(1_050)}}
 STEPS = 3
 
 
-def tracker_checks(spec: TrackerSpec, without: Mapping[str, str]) -> Checks:
+def tracker_checks(spec: TrackerSpec, skip: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.tracker_checks`."""
 
     @cache
-    def trial() -> _Trial:
-        return _Trial(spec)
+    def track_runs() -> _TrackedRuns:
+        return _TrackedRuns(spec)
 
     checks = spec_checks(spec)
-    for name, what, test in (
-        ("tracker", "`build` returns one of Accelerate's trackers, and writes nothing.", lambda: _built(spec)),
-        ("whole-run", "It tracks a run with a large config and many metrics.", lambda: trial().went_well("a run")),
-        ("resumed-run", "It resumes an interrupted run.", lambda: trial().went_well("the run, resumed")),
-        ("next-run", "It can track a second run in one process.", lambda: trial().went_well("another run")),
-        ("own-place", "It writes nothing into the current folder.", lambda: trial().kept_to_its_place()),
-        ("offline", "It connects to no other machine.", lambda: trial().reached_nobody()),
-        ("seed", "It draws from no global generator.", lambda: trial().drew_nothing()),
-        ("global-state", "It changes no hooks, streams, signals, loggers.", lambda: trial().left_nothing_changed()),
+    for name, description, test in (
+        (
+            "tracker",
+            "`build` returns one of Accelerate's trackers, and writes nothing.",
+            lambda: _check_build(spec),
+        ),
+        (
+            "complete-run",
+            "It tracks a run with a large config and many metrics.",
+            lambda: track_runs().check_tracked("a run"),
+        ),
+        ("resumed-run", "It resumes an interrupted run.", lambda: track_runs().check_tracked("the run, resumed")),
+        (
+            "next-run",
+            "It can track a second run in one process.",
+            lambda: track_runs().check_tracked("another run"),
+        ),
+        ("working-directory", "It writes nothing into the current folder.", lambda: track_runs().check_working_directory()),
+        ("offline", "It connects to no other machine.", lambda: track_runs().check_no_network_access()),
+        ("seed", "It draws from no global generator.", lambda: track_runs().check_rng_state()),
+        (
+            "global-state",
+            "It changes no hooks, streams, signals, loggers.",
+            lambda: track_runs().check_global_state(),
+        ),
     ):
-        checks.add(name, what, test)
-    return checks.without(without)
+        checks.add(name, description, test)
+    return checks.skip_checks(skip)
 
 
-def _built(spec: TrackerSpec) -> None:
+def _check_build(spec: TrackerSpec) -> None:
     from accelerate.tracking import GeneralTracker
 
     with tempfile.TemporaryDirectory() as folder:
         tracker = spec.build(TrackedRun("trial", Path(folder), "1"))
-        good = isinstance(tracker, GeneralTracker)
-        expect(good, f"expected a GeneralTracker of Accelerate, found {shown(tracker)}")
-        left = [path.name for path in Path(folder).iterdir()]
-        expect(not left, f"expected nothing to be written before `start`, found {left}")
+        is_tracker = isinstance(tracker, GeneralTracker)
+        expect(is_tracker, f"expected a GeneralTracker of Accelerate, found {describe_value(tracker)}")
+        written_files = [path.name for path in Path(folder).iterdir()]
+        expect(not written_files, f"expected nothing to be written before `start`, found {written_files}")
 
 
-def _follow(spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
+def _track_run(spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
     """Track a run as the core does, but without catching errors."""
-    environment = KeptEnvironment()
+    environment = EnvironmentSnapshot()
     try:
-        with environment.watching():
+        with environment.record_changes():
             tracker = spec.build(run)
             tracker.start()
             tracker.store_init_configuration(dict(CONFIG))
             for step in steps:
-                tracker.log(dict(FIGURES), step=step)
+                tracker.log(dict(METRICS), step=step)
             tracker.finish()
     finally:
         environment.restore()
 
 
-class _Trial:
+class _TrackedRuns:
     """Tracks an interrupted run, its continuation, and another run; records errors and side effects."""
 
     def __init__(self, spec: TrackerSpec) -> None:
         self.failures: dict[str, Exception] = {}
-        self.drawn: RandomStateError | None = None
-        with tempfile.TemporaryDirectory() as outer, _connections() as self.reached:
-            here, runs = Path(outer) / "here", Path(outer) / "runs"
-            first = TrackedRun("trial", runs / "first", "first")
-            second = TrackedRun("trial", runs / "second", "second", complete=True)
-            for folder in (here, first.path, second.path):
+        self.rng_error: RandomStateError | None = None
+        with tempfile.TemporaryDirectory() as temporary_dir, _block_connections() as self.connections:
+            working_dir, runs_dir = Path(temporary_dir) / "here", Path(temporary_dir) / "runs"
+            first = TrackedRun("trial", runs_dir / "first", "first")
+            second = TrackedRun("trial", runs_dir / "second", "second", complete=True)
+            for folder in (working_dir, first.path, second.path):
                 folder.mkdir(parents=True)
-            self.before = _global_state()
-            with chdir(here):
-                self._try("a run", spec, first, range(STEPS))
+            self.state_before = _read_global_state()
+            with chdir(working_dir):
+                self._track("a run", spec, first, range(STEPS))
                 first.complete = True
                 try:
-                    with left_alone():  # not above: imports may draw random numbers
-                        self._try("the run, resumed", spec, first, range(STEPS, STEPS + 2))
+                    with preserves_rng_state():  # not above: imports may draw random numbers
+                        self._track("the run, resumed", spec, first, range(STEPS, STEPS + 2))
                 except RandomStateError as error:
-                    self.drawn = error
-                self._try("another run", spec, second, range(STEPS))
-            self.after = _global_state()
-            self.litter = [path.name for path in here.iterdir()]
+                    self.rng_error = error
+                self._track("another run", spec, second, range(STEPS))
+            self.state_after = _read_global_state()
+            self.leftover_files = [path.name for path in working_dir.iterdir()]
 
-    def _try(self, what: str, spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
+    def _track(self, name: str, spec: TrackerSpec, run: TrackedRun, steps: range) -> None:
         try:
-            _follow(spec, run, steps)
+            _track_run(spec, run, steps)
         except Exception as error:  # noqa: BLE001  the check reports it
-            self.failures[what] = error
+            self.failures[name] = error
 
-    def went_well(self, what: str) -> None:
-        if what in self.failures:
-            error = self.failures[what]
-            fail(f"expected {what} to be tracked, found {type(error).__name__}: {error}")
+    def check_tracked(self, name: str) -> None:
+        if name in self.failures:
+            error = self.failures[name]
+            fail(f"expected {name} to be tracked, found {type(error).__name__}: {error}")
 
-    def kept_to_its_place(self) -> None:
-        expect(not self.litter, f"expected nothing in the current folder, found {', '.join(self.litter)}")
+    def check_working_directory(self) -> None:
+        expect(
+            not self.leftover_files,
+            f"expected nothing in the current folder, found {', '.join(self.leftover_files)}",
+        )
 
-    def reached_nobody(self) -> None:
-        expect(not self.reached, f"expected no connection, found one to {', '.join(map(str, self.reached))}")
+    def check_no_network_access(self) -> None:
+        expect(
+            not self.connections, f"expected no connection, found one to {', '.join(map(str, self.connections))}"
+        )
 
-    def drew_nothing(self) -> None:
-        if self.drawn is not None:
-            fail(str(self.drawn))
+    def check_rng_state(self) -> None:
+        if self.rng_error is not None:
+            fail(str(self.rng_error))
 
-    def left_nothing_changed(self) -> None:
-        changed = [name for name, value in self.before.items() if self.after[name] != value]
+    def check_global_state(self) -> None:
+        changed = [name for name, value in self.state_before.items() if self.state_after[name] != value]
         expect(not changed, f"expected an unchanged global state, found changed: {', '.join(changed)}")
 
 
-def _global_state() -> dict[str, Any]:
+def _read_global_state() -> dict[str, Any]:
     return {
         "sys.exit": sys.exit,
         "sys.excepthook": sys.excepthook,
@@ -144,19 +165,19 @@ def _global_state() -> dict[str, Any]:
 
 
 @contextmanager
-def _connections() -> Iterator[list[Any]]:
+def _block_connections() -> Iterator[list[Any]]:
     """Block connections to other machines, and yield the list of their addresses."""
-    tried: list[Any] = []
+    addresses: list[Any] = []
     connect = socket.socket.connect
 
-    def watched(self: socket.socket, address: Any) -> None:
+    def guarded_connect(self: socket.socket, address: Any) -> None:
         if isinstance(address, tuple) and address[0] not in {"localhost", "127.0.0.1", "::1"}:
-            tried.append(address)
+            addresses.append(address)
             raise OSError("this check has no network")
         connect(self, address)
 
-    socket.socket.connect = watched  # type: ignore[method-assign, assignment]
+    socket.socket.connect = guarded_connect  # type: ignore[method-assign, assignment]
     try:
-        yield tried
+        yield addresses
     finally:
         socket.socket.connect = connect  # type: ignore[method-assign]

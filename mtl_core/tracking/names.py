@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST = 200
+MAX_NAME_LENGTH = 200
 """Maximum number of characters of a name; the limit of MLflow is 250."""
 
 
@@ -13,22 +13,22 @@ class TrackedNames:
     """
 
     def __init__(self) -> None:
-        self._made: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._used_names: set[str] = set()
 
-    def name(self, text: str) -> str:
+    def get_name(self, text: str) -> str:
         """Return the tracked name of a metric or a key."""
-        if text not in self._made:
-            plain = _plain(text)
-            made, number = plain, 2
-            while made in self._taken:
-                made, number = f"{plain}_{number}", number + 1
-            self._made[text] = made
-            self._taken.add(made)
-        return self._made[text]
+        if text not in self._names:
+            base = _sanitize(text)
+            candidate, number = base, 2
+            while candidate in self._used_names:
+                candidate, number = f"{base}_{number}", number + 1
+            self._names[text] = candidate
+            self._used_names.add(candidate)
+        return self._names[text]
 
 
-def _plain(text: str) -> str:
-    signs = re.sub(r"[^\w./-]", "_", text)
-    parts = [part if part.strip(".") else "_" * len(part) for part in signs.split("/") if part]
-    return "/".join(parts)[:LONGEST].rstrip("/") or "_"
+def _sanitize(text: str) -> str:
+    sanitized = re.sub(r"[^\w./-]", "_", text)
+    parts = [part if part.strip(".") else "_" * len(part) for part in sanitized.split("/") if part]
+    return "/".join(parts)[:MAX_NAME_LENGTH].rstrip("/") or "_"

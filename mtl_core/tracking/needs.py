@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from mtl_core.errors import MtlError
-from mtl_core.packages import what_is_missing
+from mtl_core.packages import describe_missing_packages
 from mtl_core.specs import TrackerSpec
 
 
-def missing_packages(trackers: Sequence[TrackerSpec]) -> Iterator[tuple[int, str]]:
+def find_missing_packages(trackers: Sequence[TrackerSpec]) -> Iterator[tuple[int, str]]:
     """Yield the index of each tracker whose package is not installed, and the message for it."""
-    for place, spec in enumerate(trackers):
-        if flaw := what_is_missing(spec.needs()):
-            yield place, f"the tracker '{spec.type}' {flaw}"
+    for index, spec in enumerate(trackers):
+        if message := describe_missing_packages(spec.list_required_packages()):
+            yield index, f"the tracker '{spec.type}' {message}"
 
 
 def check_packages(trackers: Sequence[TrackerSpec]) -> None:
@@ -20,5 +20,5 @@ def check_packages(trackers: Sequence[TrackerSpec]) -> None:
     Raises:
         MtlError: If a package is not installed.
     """
-    for place, message in missing_packages(trackers):
-        raise MtlError(f"trackers.{place}: {message}")
+    for index, message in find_missing_packages(trackers):
+        raise MtlError(f"trackers.{index}: {message}")

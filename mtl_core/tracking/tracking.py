@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
 from mtl_core.runs.directory import RunDirectory
-from mtl_core.tracking.environment import KeptEnvironment
+from mtl_core.tracking.environment import EnvironmentSnapshot
 from mtl_core.tracking.names import TrackedNames
 from mtl_core.tracking.state import TrackingState
 from mtl_core.tracking.tracked_run import TrackedRun
-from mtl_core.tracking.values import Stage, config_values, epoch_values, final_values
+from mtl_core.tracking.values import Stage, collect_epoch_values, collect_final_values, flatten_config
 from mtl_core.training.history import EpochRecord
 
 if TYPE_CHECKING:
@@ -28,27 +28,27 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def tracking(config: ExperimentConfig, run: RunDirectory, main: bool = True) -> Iterator["Tracking"]:
+def track_run(config: ExperimentConfig, run: RunDirectory, is_main_process: bool = True) -> Iterator["RunTrackers"]:
     """Start the trackers of a run, and finish them when the run ends or fails.
 
     Args:
         config: The experiment, which contains the trackers and is logged to them.
         run: The run directory, where trackers write by default.
-        main: Whether this is the main process, which writes.
+        is_main_process: Whether this is the main process, which writes.
 
     Raises:
         MtlError: If a tracker cannot be started; training has not started at that point.
     """
-    trackers = Tracking(config, run)
+    trackers = RunTrackers(config, run)
     try:
-        if main and config.trackers:
+        if is_main_process and config.trackers:
             trackers.start()
         yield trackers
     finally:
         trackers.finish()
 
 
-class Tracking:
+class RunTrackers:
     """Logs a run to its trackers.
 
     A tracker that fails during training is disabled with a warning, and training continues: `history.csv` and
@@ -64,7 +64,7 @@ class Tracking:
         self._state = TrackingState.read(run.tracking)
         self._run = TrackedRun(config.name, run.path, self._state.id)
         self._names = TrackedNames()
-        self._environment = KeptEnvironment()
+        self._environment = EnvironmentSnapshot()
         self._started: dict[str, GeneralTracker] = {}
 
     def start(self) -> None:
@@ -74,21 +74,21 @@ class Tracking:
             MtlError: If a tracker cannot be started.
         """
         self._state.write(self._directory.tracking)  # save the id before a tracker uses it
-        before = self._files()
-        values = {self._names.name(key): value for key, value in config_values(self._config).items()}
+        files_before = self._list_files()
+        values = {self._names.get_name(key): value for key, value in flatten_config(self._config).items()}
         try:
-            for place, spec in enumerate(self._config.trackers):
-                where = f"trackers.{place} ({spec.type})"
-                with self._environment.watching(), _told_as(f"{where}: cannot be started"):
+            for index, spec in enumerate(self._config.trackers):
+                location = f"trackers.{index} ({spec.type})"
+                with self._environment.record_changes(), _name_tracker_in_errors(f"{location}: cannot be started"):
                     tracker = spec.build(self._run)
                     tracker.start()
-                    self._started[where] = tracker
+                    self._started[location] = tracker
                     tracker.store_init_configuration(values)
         finally:
-            self._state.files = sorted({*self._state.files, *(self._files() - before)})
+            self._state.files = sorted({*self._state.files, *(self._list_files() - files_before)})
             self._state.write(self._directory.tracking)
 
-    def epoch(self, stage: Stage, record: EpochRecord) -> None:
+    def log_epoch(self, stage: Stage, record: EpochRecord) -> None:
         """Log an epoch, unless it was logged before the run was interrupted.
 
         The state is saved before the epoch is logged: if the process is killed in between, the epoch is lost, but
@@ -98,50 +98,50 @@ class Tracking:
             return
         self._state.epochs[stage] = record.epoch
         self._state.write(self._directory.tracking)
-        self._log(epoch_values(stage, record))
+        self._log(collect_epoch_values(stage, record))
 
-    def complete(self, metrics: Path) -> None:
+    def log_final_metrics(self, metrics_path: Path) -> None:
         """Log the final metrics after all other files of the run are written.
 
         Args:
-            metrics: The path of the run's `metrics.json`.
+            metrics_path: The path of the run's `metrics.json`.
         """
         self._run.complete = True
         if self._started and not self._state.finished:
             self._state.finished = True
             self._state.write(self._directory.tracking)
-            self._log(final_values(json.loads(metrics.read_text(encoding="utf-8"))))
+            self._log(collect_final_values(json.loads(metrics_path.read_text(encoding="utf-8"))))
 
     def finish(self) -> None:
         """Finish all trackers and restore environment variables."""
-        self._each("cannot be finished", lambda tracker: tracker.finish())
+        self._call_each("cannot be finished", lambda tracker: tracker.finish())
         self._started.clear()
         self._environment.restore()
 
     def _log(self, values: dict[str, float]) -> None:
-        named = {self._names.name(name): value for name, value in values.items()}
+        named_values = {self._names.get_name(name): value for name, value in values.items()}
         step = sum(self._state.epochs.values())
-        self._each("could not log and is disabled", lambda tracker: tracker.log(named, step=step))
+        self._call_each("could not log and is disabled", lambda tracker: tracker.log(named_values, step=step))
 
-    def _each(self, what: str, action: "Callable[[GeneralTracker], None]") -> None:
-        for where, tracker in list(self._started.items()):
+    def _call_each(self, problem: str, action: "Callable[[GeneralTracker], None]") -> None:
+        for location, tracker in list(self._started.items()):
             try:
-                with self._environment.watching():
+                with self._environment.record_changes():
                     action(tracker)
             except Exception as error:  # noqa: BLE001  the run continues whatever a tracker raises
-                del self._started[where]
-                logger.warning("%s: %s: %s: %s", where, what, type(error).__name__, error)
+                del self._started[location]
+                logger.warning("%s: %s: %s: %s", location, problem, type(error).__name__, error)
 
-    def _files(self) -> set[str]:
+    def _list_files(self) -> set[str]:
         return {path.name for path in self._directory.path.iterdir()}
 
 
 @contextmanager
-def _told_as(where: str) -> Iterator[None]:
+def _name_tracker_in_errors(location: str) -> Iterator[None]:
     """Convert every exception inside the block to an `MtlError` that names the tracker."""
     try:
         yield
     except MtlError as error:
-        raise MtlError(f"{where}: {error}") from error
+        raise MtlError(f"{location}: {error}") from error
     except Exception as error:
-        raise MtlError(f"{where}: {type(error).__name__}: {error}") from error
+        raise MtlError(f"{location}: {type(error).__name__}: {error}") from error

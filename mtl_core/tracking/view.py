@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from mtl_core.tracking.tracking import Tracking
+from mtl_core.tracking.tracking import RunTrackers
 from mtl_core.tracking.values import Stage
 from mtl_core.training.history import EpochRecord
-from mtl_core.training.loop import TrainingView
+from mtl_core.training.loop import Callback
 
 
-class TrackedView:
+class TrackingCallback:
     """A callback that forwards all events to another callback and logs every epoch to trackers.
 
     Args:
@@ -17,22 +17,22 @@ class TrackedView:
         stage: The stage that is trained.
     """
 
-    def __init__(self, view: TrainingView, trackers: Tracking, stage: Stage) -> None:
-        self._view, self._trackers, self._stage = view, trackers, stage
+    def __init__(self, callback: Callback, trackers: RunTrackers, stage: Stage) -> None:
+        self._callback, self._trackers, self._stage = callback, trackers, stage
 
-    def stage_started(self, title: str) -> None:
+    def on_stage_start(self, title: str) -> None:
         """Forward the start of a stage."""
-        self._view.stage_started(title)
+        self._callback.on_stage_start(title)
 
-    def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
+    def on_epoch_start(self, epoch: int, epochs: int, batches: int, completed_batches: int) -> None:
         """Forward the start of an epoch."""
-        self._view.epoch_started(epoch, epochs, batches, done)
+        self._callback.on_epoch_start(epoch, epochs, batches, completed_batches)
 
-    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
+    def on_step_end(self, means: Callable[[], dict[str, float | None]]) -> None:
         """Forward the end of a step."""
-        self._view.batch_done(means)
+        self._callback.on_step_end(means)
 
-    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
         """Forward the end of an epoch and log its record."""
-        self._view.epoch_done(record, best)
-        self._trackers.epoch(self._stage, record)
+        self._callback.on_epoch_end(record, best)
+        self._trackers.log_epoch(self._stage, record)

@@ -12,8 +12,8 @@ from mtl_core.data.encoder import Encoder
 from mtl_core.seeding import derive_seed
 from mtl_core.training.targets import InputTargets, TargetTable
 
-Rows = NDArray[np.int64]
-Hiding = Callable[[torch.Tensor, float], torch.Tensor]
+RowIndices = NDArray[np.int64]
+TokenMasker = Callable[[torch.Tensor, float], torch.Tensor]
 """Function from token ids `(batch, length)` and a mask ratio to the tokens to mask, `(batch, length)`, bool."""
 
 
@@ -25,32 +25,32 @@ class Batch:
         inputs: The batch that the encoder's `collate` returned.
         targets: `(batch, tasks, ...)` per head group.
         weights: `(batch, tasks)`, float, per head group: the weight of each label; None for equal weights.
-        hidden: Mapping of head group index to the inputs with masked tokens that the group reads instead.
-        twice: Whether the second half repeats the first, to compute it with other dropout masks (R-Drop).
+        masked_inputs: Mapping of head group index to the inputs with masked tokens that the group reads instead.
+        is_duplicated: Whether the second half repeats the first, to compute it with other dropout masks (R-Drop).
     """
 
     inputs: Any
     targets: Sequence[torch.Tensor]
     weights: Sequence[torch.Tensor | None]
-    hidden: Mapping[int, Any] = field(default_factory=dict)
-    twice: bool = False
+    masked_inputs: Mapping[int, Any] = field(default_factory=dict)
+    is_duplicated: bool = False
 
-    def without_labels(self) -> "Batch":
+    def drop_labels(self) -> "Batch":
         """Return the batch with a weight of 0 for every label."""
         weights = [torch.zeros(table.shape[:2], device=table.device) for table in self.targets]
         return replace(self, weights=weights)
 
 
-def hide_at_random(ids: torch.Tensor, share: float) -> torch.Tensor:
+def sample_token_mask(token_ids: torch.Tensor, mask_ratio: float) -> torch.Tensor:
     """Sample the tokens to mask, for training."""
-    return torch.rand(ids.shape) < share
+    return torch.rand(token_ids.shape) < mask_ratio
 
 
-def hide_evenly(ids: torch.Tensor, share: float) -> torch.Tensor:
+def build_regular_token_mask(token_ids: torch.Tensor, mask_ratio: float) -> torch.Tensor:
     """Select tokens to mask at regular intervals, always the same ones of a text, for evaluation."""
-    every = max(1, round(1 / share))
-    place = torch.arange(ids.shape[1])
-    return ((place % every) == every // 2).expand(ids.shape)
+    interval = max(1, round(1 / mask_ratio))
+    positions = torch.arange(token_ids.shape[1])
+    return ((positions % interval) == interval // 2).expand(token_ids.shape)
 
 
 class Examples:
@@ -78,78 +78,80 @@ class Examples:
         self.targets = targets
         self.weights = weights or [None] * len(targets)
 
-    def batch(
+    def build_batch(
         self,
-        rows: Rows,
+        row_indices: RowIndices,
         device: torch.device,
-        hiding: Hiding = hide_evenly,
-        needed: Sequence[bool] | None = None,
+        token_masker: TokenMasker = build_regular_token_mask,
+        active_groups: Sequence[bool] | None = None,
     ) -> Batch:
         """Build a batch of examples.
 
         Args:
-            rows: `(batch,)`, int64: indices of the examples.
+            row_indices: `(batch,)`, int64: indices of the examples.
             device: The device of the batch.
-            hiding: Selects the tokens that are masked for head groups that predict them.
-            needed: Whether each head group is computed; all by default. Other head groups get no masked inputs.
+            token_masker: Selects the tokens that are masked for head groups that predict them.
+            active_groups: Whether each head group is computed; all by default. Other head groups get no masked inputs.
         """
-        index = torch.from_numpy(rows)
-        inputs = self.encoder.collate([self.items[row] for row in rows])
-        ids = None
+        index_tensor = torch.from_numpy(row_indices)
+        inputs = self.encoder.collate([self.items[row] for row in row_indices])
+        token_ids = None
         if any(isinstance(table, InputTargets) for table in self.targets):
-            ids = self.encoder.token_ids(inputs)
-        targets, hidden = [], {}
-        for place, table in enumerate(self.targets):
-            where = None
-            if table.hides and ids is not None:
-                if needed is None or needed[place]:
-                    where = hiding(ids, table.hides) & (ids >= 0)
-                    hidden[place] = self.encoder.hide(inputs, where).to(device)
+            token_ids = self.encoder.token_ids(inputs)
+        targets, masked_inputs = [], {}
+        for group_index, table in enumerate(self.targets):
+            token_mask = None
+            if table.mask_ratio and token_ids is not None:
+                if active_groups is None or active_groups[group_index]:
+                    token_mask = token_masker(token_ids, table.mask_ratio) & (token_ids >= 0)
+                    masked_inputs[group_index] = self.encoder.mask_tokens(inputs, token_mask).to(device)
                 else:
-                    where = torch.zeros(ids.shape, dtype=torch.bool)
-            targets.append(table.batch(index, ids, where).to(device))
-        weights = [None if table is None else table[index].to(device) for table in self.weights]
-        return Batch(inputs.to(device), targets, weights, hidden)
+                    token_mask = torch.zeros(token_ids.shape, dtype=torch.bool)
+            targets.append(table.get_targets(index_tensor, token_ids, token_mask).to(device))
+        weights = [None if table is None else table[index_tensor].to(device) for table in self.weights]
+        return Batch(inputs.to(device), targets, weights, masked_inputs)
 
 
-def epoch_order(
-    rows: Rows, lengths: NDArray[np.int64], batch_size: int, bucket_batches: int, seed: int, epoch: int
-) -> list[Rows]:
+def build_epoch_batches(
+    rows: RowIndices, lengths: NDArray[np.int64], batch_size: int, length_buckets: int, seed: int, epoch: int
+) -> list[RowIndices]:
     """Return the batches of an epoch: every row once, similar lengths per batch, determined by seed and epoch.
 
-    Rows are shuffled, split into buckets of `bucket_batches` batches, sorted by length within each bucket, split
+    Rows are shuffled, split into buckets of `length_buckets` batches, sorted by length within each bucket, split
     into batches, and the batches are shuffled.
 
     Args:
         rows: `(n,)`, int64: indices of the examples.
         lengths: `(examples,)`, int64: length of each example of the corpus.
         batch_size: Examples per batch; the last batch may be smaller.
-        bucket_batches: Batches per bucket; 1 disables sorting.
+        length_buckets: Batches per bucket; 1 disables sorting.
         seed: The seed of the run.
         epoch: The epoch, counted from 0.
     """
     random = np.random.default_rng(derive_seed(seed, "order", epoch))
     shuffled = random.permutation(rows)
-    batches: list[Rows] = []
-    bucket = batch_size * bucket_batches
-    for start in range(0, len(shuffled), bucket):
-        part = shuffled[start : start + bucket]
-        if bucket_batches > 1:
-            part = part[np.argsort(lengths[part], kind="stable")]
-        batches += [part[cut : cut + batch_size] for cut in range(0, len(part), batch_size)]
+    batches: list[RowIndices] = []
+    bucket_size = batch_size * length_buckets
+    for start in range(0, len(shuffled), bucket_size):
+        bucket_rows = shuffled[start : start + bucket_size]
+        if length_buckets > 1:
+            bucket_rows = bucket_rows[np.argsort(lengths[bucket_rows], kind="stable")]
+        batches += [bucket_rows[offset : offset + batch_size] for offset in range(0, len(bucket_rows), batch_size)]
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def length_batches(rows: Rows, lengths: NDArray[np.int64], batch_size: int) -> list[Rows]:
+def build_length_batches(rows: RowIndices, lengths: NDArray[np.int64], batch_size: int) -> list[RowIndices]:
     """Split rows, sorted by length, into batches for evaluation, of a single length each where possible."""
-    order = rows[np.argsort(lengths[rows], kind="stable")]
-    batches: list[Rows] = []
+    sorted_rows = rows[np.argsort(lengths[rows], kind="stable")]
+    batches: list[RowIndices] = []
     start = 0
-    while start < len(order):
-        stop = min(start + batch_size, len(order))
+    while start < len(sorted_rows):
+        stop = min(start + batch_size, len(sorted_rows))
         # A batch without padding is fastest, unless it is much smaller than `batch_size`.
-        same = start + int(np.searchsorted(lengths[order[start:stop]], lengths[order[start]], side="right"))
-        stop = same if same - start >= batch_size // 4 else stop
-        batches.append(order[start:stop])
+        same_length_stop = start + int(
+            np.searchsorted(lengths[sorted_rows[start:stop]], lengths[sorted_rows[start]], side="right")
+        )
+        stop = same_length_stop if same_length_stop - start >= batch_size // 4 else stop
+        batches.append(sorted_rows[start:stop])
         start = stop
     return batches

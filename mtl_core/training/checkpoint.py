@@ -18,7 +18,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 @dataclass
-class Position:
+class TrainingState:
     """The progress of a training.
 
     Attributes:
@@ -40,7 +40,7 @@ class Position:
 
 def save_checkpoint(
     path: Path,
-    position: Position,
+    training_state: TrainingState,
     modules: Mapping[str, torch.nn.Module],
     optimizer: torch.optim.Optimizer,
     extra: Tensors,
@@ -49,7 +49,7 @@ def save_checkpoint(
 
     Args:
         path: The file.
-        position: The progress of the training.
+        training_state: The progress of the training.
         modules: Mapping of name to module; the state dicts are saved.
         optimizer: The optimizer whose state is saved.
         extra: Additional tensors, such as the state of the random generator and the best weights.
@@ -60,21 +60,21 @@ def save_checkpoint(
     tensors: Tensors = {f"extra.{name}": tensor for name, tensor in extra.items()}
     for name, module in modules.items():  # copies: safetensors rejects tensors that share memory
         tensors |= {f"{name}.{key}": value.clone() for key, value in module.state_dict().items()}
-    plain: dict[str, Any] = {}
+    scalars: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
             if isinstance(value, torch.Tensor):
                 tensors[f"optimizer.{index}.{key}"] = value
             elif value is not None:
-                plain[f"{index}.{key}"] = value
-    metadata = {"position": json.dumps(asdict(position)), "optimizer": json.dumps(plain)}
-    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, lambda temporary: save_file(whole, temporary, metadata))
+                scalars[f"{index}.{key}"] = value
+    metadata = {"position": json.dumps(asdict(training_state)), "optimizer": json.dumps(scalars)}
+    contiguous_tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda temporary: save_file(contiguous_tensors, temporary, metadata))
 
 
 def load_checkpoint(
     path: Path, modules: Mapping[str, torch.nn.Module], optimizer: torch.optim.Optimizer
-) -> tuple[Position, Tensors]:
+) -> tuple[TrainingState, Tensors]:
     """Load a checkpoint into modules and optimizer.
 
     Returns:
@@ -87,24 +87,24 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-        position = json.loads(metadata["position"])
+        training_state = json.loads(metadata["position"])
         for name, module in modules.items():
-            module.load_state_dict(_below(tensors, name))
-        _load_optimizer(optimizer, _below(tensors, "optimizer"), json.loads(metadata["optimizer"]))
+            module.load_state_dict(_select_prefix(tensors, name))
+        _load_optimizer(optimizer, _select_prefix(tensors, "optimizer"), json.loads(metadata["optimizer"]))
     except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
         raise MtlError(f"{path}: this checkpoint cannot be resumed from: {error}") from error
-    position["history"] = [EpochRecord(**record) for record in position["history"]]
-    return Position(**position), _below(tensors, "extra")
+    training_state["history"] = [EpochRecord(**record) for record in training_state["history"]]
+    return TrainingState(**training_state), _select_prefix(tensors, "extra")
 
 
-def _below(tensors: Tensors, prefix: str) -> Tensors:
+def _select_prefix(tensors: Tensors, prefix: str) -> Tensors:
     return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]) -> None:
-    whole = optimizer.state_dict()
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, scalars: Mapping[str, Any]) -> None:
+    state_dict = optimizer.state_dict()
     state: dict[int, dict[str, Any]] = {}
-    for name, value in {**tensors, **plain}.items():
+    for name, value in {**tensors, **scalars}.items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({**whole, "state": state})
+    optimizer.load_state_dict({**state_dict, "state": state})

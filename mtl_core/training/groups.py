@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_core.config.experiment import NamedTask, level_flaw
-from mtl_core.data.label_space import FoundLabels, LabelSpace, members
-from mtl_core.errors import MtlError, listed
+from mtl_core.config.experiment import NamedTask, describe_level_mismatch
+from mtl_core.data.label_space import LabelSpace, LabelStatistics, flatten_label
+from mtl_core.errors import MtlError, join_names
 from mtl_core.model.features import FeatureShape
 from mtl_core.model.heads import HeadGroup
 from mtl_core.model.network import build_head_group
@@ -16,27 +16,27 @@ from mtl_core.training.losses import GroupLoss, LossMask
 
 
 @dataclass(frozen=True)
-class LearnedTask:
+class FittedTask:
     """A declared task with the state that is fitted to the training data.
 
     Attributes:
-        declared: The task as the experiment declares it, or as the spec of an auxiliary task builds it.
+        config: The task as the experiment declares it, or as the spec of an auxiliary task builds it.
         space: The label space.
-        counts: Frequency of each class in the training labels; empty for numeric labels.
+        class_counts: Frequency of each class in the training labels; empty for numeric labels.
         kind: Loss, decoding and metrics.
-        auxiliary: The spec that builds the task if it is an auxiliary task; None for a main task.
+        auxiliary_spec: The spec that builds the task if it is an auxiliary task; None for a main task.
     """
 
-    declared: NamedTask
+    config: NamedTask
     space: LabelSpace
-    counts: Mapping[str, int]
+    class_counts: Mapping[str, int]
     kind: TaskKind
-    auxiliary: AuxiliarySpec | None = None
+    auxiliary_spec: AuxiliarySpec | None = None
 
     @property
     def name(self) -> str:
         """The name of the task."""
-        return self.declared.name
+        return self.config.name
 
 
 @dataclass(frozen=True)
@@ -48,123 +48,131 @@ class TaskGroup:
         mask: The mask of valid labels.
     """
 
-    tasks: Sequence[LearnedTask]
+    tasks: Sequence[FittedTask]
     mask: LossMask
 
     @property
-    def auxiliary(self) -> bool:
+    def is_auxiliary(self) -> bool:
         """Whether the tasks are auxiliary tasks; a group never contains both main and auxiliary tasks."""
-        return self.tasks[0].auxiliary is not None
+        return self.tasks[0].auxiliary_spec is not None
 
     @property
-    def answered(self) -> bool:
+    def is_predicted(self) -> bool:
         """Whether predictions contain the tasks: main tasks, and auxiliary tasks with `keep: true`."""
-        auxiliary = self.tasks[0].auxiliary
-        return auxiliary is None or auxiliary.keep
+        auxiliary_spec = self.tasks[0].auxiliary_spec
+        return auxiliary_spec is None or auxiliary_spec.save_head
 
     @property
-    def label_dimensions(self) -> int:
+    def n_mask_dimensions(self) -> int:
         """Number of mask dimensions: 2, `(batch, tasks)`, or 3, `(batch, tasks, length)`, for labels per token."""
-        return 3 if self.tasks[0].declared.kind.level == "token" else 2
+        return 3 if self.tasks[0].config.kind.level == "token" else 2
 
     def build_heads(self, features: FeatureShape) -> HeadGroup:
         """Build the head module of the group."""
         first = self.tasks[0]
         names = [task.name for task in self.tasks]
-        return build_head_group(first.declared.head, features, first.kind.outputs, names)
+        return build_head_group(first.config.head, features, first.kind.n_outputs, names)
 
-    def build_loss(self, consistency: float = 0.0) -> GroupLoss:
-        """Build the loss of the group; `consistency` is the weight of the R-Drop loss."""
+    def build_loss(self, r_drop: float = 0.0) -> GroupLoss:
+        """Build the loss of the group; `r_drop` is the weight of the R-Drop loss."""
         weights = [task.kind.class_weights for task in self.tasks]
         kind = self.tasks[0].kind
-        return GroupLoss(kind.loss, weights, kind.divergence, consistency)
+        return GroupLoss(kind.loss, weights, kind.compute_divergence, r_drop)
 
 
-def learn_task(declared: NamedTask, found: FoundLabels, auxiliary: AuxiliarySpec | None = None) -> LearnedTask:
+def fit_task(
+    task_config: NamedTask, label_statistics: LabelStatistics, auxiliary_spec: AuxiliarySpec | None = None
+) -> FittedTask:
     """Fit a task to its labels.
 
     Args:
-        declared: The task.
-        found: Its labels in the training and validation data.
-        auxiliary: The spec that builds the task if it is an auxiliary task.
+        task_config: The task.
+        label_statistics: Its labels in the training and validation data.
+        auxiliary_spec: The spec that builds the task if it is an auxiliary task.
 
     Raises:
         MtlError: If the labels are invalid for the task.
     """
     try:
-        check_level(declared)
-        space = declared.kind.space(found)
-        return LearnedTask(declared, space, *_kind(declared, space, found), auxiliary)
+        check_level(task_config)
+        space = task_config.kind.build_space(label_statistics)
+        return FittedTask(task_config, space, *_build_kind(task_config, space, label_statistics), auxiliary_spec)
     except MtlError as error:
-        raise MtlError(f"task '{declared.name}': {error}") from error
+        raise MtlError(f"task '{task_config.name}': {error}") from error
 
 
-def _kind(declared: NamedTask, space: LabelSpace, found: FoundLabels) -> tuple[Mapping[str, int], TaskKind]:
-    counts: Counter[str] = Counter()
-    if space.classes and not declared.kind.reads_inputs:
-        counts.update(str(member) for label in found.training for member in members(label))
-        for name in found.excluded:
-            del counts[name]
-    kind = declared.kind.build(space, counts)
+def _build_kind(
+    task_config: NamedTask, space: LabelSpace, label_statistics: LabelStatistics
+) -> tuple[Mapping[str, int], TaskKind]:
+    class_counts: Counter[str] = Counter()
+    if space.classes and not task_config.kind.reads_inputs:
+        class_counts.update(
+            str(member) for label in label_statistics.training_labels for member in flatten_label(label)
+        )
+        for name in label_statistics.excluded_labels:
+            del class_counts[name]
+    kind = task_config.kind.build(space, class_counts)
     for metric in kind.metrics:
         metric.build(space)  # rejects an unsuitable metric before the first epoch
-    return counts, kind
+    return class_counts, kind
 
 
-def check_level(declared: NamedTask) -> None:
+def check_level(task_config: NamedTask) -> None:
     """Check that head and kind of a task have the same level: example or token.
 
     Raises:
         MtlError: If the levels differ.
     """
-    if flaw := level_flaw(declared.kind, declared.head):
-        raise MtlError(flaw)
+    if validation_error := describe_level_mismatch(task_config.kind, task_config.head):
+        raise MtlError(validation_error)
 
 
-def group_tasks(tasks: Sequence[LearnedTask], alone: bool = False) -> list[TaskGroup]:
+def group_tasks(tasks: Sequence[FittedTask], one_per_group: bool = False) -> list[TaskGroup]:
     """Group tasks with equal kind, head, mask and number of outputs, in the order of their first tasks.
 
     Args:
         tasks: Main tasks, followed by auxiliary tasks.
-        alone: Whether to put every task into a separate group.
+        one_per_group: Whether to put every task into a separate group.
     """
-    groups: list[list[LearnedTask]] = []
+    groups: list[list[FittedTask]] = []
     for task in tasks:
-        home = None if alone else next((group for group in groups if _alike(group[0], task)), None)
-        if home is None:
+        matching_group = (
+            None if one_per_group else next((group for group in groups if _can_share_head(group[0], task)), None)
+        )
+        if matching_group is None:
             groups.append([task])
         else:
-            home.append(task)
-    return [TaskGroup(group, _mask(group)) for group in groups]
+            matching_group.append(task)
+    return [TaskGroup(group, _build_mask(group)) for group in groups]
 
 
-def _mask(group: Sequence[LearnedTask]) -> LossMask:
+def _build_mask(group: Sequence[FittedTask]) -> LossMask:
     try:
-        return group[0].declared.mask.build([task.space for task in group])
+        return group[0].config.mask.build([task.space for task in group])
     except MtlError as error:
         raise MtlError(f"task '{group[0].name}': {error}") from error
 
 
-def _alike(first: LearnedTask, second: LearnedTask) -> bool:
+def _can_share_head(first: FittedTask, second: FittedTask) -> bool:
     return (
-        first.declared.kind == second.declared.kind
-        and first.declared.head == second.declared.head
-        and first.declared.mask == second.declared.mask
-        and first.kind.outputs == second.kind.outputs
-        and first.auxiliary is second.auxiliary
+        first.config.kind == second.config.kind
+        and first.config.head == second.config.head
+        and first.config.mask == second.config.mask
+        and first.kind.n_outputs == second.kind.n_outputs
+        and first.auxiliary_spec is second.auxiliary_spec
     )
 
 
-def check_names(tasks: Sequence[LearnedTask]) -> None:
+def check_unique_names(tasks: Sequence[FittedTask]) -> None:
     """Check that every task name is unique, including those of auxiliary tasks.
 
     Raises:
         MtlError: If two tasks have the same name.
     """
     names = [task.name for task in tasks]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    duplicates = [name for name in names if names.count(name) > 1]
+    if duplicates:
         raise MtlError(
-            f"auxiliary: '{twice[0]}' is also the name of another task (tasks: {listed(dict.fromkeys(names))}); "
+            f"auxiliary: '{duplicates[0]}' is also the name of another task (tasks: {join_names(dict.fromkeys(names))}); "
             "give the auxiliary task another `name:`"
         )

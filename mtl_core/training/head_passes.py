@@ -13,19 +13,19 @@ from mtl_core.model.network import MultiTaskNetwork
 
 
 @dataclass(frozen=True)
-class Start:
+class BackwardStart:
     """The start of the backward pass of a loss.
 
     Attributes:
         tensor: A tensor that the loss depends on.
-        slope: The gradient of the loss with respect to `tensor`, of the same shape.
+        grad_output: The gradient of the loss with respect to `tensor`, of the same shape.
     """
 
     tensor: torch.Tensor
-    slope: torch.Tensor
+    grad_output: torch.Tensor
 
 
-class HeadPasses:
+class HeadBackward:
     """Computes the backward pass of losses through the heads.
 
     A loss depends on the network only through the outputs of its task. Autograd cannot exploit this: for autograd,
@@ -42,93 +42,128 @@ class HeadPasses:
         parameters: The parameters in `own` whose gradients this class computes.
     """
 
-    def __init__(self, network: MultiTaskNetwork, sizes: Sequence[int], own: Sequence[nn.Parameter]) -> None:
-        known = {id(parameter) for parameter in own}
+    def __init__(
+        self, network: MultiTaskNetwork, group_sizes: Sequence[int], task_specific: Sequence[nn.Parameter]
+    ) -> None:
+        task_specific_ids = {id(parameter) for parameter in task_specific}
         # A module of one task that does not report its inputs is visited once anyway, in the later pass.
-        self._own = [
-            [p for p in group.parameters() if id(p) in known]
+        self._task_specific = [
+            [p for p in group.parameters() if id(p) in task_specific_ids]
             if size > 1 or isinstance(group, SeparateHeads)
             else []
-            for group, size in zip(network.head_groups(), sizes, strict=True)
+            for group, size in zip(network.head_groups(), group_sizes, strict=True)
         ]
-        self.parameters = [parameter for parameters in self._own for parameter in parameters]
-        self._homes = [(place, column) for place, size in enumerate(sizes) for column in range(size)]
-        self._said: Sequence[HeadOutput | None] = ()
-        _tell_forward_passes(network, weakref.ref(self))
+        self.parameters = [parameter for parameters in self._task_specific for parameter in parameters]
+        self._group_columns = [
+            (group_index, column) for group_index, size in enumerate(group_sizes) for column in range(size)
+        ]
+        self._outputs: Sequence[HeadOutput | None] = ()
+        _register_output_hook(network, weakref.ref(self))
 
-    def hear(self, said: Sequence[HeadOutput | None]) -> None:
+    def record_outputs(self, outputs: Sequence[HeadOutput | None]) -> None:
         """Record the outputs of the heads in a forward pass; an empty sequence clears the record."""
-        self._said = said
+        self._outputs = outputs
 
-    def starts(self, values: torch.Tensor, tasks: torch.Tensor, give: bool) -> list[Start | None] | None:
+    def backward_heads(
+        self, values: torch.Tensor, tasks: torch.Tensor, accumulate: bool
+    ) -> list[BackwardStart | None] | None:
         """Compute the backward pass through the heads, and return where the pass of each loss continues.
 
         Args:
             values: `(losses,)`, the losses of the last forward pass.
             tasks: `(losses,)`, int64: the task of each loss.
-            give: Whether to add the gradients of the sum of losses to `parameters` and free the heads' graph.
+            accumulate: Whether to add the gradients of the sum of losses to `parameters` and free the heads' graph.
 
         Returns:
             One element per loss; None for a loss that depends on nothing else. None instead of the list, without
             any effect, if the losses do not belong to the last forward pass.
         """
-        said = {place: one for place, one in enumerate(self._said) if one is not None}
-        if not said or not values.requires_grad:
+        head_outputs = {
+            group_index: head_output
+            for group_index, head_output in enumerate(self._outputs)
+            if head_output is not None
+        }
+        if not head_outputs or not values.requires_grad:
             return None
-        outputs = [one.outputs for one in said.values()]
-        found = torch.autograd.grad(values, outputs, torch.ones_like(values), retain_graph=True, allow_unused=True)
-        slopes = {place: slope for place, slope in zip(said, found, strict=True) if slope is not None}
-        homes = [self._homes[task] for task in tasks.tolist()]
-        if any(place in said and place not in slopes for place, _ in homes):
+        outputs = [head_output.outputs for head_output in head_outputs.values()]
+        gradients = torch.autograd.grad(
+            values, outputs, torch.ones_like(values), retain_graph=True, allow_unused=True
+        )
+        grad_outputs = {
+            group_index: grad_output
+            for group_index, grad_output in zip(head_outputs, gradients, strict=True)
+            if grad_output is not None
+        }
+        group_columns = [self._group_columns[task] for task in tasks.tolist()]
+        if any(group_index in head_outputs and group_index not in grad_outputs for group_index, _ in group_columns):
             return None
-        starts: dict[tuple[int, int], Start] = {}
-        for place, slope in slopes.items():
-            columns = [column for home, column in homes if home == place]
-            for column, start in self._pass(place, said[place], slope, columns, give).items():
-                starts[place, column] = start
-        return [starts.get(home) for home in homes]
+        starts: dict[tuple[int, int], BackwardStart] = {}
+        for group_index, grad_output in grad_outputs.items():
+            columns = [column for key, column in group_columns if key == group_index]
+            for column, start in self._backward_group(
+                group_index, head_outputs[group_index], grad_output, columns, accumulate
+            ).items():
+                starts[group_index, column] = start
+        return [starts.get(key) for key in group_columns]
 
-    def _pass(
-        self, place: int, said: HeadOutput, slope: torch.Tensor, columns: Sequence[int], give: bool
-    ) -> dict[int, Start]:
+    def _backward_group(
+        self,
+        group_index: int,
+        head_output: HeadOutput,
+        grad_output: torch.Tensor,
+        columns: Sequence[int],
+        accumulate: bool,
+    ) -> dict[int, BackwardStart]:
         """Compute the backward pass through a head group, to the inputs of separate heads or to parameters."""
-        own = self._own[place] if give else []
-        read = {c: said.read[c] for c in columns} if said.read else {}
-        learned = {column: one for column, one in read.items() if one is not None and one.requires_grad}
-        arrived: Sequence[torch.Tensor | None] = ()
-        if own or learned:
-            keep = not give or not said.read
-            reached = [*own, *learned.values()]
-            arrived = torch.autograd.grad(said.outputs, reached, slope, retain_graph=keep, allow_unused=True)
-        for parameter, gradient in zip(own, arrived, strict=False):
-            add_gradient(parameter, gradient)
-        if not said.read:
-            return {column: Start(said.outputs, _only(slope, column)) for column in columns}
-        ends = zip(learned.items(), arrived[len(own) :], strict=True)
-        return {column: Start(one, gradient) for (column, one), gradient in ends if gradient is not None}
+        task_specific = self._task_specific[group_index] if accumulate else []
+        head_inputs = {c: head_output.head_inputs[c] for c in columns} if head_output.head_inputs else {}
+        differentiable_inputs = {
+            column: head_input
+            for column, head_input in head_inputs.items()
+            if head_input is not None and head_input.requires_grad
+        }
+        gradients: Sequence[torch.Tensor | None] = ()
+        if task_specific or differentiable_inputs:
+            retain_graph = not accumulate or not head_output.head_inputs
+            grad_inputs = [*task_specific, *differentiable_inputs.values()]
+            gradients = torch.autograd.grad(
+                head_output.outputs, grad_inputs, grad_output, retain_graph=retain_graph, allow_unused=True
+            )
+        for parameter, gradient in zip(task_specific, gradients, strict=False):
+            accumulate_grad(parameter, gradient)
+        if not head_output.head_inputs:
+            return {
+                column: BackwardStart(head_output.outputs, _select_task(grad_output, column)) for column in columns
+            }
+        input_gradients = zip(differentiable_inputs.items(), gradients[len(task_specific) :], strict=True)
+        return {
+            column: BackwardStart(head_input, gradient)
+            for (column, head_input), gradient in input_gradients
+            if gradient is not None
+        }
 
 
-def _only(slope: torch.Tensor, column: int) -> torch.Tensor:
+def _select_task(grad_output: torch.Tensor, column: int) -> torch.Tensor:
     """Return the gradient with respect to the outputs of one task, with zeros for the other tasks."""
-    alone = torch.zeros_like(slope)
-    alone[:, column] = slope[:, column]
-    return alone
+    selected = torch.zeros_like(grad_output)
+    selected[:, column] = grad_output[:, column]
+    return selected
 
 
-def _tell_forward_passes(network: MultiTaskNetwork, passes: "weakref.ref[HeadPasses]") -> None:
+def _register_output_hook(network: MultiTaskNetwork, head_backward_ref: "weakref.ref[HeadBackward]") -> None:
     """Record the outputs of every forward pass with gradients while the `HeadPasses` object exists."""
 
-    def tell(_: nn.Module, __: Any, said: Sequence[HeadOutput | None]) -> None:
-        listener = passes()
-        if listener is None:
+    def record(_: nn.Module, __: Any, outputs: Sequence[HeadOutput | None]) -> None:
+        head_backward = head_backward_ref()
+        if head_backward is None:
             handle.remove()
         elif torch.is_grad_enabled():
-            listener.hear(said)
+            head_backward.record_outputs(outputs)
 
-    handle = network.register_forward_hook(tell)
+    handle = network.register_forward_hook(record)
 
 
-def add_gradient(parameter: nn.Parameter, gradient: torch.Tensor | None) -> None:
+def accumulate_grad(parameter: nn.Parameter, gradient: torch.Tensor | None) -> None:
     """Add a gradient to `parameter.grad`; do nothing for None."""
     if gradient is not None:
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -29,7 +29,7 @@ class EpochRecord:
     score: float | None = None
     weights: Mapping[str, float | None] = field(default_factory=dict)
 
-    def row(self) -> dict[str, float | int | None]:
+    def to_row(self) -> dict[str, float | int | None]:
         """Return the record as a flat mapping of column to value."""
         return {
             "epoch": self.epoch,
@@ -64,15 +64,15 @@ class LossMeter:
             self.weights[active] += losses.values.grad.cpu().double()
             self.steps[active] += 1
 
-    def means(self) -> dict[str, float | None]:
+    def compute_means(self) -> dict[str, float | None]:
         """Return the mean loss per label of each task; None for a task without labels."""
-        return self._means(self.totals, self.counts)
+        return self._divide(self.totals, self.counts)
 
-    def mean_weights(self) -> dict[str, float | None]:
+    def compute_mean_weights(self) -> dict[str, float | None]:
         """Return the mean weight of each task's loss per step; empty if it is unknown for all tasks."""
-        return self._means(self.weights, self.steps) if self.steps.any() else {}
+        return self._divide(self.weights, self.steps) if self.steps.any() else {}
 
-    def tensors(self) -> dict[str, torch.Tensor]:
+    def get_tensors(self) -> dict[str, torch.Tensor]:
         """Return the accumulated sums for a checkpoint."""
         return {
             "meter.totals": self.totals,
@@ -86,7 +86,7 @@ class LossMeter:
         self.totals, self.counts = tensors["meter.totals"], tensors["meter.counts"]
         self.weights, self.steps = tensors["meter.weights"], tensors["meter.steps"]
 
-    def _means(self, sums: torch.Tensor, counts: torch.Tensor) -> dict[str, float | None]:
+    def _divide(self, sums: torch.Tensor, counts: torch.Tensor) -> dict[str, float | None]:
         return {
             name: total / count if count else None
             for name, total, count in zip(self.names, sums.tolist(), counts.tolist(), strict=True)

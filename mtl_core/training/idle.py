@@ -13,11 +13,11 @@ from torch import nn
 
 from mtl_core.model.network import MultiTaskNetwork
 
-Saved = list[tuple[torch.Tensor, torch.Tensor]]
+RowBackup = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 @contextmanager
-def idle_tasks_kept(
+def freeze_unlabelled_tasks(
     network: MultiTaskNetwork, counts: Sequence[torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> Iterator[None]:
     """Prevent that an optimizer step inside the block updates tasks without a label in the batch.
@@ -27,35 +27,39 @@ def idle_tasks_kept(
         counts: `(tasks,)`, int64, per head group: the number of labels of each task in the batch.
         optimizer: The optimizer of the step.
     """
-    saved: list[tuple[nn.Parameter, torch.Tensor, Saved]] = []
-    for task, labels in enumerate(torch.cat(list(counts)).tolist()):
-        if not labels:
-            for parameter in network.body.task_parameters(task):
+    backups: list[tuple[nn.Parameter, torch.Tensor, RowBackup]] = []
+    for task, label_counts in enumerate(torch.cat(list(counts)).tolist()):
+        if not label_counts:
+            for parameter in network.trunk.task_parameters(task):
                 parameter.grad = None
-    for group, labels in zip(network.head_groups(), counts, strict=True):
-        idle = (labels == 0).nonzero()[:, 0]
-        if len(idle) == len(labels):
+    for group, label_counts in zip(network.head_groups(), counts, strict=True):
+        unlabelled = (label_counts == 0).nonzero()[:, 0]
+        if len(unlabelled) == len(label_counts):
             for parameter in group.parameters():
                 parameter.grad = None
             continue
-        for task in idle.tolist():
+        for task in unlabelled.tolist():
             for parameter in group.task_parameters(task):
                 parameter.grad = None
-        if len(idle):
+        if len(unlabelled):
             for parameter in group.stacked_parameters():
-                moving = [parameter.data, *_like(parameter, optimizer)]
-                saved.append((parameter, idle, [(tensor, tensor[idle].clone()) for tensor in moving]))
+                tensors = [parameter.data, *_get_state_tensors(parameter, optimizer)]
+                backups.append(
+                    (parameter, unlabelled, [(tensor, tensor[unlabelled].clone()) for tensor in tensors])
+                )
     yield
     with torch.no_grad():
-        for parameter, idle, rows in saved:
-            for tensor, before in rows:
-                tensor[idle] = before
-            fresh = [t for t in _like(parameter, optimizer) if not any(t is tensor for tensor, _ in rows)]
-            for tensor in fresh:  # optimizer state that this step created: initial value for unlabelled tasks
-                tensor[idle] = 0
+        for parameter, unlabelled, rows in backups:
+            for tensor, saved_rows in rows:
+                tensor[unlabelled] = saved_rows
+            new_tensors = [
+                t for t in _get_state_tensors(parameter, optimizer) if not any(t is tensor for tensor, _ in rows)
+            ]
+            for tensor in new_tensors:  # optimizer state that this step created: initial value for unlabelled tasks
+                tensor[unlabelled] = 0
 
 
-def _like(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+def _get_state_tensors(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """Return the tensors of the optimizer state that have the shape of a parameter."""
     return [
         value

@@ -13,7 +13,7 @@ from mtl_core.specs import MetricSpec
 
 
 @dataclass(frozen=True)
-class Prediction:
+class LabelPrediction:
     """The prediction of a task for one example, or for one token.
 
     Attributes:
@@ -31,46 +31,48 @@ class Confidences:
 
     Attributes:
         confidence: `(n,)`, float: the probability of the predicted label.
-        right: `(n,)`, bool: whether the prediction is correct.
+        is_correct: `(n,)`, bool: whether the prediction is correct.
     """
 
     confidence: torch.Tensor
-    right: torch.Tensor
+    is_correct: torch.Tensor
 
 
 class TaskKind(ABC):
     """Base class of task kinds: loss, decoding and metrics. For tasks with labels per token, `n` counts tokens.
 
     Attributes:
-        outputs: Number of outputs of the head per example, or per token.
+        n_outputs: Number of outputs of the head per example, or per token.
         loss: Module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
         class_weights: `(classes,)`, float, or None for equal weights.
         metrics: The metrics; the first is the main metric.
         baseline: The constant target that a baseline without inputs predicts (the majority class, the mean); None
             if there is no baseline.
-        hides: Share of tokens that are masked in the input (masked-token prediction).
-        nothing: The label that means "absent"; None if the task has no such label.
-        calibration: Parameters from `fit_calibration`, applied by `decode` and `for_metrics`; empty by default.
+        mask_ratio: Share of tokens that are masked in the input (masked-token prediction).
+        absent_label: The label that means "absent"; None if the task has no such label.
+        calibration: Parameters from `fit_calibration`, applied by `decode` and `prepare_for_metrics`; empty by default.
     """
 
-    outputs: int
+    n_outputs: int
     loss: nn.Module
     class_weights: torch.Tensor | None = None
     metrics: Sequence[MetricSpec]
     baseline: int | float | None
-    hides: float = 0.0
-    nothing: str | None = None
+    mask_ratio: float = 0.0
+    absent_label: str | None = None
     calibration: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
-    def decode(self, outputs: torch.Tensor) -> list[Prediction]:
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         """Decode outputs `(n, outputs)` as predictions."""
 
     @abstractmethod
-    def baseline_outputs(self, examples: int) -> torch.Tensor:
+    def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs `(examples, outputs)` that always predict `baseline`."""
 
-    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""
         return outputs, targets
 
@@ -82,8 +84,8 @@ class TaskKind(ABC):
         """
         return {}
 
-    def divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
-        """Compute the divergence between two outputs for the same inputs, for `training.consistency`.
+    def compute_divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """Compute the divergence between two outputs for the same inputs, for `training.r_drop`.
 
         Args:
             first: Outputs `(n, outputs)`.
@@ -94,7 +96,7 @@ class TaskKind(ABC):
         """
         return None
 
-    def confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
+    def compute_confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
         """Compute confidence and correctness of the predictions for outputs `(n, outputs)`.
 
         Returns:
@@ -103,12 +105,12 @@ class TaskKind(ABC):
         """
         return {}
 
-    def input_targets(self, ids: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
+    def build_input_targets(self, token_ids: torch.Tensor, token_mask: torch.Tensor | None) -> torch.Tensor:
         """Derive targets from the inputs, for kinds that need no labels.
 
         Args:
-            ids: `(batch, length)`, int64: each token's index in the encoder's vocabulary; -1 for no entry.
-            hidden: `(batch, length)`, bool: the masked tokens; None if `hides` is 0.
+            token_ids: `(batch, length)`, int64: each token's index in the encoder's vocabulary; -1 for no entry.
+            token_mask: `(batch, length)`, bool: the masked tokens; None if `hides` is 0.
 
         Returns:
             The targets of one task: `(batch, length)` per token, `(batch, ...)` per example.

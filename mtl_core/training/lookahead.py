@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.not_finite import NotFiniteError
+from mtl_core.training.not_finite import NonFiniteLossError
 
 
-class Lookahead:
+class VirtualStep:
     """Computes the losses of a batch after a virtual SGD step of some parameters.
 
     Args:
@@ -18,13 +18,15 @@ class Lookahead:
         again: Recomputes the losses of the batch under otherwise equal conditions.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], rate: float, again: Callable[[], TaskLosses]) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], lr: float, recompute_losses: Callable[[], TaskLosses]
+    ) -> None:
         self._parameters = parameters
-        self._rate = rate
-        self._again = again
-        self._kept = [parameter.detach().clone() for parameter in parameters]
+        self._lr = lr
+        self._recompute_losses = recompute_losses
+        self._initial_values = [parameter.detach().clone() for parameter in parameters]
 
-    def losses_after(self, gradient: torch.Tensor) -> torch.Tensor | None:
+    def compute_losses_after_step(self, gradient: torch.Tensor) -> torch.Tensor | None:
         """Compute the losses after a gradient descent step.
 
         Args:
@@ -35,12 +37,12 @@ class Lookahead:
         """
         sizes = [parameter.numel() for parameter in self._parameters]
         try:
-            for parameter, part in zip(self._parameters, torch.split(gradient, sizes), strict=True):
+            for parameter, step in zip(self._parameters, torch.split(gradient, sizes), strict=True):
                 # `data`: does not invalidate the graph of the batch, which is still needed.
-                parameter.data.sub_(part.view_as(parameter), alpha=self._rate)
-            return self._again().values
-        except NotFiniteError:
+                parameter.data.sub_(step.view_as(parameter), alpha=self._lr)
+            return self._recompute_losses().values
+        except NonFiniteLossError:
             return None
         finally:
-            for parameter, kept in zip(self._parameters, self._kept, strict=True):
-                parameter.data.copy_(kept)
+            for parameter, initial_value in zip(self._parameters, self._initial_values, strict=True):
+                parameter.data.copy_(initial_value)

@@ -12,47 +12,47 @@ from accelerate import Accelerator
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.model.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
-from mtl_core.training.batches import Batch, Examples, Rows, hide_at_random
-from mtl_core.training.checkpoint import Position, Tensors, load_checkpoint, save_checkpoint
+from mtl_core.training.batches import Batch, Examples, RowIndices, sample_token_mask
+from mtl_core.training.checkpoint import Tensors, TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord, LossMeter
 from mtl_core.training.interactions import InteractionObserver
-from mtl_core.training.not_finite import NotFiniteError, TrainingFailedError
+from mtl_core.training.not_finite import NonFiniteLossError, TrainingFailedError
 from mtl_core.training.objective import Objective
 from mtl_core.training.optimizing import build_optimizer
-from mtl_core.training.order import Order
-from mtl_core.training.processes import Processes
+from mtl_core.training.order import BatchSampler
+from mtl_core.training.processes import DistributedContext
 from mtl_core.training.step import training_step
 
 
 @dataclass(frozen=True)
-class ValidationFigures:
+class ValidationMetrics:
     """Validation metrics after an epoch.
 
     Attributes:
-        figures: Mapping of metric name to value; None if undefined.
+        metrics: Mapping of metric name to value; None if undefined.
         score: The metric that selects the best epoch; None if undefined.
         higher_is_better: Whether a higher score is better.
     """
 
-    figures: dict[str, float | None]
+    metrics: dict[str, float | None]
     score: float | None
     higher_is_better: bool
 
 
-class TrainingView(Protocol):
+class Callback(Protocol):
     """A training callback, such as a progress bar."""
 
-    def stage_started(self, title: str) -> None:
+    def on_stage_start(self, title: str) -> None:
         """Handle the start of a stage."""
 
-    def epoch_started(self, epoch: int, epochs: int, batches: int, done: int) -> None:
-        """Handle the start of an epoch, or its continuation after `done` batches."""
+    def on_epoch_start(self, epoch: int, epochs: int, batches: int, completed_batches: int) -> None:
+        """Handle the start of an epoch, or its continuation after `completed_batches` batches."""
 
-    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
+    def on_step_end(self, means: Callable[[], dict[str, float | None]]) -> None:
         """Handle the end of a step; `means` computes the running mean loss of each task."""
 
-    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
         """Handle the end of an epoch."""
 
 
@@ -63,12 +63,12 @@ class TrainingResult:
     Attributes:
         history: One record per epoch.
         best_epoch: The best epoch, counted from 1; the last epoch without validation data.
-        examples: Number of examples that this process has visited.
+        n_examples: Number of examples that this process has visited.
     """
 
     history: list[EpochRecord]
     best_epoch: int
-    examples: int
+    n_examples: int
 
 
 def train(
@@ -76,12 +76,12 @@ def train(
     network: MultiTaskNetwork,
     objective: Objective,
     examples: Examples,
-    order: Order,
+    batch_sampler: BatchSampler,
     epochs: int,
     accelerator: Accelerator,
-    validate: Callable[[], ValidationFigures] | None,
-    checkpoint: Path | None,
-    view: TrainingView,
+    validate: Callable[[], ValidationMetrics] | None,
+    checkpoint_path: Path | None,
+    callback: Callback,
     observer: InteractionObserver | None = None,
 ) -> TrainingResult:
     """Train a network and load the weights of its best epoch.
@@ -91,145 +91,165 @@ def train(
         network: The network with initial weights.
         objective: Losses and weighting.
         examples: Items and targets.
-        order: The batches of each epoch.
+        batch_sampler: The batches of each epoch.
         epochs: Maximum number of epochs.
         accelerator: Devices and precision.
         validate: Computes the validation metrics; None without validation data, then the last epoch is the best.
-        checkpoint: The file to save after each epoch, and to resume from if it exists.
-        view: The callback that receives the events of the training.
+        checkpoint_path: The file to save after each epoch, and to resume from if it exists.
+        callback: The callback that receives the events of the training.
         observer: Inspects the gradients of tasks in some of the steps.
 
     Raises:
         TrainingFailedError: If a loss or weight is not finite; the network then has the last finite weights.
         MtlError: If the checkpoint cannot be read or written.
     """
-    settings, processes = config.training, Processes.of(accelerator)
+    settings, distributed = config.training, DistributedContext.from_accelerator(accelerator)
     # Not `prepare`: it would wrap the network in DistributedDataParallel; `StepGradients` reduces the gradients.
     network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
     optimizer = accelerator.prepare(build_optimizer(config, network, objective))
-    gradients = StepGradients(accelerator, network, objective.sizes, processes)
+    gradients = StepGradients(accelerator, network, objective.group_sizes, distributed)
     modules = {"network": network, "objective": objective}
     if observer is not None:
         modules["interactions"] = observer
-    base_rates = [group["lr"] for group in optimizer.param_groups]
+    base_lrs = [group["lr"] for group in optimizer.param_groups]
     # The schedule spans the configured epochs, even if this training has fewer, so that it is the same schedule.
-    steps = settings.epochs * order.steps_per_epoch
+    steps = settings.epochs * batch_sampler.steps_per_epoch
 
-    position, meter, best = Position(), LossMeter(objective.names), _weights(network)
-    generator: torch.Tensor | None = None
-    if checkpoint is not None and checkpoint.exists():
-        position, extra = load_checkpoint(checkpoint, modules, optimizer)
-        generator, best = extra.pop("generator"), _split_off(extra, "best.")
+    training_state, meter, best_weights = TrainingState(), LossMeter(objective.names), _copy_weights(network)
+    rng_state: torch.Tensor | None = None
+    if checkpoint_path is not None and checkpoint_path.exists():
+        training_state, extra = load_checkpoint(checkpoint_path, modules, optimizer)
+        rng_state, best_weights = extra.pop("generator"), _select_prefix(extra, "best.")
         meter.restore(extra)
 
     def save() -> None:
-        if checkpoint is None or processes.rank:
+        if checkpoint_path is None or distributed.rank:
             return
-        extra = {"generator": torch.get_rng_state(), **meter.tensors()}
-        extra |= {f"best.{key}": value for key, value in best.items()}
-        save_checkpoint(checkpoint, position, modules, optimizer, extra)
+        extra = {"generator": torch.get_rng_state(), **meter.get_tensors()}
+        extra |= {f"best.{key}": value for key, value in best_weights.items()}
+        save_checkpoint(checkpoint_path, training_state, modules, optimizer, extra)
 
-    def failed(what: str, rows: Rows, size: int) -> TrainingFailedError:
-        good = None
-        if position.best_epoch:
-            network.load_state_dict(best)
-            good = f"the weights after epoch {position.best_epoch}"
-        elif _finite(network):
-            good = "the weights before this batch"
-        return TrainingFailedError(what, rows.tolist(), size, good)
+    def build_error(reason: str, row_indices: RowIndices, batch_size: int) -> TrainingFailedError:
+        weights_description = None
+        if training_state.best_epoch:
+            network.load_state_dict(best_weights)
+            weights_description = f"the weights after epoch {training_state.best_epoch}"
+        elif _is_finite(network):
+            weights_description = "the weights before this batch"
+        return TrainingFailedError(reason, row_indices.tolist(), batch_size, weights_description)
 
-    visited = 0
-    while position.epoch < epochs and not _out_of_patience(position, settings.patience):
-        batches = order.epoch(position.epoch)
-        view.epoch_started(position.epoch + 1, epochs, len(batches), position.batch)
-        if position.batch == 0:
-            torch.manual_seed(derive_seed(config.seed, "dropout", position.epoch))
+    n_visited = 0
+    while training_state.epoch < epochs and not _is_out_of_patience(training_state, settings.patience):
+        batches = batch_sampler.get_batches(training_state.epoch)
+        callback.on_epoch_start(training_state.epoch + 1, epochs, len(batches), training_state.batch)
+        if training_state.batch == 0:
+            torch.manual_seed(derive_seed(config.seed, "dropout", training_state.epoch))
             meter = LossMeter(objective.names)
-        elif generator is not None:
-            torch.set_rng_state(generator)
-        generator = None
+        elif rng_state is not None:
+            torch.set_rng_state(rng_state)
+        rng_state = None
         network.train()
-        for batch_rows in batches[position.batch :]:
-            factor = config.schedule.factor(position.step, steps)
-            for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-                group["lr"] = rate * factor
-            objective.at(position.step, steps)
-            looks = observer is not None and observer.at(position.step, base_rates[0] * factor)
-            if processes.count > 1:  # independent dropout per rank
-                torch.manual_seed(derive_seed(config.seed, "dropout", position.step, processes.rank))
-            rows = processes.share(batch_rows)
-            visited += len(rows)
-            if settings.consistency:  # R-Drop: the same examples with other dropout masks
+        for batch_rows in batches[training_state.batch :]:
+            lr_factor = config.schedule.compute_factor(training_state.step, steps)
+            for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
+                group["lr"] = lr * lr_factor
+            objective.on_step_start(training_state.step, steps)
+            should_observe = observer is not None and observer.should_observe(
+                training_state.step, base_lrs[0] * lr_factor
+            )
+            if distributed.world_size > 1:  # independent dropout per rank
+                torch.manual_seed(derive_seed(config.seed, "dropout", training_state.step, distributed.rank))
+            rows = distributed.shard(batch_rows)
+            n_visited += len(rows)
+            if settings.r_drop:  # R-Drop: the same examples with other dropout masks
                 rows = np.concatenate([rows, rows])
-            batch = _batch(examples, rows, batch_rows, accelerator.device, objective.needed)
-            batch = replace(batch, twice=settings.consistency > 0 and len(rows) > 0)
+            batch = _build_batch(examples, rows, batch_rows, accelerator.device, objective.active_groups)
+            batch = replace(batch, is_duplicated=settings.r_drop > 0 and len(rows) > 0)
             try:
                 losses = training_step(
-                    gradients, network, objective, optimizer, batch, settings.clip_norm, observer if looks else None
+                    gradients,
+                    network,
+                    objective,
+                    optimizer,
+                    batch,
+                    settings.max_grad_norm,
+                    observer if should_observe else None,
                 )
-            except NotFiniteError as error:
-                where = f"epoch {position.epoch + 1}, batch {position.batch + 1}"
-                raise failed(f"{where}: {error}", rows[error.places], len(rows)) from error
+            except NonFiniteLossError as error:
+                location = f"epoch {training_state.epoch + 1}, batch {training_state.batch + 1}"
+                raise build_error(f"{location}: {error}", rows[error.indices], len(rows)) from error
             meter.add(losses)
-            position.step += 1
-            position.batch += 1
-            view.batch_done(meter.means)
-            if settings.checkpoint_steps and position.batch % settings.checkpoint_steps == 0:
+            training_state.step += 1
+            training_state.batch += 1
+            callback.on_step_end(meter.compute_means)
+            if settings.checkpoint_steps and training_state.batch % settings.checkpoint_steps == 0:
                 save()
 
-        if not _finite(network):
-            raise failed(f"epoch {position.epoch + 1}: the weights of the network are not finite", rows[:0], 0)
-        found = validate() if validate is not None else None
+        if not _is_finite(network):
+            raise build_error(
+                f"epoch {training_state.epoch + 1}: the weights of the network are not finite", rows[:0], 0
+            )
+        validation = validate() if validate is not None else None
         record = EpochRecord(
-            epoch=position.epoch + 1,
+            epoch=training_state.epoch + 1,
             # Computed, not read from the optimizer: a resumed epoch may have no batch left.
-            learning_rate=base_rates[0] * config.schedule.factor(position.step - 1, steps),
-            losses=meter.means(),
-            validation=found.figures if found else {},
-            score=found.score if found else None,
-            weights=meter.mean_weights(),
+            learning_rate=base_lrs[0] * config.schedule.compute_factor(training_state.step - 1, steps),
+            losses=meter.compute_means(),
+            validation=validation.metrics if validation else {},
+            score=validation.score if validation else None,
+            weights=meter.compute_mean_weights(),
         )
-        better = found is None or _better(found, position.best_score)
-        if better:
-            position.best_epoch, position.best_score, best = record.epoch, record.score, _weights(network)
-        position.history.append(record)
-        position.epoch, position.batch = position.epoch + 1, 0
-        objective.epoch_done(list(record.losses.values()))
+        is_better = validation is None or _is_better(validation, training_state.best_score)
+        if is_better:
+            training_state.best_epoch, training_state.best_score, best_weights = (
+                record.epoch,
+                record.score,
+                _copy_weights(network),
+            )
+        training_state.history.append(record)
+        training_state.epoch, training_state.batch = training_state.epoch + 1, 0
+        objective.on_epoch_end(list(record.losses.values()))
         if observer is not None:
-            observer.epoch_done(record.epoch)
-        view.epoch_done(record, better)
+            observer.on_epoch_end(record.epoch)
+        callback.on_epoch_end(record, is_better)
         save()
 
-    network.load_state_dict(best)
-    return TrainingResult(position.history, position.best_epoch, visited)
+    network.load_state_dict(best_weights)
+    return TrainingResult(training_state.history, training_state.best_epoch, n_visited)
 
 
-def _batch(examples: Examples, rows: Rows, whole: Rows, device: torch.device, needed: Sequence[bool]) -> Batch:
+def _build_batch(
+    examples: Examples,
+    rows: RowIndices,
+    batch_rows: RowIndices,
+    device: torch.device,
+    active_groups: Sequence[bool],
+) -> Batch:
     """Build the shard of this rank; for an empty shard, one example of the batch without labels."""
     if len(rows):
-        return examples.batch(rows, device, hide_at_random, needed)
-    return examples.batch(whole[:1], device, hide_at_random, needed).without_labels()
+        return examples.build_batch(rows, device, sample_token_mask, active_groups)
+    return examples.build_batch(batch_rows[:1], device, sample_token_mask, active_groups).drop_labels()
 
 
-def _better(found: ValidationFigures, best: float | None) -> bool:
+def _is_better(validation: ValidationMetrics, best_score: float | None) -> bool:
     """Return whether a score is better than the best so far; without any score, the later epoch is better."""
-    if found.score is None or best is None:
-        return best is None
-    return found.score > best if found.higher_is_better else found.score < best
+    if validation.score is None or best_score is None:
+        return best_score is None
+    return validation.score > best_score if validation.higher_is_better else validation.score < best_score
 
 
-def _out_of_patience(position: Position, patience: int | None) -> bool:
-    return patience is not None and position.epoch - position.best_epoch >= patience
+def _is_out_of_patience(training_state: TrainingState, patience: int | None) -> bool:
+    return patience is not None and training_state.epoch - training_state.best_epoch >= patience
 
 
-def _finite(network: torch.nn.Module) -> bool:
+def _is_finite(network: torch.nn.Module) -> bool:
     return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
 
 
-def _weights(network: torch.nn.Module) -> Tensors:
+def _copy_weights(network: torch.nn.Module) -> Tensors:
     return {key: value.detach().clone() for key, value in network.state_dict().items()}
 
 
-def _split_off(tensors: Tensors, prefix: str) -> Tensors:
+def _select_prefix(tensors: Tensors, prefix: str) -> Tensors:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from mtl_core.training.processes import Processes
+from mtl_core.training.processes import DistributedContext
 
 
 class LossMask(Protocol):
@@ -34,10 +34,10 @@ class TaskLosses:
     tasks: torch.Tensor
     counts: torch.Tensor
 
-    def first(self, tasks: int) -> "TaskLosses":
-        """Return the losses of the first tasks, the number of which is `tasks`."""
-        kept = self.tasks < tasks
-        return TaskLosses(self.values[kept], self.tasks[kept], self.counts[:tasks])
+    def select_first(self, n_tasks: int) -> "TaskLosses":
+        """Return the losses of the first tasks, the number of which is `n_tasks`."""
+        is_selected = self.tasks < n_tasks
+        return TaskLosses(self.values[is_selected], self.tasks[is_selected], self.counts[:n_tasks])
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class LossSums:
     counts: torch.Tensor
 
     @staticmethod
-    def none(tasks: int, device: torch.device) -> "LossSums":
+    def zeros(n_tasks: int, device: torch.device) -> "LossSums":
         """Return the sums of a head group without labels in the batch: zeros."""
-        zeros = torch.zeros(tasks, device=device)
-        return LossSums(zeros, zeros, zeros.long())
+        zero_sums = torch.zeros(n_tasks, device=device)
+        return LossSums(zero_sums, zero_sums, zero_sums.long())
 
     @staticmethod
     def concatenate(groups: Sequence["LossSums"]) -> "LossSums":
@@ -69,18 +69,18 @@ class LossSums:
             torch.cat([group.counts for group in groups]),
         )
 
-    def over(self, processes: Processes) -> "LossSums":
+    def all_reduce(self, distributed: DistributedContext) -> "LossSums":
         """Reduce the sums over all ranks.
 
         The values are those of the whole batch, the gradients those of the shard of this rank.
         """
-        if processes.count == 1:
+        if distributed.world_size == 1:
             return self
-        sums = processes.sum(torch.stack([self.totals, self.norms, self.counts.to(self.totals.dtype)]))
-        own = self.totals - self.totals.detach()
-        return LossSums(own + sums[0], sums[1], sums[2].round().long())
+        sums = distributed.all_reduce(torch.stack([self.totals, self.norms, self.counts.to(self.totals.dtype)]))
+        local_totals = self.totals - self.totals.detach()
+        return LossSums(local_totals + sums[0], sums[1], sums[2].round().long())
 
-    def means(self) -> TaskLosses:
+    def compute_means(self) -> TaskLosses:
         """Return the mean loss of each task with a label."""
         # A task whose labels in the batch all have weight 0 counts as unlabelled.
         active = (self.norms > 0).nonzero()[:, 0]
@@ -100,7 +100,7 @@ class GroupLoss(nn.Module):
             `torch.nn.functional.cross_entropy`.
         divergence: Function from two outputs for the same inputs, `(n, outputs)` each, to their divergence `(n,)`;
             it returns None if the divergence is undefined.
-        consistency: Weight of the R-Drop loss, in batches that contain each example twice.
+        r_drop: Weight of the R-Drop loss, in batches that contain each example twice.
     """
 
     class_weights: torch.Tensor | None
@@ -110,12 +110,12 @@ class GroupLoss(nn.Module):
         loss: nn.Module,
         class_weights: Sequence[torch.Tensor | None],
         divergence: Divergence = lambda first, second: None,
-        consistency: float = 0.0,
+        r_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self.loss = loss
         self.divergence = divergence
-        self.consistency = consistency
+        self.r_drop = r_drop
         width = next((len(weights) for weights in class_weights if weights is not None), 0)
         rows = [torch.ones(width) if weights is None else weights for weights in class_weights]
         stacked = torch.stack(rows) if width else None
@@ -129,15 +129,15 @@ class GroupLoss(nn.Module):
         label_weights: torch.Tensor | None = None,
     ) -> TaskLosses:
         """Compute the mean loss of each task with a valid label; the arguments are those of `sums`."""
-        return self.sums(outputs, targets, mask, label_weights).means()
+        return self.compute_sums(outputs, targets, mask, label_weights).compute_means()
 
-    def sums(
+    def compute_sums(
         self,
         outputs: torch.Tensor,
         targets: torch.Tensor,
         mask: torch.Tensor,
         label_weights: torch.Tensor | None = None,
-        twice: bool = False,
+        is_duplicated: bool = False,
     ) -> LossSums:
         """Sum the losses of the valid labels per task.
 
@@ -146,44 +146,44 @@ class GroupLoss(nn.Module):
             targets: `(batch, tasks, ...)`.
             mask: `(batch, tasks)` or `(batch, tasks, length)`, bool: the valid labels.
             label_weights: `(batch, tasks)`, float: weight of the labels of each example; None for equal weights.
-            twice: Whether the second half of the batch repeats the first.
+            is_duplicated: Whether the second half of the batch repeats the first.
         """
-        tasks = mask.shape[1]
+        n_tasks = mask.shape[1]
         counts = (mask if mask.ndim == 2 else mask.any(dim=2)).sum(dim=0)
-        picked = targets[mask]
-        losses = self.loss(outputs[mask].float(), picked)
-        if twice and self.consistency:
-            losses = losses + self.consistency * self._apart(outputs, mask)[mask]
-        where = mask.nonzero()
-        task = where[:, 1]
-        zeros = losses.new_zeros(tasks)
+        valid_targets = targets[mask]
+        losses = self.loss(outputs[mask].float(), valid_targets)
+        if is_duplicated and self.r_drop:
+            losses = losses + self.r_drop * self._compute_divergence(outputs, mask)[mask]
+        label_indices = mask.nonzero()
+        task_indices = label_indices[:, 1]
+        zeros = losses.new_zeros(n_tasks)
         if self.class_weights is None and label_weights is None:
-            totals = zeros.index_add(0, task, losses)
+            totals = zeros.index_add(0, task_indices, losses)
             norms = counts.to(losses.dtype) if mask.ndim == 2 else mask.sum(dim=(0, 2)).to(losses.dtype)
         else:
             weights = torch.ones_like(losses)
             if self.class_weights is not None:
-                weights = weights * self.class_weights[task, picked]
+                weights = weights * self.class_weights[task_indices, valid_targets]
             if label_weights is not None:
-                weights = weights * label_weights[where[:, 0], task]
-            totals = zeros.index_add(0, task, losses * weights)
-            norms = zeros.index_add(0, task, weights)
+                weights = weights * label_weights[label_indices[:, 0], task_indices]
+            totals = zeros.index_add(0, task_indices, losses * weights)
+            norms = zeros.index_add(0, task_indices, weights)
         return LossSums(totals, norms, counts)
 
-    def _apart(self, outputs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def _compute_divergence(self, outputs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the divergence of both outputs per label, in the shape of the mask; 0 without a second output."""
         half = len(mask) // 2
-        both = mask[:half] & mask[half:]  # the halves have different masked tokens
-        apart = self.divergence(outputs[:half][both].float(), outputs[half:][both].float())
-        table = outputs.new_zeros(both.shape, dtype=torch.float32)
-        if apart is not None:
-            table = table.masked_scatter(both, apart)
+        common_mask = mask[:half] & mask[half:]  # the halves have different masked tokens
+        divergence = self.divergence(outputs[:half][common_mask].float(), outputs[half:][common_mask].float())
+        table = outputs.new_zeros(common_mask.shape, dtype=torch.float32)
+        if divergence is not None:
+            table = table.masked_scatter(common_mask, divergence)
         return torch.cat([table, table])
 
-    def not_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def find_non_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return which examples have a label with a non-finite loss, `(batch, tasks)`, bool."""
         with torch.no_grad():
             losses = self.loss(outputs[mask].float(), targets[mask])
-        bad = torch.zeros_like(mask)
-        bad[mask] = ~torch.isfinite(losses)
-        return bad if bad.ndim == 2 else bad.any(dim=2)
+        non_finite = torch.zeros_like(mask)
+        non_finite[mask] = ~torch.isfinite(losses)
+        return non_finite if non_finite.ndim == 2 else non_finite.any(dim=2)

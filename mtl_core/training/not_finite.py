@@ -4,54 +4,66 @@ from collections.abc import Sequence
 
 from mtl_core.errors import MtlError
 
-SHOWN = 5
+MAX_IDS_IN_MESSAGE = 5
 """Maximum number of example ids in a message."""
 
 
-class NotFiniteError(MtlError):
+class NonFiniteLossError(MtlError):
     """A loss is infinite or NaN, so training cannot continue.
 
     Args:
         task: The task of the loss.
-        places: Indices in the batch of the examples that cause it; empty if unknown.
+        indices: Indices in the batch of the examples that cause it; empty if unknown.
     """
 
-    def __init__(self, task: str, places: Sequence[int]) -> None:
+    def __init__(self, task: str, indices: Sequence[int]) -> None:
         super().__init__(f"the loss of task '{task}' is not finite")
         self.task = task
-        self.places = list(places)
+        self.indices = list(indices)
 
 
 class TrainingFailedError(MtlError):
     """Training stopped at a non-finite number. The network contains the last finite weights.
 
     Args:
-        what: What is not finite, and where.
-        rows: Indices of the examples that cause it; empty if unknown.
-        size: Number of examples in the batch.
-        good: Description of the weights of the network; None if there are no finite weights.
+        reason: What is not finite, and where.
+        row_indices: Indices of the examples that cause it; empty if unknown.
+        batch_size: Number of examples in the batch.
+        weights_description: Description of the weights of the network; None if there are no finite weights.
     """
 
-    def __init__(self, what: str, rows: Sequence[int], size: int, good: str | None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.rows, self.size, self.good = list(rows), size, good
+    def __init__(
+        self, reason: str, row_indices: Sequence[int], batch_size: int, weights_description: str | None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.row_indices, self.batch_size, self.weights_description = (
+            list(row_indices),
+            batch_size,
+            weights_description,
+        )
 
-    def told(self, ids: Sequence[str], kept: str) -> MtlError:
+    def to_user_error(self, ids: Sequence[str], run_status: str) -> MtlError:
         """Return the error as a message for the user.
 
         Args:
             ids: The ids of all examples of the corpus.
-            kept: A sentence about what the run directory contains.
+            run_status: A sentence about what the run directory contains.
         """
-        whose = ""
-        if self.rows:
-            share = "all" if len(self.rows) == self.size else str(len(self.rows))
-            whose = f" for {share} of its {self.size} examples ({_listed([ids[row] for row in self.rows])})"
-        look = "check these examples, or try" if self.rows and len(self.rows) < self.size else "try"
-        return MtlError(f"{self.what}{whose}; {look} a lower optimizer.lr or a training.clip_norm. {kept}")
+        examples = ""
+        if self.row_indices:
+            amount = "all" if len(self.row_indices) == self.batch_size else str(len(self.row_indices))
+            examples = f" for {amount} of its {self.batch_size} examples ({_format_ids([ids[row] for row in self.row_indices])})"
+        advice = (
+            "check these examples, or try"
+            if self.row_indices and len(self.row_indices) < self.batch_size
+            else "try"
+        )
+        return MtlError(
+            f"{self.reason}{examples}; {advice} a lower optimizer.lr or a training.max_grad_norm. {run_status}"
+        )
 
 
-def _listed(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return f"id{'s' if len(ids) > 1 else ''} {', '.join(ids[:SHOWN])}{more}"
+def _format_ids(ids: Sequence[str]) -> str:
+    suffix = f" and {len(ids) - MAX_IDS_IN_MESSAGE} more" if len(ids) > MAX_IDS_IN_MESSAGE else ""
+    return f"id{'s' if len(ids) > 1 else ''} {', '.join(ids[:MAX_IDS_IN_MESSAGE])}{suffix}"

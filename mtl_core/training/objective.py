@@ -13,8 +13,8 @@ from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.groups import TaskGroup
 from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
-from mtl_core.training.not_finite import NotFiniteError
-from mtl_core.training.processes import ALONE, Processes
+from mtl_core.training.not_finite import NonFiniteLossError
+from mtl_core.training.processes import SINGLE_PROCESS, DistributedContext
 from mtl_core.training.weighting import Weighting
 
 
@@ -39,79 +39,83 @@ class Objective(nn.Module):
         groups: Sequence[TaskGroup],
         weighting: WeightingSpec,
         seed: int = 0,
-        processes: Processes = ALONE,
-        consistency: float = 0.0,
+        distributed: DistributedContext = SINGLE_PROCESS,
+        r_drop: float = 0.0,
     ) -> None:
         super().__init__()
         self._seed = seed
-        self._processes = processes
+        self._distributed = distributed
         tasks = [task for group in groups for task in group.tasks]
         self.names = [task.name for task in tasks]
-        self.losses = nn.ModuleList([group.build_loss(consistency) for group in groups])
+        self.losses = nn.ModuleList([group.build_loss(r_drop) for group in groups])
         self._groups = groups
-        main = [task for task in tasks if task.auxiliary is None]
-        self._main = len(main)
-        self._auxiliary = [task.auxiliary for task in tasks if task.auxiliary is not None]
-        self.weighting = weighting.build([task.name for task in main], [task.declared.weight for task in main])
-        self._weights = [task.declared.weight for task in tasks]
-        self.at(0, 1)
+        main = [task for task in tasks if task.auxiliary_spec is None]
+        self._n_main = len(main)
+        self._auxiliary_specs = [task.auxiliary_spec for task in tasks if task.auxiliary_spec is not None]
+        self.weighting = weighting.build([task.name for task in main], [task.config.weight for task in main])
+        self._weights = [task.config.weight for task in tasks]
+        self.on_step_start(0, 1)
 
-    def at(self, step: int, total: int) -> None:
+    def on_step_start(self, step: int, total: int) -> None:
         """Update the weighting and the weights of auxiliary tasks at the start of a step.
 
         Args:
             step: The step, counted from 0.
             total: The number of steps of the run.
         """
-        for place, spec in enumerate(self._auxiliary, start=self._main):
-            self._weights[place] = spec.weight * spec.schedule.factor(step, total)
-        self.weighting.at(step, total, derive_seed(self._seed, "weighting", step))
+        for index, spec in enumerate(self._auxiliary_specs, start=self._n_main):
+            self._weights[index] = spec.weight * spec.schedule.compute_factor(step, total)
+        self.weighting.on_step_start(step, total, derive_seed(self._seed, "weighting", step))
 
-    def epoch_done(self, means: Sequence[float | None]) -> None:
+    def on_epoch_end(self, means: Sequence[float | None]) -> None:
         """Update the weighting at the end of an epoch.
 
         Args:
             means: The mean loss per label of each task in this epoch, in the order of the losses.
         """
-        self.weighting.epoch_done(means[: self._main])
+        self.weighting.on_epoch_end(means[: self._n_main])
 
-    def mute(self, tasks: Sequence[bool]) -> None:
+    def disable_tasks(self, disabled: Sequence[bool]) -> None:
         """Reset the weights of auxiliary tasks to those of the first step, and set those of some tasks to 0.
 
         Args:
-            tasks: Whether to disable each task, in the order of the losses.
+            disabled: Whether to disable each task, in the order of the losses.
         """
-        self.at(0, 1)
-        self._weights = [0.0 if mute else weight for mute, weight in zip(tasks, self._weights, strict=True)]
+        self.on_step_start(0, 1)
+        self._weights = [
+            0.0 if is_disabled else weight for is_disabled, weight in zip(disabled, self._weights, strict=True)
+        ]
 
     @property
-    def sizes(self) -> list[int]:
+    def group_sizes(self) -> list[int]:
         """The number of tasks per head group."""
         return [len(group.tasks) for group in self._groups]
 
     @property
-    def needed(self) -> list[bool]:
+    def active_groups(self) -> list[bool]:
         """Whether each head group has a task with a weight above 0; other head groups are not computed."""
-        ends = [sum(self.sizes[: place + 1]) for place in range(len(self.sizes))]
-        return [any(self._weights[end - size : end]) for size, end in zip(self.sizes, ends, strict=True)]
+        group_ends = [sum(self.group_sizes[: index + 1]) for index in range(len(self.group_sizes))]
+        return [
+            any(self._weights[end - size : end]) for size, end in zip(self.group_sizes, group_ends, strict=True)
+        ]
 
-    def masks(self, batch: Batch) -> list[torch.Tensor]:
+    def compute_masks(self, batch: Batch) -> list[torch.Tensor]:
         """Return the mask of valid labels per head group: `(batch, tasks)` or `(batch, tasks, length)`, bool.
 
         The mask excludes tasks of weight 0, so that they are neither computed nor updated through weight decay.
         """
         masks, start = [], 0
         for group, table, weights in zip(self._groups, batch.targets, batch.weights, strict=True):
-            mask = _checked(group.mask(table), table, group.label_dimensions)
-            weighed = [weight > 0 for weight in self._weights[start : start + len(group.tasks)]]
-            counts = torch.tensor([weighed], device=table.device)
+            mask = _validate_mask(group.mask(table), table, group.n_mask_dimensions)
+            has_weight = [weight > 0 for weight in self._weights[start : start + len(group.tasks)]]
+            has_label_weight = torch.tensor([has_weight], device=table.device)
             if weights is not None:
-                counts = counts & (weights > 0)
-            masks.append(mask & (counts if mask.ndim == 2 else counts.unsqueeze(-1)))
+                has_label_weight = has_label_weight & (weights > 0)
+            masks.append(mask & (has_label_weight if mask.ndim == 2 else has_label_weight.unsqueeze(-1)))
             start += len(group.tasks)
         return masks
 
-    def task_losses(
+    def compute_task_losses(
         self, outputs: Sequence[HeadOutput | None], batch: Batch, masks: Sequence[torch.Tensor]
     ) -> TaskLosses:
         """Compute the loss of every task with a label in the batch.
@@ -121,79 +125,87 @@ class Objective(nn.Module):
         """
         groups = zip(self.group_losses, outputs, batch.targets, masks, batch.weights, strict=True)
         sums = [
-            LossSums.none(mask.shape[1], mask.device)
-            if said is None
-            else loss.sums(said.outputs, wanted, mask, weights, batch.twice)
-            for loss, said, wanted, mask, weights in groups
+            LossSums.zeros(mask.shape[1], mask.device)
+            if output is None
+            else loss.compute_sums(output.outputs, targets, mask, weights, batch.is_duplicated)
+            for loss, output, targets, mask, weights in groups
         ]
-        losses = LossSums.concatenate(sums).over(self._processes).means()
+        losses = LossSums.concatenate(sums).all_reduce(self._distributed).compute_means()
         if not torch.isfinite(losses.values).all():
-            raise self._not_finite(losses, outputs, batch, masks)
+            raise self._build_non_finite_error(losses, outputs, batch, masks)
         return losses
 
-    def _not_finite(
+    def _build_non_finite_error(
         self, losses: TaskLosses, outputs: Sequence[HeadOutput | None], batch: Batch, masks: Sequence[torch.Tensor]
-    ) -> NotFiniteError:
+    ) -> NonFiniteLossError:
         """Build the error with the task and the examples of the non-finite loss."""
         task = int(losses.tasks[~torch.isfinite(losses.values)][0])
-        ends = [sum(self.sizes[: home + 1]) for home in range(len(self.sizes))]
-        home = next(home for home, end in enumerate(ends) if task < end)
-        said = outputs[home]
-        if said is None:  # the examples are in the shard of another rank
-            return NotFiniteError(self.names[task], [])
-        bad = self.group_losses[home].not_finite(said.outputs, batch.targets[home], masks[home])
-        return NotFiniteError(self.names[task], bad[:, task - ends[home]].nonzero()[:, 0].tolist())
+        group_ends = [sum(self.group_sizes[: group_index + 1]) for group_index in range(len(self.group_sizes))]
+        group_index = next(group_index for group_index, end in enumerate(group_ends) if task < end)
+        output = outputs[group_index]
+        if output is None:  # the examples are in the shard of another rank
+            return NonFiniteLossError(self.names[task], [])
+        non_finite = self.group_losses[group_index].find_non_finite(
+            output.outputs, batch.targets[group_index], masks[group_index]
+        )
+        return NonFiniteLossError(
+            self.names[task], non_finite[:, task - group_ends[group_index]].nonzero()[:, 0].tolist()
+        )
 
     @property
     def group_losses(self) -> list[GroupLoss]:
         """The loss of each head group, with its type."""
         return [loss for loss in self.losses if isinstance(loss, GroupLoss)]
 
-    def total(self, losses: TaskLosses) -> torch.Tensor:
+    def compute_total(self, losses: TaskLosses) -> torch.Tensor:
         """Combine task losses into the scalar that is minimised, unless the weighting balances gradients."""
-        main, extra = self._parts(losses)
+        main, extra_loss = self._split_auxiliary(losses)
         if not len(main.values):
-            return losses.values.new_zeros(()) if extra is None else extra
+            return losses.values.new_zeros(()) if extra_loss is None else extra_loss
         total: torch.Tensor = self.weighting(main)
-        return total if extra is None else total + extra
+        return total if extra_loss is None else total + extra_loss
 
-    def backward(self, losses: TaskLosses, penalty: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(
+        self, losses: TaskLosses, regularization_loss: torch.Tensor | None, gradients: StepGradients
+    ) -> None:
         """Compute the gradients of all parameters.
 
         Args:
             losses: The losses of the tasks with a label in the batch.
-            penalty: The regularization loss of the architecture, a scalar tensor.
+            regularization_loss: The regularization loss of the architecture, a scalar tensor.
             gradients: Computes the gradients.
         """
-        main, extra = self._parts(losses)
-        if penalty is not None:
-            penalty = penalty / self._processes.count  # every rank adds the full value
-            extra = penalty if extra is None else extra + penalty
+        main, extra_loss = self._split_auxiliary(losses)
+        if regularization_loss is not None:
+            regularization_loss = (
+                regularization_loss / self._distributed.world_size
+            )  # every rank adds the full value
+            extra_loss = regularization_loss if extra_loss is None else extra_loss + regularization_loss
         if len(main.values):
-            self.weighting.backward(main, extra, gradients)
-        elif extra is not None:
-            gradients.backward(extra)
+            self.weighting.backward(main, extra_loss, gradients)
+        elif extra_loss is not None:
+            gradients.backward(extra_loss)
 
-    def stepped(self, again: Callable[[], TaskLosses]) -> None:
+    def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:
         """Update the weighting at the end of a step."""
-        self.weighting.stepped(lambda: self._parts(again())[0])
+        self.weighting.on_step_end(lambda: self._split_auxiliary(recompute_losses())[0])
 
-    def _parts(self, losses: TaskLosses) -> tuple[TaskLosses, torch.Tensor | None]:
+    def _split_auxiliary(self, losses: TaskLosses) -> tuple[TaskLosses, torch.Tensor | None]:
         """Return the losses of the main tasks, and the weighted sum of the auxiliary losses."""
-        if not self._auxiliary:
+        if not self._auxiliary_specs:
             return losses, None
-        helping = losses.tasks >= self._main
-        weights = torch.tensor(self._weights, device=losses.values.device)[losses.tasks[helping]]
-        return losses.first(self._main), (losses.values[helping] * weights).sum()
+        is_auxiliary = losses.tasks >= self._n_main
+        weights = torch.tensor(self._weights, device=losses.values.device)[losses.tasks[is_auxiliary]]
+        return losses.select_first(self._n_main), (losses.values[is_auxiliary] * weights).sum()
 
 
-def _checked(mask: torch.Tensor, targets: torch.Tensor, dimensions: int) -> torch.Tensor:
+def _validate_mask(mask: torch.Tensor, targets: torch.Tensor, dimensions: int) -> torch.Tensor:
     """Validate dtype and shape of the result of a loss mask."""
     expected = tuple(targets.shape[:dimensions])
     if mask.dtype != torch.bool or mask.shape != expected:
-        names = "(batch, tasks)" if dimensions == 2 else "(batch, tasks, length)"
+        dimension_names = "(batch, tasks)" if dimensions == 2 else "(batch, tasks, length)"
         raise MtlError(
             f"a loss mask returned {mask.dtype} of shape {tuple(mask.shape)}, "
-            f"expected torch.bool of shape {expected}: {names}"
+            f"expected torch.bool of shape {expected}: {dimension_names}"
         )
     return mask

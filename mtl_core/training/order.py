@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.data.columns import rows_with
+from mtl_core.data.columns import find_rows
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.splitting import Split
 from mtl_core.errors import MtlError
 from mtl_core.seeding import derive_seed
-from mtl_core.training.batches import Rows, epoch_order
+from mtl_core.training.batches import RowIndices, build_epoch_batches
 
 
-class Order(Protocol):
+class BatchSampler(Protocol):
     """Returns the batches of each epoch.
 
     Attributes:
@@ -25,11 +25,13 @@ class Order(Protocol):
 
     steps_per_epoch: int
 
-    def epoch(self, epoch: int) -> list[Rows]:
+    def get_batches(self, epoch: int) -> list[RowIndices]:
         """Return the row indices of each batch; epochs are counted from 0."""
 
 
-def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengths: NDArray[np.int64]) -> Order:
+def build_batch_sampler(
+    config: ExperimentConfig, corpus: Corpus, split: Split, lengths: NDArray[np.int64]
+) -> BatchSampler:
     """Build the batch sampler of a run: one shuffled data set, or several by the sampling strategy.
 
     Args:
@@ -38,16 +40,24 @@ def training_order(config: ExperimentConfig, corpus: Corpus, split: Split, lengt
         split: The split, which contains the training examples.
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
-    order: Order = OneSource(config, split.train, lengths)
-    if len(config.sources) > 1:
-        rows_of = {name: np.intersect1d(split.train, rows_with(corpus.sources, name)) for name in config.sources}
-        order = SampledSources(config, {name: found for name, found in rows_of.items() if len(found)}, lengths)
-    if split.learned is not None:
-        order = Restricted(order, split.learned)
-    return WithHelping(config, order, split.helping, lengths) if len(split.helping) else order
+    batch_sampler: BatchSampler = ShuffledSampler(config, split.train, lengths)
+    if len(config.loaders) > 1:
+        source_rows = {
+            name: np.intersect1d(split.train, find_rows(corpus.sources, name)) for name in config.loaders
+        }
+        batch_sampler = MultiSourceSampler(
+            config, {name: row_indices for name, row_indices in source_rows.items() if len(row_indices)}, lengths
+        )
+    if split.label_mask is not None:
+        batch_sampler = LabelledSampler(batch_sampler, split.label_mask)
+    return (
+        AuxiliarySampler(config, batch_sampler, split.auxiliary_only, lengths)
+        if len(split.auxiliary_only)
+        else batch_sampler
+    )
 
 
-class OneSource:
+class ShuffledSampler:
     """Batches of one data set, every example once per epoch.
 
     Args:
@@ -56,16 +66,16 @@ class OneSource:
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
-    def __init__(self, config: ExperimentConfig, rows: Rows, lengths: NDArray[np.int64]) -> None:
-        self._passes = _Passes(config, rows, lengths, config.seed)
-        self.steps_per_epoch = self._passes.batches
+    def __init__(self, config: ExperimentConfig, rows: RowIndices, lengths: NDArray[np.int64]) -> None:
+        self._passes = _ShuffledPasses(config, rows, lengths, config.seed)
+        self.steps_per_epoch = self._passes.n_batches
 
-    def epoch(self, epoch: int) -> list[Rows]:
+    def get_batches(self, epoch: int) -> list[RowIndices]:
         """Return the shuffled batches of an epoch."""
-        return self._passes.of(epoch)
+        return self._passes.get_pass(epoch)
 
 
-class SampledSources:
+class MultiSourceSampler:
     """Batches of several data sets, each batch from one of them.
 
     The number of steps per epoch is the total number of batches of all data sets. Each data set is traversed in
@@ -79,27 +89,29 @@ class SampledSources:
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
-    def __init__(self, config: ExperimentConfig, rows: Mapping[str, Rows], lengths: NDArray[np.int64]) -> None:
+    def __init__(
+        self, config: ExperimentConfig, rows: Mapping[str, RowIndices], lengths: NDArray[np.int64]
+    ) -> None:
         self._config = config
-        self._sources = [
-            _Passes(config, found, lengths, derive_seed(config.seed, "source", name))
-            for name, found in rows.items()
+        self._passes = [
+            _ShuffledPasses(config, row_indices, lengths, derive_seed(config.seed, "source", name))
+            for name, row_indices in rows.items()
         ]
-        self._batches = [source.batches for source in self._sources]
+        self._batches = [source.n_batches for source in self._passes]
         self.steps_per_epoch = sum(self._batches)
 
-    def epoch(self, epoch: int) -> list[Rows]:
+    def get_batches(self, epoch: int) -> list[RowIndices]:
         """Sample a data set per step and return its next batch.
 
         Raises:
             MtlError: If the sampling strategy returns an invalid result.
         """
         start = epoch * self.steps_per_epoch
-        taken = np.bincount(self._draws[:start], minlength=len(self._sources))
+        batch_counts = np.bincount(self._draws[:start], minlength=len(self._passes))
         batches = []
         for source in self._draws[start : start + self.steps_per_epoch].tolist():
-            batches.append(self._sources[source].batch(int(taken[source])))
-            taken[source] += 1
+            batches.append(self._passes[source].batch(int(batch_counts[source])))
+            batch_counts[source] += 1
         return batches
 
     @cached_property
@@ -108,20 +120,20 @@ class SampledSources:
         total = self._config.training.epochs * self.steps_per_epoch
         strategy, seed = self._config.sampling, derive_seed(self._config.seed, "sampling")
         try:
-            draws = np.asarray(strategy.draws(self._batches, range(total), total, seed))
+            draws = np.asarray(strategy.choose_data_sets(self._batches, range(total), total, seed))
         except MtlError as error:
             raise MtlError(f"the sampling strategy '{strategy.type}' {error}") from error
-        known = np.isin(draws, np.arange(len(self._batches)))
-        if draws.shape != (total,) or not known.all():
-            found = f"{len(draws)} of them" if known.all() else f"{draws[~known][0]}"
+        is_valid = np.isin(draws, np.arange(len(self._batches)))
+        if draws.shape != (total,) or not is_valid.all():
+            description = f"{len(draws)} of them" if is_valid.all() else f"{draws[~is_valid][0]}"
             raise MtlError(
                 f"the sampling strategy '{strategy.type}' must draw one of {len(self._batches)} data sets, counted "
-                f"from 0, for each of {total} steps, but returned {found}"
+                f"from 0, for each of {total} steps, but returned {description}"
             )
         return draws.astype(np.int64)
 
 
-class Restricted:
+class LabelledSampler:
     """The batches of another sampler without the examples that have no label for an active task.
 
     The batches correspond step by step to those of the run with all tasks, so that both runs use the same examples
@@ -133,21 +145,21 @@ class Restricted:
         learned: `(examples,)`, bool: which examples of the corpus have a label for an active task.
     """
 
-    def __init__(self, order: Order, learned: NDArray[np.bool_]) -> None:
-        self._order = order
-        self._learned = learned
-        self.steps_per_epoch = order.steps_per_epoch
+    def __init__(self, batch_sampler: BatchSampler, label_mask: NDArray[np.bool_]) -> None:
+        self._batch_sampler = batch_sampler
+        self._label_mask = label_mask
+        self.steps_per_epoch = batch_sampler.steps_per_epoch
 
-    def epoch(self, epoch: int) -> list[Rows]:
+    def get_batches(self, epoch: int) -> list[RowIndices]:
         """Return the batches of an epoch without unlabelled examples."""
-        return [self._kept(batch) for batch in self._order.epoch(epoch)]
+        return [self._select_labelled(batch) for batch in self._batch_sampler.get_batches(epoch)]
 
-    def _kept(self, batch: Rows) -> Rows:
-        kept = batch[self._learned[batch]]
-        return kept if len(kept) else batch[:1]
+    def _select_labelled(self, batch: RowIndices) -> RowIndices:
+        labelled_rows = batch[self._label_mask[batch]]
+        return labelled_rows if len(labelled_rows) else batch[:1]
 
 
-class WithHelping:
+class AuxiliarySampler:
     """Batches with labels for auxiliary tasks only, inserted at random steps between those of another sampler.
 
     The batches of the other sampler and their order do not change, so that main tasks use the same batches with and
@@ -160,21 +172,29 @@ class WithHelping:
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
-    def __init__(self, config: ExperimentConfig, order: Order, rows: Rows, lengths: NDArray[np.int64]) -> None:
-        self._order = order
+    def __init__(
+        self, config: ExperimentConfig, batch_sampler: BatchSampler, rows: RowIndices, lengths: NDArray[np.int64]
+    ) -> None:
+        self._batch_sampler = batch_sampler
         self._seed = derive_seed(config.seed, "helping")
-        self._passes = _Passes(config, rows, lengths, self._seed)
-        self.steps_per_epoch = order.steps_per_epoch + self._passes.batches
+        self._passes = _ShuffledPasses(config, rows, lengths, self._seed)
+        self.steps_per_epoch = batch_sampler.steps_per_epoch + self._passes.n_batches
 
-    def epoch(self, epoch: int) -> list[Rows]:
+    def get_batches(self, epoch: int) -> list[RowIndices]:
         """Return the batches of an epoch, with the auxiliary batches at random steps."""
         random = np.random.default_rng(derive_seed(self._seed, "places", epoch))
-        main, helping = iter(self._order.epoch(epoch)), iter(self._passes.of(epoch))
-        places = set(random.permutation(self.steps_per_epoch)[: self._passes.batches].tolist())
-        return [next(helping) if step in places else next(main) for step in range(self.steps_per_epoch)]
+        main_batches, auxiliary_batches = (
+            iter(self._batch_sampler.get_batches(epoch)),
+            iter(self._passes.get_pass(epoch)),
+        )
+        auxiliary_steps = set(random.permutation(self.steps_per_epoch)[: self._passes.n_batches].tolist())
+        return [
+            next(auxiliary_batches) if step in auxiliary_steps else next(main_batches)
+            for step in range(self.steps_per_epoch)
+        ]
 
 
-class _Passes:
+class _ShuffledPasses:
     """Independently shuffled passes over one data set.
 
     Args:
@@ -184,21 +204,21 @@ class _Passes:
         seed: The seed of the data set.
     """
 
-    def __init__(self, config: ExperimentConfig, rows: Rows, lengths: NDArray[np.int64], seed: int) -> None:
+    def __init__(self, config: ExperimentConfig, rows: RowIndices, lengths: NDArray[np.int64], seed: int) -> None:
         self._settings, self._rows, self._lengths, self._seed = config.training, rows, lengths, seed
-        self.batches = -(-len(rows) // config.training.batch_size)
-        self._latest: tuple[int, list[Rows]] = (-1, [])
+        self.n_batches = -(-len(rows) // config.training.batch_size)
+        self._latest: tuple[int, list[RowIndices]] = (-1, [])
 
-    def of(self, number: int) -> list[Rows]:
+    def get_pass(self, pass_index: int) -> list[RowIndices]:
         """Return the batches of a pass, counted from 0."""
         settings = self._settings
-        return epoch_order(
-            self._rows, self._lengths, settings.batch_size, settings.bucket_batches, self._seed, number
+        return build_epoch_batches(
+            self._rows, self._lengths, settings.batch_size, settings.length_buckets, self._seed, pass_index
         )
 
-    def batch(self, number: int) -> Rows:
+    def get_batch(self, batch_index: int) -> RowIndices:
         """Return one batch, counted from 0 over all passes."""
-        wanted, place = divmod(number, self.batches)
-        if wanted != self._latest[0]:
-            self._latest = (wanted, self.of(wanted))
-        return self._latest[1][place]
+        pass_index, index = divmod(batch_index, self.n_batches)
+        if pass_index != self._latest[0]:
+            self._latest = (pass_index, self.get_pass(pass_index))
+        return self._latest[1][index]

@@ -9,7 +9,7 @@ from torch import nn
 State = tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]
 
 
-class Replay:
+class RngSnapshot:
     """A snapshot of the states of the random generators and of module buffers before a computation.
 
     With the snapshot restored, dropout samples the same masks, and the repetition does not change buffers such as
@@ -23,25 +23,25 @@ class Replay:
     def __init__(self, modules: Sequence[nn.Module], device: torch.device) -> None:
         self._modules = modules
         self._device = device
-        self._before = self._state()
+        self._initial_state = self._get_state()
 
     @contextmanager
-    def again(self) -> Iterator[None]:
+    def restore(self) -> Iterator[None]:
         """Restore the snapshot inside the block, and the current states after it."""
-        now = self._state()
-        self._restore(self._before)
+        current_state = self._get_state()
+        self._set_state(self._initial_state)
         try:
             yield
         finally:
-            self._restore(now)
+            self._set_state(current_state)
 
-    def _state(self) -> State:
+    def _get_state(self) -> State:
         generators = [torch.get_rng_state()]
         if self._device.type != "cpu":
             generators.append(torch.get_device_module(self._device).get_rng_state())
         return generators, [{name: b.detach().clone() for name, b in m.named_buffers()} for m in self._modules]
 
-    def _restore(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         generators, buffers = state
         torch.set_rng_state(generators[0])
         if self._device.type != "cpu":

@@ -25,28 +25,28 @@ class RunningMeans(nn.Module):
 
     def add(self, values: torch.Tensor) -> None:
         """Add the values of a step; NaN is ignored."""
-        there = ~torch.isnan(values)
-        values = torch.where(there, values.double(), 0.0)
+        is_present = ~torch.isnan(values)
+        values = torch.where(is_present, values.double(), 0.0)
         self.total += values
         self.squares += values.square()
-        self.count += there
+        self.count += is_present
 
     def mean(self) -> torch.Tensor:
         """Return the means, float64; NaN for elements without values."""
         return self.total / self.count
 
-    def error(self) -> torch.Tensor:
+    def standard_error(self) -> torch.Tensor:
         """Return the standard errors of the means for independent steps, float64; NaN for less than two values."""
         variance = (self.squares - self.total.square() / self.count).clamp(min=0) / (self.count - 1)
         return torch.where(self.count > 1, (variance / self.count).sqrt(), torch.nan)
 
-    def clear(self) -> None:
+    def reset(self) -> None:
         """Reset all sums to 0."""
         for buffer in self.buffers():
             buffer.zero_()
 
 
-class HalvedMeans(nn.Module):
+class SplitHalfMeans(nn.Module):
     """Separate means over even and odd steps, so that a choice made on one half can be validated on the other.
 
     Args:
@@ -55,18 +55,18 @@ class HalvedMeans(nn.Module):
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
-        self.choosing = RunningMeans(*shape)
-        self.checking = RunningMeans(*shape)
+        self.selection = RunningMeans(*shape)
+        self.validation = RunningMeans(*shape)
 
     def add(self, values: torch.Tensor, step: int) -> None:
         """Add the values of a step, counted from 0; NaN is ignored."""
-        (self.checking if step % 2 else self.choosing).add(values)
+        (self.validation if step % 2 else self.selection).add(values)
 
-    def whole(self) -> RunningMeans:
+    def combine(self) -> RunningMeans:
         """Return the means over all steps."""
-        both = RunningMeans(*self.choosing.total.shape)
-        for half in (self.choosing, self.checking):
-            both.total += half.total
-            both.squares += half.squares
-            both.count += half.count
-        return both
+        combined = RunningMeans(*self.selection.total.shape)
+        for half in (self.selection, self.validation):
+            combined.total += half.total
+            combined.squares += half.squares
+            combined.count += half.count
+        return combined

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from mtl_core.errors import MtlError
 
-WINDOW = 64
+WINDOW_SIZE = 64
 """Number of consecutive draws that are shuffled together."""
 
 
-def quota_draws(
+def draw_by_quota(
     shares: Callable[[float], Sequence[float]], batches: Sequence[int], steps: range, total: int, seed: int
 ) -> NDArray[np.int64]:
     """Draw one data set per step so that the counts follow the shares; rounding errors carry over between windows.
@@ -33,37 +33,37 @@ def quota_draws(
         MtlError: If the number of shares is wrong, a share is negative, or no share is positive.
     """
     random = np.random.default_rng(seed)
-    owed: NDArray[np.float64] = np.zeros(len(batches))
+    residuals: NDArray[np.float64] = np.zeros(len(batches))
     draws = []
-    for window in _windows(steps, sum(batches)):
+    for window in _split_into_windows(steps, sum(batches)):
         for step in window:
-            owed = owed + _checked(shares(step / max(1, total - 1)), len(batches))
-        counts = np.maximum(np.floor(owed + 1e-9), 0).astype(np.int64)
+            residuals = residuals + _normalize_shares(shares(step / max(1, total - 1)), len(batches))
+        counts = np.maximum(np.floor(residuals + 1e-9), 0).astype(np.int64)
         while counts.sum() < len(window):
-            counts[np.argmax(owed - counts)] += 1
+            counts[np.argmax(residuals - counts)] += 1
         while counts.sum() > len(window):
-            counts[np.argmin(np.where(counts > 0, owed - counts, np.inf))] -= 1
-        owed = owed - counts
+            counts[np.argmin(np.where(counts > 0, residuals - counts, np.inf))] -= 1
+        residuals = residuals - counts
         draws.append(random.permutation(np.repeat(np.arange(len(counts)), counts)))
     return np.concatenate(draws) if draws else np.zeros(0, dtype=np.int64)
 
 
-def _windows(steps: range, epoch: int) -> Iterator[range]:
+def _split_into_windows(steps: range, steps_per_epoch: int) -> Iterator[range]:
     """Split steps into windows that do not cross the end of an epoch."""
     start = steps.start
     while start < steps.stop:
-        stop = min(start + WINDOW, (start // epoch + 1) * epoch, steps.stop)
+        stop = min(start + WINDOW_SIZE, (start // steps_per_epoch + 1) * steps_per_epoch, steps.stop)
         yield range(start, stop)
         start = stop
 
 
-def _checked(shares: Sequence[float], sources: int) -> NDArray[np.float64]:
+def _normalize_shares(shares: Sequence[float], n_sources: int) -> NDArray[np.float64]:
     """Validate shares and normalise them to a sum of 1."""
-    stated = np.asarray(shares, dtype=np.float64)
-    if stated.shape != (sources,) or not np.isfinite(stated).all() or (stated < 0).any() or not stated.any():
+    values = np.asarray(shares, dtype=np.float64)
+    if values.shape != (n_sources,) or not np.isfinite(values).all() or (values < 0).any() or not values.any():
         raise MtlError(
-            f"returned the shares {stated.tolist()}, expected {sources} numbers >= 0, at least one of them > 0"
+            f"returned the shares {values.tolist()}, expected {n_sources} numbers >= 0, at least one of them > 0"
         )
-    stated = stated / stated.max()  # the sum of very large shares would be infinite
-    normed: NDArray[np.float64] = stated / stated.sum()
-    return normed
+    values = values / values.max()  # the sum of very large shares would be infinite
+    normalized: NDArray[np.float64] = values / values.sum()
+    return normalized

@@ -10,24 +10,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_core.data.pieces import missing_of
+from mtl_core.data.pieces import get_missing_target
 from mtl_core.training.kinds import TaskKind
 
 
 class TargetTable(ABC):
     """The targets of a head group."""
 
-    hides: float = 0.0
+    mask_ratio: float = 0.0
     """Share of tokens that are masked in the input of the network."""
 
     @abstractmethod
-    def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
+    def get_targets(
+        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return the targets of a batch, `(batch, tasks, ...)`.
 
         Args:
-            rows: `(batch,)`, int64: indices of the examples.
-            ids: `(batch, length)`, int64: token ids if inputs are tokens; see `TaskKind.input_targets`.
-            hidden: `(batch, length)`, bool: the masked tokens; None if no tokens are masked.
+            row_indices: `(batch,)`, int64: indices of the examples.
+            token_ids: `(batch, length)`, int64: token ids if inputs are tokens; see `TaskKind.input_targets`.
+            token_mask: `(batch, length)`, bool: the masked tokens; None if no tokens are masked.
         """
 
 
@@ -41,9 +43,11 @@ class ExampleTargets(TargetTable):
     def __init__(self, table: torch.Tensor) -> None:
         self.table = table
 
-    def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
+    def get_targets(
+        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return the rows of the table."""
-        return self.table[rows]
+        return self.table[row_indices]
 
 
 class TokenTargets(TargetTable):
@@ -62,16 +66,18 @@ class TokenTargets(TargetTable):
         self.lengths = lengths
         self.dtype = dtype
 
-    def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
+    def get_targets(
+        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return the targets padded to the longest example, `(batch, tasks, length)`; padding counts as missing."""
-        chosen = rows.tolist()
-        length = int(self.lengths[chosen].max())
-        table = np.full((len(chosen), len(self.columns), length), missing_of(self.dtype), dtype=self.dtype)
+        indices = row_indices.tolist()
+        length = int(self.lengths[indices].max())
+        table = np.full((len(indices), len(self.columns), length), get_missing_target(self.dtype), dtype=self.dtype)
         for task, column in enumerate(self.columns):
-            for place, row in enumerate(chosen):
+            for index, row in enumerate(indices):
                 values = column[row]
                 if values is not None:
-                    table[place, task, : len(values)] = values
+                    table[index, task, : len(values)] = values
         return torch.from_numpy(table)
 
 
@@ -84,9 +90,11 @@ class InputTargets(TargetTable):
 
     def __init__(self, kinds: Sequence[TaskKind]) -> None:
         self.kinds = kinds
-        self.hides = kinds[0].hides
+        self.mask_ratio = kinds[0].mask_ratio
 
-    def batch(self, rows: torch.Tensor, ids: torch.Tensor | None, hidden: torch.Tensor | None) -> torch.Tensor:
+    def get_targets(
+        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+    ) -> torch.Tensor:
         """Return the targets that each kind derives from the inputs."""
-        assert ids is not None  # noqa: S101  such tasks are rejected if inputs are not tokens
-        return torch.stack([kind.input_targets(ids, hidden) for kind in self.kinds], dim=1)
+        assert token_ids is not None  # noqa: S101  such tasks are rejected if inputs are not tokens
+        return torch.stack([kind.build_input_targets(token_ids, token_mask) for kind in self.kinds], dim=1)

@@ -21,7 +21,7 @@ class Weighting(nn.Module):
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar to minimise."""
 
-    def at(self, step: int, total: int, seed: int) -> None:
+    def on_step_start(self, step: int, total: int, seed: int) -> None:
         """Handle the start of a step.
 
         Args:
@@ -30,25 +30,25 @@ class Weighting(nn.Module):
             seed: Seed for random draws in this step, equal on all ranks.
         """
 
-    def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
         """Compute the gradients of all parameters; a weighting that balances gradients overrides this method.
 
         Args:
             losses: The losses of the main tasks.
-            extra: Additional loss without weighting, a scalar tensor: auxiliary tasks, regularization; None for 0.
+            extra_loss: Additional loss without weighting, a scalar tensor: auxiliary tasks, regularization; None for 0.
             gradients: Computes gradients of the batch.
         """
         total = self(losses)
-        gradients.backward(total if extra is None else total + extra)
+        gradients.backward(total if extra_loss is None else total + extra_loss)
 
-    def stepped(self, again: Callable[[], TaskLosses]) -> None:
+    def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:
         """Handle the end of a step, after the update of the network.
 
         Args:
-            again: Recomputes the losses of the batch with one forward pass, without gradients.
+            recompute_losses: Recomputes the losses of the batch with one forward pass, without gradients.
         """
 
-    def epoch_done(self, means: Sequence[float | None]) -> None:
+    def on_epoch_end(self, means: Sequence[float | None]) -> None:
         """Handle the end of an epoch.
 
         Args:

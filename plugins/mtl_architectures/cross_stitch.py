@@ -12,7 +12,7 @@ from mtl_core import ArchitectureSpec
 if TYPE_CHECKING:
     from mtl_core.model.architecture import Architecture, NetworkParts
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class CrossStitch(ArchitectureSpec):
@@ -25,7 +25,7 @@ class CrossStitch(ArchitectureSpec):
     type: Literal["cross-stitch"] = "cross-stitch"
     layers: PositiveInt = 2
     """Number of backbones per column."""
-    same: Share = 0.9
+    same_task_weight: Fraction = 0.9
     """Initial weight of a task's own column; the other columns share the rest equally."""
     per_channel: bool = False
     """Learn one weight per channel instead of one per column."""
@@ -36,6 +36,6 @@ class CrossStitch(ArchitectureSpec):
         Raises:
             MtlError: If the backbone cannot be stacked.
         """
-        from mtl_architectures.cross_stitch_module import StitchedColumns
+        from mtl_architectures.cross_stitch_module import CrossStitchNetwork
 
-        return StitchedColumns(parts, tasks, self.layers, self.same, self.per_channel)
+        return CrossStitchNetwork(parts, tasks, self.layers, self.same_task_weight, self.per_channel)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
-from mtl_core.model.task_keys import task_keys
+from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
+from mtl_core.model.task_keys import build_task_keys
 
 
 class CrossStitchUnit(nn.Module):
@@ -22,14 +22,14 @@ class CrossStitchUnit(nn.Module):
         per_channel: Whether to learn one weight per channel.
     """
 
-    def __init__(self, tasks: int, width: int, same: float, per_channel: bool) -> None:
+    def __init__(self, tasks: int, width: int, same_task_weight: float, per_channel: bool) -> None:
         super().__init__()
-        start = torch.full((tasks, tasks), (1 - same) / max(tasks - 1, 1))
-        start.fill_diagonal_(same if tasks > 1 else 1.0)
+        initial_weights = torch.full((tasks, tasks), (1 - same_task_weight) / max(tasks - 1, 1))
+        initial_weights.fill_diagonal_(same_task_weight if tasks > 1 else 1.0)
         if per_channel:
-            start = start.unsqueeze(2).repeat(1, 1, width)
+            initial_weights = initial_weights.unsqueeze(2).repeat(1, 1, width)
         # One parameter per task instead of one matrix: each row of the last unit belongs to one task.
-        self.rows = nn.ParameterList([row.clone() for row in start])
+        self.rows = nn.ParameterList([row.clone() for row in initial_weights])
         self.per_channel = per_channel
 
     def forward(self, values: Sequence[torch.Tensor], active: Sequence[bool]) -> list[torch.Tensor | None]:
@@ -42,13 +42,13 @@ class CrossStitchUnit(nn.Module):
         Returns:
             `(batch, ..., width)` per task; None for a task that is not active.
         """
-        rows = [row for row, on in zip(self.rows, active, strict=True) if on]
+        rows = [row for row, is_active in zip(self.rows, active, strict=True) if is_active]
         if self.per_channel:  # equal to an einsum, but twice as fast
             mixed = [_weighted_sum(row, values) for row in rows]
         else:
             mixed = list(torch.einsum("at,t...->a...", torch.stack(rows), torch.stack(list(values))))
-        found = iter(mixed)
-        return [next(found) if on else None for on in active]
+        remaining = iter(mixed)
+        return [next(remaining) if is_active else None for is_active in active]
 
 
 def _weighted_sum(weights: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -58,7 +58,7 @@ def _weighted_sum(weights: torch.Tensor, values: Sequence[torch.Tensor]) -> torc
     return total
 
 
-class StitchedColumns(Architecture):
+class CrossStitchNetwork(Architecture):
     """One input layer, one column of backbones per task, and a cross-stitch unit after each layer.
 
     Args:
@@ -73,36 +73,38 @@ class StitchedColumns(Architecture):
     """
 
     def __init__(
-        self, parts: NetworkParts, tasks: Sequence[str], layers: int, same: float, per_channel: bool
+        self, parts: NetworkParts, tasks: Sequence[str], layers: int, same_task_weight: float, per_channel: bool
     ) -> None:
         super().__init__()
         self.input_layer = parts.input_layer()
-        first = _column(parts, self.input_layer.output, layers)  # type: ignore[arg-type]
+        first = _build_column(parts, self.input_layer.output, layers)  # type: ignore[arg-type]
         copies = [first, *(deepcopy(first) for _ in tasks[1:])]
-        self.columns = nn.ModuleDict(dict(zip(task_keys(tasks), copies, strict=True)))
+        self.columns = nn.ModuleDict(dict(zip(build_task_keys(tasks), copies, strict=True)))
         self._shapes: list[FeatureShape] = [backbone.output for backbone in first]  # type: ignore[misc]
         self.units = nn.ModuleList(
-            [CrossStitchUnit(len(tasks), shape.width, same, per_channel) for shape in self._shapes]
+            [CrossStitchUnit(len(tasks), shape.width, same_task_weight, per_channel) for shape in self._shapes]
         )
         self.output = self._shapes[-1]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
         """Run all columns, since every task uses each of them; skip only the last mix of inactive tasks."""
-        said: list[Features | None] = [self.input_layer(inputs)] * len(self.columns)
+        column_inputs: list[Features | None] = [self.input_layer(inputs)] * len(self.columns)
         for depth, (unit, shape) in enumerate(zip(self.units, self._shapes, strict=True)):
-            columns = zip(self.columns.values(), said, strict=True)
-            found = [checked_features(column[depth](features), shape) for column, features in columns]  # type: ignore[index]
-            needed = active if unit is self.units[-1] else [True] * len(found)
-            mixed = unit([features.values for features in found], needed)
-            said = [None if values is None else Features(values, found[0].mask) for values in mixed]
-        return said
+            columns = zip(self.columns.values(), column_inputs, strict=True)
+            column_outputs = [validate_features(column[depth](features), shape) for column, features in columns]  # type: ignore[index]
+            needed = active if unit is self.units[-1] else [True] * len(column_outputs)
+            mixed = unit([features.values for features in column_outputs], needed)
+            column_inputs = [
+                None if values is None else Features(values, column_outputs[0].mask) for values in mixed
+            ]
+        return column_inputs
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """Return the task's weights in the last unit; its column is shared, since other tasks read it."""
         return [self.units[-1].get_parameter(f"rows.{task}")]
 
 
-def _column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleList:
+def _build_column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleList:
     column = nn.ModuleList()
     for _ in range(layers):
         try:

@@ -26,6 +26,6 @@ class MMoE(ArchitectureSpec):
 
     def build(self, parts: NetworkParts, tasks: Sequence[str]) -> Architecture:
         """Build the experts and one gate per task."""
-        from mtl_architectures.mmoe_module import MixedExperts
+        from mtl_architectures.mmoe_module import MixtureOfExperts
 
-        return MixedExperts(parts, tasks, self.experts)
+        return MixtureOfExperts(parts, tasks, self.experts)

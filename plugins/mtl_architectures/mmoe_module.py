@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, FeatureShape
-from mtl_core.model.architecture import Architecture, NetworkParts, checked_features
-from mtl_core.model.task_keys import task_keys
+from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
+from mtl_core.model.task_keys import build_task_keys
 
 
 class Gate(nn.Module):
@@ -21,7 +21,7 @@ class Gate(nn.Module):
         self.bias = nn.Parameter(torch.zeros(experts))
 
 
-class MixedExperts(Architecture):
+class MixtureOfExperts(Architecture):
     """One input layer, shared backbones, and one gate per task.
 
     Args:
@@ -35,18 +35,18 @@ class MixedExperts(Architecture):
         self.input_layer = parts.input_layer()
         shape: FeatureShape = self.input_layer.output  # type: ignore[assignment]
         self.experts = nn.ModuleList([parts.backbone(shape) for _ in range(experts)])
-        self.gates = nn.ModuleDict({key: Gate(shape.width, experts) for key in task_keys(tasks)})
+        self.gates = nn.ModuleDict({key: Gate(shape.width, experts) for key in build_task_keys(tasks)})
         self.output = self.experts[0].output  # type: ignore[assignment]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
         """Run all experts once, and mix their features for every active task."""
         features = self.input_layer(inputs)
-        said = [checked_features(expert(features), self.output) for expert in self.experts]
-        values = torch.stack([one.values for one in said], dim=1)
-        mixed = iter(torch.einsum("tbe,be...->tb...", self.shares(features, active), values))
-        return [Features(next(mixed), said[0].mask) if on else None for on in active]
+        expert_outputs = [validate_features(expert(features), self.output) for expert in self.experts]
+        values = torch.stack([one.values for one in expert_outputs], dim=1)
+        mixed = iter(torch.einsum("tbe,be...->tb...", self.compute_gate_weights(features, active), values))
+        return [Features(next(mixed), expert_outputs[0].mask) if is_active else None for is_active in active]
 
-    def shares(self, features: Features, active: Sequence[bool]) -> torch.Tensor:
+    def compute_gate_weights(self, features: Features, active: Sequence[bool]) -> torch.Tensor:
         """Compute the weight of each expert.
 
         Args:
@@ -56,10 +56,10 @@ class MixedExperts(Architecture):
         Returns:
             `(active tasks, batch, experts)`; the last dimension sums to 1.
         """
-        gates = [gate for gate, on in zip(self.gates.values(), active, strict=True) if on]
+        gates = [gate for gate, is_active in zip(self.gates.values(), active, strict=True) if is_active]
         weights = torch.cat([gate.weight for gate in gates])  # type: ignore[misc]
         biases = torch.cat([gate.bias for gate in gates])  # type: ignore[misc]
-        scores = F.linear(features.pooled(), weights, biases).view(-1, len(gates), len(self.experts))
+        scores = F.linear(features.mean_pool(), weights, biases).view(-1, len(gates), len(self.experts))
         return scores.softmax(dim=2).transpose(0, 1)
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:

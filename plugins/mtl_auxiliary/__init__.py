@@ -6,9 +6,9 @@ from mtl_auxiliary.frequency import WordFrequency
 from mtl_auxiliary.gradient_reversal import GradientReversal
 from mtl_auxiliary.length import SentenceLength
 from mtl_auxiliary.marked_words import MarkedWords
-from mtl_auxiliary.mentioned import Mentioned
+from mtl_auxiliary.mentioned import AspectPresence
 from mtl_auxiliary.opinion_words import OpinionWords
-from mtl_auxiliary.other_columns import Adversarial, Inverse
+from mtl_auxiliary.other_columns import Adversarial, AuxiliaryTarget
 from mtl_auxiliary.part_of_speech import PartOfSpeech
 from mtl_auxiliary.whole_input import BagOfWordsTask, MaskedTokensTask, ReconstructionTask
 from mtl_core import HeadSpec, hookimpl
@@ -23,9 +23,9 @@ def mtl_auxiliary_tasks() -> list[type[AuxiliarySpec]]:
         SentenceLength,
         OpinionWords,
         MarkedWords,
-        Mentioned,
+        AspectPresence,
         Adversarial,
-        Inverse,
+        AuxiliaryTarget,
         MaskedTokensTask,
         BagOfWordsTask,
         ReconstructionTask,

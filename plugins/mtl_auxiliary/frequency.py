@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from mtl_auxiliary.words import all_words, count_words, require_words, same_word
+from mtl_auxiliary.words import count_words, iterate_words, normalize_word, require_words
 from mtl_core.builtins.task_kinds.regression import TokenRegression
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import HeadField
@@ -23,13 +23,13 @@ class WordFrequency(AuxiliarySpec):
     head: HeadField = default_type("token-linear")
     """The head, which predicts one number per word."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Count the training words and build the task.
 
         Raises:
             MtlError: If no training input contains words.
         """
         require_words(data)
-        counts = count_words(data, data.train.tolist())
-        labels = [[math.log1p(counts[same_word(word)]) for word in words] for words in all_words(data)]
+        counts = count_words(data, data.train_rows.tolist())
+        labels = [[math.log1p(counts[normalize_word(word)]) for word in words] for words in iterate_words(data)]
         return [AuxiliaryTask(self.task_name, TokenRegression(), self.head, labels)]

@@ -38,13 +38,13 @@ class GradientReversal(HeadSpec):
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Build the module of one task."""
-        from mtl_auxiliary.gradient_reversal_module import ReversedHead
+        from mtl_auxiliary.gradient_reversal_module import GradientReversalHead
 
-        return ReversedHead(self.head.build(inputs, outputs), self.strength)
+        return GradientReversalHead(self.head.build(inputs, outputs), self.strength)
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
         """Build one module for all tasks; return None if the inner head does not support groups."""
-        from mtl_auxiliary.gradient_reversal_module import ReversedHeads
+        from mtl_auxiliary.gradient_reversal_module import GradientReversalHeadGroup
 
         group = self.head.build_group(inputs, outputs, tasks)
-        return None if group is None else ReversedHeads(group, self.strength)
+        return None if group is None else GradientReversalHeadGroup(group, self.strength)

@@ -9,7 +9,7 @@ from mtl_core import Features
 from mtl_core.model.heads import HeadGroup, HeadOutput
 
 
-class _Reverse(torch.autograd.Function):
+class _GradientReversal(torch.autograd.Function):
     """Identity in the forward pass; the gradient times `-strength` in the backward pass."""
 
     @staticmethod
@@ -22,12 +22,12 @@ class _Reverse(torch.autograd.Function):
         return -ctx.strength * gradients[0], None
 
 
-def reversed_features(features: Features, strength: float) -> Features:
+def reverse_gradient(features: Features, strength: float) -> Features:
     """Return equal features whose gradient is multiplied by `-strength` in the backward pass."""
-    return Features(_Reverse.apply(features.values, strength), features.mask)  # type: ignore[no-untyped-call]
+    return Features(_GradientReversal.apply(features.values, strength), features.mask)  # type: ignore[no-untyped-call]
 
 
-class ReversedHead(nn.Module):
+class GradientReversalHead(nn.Module):
     """The head of one task behind a gradient reversal layer.
 
     Args:
@@ -42,11 +42,11 @@ class ReversedHead(nn.Module):
 
     def forward(self, features: Features) -> torch.Tensor | HeadOutput:
         """Return the output of the head."""
-        said: torch.Tensor | HeadOutput = self.inner(reversed_features(features, self.strength))
-        return said
+        outputs: torch.Tensor | HeadOutput = self.inner(reverse_gradient(features, self.strength))
+        return outputs
 
 
-class ReversedHeads(HeadGroup):
+class GradientReversalHeadGroup(HeadGroup):
     """A head group behind a gradient reversal layer.
 
     Args:
@@ -61,10 +61,10 @@ class ReversedHeads(HeadGroup):
         self.inner = inner
         self.strength = strength
 
-    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
         """Return the output of the head group."""
-        said: HeadOutput = self.inner(reversed_features(features, self.strength), wanted)
-        return said
+        outputs: HeadOutput = self.inner(reverse_gradient(features, self.strength), output_mask)
+        return outputs
 
     def stacked_parameters(self) -> list[nn.Parameter]:
         """Return the stacked parameters of the inner head group."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mtl_auxiliary.words import all_words, require_words
+from mtl_auxiliary.words import iterate_words, require_words
 from mtl_core import MtlError, TaskKindSpec
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.task_kinds.two_and_ordered import Ordinal
@@ -31,40 +31,42 @@ class SentenceLength(AuxiliarySpec):
     head: HeadField = default_type("linear")
     """The head, which predicts the bin of an input."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Compute the bins of the training lengths and build the task.
 
         Raises:
             MtlError: If no training input contains words, or all training inputs are equally long.
         """
         require_words(data)
-        lengths = [len(words) for words in all_words(data)]
-        cuts = length_cuts([lengths[row] for row in data.train.tolist()], self.bins)
-        if not cuts:
-            raise MtlError(f"all training inputs are equally long ({lengths[data.train[0]]} words)")
-        names = bin_names(cuts)
+        lengths = [len(words) for words in iterate_words(data)]
+        edges = compute_bin_edges([lengths[row] for row in data.train_rows.tolist()], self.bins)
+        if not edges:
+            raise MtlError(f"all training inputs are equally long ({lengths[data.train_rows[0]]} words)")
+        names = format_bin_names(edges)
         kind: TaskKindSpec = Ordinal(classes=names) if self.ordered else Classification(classes=names)
-        labels = [names[bisect_left(cuts, length)] for length in lengths]
+        labels = [names[bisect_left(edges, length)] for length in lengths]
         return [AuxiliaryTask(self.task_name, kind, self.head, labels)]
 
 
-def length_cuts(lengths: Sequence[int], bins: int) -> list[int]:
+def compute_bin_edges(lengths: Sequence[int], n_bins: int) -> list[int]:
     """Compute the largest length of each bin except the last; each bin contains at least one of the lengths.
 
     Args:
         lengths: The number of words of each training input.
-        bins: Maximum number of bins.
+        n_bins: Maximum number of bins.
 
     Returns:
         The inclusive upper edges in ascending order; empty if all lengths are equal.
     """
-    ordered = sorted(lengths)
-    shorter = [length for length in ordered if length < ordered[-1]]
-    quantiles = {ordered[(len(ordered) * place - 1) // bins] for place in range(1, bins)} & set(shorter)
-    return sorted(quantiles) or shorter[-1:]  # if most inputs have the maximum length, they form one bin
+    sorted_lengths = sorted(lengths)
+    shorter_lengths = [length for length in sorted_lengths if length < sorted_lengths[-1]]
+    quantiles = {sorted_lengths[(len(sorted_lengths) * index - 1) // n_bins] for index in range(1, n_bins)} & set(
+        shorter_lengths
+    )
+    return sorted(quantiles) or shorter_lengths[-1:]  # if most inputs have the maximum length, they form one bin
 
 
-def bin_names(cuts: Sequence[int]) -> list[str]:
+def format_bin_names(edges: Sequence[int]) -> list[str]:
     """Format the names of the bins, in ascending order."""
-    between = [f"{low + 1} to {high}" if low + 1 < high else f"{high}" for low, high in pairwise(cuts)]
-    return [f"up to {cuts[0]}", *between, f"{cuts[-1] + 1} or more"]
+    middle_names = [f"{low + 1} to {high}" if low + 1 < high else f"{high}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]}", *middle_names, f"{edges[-1] + 1} or more"]

@@ -12,7 +12,7 @@ from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import HeadField
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Span
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_core.specs import AuxiliarySpec
 
 
@@ -31,32 +31,36 @@ class MarkedWords(AuxiliarySpec):
     head: HeadField = default_type("token-linear")
     """The head, which predicts one tag per word."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Tag the words of the annotated texts and build the task.
 
         Raises:
             MtlError: If the data has no such span annotations, or the inputs are not texts.
         """
         require_words(data)
-        marks = data.corpus.spans
-        if self.spans not in marks:
+        annotations = data.corpus.spans
+        if self.spans not in annotations:
             raise MtlError(
-                f"spans: the data has no span annotations '{self.spans}'{did_you_mean(self.spans, marks)} "
-                f"(span annotations: {listed(marks)})"
+                f"spans: the data has no span annotations '{self.spans}'{did_you_mean(self.spans, annotations)} "
+                f"(span annotations: {join_names(annotations)})"
             )
-        tags = [self._tags(data, row, spans) for row, spans in enumerate(marks[self.spans])]
-        known = sorted({tag for row in data.train.tolist() for tag in tags[row] or () if tag} - {self.outside})
-        if not known:
+        tags = [self._tag_words(data, row, spans) for row, spans in enumerate(annotations[self.spans])]
+        span_labels = sorted(
+            {tag for row in data.train_rows.tolist() for tag in tags[row] or () if tag} - {self.outside}
+        )
+        if not span_labels:
             raise MtlError(f"spans: no training text has a span of '{self.spans}'")
-        seen = {*known, self.outside}
-        labels = [None if row is None else [tag if tag in seen else None for tag in row] for row in tags]
-        return [AuxiliaryTask(self.task_name, TokenTagging(classes=[*known, self.outside]), self.head, labels)]
+        training_tags = {*span_labels, self.outside}
+        labels = [None if row is None else [tag if tag in training_tags else None for tag in row] for row in tags]
+        return [
+            AuxiliaryTask(self.task_name, TokenTagging(classes=[*span_labels, self.outside]), self.head, labels)
+        ]
 
-    def _tags(self, data: AuxiliaryData, row: int, spans: Sequence[Span] | None) -> list[str | None] | None:
+    def _tag_words(self, data: AuxiliaryData, row: int, spans: Sequence[Span] | None) -> list[str | None] | None:
         """Tag the words of a text; a word in several overlapping spans has the tag of the first."""
         if spans is None:
             return None
-        text = data.corpus.text(row)
+        text = data.corpus.get_text(row)
         tags, end = list[str | None](), 0
         for word in data.words(row):
             start = text.find(word, end)

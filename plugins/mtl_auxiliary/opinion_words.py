@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from mtl_auxiliary.log_odds import log_odds, strongest
-from mtl_auxiliary.main_tasks import label_names, main_labels, names_in
+from mtl_auxiliary.log_odds import compute_log_odds, select_top_words
+from mtl_auxiliary.main_tasks import collect_label_names, get_label_names, get_main_labels
 from mtl_auxiliary.word_list import read_word_list
-from mtl_auxiliary.words import all_words, count_words, require_words, same_word
+from mtl_auxiliary.words import count_words, iterate_words, normalize_word, require_words
 from mtl_core import InputFile, MtlError
 from mtl_core.builtins.task_kinds.two_and_ordered import Binary
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import HeadField
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_core.specs import AuxiliarySpec
 
 Labels = Annotated[list[str], Field(min_length=1)]
@@ -31,19 +31,19 @@ class OpinionWords(AuxiliarySpec):
     """
 
     type: Literal["opinion-words"] = "opinion-words"
-    over: Labels | None = None
+    main_tasks: Labels | None = None
     """Names of the main tasks whose labels are used; all main tasks by default."""
     positive: Labels = ["positive"]
     """Labels that make an example positive."""
     negative: Labels = ["negative"]
     """Labels that make an example negative."""
-    count: PositiveInt = 100
+    max_words: PositiveInt = 100
     """Maximum number of words per polarity."""
     min_count: PositiveInt = 3
     """Minimum number of occurrences of a word in the training data."""
     min_score: NonNegativeFloat = 1.0
     """Minimum z-score of a word: its log-odds ratio in standard deviations."""
-    max_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    max_df: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Maximum share of the training inputs that contain a word; it excludes function words ("is", "was")."""
     positive_words: InputFile | None = None
     """A file of positive words, instead of selected ones: one word per line, comments start with `#` or `;`."""
@@ -52,7 +52,7 @@ class OpinionWords(AuxiliarySpec):
     head: HeadField = default_type("linear")
     """The head of each of the two tasks, which predicts one binary output per input."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Select the words, search for them in every input, and build the two tasks.
 
         Raises:
@@ -61,19 +61,22 @@ class OpinionWords(AuxiliarySpec):
         require_words(data)
         kind = Binary(classes=["no", "yes"], positive="yes")
         tasks = []
-        for side, words in zip(("positive", "negative"), self.chosen_words(data), strict=True):
-            chosen = set(words)
-            held = [any(same_word(word) in chosen for word in found) for found in all_words(data)]
-            if not any(held[row] for row in data.train.tolist()):
+        for polarity, words in zip(("positive", "negative"), self.select_words(data), strict=True):
+            opinion_words = set(words)
+            contains_word = [
+                any(normalize_word(word) in opinion_words for word in text_words)
+                for text_words in iterate_words(data)
+            ]
+            if not any(contains_word[row] for row in data.train_rows.tolist()):
                 raise MtlError(
-                    f"no training input contains one of the {len(chosen)} {side} words ({listed(words, 5)})"
+                    f"no training input contains one of the {len(opinion_words)} {polarity} words ({join_names(words, 5)})"
                 )
-            labels = ["yes" if hold else "no" for hold in held]
-            note = f"{len(words)} {side} words: {listed(words, 10)}"
-            tasks.append(AuxiliaryTask(f"{self.task_name}.{side}", kind, self.head, labels, [note]))
+            labels = ["yes" if is_match else "no" for is_match in contains_word]
+            note = f"{len(words)} {polarity} words: {join_names(words, 10)}"
+            tasks.append(AuxiliaryTask(f"{self.task_name}.{polarity}", kind, self.head, labels, [note]))
         return tasks
 
-    def chosen_words(self, data: AuxiliaryData) -> tuple[list[str], list[str]]:
+    def select_words(self, data: AuxiliaryData) -> tuple[list[str], list[str]]:
         """Return the positive and the negative words, by descending score; words of a file in the file's order.
 
         Raises:
@@ -82,47 +85,57 @@ class OpinionWords(AuxiliarySpec):
         positive = None if self.positive_words is None else read_word_list(self.positive_words)
         negative = None if self.negative_words is None else read_word_list(self.negative_words)
         if positive is None or negative is None:
-            scores = self._scores(data)
-            positive = positive or self._strongest(scores, "positive")
-            negative = negative or self._strongest({word: -score for word, score in scores.items()}, "negative")
+            scores = self._compute_scores(data)
+            positive = positive or self._select_strongest(scores, "positive")
+            negative = negative or self._select_strongest(
+                {word: -score for word, score in scores.items()}, "negative"
+            )
         return positive, negative
 
-    def _scores(self, data: AuxiliaryData) -> dict[str, float]:
+    def _compute_scores(self, data: AuxiliaryData) -> dict[str, float]:
         """Return a mapping of word to z-score, above 0 for words of positive examples."""
-        columns = main_labels(data, self.over)
-        train = data.train.tolist()
-        sides: dict[str, list[int]] = {"positive": [], "negative": []}
+        columns = get_main_labels(data, self.main_tasks)
+        train = data.train_rows.tolist()
+        rows_by_polarity: dict[str, list[int]] = {"positive": [], "negative": []}
         for row in train:
-            names = {name for column in columns.values() for name in label_names(column[row])}
+            names = {name for column in columns.values() for name in get_label_names(column[row])}
             positive, negative = bool(names & set(self.positive)), bool(names & set(self.negative))
             if positive != negative:
-                sides["positive" if positive else "negative"].append(row)
-        for side, rows in sides.items():
+                rows_by_polarity["positive" if positive else "negative"].append(row)
+        for polarity, rows in rows_by_polarity.items():
             if not rows:
-                wanted, found = getattr(self, side), names_in(columns, train)
-                near = next((hint for name in wanted if (hint := did_you_mean(name, found))), "")
+                expected_labels, known_labels = getattr(self, polarity), collect_label_names(columns, train)
+                suggestion = next(
+                    (hint for name in expected_labels if (hint := did_you_mean(name, known_labels))), ""
+                )
                 raise MtlError(
-                    f"{side}: no training example has one of the labels {listed(wanted)} and none of the opposite"
-                    f"{near} (labels of {listed(columns)}: {listed(found)}); name the labels, or set both "
+                    f"{polarity}: no training example has one of the labels {join_names(expected_labels)} and none of the opposite"
+                    f"{suggestion} (labels of {join_names(columns)}: {join_names(known_labels)}); name the labels, or set both "
                     "`positive_words` and `negative_words`"
                 )
         counts = count_words(data, train)
-        scores = log_odds(count_words(data, sides["positive"]), count_words(data, sides["negative"]), counts)
-        holders = Counter(word for row in train for word in {same_word(word) for word in data.words(row)})
-        most = self.max_share * len(train)
+        scores = compute_log_odds(
+            count_words(data, rows_by_polarity["positive"]), count_words(data, rows_by_polarity["negative"]), counts
+        )
+        document_counts = Counter(
+            word for row in train for word in {normalize_word(word) for word in data.words(row)}
+        )
+        max_documents = self.max_df * len(train)
         return {
             word: score
             for word, score in scores.items()
-            if counts[word] >= self.min_count and holders[word] <= most and any(map(str.isalpha, word))
+            if counts[word] >= self.min_count
+            and document_counts[word] <= max_documents
+            and any(map(str.isalpha, word))
         }
 
-    def _strongest(self, scores: dict[str, float], side: str) -> list[str]:
-        words = strongest(scores, self.count, self.min_score)
+    def _select_strongest(self, scores: dict[str, float], polarity: str) -> list[str]:
+        words = select_top_words(scores, self.max_words, self.min_score)
         if not words:
             raise MtlError(
-                f"no training word is associated with {side} labels: it needs at least "
-                f"{self.min_count} occurrences (`min_count`), in at most {self.max_share:.0%} of the inputs "
+                f"no training word is associated with {polarity} labels: it needs at least "
+                f"{self.min_count} occurrences (`min_count`), in at most {self.max_df:.0%} of the inputs "
                 f"(`max_share`), and a z-score of at least {self.min_score:g} (`min_score`); or set "
-                f"`{side}_words: FILE`"
+                f"`{polarity}_words: FILE`"
             )
         return words

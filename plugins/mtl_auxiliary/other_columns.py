@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from mtl_auxiliary.gradient_reversal import GradientReversal
-from mtl_auxiliary.seen_labels import only_seen
+from mtl_auxiliary.seen_labels import mask_unseen_classes
 from mtl_core import MtlError
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import HeadField, TaskKindField
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_core.specs import AuxiliarySpec
 
 if TYPE_CHECKING:
     from mtl_core import Label
 
 
-class Inverse(AuxiliarySpec):
+class AuxiliaryTarget(AuxiliarySpec):
     """Supervised: a label column as an additional target instead of an input feature (Caruana and de Sa, 1997).
 
     Useful for a feature that is available for training examples but not for predictions, or that is too noisy for
     an input: as a target it still improves the shared features.
     """
 
-    type: Literal["inverse"] = "inverse"
+    type: Literal["auxiliary-target"] = "auxiliary-target"
     label: str = Field(min_length=1)
     """Name of the label column."""
     kind: TaskKindField = default_type("classification")
@@ -35,13 +35,15 @@ class Inverse(AuxiliarySpec):
     head: HeadField = default_type("linear")
     """The head, which predicts the labels."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Build the task from the column.
 
         Raises:
             MtlError: If there is no such column, or its labels do not fit the kind.
         """
-        labels = only_seen(self.kind, column(data, self.label), f"the column '{self.label}'", data)
+        labels = mask_unseen_classes(
+            self.kind, get_label_column(data, self.label), f"the column '{self.label}'", data
+        )
         return [AuxiliaryTask(self.task_name, self.kind, self.head, labels)]
 
 
@@ -66,40 +68,40 @@ class Adversarial(AuxiliarySpec):
     """Factor of the reversed gradient, in addition to `weight` and `schedule`."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Adversarial:
+    def _validate_label_source(self) -> Adversarial:
         if (self.label is None) == (not self.source):
-            found = "both" if self.source else "neither"
-            raise ValueError(f"expected `label: COLUMN` or `source: true`, found {found}")
+            setting = "both" if self.source else "neither"
+            raise ValueError(f"expected `label: COLUMN` or `source: true`, found {setting}")
         return self
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Build the task from the column, or from the names of the data sets.
 
         Raises:
             MtlError: If there is no such column, there is only one data set, or the labels do not fit the kind.
         """
-        found = column(data, self.label) if self.label is not None else sources(data)
-        where = "the names of data sets" if self.source else f"the column '{self.label}'"
-        labels = only_seen(self.kind, found, where, data)
+        values = get_label_column(data, self.label) if self.label is not None else get_data_set_names(data)
+        description = "the names of data sets" if self.source else f"the column '{self.label}'"
+        labels = mask_unseen_classes(self.kind, values, description, data)
         head = GradientReversal(head=self.head, strength=self.strength)
         return [AuxiliaryTask(self.task_name, self.kind, head, labels)]
 
 
-def column(data: AuxiliaryData, name: str) -> Sequence[Label | None]:
+def get_label_column(data: AuxiliaryData, name: str) -> Sequence[Label | None]:
     """Return a label column of the data.
 
     Raises:
         MtlError: If there is no column with this name.
     """
-    known = data.corpus.labels
-    if name not in known:
+    columns = data.corpus.labels
+    if name not in columns:
         raise MtlError(
-            f"label: the data has no column '{name}'{did_you_mean(name, known)} (columns: {listed(known)})"
+            f"label: the data has no column '{name}'{did_you_mean(name, columns)} (columns: {join_names(columns)})"
         )
-    return known[name]
+    return columns[name]
 
 
-def sources(data: AuxiliaryData) -> Sequence[str]:
+def get_data_set_names(data: AuxiliaryData) -> Sequence[str]:
     """Return the name of the data set of each example.
 
     Raises:

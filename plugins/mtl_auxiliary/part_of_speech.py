@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from mtl_auxiliary.words import all_words, require_words
+from mtl_auxiliary.words import iterate_words, require_words
 from mtl_core import MtlError
 from mtl_core.builtins.task_kinds.classification import TokenTagging
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import HeadField
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import listed
+from mtl_core.errors import join_names
 from mtl_core.specs import AuxiliarySpec
 
 
@@ -30,7 +30,7 @@ class PartOfSpeech(AuxiliarySpec):
     head: HeadField = default_type("token-linear")
     """The head, which predicts one tag per word."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Tag all inputs and build the task.
 
         Raises:
@@ -39,13 +39,13 @@ class PartOfSpeech(AuxiliarySpec):
         from mtl_auxiliary.tagging import tag_words
 
         require_words(data)
-        tagged = tag_words(self.pipeline, all_words(data), fine=self.tags == "fine")
-        known = sorted({tag for row in data.train.tolist() for tag in tagged[row] if tag})
-        if len(known) < 2:
+        tags_per_text = tag_words(self.pipeline, iterate_words(data), fine=self.tags == "fine")
+        training_tags = sorted({tag for row in data.train_rows.tolist() for tag in tags_per_text[row] if tag})
+        if len(training_tags) < 2:
             raise MtlError(
                 f"tags: the training words have fewer than two {self.tags} tags of the pipeline '{self.pipeline}' "
-                f"({listed(known)})"
+                f"({join_names(training_tags)})"
             )
-        seen = set(known)
-        labels = [[tag if tag in seen else None for tag in tags] for tags in tagged]
-        return [AuxiliaryTask(self.task_name, TokenTagging(classes=known), self.head, labels)]
+        training_tag_set = set(training_tags)
+        labels = [[tag if tag in training_tag_set else None for tag in tags] for tags in tags_per_text]
+        return [AuxiliaryTask(self.task_name, TokenTagging(classes=training_tags), self.head, labels)]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from mtl_core import Label, MtlError, TaskKindSpec
 from mtl_core.data.auxiliary import AuxiliaryData
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import LabelStatistics
 
 
-def only_seen(
-    kind: TaskKindSpec, labels: Sequence[Label | None], where: str, data: AuxiliaryData
+def mask_unseen_classes(
+    kind: TaskKindSpec, labels: Sequence[Label | None], description: str, data: AuxiliaryData
 ) -> Sequence[Label | None]:
     """Replace labels of validation and test data by missing ones where no training example has their class.
 
@@ -18,7 +18,7 @@ def only_seen(
     Args:
         kind: The task kind.
         labels: One label (or None) per example.
-        where: Description of the labels, for messages.
+        description: Description of the labels, for messages.
         data: The data, with the indices of the training examples.
 
     Raises:
@@ -26,23 +26,27 @@ def only_seen(
     """
     if kind.reads_inputs:
         raise MtlError(f"kind: '{kind.type}' predicts the inputs, so it needs no column; use a kind with labels")
-    train = data.train.tolist()
-    training = [label for row in train if (label := labels[row]) is not None]
-    if not training:
-        raise MtlError(f"no training example has a label in {where}")
-    classes = set(kind.space(FoundLabels(training, training, vocabulary=data.encoder.vocabulary)).classes)
+    train_rows = data.train_rows.tolist()
+    training_labels = [label for row in train_rows if (label := labels[row]) is not None]
+    if not training_labels:
+        raise MtlError(f"no training example has a label in {description}")
+    classes = set(
+        kind.build_space(
+            LabelStatistics(training_labels, training_labels, vocabulary=data.encoder.vocabulary)
+        ).classes
+    )
     if not classes:
         return labels
-    trained = set(train)
+    train_row_set = set(train_rows)
     return [
-        label if label is None or row in trained else _seen(label, classes, kind.level == "token")
+        label if label is None or row in train_row_set else _mask_label(label, classes, kind.level == "token")
         for row, label in enumerate(labels)
     ]
 
 
-def _seen(label: Label, classes: set[str], one_a_word: bool) -> Label | None:
+def _mask_label(label: Label, classes: set[str], is_token_level: bool) -> Label | None:
     if not isinstance(label, list | tuple):
         return label if str(label) in classes else None
-    if one_a_word:
+    if is_token_level:
         return [member if str(member) in classes else None for member in label]
     return label if all(str(member) in classes for member in label) else None

@@ -8,11 +8,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 
-NOT_NEEDED = ["parser", "senter", "ner", "entity_linker", "entity_ruler", "lemmatizer", "textcat"]
+EXCLUDED_COMPONENTS = ["parser", "senter", "ner", "entity_linker", "entity_ruler", "lemmatizer", "textcat"]
 """Components of the standard spaCy pipelines that tags do not need and that need most of the time."""
-MAX_WORDS = 5_000
+MAX_WORDS_PER_DOC = 5_000
 """Maximum number of words per `Doc`; longer inputs are split, which bounds memory."""
 
 
@@ -32,25 +32,25 @@ def tag_words(pipeline: str, texts: Iterable[list[str]], fine: bool) -> list[lis
     """
     nlp = load_tagger(pipeline)
     attribute = "tag_" if fine else "pos_"
-    owners: list[int] = []
-    tagged: list[list[str]] = []
+    text_indices: list[int] = []
+    tags_per_text: list[list[str]] = []
 
-    def docs() -> Iterator[Doc]:
+    def iterate_docs() -> Iterator[Doc]:
         for words in texts:
-            tagged.append([])
-            for start in range(0, len(words), MAX_WORDS):
-                owners.append(len(tagged) - 1)
+            tags_per_text.append([])
+            for start in range(0, len(words), MAX_WORDS_PER_DOC):
+                text_indices.append(len(tags_per_text) - 1)
                 # spaCy does not accept an empty word
-                yield Doc(nlp.vocab, words=[word or " " for word in words[start : start + MAX_WORDS]])
+                yield Doc(nlp.vocab, words=[word or " " for word in words[start : start + MAX_WORDS_PER_DOC]])
 
-    for place, doc in enumerate(nlp.pipe(docs())):
-        tagged[owners[place]] += [getattr(token, attribute) for token in doc]
-    if not any(tag for tags in tagged for tag in tags):
+    for index, doc in enumerate(nlp.pipe(iterate_docs())):
+        tags_per_text[text_indices[index]] += [getattr(token, attribute) for token in doc]
+    if not any(tag for tags in tags_per_text for tag in tags):
         raise MtlError(
             f"pipeline: '{pipeline}' returns no {'fine' if fine else 'coarse'} tags (its components: "
-            f"{listed(nlp.pipe_names)}); part-of-speech tags need a pipeline with a tagger, such as en_core_web_md"
+            f"{join_names(nlp.pipe_names)}); part-of-speech tags need a pipeline with a tagger, such as en_core_web_md"
         )
-    return tagged
+    return tags_per_text
 
 
 def load_tagger(name: str) -> Language:
@@ -68,10 +68,10 @@ def load_tagger(name: str) -> Language:
             f"pipeline: '{name}' has no tagger; part-of-speech tags need a trained pipeline, such as en_core_web_md"
         )
     try:
-        return spacy.load(path if is_path else name, exclude=NOT_NEEDED)
+        return spacy.load(path if is_path else name, exclude=EXCLUDED_COMPONENTS)
     except (OSError, ValueError, KeyError) as error:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(
             f"pipeline: the spaCy pipeline '{name}' cannot be loaded{did_you_mean(name, installed)} "
-            f"(installed: {listed(installed)}; install one with `python -m spacy download {name}`)"
+            f"(installed: {join_names(installed)}; install one with `python -m spacy download {name}`)"
         ) from error

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from mtl_core import TaskKindSpec
 
 
-class _WholeInput(AuxiliarySpec):
+class _SelfSupervisedTask(AuxiliarySpec):
     """Base class: the keys of all self-supervised auxiliary tasks."""
 
-    top: PositiveInt = 2000
+    vocab_size: PositiveInt = 2000
     """Number of most frequent training words to predict; other words are ignored."""
 
-    def _one(self, data: AuxiliaryData, kind: TaskKindSpec, head: HeadField) -> list[AuxiliaryTask]:
+    def _build_task(self, data: AuxiliaryData, kind: TaskKindSpec, head: HeadField) -> list[AuxiliaryTask]:
         """Build the task.
 
         Raises:
@@ -38,7 +38,7 @@ class _WholeInput(AuxiliarySpec):
         return [AuxiliaryTask(self.task_name, kind, head)]
 
 
-class MaskedTokensTask(_WholeInput):
+class MaskedTokensTask(_SelfSupervisedTask):
     """Unsupervised: masked words, predicted from their context.
 
     The masked language modelling objective of Devlin et al. (2019), trained together with the main tasks as in
@@ -46,47 +46,49 @@ class MaskedTokensTask(_WholeInput):
     """
 
     type: Literal["masked-tokens"] = "masked-tokens"
-    share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    mask_ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     """Share of the words that are masked, sampled in every step."""
     head: HeadField = default_type("token-linear")
     """The head, which predicts each masked word."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Build the task; its targets are the inputs.
 
         Raises:
             MtlError: If the inputs are not tokens.
         """
-        return self._one(data, MaskedTokens(share=self.share, top=self.top), self.head)
+        return self._build_task(
+            data, MaskedTokens(mask_ratio=self.mask_ratio, vocab_size=self.vocab_size), self.head
+        )
 
 
-class BagOfWordsTask(_WholeInput):
+class BagOfWordsTask(_SelfSupervisedTask):
     """Unsupervised: which words the input contains, in any order (Zhao et al., 2017)."""
 
     type: Literal["bag-of-words"] = "bag-of-words"
     head: HeadField = default_type("linear")
     """The head, which predicts the words of an input."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Build the task; its targets are the inputs.
 
         Raises:
             MtlError: If the inputs are not tokens.
         """
-        return self._one(data, BagOfWords(top=self.top), self.head)
+        return self._build_task(data, BagOfWords(vocab_size=self.vocab_size), self.head)
 
 
-class ReconstructionTask(_WholeInput):
+class ReconstructionTask(_SelfSupervisedTask):
     """Unsupervised: reconstruction of the input, word by word, from one vector (autoencoder; Dai and Le, 2015)."""
 
     type: Literal["reconstruction"] = "reconstruction"
     head: HeadField = default_type("sequence-decoder")
     """The head, which predicts the word at each position; `token-linear` reads the word itself: an easy task."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Build the task; its targets are the inputs.
 
         Raises:
             MtlError: If the inputs are not tokens.
         """
-        return self._one(data, Reconstruction(top=self.top), self.head)
+        return self._build_task(data, Reconstruction(vocab_size=self.vocab_size), self.head)

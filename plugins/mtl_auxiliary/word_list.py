@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtl_auxiliary.words import same_word
+from mtl_auxiliary.words import normalize_word
 from mtl_core import MtlError
 
 
@@ -19,13 +19,13 @@ def read_word_list(path: Path) -> list[str]:
     except OSError as error:
         raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
     words: dict[str, None] = {}
-    for number, line in enumerate(lines, start=1):
+    for line_number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or text[0] in "#;":
             continue
         if len(text.split()) > 1:
-            raise MtlError(f"{path}:{number}: expected one word per line, found '{text}'")
-        words[same_word(text)] = None
+            raise MtlError(f"{path}:{line_number}: expected one word per line, found '{text}'")
+        words[normalize_word(text)] = None
     if not words:
         raise MtlError(f"{path}: contains no words")
     return list(words)

@@ -13,23 +13,23 @@ def require_words(data: AuxiliaryData) -> None:
     Raises:
         MtlError: If no training example contains a word.
     """
-    if not any(data.words(row) for row in data.train.tolist()):
+    if not any(data.words(row) for row in data.train_rows.tolist()):
         raise MtlError(
             "its labels are derived from words, but the encoder finds no words in the training inputs; "
             "it needs a text encoder (`mtl plugins` lists the installed encoders)"
         )
 
 
-def same_word(word: str) -> str:
+def normalize_word(word: str) -> str:
     """Return the word in lower case, so that all capitalizations of a word are equal."""
     return word.casefold()
 
 
-def all_words(data: AuxiliaryData) -> Iterator[list[str]]:
+def iterate_words(data: AuxiliaryData) -> Iterator[list[str]]:
     """Yield the words of every example, in the order of the corpus."""
     return (data.words(row) for row in range(len(data.corpus)))
 
 
 def count_words(data: AuxiliaryData, rows: Iterable[int]) -> Counter[str]:
     """Count the words of some examples, normalized by `same_word`."""
-    return Counter(same_word(word) for row in rows for word in data.words(row))
+    return Counter(normalize_word(word) for row in rows for word in data.words(row))

@@ -11,7 +11,7 @@ from mtl_core import EncoderSpec
 if TYPE_CHECKING:
     from mtl_text.embedding_encoder import EmbeddingEncoder
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Embedding(EncoderSpec):
@@ -30,9 +30,9 @@ class Embedding(EncoderSpec):
     """Size of the word vectors."""
     lower_case: bool = True
     """Convert words to lower case: "Good" and "good" are one word."""
-    dropout: Rate = 0.0
+    dropout: Probability = 0.0
     """Dropout probability of the word vectors."""
-    word_dropout: Rate = 0.0
+    word_dropout: Probability = 0.0
     """Probability that a word is replaced by the "unknown word" during training."""
     max_tokens: PositiveInt = 256
     """Maximum number of words; longer texts are truncated."""

@@ -14,14 +14,14 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
-from mtl_text.embedding_layer import PADDING, SPECIAL, UNKNOWN, WordEmbedding
-from mtl_text.words import read_as, words_of
+from mtl_text.embedding_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, WordEmbedding
+from mtl_text.words import normalize_word, split_words
 
 Text = str | tuple[str, ...]
 """A text, or its words if the input is a list. Texts are split again on each use, since splitting is fast."""
 Item = NDArray[np.int32]
 """Rows of the table, `(tokens,)`, int32."""
-LONGEST_WORD = 64
+MAX_WORD_LENGTH = 64
 """Maximum number of characters of a word in the vocabulary."""
 
 
@@ -64,7 +64,7 @@ class EmbeddingEncoder(Encoder[Text, Item]):
         Raises:
             MtlError: If an input is neither.
         """
-        return [_checked(value) for value in inputs]
+        return [_validate_input(value) for value in inputs]
 
     def is_empty(self, parsed: Text) -> bool:
         """Return whether a text contains only white space."""
@@ -72,15 +72,17 @@ class EmbeddingEncoder(Encoder[Text, Item]):
 
     def fit(self, parsed: Iterable[Text]) -> None:
         """Count the words that the network reads, and keep the most frequent; sort ties alphabetically."""
-        counts = Counter(name for text in parsed for name in self._names(text) if len(name) <= LONGEST_WORD)
+        counts = Counter(
+            name for text in parsed for name in self._normalize_words(text) if len(name) <= MAX_WORD_LENGTH
+        )
         frequent = sorted((-count, name) for name, count in counts.items() if count >= self._min_count)
-        self._keep([name for _, name in frequent[: self._vocabulary_size - SPECIAL]])
+        self._set_vocabulary([name for _, name in frequent[: self._vocabulary_size - N_SPECIAL_ROWS]])
 
     def encode(self, parsed: Sequence[Text]) -> list[Item]:
         """Look up the rows of words; a text without words becomes one unknown word."""
         rows = self._rows
         return [
-            np.array([rows.get(name, UNKNOWN) for name in self._names(text)] or [UNKNOWN], dtype=np.int32)
+            np.array([rows.get(name, UNKNOWN) for name in self._normalize_words(text)] or [UNKNOWN], dtype=np.int32)
             for text in parsed
         ]
 
@@ -91,19 +93,19 @@ class EmbeddingEncoder(Encoder[Text, Item]):
     def collate(self, items: Sequence[Item]) -> torch.Tensor:
         """Pad to the longest item: `(batch, length)`, int64."""
         rows = np.full((len(items), max(len(item) for item in items)), PADDING, dtype=np.int64)
-        for place, item in enumerate(items):
-            rows[place, : len(item)] = item
+        for index, item in enumerate(items):
+            rows[index, : len(item)] = item
         return torch.from_numpy(rows)
 
     def input_layer(self) -> nn.Module:
         """Return an embedding table with random vectors."""
-        return WordEmbedding(len(self._words) + SPECIAL, self._dimensions, self._dropout, self._word_dropout)
+        return WordEmbedding(len(self._words) + N_SPECIAL_ROWS, self._dimensions, self._dropout, self._word_dropout)
 
     def words(self, parsed: Text) -> list[str]:
         """Return the words of the input: a list as it is, a text split into words."""
-        return list(words_of(parsed) if isinstance(parsed, str) else parsed)
+        return list(split_words(parsed) if isinstance(parsed, str) else parsed)
 
-    def places(self, parsed: Text) -> list[int]:
+    def token_to_word(self, parsed: Text) -> list[int]:
         """Return the indices of all words up to `max_tokens`; empty for an input without words."""
         return list(range(len(self.words(parsed))))[: self._max_tokens]
 
@@ -118,11 +120,11 @@ class EmbeddingEncoder(Encoder[Text, Item]):
 
     def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return indices into `vocabulary`, `(batch, length)`; -1 for padding and unknown words."""
-        return (inputs - SPECIAL).clamp(min=-1)
+        return (inputs - N_SPECIAL_ROWS).clamp(min=-1)
 
-    def hide(self, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    def mask_tokens(self, inputs: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
         """Replace masked tokens by the unknown word."""
-        return inputs.masked_fill(hidden & (inputs != PADDING), UNKNOWN)
+        return inputs.masked_fill(token_mask & (inputs != PADDING), UNKNOWN)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary."""
@@ -130,19 +132,19 @@ class EmbeddingEncoder(Encoder[Text, Item]):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Set the vocabulary."""
-        self._keep(state["words"])
+        self._set_vocabulary(state["words"])
 
-    def _keep(self, words: Iterable[str]) -> None:
+    def _set_vocabulary(self, words: Iterable[str]) -> None:
         self._words = list(words)
-        self._rows = {word: row for row, word in enumerate(self._words, start=SPECIAL)}
+        self._rows = {word: row for row, word in enumerate(self._words, start=N_SPECIAL_ROWS)}
 
-    def _names(self, text: Text) -> Iterator[str]:
+    def _normalize_words(self, text: Text) -> Iterator[str]:
         """Yield the normalized words that the network reads."""
-        words = words_of(text) if isinstance(text, str) else text
-        return (read_as(word, self._lower_case) for word in islice(words, self._max_tokens))
+        words = split_words(text) if isinstance(text, str) else text
+        return (normalize_word(word, self._lower_case) for word in islice(words, self._max_tokens))
 
 
-def _checked(value: object) -> Text:
+def _validate_input(value: object) -> Text:
     if isinstance(value, str):
         return value
     if not isinstance(value, list | tuple):

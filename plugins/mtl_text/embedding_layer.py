@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core import Features, FeatureShape
 
 PADDING, UNKNOWN = 0, 1
-SPECIAL = 2
+N_SPECIAL_ROWS = 2
 """Number of rows before the first word."""
 
 
@@ -35,6 +35,6 @@ class WordEmbedding(nn.Module):
         """Return features `(batch, length, dimensions)` and their mask, from `(batch, length)`, int64."""
         mask = rows != PADDING
         if self.training and self.word_dropout:
-            dropped = torch.rand(rows.shape, device=rows.device) < self.word_dropout
-            rows = rows.masked_fill(dropped & mask, UNKNOWN)
+            drop_mask = torch.rand(rows.shape, device=rows.device) < self.word_dropout
+            rows = rows.masked_fill(drop_mask & mask, UNKNOWN)
         return Features(self.dropout(F.embedding(rows, self.table, padding_idx=PADDING)), mask)

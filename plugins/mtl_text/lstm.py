@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mtl_core import FeatureShape
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LSTM(BackboneSpec):
@@ -26,9 +26,9 @@ class LSTM(BackboneSpec):
     """Number of stacked layers."""
     bidirectional: bool = False
     """Add a backward direction; the features are then twice as wide."""
-    input_dropout: Rate = 0.0
+    input_dropout: Probability = 0.0
     """Dropout probability of the input features."""
-    dropout: Rate = 0.0
+    dropout: Probability = 0.0
     """Dropout probability of each layer's output."""
     output: Literal["last", "tokens"] = "last"
     """`last`: one vector per text, the last hidden state. `tokens`: one vector per token."""

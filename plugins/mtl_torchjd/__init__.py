@@ -4,7 +4,7 @@ from mtl_core import WeightingSpec, hookimpl
 from mtl_torchjd.balanced import IMTLG, AlignedMTL, FairGrad, NashMTL
 from mtl_torchjd.cones import MGDA, CAGrad, DualProj, UPGrad
 from mtl_torchjd.conflicts import ConFIG, GradDrop, GradVac, PCGrad
-from mtl_torchjd.preferred import PCD, ExcessMTL, Smoothed
+from mtl_torchjd.preferred import CRMOGM, PCD, ExcessMTL
 from mtl_torchjd.simple import Constant, Krum, Mean, RandomGradient, Sum, TrimmedMean
 
 
@@ -28,7 +28,7 @@ def mtl_weightings() -> list[type[WeightingSpec]]:
         PCD,
         PCGrad,
         RandomGradient,
-        Smoothed,
+        CRMOGM,
         Sum,
         TrimmedMean,
         UPGrad,

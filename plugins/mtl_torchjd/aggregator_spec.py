@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core import MtlError, WeightingSpec
-from mtl_core.errors import did_you_mean, listed
-from mtl_core.packages import what_is_missing
+from mtl_core.errors import did_you_mean, join_names
+from mtl_core.packages import describe_missing_packages
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchjd.aggregation import Aggregator
 
     from mtl_core.training.weighting import Weighting
-    from mtl_torchjd.rules import Rule
+    from mtl_torchjd.rules import AggregationRule
 
 EXTRA = "'mtl-core[torchjd]'"
 
@@ -29,10 +29,10 @@ class AggregatorSpec(WeightingSpec):
     balances_gradients: ClassVar[bool] = True
     modules: ClassVar[Mapping[str, str]] = {}
     """Modules that this aggregator requires in addition to torchjd: module to requirement for `pip install`."""
-    weighs: ClassVar[bool] = True
+    is_weighted_sum: ClassVar[bool] = True
     """Whether the aggregated gradient is a weighted sum of the tasks' gradients."""
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules: module to requirement for `pip install`."""
         return {"torchjd": EXTRA, **self.modules}
 
@@ -42,14 +42,14 @@ class AggregatorSpec(WeightingSpec):
         Raises:
             MtlError: If a package is missing, or an option names a task that does not exist.
         """
-        if flaw := what_is_missing(self.needs()):
-            raise MtlError(f"weighting: the type '{self.type}' {flaw}")
+        if missing := describe_missing_packages(self.list_required_packages()):
+            raise MtlError(f"weighting: the type '{self.type}' {missing}")
         from mtl_torchjd.aggregation import GradientAggregation
 
-        return GradientAggregation(self.type, tasks, weights, self.rule(tasks))
+        return GradientAggregation(self.type, tasks, weights, self.build_rule(tasks))
 
     @abstractmethod
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule that combines gradients.
 
         Args:
@@ -63,45 +63,47 @@ class AggregatorSpec(WeightingSpec):
 class StatelessSpec(AggregatorSpec):
     """An aggregator without state, which is built again for the tasks of each batch."""
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule that combines gradients; see `AggregatorSpec`."""
-        from mtl_torchjd.rules import ByAggregator, ByWeighting
+        from mtl_torchjd.rules import AggregatorRule, WeightedAggregatorRule
 
-        rule = ByWeighting if self.weighs else ByAggregator
-        return rule(self.aggregator, self.numbers(tasks))
+        rule = WeightedAggregatorRule if self.is_weighted_sum else AggregatorRule
+        return rule(self.build_aggregator, self.get_task_values(tasks))
 
     @abstractmethod
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator for the tasks of a batch.
 
         Args:
-            count: Number of tasks with labels in the batch.
-            numbers: `(count,)`: their entries of `numbers`; None if there are none.
+            n_tasks: Number of tasks with labels in the batch.
+            task_values: `(count,)`: their entries of `task_values`; None if there are none.
         """
 
-    def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
+    def get_task_values(self, tasks: Sequence[str]) -> Sequence[float] | None:
         """Return one parameter of the aggregator per task; None, the default, if it has none."""
         return None
 
 
-def by_task(option: str, given: Mapping[str, float], tasks: Sequence[str], other: float) -> list[float]:
+def order_by_task(
+    option: str, values_by_task: Mapping[str, float], tasks: Sequence[str], default: float
+) -> list[float]:
     """Convert an option from task names to a list in the order of the tasks.
 
     Args:
         option: The option's name, for messages.
-        given: Task name to number.
+        values_by_task: Task name to number.
         tasks: The tasks' names.
-        other: The default for tasks that are not in `given`.
+        default: The default for tasks that are not in `values_by_task`.
 
     Raises:
-        MtlError: If `given` contains a task that does not exist.
+        MtlError: If `values_by_task` contains a task that does not exist.
     """
-    for name in given:
-        known_task(option, name, tasks)
-    return [given.get(task, other) for task in tasks]
+    for name in values_by_task:
+        find_task_index(option, name, tasks)
+    return [values_by_task.get(task, default) for task in tasks]
 
 
-def known_task(option: str, name: str, tasks: Sequence[str]) -> int:
+def find_task_index(option: str, name: str, tasks: Sequence[str]) -> int:
     """Return a task's index.
 
     Raises:
@@ -110,6 +112,6 @@ def known_task(option: str, name: str, tasks: Sequence[str]) -> int:
     if name not in tasks:
         raise MtlError(
             f"weighting.{option}: there is no main task '{name}'{did_you_mean(name, tasks)} "
-            f"(main tasks: {listed(tasks)})"
+            f"(main tasks: {join_names(tasks)})"
         )
     return list(tasks).index(name)

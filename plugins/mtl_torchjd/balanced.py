@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import NonNegativeFloat, PositiveInt
 
 from mtl_torchjd.aggregator_spec import EXTRA, AggregatorSpec, StatelessSpec
-from mtl_torchjd.cones import Preferring, mean_of
+from mtl_torchjd.cones import PreferenceSpec, normalize_preferences
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchjd.aggregation import Aggregator
 
-    from mtl_torchjd.rules import Rule
+    from mtl_torchjd.rules import AggregationRule
 
 
 class IMTLG(StatelessSpec):
@@ -26,14 +26,14 @@ class IMTLG(StatelessSpec):
 
     type: Literal["imtl-g"] = "imtl-g"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
         return aggregation.IMTLG()
 
 
-class AlignedMTL(Preferring):
+class AlignedMTL(PreferenceSpec):
     """Independent component alignment (Aligned-MTL; Senushkin et al., 2023).
 
     The gradients are made orthogonal and equally long with the least change; the result is their mean.
@@ -43,11 +43,11 @@ class AlignedMTL(Preferring):
     scale_mode: Literal["min", "median", "rmse"] = "min"
     """That length: the minimum, median or root mean square of the singular values of the Jacobian."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        return aggregation.AlignedMTL(mean_of(numbers), self.scale_mode)
+        return aggregation.AlignedMTL(normalize_preferences(task_values), self.scale_mode)
 
 
 class FairGrad(StatelessSpec):
@@ -63,7 +63,7 @@ class FairGrad(StatelessSpec):
     max_iters: PositiveInt | None = None
     """Maximum number of evaluations of the solver; null is 100 per task."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -85,8 +85,8 @@ class NashMTL(AggregatorSpec):
     optim_niter: PositiveInt = 20
     """Maximum number of iterations of the solver."""
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule with its state."""
-        from mtl_torchjd.nash_rule import Bargaining
+        from mtl_torchjd.nash_rule import NashMTLRule
 
-        return Bargaining(len(tasks), self.max_norm, self.update_weights_every, self.optim_niter)
+        return NashMTLRule(len(tasks), self.max_norm, self.update_weights_every, self.optim_niter)

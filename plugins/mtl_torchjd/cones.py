@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from mtl_torchjd.aggregator_spec import EXTRA, StatelessSpec, by_task
+from mtl_torchjd.aggregator_spec import EXTRA, StatelessSpec, order_by_task
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchjd.aggregation import Aggregator
 
 
-class Preferring(StatelessSpec):
+class PreferenceSpec(StatelessSpec):
     """An aggregator that starts from a mean of the gradients, optionally weighted."""
 
     preferences: dict[str, PositiveFloat] = {}
     """Task name to its relative weight in the mean; 1 for other tasks."""
 
-    def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
+    def get_task_values(self, tasks: Sequence[str]) -> Sequence[float] | None:
         """Return the preferences."""
-        return by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
+        return order_by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
 
 
-def mean_of(numbers: Tensor | None) -> Tensor | None:
+def normalize_preferences(preferences: Tensor | None) -> Tensor | None:
     """Normalize preferences to the sum 1."""
-    return None if numbers is None else numbers / numbers.sum()
+    return None if preferences is None else preferences / preferences.sum()
 
 
-class _Projecting(Preferring):
+class _ProjectionSpec(PreferenceSpec):
     """An aggregator that projects onto the directions in which no task's loss increases."""
 
     modules: ClassVar[Mapping[str, str]] = {"qpsolvers": EXTRA, "quadprog": EXTRA}
@@ -40,7 +40,7 @@ class _Projecting(Preferring):
     """Added to the diagonal of the normalized Gramian, for the stability of the solver."""
 
 
-class UPGrad(_Projecting):
+class UPGrad(_ProjectionSpec):
     """Unconflicting projection of gradients (UPGrad; Quinton and Rey, 2024).
 
     Each task's gradient is projected onto the directions in which, for a sufficiently small step, no task's loss
@@ -49,15 +49,15 @@ class UPGrad(_Projecting):
 
     type: Literal["upgrad"] = "upgrad"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation, linalg
 
         projector = linalg.QuadprogProjector(norm_eps=self.norm_eps, reg_eps=self.reg_eps)
-        return aggregation.UPGrad(mean_of(numbers), projector)
+        return aggregation.UPGrad(normalize_preferences(task_values), projector)
 
 
-class DualProj(_Projecting):
+class DualProj(_ProjectionSpec):
     """Dual projection: the mean of the gradients, projected so that no task's loss increases.
 
     Gradient episodic memory (Lopez-Paz and Ranzato, 2017) uses the same projection.
@@ -65,12 +65,12 @@ class DualProj(_Projecting):
 
     type: Literal["dualproj"] = "dualproj"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation, linalg
 
         projector = linalg.QuadprogProjector(norm_eps=self.norm_eps, reg_eps=self.reg_eps)
-        return aggregation.DualProj(mean_of(numbers), projector)
+        return aggregation.DualProj(normalize_preferences(task_values), projector)
 
 
 class MGDA(StatelessSpec):
@@ -86,7 +86,7 @@ class MGDA(StatelessSpec):
     max_iters: PositiveInt = 100
     """Maximum number of iterations of the solver."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -107,7 +107,7 @@ class CAGrad(StatelessSpec):
     norm_eps: NonNegativeFloat = 1e-4
     """Minimum sum of the squared gradients, and minimum norm of the result; below it, the result is 0."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 

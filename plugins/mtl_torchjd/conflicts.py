@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from mtl_torchjd.aggregator_spec import AggregatorSpec, StatelessSpec, by_task
+from mtl_torchjd.aggregator_spec import AggregatorSpec, StatelessSpec, order_by_task
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchjd.aggregation import Aggregator
 
-    from mtl_torchjd.rules import Rule
+    from mtl_torchjd.rules import AggregationRule
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class PCGrad(StatelessSpec):
@@ -27,7 +27,7 @@ class PCGrad(StatelessSpec):
 
     type: Literal["pcgrad"] = "pcgrad"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -42,16 +42,16 @@ class GradVac(AggregatorSpec):
     """
 
     type: Literal["gradvac"] = "gradvac"
-    beta: Share = 0.5
+    beta: Fraction = 0.5
     """Weight of a step in the moving average."""
     eps: NonNegativeFloat = 1e-8
     """Added to denominators."""
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule with its state."""
-        from mtl_torchjd.gradvac_rule import RememberedCosines
+        from mtl_torchjd.gradvac_rule import GradVacRule
 
-        return RememberedCosines(len(tasks), self.beta, self.eps)
+        return GradVacRule(len(tasks), self.beta, self.eps)
 
 
 class GradDrop(StatelessSpec):
@@ -62,19 +62,19 @@ class GradDrop(StatelessSpec):
     """
 
     type: Literal["graddrop"] = "graddrop"
-    weighs: ClassVar[bool] = False
-    leak: dict[str, Share] = {}
+    is_weighted_sum: ClassVar[bool] = False
+    leak: dict[str, Fraction] = {}
     """Task name to the share of its gradient that is never dropped; 0 for other tasks."""
 
-    def numbers(self, tasks: Sequence[str]) -> Sequence[float]:
+    def get_task_values(self, tasks: Sequence[str]) -> Sequence[float]:
         """Return the leaks."""
-        return by_task("leak", self.leak, tasks, 0.0)
+        return order_by_task("leak", self.leak, tasks, 0.0)
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        return aggregation.GradDrop(leak=numbers)
+        return aggregation.GradDrop(leak=task_values)
 
 
 class ConFIG(StatelessSpec):
@@ -84,16 +84,16 @@ class ConFIG(StatelessSpec):
     """
 
     type: Literal["config"] = "config"
-    weighs: ClassVar[bool] = False
+    is_weighted_sum: ClassVar[bool] = False
     preferences: dict[str, PositiveFloat] = {}
     """Task name to its relative cosine; 1 for other tasks."""
 
-    def numbers(self, tasks: Sequence[str]) -> Sequence[float] | None:
+    def get_task_values(self, tasks: Sequence[str]) -> Sequence[float] | None:
         """Return the preferences."""
-        return by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
+        return order_by_task("preferences", self.preferences, tasks, 1.0) if self.preferences else None
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        return aggregation.ConFIG(numbers)
+        return aggregation.ConFIG(task_values)

@@ -3,10 +3,10 @@
 import torch
 from torchjd.aggregation import GradVac
 
-from mtl_torchjd.rules import WeighingRule
+from mtl_torchjd.rules import WeightedSumRule
 
 
-class RememberedCosines(WeighingRule):
+class GradVacRule(WeightedSumRule):
     """TorchJD's GradVac, with target cosines that persist when the tasks of a batch change.
 
     Args:
@@ -22,14 +22,14 @@ class RememberedCosines(WeighingRule):
         self._beta, self._eps = beta, eps
         self.register_buffer("cosines", torch.zeros(tasks, tasks))
 
-    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+    def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
         """Compute the weights; see `WeighingRule`."""
         aggregator = GradVac(self._beta, self._eps)
         state = aggregator.gramian_weighting
         pairs = (tasks.unsqueeze(1), tasks)
-        targets = self.cosines[pairs].to("cpu", rows.dtype)
+        targets = self.cosines[pairs].to("cpu", jacobian.dtype)
         state._phi_t = targets  # type: ignore[assignment]
-        state._state_key = (len(tasks), rows.dtype)
-        weights = aggregator.weighting(rows)
+        state._state_key = (len(tasks), jacobian.dtype)
+        weights = aggregator.weighting(jacobian)
         self.cosines[pairs] = targets.to(self.cosines)  # updated in place
         return weights

@@ -9,12 +9,12 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, fie
 
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import WeightingField
-from mtl_torchjd.aggregator_spec import AggregatorSpec, by_task, known_task
+from mtl_torchjd.aggregator_spec import AggregatorSpec, find_task_index, order_by_task
 
 if TYPE_CHECKING:
-    from mtl_torchjd.rules import Rule
+    from mtl_torchjd.rules import AggregationRule
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -29,21 +29,21 @@ class PCD(AggregatorSpec):
     type: Literal["pcd"] = "pcd"
     primary: str | None = None
     """The primary task; null is the first task of the experiment."""
-    tau: Share = 0.02
+    tau: Fraction = 0.02
     """The guaranteed share of each other task."""
-    taus: dict[str, Share] = {}
+    taus: dict[str, Fraction] = {}
     """Task name to its guaranteed share, instead of `tau`."""
     beta: Decay = 0.999
     """Decay of the moving averages."""
     eps: NonNegativeFloat = 1e-8
     """Added to the moving averages before division."""
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule with its state."""
-        from mtl_torchjd.pcd_rule import OneTaskFirst
+        from mtl_torchjd.pcd_rule import PCDRule
 
-        primary = 0 if self.primary is None else known_task("primary", self.primary, tasks)
-        return OneTaskFirst(primary, by_task("taus", self.taus, tasks, self.tau), self.beta, self.eps)
+        primary = 0 if self.primary is None else find_task_index("primary", self.primary, tasks)
+        return PCDRule(primary, order_by_task("taus", self.taus, tasks, self.tau), self.beta, self.eps)
 
 
 class ExcessMTL(AggregatorSpec):
@@ -59,42 +59,46 @@ class ExcessMTL(AggregatorSpec):
     n_warmup_steps: NonNegativeInt = 0
     """Number of initial steps with equal weights, to estimate the first risks; three epochs in the paper."""
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule with its state."""
-        from mtl_torchjd.excess_rule import ExcessRisks
+        from mtl_torchjd.excess_rule import ExcessMTLRule
 
-        return ExcessRisks(len(tasks), self.robust_step_size, self.n_warmup_steps)
+        return ExcessMTLRule(len(tasks), self.robust_step_size, self.n_warmup_steps)
 
 
-class Smoothed(AggregatorSpec):
+class CRMOGM(AggregatorSpec):
     """Weights of another aggregator, smoothed over steps (CR-MOGM; Zhou et al., 2022)."""
 
     type: Literal["cr-mogm"] = "cr-mogm"
-    of: WeightingField = default_type("upgrad")
+    aggregator: WeightingField = default_type("upgrad")
     """The aggregator, which must compute weights (all except `config`, `graddrop` and `trimmed-mean`)."""
-    alpha: Share = 0.9
+    alpha: Fraction = 0.9
     """Weight of the last weights in the average with the new ones."""
 
-    @field_validator("of")
+    @field_validator("aggregator")
     @classmethod
-    def _one_with_weights(cls, of: WeightingField) -> WeightingField:
-        if not isinstance(of, AggregatorSpec) or not of.weighs or isinstance(of, Smoothed):
+    def _validate_weighted_sum(cls, aggregator: WeightingField) -> WeightingField:
+        if (
+            not isinstance(aggregator, AggregatorSpec)
+            or not aggregator.is_weighted_sum
+            or isinstance(aggregator, CRMOGM)
+        ):
             raise ValueError(
-                f"'{of.type}' cannot be smoothed; expected an aggregator of gradients that computes weights, "
+                f"'{aggregator.type}' cannot be smoothed; expected an aggregator of gradients that computes weights, "
                 "such as upgrad, pcgrad or mgda"
             )
-        return of
+        return aggregator
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         """Return the modules that the smoothed aggregator requires."""
-        return self.of.needs()
+        return self.aggregator.list_required_packages()
 
-    def rule(self, tasks: Sequence[str]) -> Rule:
+    def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule with its state."""
-        from mtl_torchjd.rules import WeighingRule
-        from mtl_torchjd.smoothed_rule import SmoothedWeights
+        from mtl_torchjd.rules import WeightedSumRule
+        from mtl_torchjd.smoothed_rule import CRMOGMRule
 
-        assert isinstance(self.of, AggregatorSpec)  # noqa: S101  validated
-        rule = self.of.rule(tasks)
-        assert isinstance(rule, WeighingRule)  # noqa: S101  validated
-        return SmoothedWeights(len(tasks), rule, self.alpha)
+        assert isinstance(self.aggregator, AggregatorSpec)  # noqa: S101  validated
+        rule = self.aggregator.build_rule(tasks)
+        assert isinstance(rule, WeightedSumRule)  # noqa: S101  validated
+        return CRMOGMRule(len(tasks), rule, self.alpha)

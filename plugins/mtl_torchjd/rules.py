@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torchjd.aggregation import Aggregator, WeightedAggregator
 
-Make = Callable[[int, torch.Tensor | None], Aggregator]
+AggregatorFactory = Callable[[int, torch.Tensor | None], Aggregator]
 """Builds an aggregator from the number of tasks in the batch, and one parameter per task, `(tasks,)`, or None."""
 
 
 @dataclass(frozen=True)
-class Combined:
+class AggregationResult:
     """The result of a rule.
 
     Attributes:
@@ -25,7 +25,7 @@ class Combined:
     weights: torch.Tensor | None = None
 
 
-class Rule(nn.Module):
+class AggregationRule(nn.Module):
     """Base class of rules that combine the gradients of the tasks with labels in a batch.
 
     State is in buffers with one row per task, so that checkpoints contain it; a step updates only the rows of its
@@ -33,60 +33,62 @@ class Rule(nn.Module):
     """
 
     @abstractmethod
-    def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
+    def forward(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> AggregationResult:
         """Combine gradients.
 
         Args:
-            rows: The Jacobian, `(active, parameters)`: one row per task.
+            jacobian: The Jacobian, `(active, parameters)`: one row per task.
             tasks: Indices of these tasks, `(active,)`, int64.
         """
 
 
-class WeighingRule(Rule):
+class WeightedSumRule(AggregationRule):
     """Base class of rules whose result is a weighted sum of the gradients."""
 
-    def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
+    def forward(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> AggregationResult:
         """Combine gradients; see `Rule`."""
-        weights = self.weights(rows, tasks)
-        return Combined(weights @ rows, weights)
+        weights = self.compute_weights(jacobian, tasks)
+        return AggregationResult(weights @ jacobian, weights)
 
     @abstractmethod
-    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+    def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
         """Compute the weights, `(active,)`; see `Rule.forward` for the arguments."""
 
 
-class _Stateless(Rule):
+class _StatelessRule(AggregationRule):
     """A rule that builds an aggregator for each batch, for the tasks with labels in it.
 
     Args:
         make: Builds the aggregator.
-        numbers: One parameter of the aggregator per task; None if it has none.
+        task_values: One parameter of the aggregator per task; None if it has none.
     """
 
-    numbers: torch.Tensor | None
+    task_values: torch.Tensor | None
 
-    def __init__(self, make: Make, numbers: Sequence[float] | None) -> None:
+    def __init__(self, factory: AggregatorFactory, task_values: Sequence[float] | None) -> None:
         super().__init__()
-        self._make = make
-        self.register_buffer("numbers", None if numbers is None else torch.tensor(numbers), persistent=False)
+        self._factory = factory
+        self.register_buffer(
+            "task_values", None if task_values is None else torch.tensor(task_values), persistent=False
+        )
 
-    def _made(self, tasks: torch.Tensor) -> Aggregator:
-        return self._make(len(tasks), None if self.numbers is None else self.numbers[tasks])
+    def _build_aggregator(self, tasks: torch.Tensor) -> Aggregator:
+        return self._factory(len(tasks), None if self.task_values is None else self.task_values[tasks])
 
 
-class ByAggregator(_Stateless):
+class AggregatorRule(_StatelessRule):
     """The rule of an aggregator of TorchJD that is not a weighted sum."""
 
-    def forward(self, rows: torch.Tensor, tasks: torch.Tensor) -> Combined:
+    def forward(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> AggregationResult:
         """Combine gradients; see `Rule`."""
-        return Combined(self._made(tasks)(rows))
+        return AggregationResult(self._build_aggregator(tasks)(jacobian))
 
 
-class ByWeighting(_Stateless, WeighingRule):
+class WeightedAggregatorRule(_StatelessRule, WeightedSumRule):
     """The rule of an aggregator of TorchJD that is a weighted sum."""
 
-    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+    def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
         """Compute the weights; see `WeighingRule`."""
-        aggregator = self._made(tasks)
+        aggregator = self._build_aggregator(tasks)
         assert isinstance(aggregator, WeightedAggregator)  # noqa: S101  declared by its spec
-        return aggregator.weighting(rows)
+        return aggregator.weighting(jacobian)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from mtl_torchjd.aggregator_spec import StatelessSpec, by_task
+from mtl_torchjd.aggregator_spec import StatelessSpec, order_by_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Sum(StatelessSpec):
-    """The sum of the gradients: a baseline, equal to `static`, which needs only one backward pass."""
+    """The sum of the gradients: a baseline, equal to `sum`, which needs only one backward pass."""
 
     type: Literal["sum"] = "sum"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -27,11 +27,11 @@ class Sum(StatelessSpec):
 
 
 class Mean(StatelessSpec):
-    """The mean of the gradients of shared parameters; task-specific parameters as with `static`."""
+    """The mean of the gradients of shared parameters; task-specific parameters as with `sum`."""
 
     type: Literal["mean"] = "mean"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -45,16 +45,16 @@ class Constant(StatelessSpec):
     weights: dict[str, NonNegativeFloat] = {}
     """Task name to the weight of its gradient; 1 for other tasks."""
 
-    def numbers(self, tasks: Sequence[str]) -> Sequence[float]:
+    def get_task_values(self, tasks: Sequence[str]) -> Sequence[float]:
         """Return the weights."""
-        return by_task("weights", self.weights, tasks, 1.0)
+        return order_by_task("weights", self.weights, tasks, 1.0)
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        assert numbers is not None  # noqa: S101  see `numbers`
-        return aggregation.Constant(numbers)
+        assert task_values is not None  # noqa: S101  see `numbers`
+        return aggregation.Constant(task_values)
 
 
 class RandomGradient(StatelessSpec):
@@ -66,7 +66,7 @@ class RandomGradient(StatelessSpec):
 
     type: Literal["random-gradient"] = "random-gradient"
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
@@ -86,25 +86,25 @@ class Krum(StatelessSpec):
     n_selected: PositiveInt = 1
     """Number of selected gradients, which are averaged."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator, with fewer Byzantine gradients if the batch has labels of few tasks."""
         from torchjd import aggregation
 
-        if count < 3:
+        if n_tasks < 3:
             return aggregation.Mean()
-        return aggregation.Krum(min(self.n_byzantine, count - 3), min(self.n_selected, count))
+        return aggregation.Krum(min(self.n_byzantine, n_tasks - 3), min(self.n_selected, n_tasks))
 
 
 class TrimmedMean(StatelessSpec):
     """The mean of the gradients per entry, without the largest and smallest values (Yin et al., 2018)."""
 
     type: Literal["trimmed-mean"] = "trimmed-mean"
-    weighs: ClassVar[bool] = False
+    is_weighted_sum: ClassVar[bool] = False
     trim_number: NonNegativeInt = 1
     """Number of values that are trimmed at each end; fewer if the batch has too few tasks."""
 
-    def aggregator(self, count: int, numbers: Tensor | None) -> Aggregator:
+    def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
         from torchjd import aggregation
 
-        return aggregation.TrimmedMean(min(self.trim_number, (count - 1) // 2))
+        return aggregation.TrimmedMean(min(self.trim_number, (n_tasks - 1) // 2))

@@ -2,10 +2,10 @@
 
 import torch
 
-from mtl_torchjd.rules import WeighingRule
+from mtl_torchjd.rules import WeightedSumRule
 
 
-class SmoothedWeights(WeighingRule):
+class CRMOGMRule(WeightedSumRule):
     """TorchJD's CRMOGMWeighting, with state per task: `alpha * last + (1 - alpha) * new`.
 
     Args:
@@ -16,14 +16,14 @@ class SmoothedWeights(WeighingRule):
 
     last: torch.Tensor
 
-    def __init__(self, tasks: int, rule: WeighingRule, alpha: float) -> None:
+    def __init__(self, tasks: int, rule: WeightedSumRule, alpha: float) -> None:
         super().__init__()
         self.rule, self._alpha = rule, alpha
         self.register_buffer("last", torch.full((tasks,), torch.nan))
 
-    def weights(self, rows: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+    def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
         """Compute the weights; see `WeighingRule`."""
-        new, last = self.rule.weights(rows, tasks), self.last[tasks]
+        new, last = self.rule.compute_weights(jacobian, tasks), self.last[tasks]
         weights = self._alpha * torch.where(last.isnan(), new, last) + (1 - self._alpha) * new
         self.last[tasks] = weights.to(self.last)
         return weights

@@ -2,7 +2,7 @@
 
 from mtl_core import AuxiliarySpec, BackboneSpec, EncoderSpec, hookimpl
 from mtl_transformers.backbone import TransformerBackbone
-from mtl_transformers.distilled import Distilled
+from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.encoder import TransformerEncoder
 from mtl_transformers.features import TransformerFeatures
 from mtl_transformers.sentence_vector import SentenceVector
@@ -10,7 +10,7 @@ from mtl_transformers.sentence_vector import SentenceVector
 
 @hookimpl
 def mtl_encoders() -> list[type[EncoderSpec]]:
-    return [TransformerEncoder, TransformerFeatures, Distilled]
+    return [TransformerEncoder, TransformerFeatures, DistilledWords]
 
 
 @hookimpl

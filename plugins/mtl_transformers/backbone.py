@@ -8,14 +8,14 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtl_core import BackboneSpec
 from mtl_core.config.strict import StrictModel
-from mtl_transformers.model_name import check_installed
+from mtl_transformers.model_name import require_installed
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Lora(StrictModel):
@@ -25,9 +25,9 @@ class Lora(StrictModel):
     """Rank of the adapters."""
     alpha: PositiveFloat = 16.0
     """Scale of the adapters: their output is multiplied by `alpha / rank`."""
-    dropout: Rate = 0.0
+    dropout: Probability = 0.0
     """Dropout probability of the inputs of the adapters."""
-    targets: Annotated[list[str], Field(min_length=1)] | None = None
+    target_modules: Annotated[list[str], Field(min_length=1)] | None = None
     """Names of the linear layers with adapters, such as `query` and `value`; all linear layers by default."""
 
 
@@ -38,11 +38,11 @@ class TransformerBackbone(BackboneSpec):
     """
 
     type: Literal["transformer"] = "transformer"
-    layers: NonNegativeInt | None = None
+    trainable_layers: NonNegativeInt | None = None
     """Number of last layers to train; 0 freezes the model. By default the whole model is trained."""
     lora: Lora | None = None
     """Train adapters instead of the model's weights."""
-    dropout: Rate | None = None
+    dropout: Probability | None = None
     """Dropout probability of all dropout layers; by default the values of the model's config."""
     output: Literal["tokens", "first"] = "tokens"
     """`tokens`: one vector per subword. `first`: one per text, the state of the first token, such as [CLS]."""
@@ -53,7 +53,9 @@ class TransformerBackbone(BackboneSpec):
         Raises:
             MtlError: If the extra is not installed, the encoder is another one, or the model lacks a layer.
         """
-        check_installed("backbone", self.type, "transformers", *(["peft"] if self.lora else []))
+        require_installed("backbone", self.type, "transformers", *(["peft"] if self.lora else []))
         from mtl_transformers.backbone_module import TransformerLayers
 
-        return TransformerLayers(inputs, self.layers, self.lora, self.dropout, first=self.output == "first")
+        return TransformerLayers(
+            inputs, self.trainable_layers, self.lora, self.dropout, first_token_only=self.output == "first"
+        )

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, FeatureShape, MtlError
 from mtl_transformers.backbone import Lora
-from mtl_transformers.model_shape import PieceShape
+from mtl_transformers.model_shape import SubwordShape
 
 
 class TransformerLayers(nn.Module):
@@ -21,35 +21,40 @@ class TransformerLayers(nn.Module):
         layers: Number of last layers to train; None for the whole model.
         lora: Adapters to train instead of the model's weights.
         dropout: Dropout probability of all dropout layers; None for the values of the model's config.
-        first: Whether to return only the state of the first token.
+        first_token_only: Whether to return only the state of the first token.
 
     Raises:
         MtlError: If the encoder is another one, or the model lacks a layer.
     """
 
     def __init__(
-        self, inputs: FeatureShape, layers: int | None, lora: Lora | None, dropout: float | None, first: bool
+        self,
+        inputs: FeatureShape,
+        trainable_layers: int | None,
+        lora: Lora | None,
+        dropout: float | None,
+        first_token_only: bool,
     ) -> None:
         super().__init__()
-        if not isinstance(inputs, PieceShape):
+        if not isinstance(inputs, SubwordShape):
             raise MtlError(
                 "the backbone 'transformer' needs the word embeddings of the encoder 'transformer'; "
                 "use `encoder: {type: transformer}`, or another backbone"
             )
-        if first and not len(inputs.before):
+        if first_token_only and not len(inputs.prefix):
             raise MtlError("backbone.output: `first` needs a model with a special token ([CLS]) before the text")
-        changes = {} if dropout is None else _dropout(inputs.model.config, dropout)
-        self.model = without_table(inputs.model.build(changes))
-        self.before, self.after = nn.Parameter(inputs.before.clone()), nn.Parameter(inputs.after.clone())
-        self.frozen = _freeze(self, layers, lora)
-        self.first = first
+        overrides = {} if dropout is None else _override_dropout(inputs.model.config, dropout)
+        self.model = remove_unused_modules(inputs.model.build(overrides))
+        self.prefix, self.suffix = nn.Parameter(inputs.prefix.clone()), nn.Parameter(inputs.suffix.clone())
+        self.frozen_modules = _freeze_parameters(self, trainable_layers, lora)
+        self.first_token_only = first_token_only
         width = int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        self.output = FeatureShape(width, sequence=not first)
+        self.output = FeatureShape(width, sequence=not first_token_only)
 
     def train(self, mode: bool = True) -> TransformerLayers:
         """Set training or evaluation mode; frozen layers remain in evaluation mode, without dropout."""
         super().train(mode)
-        for module in self.frozen:
+        for module in self.frozen_modules:
             module.train(False)
         return self
 
@@ -57,93 +62,99 @@ class TransformerLayers(nn.Module):
         """Map `(batch, length, table width)` to `(batch, length, width)`, or to `(batch, width)` with `first`."""
         mask = features.mask
         assert mask is not None  # noqa: S101  subwords have a mask
-        values, full = self._marked(features.values, mask)
-        whole = bool(full.all())  # attention is faster without a mask
-        states = self.model(inputs_embeds=values, attention_mask=None if whole else full.long())[0]
-        if self.first:
+        values, attention_mask = self._add_special_tokens(features.values, mask)
+        has_no_padding = bool(attention_mask.all())  # attention is faster without a mask
+        states = self.model(inputs_embeds=values, attention_mask=None if has_no_padding else attention_mask.long())[
+            0
+        ]
+        if self.first_token_only:
             return Features(states[:, 0])
-        own = states[:, len(self.before) :][:, : mask.shape[1]]
-        if own.shape[1] < mask.shape[1]:  # superfluous padding was removed
-            own = F.pad(own, (0, 0, 0, mask.shape[1] - own.shape[1]))
-        return Features(own, mask)
+        token_states = states[:, len(self.prefix) :][:, : mask.shape[1]]
+        if token_states.shape[1] < mask.shape[1]:  # superfluous padding was removed
+            token_states = F.pad(token_states, (0, 0, 0, mask.shape[1] - token_states.shape[1]))
+        return Features(token_states, mask)
 
-    def _marked(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _add_special_tokens(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the special tokens to each text; return values `(batch, new length, width)` and their mask."""
-        batch, start, end = len(values), len(self.before), len(self.after)
-        stops = start + mask.sum(dim=1, keepdim=True)  # (batch, 1)
-        longest = int(stops.max()) + end
-        before = self.before.to(values.dtype).expand(batch, -1, -1)
-        padding = values.new_zeros(batch, max(0, longest - start - values.shape[1]), values.shape[2])
-        marked = torch.cat([before, values, padding], dim=1)[:, :longest]
-        place = torch.arange(longest, device=values.device)
-        for number in range(end):
-            marked = torch.where(
-                (place == stops + number).unsqueeze(-1), self.after[number].to(values.dtype), marked
+        batch, n_prefix, n_suffix = len(values), len(self.prefix), len(self.suffix)
+        stop_indices = n_prefix + mask.sum(dim=1, keepdim=True)  # (batch, 1)
+        longest = int(stop_indices.max()) + n_suffix
+        prefix = self.prefix.to(values.dtype).expand(batch, -1, -1)
+        padding = values.new_zeros(batch, max(0, longest - n_prefix - values.shape[1]), values.shape[2])
+        extended_values = torch.cat([prefix, values, padding], dim=1)[:, :longest]
+        positions = torch.arange(longest, device=values.device)
+        for offset in range(n_suffix):
+            extended_values = torch.where(
+                (positions == stop_indices + offset).unsqueeze(-1),
+                self.suffix[offset].to(values.dtype),
+                extended_values,
             )
-        full = place < stops + end
-        return marked.masked_fill(~full.unsqueeze(-1), 0.0), full
+        attention_mask = positions < stop_indices + n_suffix
+        return extended_values.masked_fill(~attention_mask.unsqueeze(-1), 0.0), attention_mask
 
 
-class _InTheEncoder(nn.Module):
+class _RemovedEmbedding(nn.Module):
     """Placeholder for the word embedding table, which is in the input layer."""
 
     weight: None = None
 
 
-def without_table(model: nn.Module) -> nn.Module:
+def remove_unused_modules(model: nn.Module) -> nn.Module:
     """Remove unused modules: the word embedding table and the pooler."""
-    model.set_input_embeddings(_InTheEncoder())  # type: ignore[operator]
+    model.set_input_embeddings(_RemovedEmbedding())  # type: ignore[operator]
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # type: ignore[assignment]
     return model
 
 
-def _dropout(config: dict[str, Any], rate: float) -> dict[str, Any]:
+def _override_dropout(config: dict[str, Any], rate: float) -> dict[str, Any]:
     """Return the dropout values of a config, set to `rate`."""
-    changes = {
+    overrides = {
         name: rate
         for name, value in config.items()
         if isinstance(value, int | float)
         and name.endswith(("dropout", "dropout_prob"))
         and not name.startswith(("classif", "cls"))
     }
-    if not changes:
+    if not overrides:
         raise MtlError(f"backbone.dropout: the config of model type '{config['model_type']}' has no dropout values")
-    return changes
+    return overrides
 
 
-def _freeze(backbone: TransformerLayers, layers: int | None, lora: Lora | None) -> list[nn.Module]:
+def _freeze_parameters(
+    backbone: TransformerLayers, trainable_layers: int | None, lora: Lora | None
+) -> list[nn.Module]:
     """Freeze the parameters that are not trained; return the modules that remain in evaluation mode."""
     model = backbone.model
-    if layers is None and lora is None:
+    if trainable_layers is None and lora is None:
         return []
     backbone.requires_grad_(False)
     if lora is not None:
         from mtl_transformers.lora import add_adapters
 
         add_adapters(model, lora)
-        if layers is None:
+        if trainable_layers is None:
             return []
-    stack = _stack(model)
-    assert layers is not None  # noqa: S101  checked above
-    if layers > len(stack):
-        raise MtlError(f"backbone.layers: {layers}, but the model has {len(stack)} layers")
-    trained = list(stack)[len(stack) - layers :]
+    model_layers = _find_layers(model)
+    assert trainable_layers is not None  # noqa: S101  checked above
+    if trainable_layers > len(model_layers):
+        raise MtlError(f"backbone.layers: {trainable_layers}, but the model has {len(model_layers)} layers")
+    trained_layers = list(model_layers)[len(model_layers) - trainable_layers :]
     if lora is None:
-        for layer in trained:
+        for layer in trained_layers:
             layer.requires_grad_(True)
     else:
-        for layer in list(stack)[: len(stack) - layers]:
+        for layer in list(model_layers)[: len(model_layers) - trainable_layers]:
             layer.requires_grad_(False)
-    kept = {module for layer in trained for module in layer.modules()}
-    return [module for module in model.modules() if kept.isdisjoint(module.modules())]
+    trained_modules = {module for layer in trained_layers for module in layer.modules()}
+    return [module for module in model.modules() if trained_modules.isdisjoint(module.modules())]
 
 
-def _stack(model: nn.Module) -> nn.ModuleList:
+def _find_layers(model: nn.Module) -> nn.ModuleList:
     """Return the layers of the model."""
-    count = getattr(model.config, "num_hidden_layers", None)
+    n_layers = getattr(model.config, "num_hidden_layers", None)
     for module in model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return module
     raise MtlError(
         f"backbone.layers: a model of type '{model.config.model_type}' has no list of layers; "  # type: ignore[union-attr]

@@ -18,24 +18,24 @@ from safetensors.numpy import load_file, save_file
 from mtl_core import MtlError
 from mtl_core.atomic import write_atomically
 
-LARGEST = 2 * 2**30
+MAX_CACHE_BYTES = 2 * 2**30
 """Maximum size of a cache in bytes; beyond that, the least recently used entries are deleted."""
 
 
-def cache_folder() -> Path:
+def get_default_cache_dir() -> Path:
     """Return the default cache folder: `MTL_CACHE`, or `mtl` in the user's cache folder."""
-    if own := os.environ.get("MTL_CACHE"):
-        return Path(own).expanduser()
+    if cache_dir := os.environ.get("MTL_CACHE"):
+        return Path(cache_dir).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "mtl"
 
 
-def folder_of(key: Path | bool) -> Path | None:
+def resolve_cache_dir(cache: Path | bool) -> Path | None:
     """Return the folder that the value of a `cache:` key selects; None disables the cache."""
-    return key if isinstance(key, Path) else cache_folder() if key else None
+    return cache if isinstance(cache, Path) else get_default_cache_dir() if cache else None
 
 
-class DiskCache:
+class VectorCache:
     """A cache of arrays in files, which are written atomically; a damaged file counts as missing.
 
     Args:
@@ -43,23 +43,23 @@ class DiskCache:
         strict: Whether it is an error if the folder is not writable, because the user has set it.
     """
 
-    def __init__(self, folder: Path | None, strict: bool = False) -> None:
-        self._folder = folder
+    def __init__(self, cache_dir: Path | None, strict: bool = False) -> None:
+        self._cache_dir = cache_dir
         self._strict = strict
 
     @classmethod
-    def of(cls, key: Path | bool) -> DiskCache:
+    def from_config(cls, cache: Path | bool) -> VectorCache:
         """Build the cache that the value of a `cache:` key selects."""
-        return cls(folder_of(key), strict=isinstance(key, Path))
+        return cls(resolve_cache_dir(cache), strict=isinstance(cache, Path))
 
-    def find(self, identity: dict[str, Any], words: Sequence[str]) -> NDArray[np.float32] | None:
+    def load(self, identity: dict[str, Any], words: Sequence[str]) -> NDArray[np.float32] | None:
         """Look up vectors, `(words, width)`, float32; return None if they are not cached.
 
         Args:
             identity: The values on which the vectors depend, besides the words.
             words: The words, in the order of the vectors.
         """
-        path = self._path(identity, words)
+        path = self._get_path(identity, words)
         if path is None or not path.is_file():
             return None
         try:
@@ -72,13 +72,13 @@ class DiskCache:
             os.utime(path)
         return vectors
 
-    def keep(self, identity: dict[str, Any], words: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    def store(self, identity: dict[str, Any], words: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Store vectors.
 
         Raises:
             MtlError: If `strict` is set and the folder is not writable.
         """
-        path = self._path(identity, words)
+        path = self._get_path(identity, words)
         if path is None:
             return
         try:
@@ -89,23 +89,25 @@ class DiskCache:
             if self._strict:
                 raise MtlError(f"encoder.cache: {path.parent} cannot be written: {error}") from error
 
-    def _path(self, identity: dict[str, Any], words: Sequence[str]) -> Path | None:
-        if self._folder is None:
+    def _get_path(self, identity: dict[str, Any], words: Sequence[str]) -> Path | None:
+        if self._cache_dir is None:
             return None
         text = json.dumps([identity, list(words)], sort_keys=True)
         return (
-            self._folder
+            self._cache_dir
             / "word-vectors"
             / f"{hashlib.blake2b(text.encode(), digest_size=20).hexdigest()}.safetensors"
         )
 
     @staticmethod
-    def _prune(folder: Path) -> None:
+    def _prune(cache_dir: Path) -> None:
         """Delete the least recently used files until the total size is below `LARGEST`."""
-        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.safetensors"))
+        files = sorted(
+            (path.stat().st_mtime, path.stat().st_size, path) for path in cache_dir.glob("*.safetensors")
+        )
         total = sum(size for _, size, _ in files)
         for _, size, path in files[:-1]:
-            if total <= LARGEST:
+            if total <= MAX_CACHE_BYTES:
                 return
             path.unlink(missing_ok=True)
             total -= size

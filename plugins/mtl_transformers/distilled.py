@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtl_core import EncoderSpec
-from mtl_transformers.licence import model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, CacheFolder, ModelName, check_installed
+from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 
 if TYPE_CHECKING:
     from mtl_transformers.distilled_encoder import DistilledEncoder
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Distilled(EncoderSpec):
+class DistilledWords(EncoderSpec):
     """A table of static word vectors, computed by a pretrained transformer from each word without context.
 
     PCA over the training words centres the vectors and reduces their dimensions (as in model2vec). The transformer
@@ -37,9 +37,9 @@ class Distilled(EncoderSpec):
     """Scale all dimensions to equal variance."""
     norm: PositiveFloat = 1.0
     """Mean Euclidean norm of the word vectors."""
-    tune: bool = True
+    trainable: bool = True
     """Train the word vectors of the vocabulary."""
-    unseen: Literal["compute", "unknown"] = "compute"
+    oov: Literal["compute", "unknown"] = "compute"
     """Out-of-vocabulary words: `compute` computes their vectors with the transformer, also for predictions;
     `unknown` reads them as "unknown word", so that predictions do not need the transformer."""
     language: str = "en"
@@ -52,16 +52,16 @@ class Distilled(EncoderSpec):
     """Maximum number of rows of the table; less frequent words are out of vocabulary."""
     min_count: PositiveInt = 1
     """Minimum number of occurrences in the training data for a word to get a row."""
-    word_dropout: Rate = 0.0
+    word_dropout: Probability = 0.0
     """Probability that a word is replaced by the "unknown word" during training."""
     max_tokens: PositiveInt = 256
     """Maximum number of words; longer texts are truncated."""
-    cache: CacheFolder = True
+    cache: CacheDir = True
     """Cache vectors in the user's cache folder (`true`), in this folder, or not at all (`false`)."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
-        return model_licence(self.model)
+        return describe_model_licence(self.model)
 
     def build(self) -> DistilledEncoder:
         """Build the encoder; the model is located on first use.
@@ -69,21 +69,21 @@ class Distilled(EncoderSpec):
         Raises:
             MtlError: If the extra is not installed, or there is no such language.
         """
-        check_installed("encoder", self.type, "transformers", "tokenizers")
-        from mtl_transformers.disk_cache import DiskCache
+        require_installed("encoder", self.type, "transformers", "tokenizers")
+        from mtl_transformers.disk_cache import VectorCache
         from mtl_transformers.distilled_encoder import DistilledEncoder
-        from mtl_transformers.projection import Projecting
+        from mtl_transformers.projection import PCA
         from mtl_transformers.teacher import Teacher
-        from mtl_transformers.word_tokens import WordTokens
+        from mtl_transformers.word_tokens import SpacyTokenizer
 
         return DistilledEncoder(
             Teacher(self.model, self.layers, self.pooling),
-            Projecting(self.dimensions, self.whiten, self.norm),
-            WordTokens(self.language, self.lower_case, frozenset(self.drop), self.max_tokens),
-            DiskCache.of(self.cache),
+            PCA(self.dimensions, self.whiten, self.norm),
+            SpacyTokenizer(self.language, self.lower_case, frozenset(self.drop), self.max_tokens),
+            VectorCache.from_config(self.cache),
             self.vocabulary_size,
             self.min_count,
             self.word_dropout,
-            self.tune,
-            compute=self.unseen == "compute",
+            self.trainable,
+            compute_oov=self.oov == "compute",
         )

@@ -14,17 +14,17 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
-from mtl_transformers.disk_cache import DiskCache
-from mtl_transformers.distilled_layer import PADDING, SPECIAL, UNKNOWN, DistilledVectors, WordBatch
-from mtl_transformers.projection import Matrix, Projecting
+from mtl_transformers.disk_cache import VectorCache
+from mtl_transformers.distilled_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, DistilledEmbedding, WordBatch
+from mtl_transformers.projection import PCA, Matrix
 from mtl_transformers.teacher import Teacher
-from mtl_transformers.word_tokens import WordText, WordTokens
+from mtl_transformers.word_tokens import SpacyTokenizer, WordText
 
-KEPT_VECTORS = 50_000
+MAX_CACHED_VECTORS = 50_000
 """Maximum number of OOV vectors in memory; if it is exceeded, they are discarded and computed again."""
-WORTH_KEEPING = 64
+MIN_WORDS_TO_STORE = 64
 """Minimum number of OOV words to cache on disk; each entry is a file."""
-LONGEST_WORD = 64
+MAX_WORD_LENGTH = 64
 """Maximum number of characters of a word in the vocabulary."""
 
 
@@ -33,12 +33,12 @@ class WordItem:
     """An encoded text.
 
     Attributes:
-        rows: `(words,)`, int32: rows of the table; larger indices refer to `unseen`.
-        unseen: The out-of-vocabulary words of the text.
+        rows: `(words,)`, int32: rows of the table; larger indices refer to `oov_words`.
+        oov_words: The out-of-vocabulary words of the text.
     """
 
     rows: NDArray[np.int32]
-    unseen: tuple[str, ...] = ()
+    oov_words: tuple[str, ...] = ()
 
 
 class DistilledEncoder(Encoder[WordText, WordItem]):
@@ -59,30 +59,30 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
     def __init__(
         self,
         teacher: Teacher,
-        projecting: Projecting,
-        tokens: WordTokens,
-        cache: DiskCache,
+        pca: PCA,
+        tokenizer: SpacyTokenizer,
+        cache: VectorCache,
         vocabulary_size: int,
         min_count: int,
         word_dropout: float,
-        tune: bool,
-        compute: bool,
+        trainable: bool,
+        compute_oov: bool,
     ) -> None:
         self._teacher = teacher
-        self._projecting = projecting
-        self._tokens = tokens
+        self._pca = pca
+        self._tokenizer = tokenizer
         self._cache = cache
         self._vocabulary_size = vocabulary_size
         self._min_count = min_count
         self._word_dropout = word_dropout
-        self._tune = tune
-        self._compute = compute
+        self._trainable = trainable
+        self._compute_oov = compute_oov
         self._words: list[str] = []
         self._rows: dict[str, int] = {}
         self._width = 0
         self._identity: dict[str, Any] = {}
-        self._restored = False
-        self._vectors: dict[str, Matrix] = {}
+        self._is_restored = False
+        self._cached_vectors: dict[str, Matrix] = {}
 
     def parse(self, inputs: Sequence[Any]) -> list[WordText]:
         """Tokenize texts to words; a list of words is used as it is.
@@ -90,7 +90,7 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         Raises:
             MtlError: If an input is neither.
         """
-        return [self._tokens.read(value) for value in inputs]
+        return [self._tokenizer.tokenize(value) for value in inputs]
 
     def is_empty(self, parsed: WordText) -> bool:
         """Return whether a text has no words."""
@@ -102,31 +102,35 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         Raises:
             MtlError: If there is no such model.
         """
-        counts = Counter(word for text in parsed for word in text.words if len(word) <= LONGEST_WORD)
+        counts = Counter(word for text in parsed for word in text.words if len(word) <= MAX_WORD_LENGTH)
         frequent = sorted((-count, word) for word, count in counts.items() if count >= self._min_count)
-        self._keep([word for _, word in frequent[: self._vocabulary_size - SPECIAL]])
-        self._teacher.check()
+        self._set_vocabulary([word for _, word in frequent[: self._vocabulary_size - N_SPECIAL_ROWS]])
+        self._teacher.validate_layers()
         self._identity, self._width = self._teacher.identity, self._teacher.width
-        self._projecting.check(self._width)
-        self._restored = False
-        self._vectors.clear()
+        self._pca.validate_width(self._width)
+        self._is_restored = False
+        self._cached_vectors.clear()
 
     def encode(self, parsed: Sequence[WordText]) -> list[WordItem]:
         """Look up the rows of words; a text without words becomes one unknown word."""
-        rows, items = self._rows, []
-        if self._compute:
-            self._ask_for(word for text in parsed for word in text.words if word not in rows)
+        known_rows, items = self._rows, []
+        if self._compute_oov:
+            self._ensure_cached(word for text in parsed for word in text.words if word not in known_rows)
         for text in parsed:
-            unseen: dict[str, int] = {}
-            found = [self._row(word, unseen) for word in text.words] or [UNKNOWN]
-            items.append(WordItem(np.array(found, dtype=np.int32), tuple(unseen)))
+            oov_indices: dict[str, int] = {}
+            row_list = [self._look_up_row(word, oov_indices) for word in text.words] or [UNKNOWN]
+            items.append(WordItem(np.array(row_list, dtype=np.int32), tuple(oov_indices)))
         return items
 
-    def _row(self, word: str, unseen: dict[str, int]) -> int:
+    def _look_up_row(self, word: str, oov_indices: dict[str, int]) -> int:
         row = self._rows.get(word)
         if row is not None:
             return row
-        return len(self._rows) + SPECIAL + unseen.setdefault(word, len(unseen)) if self._compute else UNKNOWN
+        return (
+            len(self._rows) + N_SPECIAL_ROWS + oov_indices.setdefault(word, len(oov_indices))
+            if self._compute_oov
+            else UNKNOWN
+        )
 
     def length(self, item: WordItem) -> int:
         """Return the number of words."""
@@ -136,73 +140,77 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         """Pad to the longest item, and look up the vectors of out-of-vocabulary words."""
         lengths = [len(item.rows) for item in items]
         rows = np.full((len(items), max(lengths)), PADDING, dtype=np.int64)
-        words: dict[str, int] = {}
-        known = len(self._rows) + SPECIAL
-        for place, item in enumerate(items):
-            rows[place, : len(item.rows)] = item.rows
-            if item.unseen:  # indices into the item's list become indices into the batch's
-                own = np.array([words.setdefault(word, len(words)) for word in item.unseen])
-                at = np.flatnonzero(item.rows >= known)
-                rows[place, at] = known + own[item.rows[at] - known]
-        self._ask_for(words)
-        extra = (
-            np.stack([self._vectors[word] for word in words]) if words else np.zeros((0, self._width), np.float32)
+        oov_indices: dict[str, int] = {}
+        n_rows = len(self._rows) + N_SPECIAL_ROWS
+        for index, item in enumerate(items):
+            rows[index, : len(item.rows)] = item.rows
+            if item.oov_words:  # indices into the item's list become indices into the batch's
+                batch_indices = np.array(
+                    [oov_indices.setdefault(word, len(oov_indices)) for word in item.oov_words]
+                )
+                oov_positions = np.flatnonzero(item.rows >= n_rows)
+                rows[index, oov_positions] = n_rows + batch_indices[item.rows[oov_positions] - n_rows]
+        self._ensure_cached(oov_indices)
+        oov_vectors = (
+            np.stack([self._cached_vectors[word] for word in oov_indices])
+            if oov_indices
+            else np.zeros((0, self._width), np.float32)
         )
-        return WordBatch(torch.from_numpy(rows), torch.tensor(lengths), torch.from_numpy(extra))
+        return WordBatch(torch.from_numpy(rows), torch.tensor(lengths), torch.from_numpy(oov_vectors))
 
-    def _ask_for(self, words: Iterable[str]) -> None:
+    def _ensure_cached(self, words: Iterable[str]) -> None:
         """Ensure that the vectors of the words are in memory."""
-        wanted = sorted({word for word in words if word not in self._vectors})
-        if not wanted:
+        missing_words = sorted({word for word in words if word not in self._cached_vectors})
+        if not missing_words:
             return
-        if len(self._vectors) + len(wanted) > KEPT_VECTORS:
-            self._vectors.clear()
+        if len(self._cached_vectors) + len(missing_words) > MAX_CACHED_VECTORS:
+            self._cached_vectors.clear()
         # The OOV words of a whole data set occur in the next run again; those of a batch possibly never.
-        again = not self._restored and len(wanted) >= WORTH_KEEPING
-        vectors = self._looked_up(wanted) if again else self._asked(wanted)
-        self._vectors.update(zip(wanted, vectors, strict=True))
+        use_disk_cache = not self._is_restored and len(missing_words) >= MIN_WORDS_TO_STORE
+        vectors = self._load_or_compute(missing_words) if use_disk_cache else self._compute_vectors(missing_words)
+        self._cached_vectors.update(zip(missing_words, vectors, strict=True))
 
-    def _looked_up(self, words: Sequence[str]) -> Matrix:
-        vectors = self._cache.find(self._identity, words)
+    def _load_or_compute(self, words: Sequence[str]) -> Matrix:
+        vectors = self._cache.load(self._identity, words)
         if vectors is None:
-            vectors = self._asked(words)
-            self._cache.keep(self._identity, words, vectors)
+            vectors = self._compute_vectors(words)
+            self._cache.store(self._identity, words, vectors)
         return vectors
 
-    def _asked(self, words: Sequence[str]) -> Matrix:
-        if self._restored and self._teacher.identity != self._identity:
+    def _compute_vectors(self, words: Sequence[str]) -> Matrix:
+        if self._is_restored and self._teacher.identity != self._identity:
             raise MtlError(
                 "encoder.model: this is not the model that the run was trained with; its vectors are not compatible"
             )
-        return self._teacher.vectors(words)
+        return self._teacher.compute_vectors(words)
 
     def input_layer(self) -> nn.Module:
         """Build the table of centred and projected vectors. The unknown word is initialized with the mean."""
-        table = np.zeros((len(self._words) + SPECIAL, self._projecting.dimensions), np.float32)
+        table = np.zeros((len(self._words) + N_SPECIAL_ROWS, self._pca.dimensions), np.float32)
         vectors = np.zeros((0, self._width), np.float32)
-        if not self._restored:
-            vectors = self._looked_up(self._words)
-        projection = self._projecting.fit(vectors)
-        table[SPECIAL : SPECIAL + len(vectors)] = projection.of(vectors)
+        if not self._is_restored:
+            vectors = self._load_or_compute(self._words)
+        projection = self._pca.fit(vectors)
+        table[N_SPECIAL_ROWS : N_SPECIAL_ROWS + len(vectors)] = projection.transform(vectors)
         mean, matrix = torch.from_numpy(projection.mean), torch.from_numpy(projection.matrix)
-        return DistilledVectors(torch.from_numpy(table), mean, matrix, self._tune, self._word_dropout)
+        return DistilledEmbedding(torch.from_numpy(table), mean, matrix, self._trainable, self._word_dropout)
 
-    def release(self) -> None:
+    def unload(self) -> None:
         """Unload the transformer. Vectors of OOV words remain in memory."""
-        self._teacher.release()
+        self._teacher.unload()
 
     def words(self, parsed: WordText) -> list[str]:
         """Return the words of the input; for a text, its tokens without white space."""
-        return self._tokens.written(parsed)[0]
+        return self._tokenizer.split_words(parsed)[0]
 
-    def places(self, parsed: WordText) -> list[int]:
+    def token_to_word(self, parsed: WordText) -> list[int]:
         """Return the indices of the words that were not dropped; empty if no word is left."""
-        return self._tokens.written(parsed)[1]
+        return self._tokenizer.split_words(parsed)[1]
 
     def tokens(self, parsed: WordText) -> list[str]:
         """Return the words as written; one unknown word if no word is left, as in `encode`."""
-        words, places = self._tokens.written(parsed)
-        return [words[place] for place in places] or ["<unknown>"]
+        words, word_indices = self._tokenizer.split_words(parsed)
+        return [words[index] for index in word_indices] or ["<unknown>"]
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -211,12 +219,12 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
 
     def token_ids(self, inputs: WordBatch) -> torch.Tensor:
         """Return indices into `vocabulary`, `(batch, length)`, int64; -1 for padding, unknown and OOV words."""
-        known = (inputs.rows >= SPECIAL) & (inputs.rows < len(self._words) + SPECIAL)
-        return torch.where(known, inputs.rows - SPECIAL, -1)
+        is_known = (inputs.rows >= N_SPECIAL_ROWS) & (inputs.rows < len(self._words) + N_SPECIAL_ROWS)
+        return torch.where(is_known, inputs.rows - N_SPECIAL_ROWS, -1)
 
-    def hide(self, inputs: WordBatch, hidden: torch.Tensor) -> WordBatch:
+    def mask_tokens(self, inputs: WordBatch, token_mask: torch.Tensor) -> WordBatch:
         """Replace masked tokens by the unknown word."""
-        return inputs.hiding(hidden)
+        return inputs.mask_words(token_mask)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary and the identity of the transformer."""
@@ -224,11 +232,11 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the vocabulary; the run's weights contain the vectors."""
-        self._keep(state["words"])
+        self._set_vocabulary(state["words"])
         self._width, self._identity = int(state["width"]), dict(state["teacher"])
-        self._restored = True
-        self._vectors.clear()
+        self._is_restored = True
+        self._cached_vectors.clear()
 
-    def _keep(self, words: Iterable[str]) -> None:
+    def _set_vocabulary(self, words: Iterable[str]) -> None:
         self._words = list(words)
-        self._rows = {word: row for row, word in enumerate(self._words, start=SPECIAL)}
+        self._rows = {word: row for row, word in enumerate(self._words, start=N_SPECIAL_ROWS)}

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core import Features, FeatureShape
 
 PADDING, UNKNOWN = 0, 1
-SPECIAL = 2
+N_SPECIAL_ROWS = 2
 """Number of rows before the first word."""
 
 
@@ -20,14 +20,14 @@ class WordBatch:
     """A batch of texts as padded rows.
 
     Attributes:
-        rows: `(batch, length)`, int64: rows of the table; larger indices refer to rows of `extra`. 0 is padding.
+        rows: `(batch, length)`, int64: rows of the table; larger indices refer to rows of `oov_vectors`. 0 is padding.
         lengths: `(batch,)`, int64: number of words of each text, at least 1.
-        extra: `(words, model width)`, float32: the model's vectors of out-of-vocabulary words.
+        oov_vectors: `(words, model width)`, float32: the model's vectors of out-of-vocabulary words.
     """
 
     rows: torch.Tensor
     lengths: torch.Tensor
-    extra: torch.Tensor
+    oov_vectors: torch.Tensor
 
     @property
     def mask(self) -> torch.Tensor:
@@ -36,14 +36,14 @@ class WordBatch:
 
     def to(self, device: torch.device) -> WordBatch:
         """Move the batch to a device."""
-        return WordBatch(self.rows.to(device), self.lengths.to(device), self.extra.to(device))
+        return WordBatch(self.rows.to(device), self.lengths.to(device), self.oov_vectors.to(device))
 
-    def hiding(self, hidden: torch.Tensor) -> WordBatch:
+    def mask_words(self, word_mask: torch.Tensor) -> WordBatch:
         """Return a copy in which the masked words, `(batch, length)`, bool, are the unknown word."""
-        return replace(self, rows=self.rows.masked_fill(hidden & self.mask, UNKNOWN))
+        return replace(self, rows=self.rows.masked_fill(word_mask & self.mask, UNKNOWN))
 
 
-class DistilledVectors(nn.Module):
+class DistilledEmbedding(nn.Module):
     """A table of word vectors; vectors of out-of-vocabulary words are projected like those of the table.
 
     Args:
@@ -58,10 +58,10 @@ class DistilledVectors(nn.Module):
     matrix: torch.Tensor
 
     def __init__(
-        self, table: torch.Tensor, mean: torch.Tensor, matrix: torch.Tensor, tune: bool, word_dropout: float
+        self, table: torch.Tensor, mean: torch.Tensor, matrix: torch.Tensor, trainable: bool, word_dropout: float
     ) -> None:
         super().__init__()
-        self.table = nn.Parameter(table, requires_grad=tune)
+        self.table = nn.Parameter(table, requires_grad=trainable)
         self.register_buffer("mean", mean)
         self.register_buffer("matrix", matrix)
         self.word_dropout = word_dropout
@@ -71,12 +71,12 @@ class DistilledVectors(nn.Module):
         """Return features `(batch, length, dimensions)` and their mask."""
         rows, mask = batch.rows, batch.mask
         if self.training and self.word_dropout:
-            dropped = torch.rand(rows.shape, device=rows.device) < self.word_dropout
-            rows = rows.masked_fill(dropped & mask, UNKNOWN)
-        size = len(self.table)
-        values = F.embedding(rows.clamp(max=size - 1), self.table, padding_idx=PADDING)
-        if len(batch.extra):
-            vectors = ((batch.extra - self.mean) @ self.matrix).to(values.dtype)
-            places = rows >= size
-            values = values.masked_scatter(places.unsqueeze(-1), vectors[rows[places] - size])
+            dropout_mask = torch.rand(rows.shape, device=rows.device) < self.word_dropout
+            rows = rows.masked_fill(dropout_mask & mask, UNKNOWN)
+        n_rows = len(self.table)
+        values = F.embedding(rows.clamp(max=n_rows - 1), self.table, padding_idx=PADDING)
+        if len(batch.oov_vectors):
+            vectors = ((batch.oov_vectors - self.mean) @ self.matrix).to(values.dtype)
+            oov_mask = rows >= n_rows
+            values = values.masked_scatter(oov_mask.unsqueeze(-1), vectors[rows[oov_mask] - n_rows])
         return Features(values, mask)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mtl_core import EncoderSpec
-from mtl_transformers.licence import model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, check_installed
+from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, require_installed
 
 if TYPE_CHECKING:
-    from mtl_transformers.piece_encoder import PieceEncoder
+    from mtl_transformers.piece_encoder import SubwordEncoder
 
 
 class TransformerEncoder(EncoderSpec):
@@ -27,20 +27,20 @@ class TransformerEncoder(EncoderSpec):
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
     """Maximum number of subwords, including special tokens; longer texts are truncated."""
-    tune: bool = True
+    trainable: bool = True
     """Train the word embedding table."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
-        return model_licence(self.model)
+        return describe_model_licence(self.model)
 
-    def build(self) -> PieceEncoder:
+    def build(self) -> SubwordEncoder:
         """Build the encoder; the model is located on first use.
 
         Raises:
             MtlError: If the extra is not installed.
         """
-        check_installed("encoder", self.type, "transformers", "tokenizers")
-        from mtl_transformers.piece_encoder import PieceEncoder
+        require_installed("encoder", self.type, "transformers", "tokenizers")
+        from mtl_transformers.piece_encoder import SubwordEncoder
 
-        return PieceEncoder(self.model, self.max_tokens, self.tune)
+        return SubwordEncoder(self.model, self.max_tokens, self.trainable)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mtl_core import EncoderSpec
-from mtl_transformers.licence import model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, CacheFolder, ModelName, check_installed
+from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 
 if TYPE_CHECKING:
     from mtl_transformers.features_encoder import FeaturesEncoder
@@ -30,12 +30,12 @@ class TransformerFeatures(EncoderSpec):
     """The layers whose states are averaged: 0 is the embeddings, -1 the output of the last layer."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
     """Maximum number of subwords, including special tokens; longer texts are truncated."""
-    cache: CacheFolder = True
+    cache: CacheDir = True
     """Cache the states of a run's texts in the user's cache folder (`true`), in this folder, or never (`false`)."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
-        return model_licence(self.model)
+        return describe_model_licence(self.model)
 
     def build(self) -> FeaturesEncoder:
         """Build the encoder; the model is located on first use.
@@ -43,16 +43,16 @@ class TransformerFeatures(EncoderSpec):
         Raises:
             MtlError: If the extra is not installed.
         """
-        check_installed("encoder", self.type, "transformers", "tokenizers")
-        from mtl_transformers.disk_cache import folder_of
+        require_installed("encoder", self.type, "transformers", "tokenizers")
+        from mtl_transformers.disk_cache import resolve_cache_dir
         from mtl_transformers.features_encoder import FeaturesEncoder
         from mtl_transformers.frozen_model import FrozenModel
-        from mtl_transformers.piece_encoder import PieceEncoder
+        from mtl_transformers.piece_encoder import SubwordEncoder
 
         return FeaturesEncoder(
             FrozenModel(self.model, self.layers),
-            PieceEncoder(self.model, self.max_tokens, tune=False),
-            folder_of(self.cache),
-            asked_for=isinstance(self.cache, Path),
+            SubwordEncoder(self.model, self.max_tokens, trainable=False),
+            resolve_cache_dir(self.cache),
+            strict=isinstance(self.cache, Path),
             max_tokens=self.max_tokens,
         )

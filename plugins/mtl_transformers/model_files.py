@@ -11,10 +11,10 @@ from safetensors import SafetensorError, safe_open
 
 from mtl_core import MtlError
 from mtl_core.errors import did_you_mean
-from mtl_transformers.quiet import quiet
+from mtl_transformers.quiet import silence_transformers
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLED = ("pytorch_model*.bin", "*.pt", "*.pth")
+WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+PICKLE_PATTERNS = ("pytorch_model*.bin", "*.pt", "*.pth")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -29,24 +29,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MtlError(f"{folder}: expected a model's folder, with its config.json; there is none")
     try:
-        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+        model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type")
     except (ValueError, AttributeError) as error:
         raise MtlError(f"{path}: not a model's config: {error}") from error
-    _check_kind(path, kind)
+    _validate_model_type(path, model_type)
     try:
-        with quiet():
+        with silence_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MtlError(f"{path}: not a config that transformers can read: {_first_line(error)}") from error
+        raise MtlError(f"{path}: not a config that transformers can read: {_get_first_line(error)}") from error
     if config.is_encoder_decoder:
-        raise MtlError(f"{path}: a model of type '{kind}' is an encoder-decoder model, expected an encoder")
+        raise MtlError(f"{path}: a model of type '{model_type}' is an encoder-decoder model, expected an encoder")
     if getattr(config, "is_decoder", False):
         raise MtlError(f"{path}: this model is a decoder (is_decoder: true), expected an encoder")
-    found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
-    return found
+    config_dict: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    return config_dict
 
 
-def _check_kind(path: Path, kind: object) -> None:
+def _validate_model_type(path: Path, model_type: object) -> None:
     """Require an encoder: a model type that transformers supports for masked language modelling."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -54,49 +54,51 @@ def _check_kind(path: Path, kind: object) -> None:
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     )
 
-    if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        raise MtlError(f"{path}: a model of type '{kind}' is an encoder-decoder model, expected an encoder")
-    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    if model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        raise MtlError(f"{path}: a model of type '{model_type}' is an encoder-decoder model, expected an encoder")
+    if model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return
-    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise MtlError(f"{path}: a model of type '{kind}' is a decoder, expected an encoder, such as bert")
-    near = did_you_mean(str(kind), MODEL_FOR_MASKED_LM_MAPPING_NAMES)
-    raise MtlError(f"{path}: model_type {kind!r} is not a text encoder supported by transformers{near}")
+    if model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise MtlError(f"{path}: a model of type '{model_type}' is a decoder, expected an encoder, such as bert")
+    hint = did_you_mean(str(model_type), MODEL_FOR_MASKED_LM_MAPPING_NAMES)
+    raise MtlError(f"{path}: model_type {model_type!r} is not a text encoder supported by transformers{hint}")
 
 
-def check_weights(folder: Path) -> list[Path]:
+def find_weight_files(folder: Path) -> list[Path]:
     """Validate the weight files of a model, and return their paths.
 
     Raises:
         MtlError: If there are none, or they are damaged or pickled.
     """
-    files = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else _shards(folder)
+    files = [folder / WEIGHTS_FILE] if (folder / WEIGHTS_FILE).is_file() else _list_shards(folder)
     if not files:
-        pickled = [found.name for pattern in PICKLED for found in sorted(folder.glob(pattern))]
-        if pickled:
+        pickle_names = [
+            pickle_path.name for pattern in PICKLE_PATTERNS for pickle_path in sorted(folder.glob(pattern))
+        ]
+        if pickle_names:
             raise MtlError(
-                f"{folder / pickled[0]}: pickled weights can run any code and are not read; expected {WEIGHTS}: "
+                f"{folder / pickle_names[0]}: pickled weights can run any code and are not read; expected {WEIGHTS_FILE}: "
                 "save the model again with save_pretrained"
             )
-        raise MtlError(f"{folder}: the model has no weights; expected {WEIGHTS}")
+        raise MtlError(f"{folder}: the model has no weights; expected {WEIGHTS_FILE}")
     for path in files:
         try:
             with safe_open(path, framework="pt") as weights:
                 weights.keys()
         except (SafetensorError, OSError) as error:
-            raise MtlError(f"{path}: damaged: {_first_line(error)}") from error
+            raise MtlError(f"{path}: damaged: {_get_first_line(error)}") from error
     return files
 
 
-def _shards(folder: Path) -> list[Path]:
+def _list_shards(folder: Path) -> list[Path]:
     """Return the files that the index file lists."""
-    index = folder / INDEX
-    if not index.is_file():
+    index_path = folder / INDEX_FILE
+    if not index_path.is_file():
         return []
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(json.loads(index_path.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MtlError(f"{index}: damaged: {_first_line(error)}") from error
+        raise MtlError(f"{index_path}: damaged: {_get_first_line(error)}") from error
     return [folder / name for name in names]
 
 
@@ -112,38 +114,40 @@ def load_model(folder: Path, config: dict[str, Any]) -> torch.nn.Module:
     """
     from transformers import AutoModel
 
-    check_weights(folder)
+    find_weight_files(folder)
     try:
-        with quiet(), torch.random.fork_rng(devices=[]):
-            model, found = AutoModel.from_pretrained(
+        with silence_transformers(), torch.random.fork_rng(devices=[]):
+            model, loading_info = AutoModel.from_pretrained(
                 folder,
-                config=config_of(config),
+                config=build_config(config),
                 dtype=torch.float32,
                 use_safetensors=True,
                 local_files_only=True,
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
-        raise MtlError(f"{folder}: the weights cannot be loaded: {_first_line(error)}") from error
-    missing = sorted(name for name in found["missing_keys"] if not name.startswith("pooler."))
-    wrong = sorted(str(entry[0]) for entry in found["mismatched_keys"])
-    if missing or wrong:
-        what = f"'{missing[0]}' is missing" if missing else f"'{wrong[0]}' has another shape"
-        raise MtlError(f"{folder}: the weights do not fit config.json: {what}")
-    loaded: torch.nn.Module = model
-    return loaded
+        raise MtlError(f"{folder}: the weights cannot be loaded: {_get_first_line(error)}") from error
+    missing_names = sorted(name for name in loading_info["missing_keys"] if not name.startswith("pooler."))
+    mismatched_names = sorted(str(entry[0]) for entry in loading_info["mismatched_keys"])
+    if missing_names or mismatched_names:
+        problem = (
+            f"'{missing_names[0]}' is missing" if missing_names else f"'{mismatched_names[0]}' has another shape"
+        )
+        raise MtlError(f"{folder}: the weights do not fit config.json: {problem}")
+    network: torch.nn.Module = model
+    return network
 
 
-def bare_model(config: dict[str, Any]) -> torch.nn.Module:
+def build_model(config: dict[str, Any]) -> torch.nn.Module:
     """Build a model with random weights, float32, to load weights into."""
     from transformers import AutoModel
 
-    with quiet(), torch.random.fork_rng(devices=[]):
-        model: torch.nn.Module = AutoModel.from_config(config_of(config), dtype=torch.float32)
+    with silence_transformers(), torch.random.fork_rng(devices=[]):
+        model: torch.nn.Module = AutoModel.from_config(build_config(config), dtype=torch.float32)
     return model
 
 
-def config_of(config: dict[str, Any]) -> Any:
+def build_config(config: dict[str, Any]) -> Any:
     """Build the config object of transformers from a dict.
 
     Raises:
@@ -156,9 +160,9 @@ def config_of(config: dict[str, Any]) -> Any:
         return AutoConfig.for_model(values.pop("model_type"), **values)
     except (KeyError, ValueError, TypeError) as error:
         raise MtlError(
-            f"the installed transformers cannot read the model's config: {_first_line(error)}"
+            f"the installed transformers cannot read the model's config: {_get_first_line(error)}"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

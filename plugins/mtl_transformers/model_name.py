@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from mtl_core import MtlError
-from mtl_core.packages import what_is_missing
+from mtl_core.packages import describe_missing_packages
 
 EXTRA = "'mtl-core[transformers]'"
 DEFAULT_MODEL = "all-minilm-l6-v2"
 
 
-def _folder_or_name(value: object) -> object:
+def _parse_model_name(value: object) -> object:
     """Convert a string that looks like a path to `Path`, so that it is relative to the YAML file."""
     if not isinstance(value, str | Path):
         raise ValueError("expected a model's name, or a folder")
@@ -23,28 +23,28 @@ def _folder_or_name(value: object) -> object:
     return value
 
 
-def _folder_or_switch(value: object) -> object:
+def _parse_cache(value: object) -> object:
     if not isinstance(value, bool | str | Path):
         raise ValueError("expected true, false, or a folder")
     return Path(value) if isinstance(value, str) else value
 
 
-ModelName = Annotated[Path | str, BeforeValidator(_folder_or_name), "input-path"]
+ModelName = Annotated[Path | str, BeforeValidator(_parse_model_name), "input-path"]
 """A path, or the name of a packaged model or of a model on the Hugging Face hub."""
-CacheFolder = Annotated[Path | bool, BeforeValidator(_folder_or_switch)]
+CacheDir = Annotated[Path | bool, BeforeValidator(_parse_cache)]
 """Whether to cache on disk, or the path of the cache."""
 
 
-def check_installed(seam: str, type_name: str, *modules: str) -> None:
+def require_installed(config_key: str, type_name: str, *modules: str) -> None:
     """Require that the packages of the extra are installed.
 
     Args:
-        seam: The key of the config block.
+        config_key: The key of the config block.
         type_name: The type that needs the packages.
         modules: The required modules.
 
     Raises:
         MtlError: If one is not installed; the message contains the command that installs it.
     """
-    if flaw := what_is_missing(dict.fromkeys(modules, EXTRA)):
-        raise MtlError(f"{seam}: the type '{type_name}' {flaw}")
+    if message := describe_missing_packages(dict.fromkeys(modules, EXTRA)):
+        raise MtlError(f"{config_key}: the type '{type_name}' {message}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedModel:
     """A pretrained model.
 
     Attributes:
@@ -24,31 +24,31 @@ class Pretrained:
     config: dict[str, Any]
     folder: Path | None
 
-    def build(self, changes: dict[str, Any] | None = None) -> torch.nn.Module:
+    def build(self, overrides: dict[str, Any] | None = None) -> torch.nn.Module:
         """Build the model, with random weights if there is no folder.
 
         Args:
-            changes: Values that override those of the config.
+            overrides: Values that override those of the config.
 
         Raises:
             MtlError: If the weights cannot be loaded.
         """
-        from mtl_transformers.model_files import bare_model, load_model
+        from mtl_transformers.model_files import build_model, load_model
 
-        config = {**self.config, **(changes or {})}
-        return bare_model(config) if self.folder is None else load_model(self.folder, config)
+        config = {**self.config, **(overrides or {})}
+        return build_model(config) if self.folder is None else load_model(self.folder, config)
 
 
 @dataclass(frozen=True)
-class PieceShape(FeatureShape):
+class SubwordShape(FeatureShape):
     """The shape of features that are rows of a model's word embedding table, one per subword.
 
     Attributes:
         model: The model.
-        before: `(special tokens, width)`: embeddings of the special tokens at the beginning of a text.
-        after: `(special tokens, width)`: embeddings of the special tokens at the end of a text.
+        prefix: `(special tokens, width)`: embeddings of the special tokens at the beginning of a text.
+        suffix: `(special tokens, width)`: embeddings of the special tokens at the end of a text.
     """
 
-    model: Pretrained = field(compare=False, kw_only=True)
-    before: torch.Tensor = field(compare=False, repr=False, kw_only=True)
-    after: torch.Tensor = field(compare=False, repr=False, kw_only=True)
+    model: PretrainedModel = field(compare=False, kw_only=True)
+    prefix: torch.Tensor = field(compare=False, repr=False, kw_only=True)
+    suffix: torch.Tensor = field(compare=False, repr=False, kw_only=True)

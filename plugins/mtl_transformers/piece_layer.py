@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, MtlError
-from mtl_transformers.model_shape import PieceShape, Pretrained
-from mtl_transformers.tokenizer import SpecialIds
+from mtl_transformers.model_shape import PretrainedModel, SubwordShape
+from mtl_transformers.tokenizer import SpecialTokenIds
 
 
 @dataclass(frozen=True)
-class PieceBatch:
+class SubwordBatch:
     """A batch of texts as padded subword ids.
 
     Attributes:
@@ -31,12 +31,12 @@ class PieceBatch:
         """`(batch, length)`, bool: False for padding."""
         return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths.unsqueeze(1)
 
-    def to(self, device: torch.device) -> PieceBatch:
+    def to(self, device: torch.device) -> SubwordBatch:
         """Move the batch to a device."""
-        return PieceBatch(self.ids.to(device), self.lengths.to(device))
+        return SubwordBatch(self.ids.to(device), self.lengths.to(device))
 
 
-class PieceEmbedding(nn.Module):
+class SubwordEmbedding(nn.Module):
     """The word embedding table of a model.
 
     Args:
@@ -48,22 +48,22 @@ class PieceEmbedding(nn.Module):
         MtlError: If the model's weights cannot be loaded, or it has no word embedding table.
     """
 
-    def __init__(self, model: Pretrained, special: SpecialIds, tune: bool) -> None:
+    def __init__(self, model: PretrainedModel, special_ids: SpecialTokenIds, trainable: bool) -> None:
         super().__init__()
-        built: Any = model.build()
+        network: Any = model.build()
         try:
-            weights: torch.Tensor = built.get_input_embeddings().weight.detach()
+            weights: torch.Tensor = network.get_input_embeddings().weight.detach()
         except (NotImplementedError, AttributeError) as error:
             raise MtlError(f"a model of type '{model.config['model_type']}' has no word embedding table") from error
-        self.table = nn.Parameter(weights.clone(), requires_grad=tune)
-        self.output = PieceShape(
+        self.table = nn.Parameter(weights.clone(), requires_grad=trainable)
+        self.output = SubwordShape(
             self.table.shape[1],
             sequence=True,
             model=model,
-            before=weights[list(special.before)].clone(),
-            after=weights[list(special.after)].clone(),
+            prefix=weights[list(special_ids.prefix)].clone(),
+            suffix=weights[list(special_ids.suffix)].clone(),
         )
 
-    def forward(self, batch: PieceBatch) -> Features:
+    def forward(self, batch: SubwordBatch) -> Features:
         """Return features `(batch, length, width)` and their mask."""
         return Features(F.embedding(batch.ids, self.table), batch.mask)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mtl_core import MtlError
 
 Matrix = NDArray[np.float32]
-TINY = 1e-5
+MIN_RELATIVE_DEVIATION = 1e-5
 """Lower bound of standard deviations in whitening, relative to the largest; smaller ones are noise."""
 
 
@@ -26,13 +26,13 @@ class Projection:
     mean: Matrix
     matrix: Matrix
 
-    def of(self, vectors: Matrix) -> Matrix:
+    def transform(self, vectors: Matrix) -> Matrix:
         """Project vectors `(n, width)` to `(n, dimensions)`, float32."""
         return np.asarray((vectors - self.mean) @ self.matrix, dtype=np.float32)
 
 
 @dataclass(frozen=True)
-class Projecting:
+class PCA:
     """Principal component analysis.
 
     Attributes:
@@ -45,7 +45,7 @@ class Projecting:
     whiten: bool
     norm: float
 
-    def check(self, width: int) -> None:
+    def validate_width(self, width: int) -> None:
         """Require vectors with at least as many dimensions as components.
 
         Raises:
@@ -57,17 +57,17 @@ class Projecting:
     def fit(self, vectors: Matrix) -> Projection:
         """Fit the projection to vectors, `(n, width)`; without vectors, return a projection to zeros."""
         width = vectors.shape[1]
-        self.check(width)
+        self.validate_width(width)
         if not len(vectors):
             return Projection(np.zeros(width, np.float32), np.zeros((width, self.dimensions), np.float32))
-        exact = vectors.astype(np.float64)
-        mean = exact.mean(axis=0)
-        centred = exact - mean
-        variances, directions = np.linalg.eigh(centred.T @ centred / len(exact))
+        double_vectors = vectors.astype(np.float64)
+        mean = double_vectors.mean(axis=0)
+        centred = double_vectors - mean
+        variances, directions = np.linalg.eigh(centred.T @ centred / len(double_vectors))
         matrix = directions[:, ::-1][:, : self.dimensions]
         if self.whiten:
             deviations = np.sqrt(np.maximum(variances[::-1][: self.dimensions], 0))
-            matrix = matrix / np.maximum(deviations, max(deviations[0], 1e-30) * TINY)
-        length = np.linalg.norm(centred @ matrix, axis=1).mean()
-        scaled = matrix * (self.norm / length if length > 0 else 1.0)
-        return Projection(mean.astype(np.float32), scaled.astype(np.float32))
+            matrix = matrix / np.maximum(deviations, max(deviations[0], 1e-30) * MIN_RELATIVE_DEVIATION)
+        mean_norm = np.linalg.norm(centred @ matrix, axis=1).mean()
+        scaled_matrix = matrix * (self.norm / mean_norm if mean_norm > 0 else 1.0)
+        return Projection(mean.astype(np.float32), scaled_matrix.astype(np.float32))

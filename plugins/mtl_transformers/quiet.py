@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """Disable progress bars and messages of transformers and of the hub's client; restore the settings on exit."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
-    level, bars, hub_silent = (
+    verbosity, has_progress_bars, is_hub_silent = (
         logging.get_verbosity(),
         logging.is_progress_bar_enabled(),
         are_progress_bars_disabled(),
@@ -23,8 +23,8 @@ def quiet() -> Iterator[None]:
         try:
             yield
         finally:
-            logging.set_verbosity(level)
-            if bars:
+            logging.set_verbosity(verbosity)
+            if has_progress_bars:
                 logging.enable_progress_bar()  # enables the bars of the hub's client, too
-            if hub_silent:
+            if is_hub_silent:
                 disable_progress_bars()

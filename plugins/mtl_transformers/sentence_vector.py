@@ -12,8 +12,8 @@ from mtl_core import AuxiliarySpec, default_type
 from mtl_core.builtins.task_kinds.regression import Regression
 from mtl_core.config.seam_fields import HeadField
 from mtl_core.data.auxiliary import AuxiliaryTask
-from mtl_transformers.licence import model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, check_installed
+from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, require_installed
 
 if TYPE_CHECKING:
     from mtl_core import AuxiliaryData
@@ -38,22 +38,22 @@ class SentenceVector(AuxiliarySpec):
     head: HeadField = default_type("linear")
     """The head, which predicts the targets."""
 
-    def licence_notes(self) -> Sequence[str]:
+    def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
-        return model_licence(self.model)
+        return describe_model_licence(self.model)
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Compute the vector of every text and build the task.
 
         Raises:
             MtlError: If the extra is not installed, there is no such model, or the inputs are not texts.
         """
-        check_installed("auxiliary", self.type, "transformers", "tokenizers")
+        require_installed("auxiliary", self.type, "transformers", "tokenizers")
         from mtl_transformers.features import TransformerFeatures
-        from mtl_transformers.text_vectors import principal_components, text_vectors
+        from mtl_transformers.text_vectors import compute_text_vectors, project_to_principal_components
 
         encoder = TransformerFeatures(model=self.model, max_tokens=self.max_tokens, cache=self.cache).build()
-        vectors = text_vectors(encoder, data.corpus.inputs)
-        labels = principal_components(vectors, data.train, self.dimensions)
+        vectors = compute_text_vectors(encoder, data.corpus.inputs)
+        labels = project_to_principal_components(vectors, data.train_rows, self.dimensions)
         kind = Regression(outputs=labels.shape[1], standardise=False)
         return [AuxiliaryTask(self.task_name, kind, self.head, labels.tolist())]

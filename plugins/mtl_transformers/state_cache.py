@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core import MtlError
-from mtl_transformers.disk_cache import LARGEST
+from mtl_transformers.disk_cache import MAX_CACHE_BYTES
 
 States = NDArray[np.float16]
-AT_ONCE = 500
+LOOKUP_BATCH_SIZE = 500
 """Number of texts per query."""
-WAIT_S = 30.0
+LOCK_TIMEOUT_S = 30.0
 """Timeout in seconds for the lock of another process that writes."""
 
 
@@ -34,32 +34,32 @@ class StateCache:
         strict: Whether it is an error if the folder is not writable, because the user has set it.
     """
 
-    def __init__(self, folder: Path | None, identity: Mapping[str, Any], strict: bool) -> None:
+    def __init__(self, cache_dir: Path | None, identity: Mapping[str, Any], strict: bool) -> None:
         self._strict = strict
         self._path: Path | None = None
-        if folder is not None:
+        if cache_dir is not None:
             name = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
-            self._path = folder / "states" / f"{name}.sqlite"
+            self._path = cache_dir / "states" / f"{name}.sqlite"
 
-    def find(self, texts: Sequence[str | tuple[str, ...]], width: int) -> dict[int, States]:
+    def load(self, texts: Sequence[str | tuple[str, ...]], width: int) -> dict[int, States]:
         """Look up states: return a mapping of index in `texts` to states, `(words, width)`, for cached texts."""
         if self._path is None or not self._path.is_file():
             return {}
-        places = {_key(text): place for place, text in enumerate(texts)}
-        keys, found = list(places), {}
+        index_by_key = {_compute_key(text): index for index, text in enumerate(texts)}
+        keys, results = list(index_by_key), {}
         try:
             with self._open(self._path) as database:
-                for start in range(0, len(keys), AT_ONCE):
-                    some = keys[start : start + AT_ONCE]
-                    wanted = f"SELECT key, data FROM states WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
-                    for key, data in database.execute(wanted, some):
+                for start in range(0, len(keys), LOOKUP_BATCH_SIZE):
+                    key_batch = keys[start : start + LOOKUP_BATCH_SIZE]
+                    query = f"SELECT key, data FROM states WHERE key IN ({', '.join('?' * len(key_batch))})"  # noqa: S608
+                    for key, data in database.execute(query, key_batch):
                         if len(data) and len(data) % (2 * width) == 0:
-                            found[places[key]] = np.frombuffer(data, dtype=np.float16).reshape(-1, width)
+                            results[index_by_key[key]] = np.frombuffer(data, dtype=np.float16).reshape(-1, width)
         except sqlite3.DatabaseError:
             return {}
-        return found
+        return results
 
-    def keep(self, states: Mapping[str | tuple[str, ...], States]) -> None:
+    def store(self, states: Mapping[str | tuple[str, ...], States]) -> None:
         """Store states; delete the oldest if the file is too large.
 
         Raises:
@@ -78,12 +78,12 @@ class StateCache:
             self._write(self._path, states)
 
     def _write(self, path: Path, states: Mapping[str | tuple[str, ...], States]) -> None:
-        rows = [(_key(text), value.tobytes()) for text, value in states.items()]
+        rows = [(_compute_key(text), value.tobytes()) for text, value in states.items()]
         with self._open(path) as database, database:
             database.execute("CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, data BLOB NOT NULL)")
             database.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", rows)
             [(size,)] = database.execute("SELECT sum(length(data)) FROM states").fetchall()
-            if size > LARGEST:
+            if size > MAX_CACHE_BYTES:
                 database.execute(
                     "DELETE FROM states WHERE rowid IN "
                     "(SELECT rowid FROM states ORDER BY rowid LIMIT (SELECT count(*) / 4 + 1 FROM states))"
@@ -92,12 +92,12 @@ class StateCache:
     @staticmethod
     @contextlib.contextmanager
     def _open(path: Path) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(path, timeout=WAIT_S)
+        database = sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)
         try:
             yield database
         finally:
             database.close()
 
 
-def _key(text: str | tuple[str, ...]) -> bytes:
+def _compute_key(text: str | tuple[str, ...]) -> bytes:
     return hashlib.blake2b(json.dumps(text).encode(), digest_size=20).digest()

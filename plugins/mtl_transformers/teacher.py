@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mtl_transformers.frozen_model import FrozenModel
 
-WORDS_AT_ONCE = 256
-PIECES = 24
+BATCH_SIZE = 256
+MAX_SUBWORDS_PER_WORD = 24
 """Maximum number of subwords of a word; longer words are truncated."""
 
 
@@ -36,7 +36,7 @@ class Teacher(FrozenModel):
         """The values on which the vectors depend, as a JSON-serialisable dict."""
         return {**super().identity, "pooling": self._pooling}
 
-    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+    def compute_vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Compute the vectors of words, `(words, width)`, float32.
 
         Raises:
@@ -44,23 +44,26 @@ class Teacher(FrozenModel):
         """
         special = self.tokenizer.special
         # With a leading space, a word is tokenized as within a sentence.
-        pieces = [self.tokenizer.ids(f" {word}", PIECES).tolist() or [special.unknown] for word in words]
+        subwords = [
+            self.tokenizer.encode_ids(f" {word}", MAX_SUBWORDS_PER_WORD).tolist() or [special.unknown]
+            for word in words
+        ]
         by_length: dict[int, list[int]] = defaultdict(list)
-        for place, ids in enumerate(pieces):
-            by_length[len(ids)].append(place)
-        found = np.zeros((len(words), self.width), dtype=np.float32)
-        for _, places in sorted(by_length.items()):
-            for start in range(0, len(places), WORDS_AT_ONCE):
-                chosen = places[start : start + WORDS_AT_ONCE]
-                marked = [[*special.before, *pieces[place], *special.after] for place in chosen]
-                found[chosen] = self._pooled(self.states(torch.tensor(marked))).numpy()
-        return found
+        for index, ids in enumerate(subwords):
+            by_length[len(ids)].append(index)
+        vectors = np.zeros((len(words), self.width), dtype=np.float32)
+        for _, indices in sorted(by_length.items()):
+            for start in range(0, len(indices), BATCH_SIZE):
+                batch_indices = indices[start : start + BATCH_SIZE]
+                token_ids = [[*special.prefix, *subwords[index], *special.suffix] for index in batch_indices]
+                vectors[batch_indices] = self._pool(self.compute_states(torch.tensor(token_ids))).numpy()
+        return vectors
 
-    def _pooled(self, states: torch.Tensor) -> torch.Tensor:
+    def _pool(self, states: torch.Tensor) -> torch.Tensor:
         """Pool the states `(words, subwords and special tokens, width)` to `(words, width)`."""
         special = self.tokenizer.special
         if self._pooling == "pieces":
-            states = states[:, len(special.before) : states.shape[1] - len(special.after)]
+            states = states[:, len(special.prefix) : states.shape[1] - len(special.suffix)]
         elif self._pooling == "first":
             states = states[:, :1]
         return states.mean(dim=1)

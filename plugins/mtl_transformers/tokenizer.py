@@ -14,39 +14,39 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from mtl_core import MtlError
-from mtl_transformers.quiet import quiet
+from mtl_transformers.quiet import silence_transformers
 
-CHARACTERS_A_PIECE = 16
+CHARACTERS_PER_SUBWORD = 16
 """Initial number of characters to tokenize per requested subword."""
-MARGIN = 8
+MARGIN_SUBWORDS = 8
 """Minimum number of subwords after the last requested one, so that the end of the prefix cannot change it."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class SpecialIds:
+class SpecialTokenIds:
     """Ids of a model's special tokens.
 
     Attributes:
-        before: The special tokens at the beginning of a text, such as [CLS].
-        after: The special tokens at the end of a text, such as [SEP].
+        prefix: The special tokens at the beginning of a text, such as [CLS].
+        suffix: The special tokens at the end of a text, such as [SEP].
         mask: The mask token; None if the model has none.
         unknown: The unknown token.
         all: All special tokens, including padding.
     """
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
     mask: int | None
     unknown: int
     all: frozenset[int]
 
     @property
-    def marks(self) -> int:
+    def n_added(self) -> int:
         """Number of special tokens that are added to a text."""
-        return len(self.before) + len(self.after)
+        return len(self.prefix) + len(self.suffix)
 
-    def around(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def add_special_tokens(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the special tokens to the subwords of each text.
 
         Args:
@@ -56,17 +56,17 @@ class SpecialIds:
         Returns:
             Ids `(batch, length + marks)`, int64, and a mask of the same shape, bool, which is False for padding.
         """
-        start, stops = len(self.before), len(self.before) + lengths.unsqueeze(1)
-        place = torch.arange(ids.shape[1] + self.marks)
-        marked = torch.zeros(len(ids), len(place), dtype=torch.int64)
-        marked[:, :start] = torch.tensor(self.before, dtype=torch.int64)
-        marked[:, start : start + ids.shape[1]] = ids
-        for number, mark in enumerate(self.after):
-            marked[place == stops + number] = mark
-        return marked, place < stops + len(self.after)
+        start, stop_indices = len(self.prefix), len(self.prefix) + lengths.unsqueeze(1)
+        positions = torch.arange(ids.shape[1] + self.n_added)
+        extended_ids = torch.zeros(len(ids), len(positions), dtype=torch.int64)
+        extended_ids[:, :start] = torch.tensor(self.prefix, dtype=torch.int64)
+        extended_ids[:, start : start + ids.shape[1]] = ids
+        for offset, token_id in enumerate(self.suffix):
+            extended_ids[positions == stop_indices + offset] = token_id
+        return extended_ids, positions < stop_indices + len(self.suffix)
 
 
-class PieceTokenizer:
+class SubwordTokenizer:
     """The tokenizer of a model, without special tokens: from texts to subword ids and character offsets.
 
     Args:
@@ -74,12 +74,12 @@ class PieceTokenizer:
         special: The ids of the special tokens.
     """
 
-    def __init__(self, tokenizer: Tokenizer, special: SpecialIds) -> None:
+    def __init__(self, tokenizer: Tokenizer, special: SpecialTokenIds) -> None:
         self.tokenizer = tokenizer
         self.special = special
 
     @classmethod
-    def of_folder(cls, folder: Path) -> PieceTokenizer:
+    def from_folder(cls, folder: Path) -> SubwordTokenizer:
         """Load the tokenizer of a model.
 
         Raises:
@@ -87,25 +87,28 @@ class PieceTokenizer:
         """
         from transformers import AutoTokenizer
 
-        if not any((folder / name).is_file() for name in _FILES):
+        if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
             raise MtlError(f"{folder}: the model has no tokenizer; expected tokenizer.json")
         try:
-            with quiet():
-                loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            with silence_transformers():
+                pretrained_tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
             raise MtlError(f"{folder}: the tokenizer cannot be read: {error}") from error
-        if not getattr(loaded, "is_fast", False):
+        if not getattr(pretrained_tokenizer, "is_fast", False):
             raise MtlError(f"{folder}: the model has no fast tokenizer; expected tokenizer.json")
-        own = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
-        own.no_truncation()
-        own.no_padding()
-        mask, unknown = loaded.mask_token_id, loaded.unk_token_id
-        return cls(own, _special(own, mask, unknown, frozenset(loaded.all_special_ids)))
+        tokenizer = Tokenizer.from_str(pretrained_tokenizer.backend_tokenizer.to_str())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        mask_id, unknown_id = pretrained_tokenizer.mask_token_id, pretrained_tokenizer.unk_token_id
+        return cls(
+            tokenizer,
+            _find_special_ids(tokenizer, mask_id, unknown_id, frozenset(pretrained_tokenizer.all_special_ids)),
+        )
 
     @classmethod
-    def restored(cls, state: Mapping[str, Any]) -> PieceTokenizer:
+    def from_state(cls, state: Mapping[str, Any]) -> SubwordTokenizer:
         """Restore the tokenizer from the result of `state`."""
-        special = SpecialIds(
+        special = SpecialTokenIds(
             tuple(state["before"]),
             tuple(state["after"]),
             state["mask"],
@@ -119,42 +122,42 @@ class PieceTokenizer:
         special = self.special
         return {
             "json": self.tokenizer.to_str(),
-            "before": list(special.before),
-            "after": list(special.after),
+            "before": list(special.prefix),
+            "after": list(special.suffix),
             "mask": special.mask,
             "unknown": special.unknown,
             "special": sorted(special.all),
         }
 
-    def ids(self, text: str, limit: int) -> NDArray[np.int32]:
+    def encode_ids(self, text: str, limit: int) -> NDArray[np.int32]:
         """Return the ids of the first `limit` subwords of a text, `(subwords,)`, int32."""
-        return np.array(self._encoded(text, limit).ids[:limit], dtype=np.int32)
+        return np.array(self._encode_prefix(text, limit).ids[:limit], dtype=np.int32)
 
-    def spans(self, text: str, limit: int) -> list[tuple[int, int]]:
+    def compute_spans(self, text: str, limit: int) -> list[tuple[int, int]]:
         """Return the character offsets (start, end) of the first `limit` subwords of a text."""
-        spans: list[tuple[int, int]] = self._encoded(text, limit).offsets[:limit]
+        spans: list[tuple[int, int]] = self._encode_prefix(text, limit).offsets[:limit]
         return spans
 
-    def _encoded(self, text: str, limit: int) -> Encoding:
+    def _encode_prefix(self, text: str, limit: int) -> Encoding:
         """Tokenize a text; of a long text, only the prefix that contains the requested subwords."""
-        wanted = limit * CHARACTERS_A_PIECE
-        while len(text) > wanted:
-            beginning = text[:wanted]
-            space = max(beginning.rfind(" "), beginning.rfind("\n"))
-            found = self._whole(beginning[: space if space > wanted // 2 else wanted])
-            if len(found.ids) >= limit + MARGIN:
-                return found
-            wanted *= 4
-        return self._whole(text)
+        n_characters = limit * CHARACTERS_PER_SUBWORD
+        while len(text) > n_characters:
+            prefix = text[:n_characters]
+            space = max(prefix.rfind(" "), prefix.rfind("\n"))
+            encoding = self._encode_text(prefix[: space if space > n_characters // 2 else n_characters])
+            if len(encoding.ids) >= limit + MARGIN_SUBWORDS:
+                return encoding
+            n_characters *= 4
+        return self._encode_text(text)
 
-    def _whole(self, text: str) -> Encoding:
+    def _encode_text(self, text: str) -> Encoding:
         try:
             return self.tokenizer.encode(text, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):  # a lone surrogate, which UTF-8 cannot encode
             return self.tokenizer.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
 
 
-_FILES = (
+_TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.txt",
     "vocab.json",
@@ -166,10 +169,16 @@ _FILES = (
 """Files from which a tokenizer can be loaded."""
 
 
-def _special(tokenizer: Tokenizer, mask: int | None, unknown: int | None, every: frozenset[int]) -> SpecialIds:
+def _find_special_ids(
+    tokenizer: Tokenizer, mask_id: int | None, unknown_id: int | None, all_ids: frozenset[int]
+) -> SpecialTokenIds:
     """Find the special tokens around a text by encoding an example text."""
-    marked = tokenizer.encode("a")
-    plain = [place for place, mark in enumerate(marked.special_tokens_mask) if not mark]
-    first, last = (plain[0], plain[-1]) if plain else (len(marked.ids), len(marked.ids) - 1)
-    known = unknown if unknown is not None else mask if mask is not None else 0
-    return SpecialIds(tuple(marked.ids[:first]), tuple(marked.ids[last + 1 :]), mask, known, every)
+    encoding = tokenizer.encode("a")
+    text_indices = [index for index, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
+    first, last = (
+        (text_indices[0], text_indices[-1]) if text_indices else (len(encoding.ids), len(encoding.ids) - 1)
+    )
+    fallback_id = unknown_id if unknown_id is not None else mask_id if mask_id is not None else 0
+    return SpecialTokenIds(
+        tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]), mask_id, fallback_id, all_ids
+    )

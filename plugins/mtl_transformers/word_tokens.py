@@ -17,9 +17,9 @@ from mtl_core import MtlError
 
 MAX_CHARACTERS = 100_000
 """Maximum number of characters to tokenize; longer texts are truncated."""
-FORGET_AFTER = 30_000
+MAX_NEW_WORDS = 30_000
 """Number of new words after which the spaCy language is reloaded, because its vocabulary only grows."""
-_UNBROKEN = re.compile(r"\S{200}(?=\S)")
+_LONG_RUN = re.compile(r"\S{200}(?=\S)")
 """Longer sequences without white space are split: the run time of spaCy's rules is quadratic in their length."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -39,7 +39,7 @@ class WordText:
     words: tuple[str, ...]
 
 
-class WordTokens:
+class SpacyTokenizer:
     """A word tokenizer for texts and lists of words.
 
     Args:
@@ -54,68 +54,68 @@ class WordTokens:
 
     def __init__(self, language: str, lower_case: bool, drop: frozenset[str], max_tokens: int) -> None:
         self._language = language
-        self._name = LOWER if lower_case else ORTH
-        self._drop = drop
+        self._word_attribute = LOWER if lower_case else ORTH
+        self._dropped_kinds = drop
         self._max_tokens = max_tokens
-        self._start()
+        self._load_language()
 
-    def _start(self) -> None:
+    def _load_language(self) -> None:
         try:
             self._nlp: Language = spacy.blank(self._language)
         except ImportError as error:
             raise MtlError(f"encoder.language: spaCy has no language '{self._language}'") from error
-        self._first_size = len(self._nlp.vocab)
-        self._names: dict[int, str] = {}
+        self._initial_vocab_size = len(self._nlp.vocab)
+        self._cached_strings: dict[int, str] = {}
 
-    def read(self, value: object) -> WordText:
+    def tokenize(self, value: object) -> WordText:
         """Tokenize a text, or normalize a list of words.
 
         Raises:
             MtlError: If the input is neither.
         """
-        text = _readable(value)
-        if len(self._nlp.vocab) > self._first_size + FORGET_AFTER:
-            self._start()
-        hashes, kept = self._table(self._doc(text))
-        names = self._names
+        text = _normalize_input(value)
+        if len(self._nlp.vocab) > self._initial_vocab_size + MAX_NEW_WORDS:
+            self._load_language()
+        hashes, keep_mask = self._filter_tokens(self._build_doc(text))
+        cached_strings = self._cached_strings
         words = []
-        for word in hashes[kept][: self._max_tokens].tolist():
-            name = names.get(word)
-            if name is None:
-                name = names[word] = self._nlp.vocab.strings[word]
-            words.append(name)
+        for word_hash in hashes[keep_mask][: self._max_tokens].tolist():
+            string = cached_strings.get(word_hash)
+            if string is None:
+                string = cached_strings[word_hash] = self._nlp.vocab.strings[word_hash]
+            words.append(string)
         return WordText(text, tuple(words))
 
-    def written(self, parsed: WordText) -> tuple[list[str], list[int]]:
+    def split_words(self, parsed: WordText) -> tuple[list[str], list[int]]:
         """Return all words as written, and the indices of the words that the network reads."""
-        doc = self._doc(parsed.text)
-        _, kept = self._table(doc)
+        doc = self._build_doc(parsed.text)
+        _, keep_mask = self._filter_tokens(doc)
         if isinstance(parsed.text, str):
-            visible = np.array([not token.is_space for token in doc], dtype=bool)
-            words, kept = [token.text for token in doc if not token.is_space], kept[visible]
+            visible_mask = np.array([not token.is_space for token in doc], dtype=bool)
+            words, keep_mask = [token.text for token in doc if not token.is_space], keep_mask[visible_mask]
         else:
             words = list(parsed.text)
-        places: list[int] = np.flatnonzero(kept)[: self._max_tokens].tolist()
-        return words, places
+        word_indices: list[int] = np.flatnonzero(keep_mask)[: self._max_tokens].tolist()
+        return words, word_indices
 
-    def _doc(self, text: str | tuple[str, ...]) -> Doc:
+    def _build_doc(self, text: str | tuple[str, ...]) -> Doc:
         if isinstance(text, str):
             return self._nlp.tokenizer(text)
         return Doc(self._nlp.vocab, words=[word or " " for word in text])  # spaCy does not accept an empty word
 
-    def _table(self, doc: Doc) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    def _filter_tokens(self, doc: Doc) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the hash of each word, and a mask of the words to keep, both `(words,)`."""
-        table: Any = doc.to_array([self._name, IS_SPACE, IS_PUNCT, LIKE_NUM, IS_STOP]).astype(np.uint64)
-        kept = table[:, 1] == 0
+        table: Any = doc.to_array([self._word_attribute, IS_SPACE, IS_PUNCT, LIKE_NUM, IS_STOP]).astype(np.uint64)
+        keep_mask = table[:, 1] == 0
         for column, kind in enumerate(("punctuation", "numbers", "stop-words"), start=2):
-            if kind in self._drop:
-                kept &= table[:, column] == 0
-        return table[:, 0], kept
+            if kind in self._dropped_kinds:
+                keep_mask &= table[:, column] == 0
+        return table[:, 0], keep_mask
 
 
-def _readable(value: object) -> str | tuple[str, ...]:
+def _normalize_input(value: object) -> str | tuple[str, ...]:
     if isinstance(value, str):
-        return _UNBROKEN.sub(r"\g<0> ", _SURROGATE.sub("\ufffd", value[:MAX_CHARACTERS]))
+        return _LONG_RUN.sub(r"\g<0> ", _SURROGATE.sub("\ufffd", value[:MAX_CHARACTERS]))
     if not isinstance(value, list | tuple):
         raise MtlError(f"the encoder 'distilled' reads texts or lists of words, found {type(value).__name__}")
     for word in value:

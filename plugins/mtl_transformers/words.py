@@ -10,28 +10,30 @@ from dataclasses import dataclass
 Span = tuple[int, int]
 """Start and end, in characters."""
 _IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
-_MARKS = "".join(chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M"))
+_COMBINING_MARKS = "".join(
+    chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
+)
 """Combining marks, such as accents and vowel signs; they belong to the preceding character."""
-_LETTERS = rf"(?:(?![{_IDEOGRAPHS}])\w[{_MARKS}]*+)++"
-_WORD = re.compile(rf"[{_IDEOGRAPHS}][{_MARKS}]*+|{_LETTERS}(?:['\u2019]{_LETTERS})*+|[^\w\s]++")
+_ALPHABETIC = rf"(?:(?![{_IDEOGRAPHS}])\w[{_COMBINING_MARKS}]*+)++"
+_WORD = re.compile(rf"[{_IDEOGRAPHS}][{_COMBINING_MARKS}]*+|{_ALPHABETIC}(?:['\u2019]{_ALPHABETIC})*+|[^\w\s]++")
 
 
 @dataclass(frozen=True)
-class Reading:
+class WordAlignment:
     """The words of an input, aligned with the tokens and subwords that the network reads.
 
     Attributes:
         words: All words, as written.
-        places: The index of the word of each token, increasing.
-        pieces: The index of the token of each subword, non-decreasing.
+        token_to_word: The index of the word of each token, increasing.
+        subword_to_token: The index of the token of each subword, non-decreasing.
     """
 
     words: list[str]
-    places: list[int]
-    pieces: list[int]
+    token_to_word: list[int]
+    subword_to_token: list[int]
 
 
-def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
+def join_words(words: Sequence[str]) -> tuple[str, list[Span]]:
     """Join words with spaces; return the text and the span of each word."""
     spans, start = [], 0
     for word in words:
@@ -40,7 +42,7 @@ def joined(words: Sequence[str]) -> tuple[str, list[Span]]:
     return " ".join(words), spans
 
 
-def read_words(value: str | tuple[str, ...], pieces: Sequence[Span]) -> Reading:
+def align_words(value: str | tuple[str, ...], subword_spans: Sequence[Span]) -> WordAlignment:
     """Find the words of an input, and align them with its subwords.
 
     Words of a text are sequences of letters with inner apostrophes ("don't"), sequences of other characters, and
@@ -48,48 +50,52 @@ def read_words(value: str | tuple[str, ...], pieces: Sequence[Span]) -> Reading:
 
     Args:
         value: A text, or its words.
-        pieces: The spans of the subwords in the text, or in the words joined with spaces.
+        subword_spans: The spans of the subwords in the text, or in the words joined with spaces.
     """
     if isinstance(value, str):
-        text, bare = value, [_trimmed(value, piece) for piece in pieces]
-        spans = _united([match.span() for match in _WORD.finditer(value)], bare)
+        text, trimmed_spans = value, [_trim_left(value, span) for span in subword_spans]
+        word_spans = _merge_words([match.span() for match in _WORD.finditer(value)], trimmed_spans)
     else:
-        text, spans = joined(value)
-        bare = [_trimmed(text, piece) for piece in pieces]
-    owners = _owners(bare, spans)
-    places = sorted(set(owners))
-    order = {place: token for token, place in enumerate(places)}
-    return Reading([text[start:end] for start, end in spans], places, [order[owner] for owner in owners])
+        text, word_spans = join_words(value)
+        trimmed_spans = [_trim_left(text, span) for span in subword_spans]
+    word_indices = _assign_words(trimmed_spans, word_spans)
+    token_to_word = sorted(set(word_indices))
+    token_indices = {word_index: token for token, word_index in enumerate(token_to_word)}
+    return WordAlignment(
+        [text[start:end] for start, end in word_spans],
+        token_to_word,
+        [token_indices[word_index] for word_index in word_indices],
+    )
 
 
-def _trimmed(text: str, piece: Span) -> Span:
+def _trim_left(text: str, span: Span) -> Span:
     """Return the span without leading white space."""
-    start, end = piece
+    start, end = span
     while start < end and text[start].isspace():
         start += 1
     return start, end
 
 
-def _united(words: Sequence[Span], pieces: Sequence[Span]) -> list[Span]:
+def _merge_words(word_spans: Sequence[Span], subword_spans: Sequence[Span]) -> list[Span]:
     """Merge words that share a subword, with the white space between them."""
-    united: list[Span] = []
-    at = 0
-    for start, end in words:
-        while at < len(pieces) and pieces[at][1] <= start:
-            at += 1
-        crossed = at < len(pieces) and pieces[at][0] < start
-        if crossed and united:
-            united[-1] = (united[-1][0], end)
+    merged_spans: list[Span] = []
+    index = 0
+    for start, end in word_spans:
+        while index < len(subword_spans) and subword_spans[index][1] <= start:
+            index += 1
+        is_crossed = index < len(subword_spans) and subword_spans[index][0] < start
+        if is_crossed and merged_spans:
+            merged_spans[-1] = (merged_spans[-1][0], end)
         else:
-            united.append((start, end))
-    return united
+            merged_spans.append((start, end))
+    return merged_spans
 
 
-def _owners(pieces: Sequence[Span], words: Sequence[Span]) -> list[int]:
+def _assign_words(subword_spans: Sequence[Span], word_spans: Sequence[Span]) -> list[int]:
     """Return the index of the word in which each subword begins; between words, the next word (or the last)."""
-    owners, at = [], 0
-    for start, _ in pieces:
-        while at < len(words) - 1 and words[at][1] <= start:
-            at += 1
-        owners.append(at)
-    return owners
+    word_indices, index = [], 0
+    for start, _ in subword_spans:
+        while index < len(word_spans) - 1 and word_spans[index][1] <= start:
+            index += 1
+        word_indices.append(index)
+    return word_indices

@@ -23,6 +23,6 @@ def mentions_run(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     block["training"] = {"epochs": 12, "batch_size": 4}
     path = experiment.with_name("mentions.yaml")
     path.write_text(json.dumps(block), encoding="utf-8")
-    folder = tmp_path_factory.mktemp("rating") / "run"
-    run_experiment(load_experiment(path).config, folder)
-    return folder
+    run_dir = tmp_path_factory.mktemp("rating") / "run"
+    run_experiment(load_experiment(path).config, run_dir)
+    return run_dir

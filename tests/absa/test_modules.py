@@ -27,7 +27,7 @@ from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
 from mtl_core.model.network import MultiTaskNetwork, build_head_group
 from mtl_core.specs import HeadSpec, OptimizerSpec
 from mtl_core.training.batches import Examples
-from mtl_core.training.idle import idle_tasks_kept
+from mtl_core.training.idle import freeze_unlabelled_tasks
 from mtl_core.training.losses import GroupLoss
 
 WIDTH = 8
@@ -47,10 +47,10 @@ HEADS: dict[str, HeadSpec] = {
     "self-attention": SelfAttention(attention_heads=2, hidden_dim=5),
     "linear": Linear(),
 }
-COUNTS = [1, 2, 20]
+TASK_COUNTS = [1, 2, 20]
 
 
-def batch(lengths: list[int], longest: int = 0, padding: float = 0.0, seed: int = 0) -> Features:
+def draw_features(lengths: list[int], longest: int = 0, padding: float = 0.0, seed: int = 0) -> Features:
     """Draw random tokens; they depend on the seed only, not on the amount of padding."""
     random = torch.Generator().manual_seed(seed)
     tokens = torch.randn(len(lengths), 40, WIDTH, generator=random)
@@ -59,7 +59,7 @@ def batch(lengths: list[int], longest: int = 0, padding: float = 0.0, seed: int 
     return Features(tokens[:, :longest].masked_fill(~mask.unsqueeze(-1), padding), mask)
 
 
-def heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int = 3) -> HeadGroup:
+def build_heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int = 3) -> HeadGroup:
     with torch.random.fork_rng():
         torch.manual_seed(tasks)
         group = build_head_group(spec, shape, outputs, [f"t{task}" for task in range(tasks)])
@@ -69,7 +69,7 @@ def heads(spec: HeadSpec, tasks: int, shape: FeatureShape = SHAPE, outputs: int 
     return group.eval()
 
 
-class Given(nn.Module):
+class FeatureInput(nn.Module):
     """An input layer for batches that already are features."""
 
     output = SHAPE
@@ -78,103 +78,103 @@ class Given(nn.Module):
         return features
 
 
-def hard_sharing(
-    groups: Sequence[HeadGroup], spec: BackboneSpec, input_layer: Callable[[], nn.Module] = Given
+def build_network(
+    groups: Sequence[HeadGroup], spec: BackboneSpec, input_layer: Callable[[], nn.Module] = FeatureInput
 ) -> MultiTaskNetwork:
     parts = NetworkParts(input_layer, lambda shape: build_backbone(spec, shape))
     return MultiTaskNetwork(HardSharing().build(parts, ["t0", "t1"]), groups)
 
 
-def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+def assert_close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0)
 
 
-def build(spec: BackboneSpec) -> nn.Module:
+def build_module(spec: BackboneSpec) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return spec.build(SHAPE).eval()
 
 
-lengths_of_a_batch = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+batch_lengths = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
 @settings(max_examples=15, deadline=None)
-@given(lengths=lengths_of_a_batch, extra=st.integers(0, 9), data=st.data())
+@given(lengths=batch_lengths, extra=st.integers(0, 9), data=st.data())
 def test_padding_and_order_change_no_token_of_a_backbone(
     backbone: BackboneSpec, lengths: list[int], extra: int, data: st.DataObject
 ) -> None:
-    module = build(backbone)
-    plain = module(batch(lengths))
-    padded = module(batch(lengths, max(lengths) + extra, padding=data.draw(st.sampled_from([0.0, 7.0]))))
+    module = build_module(backbone)
+    plain = module(draw_features(lengths))
+    padded = module(draw_features(lengths, max(lengths) + extra, padding=data.draw(st.sampled_from([0.0, 7.0]))))
     order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
-    turned = module(Features(batch(lengths).values[order], batch(lengths).mask[order]))  # type: ignore[index]
+    permuted = module(Features(draw_features(lengths).values[order], draw_features(lengths).mask[order]))  # type: ignore[index]
     for row, length in enumerate(lengths):
-        alone = module(
-            Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
+        single = module(
+            Features(draw_features(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
         )
-        close(plain.values[row, :length], alone.values[0])
-        close(padded.values[row, :length], alone.values[0])
-        close(turned.values[int((order == row).nonzero())][:length], alone.values[0])
+        assert_close(plain.values[row, :length], single.values[0])
+        assert_close(padded.values[row, :length], single.values[0])
+        assert_close(permuted.values[int((order == row).nonzero())][:length], single.values[0])
     assert padded.mask.sum(dim=1).tolist() == lengths
     assert module.output == FeatureShape(plain.values.shape[2], sequence=True)
 
 
 @pytest.mark.parametrize("spec", [BiLSTM(hidden_dim=5), BiGRU(hidden_dim=5)], ids=lambda spec: spec.type)
-def test_a_recurrent_backbone_gives_zeros_at_padding_and_reads_both_ways(spec: BackboneSpec) -> None:
-    module = build(spec)
-    states = module(batch([4, 2], padding=7.0))
+def test_recurrent_backbone_is_bidirectional_and_returns_zeros_at_padding(spec: BackboneSpec) -> None:
+    module = build_module(spec)
+    states = module(draw_features([4, 2], padding=7.0))
     assert not states.values[~states.mask].any()
-    changed = batch([4, 2])
+    changed = draw_features([4, 2])
     changed.values[0, 1] += 1.0
-    moved = (module(changed).values - module(batch([4, 2])).values).abs().sum(dim=2) > 0
-    assert moved[0].tolist() == [True] * 4  # earlier and later tokens
-    assert not moved[1].any()
+    has_changed = (module(changed).values - module(draw_features([4, 2])).values).abs().sum(dim=2) > 0
+    assert has_changed[0].tolist() == [True] * 4  # earlier and later tokens
+    assert not has_changed[1].any()
 
 
-@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("tasks", TASK_COUNTS)
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 @settings(max_examples=8, deadline=None)
-@given(lengths=lengths_of_a_batch, extra=st.integers(0, 9), padding=st.sampled_from([0.0, 7.0]), data=st.data())
+@given(lengths=batch_lengths, extra=st.integers(0, 9), padding=st.sampled_from([0.0, 7.0]), data=st.data())
 def test_padding_and_order_change_no_output_of_a_head(
     head: HeadSpec, tasks: int, lengths: list[int], extra: int, padding: float, data: st.DataObject
 ) -> None:
-    group = heads(head, tasks)
-    plain = group(batch(lengths))
+    group = build_heads(head, tasks)
+    plain = group(draw_features(lengths))
     assert plain.outputs.shape == (len(lengths), tasks, 3)
-    padded = group(batch(lengths, max(lengths) + extra, padding))
-    close(padded.outputs, plain.outputs)
+    padded = group(draw_features(lengths, max(lengths) + extra, padding))
+    assert_close(padded.outputs, plain.outputs)
     order = torch.tensor(data.draw(st.permutations(range(len(lengths)))))
-    turned = group(Features(batch(lengths).values[order], batch(lengths).mask[order]))  # type: ignore[index]
-    close(turned.outputs, plain.outputs[order])
+    permuted = group(Features(draw_features(lengths).values[order], draw_features(lengths).mask[order]))  # type: ignore[index]
+    assert_close(permuted.outputs, plain.outputs[order])
     for row, length in enumerate(lengths):
-        alone = Features(batch(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool))
-        close(group(alone).outputs[0], plain.outputs[row])
+        single = Features(
+            draw_features(lengths).values[row : row + 1, :length], torch.ones(1, length, dtype=torch.bool)
+        )
+        assert_close(group(single).outputs[0], plain.outputs[row])
 
 
-@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("tasks", TASK_COUNTS)
 @pytest.mark.parametrize("name", [name for name in HEADS if "attention" in name])
-def test_attention_is_a_share_of_every_token_and_nothing_at_padding(name: str, tasks: int) -> None:
+def test_attention_sums_to_one_and_is_zero_at_padding(name: str, tasks: int) -> None:
     lengths = [6, 3, 1]
-    found = heads(HEADS[name], tasks)(batch(lengths, 9, padding=5.0))
-    assert found.attention.shape == (3, tasks, 9)
-    close(found.attention.sum(dim=2), torch.ones(3, tasks))
+    output = build_heads(HEADS[name], tasks)(draw_features(lengths, 9, padding=5.0))
+    assert output.attention.shape == (3, tasks, 9)
+    assert_close(output.attention.sum(dim=2), torch.ones(3, tasks))
     for row, length in enumerate(lengths):
-        assert (found.attention[row, :, :length] > 0).all()
-        assert (found.attention[row, :, length:] == 0).all()
+        assert (output.attention[row, :, :length] > 0).all()
+        assert (output.attention[row, :, length:] == 0).all()
 
 
 @settings(max_examples=40, deadline=None)
-@given(lengths=lengths_of_a_batch, parts=st.sampled_from([1, 2, 4, 8]), seed=st.integers(0, 2**31))
-def test_self_attention_is_torchs_followed_by_the_mean_over_the_tokens(
-    lengths: list[int], parts: int, seed: int
-) -> None:
+@given(lengths=batch_lengths, parts=st.sampled_from([1, 2, 4, 8]), seed=st.integers(0, 2**31))
+def test_self_attention_equals_torch_attention_and_mean_pooling(lengths: list[int], parts: int, seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = SelfAttentionHead(SHAPE, 3, parts, 5, 0.2).double().eval()
         for parameter in head.parameters():
             nn.init.normal_(parameter, std=0.5)
-    features = batch(lengths, max(lengths) + 2, padding=3.0, seed=seed)
+    features = draw_features(lengths, max(lengths) + 2, padding=3.0, seed=seed)
     values, mask = features.values.double(), features.mask
     assert mask is not None
     states, attention = F.multi_head_attention_forward(
@@ -194,21 +194,21 @@ def test_self_attention_is_torchs_followed_by_the_mean_over_the_tokens(
     )
     tokens = mask.double().unsqueeze(-1)
     mean = (states.transpose(0, 1) * tokens).sum(dim=1) / tokens.sum(dim=1)
-    found = head(Features(values, mask))
-    torch.testing.assert_close(found.outputs, head.layers(mean), atol=1e-9, rtol=1e-9)
+    output = head(Features(values, mask))
+    torch.testing.assert_close(output.outputs, head.layers(mean), atol=1e-9, rtol=1e-9)
     assert attention is not None
-    torch.testing.assert_close(found.attention, (attention * tokens).sum(dim=1) / tokens.sum(dim=1))
+    torch.testing.assert_close(output.attention, (attention * tokens).sum(dim=1) / tokens.sum(dim=1))
 
 
-def test_self_attention_learns_by_the_textbooks_gradients() -> None:
+def test_self_attention_gradients_equal_finite_differences() -> None:
     torch.manual_seed(0)
     head = SelfAttentionHead(SHAPE, 3, 2, 5, 0.0).double()
-    features = Features(batch([4, 2]).values.double(), batch([4, 2]).mask)
+    features = Features(draw_features([4, 2]).values.double(), draw_features([4, 2]).mask)
     head(features).outputs.pow(2).sum().backward()
-    found = {
+    gradients = {
         name: parameter.grad.clone() for name, parameter in head.named_parameters() if parameter.grad is not None
     }
-    assert found.keys() == dict(head.named_parameters()).keys()
+    assert gradients.keys() == dict(head.named_parameters()).keys()
     step = 1e-6
     for name, parameter in head.named_parameters():
         index = tuple(0 for _ in parameter.shape)
@@ -219,55 +219,55 @@ def test_self_attention_learns_by_the_textbooks_gradients() -> None:
             below = head(features).outputs.pow(2).sum()
             parameter[index] += step
         assert float((above - below) / (2 * step)) == pytest.approx(
-            float(found[name][index]), rel=1e-4, abs=1e-7
+            float(gradients[name][index]), rel=1e-4, abs=1e-7
         ), name
 
 
-@pytest.mark.parametrize("tasks", COUNTS)
-def test_attention_pooling_of_a_group_is_each_tasks_formula(tasks: int) -> None:
-    group = heads(HEADS["attention, grouped"], tasks)
+@pytest.mark.parametrize("tasks", TASK_COUNTS)
+def test_attention_pooling_group_matches_the_formula_per_task(tasks: int) -> None:
+    group = build_heads(HEADS["attention, grouped"], tasks)
     assert isinstance(group, AttentionPoolingGroup)
     lengths = [5, 1, 3]
-    features = batch(lengths)
-    found = group(features)
+    features = draw_features(lengths)
+    output = group(features)
     for task in range(tasks):
         for row, length in enumerate(lengths):
             tokens = features.values[row, :length]
-            share = torch.softmax(torch.tanh(group.keys(tokens)) @ group.questions[task], dim=0)
-            hidden = torch.relu(share @ tokens @ group.hidden_weight[task] + group.hidden_bias[task])
-            close(found.outputs[row, task], hidden @ group.output_weight[task] + group.output_bias[task])
-            close(found.attention[row, task, :length], share)
+            attention = torch.softmax(torch.tanh(group.keys(tokens)) @ group.queries[task], dim=0)
+            hidden = torch.relu(attention @ tokens @ group.hidden_weight[task] + group.hidden_bias[task])
+            assert_close(output.outputs[row, task], hidden @ group.output_weight[task] + group.output_bias[task])
+            assert_close(output.attention[row, task, :length], attention)
 
 
-def test_a_group_of_one_task_is_that_tasks_own_head() -> None:
+def test_group_of_one_task_equals_a_single_head() -> None:
     torch.manual_seed(3)
-    alone = Attention(key_dim=4, hidden_dim=5).build(SHAPE, 3).eval()
-    group = heads(HEADS["attention, grouped"], 1)
-    group.load_state_dict({name.removeprefix("group."): value for name, value in alone.state_dict().items()})
-    found: HeadOutput = alone(batch([4, 2]))
-    close(found.outputs, group(batch([4, 2])).outputs[:, 0])
-    assert found.attention is not None
-    close(found.attention, group(batch([4, 2])).attention[:, 0])
+    single_head = Attention(key_dim=4, hidden_dim=5).build(SHAPE, 3).eval()
+    group = build_heads(HEADS["attention, grouped"], 1)
+    group.load_state_dict({name.removeprefix("group."): value for name, value in single_head.state_dict().items()})
+    output: HeadOutput = single_head(draw_features([4, 2]))
+    assert_close(output.outputs, group(draw_features([4, 2])).outputs[:, 0])
+    assert output.attention is not None
+    assert_close(output.attention, group(draw_features([4, 2])).attention[:, 0])
 
 
-def test_grouped_and_separate_are_what_was_asked_for() -> None:
-    grouped, separate = heads(HEADS["attention, grouped"], 4), heads(HEADS["attention, separate"], 4)
+def test_grouped_option_selects_a_group_or_separate_heads() -> None:
+    grouped, separate = build_heads(HEADS["attention, grouped"], 4), build_heads(HEADS["attention, separate"], 4)
     assert isinstance(grouped, AttentionPoolingGroup)
     assert isinstance(separate, SeparateHeads)
     assert len({id(head.group.keys) for head in separate.heads.values()}) == 4
 
 
-@pytest.mark.parametrize("tasks", COUNTS)
+@pytest.mark.parametrize("tasks", TASK_COUNTS)
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
-def test_outputs_that_are_wanted_are_those_of_the_whole(head: HeadSpec, tasks: int) -> None:
-    group = heads(head, tasks)
-    features = batch([6, 1, 3, 2])
-    wanted = torch.rand(4, tasks, generator=torch.Generator().manual_seed(tasks)) < 0.5
-    wanted[0, 0] = True
-    close(group(features, wanted).outputs[wanted], group(features).outputs[wanted])
+def test_masked_outputs_equal_unmasked_outputs(head: HeadSpec, tasks: int) -> None:
+    group = build_heads(head, tasks)
+    features = draw_features([6, 1, 3, 2])
+    output_mask = torch.rand(4, tasks, generator=torch.Generator().manual_seed(tasks)) < 0.5
+    output_mask[0, 0] = True
+    assert_close(group(features, output_mask).outputs[output_mask], group(features).outputs[output_mask])
 
 
-def test_a_network_run_over_texts_of_all_lengths_answers_each_as_if_it_were_alone() -> None:
+def test_outputs_do_not_depend_on_the_batch_of_a_text() -> None:
     words = [f"word{number}" for number in range(40)]
     encoder = SpacyEncoder(dimensions=WIDTH).build()
     texts = [
@@ -275,25 +275,25 @@ def test_a_network_run_over_texts_of_all_lengths_answers_each_as_if_it_were_alon
     ]
     encoder.fit(encoder.parse(texts))
     torch.manual_seed(0)
-    groups = [heads(head, 2, FeatureShape(10, sequence=True)) for head in HEADS.values()]
-    network = hard_sharing(groups, BiLSTM(hidden_dim=5), encoder.input_layer).eval()
+    groups = [build_heads(head, 2, FeatureShape(10, sequence=True)) for head in HEADS.values()]
+    network = build_network(groups, BiLSTM(hidden_dim=5), encoder.input_layer).eval()
     items = encoder.encode(encoder.parse(texts))
     lengths = np.array([encoder.length(item) for item in items])
     rows = np.random.default_rng(0).permutation(30)[:25]
-    answered: list[int] = []
-    for said in run_network(network, Examples(encoder, items, lengths, []), rows, torch.device("cpu")):
-        answered += said.rows.tolist()
-        for place, row in enumerate(said.rows):
-            alone = network(encoder.collate([items[row]]))
-            for group, one in zip(said.groups, alone, strict=True):
+    predicted_rows: list[int] = []
+    for batch_outputs in run_network(network, Examples(encoder, items, lengths, []), rows, torch.device("cpu")):
+        predicted_rows += batch_outputs.rows.tolist()
+        for index, row in enumerate(batch_outputs.rows):
+            single_outputs = network(encoder.collate([items[row]]))
+            for group, single_output in zip(batch_outputs.groups, single_outputs, strict=True):
                 assert group is not None
-                close(group.outputs[place], one.outputs[0].detach())
-                assert (group.attention is None) == (one.attention is None)
+                assert_close(group.outputs[index], single_output.outputs[0].detach())
+                assert (group.attention is None) == (single_output.attention is None)
                 if group.attention is not None:
-                    shown = one.attention.shape[2]
-                    close(group.attention[place, :, :shown], one.attention[0].detach())
-                    assert not group.attention[place, :, shown:].any()
-    assert sorted(answered) == sorted(rows.tolist())
+                    n_tokens = single_output.attention.shape[2]
+                    assert_close(group.attention[index, :, :n_tokens], single_output.attention[0].detach())
+                    assert not group.attention[index, :, n_tokens:].any()
+    assert sorted(predicted_rows) == sorted(rows.tolist())
 
 
 OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.1), SGD(weight_decay=0.1)]
@@ -302,9 +302,9 @@ OPTIMIZERS: list[OptimizerSpec] = [Adam(weight_decay=0.1), AdamW(weight_decay=0.
 @pytest.mark.parametrize("warm", [0, 3])
 @pytest.mark.parametrize("optimizer_spec", OPTIMIZERS, ids=lambda spec: spec.type)
 def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: OptimizerSpec, warm: int) -> None:
-    group = heads(Attention(key_dim=4, hidden_dim=5), 3).train()
+    group = build_heads(Attention(key_dim=4, hidden_dim=5), 3).train()
     assert isinstance(group, AttentionPoolingGroup)
-    network = hard_sharing([group], Identity())
+    network = build_network([group], Identity())
     optimizer = optimizer_spec.build(network.parameters())
     loss = GroupLoss(CrossEntropy().build(), [None] * 3)
     targets = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
@@ -313,66 +313,66 @@ def test_an_idle_task_of_the_attention_group_keeps_its_rows(optimizer_spec: Opti
         mask = torch.ones(3, 3, dtype=torch.bool)
         mask[:, list(idle)] = False
         optimizer.zero_grad()
-        losses = loss(network(batch([5, 3, 2]), [mask])[0].outputs, targets, mask)
+        losses = loss(network(draw_features([5, 3, 2]), [mask])[0].outputs, targets, mask)
         losses.values.sum().backward()
-        with idle_tasks_kept(network, [losses.counts], optimizer):
+        with freeze_unlabelled_tasks(network, [losses.counts], optimizer):
             optimizer.step()
 
-    def rows(task: int) -> list[torch.Tensor]:
-        found = []
+    def get_task_state(task: int) -> list[torch.Tensor]:
+        tensors = []
         for parameter in group.stacked_parameters():
             state = [
                 v for v in optimizer.state[parameter].values() if torch.is_tensor(v) and v.shape == parameter.shape
             ]
-            found += [tensor[task].detach().clone() for tensor in (parameter, *state)]
-        return found
+            tensors += [tensor[task].detach().clone() for tensor in (parameter, *state)]
+        return tensors
 
     for _ in range(warm):
         step()
     weights = [parameter[1].detach().clone() for parameter in group.stacked_parameters()]
     step(1)
     assert all(torch.equal(p[1], old) for p, old in zip(group.stacked_parameters(), weights, strict=True))
-    before = [rows(task) for task in range(3)]
+    before = [get_task_state(task) for task in range(3)]
     keys = group.keys.weight.detach().clone()
     step(1)
-    assert all(torch.equal(new, old) for new, old in zip(rows(1), before[1], strict=True))
+    assert all(torch.equal(new, old) for new, old in zip(get_task_state(1), before[1], strict=True))
     assert not torch.equal(group.keys.weight, keys)
     for task in (0, 2):
-        assert not any(torch.equal(new, old) for new, old in zip(rows(task), before[task], strict=True))
+        assert not any(torch.equal(new, old) for new, old in zip(get_task_state(task), before[task], strict=True))
     step()
-    assert not any(torch.equal(new, old) for new, old in zip(rows(1), before[1], strict=True))
+    assert not any(torch.equal(new, old) for new, old in zip(get_task_state(1), before[1], strict=True))
 
 
 @settings(max_examples=40, deadline=None)
-@given(lengths=lengths_of_a_batch, scale=st.sampled_from([0.0, 1.0, 1e4]))
-def test_masked_softmax_is_softmax_over_what_is_there(lengths: list[int], scale: float) -> None:
-    features = batch(lengths)
+@given(lengths=batch_lengths, scale=st.sampled_from([0.0, 1.0, 1e4]))
+def test_masked_softmax_equals_softmax_over_valid_tokens(lengths: list[int], scale: float) -> None:
+    features = draw_features(lengths)
     scores = features.values.transpose(1, 2) * scale
-    found = masked_softmax(scores, features.mask)
+    attention = masked_softmax(scores, features.mask)
     for row, length in enumerate(lengths):
-        close(found[row, :, :length], torch.softmax(scores[row, :, :length], dim=-1))
-        assert not found[row, :, length:].any()
-    close(masked_softmax(scores, None), torch.softmax(scores, dim=-1))
+        assert_close(attention[row, :, :length], torch.softmax(scores[row, :, :length], dim=-1))
+        assert not attention[row, :, length:].any()
+    assert_close(masked_softmax(scores, None), torch.softmax(scores, dim=-1))
 
 
 @pytest.mark.parametrize("spec", [Attention(), SelfAttention(), BiLSTM(), BiGRU()], ids=lambda spec: spec.type)
-def test_parts_that_read_tokens_say_so_when_there_are_none(spec: HeadSpec | BackboneSpec) -> None:
+def test_sequence_modules_reject_single_vectors(spec: HeadSpec | BackboneSpec) -> None:
     vector = FeatureShape(8, sequence=False)
-    make: Callable[[], object] = (
+    build_part: Callable[[], object] = (
         (lambda: spec.build(vector))
         if isinstance(spec, BackboneSpec)
         else (lambda: build_head_group(spec, vector, 2, "ab"))
     )
     with pytest.raises(MtlError, match=r"reads (tokens|sequences), but the (backbone|encoder) returns one vector"):
-        make()
+        build_part()
 
 
-def test_self_attention_names_a_width_that_cannot_be_divided() -> None:
+def test_self_attention_rejects_an_indivisible_width() -> None:
     with pytest.raises(MtlError, match="cannot divide 8 features into 3 parts"):
         SelfAttention(attention_heads=3).build(SHAPE, 2)
 
 
-def test_initial_layers_of_a_group_are_drawn_as_linear_layers_are() -> None:
+def test_group_layers_are_initialized_like_linear_layers() -> None:
     torch.manual_seed(0)
     group = AttentionPoolingGroup(FeatureShape(100, True), 50, 20, 4, 64, 0.0)
     for weight, width in ((group.hidden_weight, 100), (group.output_weight, 64)):
@@ -381,15 +381,15 @@ def test_initial_layers_of_a_group_are_drawn_as_linear_layers_are() -> None:
         assert weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
-def test_layers_that_tasks_share_learn_from_all_of_them() -> None:
+def test_shared_layers_get_gradients_from_all_tasks() -> None:
     head = AttentionPoolingGroup(SHAPE, 2, 3, 4, 5, 0.0, shared_layers=True)
-    own = {id(parameter) for parameter in head.stacked_parameters()}
+    task_specific = {id(parameter) for parameter in head.stacked_parameters()}
     shared = [parameter for name, parameter in head.named_parameters() if name.startswith("shared.")]
     assert len(shared) == 4
-    assert not own & {id(parameter) for parameter in shared}
+    assert not task_specific & {id(parameter) for parameter in shared}
     for task in range(3):
         head.zero_grad()
-        head(batch([3, 5])).outputs[:, task].sum().backward()
+        head(draw_features([3, 5])).outputs[:, task].sum().backward()
         assert all(parameter.grad is not None and parameter.grad.any() for parameter in shared)
         assert not head.output_bias.grad[[other for other in range(3) if other != task]].any()  # type: ignore[index]
 

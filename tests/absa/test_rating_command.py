@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from absa_plugin.rating.aspects import aspects_of
+from absa_plugin.rating.aspects import find_aspects
 from absa_plugin.rating.rate import rate_reviews
 from absa_plugin.rating.reviews import Review
 from absa_plugin.rating.settings import Settings
@@ -35,12 +35,12 @@ def run(mentions_run: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def saved(run: Path) -> SavedRun:
+def saved_run(run: Path) -> SavedRun:
     """The loaded run."""
     return load_run(run)
 
 
-def _write(path: Path, rows: int = 40) -> Path:
+def _write_reviews(path: Path, rows: int = 40) -> Path:
     """Write reviews of two shops: positive about everything in A, negative about everything in B."""
     things, words = ("soup", "waiter", "bill"), {"A": ("lovely", "splendid"), "B": ("grim", "dreadful")}
     lines = ["shop,when,review"]
@@ -54,23 +54,23 @@ def _write(path: Path, rows: int = 40) -> Path:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def review_file(tmp_path: Path) -> Path:
     """A file of 40 reviews."""
-    return _write(tmp_path / "reviews.csv")
+    return _write_reviews(tmp_path / "reviews.csv")
 
 
-def test_one_command_writes_every_format_the_same_each_time(
-    file: Path, run: Path, tmp_path: Path, mtl: Mtl
+def test_command_writes_every_format_deterministically(
+    review_file: Path, run: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
     bytes_of = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        outs = [tmp_path / name / f"ratings.{ending}" for ending in FORMATS]
-        words = [word for out in outs for word in ("--out", out)]
-        done = mtl(
+        paths = [tmp_path / name / f"ratings.{ending}" for ending in FORMATS]
+        words = [word for out in paths for word in ("--out", out)]
+        result = mtl(
             "absa",
             "rate",
-            file,
+            review_file,
             "--run",
             run,
             "--text",
@@ -81,10 +81,10 @@ def test_one_command_writes_every_format_the_same_each_time(
             "when",
             *words,
         )
-        assert done.returncode == 0, done.stderr
-        assert "ratings from 1 to 5" in done.stdout
-        assert sorted(path.name for path in (tmp_path / name).iterdir()) == sorted(out.name for out in outs)
-        bytes_of.append([out.read_bytes() for out in outs])
+        assert result.returncode == 0, result.stderr
+        assert "ratings from 1 to 5" in result.stdout
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == sorted(out.name for out in paths)
+        bytes_of.append([out.read_bytes() for out in paths])
     assert bytes_of[0] == bytes_of[1]
 
     with (tmp_path / "first" / "ratings.csv").open(encoding="utf-8", newline="") as lines:
@@ -93,9 +93,11 @@ def test_one_command_writes_every_format_the_same_each_time(
     table = parquet.read_table(tmp_path / "first" / "ratings.parquet").to_pylist()
     record = json.loads((tmp_path / "first" / "ratings.json").read_text(encoding="utf-8"))
     for row, typed in zip(rows, table, strict=True):
-        told = next(one for one in record["products"] if one["product"] == row["product"])["aspects"][row["aspect"]]
-        assert float(row["rating"]) == typed["rating"] == told["rating"]
-        assert int(row["mentions"]) == typed["mentions"] == told["mentions"] <= 20
+        json_row = next(one for one in record["products"] if one["product"] == row["product"])["aspects"][
+            row["aspect"]
+        ]
+        assert float(row["rating"]) == typed["rating"] == json_row["rating"]
+        assert int(row["mentions"]) == typed["mentions"] == json_row["mentions"] <= 20
         assert row["change_is_clear"] == {True: "yes", False: "no"}[typed["change_is_clear"]]
     stars = {row["product"]: float(row["rating"]) for row in rows if row["aspect"] == "food"}
     assert stars["A"] > 3.5 > 2.5 > stars["B"]
@@ -103,7 +105,7 @@ def test_one_command_writes_every_format_the_same_each_time(
     assert record["earlier"][0] == "2025-01"
 
 
-def test_the_page_stands_alone_and_is_safe(run: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_page_is_self_contained_and_escapes_html(run: Path, tmp_path: Path, mtl: Mtl) -> None:
     reviews = tmp_path / "reviews.jsonl"
     hostile = "The soup <script>alert(1)</script> was lovely & &lt;img src=x onerror=alert(1)&gt; grim."
     rows = [{"shop": "<b>A</b>", "review": hostile}] * 3 + [
@@ -111,14 +113,14 @@ def test_the_page_stands_alone_and_is_safe(run: Path, tmp_path: Path, mtl: Mtl) 
     ] * 6
     reviews.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     page, table = tmp_path / "page.html", tmp_path / "table.csv"
-    done = mtl(
+    result = mtl(
         *("absa", "rate", reviews, "--run", run, "--text", "review", "--by", "shop"),
         "--out",
         page,
         "--out",
         table,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"<(script|img|link|iframe)\b|\b(src|href)=[\"'](?!#)", text)
     assert "&lt;b&gt;A&lt;/b&gt;" in text
@@ -131,36 +133,34 @@ def test_the_page_stands_alone_and_is_safe(run: Path, tmp_path: Path, mtl: Mtl) 
     assert not any(cell.startswith(("=", "@", "\t")) for cell in cells)
 
 
-def test_without_by_and_out_there_is_one_rating_in_the_terminal(
-    file: Path, run: Path, tmp_path: Path, mtl: Mtl
-) -> None:
-    done = mtl("absa", "rate", file, "--run", run, "--text", "review")
-    assert done.returncode == 0
-    assert "all reviews" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+def test_without_by_and_out_one_rating_is_printed(review_file: Path, run: Path, tmp_path: Path, mtl: Mtl) -> None:
+    result = mtl("absa", "rate", review_file, "--run", run, "--text", "review")
+    assert result.returncode == 0
+    assert "all reviews" in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [review_file.name]
 
 
-def test_a_run_that_cannot_say_not_mentioned_is_refused(file: Path, trained_run: Path, mtl: Mtl) -> None:
-    done = mtl("absa", "rate", file, "--run", trained_run, "--text", "review")
-    assert done.returncode == 2
-    assert "food cannot predict that a sentence does not mention it" in done.stderr
-    assert "absa-minilm and absa-distilled" in done.stderr
+def test_run_without_absent_label_is_rejected(review_file: Path, trained_run: Path, mtl: Mtl) -> None:
+    result = mtl("absa", "rate", review_file, "--run", trained_run, "--text", "review")
+    assert result.returncode == 2
+    assert "food cannot predict that a sentence does not mention it" in result.stderr
+    assert "absa-minilm and absa-distilled" in result.stderr
 
 
-def test_tasks_without_polarities_are_no_aspects(saved: SavedRun) -> None:
+def test_tasks_without_polarities_are_rejected(saved_run: SavedRun) -> None:
     from dataclasses import replace
 
-    assert aspects_of(saved).names == ASPECTS
-    task = saved.main_tasks[0]
+    assert find_aspects(saved_run).names == ASPECTS
+    task = saved_run.main_tasks[0]
 
     def with_classes(*classes: str) -> SavedRun:
         space: Any = type("Space", (), {"classes": (*classes, "absent")})()
-        return replace(saved, groups=[replace(saved.groups[0], tasks=[replace(task, space=space)])])
+        return replace(saved_run, groups=[replace(saved_run.groups[0], tasks=[replace(task, space=space)])])
 
     with pytest.raises(MtlError, match="food has no class negative"):
-        aspects_of(with_classes("positive", "neutral"))
+        find_aspects(with_classes("positive", "neutral"))
     with pytest.raises(MtlError, match="not polarities: superb"):
-        aspects_of(with_classes("positive", "negative", "superb"))
+        find_aspects(with_classes("positive", "negative", "superb"))
 
 
 @pytest.mark.parametrize(
@@ -186,41 +186,41 @@ def test_tasks_without_polarities_are_no_aspects(saved: SavedRun) -> None:
         (["--text", "review", "--data-set", "x"], "this run has one data set, which has no name"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_done(
+def test_invalid_options_are_reported_before_rating(
     words: list[str],
     message: str,
-    file: Path,
+    review_file: Path,
     run: Path,
     tmp_path: Path,
     mtl: Mtl,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = mtl("absa", "rate", file, "--run", run, *words)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    result = mtl("absa", "rate", review_file, "--run", run, *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [review_file.name]
 
 
-def test_a_broken_row_stops_everything_or_is_counted(file: Path, run: Path, tmp_path: Path, mtl: Mtl) -> None:
-    lines = file.read_text(encoding="utf-8").splitlines()
+def test_invalid_row_is_an_error_or_is_skipped(review_file: Path, run: Path, tmp_path: Path, mtl: Mtl) -> None:
+    lines = review_file.read_text(encoding="utf-8").splitlines()
     lines[20] += ",more"
-    file.write_text("\n".join(lines), encoding="utf-8")
+    review_file.write_text("\n".join(lines), encoding="utf-8")
     out = tmp_path / "r.json"
-    done = mtl("absa", "rate", file, "--run", run, "--text", "review", "--by", "shop", "--out", out)
-    assert done.returncode == 2
-    assert f"{file}:21: 4 cells, expected 3" in done.stderr
-    assert "--bad-rows skip" in done.stderr
+    result = mtl("absa", "rate", review_file, "--run", run, "--text", "review", "--by", "shop", "--out", out)
+    assert result.returncode == 2
+    assert f"{review_file}:21: 4 cells, expected 3" in result.stderr
+    assert "--bad-rows skip" in result.stderr
     assert not out.exists()
     words = ("--text", "review", "--by", "shop", "--out", out, "--bad-rows", "skip")
-    done = mtl("absa", "rate", file, "--run", run, *words)
-    assert done.returncode == 0
-    assert f"{file}:21: 4 cells, expected 3" in done.stdout
+    result = mtl("absa", "rate", review_file, "--run", run, *words)
+    assert result.returncode == 0
+    assert f"{review_file}:21: 4 cells, expected 3" in result.stdout
     record = json.loads(out.read_text(encoding="utf-8"))
     assert (record["reviews"], record["bad_rows"]) == (39, 1)
 
 
-def test_all_kinds_of_reviews_are_read(saved: SavedRun) -> None:
+def test_all_kinds_of_reviews_are_read(saved_run: SavedRun) -> None:
     texts = [
         "",
         " ",
@@ -231,17 +231,17 @@ def test_all_kinds_of_reviews_are_read(saved: SavedRun) -> None:
         "Суп 非常に good שלום",
         "<p></p>",
     ]
-    found = rate_reviews([Review(text) for text in texts], saved, Settings(min_mentions=1))
-    assert found.reviews == len(texts)
-    assert 1 <= found.ratings["all reviews", "food"].mentions <= 4
+    ratings = rate_reviews([Review(text) for text in texts], saved_run, Settings(min_mentions=1))
+    assert ratings.reviews == len(texts)
+    assert 1 <= ratings.ratings["all reviews", "food"].mentions <= 4
 
 
-def test_killed_in_the_middle_it_goes_on_without_loss(run: Path, tmp_path: Path, mtl: Mtl) -> None:
-    file = _write(tmp_path / "reviews.csv", 1800)
+def test_killed_job_resumes_without_loss(run: Path, tmp_path: Path, mtl: Mtl) -> None:
+    review_file = _write_reviews(tmp_path / "reviews.csv", 1800)
     words = [
         "absa",
         "rate",
-        file,
+        review_file,
         "--run",
         run,
         "--text",
@@ -252,10 +252,10 @@ def test_killed_in_the_middle_it_goes_on_without_loss(run: Path, tmp_path: Path,
         "when",
         "--out",
     ]
-    cut, whole = tmp_path / "cut.json", tmp_path / "whole.json"
+    interrupted_path, complete_path = tmp_path / "cut.json", tmp_path / "whole.json"
     progress = tmp_path / "cut.json.progress"
     process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "mtl", *words, cut],
+        [Path(sysconfig.get_path("scripts")) / "mtl", *words, interrupted_path],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -265,30 +265,30 @@ def test_killed_in_the_middle_it_goes_on_without_loss(run: Path, tmp_path: Path,
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the command finished before it was killed"
-    assert not cut.exists()
-    kept = sum(product[0] for product in json.loads(progress.read_text())["sums"]["products"].values())
-    assert 0 < kept < 1800
+    assert not interrupted_path.exists()
+    n_processed = sum(product[0] for product in json.loads(progress.read_text())["sums"]["products"].values())
+    assert 0 < n_processed < 1800
 
-    done = mtl(*words, cut)
-    assert done.returncode == 0
-    assert f"resuming after review {kept} of 1800" in done.stderr
+    result = mtl(*words, interrupted_path)
+    assert result.returncode == 0
+    assert f"resuming after review {n_processed} of 1800" in result.stderr
     assert not progress.exists()
-    assert mtl(*words, whole).returncode == 0
-    assert cut.read_bytes() == whole.read_bytes()
+    assert mtl(*words, complete_path).returncode == 0
+    assert interrupted_path.read_bytes() == complete_path.read_bytes()
 
 
-def test_ctrl_c_says_how_to_go_on(
-    file: Path, run: Path, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_reports_how_to_resume(
+    review_file: Path, run: Path, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mtl_core.runs.predict as predict
 
-    def interrupted(*_: object, **__: object) -> None:
+    def raise_interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "answers", interrupted)  # simulates Ctrl-C at a known point
-    done = mtl("absa", "rate", file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
-    assert done.returncode == 130
-    assert "interrupted; the same command resumes the job" in done.stderr
+    monkeypatch.setattr(predict, "iterate_predictions", raise_interrupt)  # simulates Ctrl-C at a known point
+    result = mtl("absa", "rate", review_file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
+    assert result.returncode == 130
+    assert "interrupted; the same command resumes the job" in result.stderr
     assert not (tmp_path / "r.csv").exists()
 
 

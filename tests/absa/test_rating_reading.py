@@ -13,25 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from absa_plugin.rating.csv_reviews import LONGEST_CELL
-from absa_plugin.rating.dates import period_of
+from absa_plugin.rating.csv_reviews import MAX_CELL_CHARACTERS
+from absa_plugin.rating.dates import parse_period
 from absa_plugin.rating.files import BadRow, open_reviews
-from absa_plugin.rating.reviews import Review, read_reviews, survey
+from absa_plugin.rating.reviews import Review, read_reviews, scan_reviews
 from absa_plugin.rating.settings import Columns
 from mtl_core.errors import MtlError
 
 COLUMNS = Columns("review", "shop")
 
 
-def _read(path: Path, columns: Columns = COLUMNS, **options: Any) -> list[Review | BadRow]:
+def _read_reviews(path: Path, columns: Columns = COLUMNS, **options: Any) -> list[Review | BadRow]:
     return list(read_reviews(open_reviews(path, columns.names, **options), columns))
 
 
-def _texts(found: list[Review | BadRow]) -> list[tuple[str, str]]:
-    return [(one.product, one.text) for one in found if isinstance(one, Review)]
+def _get_texts(reviews: list[Review | BadRow]) -> list[tuple[str, str]]:
+    return [(review.product, review.text) for review in reviews if isinstance(review, Review)]
 
 
-def _file(path: Path, text: str | bytes) -> Path:
+def _write_file(path: Path, text: str | bytes) -> Path:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
@@ -49,27 +49,27 @@ def _file(path: Path, text: str | bytes) -> Path:
     ],
 )
 def test_formats_and_delimiters(name: str, text: str, tmp_path: Path) -> None:
-    assert _texts(_read(_file(tmp_path / name, text))) == [("A", "fine"), ("B", "")]
+    assert _get_texts(_read_reviews(_write_file(tmp_path / name, text))) == [("A", "fine"), ("B", "")]
 
 
-def test_a_parquet_file_is_read_with_its_own_dates(tmp_path: Path) -> None:
-    when = [datetime.date(2025, 3, 1), None]
-    table = pyarrow.table({"shop": [7.0, 8.0], "review": ["fine", None], "when": when, "other": [[1], [2]]})
+def test_parquet_file_with_dates_is_read(tmp_path: Path) -> None:
+    dates = [datetime.date(2025, 3, 1), None]
+    table = pyarrow.table({"shop": [7.0, 8.0], "review": ["fine", None], "when": dates, "other": [[1], [2]]})
     parquet.write_table(table, tmp_path / "a.parquet")
-    found = _read(tmp_path / "a.parquet", Columns("review", "shop", "when"))
-    assert found == [
+    reviews = _read_reviews(tmp_path / "a.parquet", Columns("review", "shop", "when"))
+    assert reviews == [
         Review("fine", "7", "2025-03", f"{tmp_path}/a.parquet: row 1", "row 1"),
         Review("", "8", None, f"{tmp_path}/a.parquet: row 2", "row 2"),
     ]
     with pytest.raises(MtlError, match=r"no column 'reviw'; did you mean 'review'\?"):
-        _read(tmp_path / "a.parquet", Columns("reviw"))
+        _read_reviews(tmp_path / "a.parquet", Columns("reviw"))
     with pytest.raises(MtlError, match="cannot be read as Parquet"):
-        _read(_file(tmp_path / "b.parquet", "shop"))
+        _read_reviews(_write_file(tmp_path / "b.parquet", "shop"))
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=8), st.sampled_from(",;\t|"))
 @settings(max_examples=30, deadline=None)
-def test_what_csv_writers_write_is_read_back(
+def test_csv_round_trip(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
 ) -> None:
     rows = [(" ".join(shop.split()), text) for shop, text in rows]
@@ -81,8 +81,8 @@ def test_what_csv_writers_write_is_read_back(
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerows([("shop", "review"), *rows])
-    path = _file(tmp_path_factory.mktemp("csv") / "a.csv", text.getvalue())
-    assert _texts(_read(path)) == rows
+    path = _write_file(tmp_path_factory.mktemp("csv") / "a.csv", text.getvalue())
+    assert _get_texts(_read_reviews(path)) == rows
 
 
 @pytest.mark.parametrize(
@@ -122,37 +122,39 @@ def test_what_csv_writers_write_is_read_back(
         ),
     ],
 )
-def test_a_broken_row_is_named_and_costs_no_other(
+def test_invalid_row_is_reported_and_other_rows_are_read(
     name: str, text: str | bytes, line: int, reason: str, tmp_path: Path
 ) -> None:
-    path = _file(tmp_path / name, text)
-    found = _read(path)
-    assert _texts(found) == [("A", "one"), ("C", "four")]
-    (bad,) = [one for one in found if isinstance(one, BadRow)]
-    assert bad.place == f"{path}:{line}"
+    path = _write_file(tmp_path / name, text)
+    reviews = _read_reviews(path)
+    assert _get_texts(reviews) == [("A", "one"), ("C", "four")]
+    (bad,) = [one for one in reviews if isinstance(one, BadRow)]
+    assert bad.location == f"{path}:{line}"
     assert reason in bad.reason
     with pytest.raises(MtlError, match=r":3: "):
-        survey(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=False)
-    seen = survey(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
-    assert (seen.reviews, seen.bad, seen.told) == (2, 1, (str(bad),))
+        scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=False)
+    survey_result = scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
+    assert (survey_result.n_reviews, survey_result.n_bad, survey_result.messages) == (2, 1, (str(bad),))
 
 
-def test_two_quotation_marks_that_are_never_closed_cost_two_rows(tmp_path: Path) -> None:
+def test_two_unclosed_quotation_marks_invalidate_two_rows(tmp_path: Path) -> None:
     rows = [f"S{n},text {n}" for n in range(50)]
     rows[10], rows[20] = 'S10,"open', 'S20,"open too'
-    found = _read(_file(tmp_path / "a.csv", "\n".join(["shop,review", *rows]) + "\n"))
-    assert len(_texts(found)) == 48
-    unquoted = _read(tmp_path / "a.csv", quoted=False)
-    assert ("S10", '"open') in _texts(unquoted)
-    assert len(_texts(unquoted)) == 50
+    reviews = _read_reviews(_write_file(tmp_path / "a.csv", "\n".join(["shop,review", *rows]) + "\n"))
+    assert len(_get_texts(reviews)) == 48
+    unquoted = _read_reviews(tmp_path / "a.csv", quoted=False)
+    assert ("S10", '"open') in _get_texts(unquoted)
+    assert len(_get_texts(unquoted)) == 50
 
 
-def test_large_reviews_are_read_and_the_modules_limit_is_left_alone(tmp_path: Path) -> None:
+def test_large_reviews_are_read_and_csv_field_limit_is_unchanged(tmp_path: Path) -> None:
     before = csv.field_size_limit()
-    path = _file(tmp_path / "a.csv", f"shop,review\nA,{'x' * 1_000_000}\nB,{'y' * (LONGEST_CELL + 1)}\nC,fine\n")
-    found = _read(path)
-    assert [(name, len(text)) for name, text in _texts(found)] == [("A", 1_000_000), ("C", 4)]
-    assert [one.place for one in found if isinstance(one, BadRow)] == [f"{path}:3"]
+    path = _write_file(
+        tmp_path / "a.csv", f"shop,review\nA,{'x' * 1_000_000}\nB,{'y' * (MAX_CELL_CHARACTERS + 1)}\nC,fine\n"
+    )
+    reviews = _read_reviews(path)
+    assert [(name, len(text)) for name, text in _get_texts(reviews)] == [("A", 1_000_000), ("C", 4)]
+    assert [one.location for one in reviews if isinstance(one, BadRow)] == [f"{path}:3"]
     assert csv.field_size_limit() == before
 
 
@@ -170,13 +172,13 @@ def test_large_reviews_are_read_and_the_modules_limit_is_left_alone(tmp_path: Pa
         ("a.txt", "fine", "is not supported for tables"),
     ],
 )
-def test_what_is_no_file_of_reviews_is_refused(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:
-    path = _file(tmp_path / name, text)
+def test_invalid_review_file_is_rejected(name: str, text: str | bytes, message: str, tmp_path: Path) -> None:
+    path = _write_file(tmp_path / name, text)
     with pytest.raises(MtlError, match=message):
-        survey(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
+        scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
 
 
-def test_missing_files_are_named(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match="no such file"):
         open_reviews(tmp_path / "a.csv", ["review"])
     (tmp_path / "b.csv").mkdir()
@@ -184,13 +186,18 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         open_reviews(tmp_path / "b.csv", ["review"])
 
 
-def test_a_survey_counts_what_is_empty_and_undated(tmp_path: Path) -> None:
+def test_survey_counts_empty_and_undated_reviews(tmp_path: Path) -> None:
     rows = [("A", "fine", "2025-01-31"), ("A", " ", "2025-02"), ("A", "ok", "")]
     lines = [json.dumps({"shop": shop, "review": text, "when": when}) for shop, text, when in rows]
-    path = _file(tmp_path / "a.jsonl", "\n".join(lines))
+    path = _write_file(tmp_path / "a.jsonl", "\n".join(lines))
     columns = Columns("review", "shop", "when")
-    seen = survey(open_reviews(path, columns.names), columns, skip_bad_rows=False)
-    assert (seen.reviews, seen.empty, seen.undated, seen.bad) == (3, 1, 1, 0)
+    survey_result = scan_reviews(open_reviews(path, columns.names), columns, skip_bad_rows=False)
+    assert (survey_result.n_reviews, survey_result.n_empty, survey_result.n_undated, survey_result.n_bad) == (
+        3,
+        1,
+        1,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,11 +212,11 @@ def test_a_survey_counts_what_is_empty_and_undated(tmp_path: Path) -> None:
         (" ", None, (None, None, None)),
     ],
 )
-def test_dates_lie_in_periods(cell: object, written: str | None, expected: tuple[str | None, ...]) -> None:
-    assert tuple(period_of(cell, period, written) for period in ("month", "quarter", "year")) == expected
+def test_dates_are_mapped_to_periods(cell: object, written: str | None, expected: tuple[str | None, ...]) -> None:
+    assert tuple(parse_period(cell, period, written) for period in ("month", "quarter", "year")) == expected
 
 
 @pytest.mark.parametrize("cell", ["31/10/2024", "yesterday", 1700000000, "2025-13-01"])
-def test_what_is_no_date_is_refused(cell: object) -> None:
+def test_invalid_date_is_rejected(cell: object) -> None:
     with pytest.raises(MtlError, match="expected a date such as 2025-03-31, found"):
-        period_of(cell, "month")
+        parse_period(cell, "month")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from absa_plugin.rating.plain_text import plain_text
-from absa_plugin.rating.sentences import LONGEST, sentences_of
+from absa_plugin.rating.plain_text import strip_html
+from absa_plugin.rating.sentences import MAX_SENTENCE_CHARACTERS, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from absa_plugin.rating.sentences import LONGEST, sentences_of
     ],
 )
 def test_sentences(text: str, expected: list[str]) -> None:
-    assert list(sentences_of(plain_text(text))) == expected
+    assert list(split_sentences(strip_html(text))) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,34 +53,38 @@ def test_sentences(text: str, expected: list[str]) -> None:
         ("x<!-- secret -->y", "x y"),
     ],
 )
-def test_html_is_taken_out(text: str, expected: str) -> None:
-    assert plain_text(text) == expected
+def test_html_is_removed(text: str, expected: str) -> None:
+    assert strip_html(text) == expected
 
 
-def _letters(text: str) -> str:
+def _keep_alphabetic(text: str) -> str:
     return re.sub(r"[\W\d_]", "", text)
 
 
 @given(st.text(alphabet=st.sampled_from('aB .!?…\n"“”)。،é漢😍1&;'), max_size=200) | st.text(max_size=200))
 @settings(max_examples=100, deadline=None)
-def test_no_letter_is_lost_and_no_sentence_is_long(text: str) -> None:
-    found = list(sentences_of(text))
-    assert _letters("".join(found)) == _letters(text)
-    assert all(sentence == sentence.strip() and _letters(sentence) for sentence in found)
-    assert all(len(sentence) <= LONGEST for sentence in found)
+def test_splitting_loses_no_text_and_limits_the_length(text: str) -> None:
+    sentences = list(split_sentences(text))
+    assert _keep_alphabetic("".join(sentences)) == _keep_alphabetic(text)
+    assert all(sentence == sentence.strip() and _keep_alphabetic(sentence) for sentence in sentences)
+    assert all(len(sentence) <= MAX_SENTENCE_CHARACTERS for sentence in sentences)
 
 
-def test_a_review_without_any_full_stop_is_cut_between_words() -> None:
-    found = list(sentences_of("tasty " * 1000))
-    assert len(found) > 10
-    assert {word for sentence in found for word in sentence.split()} == {"tasty"}
-    assert list(sentences_of("x" * 1000)) == ["x" * LONGEST, "x" * LONGEST, "x" * (1000 - 2 * LONGEST)]
+def test_review_without_full_stops_is_split_between_words() -> None:
+    sentences = list(split_sentences("tasty " * 1000))
+    assert len(sentences) > 10
+    assert {word for sentence in sentences for word in sentence.split()} == {"tasty"}
+    assert list(split_sentences("x" * 1000)) == [
+        "x" * MAX_SENTENCE_CHARACTERS,
+        "x" * MAX_SENTENCE_CHARACTERS,
+        "x" * (1000 - 2 * MAX_SENTENCE_CHARACTERS),
+    ]
 
 
 @pytest.mark.parametrize("unit", [".", ". ", "a.", '."', "<a", "<!--", "&", "\n", " ", "!!! ", "Aaa.", "word "])
-def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+def test_runtime_is_linear(unit: str) -> None:
     """A quadratic pattern would take minutes on these texts."""
     text = unit * (200_000 // len(unit))
     start = process_time()
-    list(sentences_of(plain_text(text)))
+    list(split_sentences(strip_html(text)))
     assert process_time() - start < 5

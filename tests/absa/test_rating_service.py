@@ -13,10 +13,10 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 from fastapi import UploadFile
 from fastapi.testclient import TestClient
 
-from absa_plugin.rating.service import AT_ONCE, Job, Rater
+from absa_plugin.rating.service import MAX_CONCURRENT_JOBS, Rater, RatingJob
 from absa_plugin.rating.settings import Columns, Settings
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.problems import Problem
+from mtl_core.serving.problems import ApiError
 from mtl_core.serving.run import load_app
 
 FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 + b"B,The bill was dreadful.\n" * 5
@@ -25,32 +25,32 @@ FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 +
 @pytest.fixture(scope="module")
 def client(mentions_run: Path) -> Iterator[TestClient]:
     """A client of a server with an upload limit of 20,000 bytes."""
-    with TestClient(load_app(mentions_run, Limits(max_upload=20_000))) as made:
-        yield made
+    with TestClient(load_app(mentions_run, Limits(max_upload=20_000))) as test_client:
+        yield test_client
 
 
-def _send(client: TestClient, path: str = "/ratings", data: bytes = FILE, name: str = "r.csv", **fields: str):  # type: ignore[no-untyped-def]
+def _post_file(client: TestClient, path: str = "/ratings", data: bytes = FILE, name: str = "r.csv", **fields: str):  # type: ignore[no-untyped-def]
     return client.post(path, files={"file": (name, data)}, data={"text": "review", "by": "shop", **fields})
 
 
 def test_a_file_is_rated(client: TestClient) -> None:
-    answer = _send(client)
-    assert answer.status_code == 200
-    told = answer.json()
-    assert (told["reviews"], told["file"]) == (11, "r.csv")
-    first, second = told["products"]
+    response = _post_file(client)
+    assert response.status_code == 200
+    ratings = response.json()
+    assert (ratings["reviews"], ratings["file"]) == (11, "r.csv")
+    first, second = ratings["products"]
     assert first["aspects"]["food"]["mentions"] == 6
     assert first["aspects"]["food"]["rating"] > 3 > first["aspects"]["service"]["rating"]
     assert second["aspects"]["price"]["rating"] < 3
     assert second["aspects"]["food"]["rating"] is None
-    assert _send(client, min_mentions="6").json()["products"][1]["aspects"]["price"]["rating"] is None
+    assert _post_file(client, min_mentions="6").json()["products"][1]["aspects"]["price"]["rating"] is None
 
 
-def test_a_person_sends_a_form_and_sees_a_page(client: TestClient) -> None:
+def test_submitted_form_returns_a_page(client: TestClient) -> None:
     form = client.get("/ratings")
     assert 'action="/ratings/page"' in form.text
     assert "food, price, service" in form.text
-    page = _send(client, "/ratings/page", name="<b>r</b>.csv")
+    page = _post_file(client, "/ratings/page", name="<b>r</b>.csv")
     assert page.status_code == 200
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert ">In short</h2>" in page.text
@@ -68,41 +68,41 @@ def test_a_person_sends_a_form_and_sees_a_page(client: TestClient) -> None:
         (b"shop,review\n", "r.csv", {}, "r.csv: contains no review"),
     ],
 )
-def test_what_cannot_be_rated_is_told_by_the_senders_names(
+def test_errors_use_the_names_of_the_request(
     client: TestClient, data: bytes, name: str, fields: dict[str, str], message: str
 ) -> None:
-    answer = _send(client, data=data, name=name, **fields)
-    assert answer.status_code == 422
-    assert answer.json()["error"]["found"].startswith(message)
-    page = _send(client, "/ratings/page", data=data, name=name, **{"bad_rows": "refuse", **fields})
+    response = _post_file(client, data=data, name=name, **fields)
+    assert response.status_code == 422
+    assert response.json()["error"]["found"].startswith(message)
+    page = _post_file(client, "/ratings/page", data=data, name=name, **{"bad_rows": "refuse", **fields})
     assert page.status_code == 422
     assert 'role="alert"' in page.text
 
 
-def test_a_file_that_is_too_large_is_refused(client: TestClient) -> None:
-    answer = _send(client, data=FILE * 50)
-    assert answer.status_code == 413
-    assert answer.json()["error"]["expected"] == "at most 20,000 bytes"
+def test_file_that_is_too_large_is_rejected(client: TestClient) -> None:
+    response = _post_file(client, data=FILE * 50)
+    assert response.status_code == 413
+    assert response.json()["error"]["expected"] == "at most 20,000 bytes"
 
 
-def test_few_files_at_once_and_none_for_somebody_who_left(mentions_run: Path) -> None:
+def test_concurrent_files_are_limited_and_closed_connections_stop(mentions_run: Path) -> None:
     with TestClient(load_app(mentions_run, Limits())) as client:
         rater = Rater(client.app.state.served)  # type: ignore[attr-defined]
-        job = Job(UploadFile(io.BytesIO(FILE), filename="r.csv"), Columns("review"), Settings(), False)
-        gone = Event()
-        assert rater.rate(job, gone)[0].reviews == 11
-        with ExitStack() as others:
-            for _ in range(AT_ONCE):
-                others.enter_context(rater.turn())
-            with pytest.raises(Problem, match="too many files"):
-                rater.rate(job, gone)
-        gone.set()
+        job = RatingJob(UploadFile(io.BytesIO(FILE), filename="r.csv"), Columns("review"), Settings(), False)
+        disconnected = Event()
+        assert rater.rate(job, disconnected)[0].reviews == 11
+        with ExitStack() as turns:
+            for _ in range(MAX_CONCURRENT_JOBS):
+                turns.enter_context(rater.acquire_slot())
+            with pytest.raises(ApiError, match="too many files"):
+                rater.rate(job, disconnected)
+        disconnected.set()
         job.file.file.seek(0)
-        with pytest.raises(Problem, match="a closed connection"):
-            rater.rate(job, gone)
+        with pytest.raises(ApiError, match="a closed connection"):
+            rater.rate(job, disconnected)
 
 
-def test_a_run_that_cannot_rate_has_no_such_page(trained_run: Path) -> None:
+def test_run_without_ratings_has_no_ratings_page(trained_run: Path) -> None:
     with TestClient(load_app(trained_run, Limits())) as client:
         assert client.get("/ratings").status_code == 404
         assert "/ratings" not in client.get("/").text

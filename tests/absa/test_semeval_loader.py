@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 import absa_plugin
 from absa_plugin.semeval import SemEval2014
-from mtl_core.data.corpus import Corpus, Span, input_key
+from mtl_core.data.corpus import Corpus, Span, compute_input_key
 from mtl_core.errors import MtlError
 
 POLARITIES = ["positive", "negative", "neutral", "conflict"]
@@ -23,7 +23,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "semeval2014" / "Restaura
 Row = tuple[str, str, list[tuple[str, str]] | None]
 
 
-def sentence(name: str, text: str, labels: list[tuple[str, str]] | None) -> str:
+def build_sentence(name: str, text: str, labels: list[tuple[str, str]] | None) -> str:
     mentions = "".join(
         f"<aspectCategory category={quoteattr(c)} polarity={quoteattr(p)}/>\n" for c, p in labels or []
     )
@@ -31,22 +31,24 @@ def sentence(name: str, text: str, labels: list[tuple[str, str]] | None) -> str:
     return f"<sentence id={quoteattr(name)}>\n<text>{escape(text)}</text>\n{block}</sentence>\n"
 
 
-def document(*rows: Row, root: str = "<sentences>") -> str:
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n{"".join(sentence(*r) for r in rows)}</sentences>\n'
+def build_document(*rows: Row, root: str = "<sentences>") -> str:
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n{"".join(build_sentence(*r) for r in rows)}</sentences>\n'
+    )
 
 
-def write(folder: Path, content: str | bytes, name: str = "train.xml") -> Path:
+def write_file(folder: Path, content: str | bytes, name: str = "train.xml") -> Path:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def load(folder: Path, *rows: Row, **fields: object) -> Corpus:
-    return SemEval2014(train=write(folder, document(*rows)), **fields).load()
+def load_rows(folder: Path, *rows: Row, **fields: object) -> Corpus:
+    return SemEval2014(train=write_file(folder, build_document(*rows)), **fields).load()
 
 
-def refusal(folder: Path, content: str | bytes, **fields: object) -> str:
-    path = write(folder, content)
+def get_error(folder: Path, content: str | bytes, **fields: object) -> str:
+    path = write_file(folder, content)
     with pytest.raises(MtlError) as caught:
         SemEval2014(train=path, **fields).load()
     message = str(caught.value)
@@ -54,31 +56,35 @@ def refusal(folder: Path, content: str | bytes, **fields: object) -> str:
     return message.removeprefix(str(path))
 
 
-GOOD: Row = ("1", "Fine soup.", [("food", "positive")])
-BARE: Row = ("2", "Nobody has read this one.", None)
+ANNOTATED: Row = ("1", "Fine soup.", [("food", "positive")])
+UNANNOTATED: Row = ("2", "Nobody has read this one.", None)
 
 
 # Labels
 
 
-def test_a_category_not_named_is_absent_and_a_sentence_not_annotated_is_missing(tmp_path: Path) -> None:
-    corpus = load(
-        tmp_path, GOOD, BARE, ("3", "Nothing here.", []), ("4", "Slow but cheap.", [("service", "negative")])
+def test_unnamed_category_is_absent_and_unannotated_sentence_is_missing(tmp_path: Path) -> None:
+    corpus = load_rows(
+        tmp_path,
+        ANNOTATED,
+        UNANNOTATED,
+        ("3", "Nothing here.", []),
+        ("4", "Slow but cheap.", [("service", "negative")]),
     )
     assert corpus.labels == {
         "food": ["positive", None, "absent", "absent"],
         "service": ["absent", None, "absent", "negative"],
     }
     assert corpus.ids == ["1", "2", "3", "4"]
-    assert corpus.parts == ["train"] * 4
-    assert not corpus.findings
+    assert corpus.splits == ["train"] * 4
+    assert not corpus.warnings
 
 
 def test_an_empty_element_means_annotated(tmp_path: Path) -> None:
-    content = document(GOOD).replace(
+    content = build_document(ANNOTATED).replace(
         "</sentences>", '<sentence id="2"><text>Hm.</text><aspectCategories/></sentence></sentences>'
     )
-    assert SemEval2014(train=write(tmp_path, content)).load().labels == {"food": ["positive", "absent"]}
+    assert SemEval2014(train=write_file(tmp_path, content)).load().labels == {"food": ["positive", "absent"]}
 
 
 TERMS = (
@@ -93,15 +99,15 @@ TERMS = (
 
 
 def test_aspect_terms_are_spans_of_the_stripped_text(tmp_path: Path) -> None:
-    corpus = SemEval2014(train=write(tmp_path, f"<sentences>{TERMS}</sentences>")).load()
+    corpus = SemEval2014(train=write_file(tmp_path, f"<sentences>{TERMS}</sentences>")).load()
     terms = corpus.spans["terms"]
     assert terms[0] == [Span(5, 9, "positive"), Span(16, 21, None)]
-    assert [corpus.text(0)[span.start : span.end] for span in terms[0] or ()] == ["soup", "staff"]
+    assert [corpus.get_text(0)[span.start : span.end] for span in terms[0] or ()] == ["soup", "staff"]
     assert terms[1:] == [[], None]
 
 
 def test_without_aspect_terms_there_are_no_spans(tmp_path: Path) -> None:
-    assert not load(tmp_path, ("1", "Good soup", [("food", "positive")])).spans
+    assert not load_rows(tmp_path, ("1", "Good soup", [("food", "positive")])).spans
 
 
 @pytest.mark.parametrize(
@@ -113,86 +119,92 @@ def test_without_aspect_terms_there_are_no_spans(tmp_path: Path) -> None:
         ('from="18"', 'from="23"', "from 23 to 23 does not lie in the text"),
     ],
 )
-def test_aspect_terms_that_lie_nowhere(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_invalid_aspect_term_offsets(tmp_path: Path, old: str, new: str, expected: str) -> None:
     content = f"<sentences>{TERMS}</sentences>".replace(old, new)
-    assert expected in refusal(tmp_path, content)
+    assert expected in get_error(tmp_path, content)
 
 
-def test_columns_come_by_frequency_then_by_name(tmp_path: Path) -> None:
+def test_columns_are_sorted_by_frequency_then_name(tmp_path: Path) -> None:
     rows = [
         ("1", "a", [("price", "neutral"), ("service", "neutral")]),
         ("2", "b", [("service", "neutral"), ("ambience", "neutral")]),
     ]
-    assert list(load(tmp_path, *rows).labels) == ["service", "ambience", "price"]
-    listed = load(tmp_path, *rows, categories=["price", "food", "service", "ambience"])
-    assert list(listed.labels) == ["service", "ambience", "price", "food"]
-    assert listed.labels["food"] == ["absent", "absent"]
-    assert listed.findings == ["train.xml: the category 'food' never occurs"]
+    assert list(load_rows(tmp_path, *rows).labels) == ["service", "ambience", "price"]
+    corpus = load_rows(tmp_path, *rows, categories=["price", "food", "service", "ambience"])
+    assert list(corpus.labels) == ["service", "ambience", "price", "food"]
+    assert corpus.labels["food"] == ["absent", "absent"]
+    assert corpus.warnings == ["train.xml: the category 'food' never occurs"]
 
 
-def test_every_example_says_where_it_stands(tmp_path: Path) -> None:
-    path = write(tmp_path, document(GOOD, BARE))
-    assert SemEval2014(train=path).load().origins == [f"{path}:3: sentence 1", f"{path}:9: sentence 2"]
+def test_every_example_has_a_location(tmp_path: Path) -> None:
+    path = write_file(tmp_path, build_document(ANNOTATED, UNANNOTATED))
+    assert SemEval2014(train=path).load().locations == [f"{path}:3: sentence 1", f"{path}:9: sentence 2"]
 
 
-def test_three_files_become_three_parts(tmp_path: Path) -> None:
+def test_three_files_become_three_splits(tmp_path: Path) -> None:
     files = {
-        part: write(tmp_path, document(GOOD, root=f'<sentences notice="{notice}">'), f"{part}.xml")
-        for part, notice in {"train": "Made up.", "validation": "Made up.", "test": "Also made up."}.items()
+        split_name: write_file(
+            tmp_path, build_document(ANNOTATED, root=f'<sentences notice="{disclaimer}">'), f"{split_name}.xml"
+        )
+        for split_name, disclaimer in {
+            "train": "Made up.",
+            "validation": "Made up.",
+            "test": "Also made up.",
+        }.items()
     }
     corpus = SemEval2014(**files).load()
-    assert corpus.parts == ["train", "validation", "test"]
+    assert corpus.splits == ["train", "validation", "test"]
     assert corpus.ids == ["1", "1", "1"]
-    assert corpus.notice == "Made up. Also made up."
+    assert corpus.disclaimer == "Made up. Also made up."
 
 
 # Repaired input and its warnings
 
 
-def test_a_category_named_twice_alike_is_merged(tmp_path: Path) -> None:
-    twice = [("food", "positive"), ("food", "positive")]
-    rows = [(str(number), "Soup, soup.", twice) for number in range(7)]
-    corpus = load(tmp_path, *rows)
+def test_repeated_category_is_merged(tmp_path: Path) -> None:
+    duplicate_labels = [("food", "positive"), ("food", "positive")]
+    rows = [(str(number), "Soup, soup.", duplicate_labels) for number in range(7)]
+    corpus = load_rows(tmp_path, *rows)
     assert corpus.labels == {"food": ["positive"] * 7}
-    assert corpus.findings == [
+    assert corpus.warnings == [
         "train.xml: a category is named twice with one polarity in 7 sentences; merged (0, 1, 2, 3, 4 and 2 more)"
     ]
 
 
 @pytest.mark.parametrize("order", ["pn", "np", "pnp", "ppn"])
-def test_positive_and_negative_together_are_conflict(tmp_path: Path, order: str) -> None:
+def test_positive_and_negative_become_conflict(tmp_path: Path, order: str) -> None:
     words = {"p": "positive", "n": "negative"}
-    corpus = load(tmp_path, ("9", "Good and bad.", [("food", words[letter]) for letter in order]))
+    corpus = load_rows(tmp_path, ("9", "Good and bad.", [("food", words[code]) for code in order]))
     assert corpus.labels == {"food": ["conflict"]}
-    assert corpus.findings == [
+    assert corpus.warnings == [
         "train.xml: a category is named as positive and as negative in 1 sentence; read as 'conflict' (9)"
     ]
 
 
 @pytest.mark.parametrize("labels", [[("food", "positive")], None])
-def test_an_empty_text_is_set_aside_by_name(tmp_path: Path, labels: list[tuple[str, str]] | None) -> None:
-    corpus = load(tmp_path, GOOD, ("17", " \n ", labels))
+def test_empty_text_is_skipped_and_reported(tmp_path: Path, labels: list[tuple[str, str]] | None) -> None:
+    corpus = load_rows(tmp_path, ANNOTATED, ("17", " \n ", labels))
     assert corpus.ids == ["1"]
-    assert corpus.findings == ["train.xml: the text is empty in 1 sentence; set aside (17)"]
+    assert corpus.warnings == ["train.xml: the text is empty in 1 sentence; set aside (17)"]
 
 
 def test_a_category_without_polarity_is_missing_not_absent(tmp_path: Path) -> None:
-    content = document(GOOD, ("2", "Soup.", [("food", "x")])).replace(' polarity="x"', "")
-    corpus = SemEval2014(train=write(tmp_path, content)).load()
+    content = build_document(ANNOTATED, ("2", "Soup.", [("food", "x")])).replace(' polarity="x"', "")
+    corpus = SemEval2014(train=write_file(tmp_path, content)).load()
     assert corpus.labels == {"food": ["positive", None]}
-    assert "without a polarity in 1 sentence" in corpus.findings[0]
+    assert "without a polarity in 1 sentence" in corpus.warnings[0]
 
 
 def test_a_very_long_text_is_loaded(tmp_path: Path) -> None:
     text = "soup & " * 15_000 + "end"
-    assert load(tmp_path, ("1", text, [("food", "neutral")])).inputs == [text]
+    assert load_rows(tmp_path, ("1", text, [("food", "neutral")])).inputs == [text]
 
 
 # Rejected input
 
 
 def test_unknown_polarity(tmp_path: Path) -> None:
-    message = refusal(tmp_path, document(GOOD, ("813", "Soup.", [("food", "postive")])))
+    message = get_error(tmp_path, build_document(ANNOTATED, ("813", "Soup.", [("food", "postive")])))
     assert message == (
         ":12: sentence 813: unknown polarity 'postive' of the category 'food'; did you mean 'positive'?"
         " (polarities: positive, negative, neutral, conflict)"
@@ -201,17 +213,19 @@ def test_unknown_polarity(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pair", [("positive", "neutral"), ("negative", "conflict")])
 def test_polarities_that_contradict_each_other(tmp_path: Path, pair: tuple[str, str]) -> None:
-    message = refusal(tmp_path, document(("5", "Soup.", [("food", pair[0]), ("food", pair[1])])))
+    message = get_error(tmp_path, build_document(("5", "Soup.", [("food", pair[0]), ("food", pair[1])])))
     assert message.startswith(f":7: sentence 5: the category 'food' is named as {pair[0]} and as {pair[1]};")
 
 
 def test_positive_and_negative_contradict_each_other_where_there_is_no_conflict(tmp_path: Path) -> None:
-    rows = document(("5", "Soup.", [("food", "positive"), ("food", "negative")]))
-    assert "sentence 5" in refusal(tmp_path, rows, polarities=["positive", "negative"])
+    rows = build_document(("5", "Soup.", [("food", "positive"), ("food", "negative")]))
+    assert "sentence 5" in get_error(tmp_path, rows, polarities=["positive", "negative"])
 
 
 def test_misspelt_category(tmp_path: Path) -> None:
-    message = refusal(tmp_path, document(GOOD, ("2", "b", [("servise", "neutral")])), categories=CATEGORIES)
+    message = get_error(
+        tmp_path, build_document(ANNOTATED, ("2", "b", [("servise", "neutral")])), categories=CATEGORIES
+    )
     assert message == (
         ":12: sentence 2: the category 'servise' is not one of `categories`; did you mean 'service'?"
         f" (known: {', '.join(CATEGORIES)})"
@@ -219,9 +233,9 @@ def test_misspelt_category(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
-def test_category_that_training_lacks(tmp_path: Path, part: str) -> None:
-    train = write(tmp_path, document(GOOD))
-    other = write(tmp_path, document(("77", "b", [("foods", "neutral")])), "other.xml")
+def test_category_without_training_examples(tmp_path: Path, part: str) -> None:
+    train = write_file(tmp_path, build_document(ANNOTATED))
+    other = write_file(tmp_path, build_document(("77", "b", [("foods", "neutral")])), "other.xml")
     with pytest.raises(MtlError) as caught:
         SemEval2014.model_validate({"train": train, part: other}).load()
     assert str(caught.value) == (
@@ -231,18 +245,22 @@ def test_category_that_training_lacks(tmp_path: Path, part: str) -> None:
 
 
 def test_training_file_without_categories(tmp_path: Path) -> None:
-    assert "nothing to learn" in refusal(tmp_path, document(BARE))
+    assert "nothing to learn" in get_error(tmp_path, build_document(UNANNOTATED))
 
 
-def test_duplicate_ids_are_told_apart_and_reported(tmp_path: Path) -> None:
-    corpus = SemEval2014(train=write(tmp_path, document(GOOD, BARE, GOOD, GOOD))).load()
+def test_duplicate_ids_are_numbered_and_reported(tmp_path: Path) -> None:
+    corpus = SemEval2014(
+        train=write_file(tmp_path, build_document(ANNOTATED, UNANNOTATED, ANNOTATED, ANNOTATED))
+    ).load()
     assert list(corpus.ids) == ["1", "2", "1 (2)", "1 (3)"]
-    assert any("ids that occur more than once were numbered (1)" in finding for finding in corpus.findings)
+    assert any("ids that occur more than once were numbered (1)" in finding for finding in corpus.warnings)
 
 
 @pytest.mark.parametrize("opening", ["<sentence>", '<sentence id=" ">'])
-def test_a_sentence_without_an_id_is_called_after_its_line(tmp_path: Path, opening: str) -> None:
-    corpus = SemEval2014(train=write(tmp_path, document(GOOD, BARE).replace('<sentence id="1">', opening))).load()
+def test_sentence_without_id_is_named_after_its_line(tmp_path: Path, opening: str) -> None:
+    corpus = SemEval2014(
+        train=write_file(tmp_path, build_document(ANNOTATED, UNANNOTATED).replace('<sentence id="1">', opening))
+    ).load()
     assert list(corpus.ids) == ["line-3", "2"]
 
 
@@ -261,27 +279,27 @@ def test_a_sentence_without_an_id_is_called_after_its_line(tmp_path: Path, openi
     ],
 )
 def test_damaged_structure(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    assert expected in refusal(tmp_path, document(GOOD).replace(old, new))
+    assert expected in get_error(tmp_path, build_document(ANNOTATED).replace(old, new))
 
 
-@pytest.mark.parametrize("cut", range(45, len(document(GOOD)) - 1, 7))
+@pytest.mark.parametrize("cut", range(45, len(build_document(ANNOTATED)) - 1, 7))
 def test_truncated_anywhere(tmp_path: Path, cut: int) -> None:
-    content = document(GOOD)[:cut]
-    message = refusal(tmp_path, content)
+    content = build_document(ANNOTATED)[:cut]
+    message = get_error(tmp_path, content)
     assert re.match(r":\d+: the file ends too early", message)
     assert int(message.split(":")[1]) <= content.count("\n") + 1
 
 
 @pytest.mark.parametrize("content", ["", "  \n\n"])
 def test_empty_file(tmp_path: Path, content: str) -> None:
-    assert refusal(tmp_path, content) == ": the file is empty"
+    assert get_error(tmp_path, content) == ": the file is empty"
 
 
 def test_file_without_sentences(tmp_path: Path) -> None:
-    assert refusal(tmp_path, "<sentences/>") == ": contains no <sentence>"
+    assert get_error(tmp_path, "<sentences/>") == ": contains no <sentence>"
 
 
-def test_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.xml", tmp_path):
         with pytest.raises(MtlError, match="cannot be read"):
             SemEval2014(train=path).load()
@@ -299,33 +317,33 @@ DOCTYPES = {
 
 @pytest.mark.parametrize("doctype", DOCTYPES.values(), ids=DOCTYPES.keys())
 def test_document_types_and_entities(tmp_path: Path, doctype: str) -> None:
-    content = document(GOOD).replace("<sentences>", f"{doctype}\n<sentences>").replace("Fine", "&l9;")
-    message = refusal(tmp_path, content)
+    content = build_document(ANNOTATED).replace("<sentences>", f"{doctype}\n<sentences>").replace("Fine", "&l9;")
+    message = get_error(tmp_path, content)
     assert message.startswith(":2: document type declarations and entities are not allowed")
     assert "root:" not in message
 
 
 # Encodings
 
-ACCENT: Row = ("1", "Crème brûlée — très bon.", [("food", "positive")])
+ACCENTED: Row = ("1", "Crème brûlée — très bon.", [("food", "positive")])
 
 
 def test_bytes_that_are_not_of_the_declared_encoding(tmp_path: Path) -> None:
-    data = document(ACCENT).replace("—", "-").encode("latin-1")
-    at = data.index(b"\xe8")
-    message = refusal(tmp_path, data)
-    assert message.startswith(f":4: byte {at} (0xe8) is not UTF-8, which it declares;")
+    data = build_document(ACCENTED).replace("—", "-").encode("latin-1")
+    offset = data.index(b"\xe8")
+    message = get_error(tmp_path, data)
+    assert message.startswith(f":4: byte {offset} (0xe8) is not UTF-8, which it declares;")
 
 
 def test_bytes_of_an_undeclared_encoding(tmp_path: Path) -> None:
-    data = document(ACCENT).replace("—", "-").replace(' encoding="UTF-8"', "").encode("latin-1")
-    assert "(0xe8) is not UTF-8, which it must be, since it declares no other" in refusal(tmp_path, data)
+    data = build_document(ACCENTED).replace("—", "-").replace(' encoding="UTF-8"', "").encode("latin-1")
+    assert "(0xe8) is not UTF-8, which it must be, since it declares no other" in get_error(tmp_path, data)
 
 
 @pytest.mark.parametrize("name", ["no-such-code", "rot13", "UTF-16", "punycode", "unicode_escape"])
-def test_declared_encoding_that_is_not_true(tmp_path: Path, name: str) -> None:
-    data = document(("1", r"\ud800", None)).replace("UTF-8", name)
-    assert refusal(tmp_path, data).startswith(":1: ")
+def test_wrong_declared_encoding(tmp_path: Path, name: str) -> None:
+    data = build_document(("1", r"\ud800", None)).replace("UTF-8", name)
+    assert get_error(tmp_path, data).startswith(":1: ")
 
 
 UNICODE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
@@ -335,11 +353,11 @@ UNICODE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
     ("encoding", "declared"),
     [("cp1252", True), *((name, True) for name in UNICODE), *((name, False) for name in UNICODE)],
 )
-def test_encodings_that_can_be_told(tmp_path: Path, encoding: str, declared: bool) -> None:
+def test_supported_encodings(tmp_path: Path, encoding: str, declared: bool) -> None:
     old = ' encoding="UTF-8"'
-    content = document(ACCENT).replace(old, f' encoding="{encoding}"' if declared else "")
-    corpus = SemEval2014(train=write(tmp_path, content.encode(encoding))).load()
-    assert corpus.inputs == [ACCENT[1]]
+    content = build_document(ACCENTED).replace(old, f' encoding="{encoding}"' if declared else "")
+    corpus = SemEval2014(train=write_file(tmp_path, content.encode(encoding))).load()
+    assert corpus.inputs == [ACCENTED[1]]
 
 
 # Other files and texts
@@ -347,16 +365,16 @@ def test_encodings_that_can_be_told(tmp_path: Path, encoding: str, declared: boo
 
 def test_another_file_becomes_test_data(tmp_path: Path) -> None:
     loader = SemEval2014(train=tmp_path / "gone.xml")
-    corpus = loader.load_file(write(tmp_path, document(GOOD, BARE), "new.xml"), [])
-    assert corpus.parts == ["test", "test"]
+    corpus = loader.load_file(write_file(tmp_path, build_document(ANNOTATED, UNANNOTATED), "new.xml"), [])
+    assert corpus.splits == ["test", "test"]
     assert corpus.labels == {"food": ["positive", None]}
 
 
 def test_an_unlabelled_file_has_no_labels(tmp_path: Path) -> None:
-    path = write(tmp_path, document(BARE))
+    path = write_file(tmp_path, build_document(UNANNOTATED))
     assert SemEval2014(train=path).load_file(path, []).labels == {}
-    listed = SemEval2014(train=path, categories=CATEGORIES).load_file(path, [])
-    assert listed.labels == {name: [None] for name in sorted(CATEGORIES)}
+    corpus = SemEval2014(train=path, categories=CATEGORIES).load_file(path, [])
+    assert corpus.labels == {name: [None] for name in sorted(CATEGORIES)}
 
 
 def test_texts(tmp_path: Path) -> None:
@@ -376,19 +394,19 @@ def test_texts(tmp_path: Path) -> None:
         {"trian": "x.xml"},
     ],
 )
-def test_settings_that_make_no_sense(fields: dict[str, object]) -> None:
+def test_invalid_settings(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SemEval2014.model_validate({"train": "train.xml", **fields})
 
 
-def test_the_spec_alone_imports_neither_torch_nor_an_xml_parser() -> None:
+def test_spec_imports_neither_torch_nor_an_xml_parser() -> None:
     code = (
         "import sys, absa_plugin.semeval as s; s.SemEval2014(train='x.xml');"
         "print({'torch', 'defusedxml', 'lxml', 'spacy'} & set(sys.modules))"
     )
     root = Path(absa_plugin.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
 
 
 # Round trip
@@ -410,23 +428,24 @@ annotations = st.one_of(st.none(), st.dictionaries(words, polarity, max_size=4))
 def test_round_trip(tmp_path: Path, rows: list[tuple[str, str, dict[str, str] | None]], category: str) -> None:
     first = (f"{rows[0][0]}+", "anchor", {category: "neutral"})
     rows = [first, *(row for row in rows if row[0] != first[0])]
-    corpus = load(tmp_path, *((name, text, None if d is None else list(d.items())) for name, text, d in rows))
+    corpus = load_rows(tmp_path, *((name, text, None if d is None else list(d.items())) for name, text, d in rows))
     assert corpus.ids == [name for name, _, _ in rows]
     assert corpus.inputs == [text for _, text, _ in rows]
-    found = {name for _, _, labels in rows for name in labels or {}}
+    categories = {name for _, _, labels in rows for name in labels or {}}
     assert corpus.labels == {
-        name: [None if labels is None else labels.get(name, "absent") for _, _, labels in rows] for name in found
+        name: [None if labels is None else labels.get(name, "absent") for _, _, labels in rows]
+        for name in categories
     }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 @given(data=st.data())
-def test_damage_of_any_kind_is_loaded_or_refused_but_never_crashes(tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(document(GOOD, BARE, ACCENT).encode())
+def test_damaged_file_is_loaded_or_rejected_without_a_crash(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(build_document(ANNOTATED, UNANNOTATED, ACCENTED).encode())
     start = data.draw(st.integers(0, len(content)))
     end = data.draw(st.integers(start, min(len(content), start + 12)))
     content[start:end] = data.draw(st.binary(max_size=12))
-    loader = SemEval2014(train=write(tmp_path, bytes(content)))
+    loader = SemEval2014(train=write_file(tmp_path, bytes(content)))
     try:
         loader.load()
     except MtlError as error:
@@ -440,54 +459,54 @@ def test_damage_of_any_kind_is_loaded_or_refused_but_never_crashes(tmp_path: Pat
 
 
 @pytest.fixture(scope="module")
-def sample() -> Corpus:
+def sample_corpus() -> Corpus:
     return SemEval2014(train=SAMPLE / "train.xml", test=SAMPLE / "test.xml", categories=CATEGORIES).load()
 
 
-def test_sample_is_large_enough_and_all_different(sample: Corpus) -> None:
-    assert len(sample.rows("train")) >= 400
-    assert len(sample.rows("test")) >= 120
-    assert len({input_key(text) for text in sample.inputs}) == len(sample)
-    assert not sample.findings
+def test_sample_is_large_enough_and_has_no_duplicates(sample_corpus: Corpus) -> None:
+    assert len(sample_corpus.get_row_indices("train")) >= 400
+    assert len(sample_corpus.get_row_indices("test")) >= 120
+    assert len({compute_input_key(text) for text in sample_corpus.inputs}) == len(sample_corpus)
+    assert not sample_corpus.warnings
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_sample_has_every_label(sample: Corpus, part: str) -> None:
-    rows = [index for index, found in enumerate(sample.parts) if found == part]
+def test_sample_has_every_label(sample_corpus: Corpus, part: str) -> None:
+    rows = [index for index, split_name in enumerate(sample_corpus.splits) if split_name == part]
     for name in CATEGORIES:
-        assert {sample.labels[name][row] for row in rows} == {*POLARITIES, "absent"}
-    named = sum(sample.labels[name][row] != "absent" for name in CATEGORIES for row in rows)
-    assert 1.1 < named / len(rows) < 1.35
-    assert all(any(sample.labels[name][row] != "absent" for name in CATEGORIES) for row in rows)
+        assert {sample_corpus.labels[name][row] for row in rows} == {*POLARITIES, "absent"}
+    n_mentions = sum(sample_corpus.labels[name][row] != "absent" for name in CATEGORIES for row in rows)
+    assert 1.1 < n_mentions / len(rows) < 1.35
+    assert all(any(sample_corpus.labels[name][row] != "absent" for name in CATEGORIES) for row in rows)
 
 
-def test_no_sample_sentence_is_nearly_on_both_sides(sample: Corpus) -> None:
-    bags = [frozenset(re.findall(r"[\w']+", str(text).lower())) for text in sample.inputs]
-    for row in sample.rows("test"):
-        for other in sample.rows("train"):
+def test_sample_splits_share_no_similar_sentences(sample_corpus: Corpus) -> None:
+    bags = [frozenset(re.findall(r"[\w']+", str(text).lower())) for text in sample_corpus.inputs]
+    for row in sample_corpus.get_row_indices("test"):
+        for other in sample_corpus.get_row_indices("train"):
             assert len(bags[row] & bags[other]) <= 0.45 * len(bags[row] | bags[other])
 
 
-def test_sample_says_that_it_is_one(sample: Corpus) -> None:
-    assert sample.notice == "Sample data written for this project; not SemEval-2014, not real reviews."
+def test_sample_has_a_disclaimer(sample_corpus: Corpus) -> None:
+    assert sample_corpus.disclaimer == "Sample data written for this project; not SemEval-2014, not real reviews."
 
 
 # The real file
 
 
 @pytest.fixture(scope="module")
-def real() -> Corpus:
+def real_corpus() -> Corpus:
     if not REAL.exists():
         pytest.skip(f"the real data is not available: {REAL}")
     return SemEval2014(train=REAL).load()
 
 
 @pytest.mark.shared
-def test_real_file(real: Corpus) -> None:
-    assert len(real) == 3041
-    assert not real.notice
-    assert list(real.labels) == ["food", "anecdotes/miscellaneous", "service", "ambience", "price"]
-    counts = {name: Counter(column) for name, column in real.labels.items()}
+def test_real_file(real_corpus: Corpus) -> None:
+    assert len(real_corpus) == 3041
+    assert not real_corpus.disclaimer
+    assert list(real_corpus.labels) == ["food", "anecdotes/miscellaneous", "service", "ambience", "price"]
+    counts = {name: Counter(column) for name, column in real_corpus.labels.items()}
     order = ["positive", "negative", "conflict", "neutral"]
     assert {name: [count[label] for label in order] for name, count in counts.items()} == {
         "food": [867, 209, 66, 90],
@@ -500,12 +519,14 @@ def test_real_file(real: Corpus) -> None:
 
 
 @pytest.mark.shared
-def test_real_file_findings(real: Corpus) -> None:
-    assert real.findings == [
+def test_real_file_warnings(real_corpus: Corpus) -> None:
+    assert real_corpus.warnings == [
         "Restaurants_Train_v2.xml: a category is named twice with one polarity in 2 sentences; merged (3561, 258)"
     ]
 
 
 @pytest.mark.shared
-def test_sample_shares_no_sentence_with_the_real_file(real: Corpus, sample: Corpus) -> None:
-    assert not {input_key(text) for text in real.inputs} & {input_key(text) for text in sample.inputs}
+def test_sample_shares_no_sentence_with_the_real_file(real_corpus: Corpus, sample_corpus: Corpus) -> None:
+    assert not {compute_input_key(text) for text in real_corpus.inputs} & {
+        compute_input_key(text) for text in sample_corpus.inputs
+    }

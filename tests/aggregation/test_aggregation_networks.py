@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from by_hand import aggregated, given, jacobian
+from by_hand import aggregate_with_torchjd, compute_jacobian, concatenate_gradients
 from torchjd import aggregation
 from toy import task_block, write_experiment
 
 from mtl_core.config.load import load_experiment
 from mtl_core.runs.prepare import build_network, prepare
-from mtl_core.training.batches import hide_at_random
+from mtl_core.training.batches import sample_token_mask
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.objective import Objective
-from mtl_core.training.step import batch_losses
+from mtl_core.training.step import compute_losses
 
 TRANSFORMER = '''\
 """A backbone of Transformer layers."""
@@ -54,11 +54,11 @@ def mtl_backbones():
 '''
 TEXT = ["encoder.dimensions=8"]
 LSTM = ["backbone={type: lstm, hidden_dim: 6, bidirectional: true, output: tokens}", "tasks.0.weight=2.0"]
-HELPERS = "auxiliary=[{type: word-frequency, weight: 0.3}, {type: masked-tokens, weight: 0.2, top: 50}]"
+AUXILIARY = "auxiliary=[{type: word-frequency, weight: 0.3}, {type: masked-tokens, weight: 0.2, vocab_size: 50}]"
 NETWORKS: dict[str, list[str]] = {
     "packed LSTM": [*TEXT, *LSTM],
     "attention heads": [*TEXT, *LSTM, "tasks.0.head=attention", "tasks.1.head={type: attention, grouped: false}"],
-    "auxiliary tasks": [*TEXT, *LSTM, HELPERS],
+    "auxiliary tasks": [*TEXT, *LSTM, AUXILIARY],
     "transformer": [*TEXT, "plugins=[transformer.py]", "backbone=tiny-transformer"],
     "mixed experts": [*TEXT, "architecture={type: mmoe, experts: 2}"],
     "stitched columns": [*TEXT, "architecture={type: cross-stitch, layers: 1}"],
@@ -67,12 +67,14 @@ TOYS: dict[str, dict[str, Any]] = {
     "grouped heads": {"tasks": [task_block("toy-grouped")]},
     "both kinds of heads": {"tasks": [task_block("linear", name="t1"), task_block("toy-grouped")]},
 }
-DIRECT = {"pcgrad": aggregation.PCGrad, "upgrad": aggregation.UPGrad, "config": aggregation.ConFIG}
+AGGREGATORS = {"pcgrad": aggregation.PCGrad, "upgrad": aggregation.UPGrad, "config": aggregation.ConFIG}
 
 
-@pytest.mark.parametrize("type_name", DIRECT)
+@pytest.mark.parametrize("type_name", AGGREGATORS)
 @pytest.mark.parametrize("name", [*NETWORKS, *TOYS])
-def test_any_network(tmp_path: Path, name: str, type_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_of_any_network(
+    tmp_path: Path, name: str, type_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "transformer.py").write_text(TRANSFORMER, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     settings = [*NETWORKS.get(name, []), f"weighting={type_name}"]
@@ -81,24 +83,28 @@ def test_any_network(tmp_path: Path, name: str, type_name: str, monkeypatch: pyt
     prepared = prepare(config)
     network = build_network(config, prepared.encoder, prepared.groups)
     objective = Objective(prepared.groups, config.weighting, config.seed)
-    gradients = StepGradients(Accelerator(), network, objective.sizes)
+    gradients = StepGradients(Accelerator(), network, objective.group_sizes)
     network.eval()
-    batch = prepared.examples.batch(prepared.split.train[:12], torch.device("cpu"), hide_at_random)
-    losses, again = batch_losses(network, objective, batch), batch_losses(network, objective, batch)
+    batch = prepared.examples.build_batch(prepared.split.train[:12], torch.device("cpu"), sample_token_mask)
+    losses, reference_losses = compute_losses(network, objective, batch), compute_losses(network, objective, batch)
 
-    declared = [task.declared.weight for group in prepared.groups for task in group.tasks if task.auxiliary is None]
-    main = again.first(len(declared))
-    weighed = main.values * torch.tensor(declared)[main.tasks]
-    expected = aggregated(DIRECT[type_name](), jacobian(weighed, gradients.shared), 3, config.seed)
-    total = objective.total(again)
-    if len(declared) < len(again.counts):
-        expected += jacobian((total - weighed.sum()).reshape(1), gradients.shared)[0]
-    own = torch.autograd.grad(total, gradients.own, allow_unused=True)
+    declared_weights = [
+        task.config.weight for group in prepared.groups for task in group.tasks if task.auxiliary_spec is None
+    ]
+    main_losses = reference_losses.select_first(len(declared_weights))
+    weighted_losses = main_losses.values * torch.tensor(declared_weights)[main_losses.tasks]
+    expected = aggregate_with_torchjd(
+        AGGREGATORS[type_name](), compute_jacobian(weighted_losses, gradients.shared), 3, config.seed
+    )
+    total = objective.compute_total(reference_losses)
+    if len(declared_weights) < len(reference_losses.counts):
+        expected += compute_jacobian((total - weighted_losses.sum()).reshape(1), gradients.shared)[0]
+    task_gradients = torch.autograd.grad(total, gradients.task_specific, allow_unused=True)
 
-    objective.at(3, 10)
+    objective.on_step_start(3, 10)
     objective.backward(losses, None, gradients)
-    torch.testing.assert_close(given(gradients.shared), expected, rtol=1e-3, atol=1e-6)
-    for parameter, gradient in zip(gradients.own, own, strict=True):
+    torch.testing.assert_close(concatenate_gradients(gradients.shared), expected, rtol=1e-3, atol=1e-6)
+    for parameter, gradient in zip(gradients.task_specific, task_gradients, strict=True):
         zeros = torch.zeros_like(parameter)
-        found = zeros if parameter.grad is None else parameter.grad
-        torch.testing.assert_close(found, zeros if gradient is None else gradient, rtol=1e-4, atol=1e-6)
+        actual = zeros if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(actual, zeros if gradient is None else gradient, rtol=1e-4, atol=1e-6)

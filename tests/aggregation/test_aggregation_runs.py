@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_training import Interrupt, InterruptAfter, results
+from test_training import Interrupt, InterruptAfter, read_results
 from toy import toy_config, write_experiment
 
 from mtl_core.errors import MtlError
@@ -25,69 +25,71 @@ SPARSE: Block = {"type": "toy", "rows": 40, "labelled": 0.3}
 SHORT = ("--set", "training.epochs=2", "--set", "training.refit=false")
 
 
-def run(folder: Path, name: str, **blocks: Any) -> Path:
+def train_run(folder: Path, name: str, **blocks: Any) -> Path:
     run_experiment(toy_config(folder, **blocks), folder / name)
     return folder / name
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
 
 
-def test_sum_is_static_by_the_long_way_and_mean_moves_shared_parameters_less(tmp_path: Path) -> None:
+def test_gradient_sum_equals_loss_sum_and_mean_changes_shared_parameters_less(tmp_path: Path) -> None:
     blocks: Block = {"optimizer": {"type": "sgd", "lr": 0.1}, "data": {"type": "toy", "labelled": 0.7}}
-    static, added, mean = (
-        weights(run(tmp_path, name, weighting=name, **blocks)) for name in ("static", "sum", "mean")
+    loss_sum, gradient_sum, mean = (
+        load_weights(train_run(tmp_path, name, weighting=name, **blocks)) for name in ("static", "sum", "mean")
     )
-    for key, value in static.items():
-        torch.testing.assert_close(added[key], value, rtol=1e-4, atol=1e-6)
-    assert not all(torch.allclose(mean[key], value, atol=1e-3) for key, value in static.items())
+    for key, value in loss_sum.items():
+        torch.testing.assert_close(gradient_sum[key], value, rtol=1e-4, atol=1e-6)
+    assert not all(torch.allclose(mean[key], value, atol=1e-3) for key, value in loss_sum.items())
 
 
-def test_a_packaged_experiment_learns_and_says_what_gradients_counted(tmp_path: Path, mtl: Mtl) -> None:
+def test_packaged_experiment_learns_and_reports_gradient_weights(tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
-    done = mtl("run", "topic-sentiment", "--set", "weighting={type: upgrad, preferences: {topic: 2.0}}",
+    result = mtl("run", "topic-sentiment", "--set", "weighting={type: upgrad, preferences: {topic: 2.0}}",
                "--set", "training.epochs=6", "--set", "training.refit=false", "--out", out)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    for task, figures in metrics["splits"]["test"]["tasks"].items():
-        assert figures["accuracy"] > figures["majority_accuracy"] + 0.1, task
+    for task, scores in metrics["splits"]["test"]["tasks"].items():
+        assert scores["accuracy"] > scores["majority_accuracy"] + 0.1, task
     with (out / "history.csv").open() as lines:
         last = list(csv.DictReader(lines))[-1]
     assert float(last["train.topic.weight"]) > float(last["train.sentiment.weight"]) > 0
-    assert "grad attribute" not in done.stderr
+    assert "grad attribute" not in result.stderr
 
 
 @pytest.mark.parametrize("name", ["graddrop", "gradvac", "excess-mtl", "nash-mtl"])
-def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path, name: str) -> None:
+def test_interrupted_run_resumes_bit_for_bit(tmp_path: Path, name: str) -> None:
     if name == "nash-mtl":
         pytest.importorskip("ecos")
     blocks: Block = {
         "weighting": name, "data": SPARSE, "training": {"epochs": 2, "batch_size": 8, "checkpoint_steps": 1},
     }  # fmt: skip
-    expected = results(run(tmp_path, "whole", **blocks))
+    expected = read_results(train_run(tmp_path, "whole", **blocks))
     with pytest.raises(Interrupt):
         run_experiment(toy_config(tmp_path, **blocks), tmp_path / "cut", InterruptAfter(7))
     resume_run(tmp_path / "cut")
-    assert results(tmp_path / "cut") == expected
+    assert read_results(tmp_path / "cut") == expected
 
 
 def test_half_precision_and_its_limit(tmp_path: Path, mtl: Mtl) -> None:
     """bf16 works; fp16 is rejected when the experiment is loaded."""
-    path = run(tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"})
+    path = train_run(
+        tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"}
+    )
     with (path / "history.csv").open() as lines:
         losses = [float(row["train.t0.loss"]) for row in csv.DictReader(lines)]
     assert losses[-1] < losses[0]
-    assert all(value.dtype == torch.float32 for value in weights(path).values())
-    done = mtl("validate", "topic-sentiment", "--set", "weighting=pcgrad", "--set", "training.precision=fp16")
-    assert done.returncode == 2
-    assert "'pcgrad' compares gradients, which are not available in fp16" in done.stderr
+    assert all(value.dtype == torch.float32 for value in load_weights(path).values())
+    result = mtl("validate", "topic-sentiment", "--set", "weighting=pcgrad", "--set", "training.precision=fp16")
+    assert result.returncode == 2
+    assert "'pcgrad' compares gradients, which are not available in fp16" in result.stderr
 
 
-def test_where_nothing_is_shared_there_is_nothing_to_aggregate(tmp_path: Path, mtl: Mtl) -> None:
-    done = mtl("run", "topic-sentiment-soft", *SHORT, "--set", "weighting=pcgrad", "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "weighting 'pcgrad': compares the gradients of tasks" in done.stderr
+def test_architecture_without_shared_parameters_is_rejected(tmp_path: Path, mtl: Mtl) -> None:
+    result = mtl("run", "topic-sentiment-soft", *SHORT, "--set", "weighting=pcgrad", "--out", tmp_path / "run")
+    assert result.returncode == 2
+    assert "weighting 'pcgrad': compares the gradients of tasks" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -95,27 +97,27 @@ PACKAGES = {"pcgrad": "torchjd", "upgrad": "quadprog", "cr-mogm": "quadprog", "c
 
 
 @pytest.mark.parametrize(("type_name", "package"), PACKAGES.items())
-def test_a_missing_package_is_told_before_anything_is_read(
+def test_missing_package_is_reported_before_data_is_loaded(
     tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch, type_name: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     extra = "torchjd[nash_mtl]" if package == "ecos" else "mtl-core[torchjd]"
-    flaw = f"'{type_name}' needs {package}, which is not installed: pip install '{extra}'"
-    done = mtl("validate", write_experiment(tmp_path, weighting={"type": type_name}))
-    assert (done.returncode, done.stderr.count(flaw)) == (2, 1), done.stderr
-    assert "toy.yaml:" in done.stderr
+    message = f"'{type_name}' needs {package}, which is not installed: pip install '{extra}'"
+    result = mtl("validate", write_experiment(tmp_path, weighting={"type": type_name}))
+    assert (result.returncode, result.stderr.count(message)) == (2, 1), result.stderr
+    assert "toy.yaml:" in result.stderr
     with pytest.raises(MtlError, match="needs " + package):
-        run(tmp_path, "run", weighting=type_name)
+        train_run(tmp_path, "run", weighting=type_name)
 
 
-def test_a_run_is_used_without_torchjd(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = run(tmp_path, "run", weighting="pcgrad", data={"type": "toy", "test_rows": 8})
+def test_run_can_be_evaluated_without_torchjd(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = train_run(tmp_path, "run", weighting="pcgrad", data={"type": "toy", "test_rows": 8})
     monkeypatch.setitem(sys.modules, "torchjd", None)
-    done = mtl("evaluate", path)
-    assert done.returncode == 0, done.stderr
+    result = mtl("evaluate", path)
+    assert result.returncode == 0, result.stderr
 
 
-def test_everything_is_listed_without_torchjd_and_without_importing_torch() -> None:
+def test_registry_and_schema_need_neither_torchjd_nor_torch() -> None:
     script = (
         "import sys; sys.modules['torchjd'] = None\n"
         "from mtl_core.plugins import Plugins\n"
@@ -125,28 +127,28 @@ def test_everything_is_listed_without_torchjd_and_without_importing_torch() -> N
         "print(sorted(registry.offers('weightings')), 'nash-mtl' in str(experiment_schema(registry)))\n"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "'pcgrad'" in done.stdout
-    assert "True" in done.stdout
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "'pcgrad'" in result.stdout
+    assert "True" in result.stdout
 
 
-WRONG: dict[str, Block] = {
+INVALID_OPTIONS: dict[str, Block] = {
     "weighting.preferences: there is no main task 'tt1'; did you mean 't1'": {
         "type": "upgrad",
         "preferences": {"tt1": 2.0},
     },
     "weighting.primary: there is no main task 'x'": {"type": "pcd", "primary": "x"},
     "'graddrop' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "graddrop"}},
-    "'static' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "static"}},
+    "'sum' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "static"}},
     "weighting.epsilon": {"type": "mgda", "epsilon": 0.0},
 }
 
 
-@pytest.mark.parametrize(("message", "weighting"), WRONG.items())
-def test_options_that_cannot_be_are_refused(tmp_path: Path, message: str, weighting: Block) -> None:
+@pytest.mark.parametrize(("message", "weighting"), INVALID_OPTIONS.items())
+def test_invalid_options_are_rejected(tmp_path: Path, message: str, weighting: Block) -> None:
     with pytest.raises(MtlError, match=re.escape(message)):
-        run(tmp_path, "run", weighting=weighting)
+        train_run(tmp_path, "run", weighting=weighting)
 
 
 NAN_BACKBONE = '''\
@@ -186,12 +188,12 @@ def mtl_backbones():
 '''
 
 
-def test_gradients_that_are_no_numbers_end_a_run_with_its_last_good_weights(tmp_path: Path, mtl: Mtl) -> None:
+def test_non_finite_gradients_end_a_run_with_the_last_finite_weights(tmp_path: Path, mtl: Mtl) -> None:
     (tmp_path / "broken.py").write_text(NAN_BACKBONE, encoding="utf-8")
     path = write_experiment(tmp_path, weighting="upgrad", backbone="broken", data=SPARSE)
     out = tmp_path / "run"
-    done = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
-    assert done.returncode == 2
-    assert "the gradient of task 't" in done.stderr
-    assert "is not finite; try a lower optimizer.lr or a training.clip_norm. Saved: the weights" in done.stderr
+    result = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
+    assert result.returncode == 2
+    assert "the gradient of task 't" in result.stderr
+    assert "is not finite; try a lower optimizer.lr or a training.max_grad_norm. Saved: the weights" in result.stderr
     assert (out / "model.safetensors").exists()

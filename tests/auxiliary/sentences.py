@@ -13,7 +13,7 @@ import yaml
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.data.corpus import Label
-from mtl_core.runs.prepare import Prepared, prepare
+from mtl_core.runs.prepare import FittedData, prepare
 
 Row = Sequence[str]
 COLUMNS = ("part", "text", "mood", "topic")
@@ -36,14 +36,14 @@ TAGS = {
     "DET": ("the",),
     "PUNCT": (".",),
 }
-TYPES: dict[str, dict[str, Any]] = {
+OPTIONS_BY_TYPE: dict[str, dict[str, Any]] = {
     "word-frequency": {},
     "part-of-speech": {"pipeline": "pipeline"},
     "sentence-length": {"bins": 2},
     "opinion-words": {"min_count": 1, "min_score": 0.0, "max_share": 1.0},
-    "mentioned": {"missing": "absent", "absent": ["negative"]},
+    "aspect-presence": {"missing": "absent", "absent": ["negative"]},
     "adversarial": {"label": "topic"},
-    "inverse": {"label": "topic"},
+    "auxiliary-target": {"label": "topic"},
     "masked-tokens": {"share": 0.4},
     "bag-of-words": {},
     "reconstruction": {},
@@ -51,20 +51,20 @@ TYPES: dict[str, dict[str, Any]] = {
 """Every type of auxiliary task, with the options that it needs on the sentences."""
 
 
-def many_rows() -> list[Row]:
+def build_many_rows() -> list[Row]:
     """Return sentences from which moods and topics can be learned: 48 for training, 12 for each other split."""
     moods = {"positive": ("good", "lovely", "fine"), "negative": ("bad", "grim", "poor")}
     topics = {"food": ("soup", "tea"), "sport": ("game", "match"), "travel": ("train", "hotel")}
     rows = [
-        (f"The {thing} was {word} {more} .", mood, topic)
-        for more in ("tonight", "again at last")
+        (f"The {thing} was {word} {ending} .", mood, topic)
+        for ending in ("tonight", "again at last")
         for mood, words in moods.items()
         for word in words
         for topic, things in topics.items()
         for thing in things
     ]
-    parts = ["train", "train", "train", "train", "validation", "test"]
-    return [(parts[(place + place // 6) % 6], *row) for place, row in enumerate(rows)]
+    split_names = ["train", "train", "train", "train", "validation", "test"]
+    return [(split_names[(index + index // 6) % 6], *row) for index, row in enumerate(rows)]
 
 
 def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> Path:
@@ -76,7 +76,7 @@ def write_rows(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLUM
 
 
 @cache
-def _tagger() -> TemporaryDirectory[str]:
+def _save_tagger() -> TemporaryDirectory[str]:
     """Save a spaCy pipeline that tags the words of `TAGS`: coarse tags, and lower-case fine tags."""
     folder = TemporaryDirectory()
     nlp = spacy.blank("en")
@@ -87,17 +87,17 @@ def _tagger() -> TemporaryDirectory[str]:
     return folder
 
 
-def block(name: str, **keys: Any) -> dict[str, Any]:
+def build_block(name: str, **keys: Any) -> dict[str, Any]:
     """Return the config block of a type with its required options."""
-    found = {"type": name, **TYPES[name], **keys}
-    return {**found, "pipeline": _tagger().name} if "pipeline" in found else found
+    options = {"type": name, **OPTIONS_BY_TYPE[name], **keys}
+    return {**options, "pipeline": _save_tagger().name} if "pipeline" in options else options
 
 
-def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> Path:
+def write_experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> Path:
     """Write an experiment on `data.csv`, which is created if it is missing; every block can be replaced."""
     if not (folder / "data.csv").exists():
         write_rows(folder, ROWS)
-    value = {
+    content = {
         "name": "small",
         "seed": 1,
         "data": {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood", "topic"]},
@@ -105,27 +105,27 @@ def experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: A
         "encoder": {"type": "embedding", "dimensions": 6},
         "backbone": {"type": "lstm", "hidden_dim": 5, "output": "tokens", "dropout": 0.2},
         "tasks": [MOOD],
-        "auxiliary": [dict(one) for one in auxiliary],
+        "auxiliary": [dict(task_block) for task_block in auxiliary],
         "optimizer": {"type": "adam", "lr": 0.01},
         "training": {"epochs": 2, "batch_size": 8},
         **blocks,
     }
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump({key: block for key, block in value.items() if block is not None}))
+    path.write_text(yaml.safe_dump({key: block for key, block in content.items() if block is not None}))
     return path
 
 
-def config(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> ExperimentConfig:
+def load_config(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blocks: Any) -> ExperimentConfig:
     """Write and load an experiment."""
-    return load_experiment(experiment(folder, auxiliary, **blocks)).config
+    return load_experiment(write_experiment(folder, auxiliary, **blocks)).config
 
 
-def prepared(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> Prepared:
+def prepare_data(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> FittedData:
     """Write, load and prepare an experiment."""
-    return prepare(config(folder, auxiliary, **blocks))
+    return prepare(load_config(folder, auxiliary, **blocks))
 
 
-def labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Label | None]]:
+def build_labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Label | None]]:
     """Return the labels of the auxiliary tasks."""
-    found = prepared(folder, *auxiliary, **blocks)
-    return {task.name: list(found.labels[task.name]) for task in found.tasks if task.auxiliary}
+    data = prepare_data(folder, *auxiliary, **blocks)
+    return {task.name: list(data.labels[task.name]) for task in data.tasks if task.auxiliary_spec}

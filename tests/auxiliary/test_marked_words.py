@@ -23,25 +23,25 @@ SPANS: list[Sequence[Span] | None] = [
 ]
 
 
-def made(marks: Sequence[Sequence[Span] | None] = SPANS, **keys: Any) -> AuxiliaryTask:
+def build_task(marks: Sequence[Sequence[Span] | None] = SPANS, **keys: Any) -> AuxiliaryTask:
     corpus = Corpus(
         ids=[str(row) for row in range(len(TEXTS))],
         inputs=list(TEXTS),
         labels={"mood": ["x"] * len(TEXTS)},
-        parts=["train"] * (len(TEXTS) - 1) + ["test"],
+        splits=["train"] * (len(TEXTS) - 1) + ["test"],
         spans={"terms": marks},
     )
     encoder = SpacyEncoder(dimensions=4).build()
     parsed = encoder.parse(list(corpus.inputs))
     encoder.fit(parsed)
     data = AuxiliaryData(corpus, dict(corpus.labels), encoder, parsed, np.arange(len(TEXTS) - 1))
-    [task] = MarkedWords(**{"spans": "terms", **keys}).tasks(data)
+    [task] = MarkedWords(**{"spans": "terms", **keys}).build_tasks(data)
     return task
 
 
-def test_words_are_tagged_where_they_stand() -> None:
+def test_marked_words_are_tagged() -> None:
     out = "outside"
-    assert made().labels == [
+    assert build_task().labels == [
         [out, "good", "good", out, out, out],
         [out, out],
         None,
@@ -50,22 +50,22 @@ def test_words_are_tagged_where_they_stand() -> None:
     ]
 
 
-def test_the_name_of_what_is_not_marked_can_be_chosen() -> None:
-    task = made(outside="O")
+def test_label_of_unmarked_words_can_be_configured() -> None:
+    task = build_task(outside="O")
     assert task.labels[1] == ["O", "O"]
     assert task.kind.classes == ["bad", "good", "O"]  # type: ignore[attr-defined]
 
 
-def test_marks_that_are_not_there_are_refused() -> None:
+def test_missing_marks_are_rejected() -> None:
     with pytest.raises(MtlError, match="the data has no span annotations 'term'; did you mean 'terms'"):
-        _named("term")
+        _build_task_of_marks("term")
     with pytest.raises(MtlError, match="no training text has a span of 'terms'"):
-        made([[], [], None, [], [Span(0, 3, "new")]])
+        build_task([[], [], None, [], [Span(0, 3, "new")]])
 
 
-def _named(name: str) -> AuxiliaryTask:
-    corpus = Corpus(ids=["1"], inputs=["Tea"], labels={}, parts=["train"], spans={"terms": [[]]})
+def _build_task_of_marks(name: str) -> AuxiliaryTask:
+    corpus = Corpus(ids=["1"], inputs=["Tea"], labels={}, splits=["train"], spans={"terms": [[]]})
     encoder = SpacyEncoder(dimensions=4).build()
     parsed = encoder.parse(["Tea"])
-    [task] = MarkedWords(spans=name).tasks(AuxiliaryData(corpus, {}, encoder, parsed, np.arange(1)))
+    [task] = MarkedWords(spans=name).build_tasks(AuxiliaryData(corpus, {}, encoder, parsed, np.arange(1)))
     return task

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import spacy
-from sentences import MOOD, ROWS, block, experiment, prepared, write_rows
+from sentences import MOOD, ROWS, build_block, prepare_data, write_experiment, write_rows
 
 from mtl_core.errors import MtlError
 
@@ -20,7 +20,7 @@ def write_words(folder: Path) -> None:
     spacy.blank("en").to_disk(folder / "untagged")
 
 
-IN_THE_FILE: dict[str, tuple[dict[str, Any], str]] = {
+CONFIG_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt type": (
         {"type": "word-freqency"},
         "auxiliary.0.type: unknown auxiliary task 'word-freqency'; did you mean 'word-frequency'?",
@@ -40,8 +40,8 @@ IN_THE_FILE: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "adversarial", "label": "topic", "source": True},
         "expected `label: COLUMN` or `source: true`, found both",
     ),
-    "no column": ({"type": "inverse"}, "auxiliary.0.label: required, but missing"),
-    "a share of more than half": ({"type": "masked-tokens", "share": 0.9}, "auxiliary.0.share"),
+    "no column": ({"type": "auxiliary-target"}, "auxiliary.0.label: required, but missing"),
+    "a share of more than half": ({"type": "masked-tokens", "share": 0.9}, "auxiliary.0.mask_ratio"),
     "a word file that is not there": (
         {"type": "opinion-words", "positive_words": "wrods.txt"},
         "auxiliary.0.positive_words: no such file: ",
@@ -49,16 +49,16 @@ IN_THE_FILE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", IN_THE_FILE)
-def test_mistakes_in_the_file_are_found_before_anything_is_read(tmp_path: Path, case: str, mtl: Any) -> None:
-    rule, message = IN_THE_FILE[case]
+@pytest.mark.parametrize("case", CONFIG_ERRORS)
+def test_config_errors_are_reported_before_data_is_loaded(tmp_path: Path, case: str, mtl: Any) -> None:
+    rule, message = CONFIG_ERRORS[case]
     write_words(tmp_path)
-    done = mtl("validate", experiment(tmp_path, [rule]))
-    assert done.returncode == 2
-    assert message in " ".join(done.stderr.split())
+    result = mtl("validate", write_experiment(tmp_path, [rule]))
+    assert result.returncode == 2
+    assert message in " ".join(result.stderr.split())
 
 
-IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
+DATA_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "no such pipeline": (
         {"type": "part-of-speech", "pipeline": "no_such_pipeline"},
         "pipeline: the spaCy pipeline 'no_such_pipeline' cannot be loaded \\(installed: .*spacy download",
@@ -102,15 +102,15 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
         "over: unknown task 'mod'; did you mean 'mood'\\? \\(tasks: mood\\)",
     ),
     "an absent label that never occurs": (
-        {"type": "mentioned", "absent": ["neutrl"]},
+        {"type": "aspect-presence", "absent": ["neutrl"]},
         "absent: no training example has one of the labels neutrl; did you mean 'neutral'\\?, so every task always",
     ),
     "a column that is not there": (
-        {"type": "inverse", "label": "topik"},
+        {"type": "auxiliary-target", "label": "topik"},
         "label: the data has no column 'topik'; did you mean 'topic'\\? \\(columns: mood, topic\\)",
     ),
     "a kind that needs no column": (
-        {"type": "inverse", "label": "topic", "kind": "bag-of-words"},
+        {"type": "auxiliary-target", "label": "topic", "kind": "bag-of-words"},
         "kind: 'bag-of-words' predicts the inputs, so it needs no column",
     ),
     "a kind that does not fit the labels": (
@@ -121,24 +121,26 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", IN_THE_DATA)
-def test_labels_that_cannot_be_had_are_refused_with_the_reason(tmp_path: Path, case: str) -> None:
-    rule, message = IN_THE_DATA[case]
+@pytest.mark.parametrize("case", DATA_ERRORS)
+def test_data_errors_are_reported_with_the_reason(tmp_path: Path, case: str) -> None:
+    rule, message = DATA_ERRORS[case]
     write_words(tmp_path)
     rule = {
         key: value.replace("FOLDER", str(tmp_path)) if key == "pipeline" else value for key, value in rule.items()
     }
     with pytest.raises(MtlError) as caught:
-        prepared(tmp_path, {"type": "sentence-length", "name": "before"}, rule)
+        prepare_data(tmp_path, {"type": "sentence-length", "name": "before"}, rule)
     assert re.search(message, str(caught.value)), caught.value
     assert str(caught.value).startswith(f"auxiliary.1 ('{rule['type']}'): ")
 
 
-def test_the_command_line_tells_it_in_one_line(tmp_path: Path, mtl: Any) -> None:
-    done = mtl("run", experiment(tmp_path, [{"type": "inverse", "label": "topik"}]), "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "auxiliary.0 ('inverse'): label: the data has no column 'topik'" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+def test_command_line_reports_the_error_in_one_line(tmp_path: Path, mtl: Any) -> None:
+    result = mtl(
+        "run", write_experiment(tmp_path, [{"type": "auxiliary-target", "label": "topik"}]), "--out", tmp_path / "run"
+    )
+    assert result.returncode == 2
+    assert "auxiliary.0 ('inverse'): label: the data has no column 'topik'" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -146,43 +148,43 @@ def test_texts_that_are_equally_long_have_no_bins(tmp_path: Path) -> None:
     write_rows(tmp_path, [("train", text, "positive", "x") for text in ("a b", "c d", "e f")])
     kind = {"type": "classification", "classes": ["positive", "negative"]}
     with pytest.raises(MtlError, match=r"all training inputs are equally long \(2 words\)"):
-        prepared(tmp_path, block("sentence-length"), tasks=[{**MOOD, "kind": kind}])
+        prepare_data(tmp_path, build_block("sentence-length"), tasks=[{**MOOD, "kind": kind}])
 
 
-def test_examples_that_always_lack_a_label_do_not_say_what_is_mentioned(tmp_path: Path) -> None:
-    rows = [(part, text, mood if place % 2 else "", "" if place % 2 else topic)
-            for place, (part, text, mood, topic) in enumerate(ROWS)]  # fmt: skip
+def test_aspect_presence_requires_complete_labels(tmp_path: Path) -> None:
+    rows = [(part, text, mood if index % 2 else "", "" if index % 2 else topic)
+            for index, (part, text, mood, topic) in enumerate(ROWS)]  # fmt: skip
     write_rows(tmp_path, rows)
     kind = {"type": "classification", "classes": ["positive", "negative", "food", "sport", "travel"]}
     tasks = [{**MOOD, "name": name, "kind": kind} for name in ("mood", "topic")]
     with pytest.raises(
         MtlError, match=r"lacks a label of one of the tasks \(mood, topic\).*`over: .*missing: absent"
     ):
-        prepared(tmp_path, block("mentioned", missing="unknown"), tasks=tasks)
+        prepare_data(tmp_path, build_block("aspect-presence", missing="unknown"), tasks=tasks)
 
 
-def test_a_column_that_training_data_has_no_label_in(tmp_path: Path) -> None:
+def test_column_without_training_labels(tmp_path: Path) -> None:
     write_rows(tmp_path, [(part, text, mood, topic if part == "test" else "") for part, text, mood, topic in ROWS])
     with pytest.raises(MtlError, match=r"\('inverse'\): no training example has a label in the column 'topic'"):
-        prepared(tmp_path, block("inverse"))
+        prepare_data(tmp_path, build_block("auxiliary-target"))
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path: Path, mtl: Any) -> None:
-    twice = [block("inverse"), block("inverse")]
-    done = mtl("validate", experiment(tmp_path, twice))
-    assert done.returncode == 2
-    assert "two auxiliary tasks are named 'inverse'" in done.stderr
+def test_duplicate_name_is_rejected(tmp_path: Path, mtl: Any) -> None:
+    duplicate_blocks = [build_block("auxiliary-target"), build_block("auxiliary-target")]
+    result = mtl("validate", write_experiment(tmp_path, duplicate_blocks))
+    assert result.returncode == 2
+    assert "two auxiliary tasks are named 'inverse'" in result.stderr
     with pytest.raises(MtlError, match="auxiliary: 'mood' is also the name of another task"):
-        prepared(tmp_path, {**block("inverse"), "name": "mood"})
+        prepare_data(tmp_path, {**build_block("auxiliary-target"), "name": "mood"})
 
 
-def test_a_head_that_does_not_fit_is_named(tmp_path: Path) -> None:
+def test_unsuitable_head_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"task 'word-frequency': .*has one label per token, but the head 'linear'"):
-        prepared(tmp_path, block("word-frequency", head="linear"))
+        prepare_data(tmp_path, build_block("word-frequency", head="linear"))
 
 
 def test_labels_of_words_need_features_of_words(tmp_path: Path, mtl: Any) -> None:
-    path = experiment(tmp_path, [block("word-frequency")], backbone={"type": "lstm", "hidden_dim": 4})
-    done = mtl("run", path, "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "the head 'token-linear' returns one output per token, but the backbone one vector" in done.stderr
+    path = write_experiment(tmp_path, [build_block("word-frequency")], backbone={"type": "lstm", "hidden_dim": 4})
+    result = mtl("run", path, "--out", tmp_path / "run")
+    assert result.returncode == 2
+    assert "the head 'token-linear' returns one output per token, but the backbone one vector" in result.stderr

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sentences import ROWS, TYPES, block, config, labels, many_rows, write_rows
+from sentences import OPTIONS_BY_TYPE, ROWS, build_block, build_labels, build_many_rows, load_config, write_rows
 
 import mtl_auxiliary
 from mtl_auxiliary.tagging import tag_words
@@ -21,18 +21,18 @@ EXPERIMENT = PACKAGE / "experiments" / "auxiliary-sample.yaml"
 FAMILIES = {
     "statistical": {"word-frequency", "part-of-speech", "sentence-length"},
     "selective unsupervised": {"opinion-words"},
-    "supervised": {"mentioned", "adversarial", "inverse"},
+    "supervised": {"aspect-presence", "adversarial", "auxiliary-target"},
     "unsupervised": {"masked-tokens", "bag-of-words", "reconstruction"},
 }
 PIPELINE = Path(__file__).parents[3] / "shared" / "models" / "en_core_web_md"
 
 
-def test_every_family_is_offered_and_says_which_it_is() -> None:
-    offered = Registry(load_plugins()).offers("auxiliary_tasks")
+def test_every_family_is_registered_and_documented() -> None:
+    specs = Registry(load_plugins()).get_specs("auxiliary_tasks")
     for family, names in FAMILIES.items():
         for name in names:
-            assert str(offered[name][0].spec.__doc__).lower().startswith(family), name
-    assert set(TYPES) == set().union(*FAMILIES.values()) <= set(offered)
+            assert str(specs[name][0].spec.__doc__).lower().startswith(family), name
+    assert set(OPTIONS_BY_TYPE) == set().union(*FAMILIES.values()) <= set(specs)
 
 
 def test_the_packaged_experiment_has_a_task_of_every_family_and_runs(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_packaged_experiment_has_a_task_of_every_family_and_runs(tmp_path: P
     assert metrics["splits"]["validation"]["tasks"].keys() == {"sentiment"}
 
 
-def test_the_sample_is_found_where_packages_lie_side_by_side_as_an_installation_has_them(tmp_path: Path) -> None:
+def test_sample_is_found_in_an_installation(tmp_path: Path) -> None:
     """A wheel installs the packages side by side, as in the checkout."""
     data = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8"))["data"]
     for package in ("mtl_auxiliary", "mtl_text"):
@@ -55,29 +55,29 @@ def test_the_sample_is_found_where_packages_lie_side_by_side_as_an_installation_
     assert {Path(data[part]).parts[:3] for part in ("train", "test")} == {("..", "..", "mtl_text")}
 
 
-def test_it_works_with_the_parts_of_other_plugins(tmp_path: Path) -> None:
+def test_auxiliary_tasks_work_with_components_of_other_plugins(tmp_path: Path) -> None:
     pytest.importorskip("absa_plugin")
-    write_rows(tmp_path, many_rows())
+    write_rows(tmp_path, build_many_rows())
     blocks = [
-        block("opinion-words", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
-        block("adversarial", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
-        block("word-frequency"),
-        block("masked-tokens"),
+        build_block("opinion-words", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
+        build_block("adversarial", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
+        build_block("word-frequency"),
+        build_block("masked-tokens"),
     ]
     parts: dict[str, Any] = {
         "encoder": {"type": "spacy", "dimensions": 5, "drop": ["punctuation"]},
         "backbone": {"type": "bilstm", "hidden_dim": 4},
     }
-    run_experiment(config(tmp_path, blocks, **parts), tmp_path / "run")
-    told = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"]
-    assert all(score["n"] for score in told.values())
+    run_experiment(load_config(tmp_path, blocks, **parts), tmp_path / "run")
+    scores = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"]
+    assert all(score["n"] for score in scores.values())
 
 
-def test_the_adversary_of_data_sets_learns_from_batches_of_either(tmp_path: Path) -> None:
-    write_rows(tmp_path, many_rows())
-    one = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood"]}
-    blocks: dict[str, Any] = {"data": None, "data_sets": {"first": one, "second": one}}
-    run_experiment(config(tmp_path, [{"type": "adversarial", "source": True}], **blocks), tmp_path / "run")
+def test_adversary_of_data_sets_learns_from_all_data_sets(tmp_path: Path) -> None:
+    write_rows(tmp_path, build_many_rows())
+    table = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood"]}
+    blocks: dict[str, Any] = {"data": None, "data_sets": {"first": table, "second": table}}
+    run_experiment(load_config(tmp_path, [{"type": "adversarial", "source": True}], **blocks), tmp_path / "run")
     score = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"][
         "adversarial"
     ]
@@ -102,8 +102,8 @@ def test_a_real_pipeline_tags_words() -> None:
 def test_a_real_pipeline_labels_the_sentences(tmp_path: Path) -> None:
     if not PIPELINE.is_dir():
         pytest.skip(f"{PIPELINE.name} not found in shared/ beside the checkout")
-    found = labels(tmp_path, {"type": "part-of-speech", "pipeline": str(PIPELINE)})["part-of-speech"]
-    assert [len(label) for label in found if isinstance(label, list)] == [
+    task_labels = build_labels(tmp_path, {"type": "part-of-speech", "pipeline": str(PIPELINE)})["part-of-speech"]
+    assert [len(label) for label in task_labels if isinstance(label, list)] == [
         len(row[1].replace(".", " .").split()) for row in ROWS
     ]
-    assert found[0] == ["ADJ", "ADJ", "NOUN"]
+    assert task_labels[0] == ["ADJ", "ADJ", "NOUN"]

@@ -10,127 +10,137 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from sentences import TYPES, block, config, many_rows, write_rows
+from sentences import OPTIONS_BY_TYPE, build_block, build_many_rows, load_config, write_rows
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.outputs import run_network
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import Prepared, build_network, prepare
-from mtl_core.runs.run import SilentView, resume_run, run_experiment
+from mtl_core.runs.prepare import FittedData, build_network, prepare
+from mtl_core.runs.run import NullCallback, resume_run, run_experiment
 from mtl_core.runs.saved import load_run
-from mtl_core.training.batches import hide_at_random
+from mtl_core.training.batches import sample_token_mask
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
 
 CPU = torch.device("cpu")
-ALL = [name for name in TYPES if name != "inverse"]  # it learns the same column as the adversary
+ALL = [name for name in OPTIONS_BY_TYPE if name != "auxiliary-target"]  # it learns the same column as the adversary
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data.csv`."""
     folder = tmp_path_factory.mktemp("place")
-    write_rows(folder, many_rows())
+    write_rows(folder, build_many_rows())
     return folder
 
 
 @pytest.fixture(scope="module")
-def without(place: Path) -> Path:
+def baseline_run(data_dir: Path) -> Path:
     """A run without auxiliary tasks."""
-    run_experiment(config(place, []), place / "without")
-    return place / "without"
+    run_experiment(load_config(data_dir, []), data_dir / "without")
+    return data_dir / "without"
 
 
 @pytest.fixture(scope="module")
-def kept(place: Path) -> Path:
+def saved_heads_run(data_dir: Path) -> Path:
     """A run with one auxiliary task per type, whose heads are saved."""
-    run_experiment(config(place, [block(name, keep=True, weight=0.1) for name in ALL]), place / "kept")
-    return place / "kept"
+    run_experiment(
+        load_config(data_dir, [build_block(name, keep=True, weight=0.1) for name in ALL]), data_dir / "kept"
+    )
+    return data_dir / "kept"
 
 
 @pytest.fixture(scope="module")
-def dropped(place: Path) -> Path:
+def discarded_heads_run(data_dir: Path) -> Path:
     """The same run without saved auxiliary heads."""
-    run_experiment(config(place, [block(name, weight=0.1) for name in ALL]), place / "dropped")
-    return place / "dropped"
+    run_experiment(load_config(data_dir, [build_block(name, weight=0.1) for name in ALL]), data_dir / "dropped")
+    return data_dir / "dropped"
 
 
-def made(loaded: ExperimentConfig) -> tuple[Prepared, MultiTaskNetwork, Objective]:
-    found = prepare(loaded)
-    return found, build_network(loaded, found.encoder, found.groups), Objective(found.groups, loaded.weighting)
+def build_parts(loaded: ExperimentConfig) -> tuple[FittedData, MultiTaskNetwork, Objective]:
+    data = prepare(loaded)
+    return data, build_network(loaded, data.encoder, data.groups), Objective(data.groups, loaded.weighting)
 
 
-def metrics(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())
-    return found
+def read_metrics(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return content
 
 
 # ── weight and schedule ──
 
 
-def losses_of(
-    found: Prepared, network: MultiTaskNetwork, objective: Objective
+def compute_losses(
+    data: FittedData, network: MultiTaskNetwork, objective: Objective
 ) -> tuple[float, list[float], list[int]]:
     """Return the total loss, each computed task loss, and the indices of the skipped groups."""
-    batch = found.examples.batch(found.split.train, CPU, needed=objective.needed)
-    masks = objective.masks(batch)
-    wanted = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
-    said = network.eval()(batch.inputs, wanted, batch.hidden)
-    losses = objective.task_losses(said, batch, masks)
-    left_out = [place for place, output in enumerate(said) if output is None]
-    assert set(batch.hidden) <= {place for place, output in enumerate(said) if output is not None}
-    return float(objective.total(losses).detach()), losses.values.tolist(), left_out
+    batch = data.examples.build_batch(data.split.train, CPU, active_groups=objective.active_groups)
+    masks = objective.compute_masks(batch)
+    output_masks = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]
+    outputs = network.eval()(batch.inputs, output_masks, batch.masked_inputs)
+    losses = objective.compute_task_losses(outputs, batch, masks)
+    skipped_groups = [index for index, output in enumerate(outputs) if output is None]
+    assert set(batch.masked_inputs) <= {index for index, output in enumerate(outputs) if output is not None}
+    return float(objective.compute_total(losses).detach()), losses.values.tolist(), skipped_groups
 
 
-def test_a_schedule_moves_the_weight_and_at_nothing_nothing_is_computed(place: Path) -> None:
-    annealed = block("masked-tokens", weight=0.5, schedule={"type": "linear"})
-    rising = block("sentence-length", weight=2.0, schedule={"type": "constant", "warm_up": 0.5})
-    found, network, objective = made(config(place, [annealed, rising]))
+def test_schedule_changes_the_weight_and_zero_weight_skips_the_task(data_dir: Path) -> None:
+    annealed = build_block("masked-tokens", weight=0.5, schedule={"type": "linear"})
+    rising = build_block("sentence-length", weight=2.0, schedule={"type": "constant", "warmup": 0.5})
+    data, network, objective = build_parts(load_config(data_dir, [annealed, rising]))
     for step, masked, length in ((0, 1.0, 0.02), (50, 0.5, 1.0), (75, 0.25, 1.0)):
-        objective.at(step, 100)
-        total, values, left_out = losses_of(found, network, objective)
-        assert left_out == []
+        objective.on_step_start(step, 100)
+        total, values, skipped_groups = compute_losses(data, network, objective)
+        assert skipped_groups == []
         assert total == pytest.approx(values[0] + 0.5 * masked * values[1] + 2.0 * length * values[2], rel=1e-5)
-    objective.at(100, 100)
-    assert objective.needed == [True, False, True]
-    total, values, left_out = losses_of(found, network, objective)
-    assert left_out == [1]
+    objective.on_step_start(100, 100)
+    assert objective.active_groups == [True, False, True]
+    total, values, skipped_groups = compute_losses(data, network, objective)
+    assert skipped_groups == [1]
     assert total == pytest.approx(values[0] + 2.0 * values[1], rel=1e-5)
 
 
-def test_a_task_that_is_annealed_to_nothing_is_not_moved_any_more(place: Path) -> None:
+def test_task_annealed_to_zero_is_not_updated(data_dir: Path) -> None:
     from accelerate import Accelerator
 
-    found, network, objective = made(config(place, [block("bag-of-words", schedule={"type": "cosine"})]))
+    data, network, objective = build_parts(
+        load_config(data_dir, [build_block("bag-of-words", schedule={"type": "cosine"})])
+    )
     accelerator = Accelerator()
     optimizer = accelerator.prepare(torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.5))
-    own = network.head_groups()[1]
+    head_group = network.head_groups()[1]
 
-    def moved(step: int) -> bool:
-        objective.at(step, 10)
-        batch = found.examples.batch(found.split.train, CPU, hide_at_random, objective.needed)
-        before = {name: value.clone() for name, value in own.state_dict().items()}
-        gradients = StepGradients(accelerator, network, objective.sizes)
+    def is_updated(step: int) -> bool:
+        objective.on_step_start(step, 10)
+        batch = data.examples.build_batch(data.split.train, CPU, sample_token_mask, objective.active_groups)
+        before = {name: value.clone() for name, value in head_group.state_dict().items()}
+        gradients = StepGradients(accelerator, network, objective.group_sizes)
         training_step(gradients, network, objective, optimizer, batch, None)
-        return any(not torch.equal(before[name], value) for name, value in own.state_dict().items())
+        return any(not torch.equal(before[name], value) for name, value in head_group.state_dict().items())
 
-    assert moved(0)
-    assert not moved(10)
-    assert moved(5)
+    assert is_updated(0)
+    assert not is_updated(10)
+    assert is_updated(5)
 
 
-@pytest.mark.parametrize("name", TYPES)
-def test_at_weight_0_the_run_is_the_one_without_it(place: Path, without: Path, name: str, tmp_path: Path) -> None:
-    run_experiment(config(place, [block(name, weight=0.0)]), tmp_path / "none")
-    run_experiment(config(place, [block(name, weight=0.5)]), tmp_path / "some")
+@pytest.mark.parametrize("name", OPTIONS_BY_TYPE)
+def test_weight_0_equals_a_run_without_the_task(
+    data_dir: Path, baseline_run: Path, name: str, tmp_path: Path
+) -> None:
+    run_experiment(load_config(data_dir, [build_block(name, weight=0.0)]), tmp_path / "none")
+    run_experiment(load_config(data_dir, [build_block(name, weight=0.5)]), tmp_path / "some")
     for file in ("model.safetensors", "predictions.jsonl"):
-        assert (tmp_path / "none" / file).read_bytes() == (without / file).read_bytes()
-    assert (tmp_path / "some" / "model.safetensors").read_bytes() != (without / "model.safetensors").read_bytes()
-    plain, silent = (list(csv.DictReader((run / "history.csv").open())) for run in (without, tmp_path / "none"))
-    for before, after in zip(plain, silent, strict=True):
+        assert (tmp_path / "none" / file).read_bytes() == (baseline_run / file).read_bytes()
+    assert (tmp_path / "some" / "model.safetensors").read_bytes() != (
+        baseline_run / "model.safetensors"
+    ).read_bytes()
+    baseline_rows, zero_weight_rows = (
+        list(csv.DictReader((run / "history.csv").open())) for run in (baseline_run, tmp_path / "none")
+    )
+    for before, after in zip(baseline_rows, zero_weight_rows, strict=True):
         assert before.items() <= after.items()
         assert all(after[column] == "" for column in after.keys() - before.keys())  # no loss was computed
         assert len(after) > len(before)
@@ -139,117 +149,130 @@ def test_at_weight_0_the_run_is_the_one_without_it(place: Path, without: Path, n
 # ── reported metrics and saved heads ──
 
 
-def test_auxiliary_tasks_are_reported_apart_and_count_in_no_overall_figure(without: Path, dropped: Path) -> None:
-    alone, helped = metrics(without), metrics(dropped)
+def test_auxiliary_tasks_are_reported_separately_and_excluded_from_overall(
+    baseline_run: Path, discarded_heads_run: Path
+) -> None:
+    baseline_metrics, auxiliary_metrics = read_metrics(baseline_run), read_metrics(discarded_heads_run)
     names = [name for name in ALL if name != "opinion-words"] + ["opinion-words.positive", "opinion-words.negative"]
-    for part in ("validation", "test"):
-        found = helped["splits"][part]
-        assert found["tasks"].keys() == {"mood"}
-        assert found["overall"]["n"] == alone["splits"][part]["overall"]["n"] == found["tasks"]["mood"]["n"] == 12
-        assert found["overall"]["accuracy"] == found["tasks"]["mood"]["accuracy"]
-        assert set(found["auxiliary"]) == set(names)
-        assert "auxiliary" not in alone["splits"][part]
-    for name, score in helped["splits"]["validation"]["auxiliary"].items():
+    for split_name in ("validation", "test"):
+        split_metrics = auxiliary_metrics["splits"][split_name]
+        assert split_metrics["tasks"].keys() == {"mood"}
+        assert (
+            split_metrics["overall"]["n"]
+            == baseline_metrics["splits"][split_name]["overall"]["n"]
+            == split_metrics["tasks"]["mood"]["n"]
+            == 12
+        )
+        assert split_metrics["overall"]["accuracy"] == split_metrics["tasks"]["mood"]["accuracy"]
+        assert set(split_metrics["auxiliary"]) == set(names)
+        assert "auxiliary" not in baseline_metrics["splits"][split_name]
+    for name, score in auxiliary_metrics["splits"]["validation"]["auxiliary"].items():
         assert score["n"] > 0, name
-    assert set(helped["auxiliary"]) == set(ALL)
-    for name, cost in helped["auxiliary"].items():
+    assert set(auxiliary_metrics["auxiliary"]) == set(ALL)
+    for name, cost in auxiliary_metrics["auxiliary"].items():
         assert cost["weight"] == 0.1
         assert cost["parameters"] > 0, name
         assert cost["step_ms"] > 0
         assert cost["without_ms"] > 0
-    assert helped["data"]["label_counts"]["train"].keys() == {"mood"}
+    assert auxiliary_metrics["data"]["label_counts"]["train"].keys() == {"mood"}
 
 
-def test_no_auxiliary_task_chooses_an_epoch(place: Path, without: Path, dropped: Path) -> None:
-    columns = (dropped / "history.csv").read_text().splitlines()[0].split(",")
+def test_no_auxiliary_task_selects_an_epoch(data_dir: Path, baseline_run: Path, discarded_heads_run: Path) -> None:
+    columns = (discarded_heads_run / "history.csv").read_text().splitlines()[0].split(",")
     assert {column for column in columns if column.startswith("validation.")} == {
         column
-        for column in (without / "history.csv").read_text().splitlines()[0].split(",")
+        for column in (baseline_run / "history.csv").read_text().splitlines()[0].split(",")
         if column.startswith("validation.")
     }
     training = {"epochs": 1, "select": {"over": "sentence-length"}}
     with pytest.raises(MtlError, match=r"training\.select\.over: unknown 'sentence-length'.*known: .*mood"):
-        run_experiment(config(place, [block("sentence-length")], training=training), place / "never")
+        run_experiment(
+            load_config(data_dir, [build_block("sentence-length")], training=training), data_dir / "never"
+        )
 
 
-def test_auxiliary_heads_are_not_saved_unless_they_are_kept(without: Path, dropped: Path, kept: Path) -> None:
-    plain, small, large = (load_file(run / "model.safetensors") for run in (without, dropped, kept))
+def test_auxiliary_heads_are_saved_only_if_configured(
+    baseline_run: Path, discarded_heads_run: Path, saved_heads_run: Path
+) -> None:
+    plain, small, large = (
+        load_file(run / "model.safetensors") for run in (baseline_run, discarded_heads_run, saved_heads_run)
+    )
     assert small.keys() == plain.keys()
     assert {name: value.shape for name, value in small.items()} == {name: v.shape for name, v in plain.items()}
     assert len(large) > len(small)
     assert all(torch.equal(large[name], small[name]) for name in small if not name.startswith("groups."))
-    assert [task.name for task in load_run(dropped).main_tasks] == ["mood"]
-    assert len(load_run(dropped).groups) == 1
+    assert [task.name for task in load_run(discarded_heads_run).main_tasks] == ["mood"]
+    assert len(load_run(discarded_heads_run).groups) == 1
 
 
-def test_predict_answers_what_was_kept_and_only_that(dropped: Path, kept: Path, mtl: Any) -> None:
-    def answers(run: Path) -> dict[str, Any]:
-        done = mtl("predict", run, "The soup was good tonight .", "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)["tasks"]
-        return found
+def test_predict_returns_saved_tasks_only(discarded_heads_run: Path, saved_heads_run: Path, mtl: Any) -> None:
+    def predict_tasks(run: Path) -> dict[str, Any]:
+        result = mtl("predict", run, "The soup was good tonight .", "--json")
+        assert result.returncode == 0, result.stderr
+        tasks: dict[str, Any] = json.loads(result.stdout)["tasks"]
+        return tasks
 
-    assert answers(dropped).keys() == {"mood"}
-    told = answers(kept)
-    assert told.keys() == {"mood", *[name for name in ALL if name != "opinion-words"],
+    assert predict_tasks(discarded_heads_run).keys() == {"mood"}
+    predictions = predict_tasks(saved_heads_run)
+    assert predictions.keys() == {"mood", *[name for name in ALL if name != "opinion-words"],
                            "opinion-words.positive", "opinion-words.negative"}  # fmt: skip
     for name in ("word-frequency", "part-of-speech", "masked-tokens", "reconstruction"):
-        assert len(told[name]["label"]) == 6, name
-    assert told["sentence-length"]["label"] in {"up to 6", "7 or more"}
-    assert set(told["opinion-words.positive"]["probabilities"]) == {"yes", "no"}
-    assert told["mentioned"]["label"] in ([], ["mood"])
+        assert len(predictions[name]["label"]) == 6, name
+    assert predictions["sentence-length"]["label"] in {"up to 6", "7 or more"}
+    assert set(predictions["opinion-words.positive"]["probabilities"]) == {"yes", "no"}
+    assert predictions["aspect-presence"]["label"] in ([], ["mood"])
 
 
-def test_what_is_kept_says_after_loading_what_it_said_in_the_run(place: Path, kept: Path) -> None:
-    saved = load_run(kept)
-    names = [task.name for group in saved.groups for task in group.tasks]
-    written = [json.loads(line) for line in (kept / "predictions.jsonl").read_text().splitlines()]
-    from mtl_core.runs.predict import predict, questions_from_texts
+def test_saved_heads_predict_the_same_after_loading(data_dir: Path, saved_heads_run: Path) -> None:
+    saved_run = load_run(saved_heads_run)
+    names = [task.name for group in saved_run.groups for task in group.tasks]
+    records = [json.loads(line) for line in (saved_heads_run / "predictions.jsonl").read_text().splitlines()]
+    from mtl_core.runs.predict import parse_texts, predict
 
-    again = list(predict(saved, questions_from_texts([record["text"] for record in written])))
-    for before, after in zip(written, again, strict=True):
+    predictions = list(predict(saved_run, parse_texts([record["text"] for record in records])))
+    for before, after in zip(records, predictions, strict=True):
         assert list(before["tasks"]) == names
         for name in names:
             if name != "masked-tokens":  # its inputs are masked during evaluation
                 assert before["tasks"][name]["label"] == after["tasks"][name]["label"], name
 
 
-def test_evaluating_a_run_with_kept_tasks_scores_the_main_ones(place: Path, kept: Path, mtl: Any) -> None:
-    done = mtl("evaluate", kept, "--data", place / "data.csv")
-    assert done.returncode == 0, done.stderr
-    assert "mood" in done.stdout
-    assert "sentence-length" not in done.stdout
+def test_evaluate_scores_main_tasks_only(data_dir: Path, saved_heads_run: Path, mtl: Any) -> None:
+    result = mtl("evaluate", saved_heads_run, "--data", data_dir / "data.csv")
+    assert result.returncode == 0, result.stderr
+    assert "mood" in result.stdout
+    assert "sentence-length" not in result.stdout
 
 
 # ── masked tokens ──
 
 
-def test_hiding_words_changes_nothing_for_other_tasks(place: Path) -> None:
-    loaded = config(place, [block("bag-of-words"), block("masked-tokens", share=0.5)])
-    found, network, _ = made(loaded)
-    rows = found.split.validation
-    both, others = (
-        list(run_network(network, found.examples, rows, CPU, asked)) for asked in (None, [True, True, False])
+def test_token_masks_do_not_change_other_tasks(data_dir: Path) -> None:
+    loaded = load_config(data_dir, [build_block("bag-of-words"), build_block("masked-tokens", share=0.5)])
+    data, network, _ = build_parts(loaded)
+    rows = data.split.validation
+    all_outputs, partial_outputs = (
+        list(run_network(network, data.examples, rows, CPU, is_active)) for is_active in (None, [True, True, False])
     )
-    for with_it, without_it in zip(both, others, strict=True):
-        assert without_it.groups[2] is None
-        assert not without_it.batch.hidden
-        assert with_it.batch.hidden
-        assert torch.equal(with_it.batch.inputs, without_it.batch.inputs)
-        for place_of in (0, 1):
-            one, other = with_it.groups[place_of], without_it.groups[place_of]
-            assert one is not None
-            assert other is not None
-            assert torch.equal(one.outputs, other.outputs)
+    for all_batch, partial_batch in zip(all_outputs, partial_outputs, strict=True):
+        assert partial_batch.groups[2] is None
+        assert not partial_batch.batch.masked_inputs
+        assert all_batch.batch.masked_inputs
+        assert torch.equal(all_batch.batch.inputs, partial_batch.batch.inputs)
+        for group_index in (0, 1):
+            all_group, partial_group = all_batch.groups[group_index], partial_batch.groups[group_index]
+            assert all_group is not None
+            assert partial_group is not None
+            assert torch.equal(all_group.outputs, partial_group.outputs)
 
 
-def test_other_words_are_hidden_in_every_step_but_the_same_ones_in_scoring(place: Path) -> None:
-    found, _, _ = made(config(place, [block("masked-tokens", share=0.3)]))
+def test_token_masks_vary_in_training_and_are_fixed_in_evaluation(data_dir: Path) -> None:
+    data, _, _ = build_parts(load_config(data_dir, [build_block("masked-tokens", share=0.3)]))
     rows = np.arange(6)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        training = [found.examples.batch(rows, CPU, hide_at_random).hidden[1] for _ in range(2)]
-    scoring = [found.examples.batch(rows, CPU).hidden[1] for _ in range(2)]
+        training = [data.examples.build_batch(rows, CPU, sample_token_mask).masked_inputs[1] for _ in range(2)]
+    scoring = [data.examples.build_batch(rows, CPU).masked_inputs[1] for _ in range(2)]
     assert not torch.equal(*training)
     assert torch.equal(*scoring)
 
@@ -261,49 +284,49 @@ class Interrupt(BaseException):
     """Simulates Ctrl-C."""
 
 
-class InterruptAfter(SilentView):
+class InterruptAfter(NullCallback):
     """Interrupts the run after some batches."""
 
     def __init__(self, batches: int) -> None:
-        self.left = batches
+        self.remaining_batches = batches
 
-    def batch_done(self, means: Callable[[], dict[str, float | None]]) -> None:
-        self.left -= 1
-        if not self.left:
+    def on_step_end(self, means: Callable[[], dict[str, float | None]]) -> None:
+        self.remaining_batches -= 1
+        if not self.remaining_batches:
             raise Interrupt
 
-    def epoch_done(self, record: EpochRecord, best: bool) -> None:
+    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
         """Do nothing."""
 
 
-def results(run: Path) -> dict[str, Any]:
+def read_results(run: Path) -> dict[str, Any]:
     """Return everything of a run that must be reproducible: all except times."""
     files = ("model.safetensors", "history.csv", "predictions.jsonl", "state.json", "config.yaml")
-    told = metrics(run)
-    del told["timing"]
-    for cost in told["auxiliary"].values():
+    run_metrics = read_metrics(run)
+    del run_metrics["timing"]
+    for cost in run_metrics["auxiliary"].values():
         del cost["step_ms"], cost["without_ms"], cost["measurable"]
-    return {**{name: (run / name).read_bytes() for name in files}, "metrics.json": told}
+    return {**{name: (run / name).read_bytes() for name in files}, "metrics.json": run_metrics}
 
 
 @pytest.mark.parametrize("refit", [False, True])
 def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(
-    place: Path, tmp_path: Path, refit: bool
+    data_dir: Path, tmp_path: Path, refit: bool
 ) -> None:
     blocks = [
-        block("masked-tokens", weight=0.3, schedule={"type": "linear"}, keep=True),
-        block("adversarial", weight=0.2, schedule={"type": "constant", "warm_up": 0.5}),
-        block("opinion-words", weight=0.2),
+        build_block("masked-tokens", weight=0.3, schedule={"type": "linear"}, keep=True),
+        build_block("adversarial", weight=0.2, schedule={"type": "constant", "warmup": 0.5}),
+        build_block("opinion-words", weight=0.2),
     ]
     training = {"epochs": 2, "batch_size": 8, "checkpoint_steps": 1, "refit": refit}
-    loaded = config(place, blocks, training=training)
+    loaded = load_config(data_dir, blocks, training=training)
     for name in ("first", "second"):
         run_experiment(loaded, tmp_path / name)
-    expected = results(tmp_path / "first")
-    assert results(tmp_path / "second") == expected
+    expected = read_results(tmp_path / "first")
+    assert read_results(tmp_path / "second") == expected
     for batches in (2, 5, 7):
-        cut = tmp_path / f"cut-{batches}"
+        interrupted_run = tmp_path / f"cut-{batches}"
         with pytest.raises(Interrupt):
-            run_experiment(loaded, cut, InterruptAfter(batches))
-        resume_run(cut)
-        assert results(cut) == expected, f"interrupted after {batches} batches"
+            run_experiment(loaded, interrupted_run, InterruptAfter(batches))
+        resume_run(interrupted_run)
+        assert read_results(interrupted_run) == expected, f"interrupted after {batches} batches"

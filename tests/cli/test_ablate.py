@@ -24,9 +24,9 @@ def ablation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _metrics(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
-    return found
+def _read_metrics(path: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
 
 
 def test_every_variant_is_trained_with_every_seed(ablation: Path) -> None:
@@ -36,13 +36,13 @@ def test_every_variant_is_trained_with_every_seed(ablation: Path) -> None:
     for one in summary:
         assert len(one["scores"]) == 2
         for seed in (42, 43):
-            assert _metrics(ablation / f"{one['variant']}-seed{seed}")["seed"] == seed
+            assert _read_metrics(ablation / f"{one['variant']}-seed{seed}")["seed"] == seed
 
 
-def test_figures_are_those_of_the_runs(ablation: Path) -> None:
+def test_scores_equal_those_of_the_runs(ablation: Path) -> None:
     summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
     for one in summary:
-        runs = [_metrics(ablation / f"{one['variant']}-seed{seed}") for seed in (42, 43)]
+        runs = [_read_metrics(ablation / f"{one['variant']}-seed{seed}") for seed in (42, 43)]
         scores = [run["splits"]["validation"]["overall"]["accuracy"] for run in runs]
         assert one["scores"] == pytest.approx(scores)
         assert one["mean"] == pytest.approx(mean(scores))
@@ -50,48 +50,48 @@ def test_figures_are_those_of_the_runs(ablation: Path) -> None:
         assert one["difference"] == pytest.approx(mean(a - b for a, b in zip(scores, before, strict=True)))
 
 
-def test_a_variant_alone_computes_no_other_auxiliary_task(ablation: Path) -> None:
+def test_variant_computes_no_other_auxiliary_task(ablation: Path) -> None:
     """The other tasks have weight 0, so their heads keep their initial weights and cost no time."""
-    costs = _metrics(ablation / "masked-tokens-seed42")["auxiliary"]
+    costs = _read_metrics(ablation / "masked-tokens-seed42")["auxiliary"]
     assert {name: cost["weight"] for name, cost in costs.items()} == {"masked-tokens": 0.5, "sentence-length": 0}
-    assert "auxiliary" not in _metrics(ablation / "none-seed42")
+    assert "auxiliary" not in _read_metrics(ablation / "none-seed42")
 
 
-def test_it_goes_on_where_it_stopped(ablation: Path, mtl: Any) -> None:
-    kept = ablation / "all-seed43"
-    stamp = (kept / "metrics.json").stat().st_mtime_ns
+def test_ablation_resumes(ablation: Path, mtl: Any) -> None:
+    run_dir = ablation / "all-seed43"
+    stamp = (run_dir / "metrics.json").stat().st_mtime_ns
     shutil.rmtree(ablation / "none-seed42")
     before = (ablation / "ablation.json").read_text(encoding="utf-8")
-    done = mtl("ablate", "auxiliary-sample", *FAST, "--out", ablation)
-    assert done.returncode == 0, done.stderr
-    assert (kept / "metrics.json").stat().st_mtime_ns == stamp
+    result = mtl("ablate", "auxiliary-sample", *FAST, "--out", ablation)
+    assert result.returncode == 0, result.stderr
+    assert (run_dir / "metrics.json").stat().st_mtime_ns == stamp
     scores = [one["scores"] for one in json.loads(before)]
-    again = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
-    assert [one["scores"] for one in again] == scores
-    assert "note: 180 training examples have no label for any main task" in done.stdout
+    resumed_summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
+    assert [one["scores"] for one in resumed_summary] == scores
+    assert "note: 180 training examples have no label for any main task" in result.stdout
 
 
-def test_another_ablation_does_not_go_on_there(ablation: Path, mtl: Any) -> None:
-    done = mtl("ablate", "auxiliary-sample", *FAST, "--set", "training.epochs=2", "--out", ablation)
-    assert done.returncode == 2
-    assert "not from the same ablation" in done.stderr
+def test_folder_of_another_ablation_is_rejected(ablation: Path, mtl: Any) -> None:
+    result = mtl("ablate", "auxiliary-sample", *FAST, "--set", "training.epochs=2", "--out", ablation)
+    assert result.returncode == 2
+    assert "not from the same ablation" in result.stderr
 
 
 def test_without_auxiliary_tasks_there_is_nothing_to_compare(mtl: Any, tmp_path: Path) -> None:
-    done = mtl("ablate", "absa-sample", "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "no `auxiliary:` tasks" in done.stderr
+    result = mtl("ablate", "absa-sample", "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert "no `auxiliary:` tasks" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.usefixtures("copied_workers")
-def test_folds_and_several_processes_give_the_figures_of_one(mtl: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("forked_workers")
+def test_folds_in_several_processes_have_the_scores_of_one_process(mtl: Any, tmp_path: Path) -> None:
     tasks = "auxiliary=[{type: sentence-length}]"
     options = (*SMALL, "--set", tasks, "--seeds", "1", "--folds", "2")
     scores = []
     for jobs in ("1", "2"):
-        done = mtl("ablate", "auxiliary-sample", *options, "--jobs", jobs, "--out", tmp_path / jobs)
-        assert done.returncode == 0, done.stderr
+        result = mtl("ablate", "auxiliary-sample", *options, "--jobs", jobs, "--out", tmp_path / jobs)
+        assert result.returncode == 0, result.stderr
         summary = json.loads((tmp_path / jobs / "ablation.json").read_text(encoding="utf-8"))
         scores.append([one["scores"] for one in summary])
     assert scores[0] == scores[1]

@@ -19,7 +19,7 @@ Mtl = Callable[..., CompletedProcess[str]]
 Write = Callable[..., Path]
 
 
-def error_of(result: CompletedProcess[str]) -> str:
+def get_error(result: CompletedProcess[str]) -> str:
     """Return the single message of a rejected command."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
@@ -28,19 +28,19 @@ def error_of(result: CompletedProcess[str]) -> str:
     return str(message).rstrip("\n")
 
 
-def leftovers(folder: Path) -> list[Path]:
+def find_temporary_files(folder: Path) -> list[Path]:
     """Return all temporary files below a folder."""
     return [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
 @pytest.fixture
-def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
+def run_rejected(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
     """A function that runs an experiment which must be rejected, and returns the message."""
 
     def run(*settings: str, of: Path = experiment) -> str:
         out = tmp_path / "out"
         options = [word for setting in settings for word in ("--set", setting)]
-        message = error_of(mtl("run", of, "--out", out, *options))
+        message = get_error(mtl("run", of, "--out", out, *options))
         assert not out.exists()
         return message
 
@@ -64,27 +64,27 @@ def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
         ),
         ("encoder.pipeline=blank:zz", "encoder.pipeline: spaCy has no language 'zz'"),
         (
-            "encoder.tune=false",
-            "encoder.tune: 'blank:en' has no word vectors, so they must be trained (tune: true)",
+            "encoder.trainable=false",
+            "encoder.trainable: 'blank:en' has no word vectors, so they must be trained (tune: true)",
         ),
         (
             "training.select.metric=acuracy",
             "training.select.metric: task 'food' has no metric 'acuracy'; did you m",
         ),
         (
-            "training.select={metric: macro_f1, over: overall}",
+            "training.select={metric: macro_f1, aggregation: overall}",
             "training.select: 'macro_f1' cannot be pooled over tasks; use `over",
         ),
         (
-            "training.select={metric: confusion, over: mean}",
+            "training.select={metric: confusion, aggregation: mean}",
             "training.select.metric: 'confusion' is not one number",
         ),
         (
-            "training.select.over=fod",
-            "training.select.over: unknown 'fod'; did you mean 'food'? (known: overall, me",
+            "training.select.aggregation=fod",
+            "training.select.aggregation: unknown 'fod'; did you mean 'food'? (known: overall, me",
         ),
         (
-            "tasks.0.kind.class_weights={type: given, values: {positiv: 2}}",
+            "tasks.0.kind.class_weights={type: explicit, values: {positiv: 2}}",
             "task 'food': class_weights: 'positiv' is not a class; did you mean 'positive'?",
         ),
         (
@@ -102,35 +102,33 @@ def refused(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., str]:
         ("name=../elsewhere", "--set name: '../elsewhere' contains a slash"),
     ],
 )
-def test_an_experiment_that_cannot_be_run(setting: str, message: str, refused: Callable[..., str]) -> None:
-    assert refused(setting).startswith(message)
+def test_invalid_experiment(setting: str, message: str, run_rejected: Callable[..., str]) -> None:
+    assert run_rejected(setting).startswith(message)
 
 
-def test_parts_that_do_not_fit_each_other(
-    toy_experiment: Path, refused: Callable[..., str], experiment: Path
-) -> None:
-    assert "a recurrent backbone reads sequences" in refused("backbone=bilstm", of=toy_experiment)
-    assert "the head 'attention' reads tokens" in refused("tasks.0.head=attention", of=toy_experiment)
-    assert "the encoder 'spacy' reads texts or lists of words, found ndarray" in refused(
+def test_incompatible_components(toy_experiment: Path, run_rejected: Callable[..., str], experiment: Path) -> None:
+    assert "a recurrent backbone reads sequences" in run_rejected("backbone=bilstm", of=toy_experiment)
+    assert "the head 'attention' reads tokens" in run_rejected("tasks.0.head=attention", of=toy_experiment)
+    assert "the encoder 'spacy' reads texts or lists of words, found ndarray" in run_rejected(
         "encoder=spacy", of=toy_experiment
     )
-    assert "attention_heads must divide" in refused("tasks.0.head={type: self-attention, attention_heads: 7}")
+    assert "attention_heads must divide" in run_rejected("tasks.0.head={type: self-attention, attention_heads: 7}")
 
 
-def test_experiments_that_do_not_exist(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_experiments(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    message = error_of(mtl("run", "absa-sampel"))
+    message = get_error(mtl("run", "absa-sampel"))
     assert message.startswith("unknown experiment 'absa-sampel'; did you mean 'absa-sample'?")
-    assert error_of(mtl("run", "none.yaml")) == "none.yaml: no such file"
+    assert get_error(mtl("run", "none.yaml")) == "none.yaml: no such file"
     (tmp_path / "empty.yaml").touch()
-    assert error_of(mtl("run", "empty.yaml")).startswith("empty.yaml: the file is empty")
+    assert get_error(mtl("run", "empty.yaml")).startswith("empty.yaml: the file is empty")
     assert [path.name for path in tmp_path.iterdir()] == ["empty.yaml"]
 
 
 @pytest.mark.parametrize(
     "words", [["run"], ["frobnicate"], ["run", "a.yaml", "--frobnicate"], ["run", "a", "--seed", "-1"]]
 )
-def test_usage_errors_are_told_with_exit_code_2(words: list[str], mtl: Mtl) -> None:
+def test_usage_errors_have_exit_code_2(words: list[str], mtl: Mtl) -> None:
     result = mtl(*words)
     assert result.returncode == 2
     assert "Usage:" in result.stderr
@@ -161,46 +159,44 @@ ENTITIES = '<!DOCTYPE sentences [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&
         ),
     ],
 )
-def test_a_training_file_that_cannot_be_used(
-    damage: Callable[[str], str], message: str, reviews: Path, tmp_path: Path, refused: Callable[..., str]
+def test_invalid_training_file(
+    damage: Callable[[str], str], message: str, reviews: Path, tmp_path: Path, run_rejected: Callable[..., str]
 ) -> None:
     path = tmp_path / "bad.xml"
     path.write_text(damage((reviews / "train.xml").read_text()))
-    assert re.match(re.escape(str(path)) + message, refused(f"data.train={path}"))
+    assert re.match(re.escape(str(path)) + message, run_rejected(f"data.train={path}"))
 
 
-def test_a_category_that_training_never_saw(
-    tmp_path: Path, write_reviews: Write, refused: Callable[..., str], trained_run: Path, mtl: Mtl
+def test_category_without_training_examples(
+    tmp_path: Path, write_reviews: Write, run_rejected: Callable[..., str], trained_run: Path, mtl: Mtl
 ) -> None:
     path = write_reviews(tmp_path / "new.xml", ("Good soup.", {"food": "positive"}), ("Hm.", {"foood": "negative"}))
-    message = refused(f"data.test={path}")
+    message = run_rejected(f"data.test={path}")
     assert re.match(rf"{path}:\d+: sentence 2: the category 'foood' never occurs in the training file", message)
     assert "did you mean 'food'?" in message
-    message = error_of(mtl("evaluate", trained_run, "--data", path))
+    message = get_error(mtl("evaluate", trained_run, "--data", path))
     assert re.match(rf"{path}:\d+: sentence 2: 'foood' is a label column that training never saw; did", message)
 
 
 def test_a_label_outside_the_declared_classes(
-    tmp_path: Path, write_reviews: Write, refused: Callable[..., str], trained_run: Path, mtl: Mtl
+    tmp_path: Path, write_reviews: Write, run_rejected: Callable[..., str], trained_run: Path, mtl: Mtl
 ) -> None:
     path = write_reviews(tmp_path / "new.xml", ("Good soup.", {"food": "neutral"}))
-    for message in (refused(f"data.test={path}"), error_of(mtl("evaluate", trained_run, "--data", path))):
+    for message in (run_rejected(f"data.test={path}"), get_error(mtl("evaluate", trained_run, "--data", path))):
         assert re.match(rf"task 'food': {path}:\d+: sentence 1: the label 'neutral' is not one of the", message)
 
 
-def test_a_text_of_a_hundred_thousand_characters_is_no_problem(
-    reviews: Path, experiment: Path, tmp_path: Path, mtl: Mtl
-) -> None:
-    long = "The soup was lovely and the waiter grim. " * 2500
+def test_very_long_text_is_supported(reviews: Path, experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+    long_text = "The soup was lovely and the waiter grim. " * 2500
     path = tmp_path / "long.xml"
-    path.write_text((reviews / "train.xml").read_text().replace("The soup was lovely.", long))
+    path.write_text((reviews / "train.xml").read_text().replace("The soup was lovely.", long_text))
     out = tmp_path / "run"
     result = mtl("run", experiment, "--out", out, "--set", f"data.train={path}", "--set", "training.epochs=1")
     assert result.returncode == 0, result.stderr
-    for text in (long, "x" * 100_000):
-        answer = json.loads(mtl("predict", out, text, "--json").stdout)
-        assert answer["text"] == text
-        assert set(answer["tasks"]) == {"food", "service", "price"}
+    for text in (long_text, "x" * 100_000):
+        prediction = json.loads(mtl("predict", out, text, "--json").stdout)
+        assert prediction["text"] == text
+        assert set(prediction["tasks"]) == {"food", "service", "price"}
 
 
 # Plugins (their error messages are tested in tests/core/test_plugins.py)
@@ -211,17 +207,17 @@ def test_plugins_that_cannot_be_used_stop_a_run_before_it_starts(
 ) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("import nothing_of_the_kind\n")
-    message = error_of(mtl("run", experiment, "--out", tmp_path / "out", "--plugin", broken))
+    message = get_error(mtl("run", experiment, "--out", tmp_path / "out", "--plugin", broken))
     assert message == (
         f"plugin '{broken}' cannot be imported: ModuleNotFoundError: No module named 'nothing_of_the_kind' "
         f"({broken}:1)"
     )
     second = tmp_path / "second.py"
     second.write_text(toy_plugin.read_text())
-    twice = ["--plugin", toy_plugin, "--plugin", second]
-    message = error_of(mtl("run", experiment, "--out", tmp_path / "out", *twice, "--set", "data=numbers"))
+    options = ["--plugin", toy_plugin, "--plugin", second]
+    message = get_error(mtl("run", experiment, "--out", tmp_path / "out", *options, "--set", "data=numbers"))
     assert f"'{toy_plugin}' (file {toy_plugin}) and '{second}' (file {second})" in message
-    assert error_of(mtl("run", experiment, "--plugin", "no_such_module")).startswith(
+    assert get_error(mtl("run", experiment, "--plugin", "no_such_module")).startswith(
         "plugin 'no_such_module' cannot be imported: ModuleNotFoundError"
     )
     assert not (tmp_path / "out").exists()
@@ -245,7 +241,7 @@ def mtl_heads():
 '''
 
 
-def test_a_bug_is_not_made_a_message(toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_bug_is_not_turned_into_a_message(toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     plugin = tmp_path / "faulty.py"
     plugin.write_text(FAULTY_HEAD)
     with pytest.raises(ZeroDivisionError) as caught:
@@ -288,27 +284,27 @@ def test_a_bug_keeps_its_traceback(toy_experiment: Path, tmp_path: Path, mtl_pro
 # The output directory
 
 
-def test_an_output_directory_that_exists_is_left_alone(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_existing_output_directory_is_unchanged(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     folder, file = tmp_path / "folder", tmp_path / "file"
     folder.mkdir()
     (folder / "mine.txt").write_text("precious")
     file.write_text("precious")
     for path in (folder, file):
-        assert error_of(mtl("run", experiment, "--out", path)) == f"{path}: exists already; choose another --out"
+        assert get_error(mtl("run", experiment, "--out", path)) == f"{path}: exists already; choose another --out"
     assert [path.read_text() for path in (folder / "mine.txt", file)] == ["precious", "precious"]
 
 
-def test_a_place_that_cannot_be_written(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_unwritable_output_directory(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "run"  # not even root can create it
     assert (
-        error_of(mtl("run", experiment, "--out", out))
+        get_error(mtl("run", experiment, "--out", out))
         == f"{out}: the run directory cannot be created: Not a directory"
     )
 
 
 @contextmanager
-def file_size(limit: int) -> Iterator[None]:
+def limit_file_size(limit: int) -> Iterator[None]:
     """Make every write beyond a size fail, as on a full disk (an `OSError`: Python ignores the signal)."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
@@ -319,15 +315,15 @@ def file_size(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_is_full_from_the_start(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_full_disk_at_the_start(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
-    with file_size(4_000):
+    with limit_file_size(4_000):
         result = mtl("run", experiment, "--out", out)
-    assert re.match(rf"{out}/checkpoint.safetensors: cannot be written: .*File too large", error_of(result))
+    assert re.match(rf"{out}/checkpoint.safetensors: cannot be written: .*File too large", get_error(result))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_becomes_full_costs_no_training(
+def test_full_disk_after_training_keeps_the_checkpoint(
     experiment: Path, reviews: Path, tmp_path: Path, mtl: Mtl
 ) -> None:
     """The texts are so long that writing predictions fails; the checkpoint contains the trained weights."""
@@ -335,13 +331,13 @@ def test_a_disk_that_becomes_full_costs_no_training(
     test.write_text((reviews / "test.xml").read_text().replace("seemed", "seemed really " * 4_000))
     out = tmp_path / "run"
     options = ["--out", out, "--set", f"data.test={test}", "--set", "encoder.max_tokens=8"]
-    with file_size(500_000):
+    with limit_file_size(500_000):
         result = mtl("run", experiment, *options)
-    assert re.match(rf"{out}/predictions.jsonl: cannot be written: File too large", error_of(result))
+    assert re.match(rf"{out}/predictions.jsonl: cannot be written: File too large", get_error(result))
     assert not (out / "metrics.json").exists()
     assert not (out / "predictions.jsonl").exists()
     assert (out / "checkpoint.safetensors").exists()
-    assert leftovers(tmp_path) == []
+    assert find_temporary_files(tmp_path) == []
     assert mtl("resume", out).returncode == 0
     assert (out / "metrics.json").exists()
     assert not (out / "checkpoint.safetensors").exists()
@@ -350,12 +346,12 @@ def test_a_disk_that_becomes_full_costs_no_training(
 # Invalid run directories
 
 
-def test_what_is_no_run_directory(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_invalid_run_directory(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     for command in ("predict", "evaluate", "resume"):
         words = ["Soup"] if command == "predict" else []
-        assert error_of(mtl(command, tmp_path / "none", *words)) == f"{tmp_path / 'none'}: no such run directory"
-        assert error_of(mtl(command, experiment, *words)) == f"{experiment}: not a run directory, but a file"
-        assert error_of(mtl(command, tmp_path, *words)) == (
+        assert get_error(mtl(command, tmp_path / "none", *words)) == f"{tmp_path / 'none'}: no such run directory"
+        assert get_error(mtl(command, experiment, *words)) == f"{experiment}: not a run directory, but a file"
+        assert get_error(mtl(command, tmp_path, *words)) == (
             f"{tmp_path}: not a run directory (it contains no config.yaml)"
         )
 
@@ -364,7 +360,7 @@ def test_what_is_no_run_directory(experiment: Path, tmp_path: Path, mtl: Mtl) ->
 def test_a_run_with_a_missing_file(name: str, run_copy: Path, mtl: Mtl) -> None:
     (run_copy / name).unlink()
     for words in (["predict", run_copy, "Soup"], ["evaluate", run_copy]):
-        assert error_of(mtl(*words)) == (
+        assert get_error(mtl(*words)) == (
             f"{run_copy}: the run is incomplete: {name} is missing; "
             f"repeat it with `mtl run {run_copy}/config.yaml --out NEW`"
         )
@@ -397,7 +393,7 @@ def test_a_run_with_a_missing_file(name: str, run_copy: Path, mtl: Mtl) -> None:
         ),
     ],
 )
-def test_a_run_of_another_version_or_with_strange_contents(
+def test_run_of_another_version_or_with_invalid_content(
     name: str, old: str, new: str, message: str, run_copy: Path, mtl: Mtl
 ) -> None:
     path = run_copy / name
@@ -405,8 +401,8 @@ def test_a_run_of_another_version_or_with_strange_contents(
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
     line = text[: text.index(old)].count("\n") + 1
-    where = f"{path}:{line}" if name == "config.yaml" else str(path)
-    assert error_of(mtl("predict", run_copy, "Soup")).startswith(f"{where}: {message}")
+    location = f"{path}:{line}" if name == "config.yaml" else str(path)
+    assert get_error(mtl("predict", run_copy, "Soup")).startswith(f"{location}: {message}")
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-100], lambda data: b"\xff" * len(data)])
@@ -414,13 +410,13 @@ def test_a_run_of_another_version_or_with_strange_contents(
 def test_a_run_with_a_damaged_file(name: str, damage: Callable[[bytes], bytes], run_copy: Path, mtl: Mtl) -> None:
     path = run_copy / name
     path.write_bytes(damage(path.read_bytes()))
-    assert error_of(mtl("predict", run_copy, "Soup")).startswith(f"{path}: damaged: ")
+    assert get_error(mtl("predict", run_copy, "Soup")).startswith(f"{path}: damaged: ")
 
 
 def test_weights_that_belong_to_another_config(run_copy: Path, mtl: Mtl) -> None:
     config = run_copy / "config.yaml"
     config.write_text(config.read_text().replace("type: bilstm\n  hidden_dim: 4", "type: bilstm\n  hidden_dim: 5"))
-    message = error_of(mtl("predict", run_copy, "Soup"))
+    message = get_error(mtl("predict", run_copy, "Soup"))
     assert message.startswith(
         f"{run_copy / 'model.safetensors'}: these weights do not fit the run's config: size mis"
     )
@@ -429,14 +425,14 @@ def test_weights_that_belong_to_another_config(run_copy: Path, mtl: Mtl) -> None
 
 def test_a_complete_run_has_nothing_to_resume(run_copy: Path, mtl: Mtl) -> None:
     before = {path.name: path.read_bytes() for path in run_copy.iterdir()}
-    assert error_of(mtl("resume", run_copy)) == f"{run_copy}: this run is complete; there is nothing to resume"
+    assert get_error(mtl("resume", run_copy)) == f"{run_copy}: this run is complete; there is nothing to resume"
     assert {path.name: path.read_bytes() for path in run_copy.iterdir()} == before
 
 
 def test_a_checkpoint_that_is_damaged(run_copy: Path, mtl: Mtl) -> None:
     (run_copy / "metrics.json").unlink()
     (run_copy / "checkpoint.safetensors").write_bytes(b"\x08")
-    assert error_of(mtl("resume", run_copy)).startswith(
+    assert get_error(mtl("resume", run_copy)).startswith(
         f"{run_copy / 'checkpoint.safetensors'}: this checkpoint cannot be resumed from: "
     )
 
@@ -465,44 +461,46 @@ def test_an_input_file_that_cannot_be_read(
 ) -> None:
     path, out = tmp_path / name, tmp_path / "out.jsonl"
     path.write_bytes(content)
-    found = error_of(mtl("predict", trained_run, "--input", path, "--output", out))
-    assert found.startswith(f"{path}{message}")
+    error = get_error(mtl("predict", trained_run, "--input", path, "--output", out))
+    assert error.startswith(f"{path}{message}")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_questions_that_cannot_be_asked(
+def test_invalid_prediction_inputs(
     trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mtl: Mtl
 ) -> None:
     path = tmp_path / "none.txt"
-    assert error_of(mtl("predict", trained_run, "--input", path)) == f"{path}: no such file"
-    assert error_of(mtl("predict", trained_run, "--input", tmp_path)) == f"{tmp_path}: is a folder, expected a file"
-    assert error_of(mtl("predict", trained_run, "a", "--input", path)) == "give texts or --input, not both"
-    assert error_of(mtl("predict", trained_run, "fine", " ")) == "text 2: the text is empty"
-    assert "does not exist" in error_of(mtl("predict", trained_run, "a", "--output", tmp_path / "no" / "where"))
+    assert get_error(mtl("predict", trained_run, "--input", path)) == f"{path}: no such file"
+    assert (
+        get_error(mtl("predict", trained_run, "--input", tmp_path)) == f"{tmp_path}: is a folder, expected a file"
+    )
+    assert get_error(mtl("predict", trained_run, "a", "--input", path)) == "give texts or --input, not both"
+    assert get_error(mtl("predict", trained_run, "fine", " ")) == "text 2: the text is empty"
+    assert "does not exist" in get_error(mtl("predict", trained_run, "a", "--output", tmp_path / "no" / "where"))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"fine\ncaf\xe9\n"), errors="surrogateescape"))
-    assert error_of(mtl("predict", trained_run)).startswith("standard input:2: not UTF-8 text: ")
+    assert get_error(mtl("predict", trained_run)).startswith("standard input:2: not UTF-8 text: ")
 
 
-def test_an_output_file_is_replaced_only_by_a_whole_one(trained_run: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_output_file_is_replaced_atomically(trained_run: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "out.jsonl"
     out.write_text("precious")
-    error_of(mtl("predict", trained_run, "fine", "", "--output", out))
+    get_error(mtl("predict", trained_run, "fine", "", "--output", out))
     assert out.read_text() == "precious"
-    assert leftovers(tmp_path) == []
+    assert find_temporary_files(tmp_path) == []
 
 
 def test_a_run_whose_loader_reads_no_text(toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     out, data = tmp_path / "toy", tmp_path / "a.csv"
     data.touch()
     assert mtl("run", toy_experiment, "--out", out).returncode == 0
-    assert error_of(mtl("predict", out, "Hello")) == (
+    assert get_error(mtl("predict", out, "Hello")) == (
         "text 1: the loader 'numbers' does not read texts, so this run cannot predict from text"
     )
     for words in (["predict", out, "--input", data], ["evaluate", out, "--data", data]):
-        assert error_of(mtl(*words)) == f"the loader 'numbers' cannot read a single file such as {data}"
+        assert get_error(mtl(*words)) == f"the loader 'numbers' cannot read a single file such as {data}"
 
 
-def test_a_run_whose_plugin_is_gone(toy_plugin: Path, toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_run_with_a_missing_plugin(toy_plugin: Path, toy_experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     for path in (toy_plugin, toy_experiment):
         (tmp_path / path.name).write_text(path.read_text())
     out = tmp_path / "run"
@@ -510,25 +508,25 @@ def test_a_run_whose_plugin_is_gone(toy_plugin: Path, toy_experiment: Path, tmp_
     (tmp_path / "toy_loader.py").unlink()
     assert re.match(
         rf"{out}/config.yaml:\d+: plugins.0: plugin '{tmp_path}/toy_loader.py': no such file",
-        error_of(mtl("evaluate", out)),
+        get_error(mtl("evaluate", out)),
     )
 
 
 def test_a_file_without_labels_cannot_be_evaluated(
     trained_run: Path, tmp_path: Path, write_reviews: Write, mtl: Mtl
 ) -> None:
-    nothing: list[dict[str, str] | None] = [None, {}]  # not annotated, or annotated as having no category
-    for labels in nothing:
+    label_cases: list[dict[str, str] | None] = [None, {}]  # not annotated, or annotated as having no category
+    for labels in label_cases:
         path = write_reviews(tmp_path / "bare.xml", ("Nice soup.", labels), ("Grim.", labels))
-        assert error_of(mtl("evaluate", trained_run, "--data", path)).startswith(
+        assert get_error(mtl("evaluate", trained_run, "--data", path)).startswith(
             f"{path}: has no label for any task of the run (label columns: "
         )
 
 
-def test_a_run_without_a_test_part_wants_a_file(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
+def test_run_without_a_test_split_requires_a_file(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
     assert (
         mtl("run", experiment, "--out", out, "--set", "data.test=null", "--set", "training.epochs=1").returncode
         == 0
     )
-    assert error_of(mtl("evaluate", out)) == "the run's data has no test split; name a file with --data"
+    assert get_error(mtl("evaluate", out)) == "the run's data has no test split; name a file with --data"

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refused(folder: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def run_rejected(folder: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """A function that runs an experiment which must be rejected with one message, and no files left."""
     monkeypatch.chdir(folder)
 
@@ -64,66 +64,70 @@ def refused(folder: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> Callable
     return run
 
 
-def edit(path: Path, line: int, old: str, new: str) -> None:
+def edit_line(path: Path, line: int, old: str, new: str) -> None:
     lines = path.read_text().splitlines()
     assert old in lines[line - 1]
     lines[line - 1] = lines[line - 1].replace(old, new)
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_a_label_outside_the_declared_space(folder: Path, refused: Callable[..., str]) -> None:
-    place = f"{folder}/numbers.csv:3"
+def test_a_label_outside_the_declared_space(folder: Path, run_rejected: Callable[..., str]) -> None:
+    location = f"{folder}/numbers.csv:3"
     for kind in ("binary", "classification", "multi-label"):
-        message = refused({"name": "topic", "kind": {"type": kind, "classes": ["a", "bb"]}})
-        assert message.startswith(f"task 'topic': {place}: the label 'b' is not one of the task's classes; did you")
+        message = run_rejected({"name": "topic", "kind": {"type": kind, "classes": ["a", "bb"]}})
+        assert message.startswith(
+            f"task 'topic': {location}: the label 'b' is not one of the task's classes; did you"
+        )
         assert message.endswith("(classes: a, bb)")
-    message = refused({"name": "stars", "kind": {"type": "ordinal", "classes": ["1", "2", "3"]}})
+    message = run_rejected({"name": "stars", "kind": {"type": "ordinal", "classes": ["1", "2", "3"]}})
     assert message == (
         f"task 'stars': {folder}/numbers.csv:5: the label '4' is not one of the task's classes (classes: 1, 2, 3)"
     )
 
 
-def test_a_tag_outside_the_declared_space_is_told_with_its_word(folder: Path, refused: Callable[..., str]) -> None:
-    edit(folder / "texts.jsonl", 2, '["n", "n"]', '["n", "m"]')
+def test_tag_outside_the_declared_space_is_reported_with_its_word(
+    folder: Path, run_rejected: Callable[..., str]
+) -> None:
+    edit_line(folder / "texts.jsonl", 2, '["n", "n"]', '["n", "m"]')
     kind = {"type": "token-tagging", "classes": ["n", "v"]}
-    assert refused({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
+    assert run_rejected({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
         f"task 'tags': {folder}/texts.jsonl:2, word 2 ('beer'): the label 'm' is not one of the task's classes "
         "(classes: n, v)"
     )
 
 
-def test_a_task_without_any_label(folder: Path, refused: Callable[..., str]) -> None:
-    assert refused({"name": "t", "label": "empty"}) == (
+def test_a_task_without_any_label(folder: Path, run_rejected: Callable[..., str]) -> None:
+    assert run_rejected({"name": "t", "label": "empty"}) == (
         "task 't': no training example has a label in the column 'empty'"
     )
     excluded = {"type": "exclude-labels", "labels": ["a", "b"]}
-    assert refused({"name": "topic", "mask": excluded}) == (
+    assert run_rejected({"name": "topic", "mask": excluded}) == (
         "task 'topic': no training example has a label in the column 'topic'; the column contains: a, b"
     )
     tags = (folder / "texts.jsonl").read_text()
     (folder / "texts.jsonl").write_text(re.sub(r'"n"', "null", tags))
-    assert refused({"name": "tags", "kind": "token-tagging", "head": "token-linear"}, text=True) == (
+    assert run_rejected({"name": "tags", "kind": "token-tagging", "head": "token-linear"}, text=True) == (
         "task 'tags': no training example has a label in the column 'tags'"
     )
 
 
-def test_labels_that_are_too_few_to_tell_apart(folder: Path, refused: Callable[..., str]) -> None:
-    message = refused({"name": "tags", "kind": "token-tagging", "head": "token-linear"}, text=True)
+def test_too_few_classes(folder: Path, run_rejected: Callable[..., str]) -> None:
+    message = run_rejected({"name": "tags", "kind": "token-tagging", "head": "token-linear"}, text=True)
     assert message == "task 'tags': classes in the training labels: n; a task needs 2 or more"
-    assert refused({"name": "stars", "kind": "binary"}) == (
+    assert run_rejected({"name": "stars", "kind": "binary"}) == (
         "task 'stars': 4 classes in the training labels (1, 2, 3, 4); a binary task has two"
     )
-    assert refused({"name": "topic", "kind": "ordinal"}).startswith(
+    assert run_rejected({"name": "topic", "kind": "ordinal"}).startswith(
         "task 'topic': the classes are not numbers (a, b), so their order must be declared"
     )
 
 
-def test_a_loader_that_yields_nothing(folder: Path, refused: Callable[..., str]) -> None:
+def test_loader_without_examples(folder: Path, run_rejected: Callable[..., str]) -> None:
     (folder / "numbers.csv").write_text(",".join(HEADER) + "\n")
-    assert refused({"name": "topic"}) == "the loader 'table' found no example"
-    sets = {"one": {"type": "table", "train": "texts.jsonl", "text": "text"}}
-    sets["two"] = {"type": "table", "train": "numbers.csv", "text": "topic"}
-    assert refused({"name": "wet"}, data=None, data_sets=sets, text=True) == (
+    assert run_rejected({"name": "topic"}) == "the loader 'table' found no example"
+    data_sets = {"one": {"type": "table", "train": "texts.jsonl", "text": "text"}}
+    data_sets["two"] = {"type": "table", "train": "numbers.csv", "text": "topic"}
+    assert run_rejected({"name": "wet"}, data=None, data_sets=data_sets, text=True) == (
         "data set 'two': the loader 'table' found no example"
     )
 
@@ -131,63 +135,63 @@ def test_a_loader_that_yields_nothing(folder: Path, refused: Callable[..., str])
 @pytest.mark.parametrize(
     "kind", ["regression", {"type": "regression", "outputs": 2}, {"type": "regression", "loss": "huber"}]
 )
-def test_a_text_where_a_number_should_be(folder: Path, refused: Callable[..., str], kind: Any) -> None:
-    edit(folder / "numbers.csv", 9, ",70,", ",cheap,")
+def test_text_instead_of_a_number(folder: Path, run_rejected: Callable[..., str], kind: Any) -> None:
+    edit_line(folder / "numbers.csv", 9, ",70,", ",cheap,")
     message = f"task 'price': {folder}/numbers.csv:9: the label 'cheap' is not a number"
     for split in ("predefined", {"type": "random", "validation": 0.5}):
-        assert refused({"name": "price", "kind": kind}, split=split) == message
+        assert run_rejected({"name": "price", "kind": kind}, split=split) == message
 
 
-def test_numbers_in_lists_of_different_length(folder: Path, refused: Callable[..., str]) -> None:
+def test_numbers_in_lists_of_different_length(folder: Path, run_rejected: Callable[..., str]) -> None:
     lines = [json.dumps({"x": n, "y": n, "pair": [n, 2.0] if n != 5 else [n, 2.0, 3.0]}) for n in range(12)]
     (folder / "pairs.jsonl").write_text("\n".join(lines))
     data = {"type": "table", "train": "pairs.jsonl", "numbers": ["x", "y"]}
     two = {"name": "pair", "kind": {"type": "regression", "outputs": 2}}
     assert re.match(
         r"task 'pair': .*/pairs\.jsonl:\d+: found 2 numbers, expected 3 as in other labels",
-        refused(two, data=data, split="predefined"),
+        run_rejected(two, data=data, split="predefined"),
     )
     (folder / "pairs.jsonl").write_text("\n".join(line for line in lines if "3.0" not in line))
     three = {"name": "pair", "kind": {"type": "regression", "outputs": 3}}
-    assert refused(three, data=data) == ("task 'pair': numbers per label: found 2, but kind.outputs is 3")
-    assert refused({"name": "pair", "kind": "regression"}, data=data) == (
+    assert run_rejected(three, data=data) == ("task 'pair': numbers per label: found 2, but kind.outputs is 3")
+    assert run_rejected({"name": "pair", "kind": "regression"}, data=data) == (
         "task 'pair': labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)"
     )
 
 
 @pytest.mark.parametrize("kind", ["token-tagging", "token-regression"])
-def test_a_word_too_many(folder: Path, refused: Callable[..., str], kind: str) -> None:
-    edit(folder / "texts.jsonl", 3, '["n", "n", null, "n", "n"]', '["n", "n"]')
+def test_label_count_differs_from_word_count(folder: Path, run_rejected: Callable[..., str], kind: str) -> None:
+    edit_line(folder / "texts.jsonl", 3, '["n", "n", null, "n", "n"]', '["n", "n"]')
     text = (folder / "texts.jsonl").read_text()
     (folder / "texts.jsonl").write_text(text.replace('"n", "n"', '"1", "2"'))
-    assert refused({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
+    assert run_rejected({"name": "tags", "kind": kind, "head": "token-linear"}, text=True) == (
         f"{folder}/texts.jsonl:3: task 'tags' has 2 labels for 5 words (black, coffee, ,, fresh, juice); "
         "expected a list with one label per word, null for a missing label"
     )
 
 
-def test_one_label_where_each_word_should_have_one(folder: Path, refused: Callable[..., str]) -> None:
-    message = refused({"name": "wet", "kind": "token-tagging", "head": "token-linear"}, text=True)
+def test_one_label_instead_of_one_per_word(folder: Path, run_rejected: Callable[..., str]) -> None:
+    message = run_rejected({"name": "wet", "kind": "token-tagging", "head": "token-linear"}, text=True)
     assert message.startswith(
         f"{folder}/texts.jsonl:1: task 'wet' has one label ('yes') for 5 words (red, wine, ,, green, tea); expected"
     )
 
 
-def test_a_head_that_does_not_fit_the_kind(refused: Callable[..., str]) -> None:
+def test_a_head_that_does_not_fit_the_kind(run_rejected: Callable[..., str]) -> None:
     choose = "choose a head for"
-    assert f"'linear' returns outputs per example; {choose} tokens" in refused(
+    assert f"'linear' returns outputs per example; {choose} tokens" in run_rejected(
         {"name": "tags", "kind": "token-tagging"}, text=True
     )
-    assert f"'token-linear' returns outputs per token; {choose} examples" in refused(
+    assert f"'token-linear' returns outputs per token; {choose} examples" in run_rejected(
         {"name": "wet", "head": "token-linear"}, text=True
     )
-    assert "the kind 'bag-of-words' predicts words of the input, but the encoder has no vocabulary" in refused(
+    assert "the kind 'bag-of-words' predicts words of the input, but the encoder has no vocabulary" in run_rejected(
         {"name": "bag", "kind": "bag-of-words"}
     )
 
 
-def test_a_token_head_over_features_without_tokens(refused: Callable[..., str]) -> None:
-    message = refused({"name": "tags", "kind": "token-tagging", "head": "token-linear"})
+def test_a_token_head_over_features_without_tokens(run_rejected: Callable[..., str]) -> None:
+    message = run_rejected({"name": "tags", "kind": "token-tagging", "head": "token-linear"})
     assert re.match(r".*/numbers\.csv:2: task 'tags' labels words, but the enc", message)
 
 
@@ -208,14 +212,14 @@ NUMBERS, CLASS, LISTS = "labels are numbers", "one class per label", "any number
     ],
 )
 def test_a_metric_that_does_not_fit_the_kind(
-    name: str, kind: str, metric: str, fits: str, refused: Callable[..., str]
+    name: str, kind: str, metric: str, fits: str, run_rejected: Callable[..., str]
 ) -> None:
-    message = refused({"name": name, "kind": {"type": kind, "metrics": [metric]}})
+    message = run_rejected({"name": name, "kind": {"type": kind, "metrics": [metric]}})
     assert re.fullmatch(rf"task '{name}': the metric '{metric}' is for tasks (with|whose) {fits}", message)
 
 
-def test_a_mask_that_does_not_fit_the_kind(refused: Callable[..., str]) -> None:
-    assert refused({"name": "price", "kind": "regression", "mask": "exclude-labels"}) == (
+def test_a_mask_that_does_not_fit_the_kind(run_rejected: Callable[..., str]) -> None:
+    assert run_rejected({"name": "price", "kind": "regression", "mask": "exclude-labels"}) == (
         "task 'price': the mask 'exclude-labels' is for tasks with one class per label"
     )
 
@@ -231,27 +235,27 @@ PRICE = {"name": "price", "kind": "regression"}
         ({"over": "overall"}, ": the tasks have different metrics"),
         ({"metric": "accuracy"}, ".metric: task 'price' has no metric 'accuracy' (metrics: mae, rmse, r2)"),
         ({"metric": "mea", "over": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
-        ({"over": "prize"}, ".over: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic"),
+        ({"over": "prize"}, ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic"),
     ],
 )
-def test_a_selection_over_tasks_that_are_measured_differently(
-    select: dict[str, str], message: str, refused: Callable[..., str]
+def test_selection_over_tasks_with_different_metrics(
+    select: dict[str, str], message: str, run_rejected: Callable[..., str]
 ) -> None:
-    assert refused(TOPIC, PRICE, training={"select": select}).startswith(f"training.select{message}")
+    assert run_rejected(TOPIC, PRICE, training={"select": select}).startswith(f"training.select{message}")
 
 
-def test_a_selection_that_could_never_choose(refused: Callable[..., str]) -> None:
-    assert refused(PRICE, training={"select": {"over": "overall"}}).startswith(
-        "training.select: 'mae' cannot be pooled over tasks; use `over: mean` or the name of one task"
+def test_selection_by_an_unsuitable_metric(run_rejected: Callable[..., str]) -> None:
+    assert run_rejected(PRICE, training={"select": {"over": "overall"}}).startswith(
+        "training.select: 'mae' cannot be pooled over tasks; use `aggregation: mean` or the name of one task"
     )
-    shape = {"name": "topic", "kind": {"type": "classification", "metrics": ["confusion"]}}
-    for over in (None, "gain", "topic"):
-        assert refused(shape, training={"select": {"over": over}}) == (
+    task = {"name": "topic", "kind": {"type": "classification", "metrics": ["confusion"]}}
+    for over in (None, "relative_error_reduction", "topic"):
+        assert run_rejected(task, training={"select": {"over": over}}) == (
             "training.select.metric: 'confusion' is not one number, so it cannot select an epoch"
         )
 
 
-def one_task(**keys: Any) -> dict[str, Any]:
+def build_task_block(**keys: Any) -> dict[str, Any]:
     return {"tasks": [{"name": "topic", "head": "linear", **keys}]}
 
 
@@ -264,27 +268,33 @@ def one_task(**keys: Any) -> dict[str, Any]:
             {"sampling": {"type": "temperature", "temperature": 0}},
             "sampling.temperature: expected greater than or equal to 1, found 0",
         ),
-        ({"start_from": {"run": "none"}}, "start_from.run: no such file or folder: "),
+        ({"init_from": {"run": "none"}}, "init_from.run: no such file or folder: "),
         ({"data_sets": {"a": {"type": "table"}}}, "data_sets.a.train: required, but missing"),
         ({"data": None}, "data: required, but missing"),
         ({"heads": {"one": "lienar"}}, "heads.one.type: unknown head 'lienar'; did you mean 'linear'?"),
-        (one_task(data=["dat"]), "tasks.0.data.0: unknown data set 'dat'; did you mean 'data'?"),
+        (build_task_block(data=["dat"]), "tasks.0.data.0: unknown data set 'dat'; did you mean 'data'?"),
         (
-            one_task(kind={"type": "binary", "classes": ["a"]}),
+            build_task_block(kind={"type": "binary", "classes": ["a"]}),
             "tasks.0.kind.classes: expected a list of at least 2",
         ),
-        (one_task(kind={"type": "ordinal", "classes": list("aba")}), "tasks.0.kind: the class 'a' is listed twice"),
-        (one_task(kind={"type": "multi-label", "threshold": 1.0}), "tasks.0.kind.threshold: expected less than 1"),
+        (
+            build_task_block(kind={"type": "ordinal", "classes": list("aba")}),
+            "tasks.0.kind: the class 'a' is listed twice",
+        ),
+        (
+            build_task_block(kind={"type": "multi-label", "threshold": 1.0}),
+            "tasks.0.kind.threshold: expected less than 1",
+        ),
     ],
 )
-def test_what_is_wrong_in_the_file_is_told_with_its_line_before_data_is_read(
-    command: str, blocks: dict[str, Any], message: str, refused: Callable[..., str], folder: Path
+def test_config_errors_are_reported_with_their_line_before_data_is_loaded(
+    command: str, blocks: dict[str, Any], message: str, run_rejected: Callable[..., str], folder: Path
 ) -> None:
     (folder / "numbers.csv").write_text("nonsense")
-    found = refused(TOPIC, command=command, **blocks)
-    place, _, rest = found.partition(": ")
-    assert re.fullmatch(r"bad\.yaml:\d+", place)
+    error = run_rejected(TOPIC, command=command, **blocks)
+    location, _, rest = error.partition(": ")
+    assert re.fullmatch(r"bad\.yaml:\d+", location)
     assert rest.startswith(message)
-    line = (folder / "bad.yaml").read_text().splitlines()[int(place.partition(":")[2]) - 1]
+    line = (folder / "bad.yaml").read_text().splitlines()[int(location.partition(":")[2]) - 1]
     keys = message.partition(":")[0].split(".")
     assert any(key in line for key in [*keys, "dat"])

@@ -44,7 +44,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(plugin: Path) -> Run:
+def run_python(plugin: Path) -> Run:
     """Runs Python in a separate environment, in which pip has installed the plugin."""
     folder = plugin.parent / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -54,8 +54,8 @@ def run(plugin: Path) -> Run:
     (site / "outside.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
-    def in_there(*words: object) -> str:
-        done = subprocess.run(
+    def run_in_environment(*words: object) -> str:
+        result = subprocess.run(
             [str(python), *map(str, words)],
             cwd=plugin,
             env=variables,
@@ -64,14 +64,14 @@ def run(plugin: Path) -> Run:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
-    in_there("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
-    return in_there
+    run_in_environment("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", ".")
+    return run_in_environment
 
 
-MTL = """
+COMMANDS_SCRIPT = """
 import json, sys
 from mtl_core.cli.app import main
 for words in json.loads(sys.argv[1]):
@@ -85,14 +85,14 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider"]))
 """
 
 
-def test_all_files_are_there(plugin: Path) -> None:
-    found = {path.relative_to(plugin).as_posix() for path in plugin.rglob("*") if path.is_file()}
-    assert found >= FILES
+def test_all_files_are_written(plugin: Path) -> None:
+    files = {path.relative_to(plugin).as_posix() for path in plugin.rglob("*") if path.is_file()}
+    assert files >= FILES
     for path in FILES:
         assert "$" not in (plugin / path).read_text(encoding="utf-8"), path
 
 
-def test_installed_it_is_shown_valid_runs_and_passes_its_own_tests(plugin: Path, run: Run) -> None:
+def test_installed_plugin_is_found_and_runs_and_passes_its_tests(plugin: Path, run_python: Run) -> None:
     """All in one process, which imports torch once."""
     commands = (
         "plugins",
@@ -101,20 +101,20 @@ def test_installed_it_is_shown_valid_runs_and_passes_its_own_tests(plugin: Path,
         "predict runs/first 'Water is pouring through the ceiling!'",
     )
     split = [shlex.split(command) for command in commands]
-    rest, found = run("-c", MTL, json.dumps(split)), []
+    rest, outputs = run_python("-c", COMMANDS_SCRIPT, json.dumps(split)), []
     for words in split:
-        one, end, rest = rest.partition(f"end of {words[0]}\n")
+        output, end, rest = rest.partition(f"end of {words[0]}\n")
         assert end
-        found.append(one)
-    shown, valid, said, answer = found
-    assert "door-bells: entry point 'door-bells = door_bells' of door-bells" in shown
+        outputs.append(output)
+    plugins_output, validate_output, run_output, predict_output = outputs
+    assert "door-bells: entry point 'door-bells = door_bells' of door-bells" in plugins_output
     for type_name in ("door-bells", "door-bells-max-pooling", "door-bells-top-two"):
-        assert f" {type_name} " in shown
-    assert "NOT USABLE" not in shown
-    assert "tasks: urgency" in valid
-    assert "urgency" in said
-    assert "run directory: " in said
-    assert "urgency" in answer
+        assert f" {type_name} " in plugins_output
+    assert "NOT USABLE" not in plugins_output
+    assert "tasks: urgency" in validate_output
+    assert "urgency" in run_output
+    assert "run directory: " in run_output
+    assert "urgency" in predict_output
     assert " passed" in rest
     assert int(rest.rsplit(" passed", 1)[0].rsplit(None, 1)[-1]) > 40
     assert "skipped" not in rest
@@ -146,12 +146,12 @@ def test_the_sample_has_enough_of_every_class(plugin: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["door-bells", "Door_Bells", "bells-" * 6 + "bell"])
-def test_what_it_writes_passes_the_usual_tools(name: str, tmp_path: Path, mtl: Mtl) -> None:
+def test_generated_plugin_passes_ruff(name: str, tmp_path: Path, mtl: Mtl) -> None:
     assert mtl("new-plugin", name, "--out", tmp_path).returncode == 0
     folder = tmp_path / name
     for words in (["format", "--check"], ["check"]):
-        done = _tool("ruff", *words, "--isolated", "--no-cache", ".", cwd=folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        result = _run_tool("ruff", *words, "--isolated", "--no-cache", ".", cwd=folder)
+        assert result.returncode == 0, result.stdout + result.stderr
     assert yaml.safe_load(next(folder.rglob("*.yaml")).read_text(encoding="utf-8"))["name"] == name
 
 
@@ -169,14 +169,14 @@ follow_imports = silent
 """Checks only the parts of torch that a plugin uses, tensors and modules: all of torch would take 30 seconds."""
 
 
-def test_what_it_writes_is_typed(plugin: Path, tmp_path: Path) -> None:
+def test_generated_plugin_passes_mypy(plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "mypy.ini").write_text(MYPY, encoding="utf-8")
     options = ["--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", os.devnull]
-    done = _tool("mypy", *options, "door_bells", "tests", cwd=plugin)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = _run_tool("mypy", *options, "door_bells", "tests", cwd=plugin)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def _tool(name: str, *words: str, cwd: Path) -> CompletedProcess[str]:
+def _run_tool(name: str, *words: str, cwd: Path) -> CompletedProcess[str]:
     pytest.importorskip(name, reason=f"{name} is not installed (extra `lint`)")
     environment = {**os.environ, "MYPYPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
     return subprocess.run(
@@ -201,63 +201,61 @@ def _tool(name: str, *words: str, cwd: Path) -> CompletedProcess[str]:
         ("table", "a loader 'table' already exists"),
     ],
 )
-def test_a_name_that_cannot_be_is_answered(name: str, message: str, tmp_path: Path, mtl: Mtl) -> None:
-    done = mtl("new-plugin", "--out", tmp_path, "--", name)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
+def test_invalid_name_is_rejected_with_a_reason(name: str, message: str, tmp_path: Path, mtl: Mtl) -> None:
+    result = mtl("new-plugin", "--out", tmp_path, "--", name)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_overwritten(tmp_path: Path, mtl: Mtl) -> None:
     (tmp_path / "bells").mkdir()
     (tmp_path / "bells" / "mine").write_text("mine")
-    done = mtl("new-plugin", "bells", "--out", tmp_path)
-    assert done.returncode == 2
-    assert "bells: exists already; choose another name, or another folder with --out" in done.stderr
+    result = mtl("new-plugin", "bells", "--out", tmp_path)
+    assert result.returncode == 2
+    assert "bells: exists already; choose another name, or another folder with --out" in result.stderr
     assert [path.name for path in tmp_path.rglob("*")] == ["bells", "mine"]
 
 
 @pytest.mark.parametrize("kind", ["missing", "file"])
-def test_a_folder_that_is_none(kind: str, tmp_path: Path, mtl: Mtl) -> None:
-    place = tmp_path / "place"
+def test_invalid_output_folder(kind: str, tmp_path: Path, mtl: Mtl) -> None:
+    output_dir = tmp_path / "place"
     if kind == "file":
-        place.touch()
-    done = mtl("new-plugin", "bells", "--out", place)
-    assert done.returncode == 2
-    assert f"{place}: {'not a folder' if kind == 'file' else 'no such folder'}" in done.stderr
+        output_dir.touch()
+    result = mtl("new-plugin", "bells", "--out", output_dir)
+    assert result.returncode == 2
+    assert f"{output_dir}: {'not a folder' if kind == 'file' else 'no such folder'}" in result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs limits of POSIX")
-def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_full_disk_leaves_no_files(tmp_path: Path) -> None:
     """No file may exceed one kilobyte, as if the disk were full after the first small files."""
     script = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
         "from mtl_core.cli.app import main; main()"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-B", "-c", script, "new-plugin", "bells", "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith(f"error: {tmp_path / 'bells'}: cannot be written: ")
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith(f"error: {tmp_path / 'bells'}: cannot be written: ")
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_written_where_one_stands_if_nothing_is_said(
-    tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_output_is_the_current_folder(tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    done = mtl("new-plugin", "bells")
-    assert done.returncode == 0
+    result = mtl("new-plugin", "bells")
+    assert result.returncode == 0
     assert (tmp_path / "bells" / "bells" / "__init__.py").is_file()
-    assert 'pip install -e ".[test]"' in done.stdout
+    assert 'pip install -e ".[test]"' in result.stdout
 
 
-def test_an_experiment_is_found_by_name_beside_a_folder_of_that_name(
+def test_experiment_is_found_by_name_despite_a_folder_of_that_name(
     tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a plugin's folder, the package usually has the same name as the experiment."""

@@ -16,7 +16,7 @@ from mtl_core.registry import Registry
 RUNNER = CliRunner()
 
 
-class Adding:
+class CommandPlugin:
     """A plugin that adds commands and a service."""
 
     def __init__(self, name: str = "bakery", app: str = "json:dumps") -> None:
@@ -31,33 +31,33 @@ class Adding:
         return [Service(self.name, "Bread over HTTP.", self.app)]
 
 
-def registry(*plugins: object) -> Registry:
-    found = Plugins()
+def build_registry(*plugins: object) -> Registry:
+    loaded_plugins = Plugins()
     for number, plugin in enumerate(plugins):
-        found.add_object(plugin, f"plugin-{number}")
-    return Registry(found)
+        loaded_plugins.add_object(plugin, f"plugin-{number}")
+    return Registry(loaded_plugins)
 
 
-def test_what_plugins_add_is_found() -> None:
-    known = registry(Adding(), Adding("mill"))
-    assert list(known.commands()) == ["bakery", "mill"]
-    assert known.services()["mill"].help == "Bread over HTTP."
+def test_commands_and_services_of_plugins_are_found() -> None:
+    known = build_registry(CommandPlugin(), CommandPlugin("mill"))
+    assert list(known.collect_commands()) == ["bakery", "mill"]
+    assert known.collect_services()["mill"].help == "Bread over HTTP."
 
 
-def test_two_plugins_cannot_add_the_same() -> None:
+def test_duplicate_command_is_rejected() -> None:
     with pytest.raises(MtlError, match="'bakery' is offered by more than one plugin: 'plugin-0' and 'plugin-1'"):
-        registry(Adding(), Adding()).commands()
+        build_registry(CommandPlugin(), CommandPlugin()).collect_commands()
 
 
-def test_what_is_no_command_makes_its_plugin_unusable() -> None:
+def test_invalid_command_makes_its_plugin_unusable() -> None:
     class Wrong:
         @hookimpl
         def mtl_commands(self) -> list[str]:
             return ["bake"]
 
-    known = registry(Wrong(), Adding())
-    assert list(known.commands()) == ["bakery"]
-    assert "its hook mtl_commands offers 'bake', expected Commands" in known.broken_note()
+    known = build_registry(Wrong(), CommandPlugin())
+    assert list(known.collect_commands()) == ["bakery"]
+    assert "its hook mtl_commands offers 'bake', expected Commands" in known.format_broken_plugins()
 
 
 @pytest.mark.parametrize(
@@ -70,37 +70,39 @@ def test_what_is_no_command_makes_its_plugin_unusable() -> None:
         ("json:no_such", "AttributeError"),
     ],
 )
-def test_commands_that_cannot_be_loaded_say_whose_they_are(target: str, message: str) -> None:
+def test_commands_that_cannot_be_loaded_report_the_reason(target: str, message: str) -> None:
     with pytest.raises(MtlError, match=message):
-        Adding(app=target).mtl_commands()[0].load()
+        CommandPlugin(app=target).mtl_commands()[0].load()
 
 
-def test_a_plugin_s_commands_are_listed_and_run() -> None:
-    listed = RUNNER.invoke(app, ["--help"])
-    assert "absa" in listed.output
-    group = RUNNER.invoke(app, ["absa", "--help"])
-    assert group.exit_code == 0, group.output
-    assert "rate" in group.output
+def test_plugin_commands_are_in_the_help_and_run() -> None:
+    help_result = RUNNER.invoke(app, ["--help"])
+    assert "absa" in help_result.output
+    group_result = RUNNER.invoke(app, ["absa", "--help"])
+    assert group_result.exit_code == 0, group_result.output
+    assert "rate" in group_result.output
 
 
-def test_a_misspelt_command_is_answered_with_the_nearest_of_all() -> None:
-    found = RUNNER.invoke(app, ["absaa"])
-    assert found.exit_code == 2
-    assert "absa" in found.output
+def test_misspelt_command_gets_a_suggestion() -> None:
+    result = RUNNER.invoke(app, ["absaa"])
+    assert result.exit_code == 2
+    assert "absa" in result.output
 
 
-def test_own_commands_do_not_load_plugins(tmp_path: Path) -> None:
+def test_core_commands_do_not_load_plugins(tmp_path: Path) -> None:
     code = "import sys; from mtl_core.cli.app import main; main(['run', '--help'])"
     command = f"import atexit, sys; atexit.register(lambda: print('absa_plugin' in sys.modules)); {code}"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert done.stdout.strip().endswith("False"), done.stderr
+    assert result.stdout.strip().endswith("False"), result.stderr
 
 
-def test_only_plugins_that_may_add_commands_are_loaded_for_a_list() -> None:
-    named = {plugin.name for plugin in Plugins.installed(hook="mtl_commands").loaded}
-    every = {plugin.name for plugin in Plugins.installed().loaded}
-    adding = {plugin.name for plugin in Plugins.installed().loaded if hasattr(plugin.module, "mtl_commands")}
-    assert adding <= named < every
-    assert "absa" in adding
+def test_help_loads_only_plugins_that_may_add_commands() -> None:
+    loaded_names = {plugin.name for plugin in Plugins.load_installed(hook="mtl_commands").loaded}
+    all_names = {plugin.name for plugin in Plugins.load_installed().loaded}
+    names_with_commands = {
+        plugin.name for plugin in Plugins.load_installed().loaded if hasattr(plugin.module, "mtl_commands")
+    }
+    assert names_with_commands <= loaded_names < all_names
+    assert "absa" in names_with_commands

@@ -15,11 +15,11 @@ class Halting(BackboneSpec):
     """An MLP that pauses in the middle of training once another training is complete."""
 
     type: Literal["halting"] = "halting"
-    gate: str
+    pause_file: str
     """Path of a file; training does not pause if it is missing."""
     runs: str
     """The folder that contains the run directories."""
-    after: PositiveInt
+    pause_after_steps: PositiveInt
     """The number of training steps before the pause."""
 
     def build(self, inputs: FeatureShape) -> nn.Module:
@@ -29,12 +29,16 @@ class Halting(BackboneSpec):
 class HaltingBackbone(MLPBackbone):
     def __init__(self, inputs: FeatureShape, spec: Halting) -> None:
         super().__init__(inputs, [8], 0.2)
-        self.gate, self.runs, self.left = Path(spec.gate), Path(spec.runs), spec.after
+        self.pause_file, self.runs, self.remaining_steps = (
+            Path(spec.pause_file),
+            Path(spec.runs),
+            spec.pause_after_steps,
+        )
 
     def forward(self, features: Features) -> Features:
         if self.training:
-            self.left -= 1
-            while self.left < 0 and self.gate.exists() and list(self.runs.glob("*/metrics.json")):
+            self.remaining_steps -= 1
+            while self.remaining_steps < 0 and self.pause_file.exists() and list(self.runs.glob("*/metrics.json")):
                 time.sleep(0.01)
         return super().forward(features)
 

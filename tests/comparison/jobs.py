@@ -7,7 +7,7 @@ import torch
 from mtl_core.errors import MtlError
 
 
-def do(job: int) -> tuple[int, int, int]:
+def run_job(job: int) -> tuple[int, int, int]:
     """Return the square, the process id and the number of threads; negative numbers fail in different ways."""
     if job == -1:
         raise MtlError("a mistake")

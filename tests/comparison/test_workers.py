@@ -4,35 +4,35 @@ import os
 
 import pytest
 import torch
-from jobs import do
+from jobs import run_job
 
 from mtl_core.comparison.workers import run_jobs
 from mtl_core.errors import MtlError
 
 
-def test_processes_are_used_again_and_compute_in_one_thread() -> None:
-    found = dict(run_jobs(do, list(range(6)), 2))
-    assert {job: result[0] for job, result in found.items()} == {job: job * job for job in range(6)}
-    processes = {result[1] for result in found.values()}
+def test_processes_are_reused_and_compute_in_one_thread() -> None:
+    results = dict(run_jobs(run_job, list(range(6)), 2))
+    assert {job: result[0] for job, result in results.items()} == {job: job * job for job in range(6)}
+    processes = {result[1] for result in results.values()}
     assert 1 <= len(processes) <= 2
     assert os.getpid() not in processes
-    assert {result[2] for result in found.values()} == {1}
+    assert {result[2] for result in results.values()} == {1}
 
 
-def test_one_job_at_a_time_is_done_here_in_one_thread_too() -> None:
+def test_single_worker_runs_in_this_process_in_one_thread() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = list(run_jobs(do, [3, 4], 1))
-        assert [(job, result[0]) for job, result in found] == [(3, 9), (4, 16)]
-        assert {result[1:] for _, result in found} == {(os.getpid(), 1)}
+        results = list(run_jobs(run_job, [3, 4], 1))
+        assert [(job, result[0]) for job, result in results] == [(3, 9), (4, 16)]
+        assert {result[1:] for _, result in results} == {(os.getpid(), 1)}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert list(run_jobs(do, [], 3)) == []
+    assert list(run_jobs(run_job, [], 3)) == []
 
 
-@pytest.mark.usefixtures("copied_workers")
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(
     ("job", "error", "message"),
     [
@@ -41,6 +41,6 @@ def test_one_job_at_a_time_is_done_here_in_one_thread_too() -> None:
         (-3, MtlError, r"a process was killed \(exit code 3\).* fewer --jobs"),
     ],
 )
-def test_what_goes_wrong_in_a_process_is_told(job: int, error: type[Exception], message: str) -> None:
+def test_errors_in_a_process_are_reported(job: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"(?s){message}"):
-        list(run_jobs(do, [job, 2], 2))
+        list(run_jobs(run_job, [job, 2], 2))

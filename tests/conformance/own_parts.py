@@ -58,25 +58,25 @@ SUITES: dict[str, Callable[..., Checks]] = {
     "auxiliary_tasks": testing.auxiliary_checks,
 }
 NUMBERS = {"labels": "numbers"}
-PLAIN = [Case()]
+DEFAULT_CASE = [Case()]
 DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
 
 
-def tiny() -> str:
+def get_tiny_model() -> str:
     """Return the path of a transformer with a few hundred weights."""
     return str(tiny_model())
 
 
-def tiny_shapes() -> list[FeatureShape]:
+def compute_tiny_shapes() -> list[FeatureShape]:
     """Return the feature shapes of its encoder."""
-    encoder = registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
+    encoder = load_registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
     encoder.fit(encoder.parse(["soup"]))
     return [encoder.input_layer().output]
 
 
 DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
 
-PARTS: dict[str, dict[str, Sequence[Case]]] = {
+COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     "loaders": {
         "table": [
             Case({"train": str(TEXT / "train.csv"), "test": str(TEXT / "test.csv"), "text": "text"}),
@@ -88,20 +88,33 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "stratified": [Case(), Case({"validation": 0.3, "test": 0.2})],
         "random": [Case(), Case({"validation": 0.0, "test": 0.5})],
         "k-fold": [Case(), Case({"folds": 3, "fold": 2, "split_seed": 7}), Case({"hold_out": "test"})],
-        "predefined": PLAIN,
+        "predefined": DEFAULT_CASE,
     },
     "encoders": {
         "transformer": [
-            Case({"model": tiny, "max_tokens": 38}, modules=["transformers"]),
-            Case({"model": tiny, "max_tokens": 6, "tune": False}, modules=["transformers"]),
+            Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
+            Case({"model": get_tiny_model, "max_tokens": 6, "tune": False}, modules=["transformers"]),
         ],
         "transformer-features": [
-            Case({"model": tiny, "max_tokens": 38, "layers": [0, 2], "cache": False}, modules=["transformers"]),
+            Case(
+                {"model": get_tiny_model, "max_tokens": 38, "layers": [0, 2], "cache": False},
+                modules=["transformers"],
+            ),
         ],
         "distilled": [
-            Case({"model": tiny, "dimensions": 6, "cache": False, "word_dropout": 0.3}, modules=["transformers"]),
             Case(
-                {"model": tiny, "dimensions": 6, "cache": False, "unseen": "unknown", "whiten": True, **DROPPED},
+                {"model": get_tiny_model, "dimensions": 6, "cache": False, "word_dropout": 0.3},
+                modules=["transformers"],
+            ),
+            Case(
+                {
+                    "model": get_tiny_model,
+                    "dimensions": 6,
+                    "cache": False,
+                    "unseen": "unknown",
+                    "whiten": True,
+                    **DROPPED,
+                },
                 modules=["transformers"],
             ),
         ],
@@ -117,12 +130,12 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
     },
     "backbones": {
         "transformer": [
-            Case({"dropout": 0.3}, {"shapes": tiny_shapes}, modules=["transformers"]),
-            Case({"layers": 1, "output": "first"}, {"shapes": tiny_shapes}, modules=["transformers"]),
-            Case({"lora": {"rank": 2}}, {"shapes": tiny_shapes}, modules=["transformers", "peft"]),
+            Case({"dropout": 0.3}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
+            Case({"layers": 1, "output": "first"}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
+            Case({"lora": {"rank": 2}}, {"shapes": compute_tiny_shapes}, modules=["transformers", "peft"]),
         ],
         "mlp": [Case(), Case({"hidden_dims": [7, 5], "dropout": 0.4})],
-        "identity": PLAIN,
+        "identity": DEFAULT_CASE,
         "bilstm": [Case({"hidden_dim": 4, "layers": 2, "input_dropout": 0.3, "dropout": 0.3})],
         "bigru": [Case({"hidden_dim": 4})],
         "lstm": [
@@ -145,14 +158,14 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"nothing": "low"}),
             Case({"nothing": "high", "classes": ["low", "medium"], "detection_weight": 0.3, "threshold": 0.4}),
         ],
-        "multi-label": PLAIN,
+        "multi-label": DEFAULT_CASE,
         "ordinal": [Case(), Case({"classes": ["low", "medium", "high"]})],
         "regression": [Case(), Case({"outputs": 2, "loss": "huber"}), Case({"standardise": False})],
-        "token-tagging": PLAIN,
-        "token-regression": PLAIN,
-        "reconstruction": PLAIN,
+        "token-tagging": DEFAULT_CASE,
+        "token-regression": DEFAULT_CASE,
+        "reconstruction": DEFAULT_CASE,
         "masked-tokens": [Case({"share": 0.3})],
-        "bag-of-words": PLAIN,
+        "bag-of-words": DEFAULT_CASE,
     },
     "losses": {
         "cross-entropy": [Case(), Case({"smoothing": 0.1})],
@@ -161,19 +174,19 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "absolute-error": [Case(options=NUMBERS)],
         "huber": [Case({"delta": 0.5}, NUMBERS)],
     },
-    "loss_masks": {"observed": PLAIN, "exclude-labels": [Case(), Case({"labels": ["low", "none"]})]},
+    "loss_masks": {"observed": DEFAULT_CASE, "exclude-labels": [Case(), Case({"labels": ["low", "none"]})]},
     "class_weights": {
-        "none": PLAIN,
+        "none": DEFAULT_CASE,
         "balanced": [Case(), Case({"power": 0.5})],
         "given": [Case({"values": {"low": 3.0}})],
     },
     "metrics": {
-        "accuracy": PLAIN,
-        "macro-f1": PLAIN,
-        "confusion": PLAIN,
+        "accuracy": DEFAULT_CASE,
+        "macro-f1": DEFAULT_CASE,
+        "confusion": DEFAULT_CASE,
         "restricted-accuracy": [Case({"name": "two_way", "classes": ["high", "low"]})],
-        "rank-distance": PLAIN,
-        "quadratic-kappa": PLAIN,
+        "rank-distance": DEFAULT_CASE,
+        "quadratic-kappa": DEFAULT_CASE,
         "detection-f1": DETECTION,
         "detection-precision": DETECTION,
         "detection-recall": [
@@ -185,37 +198,37 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
             )
         ],
         "joint-f1": DETECTION,
-        "micro-f1": PLAIN,
-        "exact-match": PLAIN,
-        "mae": PLAIN,
-        "rmse": PLAIN,
-        "r2": PLAIN,
+        "micro-f1": DEFAULT_CASE,
+        "exact-match": DEFAULT_CASE,
+        "mae": DEFAULT_CASE,
+        "rmse": DEFAULT_CASE,
+        "r2": DEFAULT_CASE,
     },
     "weightings": {
-        "static": PLAIN,
-        "by-labels": PLAIN,
-        "uncertainty": PLAIN,
+        "static": DEFAULT_CASE,
+        "label-count": DEFAULT_CASE,
+        "uncertainty": DEFAULT_CASE,
         "dwa": [Case(), Case({"temperature": 0.5})],
-        "random": PLAIN,
-        "geometric": PLAIN,
+        "random": DEFAULT_CASE,
+        "geometric": DEFAULT_CASE,
         "gradnorm": [Case(), Case({"alpha": 0.0, "lr": 0.2})],
         "famo": [Case(), Case({"same_batch": True, "lr": 0.2})],
         "smooth-tchebycheff": [Case(), Case({"mu": 0.3, "ideal": {"first": 0.1}})],
-        "sum": PLAIN,
-        "mean": PLAIN,
+        "sum": DEFAULT_CASE,
+        "mean": DEFAULT_CASE,
         "constant": [Case({"weights": {"first": 3.0}})],
-        "random-gradient": PLAIN,
+        "random-gradient": DEFAULT_CASE,
         "krum": [Case({"n_byzantine": 0, "n_selected": 2})],
-        "trimmed-mean": PLAIN,
-        "pcgrad": PLAIN,
-        "gradvac": PLAIN,
+        "trimmed-mean": DEFAULT_CASE,
+        "pcgrad": DEFAULT_CASE,
+        "gradvac": DEFAULT_CASE,
         "graddrop": [Case({"leak": {"first": 0.5}})],
-        "config": PLAIN,
+        "config": DEFAULT_CASE,
         "upgrad": [Case({"preferences": {"first": 2.0}})],
-        "dualproj": PLAIN,
-        "mgda": PLAIN,
-        "cagrad": PLAIN,
-        "imtl-g": PLAIN,
+        "dualproj": DEFAULT_CASE,
+        "mgda": DEFAULT_CASE,
+        "cagrad": DEFAULT_CASE,
+        "imtl-g": DEFAULT_CASE,
         "aligned-mtl": [Case({"scale_mode": "rmse"})],
         "fairgrad": [Case({"alpha": 2.0})],
         "nash-mtl": [Case({"update_weights_every": 3, "optim_niter": 5})],
@@ -224,66 +237,75 @@ PARTS: dict[str, dict[str, Sequence[Case]]] = {
         "cr-mogm": [Case({"of": {"type": "gradvac"}, "alpha": 0.5})],
     },
     "optimizers": {
-        "adam": PLAIN,
+        "adam": DEFAULT_CASE,
         "adamw": [Case({"weight_decay": 0.1})],
         "sgd": [Case({"lr": 0.05}), Case({"lr": 0.05, "momentum": 0.9})],
     },
     "schedules": {
-        "constant": [Case(), Case({"warm_up": 0.3})],
-        "linear": [Case({"warm_up": 0.1, "end": 0.2})],
-        "cosine": [Case({"warm_up": 0.1})],
+        "constant": [Case(), Case({"warmup": 0.3})],
+        "linear": [Case({"warmup": 0.1, "end": 0.2})],
+        "cosine": [Case({"warmup": 0.1})],
     },
     "architectures": {
-        "hard-sharing": PLAIN,
+        "hard-sharing": DEFAULT_CASE,
         "soft-sharing": [Case(), Case({"distance": "trace-norm"}), Case({"strength": 0.0})],
         "cross-stitch": [Case(), Case({"layers": 1, "per_channel": True})],
-        "mmoe": PLAIN,
+        "mmoe": DEFAULT_CASE,
     },
     "samplings": {
-        "proportional": PLAIN,
-        "uniform": PLAIN,
-        "round-robin": PLAIN,
+        "proportional": DEFAULT_CASE,
+        "uniform": DEFAULT_CASE,
+        "round-robin": DEFAULT_CASE,
         "temperature": [Case({"temperature": 3.0})],
-        "annealed": PLAIN,
+        "annealed": DEFAULT_CASE,
     },
-    "trackers": {"tensorboard": PLAIN, "mlflow": PLAIN, "wandb": PLAIN},
+    "trackers": {"tensorboard": DEFAULT_CASE, "mlflow": DEFAULT_CASE, "wandb": DEFAULT_CASE},
     "auxiliary_tasks": {
-        "word-frequency": PLAIN,
+        "word-frequency": DEFAULT_CASE,
         "part-of-speech": [Case({"pipeline": str(TAGGER)}, needs=TAGGER)],
         "sentence-length": [Case(), Case({"bins": 2, "ordered": False})],
         "opinion-words": [Case({"min_count": 1, "min_score": 0.0, "max_share": 1.0})],
         "marked-words": [Case({"spans": "things"})],
-        "mentioned": PLAIN,
+        "aspect-presence": DEFAULT_CASE,
         "adversarial": [Case({"label": "food"})],
-        "inverse": [Case({"label": "food"})],
+        "auxiliary-target": [Case({"label": "food"})],
         "masked-tokens": [Case({"share": 0.3})],
-        "bag-of-words": PLAIN,
-        "reconstruction": PLAIN,
+        "bag-of-words": DEFAULT_CASE,
+        "reconstruction": DEFAULT_CASE,
         "sentence-vector": [
-            Case({"model": tiny, "max_tokens": 38, "dimensions": 3, "cache": False}, modules=["transformers"])
+            Case(
+                {"model": get_tiny_model, "max_tokens": 38, "dimensions": 3, "cache": False},
+                modules=["transformers"],
+            )
         ],
     },
 }
 
 
 @cache
-def registry() -> Registry:
+def load_registry() -> Registry:
     """Return the registry of all installed plugins."""
     return Registry(load_plugins())
 
 
-def own_types(seam: str) -> set[str]:
+def list_project_types(extension_point: str) -> set[str]:
     """Return the type names that the project's own distribution registers at an extension point."""
-    offers = registry().offers(seam)
-    return {name for name, found in offers.items() if any(one.origin.endswith("of mtl-core") for one in found)}
+    registered = load_registry().get_specs(extension_point)
+    return {
+        name for name, specs in registered.items() if any(spec.origin.endswith("of mtl-core") for spec in specs)
+    }
 
 
-def checks_of(seam: str, type_name: str, case: Case) -> Checks:
+def build_checks(extension_point: str, type_name: str, case: Case) -> Checks:
     """Return the suite of a component."""
-    block = {"type": type_name, **_made(case.block)}
-    spec = registry().find(seam, type_name).model_validate(block, context={"registry": registry()})
-    return SUITES[seam](spec, **_made(case.options))
+    block = {"type": type_name, **_resolve(case.block)}
+    spec = (
+        load_registry()
+        .find(extension_point, type_name)
+        .model_validate(block, context={"registry": load_registry()})
+    )
+    return SUITES[extension_point](spec, **_resolve(case.options))
 
 
-def _made(values: Mapping[str, Any]) -> Block:
+def _resolve(values: Mapping[str, Any]) -> Block:
     return {name: value() if callable(value) else value for name, value in values.items()}

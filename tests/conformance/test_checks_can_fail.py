@@ -62,7 +62,7 @@ class Mine(ScheduleSpec):
 if __name__ == "__main__":
     report(spec_checks(Mine()))
 '''
-HERE = {"light-import": "this test imports torch anyway"}
+SKIPPED = {"light-import": "this test imports torch anyway"}
 
 
 @pytest.fixture(scope="module")
@@ -72,24 +72,24 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def checks_of(suite: Suite, lines: Path, wrong: str = "") -> Checks:
+def build_checks(suite: Suite, lines: Path, wrong: str = "") -> Checks:
     """Return the checks of a suite for the component of this suite, with a fault or without one."""
-    given: dict[str, Any] = {"train": lines} if suite is testing.loader_checks else {}
-    return suite(SUITES[suite](wrong=wrong, **given), without=HERE)
+    required_keys: dict[str, Any] = {"train": lines} if suite is testing.loader_checks else {}
+    return suite(SUITES[suite](wrong=wrong, **required_keys), without=SKIPPED)
 
 
-def names(suite: Suite, folder: Path) -> list[str]:
-    own = [check.name for check in checks_of(suite, folder)]
-    return [name for name in dict.fromkeys(own) if name not in WRONG]
+def list_check_names(suite: Suite, folder: Path) -> list[str]:
+    check_names = [check.name for check in build_checks(suite, folder)]
+    return [name for name in dict.fromkeys(check_names) if name not in WRONG]
 
 
-def failed(check: Check) -> str:
-    with pytest.raises(AssertionError) as caught:
+def get_failure(check: Check) -> str:
+    with pytest.raises(AssertionError) as excinfo:
         check.run()
-    return str(caught.value)
+    return str(excinfo.value)
 
 
-def complaint(check: Check) -> str:
+def get_message(check: Check) -> str:
     try:
         check.run()
     except AssertionError as error:
@@ -98,89 +98,89 @@ def complaint(check: Check) -> str:
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
-def test_a_right_part_passes(suite: Suite, lines: Path) -> None:
-    for check in checks_of(suite, lines):
+def test_correct_component_passes(suite: Suite, lines: Path) -> None:
+    for check in build_checks(suite, lines):
         check.run()
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
-def test_each_check_is_failed_by_the_part_that_is_wrong_in_its_way(suite: Suite, lines: Path) -> None:
-    found = names(suite, lines)
-    assert found
-    for name in found:
-        meant = [check for check in checks_of(suite, lines, wrong=name) if check.name == name]
-        assert meant, f"no check named '{name}' for a component with this fault"
-        messages = {check: message for check in meant if (message := complaint(check))}
+def test_each_check_fails_for_its_fault(suite: Suite, lines: Path) -> None:
+    check_names = list_check_names(suite, lines)
+    assert check_names
+    for name in check_names:
+        matching_checks = [check for check in build_checks(suite, lines, wrong=name) if check.name == name]
+        assert matching_checks, f"no check named '{name}' for a component with this fault"
+        messages = {check: message for check in matching_checks if (message := get_message(check))}
         assert messages, f"the check '{name}' passes for a component with this fault"
         for check, message in messages.items():
             assert message.startswith(f"{check}: "), message
-            assert message.endswith(f"\n({check.what})"), message
+            assert message.endswith(f"\n({check.description})"), message
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_each_check_of_specs_is_failed(name: str) -> None:
+def test_each_check_of_specs_fails(name: str) -> None:
     [check] = [check for check in testing.spec_checks(WRONG[name]) if check.name == name]
-    assert "expected" in failed(check) or name in {"schema", "read-again"}
+    assert "expected" in get_failure(check) or name in {"schema", "round-trip"}
 
 
-def test_the_checks_of_specs_are_all_tried() -> None:
+def test_all_checks_of_specs_are_tested() -> None:
     assert {check.name for check in testing.spec_checks(MLP)} == set(WRONG)
 
 
-def test_what_a_part_refuses_is_left_out_with_its_words() -> None:
+def test_refused_inputs_are_skipped_with_the_message() -> None:
     checks = testing.head_checks(TokenLinear())
     assert not [check for check in checks if check.variant == "vectors"]
-    [left] = checks.left_out
-    assert left.name == "everything on vectors"
-    assert "returns one output per token" in left.reason
+    [skipped] = checks.skipped_checks
+    assert skipped.name == "everything on vectors"
+    assert "returns one output per token" in skipped.reason
 
 
-def test_a_part_that_refuses_everything_does_not_pass() -> None:
+def test_component_that_refuses_all_inputs_fails() -> None:
     checks = testing.backbone_checks(LSTM(), shapes=[FeatureShape(4, sequence=False)])
     [check] = [check for check in checks if check.name == "accepts"]
-    assert "found all refused" in failed(check)
+    assert "found all refused" in get_failure(check)
 
 
-def test_an_author_leaves_checks_out_by_name_and_reason() -> None:
-    checks = testing.backbone_checks(MLP(), without={"padding": "no padding here"})
+def test_checks_are_skipped_by_name_and_reason() -> None:
+    checks = testing.backbone_checks(MLP(), skip={"padding": "no padding here"})
     assert "padding" not in {check.name for check in checks}
-    assert ("padding", "no padding here") in {(left.name, left.reason) for left in checks.left_out}
+    assert ("padding", "no padding here") in {(skipped.name, skipped.reason) for skipped in checks.skipped_checks}
 
 
-def test_suites_that_are_put_together_keep_what_they_left_out() -> None:
-    one, other = testing.head_checks(TokenLinear()), testing.backbone_checks(LSTM())
-    both = one + other
-    assert list(both) == [*one, *other]
-    assert both.left_out == [*one.left_out, *other.left_out]
-    assert len(set(map(str, both))) == len(both)
-    assert one.left_out != both.left_out
+def test_concatenated_suites_keep_skipped_checks() -> None:
+    head_checks, backbone_checks = testing.head_checks(TokenLinear()), testing.backbone_checks(LSTM())
+    all_checks = head_checks + backbone_checks
+    assert list(all_checks) == [*head_checks, *backbone_checks]
+    assert all_checks.skipped_checks == [*head_checks.skipped_checks, *backbone_checks.skipped_checks]
+    assert len(set(map(str, all_checks))) == len(all_checks)
+    assert head_checks.skipped_checks != all_checks.skipped_checks
 
 
 @pytest.mark.parametrize(
     ("without", "message"),
     [({"paddings": "none"}, "did you mean 'padding'"), ({"padding": " "}, "needs a reason")],
 )
-def test_what_is_left_out_must_exist_and_have_a_reason(without: dict[str, str], message: str) -> None:
+def test_skipped_checks_must_exist_and_have_a_reason(without: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        testing.backbone_checks(MLP(), without=without)
+        testing.backbone_checks(MLP(), skip=without)
 
 
-def test_the_report_tells_what_ran_what_failed_and_what_did_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_lists_passed_failed_and_skipped_checks(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(testing.backbone_checks(MLP()))
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "26 checks, 0 failed"
-    assert sum(line.startswith("ok        mlp-") for line in said) == 26
-    assert "skipped   padding-vectors: there is no padding where an example is one vector" in said
-    assert not report(testing.backbone_checks(WrongBackbone(wrong="evaluation"), without=HERE))
-    said = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("FAILED    wrong-backbone-evaluation-tokens: expected") for line in said)
+    output_lines = capsys.readouterr().out.splitlines()
+    assert output_lines[-1] == "26 checks, 0 failed"
+    assert sum(line.startswith("ok        mlp-") for line in output_lines) == 26
+    assert "skipped   padding-vectors: there is no padding where an example is one vector" in output_lines
+    assert not report(testing.backbone_checks(WrongBackbone(wrong="evaluation"), skip=SKIPPED))
+    output_lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAILED    wrong-backbone-evaluation-tokens: expected") for line in output_lines)
 
 
-def test_a_check_of_nothing_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_without_checks_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert not report([])
 
 
-def test_checks_leave_random_state_as_they_found_it() -> None:
+def test_checks_preserve_the_random_state() -> None:
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
@@ -191,7 +191,7 @@ def test_checks_leave_random_state_as_they_found_it() -> None:
     assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 
 
-def test_suites_can_be_named_without_torch() -> None:
+def test_suites_can_be_imported_without_torch() -> None:
     script = "import sys, mtl_core.testing; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
@@ -203,45 +203,45 @@ def test_every_check_is_documented(suite: Suite, lines: Path) -> None:
     assert f"::: mtl_core.testing.{suite.__name__}\n" in (DOCS / "reference" / "testing.md").read_text(
         encoding="utf-8"
     )
-    for name in WRONG if suite is testing.spec_checks else names(suite, lines):
+    for name in WRONG if suite is testing.spec_checks else list_check_names(suite, lines):
         assert f"`{name}`" in page, name
 
 
 @pytest.fixture(scope="module")
-def refused() -> Registry:
-    """Components that a run rejects during training; see `test_part_mistakes.py`."""
+def faulty_registry() -> Registry:
+    """Components that a run rejects during training; see `test_invalid_components.py`."""
     plugins = Plugins()
-    plugins.add(str(Path(__file__).parents[1] / "core" / "wrong_parts.py"))
+    plugins.add(str(Path(__file__).parents[1] / "core" / "invalid_components.py"))
     return Registry(plugins)
 
 
 @pytest.mark.parametrize("what", ["length", "one row", "too wide", "nothing", "tuple", "classes", "no module"])
-def test_a_head_that_a_run_would_refuse_is_caught_before(what: str, refused: Registry) -> None:
-    checks = testing.head_checks(refused.find("heads", "wrong")(what=what), without=HERE)
-    caught = {check.name for check in checks if complaint(check)}
-    assert caught & {"accepts", "shape"}
+def test_head_that_a_run_refuses_fails(what: str, faulty_registry: Registry) -> None:
+    checks = testing.head_checks(faulty_registry.find("heads", "wrong")(what=what), skip=SKIPPED)
+    failed_checks = {check.name for check in checks if get_message(check)}
+    assert failed_checks & {"accepts", "shape"}
 
 
 @pytest.mark.parametrize("tensor", [True, False])
-def test_a_backbone_that_a_run_would_refuse_is_caught_before(tensor: bool, refused: Registry) -> None:
-    checks = testing.backbone_checks(refused.find("backbones", "wrong")(tensor=tensor), without=HERE)
-    assert "shape" in {check.name for check in checks if complaint(check)}
+def test_backbone_that_a_run_refuses_fails(tensor: bool, faulty_registry: Registry) -> None:
+    checks = testing.backbone_checks(faulty_registry.find("backbones", "wrong")(tensor=tensor), skip=SKIPPED)
+    assert "shape" in {check.name for check in checks if get_message(check)}
 
 
 @pytest.mark.parametrize("flat", [True, False])
-def test_a_mask_that_a_run_would_refuse_is_caught_before(flat: bool, refused: Registry) -> None:
-    checks = testing.loss_mask_checks(refused.find("loss_masks", "wrong")(flat=flat), without=HERE)
-    assert "shape" in {check.name for check in checks if complaint(check)}
+def test_mask_that_a_run_refuses_fails(flat: bool, faulty_registry: Registry) -> None:
+    checks = testing.loss_mask_checks(faulty_registry.find("loss_masks", "wrong")(flat=flat), skip=SKIPPED)
+    assert "shape" in {check.name for check in checks if get_message(check)}
 
 
-def test_a_spec_of_a_script_is_imported_from_its_file(tmp_path: Path) -> None:
+def test_spec_of_a_script_is_imported_from_its_file(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "ok        mine-light-import" in done.stdout
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "ok        mine-light-import" in result.stdout
     script.write_text("import torch\n" + SCRIPT, encoding="utf-8")
-    heavy = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert "found that it imports torch" in heavy.stdout
-    typed = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
-    assert "skipped   light-import: it is not defined in a file" in typed.stdout
+    torch_result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert "found that it imports torch" in torch_result.stdout
+    string_result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert "skipped   light-import: it is not defined in a file" in string_result.stdout

@@ -4,35 +4,41 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from own_parts import PARTS, SUITES, Case, checks_of, own_types, registry
+from own_parts import COMPONENTS, SUITES, Case, build_checks, list_project_types, load_registry
 
-from mtl_core.packages import what_is_missing
-from mtl_core.seams import SEAMS
-from mtl_core.tracking.needs import missing_packages
+from mtl_core.packages import describe_missing_packages
+from mtl_core.seams import EXTENSION_POINTS
+from mtl_core.tracking.needs import find_missing_packages
 
 
 def _cases() -> Iterator[Any]:
-    for seam, types in PARTS.items():
+    for extension_point, types in COMPONENTS.items():
         for type_name, cases in types.items():
             for number, case in enumerate(cases):
                 marks = [pytest.mark.shared, pytest.mark.slow] if case.needs is not None else []
-                label = f"{seam}-{type_name}" + (f"-{number}" if number else "")
-                yield pytest.param(seam, type_name, case, id=label, marks=marks)
+                label = f"{extension_point}-{type_name}" + (f"-{number}" if number else "")
+                yield pytest.param(extension_point, type_name, case, id=label, marks=marks)
 
 
-@pytest.mark.parametrize(("seam", "type_name", "case"), list(_cases()))
-def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -> None:
+@pytest.mark.parametrize(("extension_point", "type_name", "case"), list(_cases()))
+def test_component_passes_its_suite(extension_point: str, type_name: str, case: Case) -> None:
     if case.needs is not None and not case.needs.exists():
         pytest.skip(f"{case.needs.name} is not next to the checkout")
-    if missing_extra := what_is_missing(dict.fromkeys(case.modules, "an extra")):
+    if missing_extra := describe_missing_packages(dict.fromkeys(case.modules, "an extra")):
         pytest.skip(f"'{type_name}' {missing_extra}")
-    if type_name not in registry().offers(seam):
+    if type_name not in load_registry().get_specs(extension_point):
         pytest.skip(f"the plugin that offers '{type_name}' is not installed")
-    if seam == "trackers" and (missing := [*missing_packages([registry().find(seam, type_name)()])]):
+    if extension_point == "trackers" and (
+        missing := [*find_missing_packages([load_registry().find(extension_point, type_name)()])]
+    ):
         pytest.skip(missing[0][1])
-    if seam == "weightings" and (flaw := what_is_missing(registry().find(seam, type_name)().needs())):
-        pytest.skip(f"'{type_name}' {flaw}")
-    checks = checks_of(seam, type_name, case)
+    if extension_point == "weightings" and (
+        missing_package := describe_missing_packages(
+            load_registry().find(extension_point, type_name)().list_required_packages()
+        )
+    ):
+        pytest.skip(f"'{type_name}' {missing_package}")
+    checks = build_checks(extension_point, type_name, case)
     failures = []
     for check in checks:
         try:
@@ -40,17 +46,17 @@ def test_a_part_does_what_its_seam_asks(seam: str, type_name: str, case: Case) -
         except AssertionError as error:
             failures.append(str(error))
     assert not failures, "\n\n".join(failures)
-    assert all(left.reason for left in checks.left_out)
+    assert all(skipped.reason for skipped in checks.skipped_checks)
 
 
-@pytest.mark.parametrize("seam", SEAMS)
-def test_every_part_of_a_seam_is_checked(seam: str) -> None:
+@pytest.mark.parametrize("extension_point", EXTENSION_POINTS)
+def test_every_component_is_checked(extension_point: str) -> None:
     """A registered component that is not in the table would go unchecked."""
-    assert seam in SUITES
-    missing = own_types(seam) - PARTS[seam].keys()
-    assert not missing, f"add {sorted(missing)} to PARTS['{seam}'] in own_parts.py"
+    assert extension_point in SUITES
+    missing = list_project_types(extension_point) - COMPONENTS[extension_point].keys()
+    assert not missing, f"add {sorted(missing)} to COMPONENTS['{extension_point}'] in project_components.py"
 
 
-def test_all_our_own_parts_are_seen() -> None:
+def test_project_components_are_recognised() -> None:
     """The test above would pass if no component were recognised as the project's own."""
-    assert sum(len(own_types(seam)) for seam in SEAMS) >= 50
+    assert sum(len(list_project_types(extension_point)) for extension_point in EXTENSION_POINTS) >= 50

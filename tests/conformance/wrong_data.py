@@ -14,7 +14,7 @@ from mtl_core import Corpus, EncoderSpec, Features, FeatureShape, InputFile, Loa
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_core.data.columns import DistinctIds
+from mtl_core.data.columns import UniqueIds
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.splitting import SplitUnits
 from mtl_core.specs import AuxiliarySpec
@@ -37,7 +37,7 @@ class WrongLoader(LoaderSpec):
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         return self._read(path, "train" if self.wrong == "load-file" else "test")
 
-    def _read(self, path: Path, part: Any) -> Corpus:
+    def _read(self, path: Path, split_name: Any) -> Corpus:
         if not path.is_file():
             raise MtlError("no such file" if self.wrong == "missing-file" else f"{path}: no such file")
         rows = [line.split(",", 1) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -45,18 +45,18 @@ class WrongLoader(LoaderSpec):
             random.shuffle(rows)
         ids: Sequence[str] = [str(row) for row in range(len(rows))]
         return Corpus(
-            ids=_Same(len(rows)) if self.wrong == "ids" else ids,
+            ids=_EqualIds(len(rows)) if self.wrong == "ids" else ids,
             inputs=[text for _, text in rows],
             labels={"opinion": [label for label, _ in rows]},
-            parts=[part] * len(rows),
-            origins=["" for _ in rows] if self.wrong == "origins" else (),
+            splits=[split_name] * len(rows),
+            locations=["" for _ in rows] if self.wrong == "origins" else (),
         )
 
     def from_text(self, text: str) -> object:
         return text.split() if self.wrong == "from-text" else text
 
 
-class _Same(DistinctIds):
+class _EqualIds(UniqueIds):
     """Declares distinct ids, which are all equal."""
 
     def __init__(self, count: int) -> None:
@@ -65,7 +65,7 @@ class _Same(DistinctIds):
     def __len__(self) -> int:
         return self._count
 
-    def at(self, row: int) -> str:
+    def get_row(self, row: int) -> str:
         return "1"
 
 
@@ -79,7 +79,7 @@ class WrongSplitter(SplitterSpec):
     def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
         if self.wrong == "seed":
             np.random.seed(seed)
-        if self.wrong == "units-kept":
+        if self.wrong == "units-unchanged":
             units.sizes[:] = 1
         if self.wrong == "no-labels":
             units.indicators.argmax(axis=1)
@@ -103,7 +103,7 @@ class _Words(Encoder[list[str], list[int]]):
     def __init__(self, wrong: str) -> None:
         self.wrong = wrong
         self._words: list[str] = []
-        self._released = False
+        self._is_unloaded = False
 
     def parse(self, inputs: Sequence[Any]) -> list[list[str]]:
         if self.wrong == "seed":
@@ -121,12 +121,12 @@ class _Words(Encoder[list[str], list[int]]):
         self._words = sorted({word for words in parsed for word in words})
 
     def encode(self, parsed: Sequence[list[str]]) -> list[list[int]]:
-        places = {word: place for place, word in enumerate(self._words, start=2)}
+        word_ids = {word: index for index, word in enumerate(self._words, start=2)}
         if self.wrong == "unseen":
-            return [[places[word] for word in words] for words in parsed]
-        if self.wrong == "release" and self._released:
-            places = {}
-        return [[places.get(word, 1) for word in words] or [1] for words in parsed]
+            return [[word_ids[word] for word in words] for words in parsed]
+        if self.wrong == "release" and self._is_unloaded:
+            word_ids = {}
+        return [[word_ids.get(word, 1) for word in words] or [1] for words in parsed]
 
     def length(self, item: list[int]) -> int:
         return 1 if self.wrong == "features" else len(item)
@@ -138,13 +138,13 @@ class _Words(Encoder[list[str], list[int]]):
     def input_layer(self) -> nn.Module:
         return _Table(len(self._words) + 2, self.wrong)
 
-    def release(self) -> None:
-        self._released = True
+    def unload(self) -> None:
+        self._is_unloaded = True
 
     def words(self, parsed: list[str]) -> list[str]:
         return parsed
 
-    def places(self, parsed: list[str]) -> list[int]:
+    def token_to_word(self, parsed: list[str]) -> list[int]:
         return list(range(len(parsed)))[::-1] if self.wrong == "words" else list(range(len(parsed)))
 
     @property
@@ -154,8 +154,8 @@ class _Words(Encoder[list[str], list[int]]):
     def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
         return inputs - 1 if self.wrong == "token-ids" else (inputs - 2).clamp(-1)
 
-    def hide(self, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        return inputs if self.wrong == "hide" else inputs.masked_fill(hidden, 1)
+    def mask_tokens(self, inputs: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        return inputs if self.wrong == "hide" else inputs.masked_fill(token_mask, 1)
 
     def state(self) -> dict[str, Any]:
         return {"words": self._words}
@@ -186,9 +186,9 @@ class WrongAuxiliary(AuxiliarySpec):
     wrong: str = ""
     """Its fault."""
 
-    def tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
+    def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         lengths = [len(data.words(row)) for row in range(len(data.corpus))]
-        rows = range(len(lengths)) if self.wrong == "no-leak" else data.train.tolist()
+        rows = range(len(lengths)) if self.wrong == "no-leak" else data.train_rows.tolist()
         mean = sum(lengths[row] for row in rows) / len(rows)
         labels = ["long" if length > mean else "short" for length in lengths]
         if self.wrong == "repeats":

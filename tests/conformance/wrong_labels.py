@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import Label, LossMaskSpec, LossSpec, MetricSpec, MtlError, TaskKindSpec
-from mtl_core.builtins.metric_sums import counted
+from mtl_core.builtins.metric_sums import append_count
 from mtl_core.builtins.metrics import MacroF1
 from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
-from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
-from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics
+from mtl_core.training.kinds import LabelPrediction, TaskKind
 from mtl_core.training.losses import LossMask
 
 
@@ -58,7 +58,7 @@ class WrongMask(LossMaskSpec):
     wrong: str = ""
     """Its fault."""
 
-    def excluded(self) -> frozenset[str]:
+    def list_excluded_labels(self) -> frozenset[str]:
         return ["absent"] if self.wrong == "excluded" else frozenset({"absent"})  # type: ignore[return-value]
 
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
@@ -69,19 +69,19 @@ class WrongMask(LossMaskSpec):
             raise MtlError("for classes alone")
 
         def mask(targets: torch.Tensor) -> torch.Tensor:
-            found = (targets >= 0) & (targets < classes)
+            observed = (targets >= 0) & (targets < classes)
             match self.wrong:
                 case "shape":
-                    return found.float()
+                    return observed.float()
                 case "missing-labels":
                     return targets < classes
-                case "counts-something":
-                    return torch.zeros_like(found)
-                case "batch-company":
-                    return found & (targets != targets.min())
+                case "not-empty":
+                    return torch.zeros_like(observed)
+                case "batch-invariance":
+                    return observed & (targets != targets.min())
                 case "influence":
-                    return found & (targets.roll(1, dims=1) >= 0)
-            return found
+                    return observed & (targets.roll(1, dims=1) >= 0)
+            return observed
 
         return mask
 
@@ -100,7 +100,7 @@ class WrongMetric(MetricSpec):
     def higher_is_better(self) -> bool:  # type: ignore[override]
         return self.wrong != "direction"
 
-    def scored(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+    def select_rows(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
         return torch.zeros(len(targets)) if self.wrong == "scored" else super().scored(space, targets)
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
@@ -110,13 +110,15 @@ class WrongMetric(MetricSpec):
             raise MtlError("for classes alone")
         if self.wrong == "pooling":
             return MacroF1().build(space)
-        if self.wrong == "afresh":
+        if self.wrong == "no-shared-state":
             return _SHARED
         return _Accuracy(self.wrong)
 
-    def label_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
         hits = outputs.argmax(dim=1) == targets
-        return counted(~hits if self.wrong == "sums" else hits)
+        return append_count(~hits if self.wrong == "sums" else hits)
 
 
 class _Accuracy(torchmetrics.Metric):
@@ -153,12 +155,12 @@ class WrongKind(TaskKindSpec):
     """Its fault."""
     level: ClassVar[Literal["example"]] = "example"
 
-    def space(self, found: FoundLabels) -> LabelSpace:
-        if any(isinstance(label, list) for label in found.known):
+    def build_space(self, label_statistics: LabelStatistics) -> LabelSpace:
+        if any(isinstance(label, list) for label in label_statistics.all_labels):
             if self.wrong == "accepts":
                 raise TypeError("a list")
             raise MtlError("one class a label, not a list")
-        return _Space(sorted({str(label) for label in found.known}), self.wrong)
+        return _Space(sorted({str(label) for label in label_statistics.all_labels}), self.wrong)
 
     def restore_space(self, state: Mapping[str, Any]) -> LabelSpace:
         names = state["classes"]
@@ -175,17 +177,23 @@ class _Space(ClassSpace):
         super().__init__(classes)
         self.wrong = wrong
 
-    def observed(self, targets: torch.Tensor) -> torch.Tensor:
-        found = super().observed(targets)
-        return found.all(dim=1, keepdim=True).expand_as(found) if self.wrong == "influence" else found
+    def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
+        observed_mask = super().observed(targets)
+        return (
+            observed_mask.all(dim=1, keepdim=True).expand_as(observed_mask)
+            if self.wrong == "influence"
+            else observed_mask
+        )
 
-    def encode(self, labels: Sequence[Label | None], origins: Sequence[str]) -> NDArray[Any]:
+    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
         if self.wrong == "missing-labels":
             labels = [self.classes[0] if label is None else label for label in labels]
-        if self.wrong == "strange-label":
-            known: list[Label | None] = [None if str(label) not in self.classes else label for label in labels]
-            return super().encode(known, origins)
-        return np.asarray(super().encode(labels, origins))
+        if self.wrong == "out-of-space-label":
+            known_labels: list[Label | None] = [
+                None if str(label) not in self.classes else label for label in labels
+            ]
+            return super().encode(known_labels, locations)
+        return np.asarray(super().encode(labels, locations))
 
 
 class _Kind(ClassificationKind):
@@ -194,13 +202,15 @@ class _Kind(ClassificationKind):
         super().__init__(classes, _Loss(wrong), [1.0] * len(classes), metrics, counts)
         self.wrong = wrong
 
-    def decode(self, outputs: torch.Tensor) -> list[Prediction]:
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         if self.wrong == "agreement":
             outputs = -outputs
-        found = super().decode(outputs)
+        predictions = super().decode(outputs)
         if self.wrong == "baseline":
-            return [Prediction(self.classes[row % len(self.classes)], {}) for row in range(len(found))]
-        return [Prediction("nowhere", {}) for _ in found] if self.wrong == "decoding" else found
+            return [LabelPrediction(self.classes[row % len(self.classes)], {}) for row in range(len(predictions))]
+        return [LabelPrediction("nowhere", {}) for _ in predictions] if self.wrong == "decoding" else predictions
 
-    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return (-outputs if self.wrong == "metrics" else outputs), targets

@@ -31,14 +31,14 @@ class _Faulty(nn.Module):
                 values = values + values.mean(dim=1, keepdim=True)
             case "batch-order":
                 values = values + torch.arange(len(values)).view(-1, *[1] * (values.ndim - 1))
-            case "batch-company":
+            case "batch-invariance":
                 values = values * len(values)
             case "evaluation":
                 values = values + torch.randn_like(values)
-            case "inputs-kept":
+            case "inputs-unchanged":
                 values.data.add_(1)
-        found: torch.Tensor = self.layer(values)
-        return found + self.outside_the_state[0] if self.outside_the_state else found
+        outputs: torch.Tensor = self.layer(values)
+        return outputs + self.outside_the_state[0] if self.outside_the_state else outputs
 
 
 class WrongBackbone(BackboneSpec):
@@ -84,18 +84,18 @@ class _Heads(HeadGroup):
         super().__init__()
         self.wrong = wrong
         self.shared = _Faulty(inputs.width, wrong)
-        self.questions = nn.Parameter(torch.randn(tasks, inputs.width))
+        self.queries = nn.Parameter(torch.randn(tasks, inputs.width))
         self.weight = nn.Parameter(torch.randn(tasks, inputs.width, outputs))
 
     def stacked_parameters(self) -> list[nn.Parameter]:
-        return [self.questions] if self.wrong == "own-parameters" else [self.questions, self.weight]
+        return [self.queries] if self.wrong == "task-parameters" else [self.queries, self.weight]
 
-    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
         values = self.shared.transform(features)
         attention = None
-        pooled = values.unsqueeze(1) * self.questions if features.mask is None else values
+        pooled = values.unsqueeze(1) * self.queries if features.mask is None else values
         if features.mask is not None:
-            scores = (self.questions @ values.transpose(1, 2)).masked_fill(~features.mask.unsqueeze(1), -torch.inf)
+            scores = (self.queries @ values.transpose(1, 2)).masked_fill(~features.mask.unsqueeze(1), -torch.inf)
             attention = scores.softmax(dim=2)
             pooled = attention @ values
         outputs = torch.einsum("btw,two->bto", pooled, self.weight)
@@ -103,8 +103,8 @@ class _Heads(HeadGroup):
             outputs = outputs[:, :1]
         if self.wrong == "attention" and attention is not None:
             attention = attention * 2
-        if self.wrong == "wanted" and wanted is not None:
-            outputs = outputs * wanted.sum(dim=1).view(-1, 1, 1)
+        if self.wrong == "wanted" and output_mask is not None:
+            outputs = outputs * output_mask.sum(dim=1).view(-1, 1, 1)
         return HeadOutput(outputs, attention)
 
 
@@ -128,23 +128,25 @@ class _Branches(Architecture):
         self.input_layer = parts.input_layer()
         self.output = self.input_layer.output  # type: ignore[assignment]
         self.shared = _Faulty(self.output.width, wrong)
-        self.own = nn.ModuleList([parts.backbone(self.output) for _ in range(tasks)])
+        self.branches = nn.ModuleList([parts.backbone(self.output) for _ in range(tasks)])
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
-        features = self.input_layer(inputs if self.wrong != "inputs-kept" else self._spoilt(inputs))
+        features = self.input_layer(inputs if self.wrong != "inputs-unchanged" else self._modify_inputs(inputs))
         shared = Features(self.shared.transform(features), features.mask)
         if self.wrong == "active":
             shared = Features(shared.values * sum(active), shared.mask)
-        found = [body(shared) if on else None for body, on in zip(self.own, active, strict=True)]
-        return found[:2] if self.wrong == "shape" else found
+        features_by_task = [
+            branch(shared) if is_active else None for branch, is_active in zip(self.branches, active, strict=True)
+        ]
+        return features_by_task[:2] if self.wrong == "shape" else features_by_task
 
-    def _spoilt(self, inputs: Features) -> Features:
+    def _modify_inputs(self, inputs: Features) -> Features:
         inputs.values.data.add_(1)
         return inputs
 
-    def penalty(self) -> torch.Tensor | None:
-        first = next(self.own[0].parameters())
+    def regularization_loss(self) -> torch.Tensor | None:
+        first = next(self.branches[0].parameters())
         return first.square() if self.wrong == "penalty" else first.square().sum()
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
-        return [] if self.wrong == "own-parameters" else list(self.own[task].parameters())
+        return [] if self.wrong == "task-parameters" else list(self.branches[task].parameters())

@@ -69,5 +69,5 @@ WRONG = {
     "schema": _Schema,
     "light-import": _Docstring,
     "defaults": _Defaults,
-    "read-again": _ReadAgain,
+    "round-trip": _ReadAgain,
 }

@@ -28,7 +28,7 @@ class _Lines(GeneralTracker):
     name = "lines"
     requires_logging_directory = False
     tracker = None
-    followed: set[Path] = set()
+    started_paths: set[Path] = set()
 
     def __init__(self, path: Path, wrong: str) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class _Lines(GeneralTracker):
         self.lines = self.path.open("x" if self.wrong == "resumed-run" else "a", encoding="utf-8")
         match self.wrong:
             case "next-run":
-                self.followed.add(self.path)
-                if len(self.followed) > 1:
-                    self.followed.clear()
+                self.started_paths.add(self.path)
+                if len(self.started_paths) > 1:
+                    self.started_paths.clear()
                     raise RuntimeError("this process has another run already")
-            case "own-place":
+            case "working-directory":
                 Path("lines").mkdir(exist_ok=True)
             case "offline":
                 with contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ class _Lines(GeneralTracker):
                 sys.excepthook = lambda *_: None
 
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
-        if self.wrong == "whole-run" and any(len(str(value)) > 250 for value in values.values()):
+        if self.wrong == "complete-run" and any(len(str(value)) > 250 for value in values.values()):
             raise ValueError("too long")
         self.lines.write(f"{dict(values)}\n")
 

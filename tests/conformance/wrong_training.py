@@ -47,8 +47,8 @@ class WrongSchedule(ScheduleSpec):
     wrong: str = ""
     """Its fault."""
 
-    def factor(self, step: int, total: int) -> float:
-        if self.wrong == "not-idle":
+    def compute_factor(self, step: int, total: int) -> float:
+        if self.wrong == "not-all-zero":
             return 0.0
         return 0.5 - step / total if self.wrong == "factors" else 1 - step / total
 
@@ -60,11 +60,11 @@ class WrongClassWeights(ClassWeightsSpec):
     wrong: str = ""
     """Its fault."""
 
-    def weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
         if self.wrong == "weights":
             return [1 / count if count else float("inf") for count in counts.values()]
         if self.wrong == "class-order":
-            return [float(place) for place in range(len(counts))]
+            return [float(index) for index in range(len(counts))]
         return [1 / max(count, 1) for count in counts.values()]
 
 
@@ -75,10 +75,10 @@ class WrongSampling(SamplingSpec):
     wrong: str = ""
     """Its fault."""
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         return [size - 2.0 for size in batches] if self.wrong == "shares" else [float(size) for size in batches]
 
-    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
         if self.wrong == "draws":
             return super().draws(batches, steps, total, seed) + 1
         if self.wrong == "draws-follow-shares":

@@ -32,27 +32,27 @@ class _Sum(Weighting):
         if wrong == "idle-tasks":  # momentum moves a row of a parameter even if its gradient is 0
             self.logs = torch.nn.Parameter(torch.zeros(len(weights)))
 
-    def at(self, step: int, total: int, seed: int) -> None:
+    def on_step_start(self, step: int, total: int, seed: int) -> None:
         if self.wrong == "at":
             self.draw = float(torch.rand(()))
 
-    def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
-        super().backward(losses, None if self.wrong == "backward" else extra, gradients)
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+        super().backward(losses, None if self.wrong == "backward" else extra_loss, gradients)
 
-    def stepped(self, again: Callable[[], TaskLosses]) -> None:
+    def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:
         self.steps += self.wrong == "save-and-load"
 
-    def epoch_done(self, means: Sequence[float | None]) -> None:
+    def on_epoch_end(self, means: Sequence[float | None]) -> None:
         if self.wrong == "training":
             self.steps = sum(means)  # type: ignore[arg-type]
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         weights: Any = self.weights
-        chosen = weights[losses.tasks] * self.draw
-        total = (losses.values * chosen).sum()
+        task_weights = weights[losses.tasks] * self.draw
+        total = (losses.values * task_weights).sum()
         match self.wrong:
             case "scalar":
-                return losses.values * chosen
+                return losses.values * task_weights
             case "gradients":
                 return -total
             case "task-order":
@@ -62,14 +62,14 @@ class _Sum(Weighting):
             case "weight-zero":
                 return total + losses.values.sum()
             case "task-weight":
-                return (losses.values * (chosen > 0)).sum()
+                return (losses.values * (task_weights > 0)).sum()
             case "steps":
                 return losses.values.log().sum() + total
             case "seed":
                 return total + random.random() * 0 * losses.values.sum() + np.random.random() * losses.values.sum()
             case "idle-tasks":
                 logs = self.logs[losses.tasks]
-                return (chosen * (torch.exp(-logs) * losses.values + logs)).sum()
+                return (task_weights * (torch.exp(-logs) * losses.values + logs)).sum()
             case "save-and-load":
                 return total / (1 + self.steps)
         return total

@@ -8,12 +8,12 @@ import torch
 
 from mtl_core import Label
 from mtl_core.config.experiment import NamedTask
-from mtl_core.data.label_space import FoundLabels
+from mtl_core.data.label_space import LabelStatistics
 from mtl_core.evaluation.outputs import BatchOutputs
 from mtl_core.evaluation.scores import Scorer, TaskScore
 from mtl_core.model.heads import HeadOutput
 from mtl_core.training.batches import Batch
-from mtl_core.training.groups import LearnedTask, TaskGroup, group_tasks, learn_task
+from mtl_core.training.groups import FittedTask, TaskGroup, fit_task, group_tasks
 from mtl_core.training.losses import TaskLosses
 
 Labels = Sequence[Label | None]
@@ -33,41 +33,45 @@ class OneTask:
         head = "linear" if block.kind.level == "example" else "token-linear"
         declared = NamedTask.model_validate({"name": "t", "kind": kind, "head": head})
         known = [label for label in training if label is not None]
-        self.task: LearnedTask = learn_task(declared, FoundLabels(known, known, vocabulary=vocabulary))
+        self.task: FittedTask = fit_task(declared, LabelStatistics(known, known, vocabulary=vocabulary))
         self.group: TaskGroup = group_tasks([self.task])[0]
 
-    def targets(self, labels: Labels) -> torch.Tensor:
+    def encode_targets(self, labels: Labels) -> torch.Tensor:
         """Encode labels, `(batch, 1, ...)`; token labels are padded, `(batch, 1, length)`."""
-        if self.task.declared.kind.level == "token":
-            return self._padded(labels)
-        origins = [f"row {row}" for row in range(len(labels))]
-        return torch.from_numpy(self.task.space.encode(labels, origins)).unsqueeze(1)
+        if self.task.config.kind.level == "token":
+            return self._pad_targets(labels)
+        locations = [f"row {row}" for row in range(len(labels))]
+        return torch.from_numpy(self.task.space.encode(labels, locations)).unsqueeze(1)
 
-    def _padded(self, labels: Labels) -> torch.Tensor:
-        nothing = self.task.space.encode([None], ["nowhere"])
+    def _pad_targets(self, labels: Labels) -> torch.Tensor:
+        missing_code = self.task.space.encode([None], ["nowhere"])
         longest = max(len(label) for label in labels if isinstance(label, list | tuple))
-        table = np.repeat(nothing, len(labels) * longest).reshape(len(labels), 1, longest)
+        table = np.repeat(missing_code, len(labels) * longest).reshape(len(labels), 1, longest)
         for row, label in enumerate(labels):
             if isinstance(label, list | tuple):
                 table[row, 0, : len(label)] = self.task.space.encode(label, [f"word {w}" for w in label])
         return torch.from_numpy(table)
 
-    def mask(self, labels: Labels) -> torch.Tensor:
+    def compute_mask(self, labels: Labels) -> torch.Tensor:
         """Return the mask of the labels that count."""
-        return self.group.mask(self.targets(labels))
+        return self.group.mask(self.encode_targets(labels))
 
-    def losses(
+    def compute_losses(
         self, outputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
     ) -> TaskLosses:
         """Compute the loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
-        weighed = None if weights is None else weights.unsqueeze(1)
-        return self.group.build_loss()(outputs.unsqueeze(1), targets, self.group.mask(targets), weighed)
+        weight_table = None if weights is None else weights.unsqueeze(1)
+        return self.group.build_loss()(outputs.unsqueeze(1), targets, self.group.mask(targets), weight_table)
 
-    def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
+    def compute_score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
         """Compute the metrics of outputs `(batch, ...)`, updated in two batches."""
         scorer = Scorer([self.group])
-        half = len(outputs) // 2
-        for part in (slice(None, half), slice(half, None)):
-            said = [HeadOutput(outputs[part].unsqueeze(1))]
-            scorer.update(BatchOutputs(np.arange(len(outputs))[part], Batch(None, [targets[part]], [None]), said))
-        return scorer.scores().tasks["t"]
+        middle = len(outputs) // 2
+        for half_rows in (slice(None, middle), slice(middle, None)):
+            outputs_of_half = [HeadOutput(outputs[half_rows].unsqueeze(1))]
+            scorer.update(
+                BatchOutputs(
+                    np.arange(len(outputs))[half_rows], Batch(None, [targets[half_rows]], [None]), outputs_of_half
+                )
+            )
+        return scorer.compute().tasks["t"]

@@ -10,31 +10,31 @@ from mtl_core import hookimpl
 from mtl_core.specs import SamplingSpec
 
 
-class Stated(SamplingSpec):
+class FixedShares(SamplingSpec):
     """Fixed shares, independent of the sizes."""
 
     type: Literal["stated"] = "stated"
     values: list[float]
     """One share per data set."""
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         return self.values
 
 
-class ByTurns(SamplingSpec):
+class Sequential(SamplingSpec):
     """Overrides the draws: all of the first data set, then all of the second, and so on."""
 
     type: Literal["by-turns"] = "by-turns"
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         raise AssertionError("this strategy overrides the draws")
 
-    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
-        place = np.array(steps) % sum(batches)
-        return np.searchsorted(np.cumsum(batches), place, side="right")
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
+        position = np.array(steps) % sum(batches)
+        return np.searchsorted(np.cumsum(batches), position, side="right")
 
 
-class Wrong(SamplingSpec):
+class InvalidSampling(SamplingSpec):
     """Draws an unknown data set, or too few."""
 
     type: Literal["wrong"] = "wrong"
@@ -43,13 +43,13 @@ class Wrong(SamplingSpec):
     short_of: NonNegativeInt = 0
     """Number of missing draws."""
 
-    def shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         raise AssertionError("this strategy overrides the draws")
 
-    def draws(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> Any:
         return np.full(len(steps) - self.short_of, self.draw)
 
 
 @hookimpl
 def mtl_samplings() -> list[type[SamplingSpec]]:
-    return [Stated, ByTurns, Wrong]
+    return [FixedShares, Sequential, InvalidSampling]

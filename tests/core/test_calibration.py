@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import CLASSES, task_block, toy_config
 
-from mtl_core.builtins.task_kinds.temperature import best_temperature, best_threshold
+from mtl_core.builtins.task_kinds.temperature import fit_temperature, fit_threshold
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.calibration import expected_calibration_error
+from mtl_core.evaluation.calibration import compute_expected_calibration_error
 from mtl_core.runs.predict import predict_corpus
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved import load_run
@@ -21,50 +21,52 @@ from mtl_core.runs.saved import load_run
 
 @given(st.floats(0.3, 4.0), st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
-def test_the_temperature_by_which_labels_were_drawn_is_found(temperature: float, seed: int) -> None:
+def test_temperature_of_sampled_labels_is_recovered(temperature: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(4000, 3, generator=generator) * 2
-    drawn = torch.multinomial(torch.softmax(scores / temperature, dim=1), 1, generator=generator)[:, 0]
-    found = best_temperature(scores, drawn)
-    assert math.log(found / temperature) == pytest.approx(0, abs=0.2)
+    sampled_labels = torch.multinomial(torch.softmax(scores / temperature, dim=1), 1, generator=generator)[:, 0]
+    estimated_temperature = fit_temperature(scores, sampled_labels)
+    assert math.log(estimated_temperature / temperature) == pytest.approx(0, abs=0.2)
 
 
-def test_no_other_temperature_is_likelier() -> None:
+def test_temperature_maximises_the_likelihood() -> None:
     generator = torch.Generator().manual_seed(3)
     labels = torch.arange(50) % 4
     scores = torch.randn(50, 4, generator=generator) + torch.nn.functional.one_hot(labels, 4)
-    found = best_temperature(scores, labels)
+    best = fit_temperature(scores, labels)
 
     def loss(value: float) -> float:
         return float(torch.nn.functional.cross_entropy(scores.double() / value, labels))
 
-    assert loss(found) <= min(loss(found * factor) for factor in (0.9, 0.99, 1.01, 1.1)) + 1e-12
+    assert loss(best) <= min(loss(best * factor) for factor in (0.9, 0.99, 1.01, 1.1)) + 1e-12
 
 
-def test_without_labels_nothing_is_scaled() -> None:
-    assert best_temperature(torch.zeros(0, 3), torch.zeros(0).long()) == 1
-    assert best_threshold(torch.tensor([0.9]), torch.tensor([False]), 0.4) == 0.4
+def test_defaults_without_labels() -> None:
+    assert fit_temperature(torch.zeros(0, 3), torch.zeros(0).long()) == 1
+    assert fit_threshold(torch.tensor([0.9]), torch.tensor([False]), 0.4) == 0.4
 
 
-def test_the_threshold_of_calibrated_probabilities_is_half_of_the_best_f1() -> None:
+def test_threshold_of_calibrated_probabilities_is_half_of_the_best_f1() -> None:
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.rand(20_000, generator=generator) ** 2
-    there = torch.rand(20_000, generator=generator) < probabilities
-    threshold = best_threshold(probabilities, there, 0.5)
-    said = probabilities >= threshold
-    f1 = 2 * int((said & there).sum()) / (int(said.sum()) + int(there.sum()))
+    is_present = torch.rand(20_000, generator=generator) < probabilities
+    threshold = fit_threshold(probabilities, is_present, 0.5)
+    is_predicted = probabilities >= threshold
+    f1 = 2 * int((is_predicted & is_present).sum()) / (int(is_predicted.sum()) + int(is_present.sum()))
     assert threshold == pytest.approx(f1 / 2, abs=0.06)
 
 
-def test_the_error_is_the_mean_gap() -> None:
-    sure = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.3, 0.3])
-    right = torch.tensor([True, True, True, False, False, True])
-    assert expected_calibration_error(sure, right) == pytest.approx((4 * 0.15 + 2 * 0.2) / 6, abs=1e-6)
-    assert expected_calibration_error(sure[:0], right[:0]) is None
-    assert expected_calibration_error(torch.ones(3), torch.ones(3).bool()) == pytest.approx(0)
+def test_calibration_error_formula() -> None:
+    confidences = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.3, 0.3])
+    is_correct = torch.tensor([True, True, True, False, False, True])
+    assert compute_expected_calibration_error(confidences, is_correct) == pytest.approx(
+        (4 * 0.15 + 2 * 0.2) / 6, abs=1e-6
+    )
+    assert compute_expected_calibration_error(confidences[:0], is_correct[:0]) is None
+    assert compute_expected_calibration_error(torch.ones(3), torch.ones(3).bool()) == pytest.approx(0)
 
 
-def overconfident(folder: Path, **training: Any) -> Any:
+def build_overconfident_config(folder: Path, **training: Any) -> Any:
     """Return an experiment that overfits its few training examples."""
     settings = {"epochs": 40, "batch_size": 8, "select": {"metric": "accuracy"}, **training}
     return toy_config(
@@ -76,26 +78,26 @@ def overconfident(folder: Path, **training: Any) -> Any:
     )
 
 
-def test_an_overconfident_network_becomes_honest_and_says_the_same(tmp_path: Path) -> None:
-    plain = run_experiment(overconfident(tmp_path), tmp_path / "plain").path
-    honest = run_experiment(overconfident(tmp_path, calibrate=True), tmp_path / "honest").path
-    found = json.loads((honest / "metrics.json").read_text())["calibration"]["errors"]["label"]
-    assert found["after"] < 0.6 * found["before"]
+def test_calibration_reduces_the_error_and_keeps_the_labels(tmp_path: Path) -> None:
+    uncalibrated = run_experiment(build_overconfident_config(tmp_path), tmp_path / "plain").path
+    calibrated = run_experiment(build_overconfident_config(tmp_path, calibrate=True), tmp_path / "honest").path
+    errors = json.loads((calibrated / "metrics.json").read_text())["calibration"]["errors"]["label"]
+    assert errors["after"] < 0.6 * errors["before"]
     rows = [
         [json.loads(line)["tasks"] for line in (run / "predictions.jsonl").read_text().splitlines()]
-        for run in (plain, honest)
+        for run in (uncalibrated, calibrated)
     ]
     labels = [[{name: entry["label"] for name, entry in row.items()} for row in run] for run in rows]
     assert labels[0] == labels[1]
-    sure = [[max(entry["probabilities"].values()) for row in run for entry in row.values()] for run in rows]
-    assert sum(sure[1]) < sum(sure[0])
-    saved = load_run(honest)
-    corpus = saved.loader().load()
-    again = [row for row in predict_corpus(saved, corpus) if row["id"] == corpus.ids[-1]]
-    assert again[0]["tasks"] == rows[1][-1]
+    confidences = [[max(entry["probabilities"].values()) for row in run for entry in row.values()] for run in rows]
+    assert sum(confidences[1]) < sum(confidences[0])
+    saved = load_run(calibrated)
+    corpus = saved.get_loader().load()
+    loaded_rows = [row for row in predict_corpus(saved, corpus) if row["id"] == corpus.ids[-1]]
+    assert loaded_rows[0]["tasks"] == rows[1][-1]
 
 
-def test_there_must_be_data_to_choose_by(tmp_path: Path) -> None:
+def test_calibration_needs_validation_data(tmp_path: Path) -> None:
     config = toy_config(
         tmp_path, split={"type": "random", "validation": 0.0}, training={"epochs": 1, "calibrate": True}
     )
@@ -104,10 +106,10 @@ def test_there_must_be_data_to_choose_by(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_both_errors_are_of_the_tasks_that_were_calibrated(tmp_path: Path) -> None:
+def test_both_calibration_errors_cover_the_calibrated_tasks(tmp_path: Path) -> None:
     """An ordinal task has confidences but no calibrated value, so neither error may include it."""
     kinds = [{"type": "classification", "classes": CLASSES}, {"type": "ordinal", "classes": CLASSES}]
-    tasks = [task_block(name=f"t{place}", kind=kind) for place, kind in enumerate(kinds)]
+    tasks = [task_block(name=f"t{index}", kind=kind) for index, kind in enumerate(kinds)]
     config = toy_config(
         tmp_path,
         data={"type": "toy", "rows": 60, "tasks": 2},

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from toy import toy_config, toy_network, write_experiment
-from two_tables import rows, table, two_tables, write
+from two_tables import build_loader_block, build_two_table_blocks, sample_rows, write_table
 
 from mtl_core import Corpus, LoaderSpec, MtlError
 from mtl_core.config.load import load_experiment
 from mtl_core.data.sources import load_sources
-from mtl_core.runs.evaluate import evaluate_file, evaluate_test_part
+from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
 from mtl_core.runs.predict import predict_file
-from mtl_core.runs.prepare import Prepared, prepare
+from mtl_core.runs.prepare import FittedData, prepare
 from mtl_core.runs.run import RunReport, run_experiment
 from mtl_core.runs.saved import SavedRun, load_run
-from mtl_core.training.order import training_order
+from mtl_core.training.order import build_batch_sampler
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> RunReport:
     """A run on two data sets whose label columns have the same name and different meanings."""
-    return run_experiment(toy_config(folder, **two_tables(folder)), folder / "run")
+    return run_experiment(toy_config(folder, **build_two_table_blocks(folder)), folder / "run")
 
 
 @pytest.fixture(scope="module")
@@ -40,61 +40,63 @@ def saved(report: RunReport) -> SavedRun:
     return load_run(report.path)
 
 
-def metrics(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
-    return found
+def read_metrics(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    return content
 
 
-def records(path: Path) -> list[dict[str, Any]]:
+def read_records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 # ── data sets with the same column name ──
 
 
-def test_each_task_has_the_classes_the_labels_and_the_figures_of_its_own_data_set(report: RunReport) -> None:
-    data = metrics(report.path)["data"]
+def test_each_task_has_classes_labels_and_metrics_of_its_data_set(report: RunReport) -> None:
+    data = read_metrics(report.path)["data"]
     assert data["examples"]["test"] == 21 + 22
     assert data["examples"]["train"] + data["examples"]["validation"] == 60 + 90
     for name, classes, count in (("side", {"left", "right"}, 60), ("height", {"low", "high"}, 90)):
         counts = [data["label_counts"][part][name] for part in ("train", "validation")]
         assert {*counts[0]} == classes
         assert sum(sum(part.values()) for part in counts) == count
-    scores = metrics(report.path)["splits"]["test"]["tasks"]
+    scores = read_metrics(report.path)["splits"]["test"]["tasks"]
     assert {name: score["n"] for name, score in scores.items()} == {"side": 21, "height": 22}
     for score in scores.values():
         assert score["accuracy"] > 0.85 > score["majority_accuracy"] + 0.1
 
 
-def test_examples_are_called_after_their_data_set_and_have_its_labels_alone(report: RunReport) -> None:
-    found = records(report.path)
-    assert [record["id"] for record in found] == [
+def test_example_ids_and_labels_belong_to_their_data_set(report: RunReport) -> None:
+    predictions = read_records(report.path)
+    assert [record["id"] for record in predictions] == [
         *(f"across/{number}" for number in range(1, 22)),
         *(f"down/{number}" for number in range(1, 23)),
     ]
-    for record in found:
-        own, other = ("side", "height") if record["id"].startswith("across/") else ("height", "side")
-        assert "gold" in record["tasks"][own]
-        assert "gold" not in record["tasks"][other]  # every task predicts every example
-        assert {*record["tasks"][other]["probabilities"]} == {
+    for record in predictions:
+        labelled_task, unlabelled_task = (
+            ("side", "height") if record["id"].startswith("across/") else ("height", "side")
+        )
+        assert "gold" in record["tasks"][labelled_task]
+        assert "gold" not in record["tasks"][unlabelled_task]  # every task predicts every example
+        assert {*record["tasks"][unlabelled_task]["probabilities"]} == {
             "side": {"left", "right"},
             "height": {"low", "high"},
-        }[other]
+        }[unlabelled_task]
 
 
-def batches_of(config: Any, prepared: Prepared, epochs: int) -> list[np.ndarray[Any, Any]]:
-    order = training_order(config, prepared.corpus, prepared.split, prepared.examples.lengths)
-    return [batch for epoch in range(epochs) for batch in order.epoch(epoch)]
+def list_batches(config: Any, prepared: FittedData, epochs: int) -> list[np.ndarray[Any, Any]]:
+    batch_sampler = build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths)
+    return [batch for epoch in range(epochs) for batch in batch_sampler.get_batches(epoch)]
 
 
-def test_a_batch_holds_one_data_set_and_labels_of_its_tasks_alone(folder: Path) -> None:
-    config = toy_config(folder, **two_tables(folder, sampling="uniform"))
+def test_batch_has_one_data_set_and_labels_of_its_tasks_only(folder: Path) -> None:
+    config = toy_config(folder, **build_two_table_blocks(folder, sampling="uniform"))
     prepared, _, objective = toy_network(config)
     names = [task.name for group in prepared.groups for task in group.tasks]
     seen = Counter()
-    for rows_of_batch in batches_of(config, prepared, 2):
+    for rows_of_batch in list_batches(config, prepared, 2):
         (source,) = {prepared.corpus.sources[row] for row in rows_of_batch.tolist()}
-        masks = torch.cat(objective.masks(prepared.examples.batch(rows_of_batch, CPU)), dim=1)
+        masks = torch.cat(objective.compute_masks(prepared.examples.build_batch(rows_of_batch, CPU)), dim=1)
         expected = ["side" if source == "across" else "height"]
         assert [name for name, column in zip(names, masks.T, strict=True) if column.any()] == expected
         assert masks[:, names.index(expected[0])].all()
@@ -102,33 +104,35 @@ def test_a_batch_holds_one_data_set_and_labels_of_its_tasks_alone(folder: Path) 
     assert abs(seen["across"] - seen["down"]) <= 1
 
 
-def test_a_saved_run_is_loaded_with_its_data_sets(saved: SavedRun, report: RunReport) -> None:
-    assert list(saved.config.sources) == ["across", "down"]
-    for name, score in evaluate_test_part(saved).scores.tasks.items():
-        assert score.figures["accuracy"].value == report.scores["test"].tasks[name].figures["accuracy"].value
+def test_saved_run_is_loaded_with_its_data_sets(saved: SavedRun, report: RunReport) -> None:
+    assert list(saved.config.loaders) == ["across", "down"]
+    for name, score in evaluate_test_split(saved).scores.tasks.items():
+        assert score.metrics["accuracy"].value == report.scores["test"].tasks[name].metrics["accuracy"].value
         assert score.n == report.scores["test"].tasks[name].n
 
 
-def test_a_file_is_scored_for_the_tasks_of_the_data_set_that_it_is_like(
+def test_file_is_evaluated_for_the_tasks_of_the_selected_data_set(
     saved: SavedRun, report: RunReport, folder: Path
 ) -> None:
-    for name, task, other in (("across", "side", "height"), ("down", "height", "side")):
+    for name, task, other_task in (("across", "side", "height"), ("down", "height", "side")):
         scores = evaluate_file(saved, folder / f"{name}-test.csv", name).scores
-        assert scores.tasks[task].figures["accuracy"].value == pytest.approx(
-            report.scores["test"].tasks[task].figures["accuracy"].value
+        assert scores.tasks[task].metrics["accuracy"].value == pytest.approx(
+            report.scores["test"].tasks[task].metrics["accuracy"].value
         )
-        assert scores.tasks[other].n == 0
+        assert scores.tasks[other_task].n == 0
     with pytest.raises(MtlError, match=r"task 'height': .*across-test\.csv:2: the label .* is not one of the"):
         evaluate_file(saved, folder / "across-test.csv", "down")
 
 
-def test_a_file_is_answered_with_the_gold_labels_of_its_own_data_set(saved: SavedRun, folder: Path) -> None:
-    for name, own in (("across", "side"), ("down", "height")):
-        told = list(predict_file(saved, folder / f"{name}-test.csv", data_set=name))
-        assert {key for record in told for key, task in record["tasks"].items() if "gold" in task} == {own}
+def test_predictions_of_a_file_have_gold_labels_of_the_selected_data_set(saved: SavedRun, folder: Path) -> None:
+    for name, labelled_task in (("across", "side"), ("down", "height")):
+        predictions = list(predict_file(saved, folder / f"{name}-test.csv", data_set=name))
+        assert {key for record in predictions for key, task in record["tasks"].items() if "gold" in task} == {
+            labelled_task
+        }
 
 
-def test_data_sets_that_are_not_there_are_named_with_the_nearest(saved: SavedRun, folder: Path) -> None:
+def test_unknown_data_set_is_reported_with_the_nearest_name(saved: SavedRun, folder: Path) -> None:
     with pytest.raises(MtlError, match=r"the run has several data sets; name .* \(data sets: across, down\)"):
         evaluate_file(saved, folder / "across-test.csv")
     for use in (evaluate_file, lambda *words: list(predict_file(*words[:2], data_set=words[2]))):
@@ -142,36 +146,36 @@ def test_data_sets_that_are_not_there_are_named_with_the_nearest(saved: SavedRun
 
 
 def test_two_data_sets_feed_one_task(tmp_path: Path) -> None:
-    blocks = two_tables(tmp_path)
+    blocks = build_two_table_blocks(tmp_path)
     for name, seed in (("across", 1), ("down", 2)):
-        write(tmp_path / f"{name}.csv", rows(30, seed, label="x"))
-        write(tmp_path / f"{name}-test.csv", rows(7, seed + 5, label="x"))
+        write_table(tmp_path / f"{name}.csv", sample_rows(30, seed, label="x"))
+        write_table(tmp_path / f"{name}-test.csv", sample_rows(7, seed + 5, label="x"))
     prepared = prepare(
         toy_config(tmp_path, **{**blocks, "tasks": [{"name": "label", "head": "linear"}]}, split="predefined")
     )
     (task,) = prepared.tasks
-    assert sum(task.counts.values()) == 60
+    assert sum(task.class_counts.values()) == 60
     assert task.space.classes == ("left", "right")
     assert sum(label is not None for label in prepared.labels["label"]) == 60 + 14
     assert Counter(prepared.corpus.sources) == {"across": 37, "down": 37}
 
 
 def test_two_tasks_learn_from_one_data_set_and_a_third_from_both(tmp_path: Path) -> None:
-    write(tmp_path / "a.csv", rows(40, 1, side="x", height="y", both="x"))
-    write(tmp_path / "b.csv", rows(50, 2, both="x"))
-    sets = {"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv")}
+    write_table(tmp_path / "a.csv", sample_rows(40, 1, side="x", height="y", both="x"))
+    write_table(tmp_path / "b.csv", sample_rows(50, 2, both="x"))
+    sets = {"a": build_loader_block(tmp_path / "a.csv"), "b": build_loader_block(tmp_path / "b.csv")}
     config = toy_config(
         tmp_path, data=None, data_sets=sets, tasks=[{"each": "*", "head": "linear"}], split="predefined"
     )
     prepared, _, objective = toy_network(config)
     names = [task.name for group in prepared.groups for task in group.tasks]
     assert names == ["side", "height", "both"]
-    masks = torch.cat(objective.masks(prepared.examples.batch(np.arange(90), CPU)), dim=1)
+    masks = torch.cat(objective.compute_masks(prepared.examples.build_batch(np.arange(90), CPU)), dim=1)
     assert masks.sum(dim=0).tolist() == [40, 40, 90]
 
 
-def test_a_pattern_takes_the_columns_of_the_data_sets_that_it_names(tmp_path: Path) -> None:
-    blocks = two_tables(tmp_path, "first", "second")
+def test_pattern_matches_columns_of_the_selected_data_sets(tmp_path: Path) -> None:
+    blocks = build_two_table_blocks(tmp_path, "first", "second")
     derived = [{"each": "*", "data": ["down"], "head": "linear"}]
     assert [task.name for task in prepare(toy_config(tmp_path, **{**blocks, "tasks": derived})).tasks] == ["second"]
     derived.append({"each": "*", "data": ["across"], "head": {"type": "linear", "dropout": 0.1}})  # type: ignore[dict-item]
@@ -179,77 +183,82 @@ def test_a_pattern_takes_the_columns_of_the_data_sets_that_it_names(tmp_path: Pa
     assert [task.name for task in load_run(tmp_path / "run").main_tasks] == ["second", "first"]
 
 
-def test_columns_that_a_data_set_lacks_are_named(tmp_path: Path) -> None:
-    blocks = two_tables(tmp_path, "first", "second")
+def test_missing_columns_of_a_data_set_are_reported(tmp_path: Path) -> None:
+    blocks = build_two_table_blocks(tmp_path, "first", "second")
 
-    def refused(**task: Any) -> str:
+    def prepare_error(**task: Any) -> str:
         with pytest.raises(MtlError) as error:
             prepare(toy_config(tmp_path, **{**blocks, "tasks": [{"head": "linear", **task}]}))
         return str(error.value)
 
-    assert refused(name="t", label="secnd", data=["down"]) == (
+    assert prepare_error(name="t", label="secnd", data=["down"]) == (
         "task 't': the data set 'down' has no label column 'secnd'; did you mean 'second'? (columns: second)"
     )
-    assert refused(name="t", label="second", data=["across"]) == (
+    assert prepare_error(name="t", label="second", data=["across"]) == (
         "task 't': the data set 'across' has no label column 'second' (columns: first)"
     )
-    assert refused(name="fist") == (
+    assert prepare_error(name="fist") == (
         "task 'fist': the data has no label column 'fist'; did you mean 'first'? (columns: first, second)"
     )
-    assert refused(each="s*", data=["across"]) == "tasks: no label column matches 's*' (columns: first)"
+    assert prepare_error(each="s*", data=["across"]) == "tasks: no label column matches 's*' (columns: first)"
 
 
 # ── splitting ──
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_equal_inputs_of_two_data_sets_stay_on_one_side(tmp_path: Path, seed: int) -> None:
-    shared = rows(30, 5, label="x")
-    write(tmp_path / "a.csv", [*rows(20, 1, label="x"), *shared])
-    write(tmp_path / "b.csv", [{**row, "label": "left"} for row in shared[::-1]])
+def test_equal_inputs_of_two_data_sets_are_in_the_same_split(tmp_path: Path, seed: int) -> None:
+    shared = sample_rows(30, 5, label="x")
+    write_table(tmp_path / "a.csv", [*sample_rows(20, 1, label="x"), *shared])
+    write_table(tmp_path / "b.csv", [{**row, "label": "left"} for row in shared[::-1]])
     config = toy_config(
         tmp_path,
         data=None,
-        data_sets={"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv")},
+        data_sets={"a": build_loader_block(tmp_path / "a.csv"), "b": build_loader_block(tmp_path / "b.csv")},
         tasks=[{"name": "label", "head": "linear"}],
         split={"type": "random", "validation": 0.4, "test": 0.2},
         seed=seed,
     )
     prepared = prepare(config)
-    part_of = {
-        row: part for part in ("train", "validation", "test") for row in getattr(prepared.split, part).tolist()
+    split_of_row = {
+        row: split_name
+        for split_name in ("train", "validation", "test")
+        for row in getattr(prepared.split, split_name).tolist()
     }
     keys = [np.asarray(value).tobytes() for value in prepared.corpus.inputs]
-    sides: dict[bytes, set[str]] = {}
+    splits_by_key: dict[bytes, set[str]] = {}
     for row, key in enumerate(keys):
-        sides.setdefault(key, set()).add(part_of[row])
-    assert len(sides) == 50
-    assert all(len(found) == 1 for found in sides.values())
-    assert {*part_of.values()} == {"train", "validation", "test"}
+        splits_by_key.setdefault(key, set()).add(split_of_row[row])
+    assert len(splits_by_key) == 50
+    assert all(len(splits) == 1 for splits in splits_by_key.values())
+    assert {*split_of_row.values()} == {"train", "validation", "test"}
 
 
-def test_a_test_input_that_another_data_set_trains_on_is_told(tmp_path: Path) -> None:
-    train = rows(30, 1, label="x")
-    write(tmp_path / "a.csv", train)
-    write(tmp_path / "b.csv", rows(30, 2, label="x"))
-    write(tmp_path / "b-test.csv", [*train[:2], *rows(5, 3, label="x")])
-    sets = {"a": table(tmp_path / "a.csv"), "b": table(tmp_path / "b.csv", tmp_path / "b-test.csv")}
-    found = prepare(
+def test_test_input_in_another_training_set_is_reported(tmp_path: Path) -> None:
+    train = sample_rows(30, 1, label="x")
+    write_table(tmp_path / "a.csv", train)
+    write_table(tmp_path / "b.csv", sample_rows(30, 2, label="x"))
+    write_table(tmp_path / "b-test.csv", [*train[:2], *sample_rows(5, 3, label="x")])
+    sets = {
+        "a": build_loader_block(tmp_path / "a.csv"),
+        "b": build_loader_block(tmp_path / "b.csv", tmp_path / "b-test.csv"),
+    }
+    reported_warnings = prepare(
         toy_config(tmp_path, data=None, data_sets=sets, tasks=[{"name": "label", "head": "linear"}])
-    ).findings
-    assert "2 test examples have an input that also occurs in the training data (b/1, b/2)" in found
+    ).warnings
+    assert "2 test examples have an input that also occurs in the training data (b/1, b/2)" in reported_warnings
 
 
 # ── data sets without examples ──
 
 
-class Given(LoaderSpec):
+class ConfigurableLoader(LoaderSpec):
     """A loader with configurable splits and texts."""
 
     type: Literal["given"] = "given"
     parts: list[Literal["train", "validation", "test"]]
     column: str = "label"
-    notice: str = ""
+    disclaimer: str = ""
     start: int = 0
 
     def load(self) -> Corpus:
@@ -258,29 +267,29 @@ class Given(LoaderSpec):
             ids=[str(number) for number in numbers],
             inputs=[np.array([number, number % 3], dtype=np.float32) for number in numbers],
             labels={self.column: ["ab"[number % 2] for number in numbers]},
-            parts=self.parts,
-            notice=self.notice,
-            findings=["looked at it"] if self.notice else [],
+            splits=self.parts,
+            disclaimer=self.disclaimer,
+            warnings=["looked at it"] if self.disclaimer else [],
         )
 
 
-def test_a_data_set_without_training_examples_is_scored_and_never_drawn(tmp_path: Path) -> None:
-    train, test = Given(parts=["train"] * 40), Given(parts=["test"] * 9, start=100)
+def test_data_set_without_training_examples_is_evaluated_and_never_sampled(tmp_path: Path) -> None:
+    train, test = ConfigurableLoader(parts=["train"] * 40), ConfigurableLoader(parts=["test"] * 9, start=100)
     config = toy_config(tmp_path, tasks=[{"name": "label", "head": "linear"}], sampling="round-robin")
     config = config.model_copy(update={"data": None, "data_sets": {"train": train, "test": test}})
     prepared = prepare(config)
-    assert prepared.findings == ["data set 'test': no training example, so no batch is sampled from it"]
-    drawn = batches_of(config, prepared, 2)
-    assert {prepared.corpus.sources[row] for batch in drawn for row in batch.tolist()} == {"train"}
+    assert prepared.warnings == ["data set 'test': no training example, so no batch is sampled from it"]
+    batches = list_batches(config, prepared, 2)
+    assert {prepared.corpus.sources[row] for batch in batches for row in batch.tolist()} == {"train"}
     assert len(prepared.split.test) == 9
 
 
-def test_a_data_set_without_any_example_is_refused_by_name(tmp_path: Path) -> None:
+def test_data_set_without_examples_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match="data set 'second': the loader 'given' found no example"):
-        load_sources({"first": Given(parts=["train"]), "second": Given(parts=[])})
+        load_sources({"first": ConfigurableLoader(parts=["train"]), "second": ConfigurableLoader(parts=[])})
     with pytest.raises(MtlError, match=r"^the loader 'given' found no example"):
-        load_sources({"data": Given(parts=[])})
-    blocks = two_tables(tmp_path)
+        load_sources({"data": ConfigurableLoader(parts=[])})
+    blocks = build_two_table_blocks(tmp_path)
     (tmp_path / "down.csv").write_text("x,y,label\n")
     with pytest.raises(
         MtlError, match="task 'height': no training example has a label in the column 'label' of the data"
@@ -291,8 +300,8 @@ def test_a_data_set_without_any_example_is_refused_by_name(tmp_path: Path) -> No
         prepare(toy_config(tmp_path, **blocks))
 
 
-def test_what_is_wrong_with_a_file_is_told_with_the_name_of_its_data_set(tmp_path: Path) -> None:
-    blocks = two_tables(tmp_path)
+def test_file_error_is_reported_with_the_name_of_its_data_set(tmp_path: Path) -> None:
+    blocks = build_two_table_blocks(tmp_path)
     (tmp_path / "down.csv").write_text("x,y,label\n1,2,low\n1,many,high\n")
     with pytest.raises(
         MtlError, match=r"data set 'down': .*down\.csv:3: column 'y': expected a number, found 'many'"
@@ -300,38 +309,41 @@ def test_what_is_wrong_with_a_file_is_told_with_the_name_of_its_data_set(tmp_pat
         prepare(toy_config(tmp_path, **blocks))
 
 
-def test_notices_and_findings_are_those_of_all_data_sets() -> None:
-    first, second = Given(parts=["train"], notice="A sample."), Given(parts=["train"], notice="Another.")
+def test_disclaimers_and_warnings_of_all_data_sets_are_combined() -> None:
+    first, second = (
+        ConfigurableLoader(parts=["train"], disclaimer="A sample."),
+        ConfigurableLoader(parts=["train"], disclaimer="Another."),
+    )
     corpus = load_sources({"one": first, "two": second, "three": first})
-    assert corpus.notice == "A sample. Another."
-    assert corpus.findings == [f"data set '{name}': looked at it" for name in ("one", "two", "three")]
+    assert corpus.disclaimer == "A sample. Another."
+    assert corpus.warnings == [f"data set '{name}': looked at it" for name in ("one", "two", "three")]
 
 
-def test_ids_need_only_differ_within_a_data_set() -> None:
-    same = Given(parts=["train", "train"])
-    assert load_sources({"one": same, "two": same}).ids == ["one/0", "one/1", "two/0", "two/1"]
-    assert load_sources({"data": same}).ids == ["0", "1"]
+def test_ids_are_unique_per_data_set() -> None:
+    data_set = ConfigurableLoader(parts=["train", "train"])
+    assert load_sources({"one": data_set, "two": data_set}).ids == ["one/0", "one/1", "two/0", "two/1"]
+    assert load_sources({"data": data_set}).ids == ["0", "1"]
 
 
 # ── the file ──
 
 
-def refusal(folder: Path, **blocks: Any) -> str:
+def load_error(folder: Path, **blocks: Any) -> str:
     path = write_experiment(folder, **blocks)
     with pytest.raises(MtlError) as error:
         load_experiment(path)
     return str(error.value)
 
 
-def test_data_is_named_in_one_way(tmp_path: Path) -> None:
-    both = refusal(tmp_path, data_sets={"a": {"type": "toy"}})
-    assert "expected `data` (one data set) or `data_sets` (several by name), found both" in both
-    assert "data: required, but missing" in refusal(tmp_path, data=None)
-    assert "data: required, but missing" in refusal(tmp_path, data=None, data_sets={})
+def test_data_and_data_sets_are_exclusive(tmp_path: Path) -> None:
+    message = load_error(tmp_path, data_sets={"a": {"type": "toy"}})
+    assert "expected `data` (one data set) or `data_sets` (several by name), found both" in message
+    assert "data: required, but missing" in load_error(tmp_path, data=None)
+    assert "data: required, but missing" in load_error(tmp_path, data=None, data_sets={})
 
 
-def test_a_task_names_data_sets_that_are_there(tmp_path: Path) -> None:
-    message = refusal(
+def test_unknown_data_set_of_a_task_is_reported(tmp_path: Path) -> None:
+    message = load_error(
         tmp_path, data=None, data_sets={"train": {"type": "toy"}, "other": {"type": "toy"}},
         tasks=[{"name": "t0", "head": "linear"}, {"name": "t1", "head": "linear", "data": ["other", "tain"]}],
     )  # fmt: skip
@@ -339,11 +351,11 @@ def test_a_task_names_data_sets_that_are_there(tmp_path: Path) -> None:
         "tasks.1.data.1: unknown data set 'tain'; did you mean 'train'? (data sets: other, train)"
     )
     assert "toy.yaml:" in message
-    one = refusal(tmp_path, tasks=[{"name": "t0", "head": "linear", "data": ["toy"]}])
-    assert one.endswith("unknown data set 'toy' (data sets: data)")
+    single_message = load_error(tmp_path, tasks=[{"name": "t0", "head": "linear", "data": ["toy"]}])
+    assert single_message.endswith("unknown data set 'toy' (data sets: data)")
 
 
-def test_one_named_data_set_is_like_one_without_a_name(tmp_path: Path) -> None:
+def test_single_named_data_set_equals_an_unnamed_one(tmp_path: Path) -> None:
     tasks = [{"each": "*", "head": "linear", "mask": "exclude-labels", "data": ["only"]}]
     for name, blocks in (
         ("named", {"data": None, "data_sets": {"only": {"type": "toy"}}, "tasks": tasks}),
@@ -352,14 +364,14 @@ def test_one_named_data_set_is_like_one_without_a_name(tmp_path: Path) -> None:
         run_experiment(toy_config(tmp_path, **blocks, backbone="identity"), tmp_path / name)
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("named", "plain")]
     assert len(files[0]) == len(files[1])
-    ids = [[record["id"] for record in records(tmp_path / name)] for name in ("named", "plain")]
+    ids = [[record["id"] for record in read_records(tmp_path / name)] for name in ("named", "plain")]
     assert ids[0] == ids[1]
 
 
 # ── heads by name ──
 
 
-def test_tasks_share_the_settings_of_a_head_by_its_name(tmp_path: Path) -> None:
+def test_tasks_share_the_settings_of_a_named_head(tmp_path: Path) -> None:
     config = toy_config(
         tmp_path,
         heads={"small": {"type": "toy-grouped", "width": 3}, "plain": "linear"},
@@ -384,43 +396,50 @@ def test_settings_of_a_named_head_can_be_overridden(tmp_path: Path) -> None:
     assert load_experiment(path, ["heads.small.width=4"]).config.tasks[0].head.width == 4  # type: ignore[attr-defined]
 
 
-def test_names_of_heads_that_are_wrong(tmp_path: Path) -> None:
+def test_invalid_names_of_heads(tmp_path: Path) -> None:
     heads: dict[str, Any] = {"shared": {"type": "linear", "dropout": 0.1}}
-    unknown = refusal(tmp_path, heads=heads, tasks=[{"each": "*", "head": "shraed"}])
-    assert "tasks.0.head: unknown head 'shraed'; did you mean 'shared'? (in `heads`: shared; installed: " in unknown
-    clash = refusal(tmp_path, heads={"linear": heads["shared"]}, tasks=[{"each": "*", "head": "linear"}])
-    assert clash.endswith(
+    unknown_message = load_error(tmp_path, heads=heads, tasks=[{"each": "*", "head": "shraed"}])
+    assert (
+        "tasks.0.head: unknown head 'shraed'; did you mean 'shared'? (in `heads`: shared; installed: "
+        in unknown_message
+    )
+    clash_message = load_error(tmp_path, heads={"linear": heads["shared"]}, tasks=[{"each": "*", "head": "linear"}])
+    assert clash_message.endswith(
         "tasks.0.head: 'linear' is declared in `heads`, and is also the type of an installed head; "
         "rename the one in `heads`"
     )
     heads["shared"]["dropuot"] = 0.1
-    wrong = refusal(tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")])
-    assert len(wrong.splitlines()) == 1  # once, not once per task
-    assert "heads.shared.dropuot: unknown key 'dropuot'; did you mean 'dropout'?" in wrong
+    key_message = load_error(
+        tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")]
+    )
+    assert len(key_message.splitlines()) == 1  # once, not once per task
+    assert "heads.shared.dropuot: unknown key 'dropuot'; did you mean 'dropout'?" in key_message
 
 
 # ── the command line ──
 
 
-def test_a_run_is_asked_about_a_file_like_one_of_its_data_sets(report: RunReport, folder: Path, mtl: Any) -> None:
+def test_predict_and_evaluate_a_file_of_one_data_set(report: RunReport, folder: Path, mtl: Any) -> None:
     file = folder / "down-test.csv"
-    told = mtl("predict", report.path, "--input", file, "--data-set", "down", "--json")
-    found = [json.loads(line) for line in told.stdout.splitlines()]
-    assert len(found) == 22
-    assert all({*record["tasks"]} == {"side", "height"} for record in found)
-    assert all("gold" in record["tasks"]["height"] for record in found)
-    scored = json.loads(mtl("evaluate", report.path, "--data", file, "--data-set", "down", "--json").stdout)
-    assert scored["tasks"]["height"] == metrics(report.path)["splits"]["test"]["tasks"]["height"]
-    assert scored["tasks"]["side"]["n"] == 0
-    for words in (["--input", file], ["--data", file]):
-        command = "predict" if words[0] == "--input" else "evaluate"
-        refused = mtl(command, report.path, *words, "--data-set", "dwn")
-        assert refused.returncode == 2
-        assert refused.stderr.startswith("error: unknown data set 'dwn'; did you mean 'down'?")
-    alone = mtl("evaluate", report.path, "--data-set", "down")
-    assert alone.stderr == "error: --data-set selects the data set of the --data file; give --data FILE too\n"
-    missing = mtl("evaluate", report.path, "--data", file)
+    predicted = mtl("predict", report.path, "--input", file, "--data-set", "down", "--json")
+    predictions = [json.loads(line) for line in predicted.stdout.splitlines()]
+    assert len(predictions) == 22
+    assert all({*record["tasks"]} == {"side", "height"} for record in predictions)
+    assert all("gold" in record["tasks"]["height"] for record in predictions)
+    evaluation = json.loads(mtl("evaluate", report.path, "--data", file, "--data-set", "down", "--json").stdout)
+    assert evaluation["tasks"]["height"] == read_metrics(report.path)["splits"]["test"]["tasks"]["height"]
+    assert evaluation["tasks"]["side"]["n"] == 0
+    for options in (["--input", file], ["--data", file]):
+        command = "predict" if options[0] == "--input" else "evaluate"
+        failed = mtl(command, report.path, *options, "--data-set", "dwn")
+        assert failed.returncode == 2
+        assert failed.stderr.startswith("error: unknown data set 'dwn'; did you mean 'down'?")
+    without_file = mtl("evaluate", report.path, "--data-set", "down")
+    assert (
+        without_file.stderr == "error: --data-set selects the data set of the --data file; give --data FILE too\n"
+    )
+    without_data_set = mtl("evaluate", report.path, "--data", file)
     assert (
         "the run has several data sets; name the one that the file belongs to with --data-set NAME"
-        in missing.stderr
+        in without_data_set.stderr
     )

@@ -12,7 +12,7 @@ from toy import task_block, toy_config, toy_network
 from mtl_core.model.heads import SeparateHeads
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.step import batch_losses
+from mtl_core.training.step import compute_losses
 
 CASES: dict[str, dict[str, Any]] = {
     "separate": {"tasks": [task_block("linear")]},
@@ -27,7 +27,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-class Passed(torch.autograd.Function):
+class CountBackward(torch.autograd.Function):
     """Counts backward passes."""
 
     @staticmethod
@@ -36,110 +36,110 @@ class Passed(torch.autograd.Function):
         return values.view_as(values)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor, None]:
         ctx.counter[0] += 1
-        return slopes[0], None
+        return grad_outputs[0], None
 
 
-class Bench:
+class BackwardSetup:
     """A network with a batch; all random draws are the same."""
 
     def __init__(self, folder: Path, blocks: dict[str, Any]) -> None:
         prepared, self.network, self.objective = toy_network(toy_config(folder, **blocks))
         self.network.eval()
-        batch = prepared.examples.batch(prepared.split.train[:12], torch.device("cpu"))
-        every = "data" in blocks and blocks["data"]["labelled"] == 1.0
-        targets = [torch.zeros_like(table) if every else table for table in batch.targets]
+        batch = prepared.examples.build_batch(prepared.split.train[:12], torch.device("cpu"))
+        is_fully_labelled = "data" in blocks and blocks["data"]["labelled"] == 1.0
+        targets = [torch.zeros_like(table) if is_fully_labelled else table for table in batch.targets]
         self.batch = replace(batch, targets=targets)
-        self.gradients = StepGradients(Accelerator(), self.network, self.objective.sizes)
+        self.gradients = StepGradients(Accelerator(), self.network, self.objective.group_sizes)
 
-    def losses(self) -> TaskLosses:
-        return batch_losses(self.network, self.objective, self.batch)
+    def compute_losses(self) -> TaskLosses:
+        return compute_losses(self.network, self.objective, self.batch)
 
-    def grads(self) -> dict[str, torch.Tensor]:
-        found = {name: p.grad for name, p in self.network.named_parameters() if p.grad is not None}
+    def pop_gradients(self) -> dict[str, torch.Tensor]:
+        gradients = {name: p.grad for name, p in self.network.named_parameters() if p.grad is not None}
         self.network.zero_grad()
-        return found
+        return gradients
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_gives_the_same_gradients_by_fewer_passes(tmp_path: Path, case: str) -> None:
-    bench = Bench(tmp_path, CASES[case])
+def test_head_backward_yields_the_same_gradients(tmp_path: Path, case: str) -> None:
+    setup = BackwardSetup(tmp_path, CASES[case])
     factors = torch.arange(1.0, 4.0)
-    found = []
-    for known in (False, True):
-        losses = bench.losses()
+    results = []
+    for with_tasks in (False, True):
+        losses = setup.compute_losses()
         values = losses.values * factors[losses.tasks]
-        looked = bench.gradients.of_each(values, bench.gradients.shared, losses.tasks if known else None)
-        rows = bench.gradients.backward_each(values, losses.tasks if known else None)
-        torch.testing.assert_close(looked, rows)
-        found.append((rows, bench.grads()))
-    (expected, grads), (rows, fewer) = found
-    torch.testing.assert_close(rows, expected)
+        jacobian = setup.gradients.jacobian(values, setup.gradients.shared, losses.tasks if with_tasks else None)
+        jacobian_rows = setup.gradients.backward_each(values, losses.tasks if with_tasks else None)
+        torch.testing.assert_close(jacobian, jacobian_rows)
+        results.append((jacobian_rows, setup.pop_gradients()))
+    (expected, grads), (jacobian_rows, head_gradients) = results
+    torch.testing.assert_close(jacobian_rows, expected)
     assert bool(expected.any()) == (case != "nothing shared")
-    reached = {name for name, grad in grads.items() if bool(grad.any())}
-    assert reached <= set(fewer) <= set(grads)
-    for name, grad in fewer.items():
+    nonzero_names = {name for name, grad in grads.items() if bool(grad.any())}
+    assert nonzero_names <= set(head_gradients) <= set(grads)
+    for name, grad in head_gradients.items():
         torch.testing.assert_close(grad, grads[name])
 
 
-def test_separate_heads_are_passed_once_and_what_is_shared_once_a_task(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, CASES["separate"])
-    [group] = bench.network.head_groups()
+def test_backward_passes_per_head_and_of_the_trunk(tmp_path: Path) -> None:
+    setup = BackwardSetup(tmp_path, CASES["separate"])
+    [group] = setup.network.head_groups()
     assert isinstance(group, SeparateHeads)
     counters = [[0] for _ in group.heads]
     for head, counter in zip(group.heads.values(), counters, strict=True):
-        head.register_forward_hook(lambda _, __, said, counter=counter: Passed.apply(said, counter))
-    shared = [0]
-    bench.network.body.register_forward_hook(lambda _, __, said: [_counted(said[0], shared)])
-    for known, passes in ((False, 3), (True, 1)):
-        losses = bench.losses()
-        bench.gradients.backward_each(losses.values, losses.tasks if known else None)
-        assert counters == [[passes]] * 3
-        assert shared == [3]
-        for counter in (*counters, shared):
+        head.register_forward_hook(lambda _, __, outputs, counter=counter: CountBackward.apply(outputs, counter))
+    trunk_counter = [0]
+    setup.network.trunk.register_forward_hook(lambda _, __, outputs: [_count_backward(outputs[0], trunk_counter)])
+    for with_tasks, n_passes in ((False, 3), (True, 1)):
+        losses = setup.compute_losses()
+        setup.gradients.backward_each(losses.values, losses.tasks if with_tasks else None)
+        assert counters == [[n_passes]] * 3
+        assert trunk_counter == [3]
+        for counter in (*counters, trunk_counter):
             counter[0] = 0
 
 
-def _counted(features: Any, counter: list[int]) -> Any:
-    return type(features)(Passed.apply(features.values, counter), features.mask)  # type: ignore[no-untyped-call]
+def _count_backward(features: Any, counter: list[int]) -> Any:
+    return type(features)(CountBackward.apply(features.values, counter), features.mask)  # type: ignore[no-untyped-call]
 
 
-def test_losses_of_another_forward_pass_go_the_long_way(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, CASES["both"])
-    losses = bench.losses()
-    expected = bench.gradients.of_each(losses.values, bench.gradients.shared)
-    bench.losses()
-    found = bench.gradients.backward_each(losses.values, losses.tasks)
-    torch.testing.assert_close(found, expected)
-    assert all(parameter.grad is not None for parameter in bench.gradients.own)
+def test_losses_of_an_earlier_forward_pass_use_the_full_backward(tmp_path: Path) -> None:
+    setup = BackwardSetup(tmp_path, CASES["both"])
+    losses = setup.compute_losses()
+    expected = setup.gradients.jacobian(losses.values, setup.gradients.shared)
+    setup.compute_losses()
+    jacobian = setup.gradients.backward_each(losses.values, losses.tasks)
+    torch.testing.assert_close(jacobian, expected)
+    assert all(parameter.grad is not None for parameter in setup.gradients.task_specific)
 
 
-def test_nobody_listens_to_a_network_for_ever(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, CASES["separate"])
-    hooks = bench.network._forward_hooks
+def test_forward_hooks_do_not_accumulate(tmp_path: Path) -> None:
+    setup = BackwardSetup(tmp_path, CASES["separate"])
+    hooks = setup.network._forward_hooks
     assert len(hooks) == 1
     for _ in range(3):
-        bench.gradients = StepGradients(Accelerator(), bench.network, bench.objective.sizes)
-        bench.losses()
+        setup.gradients = StepGradients(Accelerator(), setup.network, setup.objective.group_sizes)
+        setup.compute_losses()
     assert len(hooks) == 1
 
 
-def test_the_graph_of_a_batch_is_freed(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, CASES["separate"])
-    losses = bench.losses()
-    bench.gradients.backward_each(losses.values, losses.tasks)
+def test_graph_of_a_batch_is_freed(tmp_path: Path) -> None:
+    setup = BackwardSetup(tmp_path, CASES["separate"])
+    losses = setup.compute_losses()
+    setup.gradients.backward_each(losses.values, losses.tasks)
     with pytest.raises(RuntimeError, match="second time"):
-        bench.gradients.of_each(losses.values, bench.gradients.shared)
+        setup.gradients.jacobian(losses.values, setup.gradients.shared)
 
 
-def test_auxiliary_losses_are_no_business_of_the_main_ones(tmp_path: Path) -> None:
+def test_earlier_backward_of_auxiliary_losses_has_no_effect(tmp_path: Path) -> None:
     """A previous backward pass with a retained graph does not change the gradients."""
-    bench = Bench(tmp_path, CASES["both"])
-    losses = bench.losses()
-    expected = bench.gradients.of_each(losses.values[:2], bench.gradients.shared)
-    bench.gradients.backward(losses.values[2], keep=True)
-    before = bench.grads()
-    found = bench.gradients.backward_each(losses.values[:2], losses.tasks[:2])
-    torch.testing.assert_close(found, expected)
-    assert before
+    setup = BackwardSetup(tmp_path, CASES["both"])
+    losses = setup.compute_losses()
+    expected = setup.gradients.jacobian(losses.values[:2], setup.gradients.shared)
+    setup.gradients.backward(losses.values[2], retain_graph=True)
+    auxiliary_gradients = setup.pop_gradients()
+    jacobian = setup.gradients.backward_each(losses.values[:2], losses.tasks[:2])
+    torch.testing.assert_close(jacobian, expected)
+    assert auxiliary_gradients

@@ -30,7 +30,7 @@ HEADS = {
 }
 
 
-class Bench:
+class TrainingSetup:
     """A network with its objective and optimizer; labels of some tasks can be removed from a batch."""
 
     def __init__(self, folder: Path, heads: str, optimizer: str) -> None:
@@ -38,115 +38,117 @@ class Bench:
         self.prepared, self.network, self.objective = toy_network(config)
         self.accelerator = Accelerator()
         self.optimizer = self.accelerator.prepare(config.optimizer.build(self.network.parameters()))
-        self.places = {
+        self.task_locations = {
             task.name: (group, column)
             for group, tasks in zip(self.network.head_groups(), self.prepared.groups, strict=True)
             for column, task in enumerate(tasks.tasks)
         }
 
-    def step(self, *idle: str) -> None:
-        batch = self.prepared.examples.batch(self.prepared.split.train, torch.device("cpu"))
+    def run_step(self, *unlabelled_tasks: str) -> None:
+        batch = self.prepared.examples.build_batch(self.prepared.split.train, torch.device("cpu"))
         targets = [table.clone() for table in batch.targets]
-        for name in idle:
-            group, column = self.places[name]
+        for name in unlabelled_tasks:
+            group, column = self.task_locations[name]
             targets[self.network.head_groups().index(group)][:, column] = -1
-        silent = Batch(batch.inputs, targets, batch.weights)
-        gradients = StepGradients(self.accelerator, self.network, self.objective.sizes)
-        losses = training_step(gradients, self.network, self.objective, self.optimizer, silent, 1.0)
+        masked_batch = Batch(batch.inputs, targets, batch.weights)
+        gradients = StepGradients(self.accelerator, self.network, self.objective.group_sizes)
+        losses = training_step(gradients, self.network, self.objective, self.optimizer, masked_batch, 1.0)
         assert [self.objective.names[task] for task in losses.tasks] == [
-            name for name in self.objective.names if name not in idle
+            name for name in self.objective.names if name not in unlabelled_tasks
         ]
 
-    def task(self, name: str) -> dict[str, bytes]:
+    def get_task_state(self, name: str) -> dict[str, bytes]:
         """Return the task-specific weights of a task and, row by row, their optimizer state, as bytes."""
-        group, column = self.places[name]
-        found: dict[str, bytes] = {}
+        group, column = self.task_locations[name]
+        tensors: dict[str, bytes] = {}
         for index, parameter in enumerate(group.task_parameters(column)):
             state = self.optimizer.state.get(parameter, {})
             for key, value in {"weight": parameter, **state}.items():
-                found[f"own.{index}.{key}"] = _bits(value)
+                tensors[f"own.{index}.{key}"] = _to_bytes(value)
         for index, parameter in enumerate(group.stacked_parameters()):
-            found[f"row.{index}"] = _bits(parameter[column])
+            tensors[f"row.{index}"] = _to_bytes(parameter[column])
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 if value.shape == parameter.shape:
-                    found[f"row.{index}.{key}"] = _bits(value[column])
-        return found
+                    tensors[f"row.{index}.{key}"] = _to_bytes(value[column])
+        return tensors
 
-    def weights(self, name: str) -> dict[str, bytes]:
-        return {key: value for key, value in self.task(name).items() if key.count(".") == 1 or "weight" in key}
+    def get_task_weights(self, name: str) -> dict[str, bytes]:
+        return {
+            key: value for key, value in self.get_task_state(name).items() if key.count(".") == 1 or "weight" in key
+        }
 
-    def shared(self) -> dict[str, bytes]:
-        return {name: _bits(p) for name, p in self.network.body.named_parameters()}
+    def get_shared_weights(self) -> dict[str, bytes]:
+        return {name: _to_bytes(p) for name, p in self.network.trunk.named_parameters()}
 
 
-def _bits(tensor: torch.Tensor) -> bytes:
+def _to_bytes(tensor: torch.Tensor) -> bytes:
     return tensor.detach().contiguous().numpy().tobytes()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("heads", HEADS)
-def test_an_idle_task_is_left_alone_while_the_others_move(tmp_path: Path, heads: str, optimizer: str) -> None:
-    bench = Bench(tmp_path, heads, optimizer)
+def test_only_labelled_tasks_change(tmp_path: Path, heads: str, optimizer: str) -> None:
+    setup = TrainingSetup(tmp_path, heads, optimizer)
     for _ in range(3):
-        bench.step()
+        setup.run_step()
     for idle in ("t0", "t1", "t2"):
-        before = {name: bench.task(name) for name in bench.places}
-        shared = bench.shared()
-        bench.step(idle)
-        bench.step(idle)
-        for name in bench.places:
-            assert (bench.task(name) == before[name]) == (name == idle), name
-        assert bench.shared() != shared
+        before = {name: setup.get_task_state(name) for name in setup.task_locations}
+        shared = setup.get_shared_weights()
+        setup.run_step(idle)
+        setup.run_step(idle)
+        for name in setup.task_locations:
+            assert (setup.get_task_state(name) == before[name]) == (name == idle), name
+        assert setup.get_shared_weights() != shared
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("heads", HEADS)
-def test_a_task_may_be_idle_from_the_very_first_step(tmp_path: Path, heads: str, optimizer: str) -> None:
-    bench = Bench(tmp_path, heads, optimizer)
-    before = {name: bench.weights(name) for name in bench.places}
-    bench.step("t1")
-    assert bench.weights("t1") == before["t1"]
-    assert bench.weights("t0") != before["t0"]
-    memory = {key: value for key, value in bench.task("t1").items() if key not in before["t1"]}
-    assert not any(any(bits) for bits in memory.values())  # no state, or zeros: no momentum yet
-    kept = bench.task("t1")
-    bench.step("t1")
-    assert bench.task("t1") == kept
-    bench.step()
-    assert all(bench.task("t1")[key] != value for key, value in kept.items())
+def test_task_without_labels_in_the_first_step_is_unchanged(tmp_path: Path, heads: str, optimizer: str) -> None:
+    setup = TrainingSetup(tmp_path, heads, optimizer)
+    before = {name: setup.get_task_weights(name) for name in setup.task_locations}
+    setup.run_step("t1")
+    assert setup.get_task_weights("t1") == before["t1"]
+    assert setup.get_task_weights("t0") != before["t0"]
+    optimizer_state = {key: value for key, value in setup.get_task_state("t1").items() if key not in before["t1"]}
+    assert not any(any(bits) for bits in optimizer_state.values())  # no state, or zeros: no momentum yet
+    task_state = setup.get_task_state("t1")
+    setup.run_step("t1")
+    assert setup.get_task_state("t1") == task_state
+    setup.run_step()
+    assert all(setup.get_task_state("t1")[key] != value for key, value in task_state.items())
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_group_of_which_every_task_is_idle_does_not_move_at_all(tmp_path: Path, optimizer: str) -> None:
-    bench = Bench(tmp_path, "both", optimizer)
+def test_head_group_without_labels_is_unchanged(tmp_path: Path, optimizer: str) -> None:
+    setup = TrainingSetup(tmp_path, "both", optimizer)
     for _ in range(2):
-        bench.step()
-    group, _ = bench.places["t0"]
-    before = [_bits(parameter) for parameter in group.parameters()]
-    bench.step("t0", "t2")
-    assert [_bits(parameter) for parameter in group.parameters()] == before
-    bench.step("t0")
-    assert all(_bits(p) != bits for p, bits in zip(group.parameters(), before, strict=True))
+        setup.run_step()
+    group, _ = setup.task_locations["t0"]
+    before = [_to_bytes(parameter) for parameter in group.parameters()]
+    setup.run_step("t0", "t2")
+    assert [_to_bytes(parameter) for parameter in group.parameters()] == before
+    setup.run_step("t0")
+    assert all(_to_bytes(p) != bits for p, bits in zip(group.parameters(), before, strict=True))
 
 
-def test_without_the_guard_momentum_and_weight_decay_would_move_an_idle_row(tmp_path: Path) -> None:
+def test_plain_optimizer_changes_an_unlabelled_row(tmp_path: Path) -> None:
     """The same steps with the plain optimizer show that the tests of this file can fail."""
-    bench = Bench(tmp_path, "grouped", "adam")
-    bench.step()
-    before = bench.weights("t1")
-    batch = bench.prepared.examples.batch(bench.prepared.split.train, torch.device("cpu"))
+    setup = TrainingSetup(tmp_path, "grouped", "adam")
+    setup.run_step()
+    before = setup.get_task_weights("t1")
+    batch = setup.prepared.examples.build_batch(setup.prepared.split.train, torch.device("cpu"))
     targets = batch.targets[0].clone()
     targets[:, 1] = -1
-    silent = Batch(batch.inputs, [targets], batch.weights)
-    masks = bench.objective.masks(silent)
-    bench.optimizer.zero_grad()
-    losses = bench.objective.task_losses(bench.network(silent.inputs, masks), silent, masks)
-    bench.objective.total(losses).backward()  # type: ignore[no-untyped-call]
-    bench.optimizer.step()
-    assert bench.weights("t1") != before
+    masked_batch = Batch(batch.inputs, [targets], batch.weights)
+    masks = setup.objective.compute_masks(masked_batch)
+    setup.optimizer.zero_grad()
+    losses = setup.objective.compute_task_losses(setup.network(masked_batch.inputs, masks), masked_batch, masks)
+    setup.objective.compute_total(losses).backward()  # type: ignore[no-untyped-call]
+    setup.optimizer.step()
+    assert setup.get_task_weights("t1") != before
 
 
-def separate(shape: FeatureShape, tasks: int, outputs: int = 3) -> SeparateHeads:
+def build_separate_heads(shape: FeatureShape, tasks: int, outputs: int = 3) -> SeparateHeads:
     return SeparateHeads(
         [f"t.{task}" for task in range(tasks)], [Linear().build(shape, outputs) for _ in range(tasks)], outputs
     )
@@ -160,40 +162,45 @@ def separate(shape: FeatureShape, tasks: int, outputs: int = 3) -> SeparateHeads
     seed=st.integers(0, 2**31),
     data=st.data(),
 )
-def test_heads_run_on_wanted_rows_only_and_say_there_what_they_always_say(
+def test_heads_compute_masked_rows_only_with_the_same_outputs(
     batch: int, tasks: int, sequence: bool, seed: int, data: st.DataObject
 ) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        wanted = torch.rand(batch, tasks) < data.draw(st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+        output_mask = torch.rand(batch, tasks) < data.draw(st.sampled_from([0.0, 0.3, 0.7, 1.0]))
         lengths = torch.randint(1, 6, (batch,))
         mask = torch.arange(6) < lengths.unsqueeze(1)
         values = torch.randn(batch, 6, 4) * mask.unsqueeze(-1) if sequence else torch.randn(batch, 4)
-        heads = separate(FeatureShape(4, sequence), tasks)
+        heads = build_separate_heads(FeatureShape(4, sequence), tasks)
     features = Features(values, mask if sequence else None)
-    whole = heads(features).outputs
-    assert whole.shape == (batch, tasks, 3)
+    all_outputs = heads(features).outputs
+    assert all_outputs.shape == (batch, tasks, 3)
 
-    poisoned = values.clone()
-    poisoned[~wanted.any(dim=1)] = float("nan")  # a row outside the output mask is never read
-    read: list[int] = []
+    nan_values = values.clone()
+    nan_values[~output_mask.any(dim=1)] = float("nan")  # a row outside the output mask is never read
+    rows_read: list[int] = []
     for head in heads.heads.values():
-        head.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0].values)))
-    found = heads(Features(poisoned, features.mask), wanted).outputs
-    assert read == [count for count in wanted.sum(dim=0).tolist() if count]
-    torch.testing.assert_close(found[wanted], whole[wanted] if wanted.any() else found[wanted], atol=1e-6, rtol=0)
-    if wanted.any():
-        assert found.shape == whole.shape
+        head.register_forward_pre_hook(lambda _, inputs: rows_read.append(len(inputs[0].values)))
+    masked_outputs = heads(Features(nan_values, features.mask), output_mask).outputs
+    assert rows_read == [count for count in output_mask.sum(dim=0).tolist() if count]
+    torch.testing.assert_close(
+        masked_outputs[output_mask],
+        all_outputs[output_mask] if output_mask.any() else masked_outputs[output_mask],
+        atol=1e-6,
+        rtol=0,
+    )
+    if output_mask.any():
+        assert masked_outputs.shape == all_outputs.shape
 
 
-def test_tasks_with_odd_names_have_heads_of_their_own() -> None:
+def test_tasks_with_special_characters_have_separate_heads() -> None:
     names = ["a.b", "a%2Eb", "a b", "a/b", "type"]
     heads = SeparateHeads(names, [Linear().build(FeatureShape(2, False), 2) for _ in names], 2)
     owned = [{id(p) for p in heads.task_parameters(task)} for task in range(len(names))]
     assert len(set().union(*owned)) == sum(map(len, owned)) == len(list(heads.parameters()))
 
 
-def test_a_head_group_that_names_nothing_still_works(tmp_path: Path) -> None:
+def test_head_group_without_task_parameters(tmp_path: Path) -> None:
     """By default, `stacked_parameters` and `task_parameters` are empty, so all parameters are shared."""
 
     class Plain(HeadGroup):
@@ -201,13 +208,13 @@ def test_a_head_group_that_names_nothing_still_works(tmp_path: Path) -> None:
             super().__init__()
             self.inner = inner
 
-        def forward(self, features: Features, wanted: torch.Tensor | None = None) -> Any:
-            return self.inner(features, wanted)
+        def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> Any:
+            return self.inner(features, output_mask)
 
-    bench = Bench(tmp_path, "grouped", "sgd")
-    plain = Plain(bench.network.head_groups()[0])
-    bench.network = MultiTaskNetwork(bench.network.body, [plain])
-    bench.places = {name: (plain, column) for name, (_, column) in bench.places.items()}
-    before = [_bits(p) for p in plain.parameters()]
-    bench.step("t1")
-    assert all(_bits(p) != bits for p, bits in zip(plain.parameters(), before, strict=True))
+    setup = TrainingSetup(tmp_path, "grouped", "sgd")
+    plain = Plain(setup.network.head_groups()[0])
+    setup.network = MultiTaskNetwork(setup.network.trunk, [plain])
+    setup.task_locations = {name: (plain, column) for name, (_, column) in setup.task_locations.items()}
+    before = [_to_bytes(p) for p in plain.parameters()]
+    setup.run_step("t1")
+    assert all(_to_bytes(p) != bits for p, bits in zip(plain.parameters(), before, strict=True))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
 
-from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace, MultiLabelSpace
+from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics, MultiLabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 
@@ -38,19 +38,19 @@ anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3).map(t
 
 @settings(max_examples=200, deadline=None)
 @given(name=st.sampled_from(sorted(SPACES)), labels=st.lists(anything, min_size=1, max_size=4))
-def test_anything_is_encoded_or_refused_with_its_place(name: str, labels: list[Any]) -> None:
+def test_any_label_is_encoded_or_refused_with_its_location(name: str, labels: list[Any]) -> None:
     space = SPACES[name]
-    origins = [f"<file:{row}>" for row in range(len(labels))]
+    locations = [f"<file:{row}>" for row in range(len(labels))]
     try:
-        table = space.encode(labels, origins)
+        table = space.encode(labels, locations)
     except MtlError as error:
-        named = re.findall(r"<file:(\d+)>", str(error))
-        assert len(named) == 1
+        reported_rows = re.findall(r"<file:(\d+)>", str(error))
+        assert len(reported_rows) == 1
         with pytest.raises(MtlError):  # without the other labels, it is rejected, too
-            space.encode([labels[int(named[0])]], ["alone"])
+            space.encode([labels[int(reported_rows[0])]], ["alone"])
         return
     assert len(table) == len(labels)
-    observed = space.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    observed = space.compute_label_mask(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
     for row, label in enumerate(labels):
         assert space.encode([label], ["alone"]).tobytes() == table[row : row + 1].tobytes()
         assert not (label is None and observed[row])
@@ -60,11 +60,11 @@ def test_anything_is_encoded_or_refused_with_its_place(name: str, labels: list[A
 
 @settings(max_examples=100, deadline=None)
 @given(labels=st.lists(st.none() | st.lists(st.sampled_from([*CLASSES, None]), max_size=5), min_size=1, max_size=6))
-def test_a_list_is_the_set_of_its_members_and_missing_ones_count_for_nothing(labels: list[Any]) -> None:
+def test_list_is_encoded_as_a_set_without_missing_members(labels: list[Any]) -> None:
     space = MultiLabelSpace(CLASSES)
     table = space.encode(labels, [""] * len(labels))
     assert table.dtype == np.int8
-    observed = space.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    observed = space.compute_label_mask(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
     for row, label in enumerate(labels):
         assert observed[row] == (label is not None)
         assert table[row].tolist() == ([-1] * 3 if label is None else [int(name in label) for name in CLASSES])
@@ -76,80 +76,84 @@ numbers = st.floats(-1e6, 1e6).map(lambda number: round(number, 3)) | st.integer
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), width=st.integers(1, 3), standardise=st.booleans())
-def test_numbers_come_back_in_their_own_units(data: st.DataObject, width: int, standardise: bool) -> None:
+def test_numbers_round_trip_in_their_units(data: st.DataObject, width: int, standardise: bool) -> None:
     rows = st.lists(st.none() | numbers, min_size=width, max_size=width)
     labels = data.draw(st.lists(st.none() | rows, min_size=1, max_size=8))
     known = [label for label in labels if label is not None]
-    if not known or any(all(row[place] is None for row in known) for place in range(width)):
+    if not known or any(all(row[index] is None for row in known) for index in range(width)):
         with pytest.raises(MtlError, match="scale"):
-            NumberSpace.learned(known, True, standardise)
+            NumberSpace.fit(known, True, standardise)
         return
-    space = NumberSpace.learned(known, True, standardise)
-    again = NumberSpace.from_state(json.loads(json.dumps(space.state())))
-    table = again.encode(labels, [""] * len(labels))
-    observed = again.observed(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
+    space = NumberSpace.fit(known, True, standardise)
+    restored_space = NumberSpace.from_state(json.loads(json.dumps(space.state())))
+    table = restored_space.encode(labels, [""] * len(labels))
+    observed = restored_space.compute_label_mask(torch.from_numpy(table).unsqueeze(1))[:, 0].tolist()
     for row, label in enumerate(labels):
         members = label or [None] * width
         assert observed[row] == any(member is not None for member in members)
-        for place, member in enumerate(members):
+        for index, member in enumerate(members):
             if member is None:
-                assert math.isnan(table[row, place])
+                assert math.isnan(table[row, index])
             else:
-                back = float(table[row, place]) * again.scale[place] + again.mean[place]
-                size = abs(again.mean[place]) + again.scale[place] + abs(float(member))
-                assert back == pytest.approx(float(member), abs=1e-6 * size)
+                decoded = float(table[row, index]) * restored_space.scale[index] + restored_space.mean[index]
+                size = abs(restored_space.mean[index]) + restored_space.scale[index] + abs(float(member))
+                assert decoded == pytest.approx(float(member), abs=1e-6 * size)
     if standardise:
-        for place in range(width):
-            present = table[~np.isnan(table[:, place]), place].astype(np.float64)
+        for index in range(width):
+            present = table[~np.isnan(table[:, index]), index].astype(np.float64)
             assert abs(present.mean()) < 1e-3
-            assert present.std() == pytest.approx(1, abs=1e-2) or len({*map(float, _of(known, place))}) == 1
-    column = np.array([float(value) for value in _of(known, 0)])
-    assert again.typical[0] == pytest.approx(column.mean(), abs=1e-6)
+            assert present.std() == pytest.approx(1, abs=1e-2) or len({*map(float, _column(known, index))}) == 1
+    column = np.array([float(value) for value in _column(known, 0)])
+    assert restored_space.training_mean[0] == pytest.approx(column.mean(), abs=1e-6)
 
 
-def _of(rows: Sequence[Any], place: int) -> list[Any]:
-    return [row[place] for row in rows if row[place] is not None]
+def _column(rows: Sequence[Any], index: int) -> list[Any]:
+    return [row[index] for row in rows if row[index] is not None]
 
 
-def test_numbers_that_cannot_be_learned_from_say_where_they_stand() -> None:
-    origins = ["a.csv:2", "a.csv:5", "a.csv:9"]
+def test_invalid_training_numbers_are_reported_with_their_location() -> None:
+    locations = ["a.csv:2", "a.csv:5", "a.csv:9"]
 
-    def refusal(*labels: Any, vector: bool = False) -> str:
-        with pytest.raises(MtlError) as refused:
-            NumberSpace.learned(labels, vector, True, origins)
-        return str(refused.value)
+    def error_message(*labels: Any, vector: bool = False) -> str:
+        with pytest.raises(MtlError) as excinfo:
+            NumberSpace.fit(labels, vector, True, locations)
+        return str(excinfo.value)
 
-    assert refusal(1, "cheap", 2) == "a.csv:5: the label 'cheap' is not a number"
-    assert refusal(1, 2, ("3", ("x",))) == "a.csv:9: the label \"('x',)\" is not a number"
-    assert refusal(1, 10**400, 2).startswith("a.csv:5: the label '1000")
-    assert refusal(1, 10**400, 2).endswith("is too large a number")
-    assert refusal([1, 2], [1, 2], [1], vector=True) == "a.csv:9: found 1 numbers, expected 2 as in other labels"
-    assert "labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)" in refusal([1, 2])
-    assert refusal() == "there is no training label to compute the scale of the numbers from"
-    assert refusal([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
+    assert error_message(1, "cheap", 2) == "a.csv:5: the label 'cheap' is not a number"
+    assert error_message(1, 2, ("3", ("x",))) == "a.csv:9: the label \"('x',)\" is not a number"
+    assert error_message(1, 10**400, 2).startswith("a.csv:5: the label '1000")
+    assert error_message(1, 10**400, 2).endswith("is too large a number")
+    assert (
+        error_message([1, 2], [1, 2], [1], vector=True) == "a.csv:9: found 1 numbers, expected 2 as in other labels"
+    )
+    assert "labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)" in error_message([1, 2])
+    assert error_message() == "there is no training label to compute the scale of the numbers from"
+    assert (
+        error_message([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
+    )
 
 
-def test_a_number_that_is_huge_beside_the_training_labels_is_refused() -> None:
-    space = NumberSpace.learned([1.0, 1.0 + 1e-9], vector=False, standardise=True)
+def test_number_too_large_after_scaling_is_refused() -> None:
+    space = NumberSpace.fit([1.0, 1.0 + 1e-9], vector=False, standardise=True)
     with pytest.raises(MtlError, match=r"b\.csv:7: the label '1e\+35' is too large after scaling"):
         space.encode([1.0, 1e35], ["b.csv:3", "b.csv:7"])
 
 
-def test_numbers_that_hardly_differ_are_only_centred() -> None:
+def test_nearly_constant_numbers_are_only_centred() -> None:
     for labels in ([0.0, 5e-324], [1e-200, 2e-200], [7.1] * 3):
-        space = NumberSpace.learned(labels, vector=False, standardise=True)
+        space = NumberSpace.fit(labels, vector=False, standardise=True)
         assert space.scale.tolist() == [1.0]
         assert np.abs(space.encode(labels, [""] * len(labels))).max() < 1e-6
 
 
-def test_an_integer_table_of_missing_numbers_is_missing() -> None:
+def test_empty_table_of_numbers_has_a_float_dtype() -> None:
     """A table of missing labels must not become labels through its dtype."""
     task = OneTask("token-regression", [[1.0, 2.0]])
     assert task.task.space.encode([], ()).dtype == np.float32
-    assert not task.mask([[None, None]]).any()
+    assert not task.compute_mask([[None, None]]).any()
 
 
-def test_missing_classes_are_told_by_name() -> None:
+def test_unknown_classes_are_reported_by_name() -> None:
     with pytest.raises(MtlError, match=r"x:1: the label 'd' is not one of the task's classes \(classes: a, b, c\)"):
         SPACES["classes"].encode(["d"], ["x:1"])
     with pytest.raises(MtlError, match=r"x:1: the label 'absnt' is none of .*; did you mean 'absent'"):
@@ -158,8 +162,8 @@ def test_missing_classes_are_told_by_name() -> None:
         SPACES["classes"].encode([["a"]], ["x:1"])
 
 
-def test_a_task_kind_is_made_of_training_labels_and_knows_where_they_stand() -> None:
-    kind = OneTask("token-regression", [[1.0]]).task.declared.kind
-    found = FoundLabels([], [(1.0, None), (2.0, "two")], origins=["x:1", "x:2"])
+def test_task_kind_reports_locations_of_training_labels() -> None:
+    kind = OneTask("token-regression", [[1.0]]).task.config.kind
+    label_statistics = LabelStatistics([], [(1.0, None), (2.0, "two")], locations=["x:1", "x:2"])
     with pytest.raises(MtlError, match="x:2: the label 'two' is not a number"):
-        kind.space(found)
+        kind.build_space(label_statistics)

@@ -9,23 +9,25 @@ import pytest
 
 from mtl_core import Corpus, MtlError
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.evaluate import evaluate_test_part
+from mtl_core.runs.evaluate import evaluate_test_split
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved import load_run
 
-Refusal = Callable[[str], str]
+RunError = Callable[[str], str]
 
 
 @pytest.fixture
-def refusal(toy_experiment: Path, tmp_path: Path) -> Refusal:
+def run_error(toy_experiment: Path, tmp_path: Path) -> RunError:
     """Return a function that runs the toy experiment with one override and returns its error message."""
 
     def message(change: str) -> str:
-        config = load_experiment(toy_experiment, [change], [str(Path(__file__).with_name("wrong_parts.py"))]).config
-        with pytest.raises(MtlError) as caught:
+        config = load_experiment(
+            toy_experiment, [change], [str(Path(__file__).with_name("invalid_components.py"))]
+        ).config
+        with pytest.raises(MtlError) as excinfo:
             run_experiment(config, tmp_path / "run")
         assert not (tmp_path / "run").exists()
-        return str(caught.value)
+        return str(excinfo.value)
 
     return message
 
@@ -41,32 +43,32 @@ def refusal(toy_experiment: Path, tmp_path: Path) -> Refusal:
         ("classes", "returned a tensor of shape ("),
     ],
 )
-def test_a_head_of_the_wrong_shape_is_named(refusal: Refusal, what: str, expected: str) -> None:
-    message = refusal(f"tasks.0.head={{type: wrong, what: {what}}}")
+def test_head_of_the_wrong_shape_is_reported(run_error: RunError, what: str, expected: str) -> None:
+    message = run_error(f"tasks.0.head={{type: wrong, what: {what}}}")
     assert message.startswith("the head of task '")
     assert expected in message
     assert message.endswith(": (batch, outputs)")
 
 
-def test_a_head_spec_that_builds_nothing(refusal: Refusal) -> None:
-    message = refusal("tasks.0.head={type: wrong, what: no module}")
+def test_head_spec_that_builds_none(run_error: RunError) -> None:
+    message = run_error("tasks.0.head={type: wrong, what: no module}")
     assert message == "head 'wrong': its build returned None, expected a torch module"
 
 
-def test_a_backbone_that_gives_something_else(refusal: Refusal) -> None:
-    assert refusal("backbone={type: wrong, tensor: true}") == "the backbone returned a Tensor, expected Features"
-    assert "but its `output` states" in refusal("backbone={type: wrong, tensor: false}")
+def test_backbone_with_invalid_outputs(run_error: RunError) -> None:
+    assert run_error("backbone={type: wrong, tensor: true}") == "the backbone returned a Tensor, expected Features"
+    assert "but its `output` states" in run_error("backbone={type: wrong, tensor: false}")
 
 
 @pytest.mark.parametrize("flat", ["true", "false"])
-def test_a_mask_of_the_wrong_shape_or_type(refusal: Refusal, flat: str) -> None:
-    message = refusal(f"tasks.0.mask={{type: wrong, flat: {flat}}}")
+def test_mask_of_the_wrong_shape_or_type(run_error: RunError, flat: str) -> None:
+    message = run_error(f"tasks.0.mask={{type: wrong, flat: {flat}}}")
     assert message.startswith("a loss mask returned torch.")
     assert message.endswith(": (batch, tasks)")
 
 
 @pytest.mark.parametrize(
-    ("label", "found"),
+    ("label", "actual"),
     [
         (float("nan"), "nan"),
         ("", "an empty text"),
@@ -77,27 +79,27 @@ def test_a_mask_of_the_wrong_shape_or_type(refusal: Refusal, flat: str) -> None:
     ],
     ids=["nan", "empty", "block", "list with an empty text", "list with nan", "list in a list"],
 )
-def test_a_loader_s_labels_are_checked(label: Any, found: str) -> None:
-    with pytest.raises(MtlError) as caught:
-        Corpus(ids=["a", "b"], inputs=["x", "y"], labels={"t": ["good", label]}, parts=["train"] * 2)
+def test_labels_of_a_loader_are_validated(label: Any, actual: str) -> None:
+    with pytest.raises(MtlError) as excinfo:
+        Corpus(ids=["a", "b"], inputs=["x", "y"], labels={"t": ["good", label]}, splits=["train"] * 2)
     expected = "expected a text, a number or a list of them (a missing label is None)"
-    assert str(caught.value) == f"example b: the label 't' is {found}, {expected}"
+    assert str(excinfo.value) == f"example b: the label 't' is {actual}, {expected}"
 
 
-def test_a_loader_s_parts_are_checked() -> None:
+def test_splits_of_a_loader_are_validated() -> None:
     with pytest.raises(MtlError, match="to the split 'dev'; splits are train, validation, test"):
-        Corpus(ids=["a"], inputs=["x"], labels={}, parts=["dev"])  # type: ignore[list-item]
+        Corpus(ids=["a"], inputs=["x"], labels={}, splits=["dev"])  # type: ignore[list-item]
 
 
-def test_a_test_part_that_the_splitter_made_can_be_evaluated(toy_experiment: Path, tmp_path: Path) -> None:
+def test_test_split_of_a_splitter_can_be_evaluated(toy_experiment: Path, tmp_path: Path) -> None:
     changes = ["split={type: stratified, validation: 0.2, test: 0.2}"]
     report = run_experiment(load_experiment(toy_experiment, changes).config, str(tmp_path / "run"))
-    again = evaluate_test_part(load_run(str(tmp_path / "run")))
-    assert again.examples == len(report.prepared.split.test) > 0
-    assert again.scores == report.scores["test"]
+    evaluation = evaluate_test_split(load_run(str(tmp_path / "run")))
+    assert evaluation.n_examples == len(report.data.split.test) > 0
+    assert evaluation.scores == report.scores["test"]
 
 
-def test_equal_shares_are_equal_numbers(toy_experiment: Path, tmp_path: Path) -> None:
+def test_accuracy_is_exactly_correct_over_n(toy_experiment: Path, tmp_path: Path) -> None:
     run_experiment(load_experiment(toy_experiment).config, tmp_path / "run")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     for split in metrics["splits"].values():

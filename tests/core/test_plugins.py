@@ -16,14 +16,14 @@ from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.plugins import Plugins
 from mtl_core.registry import Registry
-from mtl_core.seams import SEAMS
+from mtl_core.seams import EXTENSION_POINTS
 
 Mtl = Callable[..., CompletedProcess[str]]
 REPOSITORY = Path(__file__).parents[2]
 BROKEN = "import mtl_core\nimport a_module_that_is_nowhere\n"
 
 
-def head_plugin(name: str, more: str = "") -> str:
+def format_head_plugin(name: str, extra_source: str = "") -> str:
     """Return the source of a plugin with one head."""
     return (
         "from typing import Literal\n"
@@ -35,11 +35,11 @@ def head_plugin(name: str, more: str = "") -> str:
         "        return nn.Linear(inputs.width, outputs)\n"
         "@hookimpl\n"
         "def mtl_heads():\n"
-        "    return [Mine]\n" + more
+        "    return [Mine]\n" + extra_source
     )
 
 
-def install(folder: Path, distribution: str, entry: str, module: str, source: str) -> None:
+def write_distribution(folder: Path, distribution: str, entry: str, module: str, source: str) -> None:
     """Write the files of an installed distribution: metadata and a module."""
     metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -48,41 +48,41 @@ def install(folder: Path, distribution: str, entry: str, module: str, source: st
     (folder / f"{module}.py").write_text(source)
 
 
-def written(folder: Path, source: str, name: str = "mine.py") -> str:
+def write_plugin(folder: Path, source: str, name: str = "mine.py") -> str:
     (folder / name).write_text(source)
     return str(folder / name)
 
 
-def refusal(name: str) -> str:
-    with pytest.raises(MtlError) as caught:
-        Plugins.installed().add(name)
-    return str(caught.value)
+def plugin_error(name: str) -> str:
+    with pytest.raises(MtlError) as excinfo:
+        Plugins.load_installed().add(name)
+    return str(excinfo.value)
 
 
 # Sources of plugins
 
 
-def test_an_entry_point_is_found_and_its_origin_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path, "found-one", "found", "plugin_found", head_plugin("found-head"))
+def test_entry_point_is_found_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_distribution(tmp_path, "found-one", "found", "plugin_found", format_head_plugin("found-head"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry = Registry(Plugins.installed())
-    (offer,) = registry.offers("heads")["found-head"]
-    assert offer.plugin == "found"
-    assert "plugin_found" in offer.origin
-    assert "found-one" in offer.origin
+    registry = Registry(Plugins.load_installed())
+    (registered,) = registry.get_specs("heads")["found-head"]
+    assert registered.plugin == "found"
+    assert "plugin_found" in registered.origin
+    assert "found-one" in registered.origin
     assert registry.find("heads", "found-head").type_name() == "found-head"
 
 
 def test_the_command_line_finds_entry_points_too(tmp_path: Path, mtl_process: Mtl) -> None:
-    install(tmp_path, "listed-one", "listed", "plugin_listed", head_plugin("listed-head"))
+    write_distribution(tmp_path, "listed-one", "listed", "plugin_listed", format_head_plugin("listed-head"))
     result = mtl_process("plugins", env={"PYTHONPATH": str(tmp_path)})
     assert result.returncode == 0
     assert "listed-head" in result.stdout
     assert "entry point 'listed = plugin_listed' of listed-one" in result.stdout
 
 
-def test_a_module_a_file_and_an_object_can_be_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path, head_plugin("from-module"), "plugin_by_module.py")
+def test_module_file_and_object_can_be_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plugin(tmp_path, format_head_plugin("from-module"), "plugin_by_module.py")
     monkeypatch.syspath_prepend(str(tmp_path))
 
     class ByObject(HeadSpec):
@@ -98,20 +98,20 @@ def test_a_module_a_file_and_an_object_can_be_plugins(tmp_path: Path, monkeypatc
 
     plugins = Plugins()
     plugins.add("plugin_by_module")
-    plugins.add(written(tmp_path, head_plugin("from-file")))
+    plugins.add(write_plugin(tmp_path, format_head_plugin("from-file")))
     plugins.add_object(Plugin(), "by-object")
-    assert set(Registry(plugins).offers("heads")) == {"from-module", "from-file", "from-object"}
+    assert set(Registry(plugins).get_specs("heads")) == {"from-module", "from-file", "from-object"}
 
 
-def test_a_relative_file_starts_at_the_given_folder(tmp_path: Path) -> None:
-    written(tmp_path, head_plugin("relative"))
+def test_relative_file_is_relative_to_the_folder(tmp_path: Path) -> None:
+    write_plugin(tmp_path, format_head_plugin("relative"))
     plugins = Plugins()
     plugins.add("mine.py", tmp_path)
-    assert set(Registry(plugins).offers("heads")) == {"relative"}
+    assert set(Registry(plugins).get_specs("heads")) == {"relative"}
 
 
-def test_naming_a_plugin_twice_is_no_clash(tmp_path: Path) -> None:
-    path = written(tmp_path, head_plugin("once"))
+def test_duplicate_plugin_is_no_clash(tmp_path: Path) -> None:
+    path = write_plugin(tmp_path, format_head_plugin("once"))
     plugins = Plugins()
     plugins.add(path)
     plugins.add(path)
@@ -120,53 +120,55 @@ def test_naming_a_plugin_twice_is_no_clash(tmp_path: Path) -> None:
     assert Registry(plugins).find("heads", "once")
 
 
-def test_a_late_plugin_is_known_to_a_model_that_was_used_before(tmp_path: Path, toy_experiment: Path) -> None:
+def test_plugin_can_be_added_after_a_model_class_was_used(tmp_path: Path, toy_experiment: Path) -> None:
     """The same model class validates first without the plugin, then with it."""
     settings = ["tasks.0.head=late-head"]
     with pytest.raises(MtlError, match="unknown head 'late-head'"):
         load_experiment(toy_experiment, settings)
-    path = written(tmp_path, head_plugin("late-head"))
+    path = write_plugin(tmp_path, format_head_plugin("late-head"))
     config = load_experiment(toy_experiment, settings, [path]).config
     assert config.tasks[0].head.type == "late-head"
     assert config.plugins == [str(toy_experiment.with_name("toy_loader.py")), path]
 
 
-def test_a_distribution_that_is_listed_twice_is_loaded_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duplicate_distribution_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An editable install has two copies of its metadata on the path."""
     for copy in ("first", "second"):
-        install(tmp_path / copy, "doubled-one", "doubled", "plugin_doubled", head_plugin("doubled-head"))
-        install(tmp_path / copy, "ailing-one", "ailing", "plugin_ailing", BROKEN)
+        write_distribution(
+            tmp_path / copy, "doubled-one", "doubled", "plugin_doubled", format_head_plugin("doubled-head")
+        )
+        write_distribution(tmp_path / copy, "ailing-one", "ailing", "plugin_ailing", BROKEN)
         monkeypatch.syspath_prepend(str(tmp_path / copy))
-    plugins = Plugins.installed()
+    plugins = Plugins.load_installed()
     assert [plugin.name for plugin in plugins.loaded].count("doubled") == 1
     assert [plugin.name for plugin in plugins.broken if plugin.name in {"doubled", "ailing"}] == ["ailing"]
-    assert len(Registry(plugins).offers("heads")["doubled-head"]) == 1
+    assert len(Registry(plugins).get_specs("heads")["doubled-head"]) == 1
 
 
 # Mistakes that pluggy does not report
 
 
-def test_a_misspelt_hook_is_named_with_its_neighbour(tmp_path: Path) -> None:
-    message = refusal(written(tmp_path, head_plugin("x").replace("mtl_heads", "mtl_head")))
+def test_misspelt_hook_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
+    message = plugin_error(write_plugin(tmp_path, format_head_plugin("x").replace("mtl_heads", "mtl_head")))
     assert "'mtl_head', which is not a hook; did you mean 'mtl_heads'?" in message
 
 
-def test_a_marked_function_that_is_no_hook_is_named(tmp_path: Path) -> None:
-    message = refusal(written(tmp_path, head_plugin("x", "@hookimpl\ndef heads():\n    return []\n")))
+def test_unknown_hook_is_reported(tmp_path: Path) -> None:
+    message = plugin_error(
+        write_plugin(tmp_path, format_head_plugin("x", "@hookimpl\ndef heads():\n    return []\n"))
+    )
     assert "unknown hook 'heads'" in message
 
 
-def test_a_hook_without_its_mark_is_named(tmp_path: Path) -> None:
-    message = refusal(written(tmp_path, head_plugin("x").replace("@hookimpl\n", "")))
+def test_hook_without_decorator_is_reported(tmp_path: Path) -> None:
+    message = plugin_error(write_plugin(tmp_path, format_head_plugin("x").replace("@hookimpl\n", "")))
     assert "'mtl_heads' is not marked with @hookimpl" in message
 
 
-def test_a_file_without_hooks_and_a_hook_with_arguments_are_refused(tmp_path: Path) -> None:
-    assert "implements no hook" in refusal(written(tmp_path, "x = 1\n", "none.py"))
-    assert "'config'" in refusal(
-        written(tmp_path, head_plugin("x").replace("mtl_heads()", "mtl_heads(config)"), "args.py")
+def test_file_without_hooks_and_hook_with_arguments_are_refused(tmp_path: Path) -> None:
+    assert "implements no hook" in plugin_error(write_plugin(tmp_path, "x = 1\n", "none.py"))
+    assert "'config'" in plugin_error(
+        write_plugin(tmp_path, format_head_plugin("x").replace("mtl_heads()", "mtl_heads(config)"), "args.py")
     )
 
 
@@ -182,40 +184,40 @@ def test_a_file_without_hooks_and_a_hook_with_arguments_are_refused(tmp_path: Pa
         ("import sys\nsys.exit(0)\n", 2, "SystemExit: 0"),
     ],
 )
-def test_a_named_plugin_that_cannot_be_imported_is_an_error_at_once(
+def test_explicit_plugin_that_cannot_be_imported_is_an_error(
     source: str, line: int, why: str, tmp_path: Path, toy_experiment: Path, mtl: Mtl
 ) -> None:
-    path = written(tmp_path, source)
+    path = write_plugin(tmp_path, source)
     result = mtl("validate", toy_experiment, "--plugin", path)
     assert result.returncode == 2
     assert f"plugin '{path}' cannot be imported: {why}" in result.stderr
     assert f"{path}:{line})" in result.stderr
 
 
-def test_an_error_of_a_plugin_named_in_yaml_says_where_it_is_named(tmp_path: Path, toy_experiment: Path) -> None:
-    written(tmp_path, BROKEN)
+def test_plugin_error_has_its_location_in_yaml(tmp_path: Path, toy_experiment: Path) -> None:
+    write_plugin(tmp_path, BROKEN)
     path = tmp_path / "e.yaml"
     path.write_text(toy_experiment.read_text().replace("plugins: [toy_loader.py]", "plugins:\n  - mine.py"))
-    with pytest.raises(MtlError) as caught:
+    with pytest.raises(MtlError) as excinfo:
         load_experiment(path)
-    assert str(caught.value).startswith(f"{path}:14: plugins.0: plugin 'mine.py' cannot be imported")
+    assert str(excinfo.value).startswith(f"{path}:14: plugins.0: plugin 'mine.py' cannot be imported")
 
 
 @pytest.mark.parametrize("source", [BROKEN, "import sys\nsys.exit(0)\n"])
-def test_an_installed_plugin_that_fails_is_shown_and_disturbs_nobody_else(
+def test_failing_installed_plugin_is_reported_and_isolated(
     source: str, tmp_path: Path, toy_experiment: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, "sick-one", "sick", "plugin_sick", source)
+    write_distribution(tmp_path, "sick-one", "sick", "plugin_sick", source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    shown = mtl("plugins")
-    assert shown.returncode == 0
-    assert "sick: NOT USABLE" in shown.stdout
-    assert "plugin_sick.py:2" in shown.stdout
+    plugins_result = mtl("plugins")
+    assert plugins_result.returncode == 0
+    assert "sick: NOT USABLE" in plugins_result.stdout
+    assert "plugin_sick.py:2" in plugins_result.stdout
     assert mtl("validate", toy_experiment).returncode == 0
-    needed = mtl("validate", toy_experiment, "--set", "tasks.0.head=sick-head")
-    assert needed.returncode == 2
-    assert "unknown head 'sick-head'" in needed.stderr
-    assert "plugin 'sick': " in needed.stderr
+    validate_result = mtl("validate", toy_experiment, "--set", "tasks.0.head=sick-head")
+    assert validate_result.returncode == 2
+    assert "unknown head 'sick-head'" in validate_result.stderr
+    assert "plugin 'sick': " in validate_result.stderr
 
 
 @pytest.mark.parametrize(
@@ -230,15 +232,15 @@ def test_an_installed_plugin_that_fails_is_shown_and_disturbs_nobody_else(
         ("return [NoBuild]", "offers NoBuild, which lacks build"),
     ],
 )
-def test_a_hook_that_raises_or_returns_nonsense_is_its_plugins_fault(
+def test_failing_hook_is_reported_with_its_plugin(
     body: str, why: str, tmp_path: Path, toy_experiment: Path, mtl: Mtl
 ) -> None:
-    more = (
+    extra_source = (
         "from mtl_core import LossSpec\n"
         "class NoDefault(Mine):\n    type: Literal['no-default']\n"
         "class NoBuild(HeadSpec):\n    type: Literal['no-build'] = 'no-build'\n"
     )
-    path = written(tmp_path, head_plugin("x", more).replace("return [Mine]", body))
+    path = write_plugin(tmp_path, format_head_plugin("x", extra_source).replace("return [Mine]", body))
     plugins = Plugins()
     plugins.add("mtl_core.builtins")
     plugins.add(path)
@@ -246,23 +248,25 @@ def test_a_hook_that_raises_or_returns_nonsense_is_its_plugins_fault(
     assert [plugin.name for plugin in registry.broken] == [path]
     assert why in registry.broken[0].reason
     assert registry.find("heads", "linear").type_name() == "linear"
-    shown = mtl("plugins", "--plugin", path)
-    assert shown.returncode == 0
-    assert "NOT USABLE" in shown.stdout
-    named = mtl("validate", toy_experiment, "--plugin", path)
-    assert named.returncode == 2
-    assert why in named.stderr
+    plugins_result = mtl("plugins", "--plugin", path)
+    assert plugins_result.returncode == 0
+    assert "NOT USABLE" in plugins_result.stdout
+    validate_result = mtl("validate", toy_experiment, "--plugin", path)
+    assert validate_result.returncode == 2
+    assert why in validate_result.stderr
 
 
-def test_a_folder_of_experiments_must_be_one(tmp_path: Path, mtl: Mtl) -> None:
-    path = written(tmp_path, head_plugin("x", "@hookimpl\ndef mtl_experiments():\n    return '/nowhere/at/all'\n"))
+def test_experiments_hook_must_return_a_folder(tmp_path: Path, mtl: Mtl) -> None:
+    path = write_plugin(
+        tmp_path, format_head_plugin("x", "@hookimpl\ndef mtl_experiments():\n    return '/nowhere/at/all'\n")
+    )
     assert "mtl_experiments returned '/nowhere/at/all', expected the path of a folder" in (
         mtl("plugins", "--plugin", path).stdout
     )
 
 
-def test_a_spec_without_a_docstring_can_be_listed(tmp_path: Path, mtl: Mtl) -> None:
-    result = mtl("plugins", "--plugin", written(tmp_path, head_plugin("wordless")))
+def test_spec_without_docstring_can_be_printed(tmp_path: Path, mtl: Mtl) -> None:
+    result = mtl("plugins", "--plugin", write_plugin(tmp_path, format_head_plugin("wordless")))
     assert result.returncode == 0
     assert "wordless" in result.stdout
 
@@ -270,11 +274,11 @@ def test_a_spec_without_a_docstring_can_be_listed(tmp_path: Path, mtl: Mtl) -> N
 # Clashes
 
 
-def test_two_plugins_with_one_type_name_are_both_named(tmp_path: Path, mtl: Mtl, toy_experiment: Path) -> None:
-    paths = [written(tmp_path, head_plugin("twin"), f"{name}.py") for name in ("one", "two")]
+def test_type_name_clash_reports_both_plugins(tmp_path: Path, mtl: Mtl, toy_experiment: Path) -> None:
+    paths = [write_plugin(tmp_path, format_head_plugin("twin"), f"{name}.py") for name in ("one", "two")]
     options = [word for path in paths for word in ("--plugin", path)]
-    shown = mtl("plugins", *options)
-    assert shown.stdout.count("twin (clash)") == 2
+    plugins_result = mtl("plugins", *options)
+    assert plugins_result.stdout.count("twin (clash)") == 2
     result = mtl("validate", toy_experiment, *options, "--set", "tasks.0.head=twin")
     assert result.returncode == 2
     assert "head 'twin' is offered by more than one plugin: " in result.stderr
@@ -283,33 +287,33 @@ def test_two_plugins_with_one_type_name_are_both_named(tmp_path: Path, mtl: Mtl,
     assert mtl("validate", toy_experiment, *options).returncode == 0, "a clash of unused names is no error"
 
 
-def test_the_core_has_no_privilege_in_a_clash(tmp_path: Path, toy_experiment: Path, mtl: Mtl) -> None:
-    path = written(tmp_path, head_plugin("linear"))
+def test_core_has_no_priority_in_a_clash(tmp_path: Path, toy_experiment: Path, mtl: Mtl) -> None:
+    path = write_plugin(tmp_path, format_head_plugin("linear"))
     result = mtl("validate", toy_experiment, "--plugin", path)
     assert result.returncode == 2
     assert "head 'linear' is offered by more than one plugin: 'core' (entry point" in result.stderr
     assert f"'{path}' (file {path})" in result.stderr
 
 
-def test_a_second_entry_point_of_one_name_is_not_lost_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duplicate_entry_point_name_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for letter in "ab":
-        install(tmp_path, f"same-{letter}", "same", f"plugin_same_{letter}", head_plugin(f"same-{letter}"))
+        write_distribution(
+            tmp_path, f"same-{letter}", "same", f"plugin_same_{letter}", format_head_plugin(f"same-{letter}")
+        )
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins = Plugins.installed()
-    (broken,) = (plugin for plugin in plugins.broken if plugin.name == "same")
-    assert "of same-b" in broken.origin
-    assert "taken by another plugin (entry point 'same = plugin_same_a' of same-a)" in broken.reason
+    plugins = Plugins.load_installed()
+    (broken_plugin,) = (plugin for plugin in plugins.broken if plugin.name == "same")
+    assert "of same-b" in broken_plugin.origin
+    assert "taken by another plugin (entry point 'same = plugin_same_a' of same-a)" in broken_plugin.reason
     with pytest.raises(MtlError, match=r"unknown head 'same-b'.*Not usable: .*plugin 'same'"):
         Registry(plugins).find("heads", "same-b")
 
 
-def test_two_named_plugins_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_plugins_with_the_same_name_are_refused(tmp_path: Path) -> None:
     plugins = Plugins()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        written(tmp_path / folder, head_plugin(folder))
+        write_plugin(tmp_path / folder, format_head_plugin(folder))
     plugins.add("mine.py", tmp_path / "a")
     with pytest.raises(MtlError, match=r"its name 'mine\.py' is taken by another plugin \(file .*a/mine\.py\)"):
         plugins.add("mine.py", tmp_path / "b")
@@ -318,7 +322,7 @@ def test_two_named_plugins_of_one_name_are_refused(tmp_path: Path) -> None:
 # The core without plugins
 
 
-def test_the_core_imports_no_plugin() -> None:
+def test_core_imports_no_plugin() -> None:
     packages = {path.name for path in (REPOSITORY / "plugins").glob("*") if path.is_dir()}
     forbidden = {"absa_plugin", "plugins", "spacy"} | packages
     files = list(Path(mtl_core.__file__).parent.rglob("*.py"))
@@ -331,14 +335,14 @@ def test_the_core_imports_no_plugin() -> None:
             assert not roots & forbidden, f"{file}:{getattr(node, 'lineno', 0)} imports {roots & forbidden}"
 
 
-def python(source: str, *arguments: object) -> CompletedProcess[str]:
+def run_python(source: str, *arguments: object) -> CompletedProcess[str]:
     command = [sys.executable, "-c", source, *(str(argument) for argument in arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=120)
 
 
-def test_spec_modules_import_nothing_heavy() -> None:
+def test_spec_modules_import_no_heavy_dependency() -> None:
     heavy = {"torch", "spacy", "sklearn", "torchmetrics", "accelerate", "scipy"}
-    result = python(
+    result = run_python(
         "import sys, mtl_core.builtins\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     assert result.returncode == 0, result.stderr
@@ -364,15 +368,17 @@ assert not {"absa_plugin", "spacy"} & set(sys.modules)
 """
 
 
-def test_the_core_works_where_the_absa_plugin_is_gone(toy_experiment: Path, tmp_path: Path) -> None:
-    result = python(WITHOUT_ABSA, toy_experiment, tmp_path / "run")
+def test_core_works_without_the_absa_plugin(toy_experiment: Path, tmp_path: Path) -> None:
+    result = run_python(WITHOUT_ABSA, toy_experiment, tmp_path / "run")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
-def test_every_seam_has_a_hook_and_every_builtin_registers_like_a_plugin() -> None:
+def test_every_extension_point_has_a_hook_and_builtins() -> None:
     plugins = Plugins()
     plugins.add("mtl_core.builtins")
     registry = Registry(plugins)
     assert not registry.broken
-    assert {name for name in SEAMS if registry.offers(name)} == set(SEAMS) - {"auxiliary_tasks"}
+    assert {name for name in EXTENSION_POINTS if registry.get_specs(name)} == set(EXTENSION_POINTS) - {
+        "auxiliary_tasks"
+    }

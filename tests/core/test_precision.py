@@ -6,8 +6,8 @@ import pytest
 import torch
 from toy import toy_config
 
-from mtl_core.runs.evaluate import evaluate_test_part
-from mtl_core.runs.precision import Precision, in_precision
+from mtl_core.runs.evaluate import evaluate_test_split
+from mtl_core.runs.precision import Precision, convert_precision
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved import SavedRun, load_run
 
@@ -19,29 +19,29 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> SavedRun:
     return load_run(run_experiment(config, folder / "run").path)
 
 
-def outputs(saved: SavedRun) -> torch.Tensor:
-    rows = torch.from_numpy(saved.loader().load().inputs[-80:][0]).unsqueeze(0).repeat(4, 1)
+def compute_outputs(saved: SavedRun) -> torch.Tensor:
+    rows = torch.from_numpy(saved.get_loader().load().inputs[-80:][0]).unsqueeze(0).repeat(4, 1)
     with torch.inference_mode():
-        said = saved.network(rows)[0]
-    assert said is not None
-    assert said.outputs.dtype == torch.float32
-    return said.outputs
+        head_output = saved.network(rows)[0]
+    assert head_output is not None
+    assert head_output.outputs.dtype == torch.float32
+    return head_output.outputs
 
 
 @pytest.mark.parametrize("precision", get_args(Precision))
-def test_it_says_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
+def test_outputs_are_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
     before = {name: value.clone() for name, value in saved.network.state_dict().items()}
-    exact, rough = outputs(saved), outputs(in_precision(saved, precision))
-    assert torch.allclose(exact, rough, atol=0.1)
-    assert torch.equal(exact, rough) == (precision == "fp32")
+    exact, approximate = compute_outputs(saved), compute_outputs(convert_precision(saved, precision))
+    assert torch.allclose(exact, approximate, atol=0.1)
+    assert torch.equal(exact, approximate) == (precision == "fp32")
     assert all(torch.equal(before[name], value) for name, value in saved.network.state_dict().items())
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_it_scores_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
-    exact, rough = (
-        evaluate_test_part(one).scores.overall.figures["accuracy"].value
-        for one in (saved, in_precision(saved, precision))
+def test_scores_are_nearly_the_same(saved: SavedRun, precision: Precision) -> None:
+    exact, approximate = (
+        evaluate_test_split(loaded_run).scores.overall.metrics["accuracy"].value
+        for loaded_run in (saved, convert_precision(saved, precision))
     )
     assert isinstance(exact, float)
-    assert rough == pytest.approx(exact, abs=0.05)
+    assert approximate == pytest.approx(exact, abs=0.05)

@@ -14,30 +14,32 @@ from mtl_core.runs.saved import load_run
 from mtl_core.training.optimizing import build_optimizer
 
 
-def rates_of(config: ExperimentConfig) -> dict[str, float]:
+def get_learning_rates(config: ExperimentConfig) -> dict[str, float]:
     """Return the learning rate of each weight by its name."""
     _, network, objective = toy_network(config)
     optimizer = build_optimizer(config, network, objective)
-    rate = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
-    return {name: rate[id(weight)] for name, weight in network.named_parameters()}
+    lr_by_id = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+    return {name: lr_by_id[id(weight)] for name, weight in network.named_parameters()}
 
 
-def test_the_longest_pattern_that_fits_says_the_rate(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, training={"rates": {"body.*.bias": 0.5, "body.*": 0.1}})
-    for name, rate in rates_of(config).items():
+def test_longest_matching_pattern_sets_the_learning_rate(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, training={"rates": {"trunk.*.bias": 0.5, "trunk.*": 0.1}})
+    for name, lr in get_learning_rates(config).items():
         factor = 1.0 if name.startswith("groups.") else 0.5 if name.endswith(".bias") else 0.1
-        assert rate == pytest.approx(0.02 * factor), name
+        assert lr == pytest.approx(0.02 * factor), name
 
 
-def test_a_rate_for_everything_is_that_of_the_optimizer(tmp_path: Path) -> None:
-    slow = toy_config(tmp_path, training={"rates": {"*": 0.25}, "epochs": 2})
-    plain = toy_config(tmp_path, training={"epochs": 2}, optimizer={"type": "adam", "lr": 0.005})
-    one, other = (run_experiment(config, tmp_path / str(i)).path for i, config in enumerate((slow, plain)))
-    first, second = (load_run(path).network.state_dict() for path in (one, other))
+def test_multiplier_of_all_parameters_scales_the_optimizer_lr(tmp_path: Path) -> None:
+    scaled_config = toy_config(tmp_path, training={"rates": {"*": 0.25}, "epochs": 2})
+    plain_config = toy_config(tmp_path, training={"epochs": 2}, optimizer={"type": "adam", "lr": 0.005})
+    scaled_run, plain_run = (
+        run_experiment(config, tmp_path / str(i)).path for i, config in enumerate((scaled_config, plain_config))
+    )
+    first, second = (load_run(path).network.state_dict() for path in (scaled_run, plain_run))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def moved(folder: Path, name: str, **training: Any) -> float:
+def compute_backbone_distance(folder: Path, name: str, **training: Any) -> float:
     """Return the distance of the backbone's weights from their initial values."""
     config = toy_config(folder, training={"epochs": 1, **training})
     _, start, _ = toy_network(config)
@@ -47,12 +49,14 @@ def moved(folder: Path, name: str, **training: Any) -> float:
     )
 
 
-def test_a_slow_backbone_hardly_moves(tmp_path: Path) -> None:
-    assert moved(tmp_path, "slow", rates={"body.*": 0.001}) < 0.01 * moved(tmp_path, "usual")
+def test_small_multiplier_reduces_backbone_updates(tmp_path: Path) -> None:
+    assert compute_backbone_distance(tmp_path, "slow", rates={"trunk.*": 0.001}) < 0.01 * compute_backbone_distance(
+        tmp_path, "usual"
+    )
 
 
-def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, training={"rates": {"bdy.*": 0.1}})
-    with pytest.raises(MtlError, match=r"training\.rates: 'bdy\.\*' matches no trainable parameter") as caught:
+def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, training={"rates": {"trnk.*": 0.1}})
+    with pytest.raises(MtlError, match=r"training\.rates: 'trnk\.\*' matches no trainable parameter") as excinfo:
         run_experiment(config, tmp_path / "run")
-    assert "body." in str(caught.value)
+    assert "body." in str(excinfo.value)

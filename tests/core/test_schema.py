@@ -8,73 +8,83 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from mtl_core.config.experiment import DerivedTasks, ExperimentConfig, NamedTask, Selection, Training
+from mtl_core.config.experiment import ExperimentConfig, NamedTask, Selection, TaskPattern, Training
 from mtl_core.config.load import dump_config, load_experiment
-from mtl_core.config.schema import experiment_schema
+from mtl_core.config.schema import build_experiment_schema
 from mtl_core.config.yaml_file import parse_scalar, read_yaml
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
-from mtl_core.seams import SEAMS
+from mtl_core.seams import EXTENSION_POINTS
 
 INSTALLED = Registry(load_plugins())
-OFFERS = [(seam, name) for seam in SEAMS for name in sorted(INSTALLED.offers(seam))]
-MODELS = [ExperimentConfig, NamedTask, DerivedTasks, Selection, Training]
+REGISTERED_TYPES = [
+    (extension_point, name)
+    for extension_point in EXTENSION_POINTS
+    for name in sorted(INSTALLED.get_specs(extension_point))
+]
+MODELS = [ExperimentConfig, NamedTask, TaskPattern, Selection, Training]
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return experiment_schema(INSTALLED)
+    return build_experiment_schema(INSTALLED)
 
 
 @pytest.fixture(scope="module")
 def validator(toy_plugin: Path) -> Draft7Validator:
     """A validator of experiments that use the toy plugin."""
-    return Draft7Validator(experiment_schema(Registry(load_plugins([str(toy_plugin)]))))
+    return Draft7Validator(build_experiment_schema(Registry(load_plugins([str(toy_plugin)]))))
 
 
-def test_it_is_a_valid_schema_and_plain_json(schema: dict[str, Any]) -> None:
+def test_schema_is_valid_and_json(schema: dict[str, Any]) -> None:
     Draft7Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
-    assert "x-mtl-seam" not in json.dumps(schema), "every marker is replaced by a reference"
+    assert "x-mtl-extension-point" not in json.dumps(schema), "every marker is replaced by a reference"
 
 
-def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
-    def references(value: Any) -> list[str]:
+def test_every_reference_has_a_definition(schema: dict[str, Any]) -> None:
+    def list_references(value: Any) -> list[str]:
         if isinstance(value, dict):
-            own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-            return own + [found for item in value.values() for found in references(item)]
-        return [found for item in value for found in references(item)] if isinstance(value, list) else []
+            reference_values = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+            return reference_values + [
+                nested_reference for item in value.values() for nested_reference in list_references(item)
+            ]
+        return (
+            [nested_reference for item in value for nested_reference in list_references(item)]
+            if isinstance(value, list)
+            else []
+        )
 
-    found = set(references(schema))
-    assert len(found) > len(OFFERS)
-    for reference in found:
+    all_references = set(list_references(schema))
+    assert len(all_references) > len(REGISTERED_TYPES)
+    for reference in all_references:
         assert reference.removeprefix("#/$defs/") in schema["$defs"], reference
 
 
-@pytest.mark.parametrize(("seam", "name"), OFFERS)
-def test_every_type_and_each_of_its_keys_is_described(seam: str, name: str, schema: dict[str, Any]) -> None:
-    spec = INSTALLED.find(seam, name)
-    definition = schema["$defs"][f"{seam}.{name}"]
+@pytest.mark.parametrize(("extension_point", "name"), REGISTERED_TYPES)
+def test_every_type_and_key_has_a_description(extension_point: str, name: str, schema: dict[str, Any]) -> None:
+    spec = INSTALLED.find(extension_point, name)
+    definition = schema["$defs"][f"{extension_point}.{name}"]
     assert spec.__doc__
     assert definition["properties"]["type"] == {"const": name, "description": spec.__doc__}
     assert set(definition["properties"]) == set(spec.model_fields)
     for key, described in definition["properties"].items():
-        assert described.get("description"), f"{seam}.{name}.{key} has no docstring below its field"
-    assert {"$ref": f"#/$defs/{seam}.{name}"} in schema["$defs"][seam]["anyOf"]
+        assert described.get("description"), f"{extension_point}.{name}.{key} has no docstring below its field"
+    assert {"$ref": f"#/$defs/{extension_point}.{name}"} in schema["$defs"][extension_point]["anyOf"]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_key_of_the_core_is_described(model: type[Any]) -> None:
+def test_every_core_key_has_a_description(model: type[Any]) -> None:
     for key, field in model.model_fields.items():
         assert field.description, f"{model.__name__}.{key} has no docstring below its field"
 
 
-def test_an_experiment_fits_as_written_and_as_resolved(toy_experiment: Path, validator: Draft7Validator) -> None:
+def test_experiment_is_valid_as_written_and_as_resolved(toy_experiment: Path, validator: Draft7Validator) -> None:
     validator.validate(read_yaml(toy_experiment).value)
     validator.validate(parse_scalar(dump_config(load_experiment(toy_experiment).config)))
 
 
-def test_a_plugin_is_in_it_only_when_it_is_loaded(
+def test_schema_contains_loaded_plugins_only(
     toy_experiment: Path, validator: Draft7Validator, schema: dict[str, Any]
 ) -> None:
     value = read_yaml(toy_experiment).value
@@ -84,7 +94,7 @@ def test_a_plugin_is_in_it_only_when_it_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("key_path", "value"),
     [
         ("sede", 1),
         ("training.epoch", 3),
@@ -114,14 +124,14 @@ def test_a_plugin_is_in_it_only_when_it_is_loaded(
         ("version", 2),
     ],
 )
-def test_what_the_program_refuses_the_schema_refuses(
-    place: str, value: object, toy_experiment: Path, validator: Draft7Validator
+def test_schema_refuses_what_the_program_refuses(
+    key_path: str, value: object, toy_experiment: Path, validator: Draft7Validator
 ) -> None:
     good = read_yaml(toy_experiment).value
     assert validator.is_valid(good)
     bad = copy.deepcopy(good)
     target: Any = bad
-    *steps, last = place.split(".")
+    *steps, last = key_path.split(".")
     for step in steps:
         target = target[int(step)] if isinstance(target, list) else target.setdefault(step, {})
     target[last] = value
@@ -129,13 +139,13 @@ def test_what_the_program_refuses_the_schema_refuses(
 
 
 @pytest.mark.parametrize("key", ["data", "encoder", "backbone", "tasks"])
-def test_a_missing_block_is_refused(key: str, toy_experiment: Path, validator: Draft7Validator) -> None:
+def test_missing_block_is_refused(key: str, toy_experiment: Path, validator: Draft7Validator) -> None:
     value = read_yaml(toy_experiment).value
     del value[key]
     assert not validator.is_valid(value)
 
 
-def test_the_name_may_be_left_to_the_file(toy_experiment: Path, validator: Draft7Validator) -> None:
+def test_name_is_optional(toy_experiment: Path, validator: Draft7Validator) -> None:
     value = read_yaml(toy_experiment).value
     del value["name"]
     assert validator.is_valid(value)

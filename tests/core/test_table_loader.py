@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from mtl_core.builtins.table import Table
 from mtl_core.builtins.tables import corpus as table_corpus
 from mtl_core.builtins.tables import stores as table_stores
-from mtl_core.builtins.tables.ids import hashed
-from mtl_core.data.columns import CodedColumn, DistinctIds, NumberColumn, PackedColumn, RowNumbers
+from mtl_core.builtins.tables.ids import hash_text
+from mtl_core.data.columns import CategoricalColumn, JsonColumn, NumericColumn, RowNumbers, UniqueIds
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.stored import StoredInputs
 from mtl_core.errors import MtlError
@@ -38,7 +38,7 @@ Records = Sequence[dict[str, Any]]
 @pytest.fixture
 def on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every table as large."""
-    monkeypatch.setattr(table_corpus, "HELD_BYTES", -1)
+    monkeypatch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", -1)
 
 
 def write(folder: Path, content: str | bytes, name: str = "reviews.csv") -> Path:
@@ -53,15 +53,15 @@ def load(folder: Path, content: str | bytes, name: str = "reviews.csv", **fields
     return Table(train=write(folder, content, name), **fields).load()
 
 
-def refusal(folder: Path, content: str | bytes, name: str = "reviews.csv", **fields: Any) -> str:
-    with pytest.raises(MtlError) as caught:
+def load_error(folder: Path, content: str | bytes, name: str = "reviews.csv", **fields: Any) -> str:
+    with pytest.raises(MtlError) as excinfo:
         load(folder, content, name, **fields)
-    message = str(caught.value)
+    message = str(excinfo.value)
     assert message.startswith(str(folder / name))
     return message.removeprefix(str(folder / name))
 
 
-def json_lines(records: Records) -> str:
+def format_json_lines(records: Records) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
@@ -70,24 +70,24 @@ def write_parquet(path: Path, records: Records, **options: Any) -> Path:
     return path
 
 
-def contents(corpus: Corpus) -> dict[str, Any]:
+def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     """Return the content of a corpus, including types; each group is represented by its first row."""
-    first: dict[Hashable, int] = {}
+    first_rows: dict[Hashable, int] = {}
     return {
         "ids": list(corpus.ids),
         "inputs": [value.tolist() if isinstance(value, np.ndarray) else value for value in corpus.inputs],
         "labels": {name: [repr(label) for label in column] for name, column in corpus.labels.items()},
-        "parts": list(corpus.parts),
-        "origins": list(corpus.origins),
-        "groups": [first.setdefault(group, row) for row, group in enumerate(corpus.groups)],
+        "parts": list(corpus.splits),
+        "origins": list(corpus.locations),
+        "groups": [first_rows.setdefault(group, row) for row, group in enumerate(corpus.groups)],
         "weights": {name: list(weights) for name, weights in corpus.weights.items()},
-        "notice": corpus.notice,
-        "findings": list(corpus.findings),
+        "notice": corpus.disclaimer,
+        "findings": list(corpus.warnings),
     }
 
 
-def places(corpus: Corpus) -> list[str]:
-    return [origin.rpartition("/")[2] for origin in corpus.origins]
+def list_locations(corpus: Corpus) -> list[str]:
+    return [location.rpartition("/")[2] for location in corpus.locations]
 
 
 # Rows in each format
@@ -98,14 +98,14 @@ def test_a_csv_file(tmp_path: Path) -> None:
     assert corpus.inputs == ["Good soup.", 'Slow,\nbut "kind" staff', "Meh"]
     assert corpus.labels == {"sentiment": ["positive", "negative", None], "topic": ["food", "service", "food"]}
     assert corpus.ids == ["a", "b", "c"]
-    assert corpus.parts == ["train"] * 3
+    assert corpus.splits == ["train"] * 3
     assert list(corpus.weights["sentiment"]) == [1, 0.5, 1]
-    assert corpus.notice == "Made up."
+    assert corpus.disclaimer == "Made up."
 
 
-def test_origins_are_lines_and_ids_are_rows(tmp_path: Path) -> None:
+def test_locations_are_lines_and_ids_are_rows(tmp_path: Path) -> None:
     corpus = load(tmp_path, REVIEWS)
-    assert places(corpus) == ["reviews.csv:2", "reviews.csv:3", "reviews.csv:6"]
+    assert list_locations(corpus) == ["reviews.csv:2", "reviews.csv:3", "reviews.csv:6"]
     assert list(corpus.ids) == ["1", "2", "3"]
 
 
@@ -120,17 +120,17 @@ def test_origins_are_lines_and_ids_are_rows(tmp_path: Path) -> None:
     ],
     ids=["byte-order mark", "CRLF", "no trailing newline", "leading empty lines", "spaces in the header"],
 )
-def test_csv_files_as_programs_write_them(content: bytes, tmp_path: Path) -> None:
+def test_csv_variants(content: bytes, tmp_path: Path) -> None:
     corpus = load(tmp_path, content)
     assert corpus.labels["topic"] == ["food", "service", "food"]
     assert [str(text).replace("\r", "") for text in corpus.inputs] == load(tmp_path, REVIEWS).inputs
 
 
-def test_columns_without_a_name_are_no_labels(tmp_path: Path) -> None:
+def test_columns_without_a_name_are_ignored(tmp_path: Path) -> None:
     assert load(tmp_path, ",review,topic,\n0,Fine,food,\n1,Good,food,\n").labels == {"topic": ["food", "food"]}
 
 
-def test_named_labels_come_in_their_order(tmp_path: Path) -> None:
+def test_label_columns_keep_the_configured_order(tmp_path: Path) -> None:
     assert list(load(tmp_path, REVIEWS, labels=["topic", "sentiment"]).labels) == ["topic", "sentiment"]
 
 
@@ -139,7 +139,7 @@ def test_tabs_other_delimiters_and_plain_quotation_marks(tmp_path: Path) -> None
     assert load(tmp_path, "review;topic\nSoup, bread;food\n", delimiter=";").inputs == ["Soup, bread"]
     quoting = 'review\ttopic\n"No" they said\tservice\n'
     assert load(tmp_path, quoting, "a.tsv", quoted=False).inputs == ['"No" they said']
-    assert "set `quoted: false`" in refusal(tmp_path, quoting, "a.tsv")
+    assert "set `quoted: false`" in load_error(tmp_path, quoting, "a.tsv")
 
 
 def test_json_lines_keep_their_types(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_json_lines_keep_their_types(tmp_path: Path) -> None:
         {"review": "One", "stars": 3, "price": 2.5, "new": True, "tags": ["a", "b"], "pos": ["X", None, 1]},
         {"review": "Two", "stars": None, "price": 3, "new": False, "tags": []},
     ]
-    labels = load(tmp_path, json_lines(records) + "\n \n", "a.jsonl").labels
+    labels = load(tmp_path, format_json_lines(records) + "\n \n", "a.jsonl").labels
     assert {name: [repr(label) for label in column] for name, column in labels.items()} == {
         "stars": ["3", "None"],
         "price": ["2.5", "3"],
@@ -157,23 +157,23 @@ def test_json_lines_keep_their_types(tmp_path: Path) -> None:
     }
 
 
-def test_json_lines_may_name_a_column_late(tmp_path: Path) -> None:
+def test_json_lines_column_missing_in_the_first_row(tmp_path: Path) -> None:
     corpus = load(tmp_path, '{"review": "One"}\n\n{"review": "Two", "topic": "food"}\n', "a.jsonl")
     assert corpus.labels == {"topic": [None, "food"]}
-    assert places(corpus) == ["a.jsonl:1", "a.jsonl:3"]
+    assert list_locations(corpus) == ["a.jsonl:1", "a.jsonl:3"]
 
 
-def test_parquet_says_what_json_lines_say(tmp_path: Path) -> None:
+def test_parquet_equals_json_lines(tmp_path: Path) -> None:
     records = [
         {"review": f"Review {row}", "stars": row % 3, "price": row / 2, "new": row == 0, "tags": ["a"] * row}
         for row in range(5)
     ] + [{"review": "Last", "stars": None, "price": None, "new": None, "tags": None}]
-    written = write_parquet(tmp_path / "a.parquet", records, row_group_size=2)
-    of_parquet = contents(Table(train=written, text="review").load())
-    of_json = contents(load(tmp_path, json_lines(records), "a.jsonl"))
-    assert of_parquet.pop("origins")[5] == f"{written}: row 6"
-    assert of_json.pop("origins")[5] == f"{tmp_path}/a.jsonl:6"
-    assert of_parquet == of_json
+    path = write_parquet(tmp_path / "a.parquet", records, row_group_size=2)
+    from_parquet = describe_corpus(Table(train=path, text="review").load())
+    from_json = describe_corpus(load(tmp_path, format_json_lines(records), "a.jsonl"))
+    assert from_parquet.pop("origins")[5] == f"{path}: row 6"
+    assert from_json.pop("origins")[5] == f"{tmp_path}/a.jsonl:6"
+    assert from_parquet == from_json
 
 
 def test_nan_in_parquet_is_a_missing_label(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_words(tmp_path: Path) -> None:
     corpus = load(tmp_path, "w,pos\ngood|soup,A|N\n", words="w", lists={"pos": "|", "w": "|"})
     assert corpus.inputs == [("good", "soup")]
     assert corpus.labels == {"pos": [("A", "N")]}
-    assert corpus.text(0) == "good soup"
+    assert corpus.get_text(0) == "good soup"
     assert load(tmp_path, '{"w": ["good", "soup bowl"]}', "a.jsonl", words="w").inputs == [("good", "soup bowl")]
 
 
@@ -207,7 +207,7 @@ def test_numbers(tmp_path: Path) -> None:
     assert array.tolist() == [1, 2.5, 4]
 
 
-def test_what_somebody_types_becomes_an_input(tmp_path: Path) -> None:
+def test_input_from_text(tmp_path: Path) -> None:
     path = write(tmp_path, "a,b\n1,2\n")
     assert Table(train=path, text="a").from_text(" Good soup. ") == "Good soup."
     assert Table(train=path, words="a", lists={"a": "|"}).from_text("Good  soup") == ("Good", "soup")
@@ -221,22 +221,22 @@ def test_what_somebody_types_becomes_an_input(tmp_path: Path) -> None:
 # Labels, splits and weights
 
 
-def test_what_counts_as_missing(tmp_path: Path) -> None:
+def test_missing_values(tmp_path: Path) -> None:
     rows = "review,topic,tags\na, NA ,x;NA;y\nb,,\nc, food ,z\n"
     assert load(tmp_path, rows, missing=["", "NA"], lists={"tags": ";"}).labels == {
         "topic": [None, None, "food"],
         "tags": [("x", None, "y"), None, ("z",)],
     }
     # An empty cell that is not a missing label is an empty list.
-    only = load(tmp_path, rows, missing=["NA"], labels=["tags"], lists={"tags": ";"})
-    assert only.labels == {"tags": [("x", None, "y"), (), ("z",)]}
-    refused = refusal(tmp_path, rows, missing=["NA"], lists={"tags": ";"})
-    assert refused == ":3: column 'topic': the label is empty, which `missing` does not list"
+    tags_only = load(tmp_path, rows, missing=["NA"], labels=["tags"], lists={"tags": ";"})
+    assert tags_only.labels == {"tags": [("x", None, "y"), (), ("z",)]}
+    message = load_error(tmp_path, rows, missing=["NA"], lists={"tags": ";"})
+    assert message == ":3: column 'topic': the label is empty, which `missing` does not list"
 
 
-def test_a_column_can_say_the_part(tmp_path: Path) -> None:
+def test_split_from_a_column(tmp_path: Path) -> None:
     corpus = load(tmp_path, "review,y,split\na,p,train\nb,n,test\nc,p, validation\n", part="split")
-    assert corpus.parts == ["train", "test", "validation"]
+    assert corpus.splits == ["train", "test", "validation"]
     assert list(corpus.labels) == ["y"]
 
 
@@ -250,29 +250,29 @@ def test_three_files_of_three_formats(tmp_path: Path) -> None:
         weights={"topic": "trust"},
     ).load()
     assert corpus.labels == {"topic": ["food", "staff", "food", None]}
-    assert corpus.parts == ["train", "train", "validation", "test"]
+    assert corpus.splits == ["train", "train", "validation", "test"]
     assert corpus.ids == ["x", "y", "7", "1"]
     assert list(corpus.weights["topic"]) == [2, 3, 1, 1]
-    assert places(corpus) == ["reviews.csv:2", "reviews.csv:3", "v.jsonl:1", "t.parquet: row 1"]
-    assert corpus.findings == [
+    assert list_locations(corpus) == ["reviews.csv:2", "reviews.csv:3", "v.jsonl:1", "t.parquet: row 1"]
+    assert corpus.warnings == [
         "t.parquet: no column 'topic'; did you mean 'topik'? (columns: review, topik); these labels are missing",
         "t.parquet: no column 'number' (columns: review, topik); ids are row numbers",
     ]
 
 
 @pytest.mark.parametrize("name", ["more.csv", "more.jsonl", "more.parquet"])
-def test_one_more_file_brings_the_labels_that_are_known(name: str, tmp_path: Path) -> None:
+def test_loaded_file_has_the_known_labels(name: str, tmp_path: Path) -> None:
     table = Table(train=write(tmp_path, REVIEWS), text="review", weights={"topic": "trust"})
     records = [{"review": "New", "topic": "food", "colour": "red", "trust": "hardly"}]
     if name.endswith("parquet"):
         path = write_parquet(tmp_path / name, records)
     else:
         text = "review,topic,colour,trust\nNew,food,red,hardly\n"
-        path = write(tmp_path, text if name.endswith("csv") else json_lines(records), name)
+        path = write(tmp_path, text if name.endswith("csv") else format_json_lines(records), name)
     corpus = table.load_file(path, ["sentiment", "topic"])
     assert corpus.labels == {"sentiment": [None], "topic": ["food"]}
-    assert corpus.parts == ["test"]
-    assert len(corpus.findings) == 1
+    assert corpus.splits == ["test"]
+    assert len(corpus.warnings) == 1
     assert not corpus.weights
 
 
@@ -346,7 +346,7 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("large", [False, True], ids=["in memory", "on demand"])
-def test_a_csv_file_is_refused_with_its_place(
+def test_invalid_csv_is_refused_with_its_location(
     content: str | bytes,
     fields: dict[str, Any],
     message: str,
@@ -356,7 +356,7 @@ def test_a_csv_file_is_refused_with_its_place(
 ) -> None:
     if large:
         request.getfixturevalue("on_demand")
-    assert message in refusal(tmp_path, content, **fields)
+    assert message in load_error(tmp_path, content, **fields)
 
 
 @pytest.mark.parametrize(
@@ -401,14 +401,14 @@ def test_a_csv_file_is_refused_with_its_place(
     ],
     ids=range(20),
 )
-def test_a_json_lines_file_is_refused_with_its_place(
+def test_invalid_json_lines_are_refused_with_their_location(
     content: str, fields: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    assert message in refusal(tmp_path, content, "a.jsonl", **fields)
+    assert message in load_error(tmp_path, content, "a.jsonl", **fields)
 
 
-def test_a_parquet_file_is_refused_with_its_place(tmp_path: Path) -> None:
-    assert ": cannot be read as Parquet: " in refusal(tmp_path, REVIEWS, "a.parquet")
+def test_invalid_parquet_is_refused_with_its_location(tmp_path: Path) -> None:
+    assert ": cannot be read as Parquet: " in load_error(tmp_path, REVIEWS, "a.parquet")
     path = tmp_path / "b.parquet"
     for table, message in [
         (pa.table([["a"], ["b"]], names=["review", "review"]), ": two columns are called 'review'"),
@@ -417,15 +417,16 @@ def test_a_parquet_file_is_refused_with_its_place(tmp_path: Path) -> None:
         (pa.table({"review": ["a"], "y": [{"z": 1}]}), ": column 'y' is of type struct<z: int64>, expected texts"),
     ]:
         parquet.write_table(table, path)
-        with pytest.raises(MtlError) as caught:
+        with pytest.raises(MtlError) as excinfo:
             Table(train=path, text="review").load()
-        assert f"{path}{message}" in str(caught.value)
+        assert f"{path}{message}" in str(excinfo.value)
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_without_pyarrow_reports_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert (
-        refusal(tmp_path, b"PAR1", "a.parquet") == ': Parquet files need pyarrow: pip install "mtl-core[parquet]"'
+        load_error(tmp_path, b"PAR1", "a.parquet")
+        == ': Parquet files need pyarrow: pip install "mtl-core[parquet]"'
     )
 
 
@@ -453,13 +454,13 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
         ({"text": "a", "test": Path("table")}, "table: a missing file extension is not supported for tables"),
     ],
 )
-def test_contradictions_are_refused_before_anything_is_read(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+def test_contradictory_settings_are_refused_before_reading(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as excinfo:
         Table(train=Path("nowhere.csv"), **fields)
-    assert message in str(caught.value)
+    assert message in str(excinfo.value)
 
 
-def test_one_more_file_of_another_kind(tmp_path: Path) -> None:
+def test_loaded_file_with_an_unsupported_extension(tmp_path: Path) -> None:
     table = Table(train=tmp_path / "a.csv", text="review")
     with pytest.raises(MtlError, match=r"a\.txt: the file extension '\.txt' is not supported for tables"):
         table.load_file(tmp_path / "a.txt", [])
@@ -467,7 +468,7 @@ def test_one_more_file_of_another_kind(tmp_path: Path) -> None:
         table.load_file(tmp_path / "a.csv", [])
 
 
-def test_the_command_line_names_key_and_line(tmp_path: Path, mtl: Any) -> None:
+def test_command_line_reports_key_and_location(tmp_path: Path, mtl: Any) -> None:
     write(tmp_path, REVIEWS)
     experiment = write(
         tmp_path,
@@ -476,9 +477,9 @@ def test_the_command_line_names_key_and_line(tmp_path: Path, mtl: Any) -> None:
         "reviews.yaml",
     )
     assert mtl("validate", experiment).returncode == 0
-    refused = mtl("validate", experiment, "--set", "data.test=reviews.txt")
-    assert refused.returncode == 2
-    assert "--set data.test: reviews.txt: the file extension '.txt' is not supported for tables" in refused.stderr
+    result = mtl("validate", experiment, "--set", "data.test=reviews.txt")
+    assert result.returncode == 2
+    assert "--set data.test: reviews.txt: the file extension '.txt' is not supported for tables" in result.stderr
 
 
 CELLS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -502,7 +503,7 @@ def test_any_bytes_are_read_or_refused(
     path = write(tmp_path_factory.getbasetemp(), content, name)
     limit = csv.field_size_limit()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_corpus, "HELD_BYTES", -1 if large else 2**20)
+        patch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", -1 if large else 2**20)
         message = str(path)
         try:
             corpus = Table(train=path, text="review", quoted=quoted).load()
@@ -528,28 +529,32 @@ so",4,test,p,,2
 
 @pytest.mark.parametrize("fields", [{"words": "w"}, {"numbers": ["x", "trust"]}, {"text": "w"}], ids=repr)
 @pytest.mark.parametrize("identified", [False, True])
-def test_every_kind_of_input_can_stay_in_its_file(
+def test_every_kind_of_input_can_be_read_on_demand(
     fields: dict[str, Any], identified: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = MANY_COLUMNS if "numbers" not in fields else MANY_COLUMNS.replace("train,n,2.5,", "train,n,2.5,7")
     train = write(tmp_path, content)
-    table = Table(train=train, part="split", id="name" if identified else None, weights={"y": "trust"}, **fields)
-    held = table.load()
-    monkeypatch.setattr(table_corpus, "HELD_BYTES", -1)
-    large = table.load()
-    assert contents(large) == contents(held)
-    assert isinstance(large.inputs, StoredInputs)
-    assert large.inputs.sizes.tolist() == [len(value) for value in held.inputs]  # type: ignore[arg-type]
-    assert large.rows("train").tolist() == [0, 1]
-    for lazy, plain in [(large.inputs, held.inputs), (large.ids, held.ids), (large.origins, held.origins)]:
-        assert str(lazy[-1]) == str(plain[3])
-        assert str(list(lazy[1:3])) == str(list(plain[1:3]))
+    table = Table(train=train, split="split", id="name" if identified else None, weights={"y": "trust"}, **fields)
+    in_memory = table.load()
+    monkeypatch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", -1)
+    lazy_corpus = table.load()
+    assert describe_corpus(lazy_corpus) == describe_corpus(in_memory)
+    assert isinstance(lazy_corpus.inputs, StoredInputs)
+    assert lazy_corpus.inputs.sizes.tolist() == [len(value) for value in in_memory.inputs]  # type: ignore[arg-type]
+    assert lazy_corpus.get_row_indices("train").tolist() == [0, 1]
+    for lazy_column, column in [
+        (lazy_corpus.inputs, in_memory.inputs),
+        (lazy_corpus.ids, in_memory.ids),
+        (lazy_corpus.locations, in_memory.locations),
+    ]:
+        assert str(lazy_column[-1]) == str(column[3])
+        assert str(list(lazy_column[1:3])) == str(list(column[1:3]))
         with pytest.raises(IndexError):
-            lazy[4]
+            lazy_column[4]
 
 
 @pytest.mark.usefixtures("on_demand")
-def test_files_of_all_formats_stay_where_they_are(tmp_path: Path) -> None:
+def test_all_formats_can_be_read_on_demand(tmp_path: Path) -> None:
     corpus = Table(
         train=write(tmp_path, REVIEWS),
         validation=write(tmp_path, '{"review": "Three"}\n\n{"review": "Four"}', "v.jsonl"),
@@ -565,38 +570,38 @@ def test_files_of_all_formats_stay_where_they_are(tmp_path: Path) -> None:
         "Three",
     ]
     assert list(corpus.ids) == ["1", "2", "3", "1", "2", "1", "2"]
-    assert places(corpus)[4:6] == ["v.jsonl:3", "t.parquet: row 1"]
+    assert list_locations(corpus)[4:6] == ["v.jsonl:3", "t.parquet: row 1"]
 
 
 @pytest.mark.usefixtures("on_demand")
-def test_columns_take_the_memory_that_their_values_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_stores, "MANY", 300)
+def test_columns_use_compact_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_stores, "MAX_DISTINCT_VALUES", 300)
     rows = [
         {"review": "a", "id": row, "few": row % 256, "more": row % 257, "price": row / 3, "mixed": [row]}
         for row in range(1000)
     ]
-    corpus = load(tmp_path, json_lines(rows), "a.jsonl", id="id")
+    corpus = load(tmp_path, format_json_lines(rows), "a.jsonl", id="id")
     labels = corpus.labels
-    assert isinstance(labels["few"], CodedColumn)
+    assert isinstance(labels["few"], CategoricalColumn)
     assert labels["few"].codes.dtype == np.uint8
-    assert isinstance(labels["more"], CodedColumn)
+    assert isinstance(labels["more"], CategoricalColumn)
     assert labels["more"].codes.dtype == np.uint16
-    assert isinstance(labels["price"], NumberColumn)
-    assert isinstance(labels["mixed"], PackedColumn)
-    assert isinstance(corpus.ids, DistinctIds)
-    assert isinstance(load(tmp_path, json_lines(rows), "a.jsonl").ids, RowNumbers)
+    assert isinstance(labels["price"], NumericColumn)
+    assert isinstance(labels["mixed"], JsonColumn)
+    assert isinstance(corpus.ids, UniqueIds)
+    assert isinstance(load(tmp_path, format_json_lines(rows), "a.jsonl").ids, RowNumbers)
 
 
 @pytest.mark.usefixtures("on_demand")
-def test_ids_are_distinct_within_their_part(tmp_path: Path) -> None:
+def test_ids_are_unique_per_split(tmp_path: Path) -> None:
     rows = "review,id,split\na,x,train\nb,y,train\nc,x,test\nd,y,{}\ne,x,{}\n"
     assert list(load(tmp_path, rows.format("test", "validation"), id="id", part="split").ids) == list("xyxyx")
-    message = refusal(tmp_path, rows.format("train", "test"), id="id", part="split")
+    message = load_error(tmp_path, rows.format("train", "test"), id="id", part="split")
     assert message == f":5: duplicate id 'y' ({tmp_path}/reviews.csv:3)"
 
 
 @pytest.mark.usefixtures("on_demand")
-def test_a_file_that_was_changed_is_not_read_again(tmp_path: Path) -> None:
+def test_changed_file_is_refused(tmp_path: Path) -> None:
     corpus = load(tmp_path, REVIEWS)
     write(tmp_path, REVIEWS.replace("Good", "Very good"))
     with pytest.raises(MtlError, match=r"reviews\.csv: was changed while it was in use"):
@@ -604,7 +609,7 @@ def test_a_file_that_was_changed_is_not_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_demand")
-def test_the_copy_of_a_parquet_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copy_of_a_parquet_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "t.parquet", [{"review": "Five"}])
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     with pytest.raises(MtlError, match=r"t\.parquet: its inputs cannot be copied to .*temporary: No such file"):
@@ -617,32 +622,32 @@ def test_the_copy_of_a_parquet_file_leaves_nothing_behind(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("limit", [-1, 2**20])
-def test_a_cell_may_be_long_and_the_csv_module_stays_as_it_was(
+def test_long_cells_do_not_change_the_csv_module(
     limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_corpus, "HELD_BYTES", limit)
+    monkeypatch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", limit)
     before = csv.field_size_limit()
     text = "soup " * 40_000
     corpus = load(tmp_path, f"review,y\n{text},a\n")
     assert corpus.inputs[0] == text.strip()
-    with pytest.raises(MtlError) as caught:
+    with pytest.raises(MtlError) as excinfo:
         load(tmp_path, f"review,y\n{text}\n")
     assert csv.field_size_limit() == before
-    assert "1 cell, expected 2" in str(caught.value)
+    assert "1 cell, expected 2" in str(excinfo.value)
 
 
-def test_groups_are_the_same_numbers_in_every_process() -> None:
-    assert hashed("good soup") == -499518594998653652
+def test_group_hashes_are_the_same_in_every_process() -> None:
+    assert hash_text("good soup") == -499518594998653652
 
 
-WHOLE = st.integers(-(2**60), 2**60)
-SCALARS = st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | CELLS
+INTEGERS = st.integers(-(2**60), 2**60)
+SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | CELLS
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {"review": TEXTS | st.sampled_from(["Soup", "SOUP ", "so up"])},
         optional={
-            "any": SCALARS | st.lists(st.none() | WHOLE | CELLS.filter(str.strip), max_size=3),
+            "any": SCALARS | st.lists(st.none() | INTEGERS | CELLS.filter(str.strip), max_size=3),
             "number": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9),
             "whole": st.none() | st.integers(-(2**54), 2**54),
             "trust": st.none() | st.floats(0, 1000),
@@ -652,7 +657,7 @@ ROWS = st.lists(
 )
 
 
-def as_csv(records: Records, end: str) -> str:
+def format_csv(records: Records, end: str) -> str:
     """Render cells as a spreadsheet does, lists with semicolons; replace NUL, which is invalid in text files."""
     file = StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=end)
@@ -660,10 +665,10 @@ def as_csv(records: Records, end: str) -> str:
     writer.writerow(names)
     for record in records:
         cells = [record.get(name) for name in names]
-        shown = [
+        texts = [
             ";".join(map(str, cell)) if isinstance(cell, list) else "" if cell is None else cell for cell in cells
         ]
-        writer.writerow([str(cell).replace("\0", " ") or " " for cell in shown])
+        writer.writerow([str(cell).replace("\0", " ") or " " for cell in texts])
     return file.getvalue()
 
 
@@ -675,7 +680,7 @@ def as_csv(records: Records, end: str) -> str:
     end=st.sampled_from(["\n", "\r\n", "\n\n"]),
     order=st.randoms(use_true_random=False),
 )
-def test_a_large_table_says_what_a_small_one_says(
+def test_on_demand_table_equals_table_in_memory(
     records: Records, name: str, many: int, end: str, order: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -689,19 +694,19 @@ def test_a_large_table_says_what_a_small_one_says(
         path = folder / name
         parquet.write_table(pa.table(columns), path, row_group_size=7)
     elif name == "a.csv":
-        path = write(folder, as_csv(records, end), name)
+        path = write(folder, format_csv(records, end), name)
     else:
         records = [{"review": "first", "any": 1, "number": 1, "whole": 1, "trust": 1}, *records]
         path = write(folder, end.join(json.dumps(record, ensure_ascii=False) for record in records), name)
     table = Table(train=path, text="review", labels=labels, weights=weights, lists={"any": ";"})
-    held = table.load()
+    in_memory = table.load()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_corpus, "HELD_BYTES", -1)
-        patch.setattr(table_stores, "MANY", many)
-        large = table.load()
-    assert isinstance(large.inputs, StoredInputs)
-    assert contents(large) == contents(held)
-    assert large.inputs.sizes.tolist() == [len(str(text)) for text in held.inputs]
-    rows = list(range(len(held))) * 2
+        patch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", -1)
+        patch.setattr(table_stores, "MAX_DISTINCT_VALUES", many)
+        lazy_corpus = table.load()
+    assert isinstance(lazy_corpus.inputs, StoredInputs)
+    assert describe_corpus(lazy_corpus) == describe_corpus(in_memory)
+    assert lazy_corpus.inputs.sizes.tolist() == [len(str(text)) for text in in_memory.inputs]
+    rows = list(range(len(in_memory))) * 2
     order.shuffle(rows)
-    assert [large.inputs[row] for row in rows] == [held.inputs[row] for row in rows]
+    assert [lazy_corpus.inputs[row] for row in rows] == [in_memory.inputs[row] for row in rows]

@@ -19,37 +19,40 @@ from mtl_core.runs.prepare import prepare
 from mtl_core.runs.run import run_experiment
 
 
-class Helping(AuxiliarySpec):
+class CustomAuxiliary(AuxiliarySpec):
     """Returns the tasks that the test builds."""
 
     type: Literal["helping"] = "helping"
 
-    def tasks(self, data: Any) -> Any:
+    def build_tasks(self, data: Any) -> Any:
         """Return the value of the test."""
-        return GIVEN[0](len(data.corpus))
+        return BUILD_TASKS[0](len(data.corpus))
 
 
-GIVEN: list[Callable[[int], Any]] = []
+BUILD_TASKS: list[Callable[[int], Any]] = []
 
 
-def _task(labels: Sequence[str]) -> AuxiliaryTask:
+def _build_task(labels: Sequence[str]) -> AuxiliaryTask:
     return AuxiliaryTask("helping", Binary(classes=["no", "yes"]), Linear(), labels)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("build_tasks", "message"),
     [
-        (lambda examples: _task(["no"] * examples), "expected a list of AuxiliaryTask"),
+        (lambda examples: _build_task(["no"] * examples), "expected a list of AuxiliaryTask"),
         (lambda examples: [["no"] * examples], "expected a list of AuxiliaryTask"),
-        (lambda examples: [_task(["no"] * (examples - 1))], r"returned \d+ labels, expected \d+: one per example"),
+        (
+            lambda examples: [_build_task(["no"] * (examples - 1))],
+            r"returned \d+ labels, expected \d+: one per example",
+        ),
     ],
     ids=["no list", "no task", "too few labels"],
 )
-def test_an_auxiliary_task_gives_a_list_of_tasks_with_a_label_an_example(
-    given: Callable[[int], Any], message: str, tmp_path: Path
+def test_auxiliary_spec_returns_tasks_with_one_label_per_example(
+    build_tasks: Callable[[int], Any], message: str, tmp_path: Path
 ) -> None:
-    GIVEN[:] = [given]
-    config = toy_config(tmp_path).model_copy(update={"auxiliary": [Helping()]})
+    BUILD_TASKS[:] = [build_tasks]
+    config = toy_config(tmp_path).model_copy(update={"auxiliary": [CustomAuxiliary()]})
     with pytest.raises(MtlError, match=message):
         prepare(config)
 
@@ -66,7 +69,7 @@ class Vector(MetricSpec):
         return MulticlassF1Score(len(space.classes), average=None)
 
 
-def test_a_metric_that_says_it_is_one_number_is_one(tmp_path: Path) -> None:
+def test_scalar_metric_returns_one_number(tmp_path: Path) -> None:
     config = toy_config(tmp_path)
     task = config.tasks[0]
     kind = task.kind.model_copy(update={"metrics": [*task.kind.metrics, Vector()]})
@@ -85,7 +88,7 @@ class Misspelt(HeadSpec):
         """Never called."""
 
 
-def test_a_misspelt_level_is_noticed_when_the_plugin_is_read() -> None:
+def test_misspelt_level_is_reported_at_registration() -> None:
     plugins = Plugins()
     plugins.add_object(SimpleNamespace(mtl_heads=hookimpl(lambda: [Misspelt])), "mine")
     broken = Registry(plugins).broken
@@ -104,6 +107,6 @@ class ForTokens(HeadSpec):
         return torch.nn.Linear(inputs.width, outputs)
 
 
-def test_a_head_for_tokens_is_refused_where_there_are_none() -> None:
+def test_token_head_is_refused_without_tokens() -> None:
     with pytest.raises(MtlError, match="the head 'for-tokens' returns one output per token, but the backbone"):
         build_head_group(ForTokens(), FeatureShape(4, sequence=False), 2, ["task"])

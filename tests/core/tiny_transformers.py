@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'"
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'"
 WORDS = ["the", "soup", "was", "lovely", "bread", "wait", "##er", "un", "##ed", "good", "##ly", "place"]
 SIZES = {
     "hidden_size": 16,
@@ -34,37 +34,40 @@ def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
     from transformers import PreTrainedTokenizerFast
 
     if byte_level:
-        own = Tokenizer(models.BPE())
-        own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        own.decoder = decoders.ByteLevel()
-        marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        special_tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         trainer = trainers.BpeTrainer(
-            vocab_size=320, special_tokens=marks, initial_alphabet=alphabet, show_progress=False
+            vocab_size=320, special_tokens=special_tokens, initial_alphabet=alphabet, show_progress=False
         )
-        own.train_from_iterator(["the soup was lovely and the bread was good"] * 3, trainer)
-        first, padding, last, unknown, mask = marks
+        tokenizer.train_from_iterator(["the soup was lovely and the bread was good"] * 3, trainer)
+        first, padding, last, unknown, mask = special_tokens
     else:
-        marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        pieces = [*marks, *LETTERS, *(f"##{letter}" for letter in LETTERS), *WORDS]
-        own = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))  # noqa: S106  not a password
-        own.normalizer = normalizers.BertNormalizer(lowercase=True)
-        own.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        own.decoder = decoders.WordPiece()
-        padding, unknown, first, last, mask = marks
-    own.post_processor = processors.TemplateProcessing(
-        single=f"{first} $A {last}", special_tokens=[(mark, own.token_to_id(mark)) for mark in (first, last)]
+        special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        vocabulary = [*special_tokens, *CHARACTERS, *(f"##{character}" for character in CHARACTERS), *WORDS]
+        tokenizer = Tokenizer(
+            models.WordPiece({subword: index for index, subword in enumerate(vocabulary)}, unk_token="[UNK]")
+        )
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        padding, unknown, first, last, mask = special_tokens
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        special_tokens=[(special_token, tokenizer.token_to_id(special_token)) for special_token in (first, last)],
     )
-    whole = PreTrainedTokenizerFast(
-        tokenizer_object=own,
+    fast_tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
         cls_token=first,
         sep_token=last,
         pad_token=padding,
         unk_token=unknown,
         mask_token=mask,
     )
-    whole.save_pretrained(folder)
-    return own.get_vocab_size()
+    fast_tokenizer.save_pretrained(folder)
+    return tokenizer.get_vocab_size()
 
 
 def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:
@@ -74,16 +77,18 @@ def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     size = write_tokenizer(folder, byte_level=kind == "roberta")
-    name, more = KINDS[kind]
-    model = getattr(transformers, name)
+    class_name, extra_config = KINDS[kind]
+    model_class = getattr(transformers, class_name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        own = model(
-            model.config_class(vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **more, **config})
+        network = model_class(
+            model_class.config_class(
+                vocab_size=size, pad_token_id=int(kind == "roberta"), **{**SIZES, **extra_config, **config}
+            )
         )
-        for parameter in own.parameters():  # with smaller weights, most units would have no effect
+        for parameter in network.parameters():  # with smaller weights, most units would have no effect
             torch.nn.init.normal_(parameter, std=0.4)
-    own.save_pretrained(folder)
+    network.save_pretrained(folder)
     return folder
 
 

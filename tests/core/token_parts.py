@@ -35,8 +35,8 @@ COMMA = ","
 
 PAIRS = (("red", "wine"), ("green", "tea"), ("black", "coffee"), ("dark", "beer"), ("fresh", "juice"))
 WORDS = [word for pair in PAIRS for word in pair]
-COLOURS = [first for first, _ in PAIRS]
-COSTS = {word: float(place % 5) for place, word in enumerate(WORDS)}
+COLOURS = [colour for colour, _ in PAIRS]
+COSTS = {word: float(index % 5) for index, word in enumerate(WORDS)}
 
 
 class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
@@ -53,7 +53,7 @@ class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
         return [tuple(value.split()) for value in inputs]
 
     def is_empty(self, parsed: tuple[str, ...]) -> bool:
-        return not self.places(parsed)
+        return not self.token_to_word(parsed)
 
     def fit(self, parsed: Iterable[tuple[str, ...]]) -> None:
         counts = Counter(word for text in parsed for word in text if word not in self._drop)
@@ -62,7 +62,7 @@ class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
     def encode(self, parsed: Sequence[tuple[str, ...]]) -> list[NDArray[np.int64]]:
         rows = {word: row for row, word in enumerate(self._words, start=SPECIAL)}
         return [
-            np.array([rows.get(text[place], UNKNOWN) for place in self.places(text)] or [UNKNOWN])
+            np.array([rows.get(text[index], UNKNOWN) for index in self.token_to_word(text)] or [UNKNOWN])
             for text in parsed
         ]
 
@@ -81,8 +81,8 @@ class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
     def words(self, parsed: tuple[str, ...]) -> list[str]:
         return list(parsed)
 
-    def places(self, parsed: tuple[str, ...]) -> list[int]:
-        return [place for place, word in enumerate(parsed) if word not in self._drop]
+    def token_to_word(self, parsed: tuple[str, ...]) -> list[int]:
+        return [index for index, word in enumerate(parsed) if word not in self._drop]
 
     @property
     def vocabulary(self) -> Sequence[str]:
@@ -91,8 +91,8 @@ class TinyWords(Encoder[tuple[str, ...], NDArray[np.int64]]):
     def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
         return (inputs - SPECIAL).clamp(min=-1)
 
-    def hide(self, inputs: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        return inputs.masked_fill(hidden, UNKNOWN)
+    def mask_tokens(self, inputs: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
+        return inputs.masked_fill(token_mask, UNKNOWN)
 
     def state(self) -> dict[str, Any]:
         return {"words": self._words}
@@ -139,7 +139,7 @@ class NeighbourModule(nn.Module):
         values = features.values * features.mask.unsqueeze(-1)
         edge = values.new_zeros(values.shape[0], 1, values.shape[2])
         before, after = torch.cat([edge, values[:, :-1]], dim=1), torch.cat([values[:, 1:], edge], dim=1)
-        mean = features.pooled().unsqueeze(1).expand_as(values)
+        mean = features.mean_pool().unsqueeze(1).expand_as(values)
         return Features(torch.tanh(self.layer(torch.cat([values, before, after, mean], dim=2))), features.mask)
 
 
@@ -175,7 +175,7 @@ class Sentences(LoaderSpec):
             ids=[f"s{row}" for row in range(total)],
             inputs=texts,
             labels={name: columns[name] for name in self.columns or COLUMNS},
-            parts=["train"] * self.rows + ["test"] * self.test_rows,
+            splits=["train"] * self.rows + ["test"] * self.test_rows,
             weights={name: random.choice([0.0, 0.5, 1.0, 3.0], total).tolist() for name in self.columns or COLUMNS}
             if self.weighted
             else {},
@@ -189,28 +189,31 @@ COLUMNS = ("wet", "drink", "colours", "price", "two", "strength", "tags", "costs
 
 
 def _sentence(random: np.random.Generator) -> str:
-    pairs = [PAIRS[place] for place in random.integers(len(PAIRS), size=random.integers(1, 5))]
+    pairs = [PAIRS[index] for index in random.integers(len(PAIRS), size=random.integers(1, 5))]
     return f" {COMMA} ".join(" ".join(pair) for pair in pairs)
 
 
 def _label(column: str, words: list[str], random: np.random.Generator) -> Label | None:
     """Compute the label of a text or of its words; about every seventh label is missing."""
     missing = random.random() < 1 / 7
-    kept = [word for word in words if word != COMMA]
+    read_words = [word for word in words if word != COMMA]
     label: Label
     if column == "wet":
-        label = "yes" if "wine" in kept else "no"
+        label = "yes" if "wine" in read_words else "no"
     elif column == "drink":
-        label = kept[-1]
+        label = read_words[-1]
     elif column == "colours":
-        label = sorted({word for word in kept if word in ("red", "green", "dark")})
+        label = sorted({word for word in read_words if word in ("red", "green", "dark")})
     elif column == "price":
-        label = 50_000 + 1000 * float(np.mean([COSTS[word] for word in kept]))
+        label = 50_000 + 1000 * float(np.mean([COSTS[word] for word in read_words]))
     elif column == "two":
-        numbers = [1000 * kept.count("juice") / len(kept), 0.001 * kept.count("tea") / len(kept)]
+        numbers = [
+            1000 * read_words.count("juice") / len(read_words),
+            0.001 * read_words.count("tea") / len(read_words),
+        ]
         label = [None if random.random() < 0.3 else number for number in numbers]
     elif column == "strength":
-        share = kept.count("black") / (len(kept) / 2)
+        share = read_words.count("black") / (len(read_words) / 2)
         label = "none" if not share else "some" if share <= 0.5 else "strong"
     elif column == "tags":
         label = [_tag(word) if random.random() > 0.1 else None for word in words]
@@ -254,20 +257,20 @@ TASKS: dict[str, dict[str, Any]] = {
 """One task per kind, by name."""
 
 
-def tasks(*names: str) -> list[dict[str, Any]]:
+def build_task_blocks(*names: str) -> list[dict[str, Any]]:
     """Return entries of `tasks:`; all without names."""
     return [{"name": name, **TASKS[name]} for name in names or TASKS]
 
 
-def blocks(**changed: Any) -> dict[str, Any]:
+def build_experiment_blocks(**overrides: Any) -> dict[str, Any]:
     """Return the blocks of an experiment on synthetic sentences, for `toy_config`."""
     return {
         "plugins": [PLUGIN],
         "data": "sentences",
         "encoder": "tiny-words",
         "backbone": "neighbours",
-        "tasks": tasks(),
+        "tasks": build_task_blocks(),
         "optimizer": {"type": "adam", "lr": 0.02},
         "training": {"epochs": 2, "batch_size": 16},
-        **changed,
+        **overrides,
     }

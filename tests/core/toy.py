@@ -17,7 +17,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.model.heads import HeadGroup, HeadOutput
 from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import Prepared, build_network, prepare
+from mtl_core.runs.prepare import FittedData, build_network, prepare
 from mtl_core.training.objective import Objective
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -34,7 +34,7 @@ class Toy(LoaderSpec):
     width: PositiveInt = 6
     labelled: Share = 0.6
     """Probability that a label is not missing."""
-    bare_every: NonNegativeInt = 0
+    unlabelled_every: NonNegativeInt = 0
     """Number of training rows after which a further row without any label is inserted; 0 for none."""
     wrong_test: bool = False
     """Whether the labels of test rows are shifted by one class."""
@@ -56,17 +56,17 @@ class Toy(LoaderSpec):
             test = codes[self.rows :]
             test[test >= 0] = (test[test >= 0] + 1) % self.classes
         rows = [(f"r{row}", inputs[row], codes[row]) for row in range(total)]
-        if self.bare_every:
-            bare = np.random.default_rng(self.seed + 1)
-            for place in range(self.rows, 0, -self.bare_every):
-                extra = bare.normal(size=self.width).astype(np.float32) * 100
-                rows.insert(place, (f"bare{place}", extra, np.full(self.tasks, -1)))
+        if self.unlabelled_every:
+            extra_random = np.random.default_rng(self.seed + 1)
+            for row_index in range(self.rows, 0, -self.unlabelled_every):
+                extra = extra_random.normal(size=self.width).astype(np.float32) * 100
+                rows.insert(row_index, (f"bare{row_index}", extra, np.full(self.tasks, -1)))
         order = range(self.tasks)[:: -1 if self.reverse else 1]
         return Corpus(
             ids=[name for name, _, _ in rows],
             inputs=[values for _, values, _ in rows],
             labels={f"t{task}": [_label(codes[task]) for _, _, codes in rows] for task in order},
-            parts=["train"] * (len(rows) - self.test_rows) + ["test"] * self.test_rows,
+            splits=["train"] * (len(rows) - self.test_rows) + ["test"] * self.test_rows,
         )
 
 
@@ -100,11 +100,11 @@ class GroupedLinearHeads(HeadGroup):
     def stacked_parameters(self) -> list[nn.Parameter]:
         return [self.weight, self.bias]
 
-    def forward(self, features: Features, wanted: torch.Tensor | None = None) -> HeadOutput:
-        hidden = torch.tanh(self.shared(features.pooled()))
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
+        hidden = torch.tanh(self.shared(features.mean_pool()))
         outputs = torch.einsum("bw,two->bto", hidden, self.weight) + self.bias
-        if wanted is not None and self.spoil is not None:
-            outputs = outputs.masked_fill(~wanted.unsqueeze(-1), self.spoil)
+        if output_mask is not None and self.spoil is not None:
+            outputs = outputs.masked_fill(~output_mask.unsqueeze(-1), self.spoil)
         return HeadOutput(outputs)
 
 
@@ -152,7 +152,7 @@ def toy_config(folder: Path, **blocks: Any) -> ExperimentConfig:
     return load_experiment(write_experiment(folder, **blocks)).config
 
 
-def toy_network(config: ExperimentConfig) -> tuple[Prepared, MultiTaskNetwork, Objective]:
+def toy_network(config: ExperimentConfig) -> tuple[FittedData, MultiTaskNetwork, Objective]:
     """Build the data, network and objective of a training step."""
     prepared = prepare(config)
     network = build_network(config, prepared.encoder, prepared.groups)

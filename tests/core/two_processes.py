@@ -10,7 +10,7 @@ from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 
 
-def run_both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
+def run_in_one_and_two_processes(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
     """Run toy experiments in one process and in two, into `one` and `two` in a folder with the experiment's name.
 
     Args:
@@ -20,13 +20,13 @@ def run_both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
     from toy import write_experiment
 
     for name, blocks in cases.items():
-        place = folder / name
-        place.mkdir()
-        still = {"backbone": {"type": "mlp", "hidden_dims": [8], "dropout": 0.0}}
-        write_experiment(place, **{**still, **blocks})
-        run_experiment(load_experiment(place / "toy.yaml").config, place / "one")
+        case_dir = folder / name
+        case_dir.mkdir()
+        no_dropout = {"backbone": {"type": "mlp", "hidden_dims": [8], "dropout": 0.0}}
+        write_experiment(case_dir, **{**no_dropout, **blocks})
+        run_experiment(load_experiment(case_dir / "toy.yaml").config, case_dir / "one")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, str(Path(__file__)), str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
@@ -34,12 +34,12 @@ def run_both_ways(folder: Path, cases: dict[str, dict[str, Any]]) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def main(folder: Path) -> None:
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        run_experiment(load_experiment(place / "toy.yaml").config, place / "two")
+    for case_dir in sorted(path for path in folder.iterdir() if path.is_dir()):
+        run_experiment(load_experiment(case_dir / "toy.yaml").config, case_dir / "two")
 
 
 if __name__ == "__main__":

@@ -8,23 +8,23 @@ from torch import nn
 from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec, LossMaskSpec, hookimpl
 
 
-class _Gives(nn.Module):
-    """A head that returns the value named by `what`."""
+class _FaultyHead(nn.Module):
+    """A head that returns the value named by `fault`."""
 
-    def __init__(self, width: int, outputs: int, what: str) -> None:
+    def __init__(self, width: int, outputs: int, fault: str) -> None:
         super().__init__()
-        self.layer, self.what = nn.Linear(width, outputs), what
+        self.layer, self.fault = nn.Linear(width, outputs), fault
 
     def forward(self, features: Features) -> Any:
-        good = self.layer(features.values)
+        outputs = self.layer(features.values)
         return {
-            "length": good.unsqueeze(1).expand(-1, 3, -1),
-            "one row": good[:1],
-            "too wide": torch.cat([good, good], dim=1),
+            "length": outputs.unsqueeze(1).expand(-1, 3, -1),
+            "one row": outputs[:1],
+            "too wide": torch.cat([outputs, outputs], dim=1),
             "nothing": None,
-            "tuple": (good, good),
-            "classes": good.argmax(dim=1),
-        }[self.what]
+            "tuple": (outputs, outputs),
+            "classes": outputs.argmax(dim=1),
+        }[self.fault]
 
 
 class WrongHead(HeadSpec):
@@ -36,7 +36,7 @@ class WrongHead(HeadSpec):
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Return the head, or None for the fault "no module"."""
-        return None if self.what == "no module" else _Gives(inputs.width, outputs, self.what)  # type: ignore[return-value]
+        return None if self.what == "no module" else _FaultyHead(inputs.width, outputs, self.what)  # type: ignore[return-value]
 
 
 class WrongBackbone(BackboneSpec):

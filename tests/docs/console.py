@@ -34,31 +34,31 @@ SCRIPTS = sysconfig.get_path("scripts")
 SHARED = ROOT.parent / "shared"
 SAMPLE = ROOT / "absa_plugin" / "sample"
 TRAIN = "Restaurants_Train_v2.xml"
-REAL = {
+REAL_PATHS = {
     TRAIN: SHARED / "data" / "semeval2014" / TRAIN,
     # The gold file is not among the shared data; the sample's has the same categories.
     "Restaurants_Test_Gold.xml": SAMPLE / "test.xml",
     "en_core_web_md": SHARED / "models" / "en_core_web_md",
 }
 """Names of the real data and of the pipeline with vectors in the pages, and their paths in tests."""
-OWN = {"reviews.csv": SAMPLE / "reviews.csv"}
+READER_FILES = {"reviews.csv": SAMPLE / "reviews.csv"}
 """Names of a reader's files in the pages, and the files that tests use instead."""
-NEED_REAL = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL}
-QUICK = ["training.epochs=1", "split={type: random, validation: 0.5}", "training.refit=false"]
-FIRST = 500
+REAL_DATA_NAMES = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL_PATHS}
+QUICK_SETTINGS = ["training.epochs=1", "split={type: random, validation: 0.5}", "training.refit=false"]
+N_SENTENCES = 500
 """Number of sentences of the real data in tests; runs train on half of them, for one epoch."""
-SHORT = {"training.epochs": "2", "training.refit": "false"}
+SHORT_SETTINGS = {"training.epochs": "2", "training.refit": "false"}
 """Settings that shorten trainings of packaged experiments, unless a page sets them."""
-PART = {"split": "{type: random, validation: 0.8}"}
+SMALL_SPLIT = {"split": "{type: random, validation: 0.8}"}
 """A setting that uses a fifth of the examples for training, where there are enough examples."""
-LONG = 5
+MAX_EPOCHS = 5
 """Experiments of a page on the sample data are shortened if they train for more epochs than this."""
-PACKAGED = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
+PACKAGED_EXPERIMENTS = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
 
 
 def needs_real_data(text: str) -> bool:
     """Return whether a block requires the real data or vectors."""
-    return any(name in text for name in NEED_REAL)
+    return any(name in text for name in REAL_DATA_NAMES)
 
 
 @dataclass
@@ -84,30 +84,30 @@ class Terminal:
         code 2. With a line `^C`, the command is interrupted once it has saved a checkpoint.
         """
         words = shlex.split(command.text, comments=True)
-        if self._checked_only(words):
+        if self._check_only(words):
             return
-        shown = [line for line in command.output if line.strip() != "^C"]
-        if len(shown) < len(command.output):
-            code, output = self._interrupted(_quick(words, self.folder))
+        expected_lines = [line for line in command.output if line.strip() != "^C"]
+        if len(expected_lines) < len(command.output):
+            code, output = self._run_interrupted(_shorten_command(words, self.folder))
             expected = 130
         else:
-            expected = 2 if any(line.startswith("error: ") for line in shown) else 0
+            expected = 2 if any(line.startswith("error: ") for line in expected_lines) else 0
             code, output = self._run(words, command.text)
         assert code == expected, f"{command.text}: exit code {code}, expected {expected}\n{output}"
-        _compare(shown, output, command.text)
+        _compare(expected_lines, output, command.text)
 
     def _run(self, words: list[str], text: str) -> tuple[int, str]:
         if words[-1] == "&":
-            return 0, self.servers.start(words[:-1], self.folder, self._environment())
+            return 0, self.servers.start(words[:-1], self.folder, self._build_environment())
         if words == ["kill", "%1"]:
-            self.servers.end()
+            self.servers.stop()
             return 0, ""
         if words[0] == "cd":
             self.folder = self.folder / words[1]
             return 0, ""
         simple = not any(word in {"|", ">", ">>", "<", ";", "&&", "do"} for word in words)
         if words[0] == "mtl" and simple:
-            return self._mtl(_quick(words, self.folder)[1:])
+            return self._mtl(_shorten_command(words, self.folder)[1:])
         if words[:2] == ["torchrun", "--nproc-per-node"] and words[3:5] == ["-m", "mtl_core"]:
             return self._mtl(words[5:])  # several processes are tested in tests/core/test_processes.py
         if words[:2] == ["pip", "install"]:
@@ -117,16 +117,16 @@ class Terminal:
             return self._python(words[2])
         if words[0] == "pytest" and simple:
             return self._pytest(words[1:])
-        done = subprocess.run(
-            ["bash", "-c", self.servers.there(text)],
+        result = subprocess.run(
+            ["bash", "-c", self.servers.substitute_address(text)],
             cwd=self.folder,
-            env=self._environment(),
+            env=self._build_environment(),
             check=False,
             capture_output=True,
             text=True,
             timeout=120,
         )
-        return done.returncode, done.stdout + done.stderr
+        return result.returncode, result.stdout + result.stderr
 
     def _mtl(self, words: list[str]) -> tuple[int, str]:
         output = io.StringIO()
@@ -134,7 +134,7 @@ class Terminal:
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(output),
             contextlib.redirect_stderr(output),
-            self.installed(),
+            self.use_installed_packages(),
         ):
             try:
                 main(words)
@@ -145,10 +145,10 @@ class Terminal:
 
     def _pytest(self, words: list[str]) -> tuple[int, str]:
         """Run the tests of the page in this process, and unload their modules."""
-        output, known = io.StringIO(), set(sys.modules)
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.installed():
+        output, loaded_modules = io.StringIO(), set(sys.modules)
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.use_installed_packages():
             code = int(pytest.main([*words, "-p", "no:cacheprovider"]))
-        for name in set(sys.modules) - known:
+        for name in set(sys.modules) - loaded_modules:
             file = getattr(sys.modules[name], "__file__", None)
             if file and Path(file).is_relative_to(self.folder):
                 del sys.modules[name]
@@ -156,12 +156,12 @@ class Terminal:
 
     def _python(self, source: str) -> tuple[int, str]:
         output = io.StringIO()
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.installed():
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(output), self.use_installed_packages():
             exec(compile(source, "python -c", "exec"), {"__name__": "__main__"})  # noqa: S102
         return 0, output.getvalue()
 
     @contextlib.contextmanager
-    def installed(self) -> Iterator[None]:
+    def use_installed_packages(self) -> Iterator[None]:
         """Make the packages of the page importable in this process, and unload them afterwards."""
         if self.site is None:
             yield
@@ -171,16 +171,16 @@ class Terminal:
             yield
         finally:
             sys.path.remove(str(self.site))
-            own = {path.stem for path in self.site.iterdir()}
-            for name in [name for name in sys.modules if name.partition(".")[0] in own]:
+            module_names = {path.stem for path in self.site.iterdir()}
+            for name in [name for name in sys.modules if name.partition(".")[0] in module_names]:
                 del sys.modules[name]
 
-    def _interrupted(self, words: list[str]) -> tuple[int, str]:
+    def _run_interrupted(self, words: list[str]) -> tuple[int, str]:
         checkpoint = self.folder / words[words.index("--out") + 1] / "checkpoint.safetensors"
         process = subprocess.Popen(
             words,
             cwd=self.folder,
-            env=self._environment(),
+            env=self._build_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -193,21 +193,21 @@ class Terminal:
         output, _ = process.communicate(timeout=60)
         return process.returncode, output
 
-    def _environment(self) -> dict[str, str]:
+    def _build_environment(self) -> dict[str, str]:
         path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
         site = {"PYTHONPATH": str(self.site)} if self.site else {}
         return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **site}
 
-    def _checked_only(self, words: list[str]) -> bool:
+    def _check_only(self, words: list[str]) -> bool:
         """Check a command that is not executed here; return False if it must be executed."""
         match words:
             case ["make", *targets]:
                 rules = re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
                 assert set(targets) <= set(rules), f"no such target: {targets}"
-            case ["pip" | "pip3", "install", *what]:
-                return self._checked_installation(what)
-            case ["python" | "python3", "-m", "pip", "install", *what]:
-                return self._checked_installation(what)
+            case ["pip" | "pip3", "install", *arguments]:
+                return self._check_installation(arguments)
+            case ["python" | "python3", "-m", "pip", "install", *arguments]:
+                return self._check_installation(arguments)
             case ["python" | "python3", "-m", "spacy", "download", name]:
                 assert re.fullmatch(r"[a-z]{2}_\w+_(sm|md|lg|trf)", name), name
             case ["python" | "python3", "-m", "venv", _] | ["source" | ".", _] | ["git", "clone", *_]:
@@ -222,21 +222,23 @@ class Terminal:
                 return False
         return True
 
-    def _checked_installation(self, what: list[str]) -> bool:
-        named = [word for word in what if not word.startswith("-")]
-        for word in named:
+    def _check_installation(self, arguments: list[str]) -> bool:
+        requirements = [word for word in arguments if not word.startswith("-")]
+        for word in requirements:
             if word.startswith("."):
                 extras = re.search(r"\[(.+)\]", word)
-                project = tomllib.loads(self._project().read_text(encoding="utf-8"))["project"]
+                project = tomllib.loads(self._find_project_file().read_text(encoding="utf-8"))["project"]
                 known = project.get("optional-dependencies", {})
                 assert not extras or set(extras[1].split(",")) <= set(known), f"no such extra: {word}"
             elif not word.endswith(".txt"):
                 Requirement(word)
-        return [re.sub(r"\[.+\]", "", word) for word in named] != ["."] or self._project().parent == ROOT
+        return [re.sub(r"\[.+\]", "", word) for word in requirements] != [
+            "."
+        ] or self._find_project_file().parent == ROOT
 
-    def _project(self) -> Path:
-        own = self.folder / "pyproject.toml"
-        return own if own.exists() else ROOT / "pyproject.toml"
+    def _find_project_file(self) -> Path:
+        project_file = self.folder / "pyproject.toml"
+        return project_file if project_file.exists() else ROOT / "pyproject.toml"
 
     def _install(self, folder: Path) -> None:
         """Install a project like `pip install .`, but without a download of setuptools.
@@ -260,70 +262,76 @@ class Terminal:
         (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
         self.site = site
 
-    def python(self, source: str, where: str) -> None:
+    def python(self, source: str, filename: str) -> None:
         """Run Python code as if it were a file; the blocks of a page share their names."""
         sys.modules[self.module.__name__] = self.module
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(self.servers.there(source), where, "exec"), self.module.__dict__)  # noqa: S102
+            exec(compile(self.servers.substitute_address(source), filename, "exec"), self.module.__dict__)  # noqa: S102
 
 
-def _quick(words: list[str], folder: Path) -> list[str]:
+def _shorten_command(words: list[str], folder: Path) -> list[str]:
     """Shorten trainings, and replace the names of files by the paths of the real files."""
-    words = [str(OWN[word]) if word in OWN and not (folder / word).exists() else word for word in words]
+    words = [
+        str(READER_FILES[word]) if word in READER_FILES and not (folder / word).exists() else word for word in words
+    ]
     if not needs_real_data(" ".join(words)):
-        trains = words[1] in {"run", "compare", "sweep", "ablate"}
-        return [*words, *_short(words, folder)] if trains else words
-    _shorten(folder)
-    found = [_substituted(word, {name: path for name, path in REAL.items() if name != TRAIN}) for word in words]
+        is_training = words[1] in {"run", "compare", "sweep", "ablate"}
+        return [*words, *_build_short_options(words, folder)] if is_training else words
+    _write_short_training_file(folder)
+    new_words = [
+        _substitute(word, {name: path for name, path in REAL_PATHS.items() if name != TRAIN}) for word in words
+    ]
     packaged = ROOT / "absa_plugin" / "experiments" / f"{words[2]}.yaml"
     if packaged.exists() and "en_core_web_md" in packaged.read_text(encoding="utf-8"):
-        found += ["--set", f"encoder.pipeline={REAL['en_core_web_md']}"]
+        new_words += ["--set", f"encoder.pipeline={REAL_PATHS['en_core_web_md']}"]
     if words[1] == "run":
-        found += [part for setting in QUICK for part in ("--set", setting)]
-    return found
+        new_words += [part for setting in QUICK_SETTINGS for part in ("--set", setting)]
+    return new_words
 
 
-def _short(words: list[str], folder: Path) -> Iterator[str]:
+def _build_short_options(words: list[str], folder: Path) -> Iterator[str]:
     """Yield options that shorten a training, except those that the page sets."""
     settings: dict[str, str] = {}
-    if PACKAGED.fullmatch(words[2]):
-        settings = {**SHORT, **({} if words[2] == "auxiliary-sample" else PART)}
+    if PACKAGED_EXPERIMENTS.fullmatch(words[2]):
+        settings = {**SHORT_SETTINGS, **({} if words[2] == "auxiliary-sample" else SMALL_SPLIT)}
     elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
-        settings = SHORT if yaml.safe_load(source).get("training", {}).get("epochs", 10) > LONG else {}
-    given = {word.partition("=")[0] for word in words}
+        settings = (
+            SHORT_SETTINGS if yaml.safe_load(source).get("training", {}).get("epochs", 10) > MAX_EPOCHS else {}
+        )
+    option_keys = {word.partition("=")[0] for word in words}
     for key, value in settings.items():
-        if key not in given:
+        if key not in option_keys:
             yield from ("--set", f"{key}={value}")
     if words[1] != "run" and "--jobs" not in words and not (folder / words[2]).is_dir():
         yield from ("--jobs", "1")  # another process would import torch again
 
 
-def _shorten(folder: Path) -> None:
+def _write_short_training_file(folder: Path) -> None:
     """Write the first sentences of the real training file to the folder."""
     if not (folder / TRAIN).exists():
-        head, *sentences = REAL[TRAIN].read_text(encoding="utf-8").split("<sentence ")
-        parts = [head, *sentences[:FIRST]]
+        head, *sentences = REAL_PATHS[TRAIN].read_text(encoding="utf-8").split("<sentence ")
+        parts = [head, *sentences[:N_SENTENCES]]
         (folder / TRAIN).write_text("<sentence ".join(parts) + "</sentences>", encoding="utf-8")
 
 
-def _substituted(word: str, names: Mapping[str, Path]) -> str:
+def _substitute(word: str, names: Mapping[str, Path]) -> str:
     for name, path in names.items():
         word = word.replace(name, str(path))
     return word
 
 
-def _plain(line: str) -> str:
+def _normalize(line: str) -> str:
     """Normalize what differs between machines: spaces, box drawing, digits."""
-    line = re.sub(r"[│┃─━…]+|\.\.\.", lambda found: "…" if found[0][0] in "….." else " ", line)
+    line = re.sub(r"[│┃─━…]+|\.\.\.", lambda match: "…" if match[0][0] in "….." else " ", line)
     return " ".join(re.sub(r"\d+(?:\.\d+)?", "#", line).split())
 
 
-def _compare(shown: list[str], output: str, command: str) -> None:
+def _compare(expected_lines: list[str], output: str, command: str) -> None:
     """Assert that the output contains the lines of the page, in their order."""
-    rest = [_plain(line) for line in output.splitlines()]
-    for line in shown:
-        pattern = re.compile(".*".join(re.escape(part.strip()) for part in _plain(line).split("…")))
-        place = next((index for index, actual in enumerate(rest) if pattern.fullmatch(actual)), None)
-        if place is None:
+    rest = [_normalize(line) for line in output.splitlines()]
+    for line in expected_lines:
+        pattern = re.compile(".*".join(re.escape(part.strip()) for part in _normalize(line).split("…")))
+        match_index = next((index for index, actual in enumerate(rest) if pattern.fullmatch(actual)), None)
+        if match_index is None:
             raise AssertionError(f"{command}: the page shows a line that the output lacks:\n{line}\n\n{output}")
-        rest = rest[place + 1 :]
+        rest = rest[match_index + 1 :]

@@ -33,7 +33,7 @@ class Command:
     output: tuple[str, ...]
 
 
-def blocks(page: Path) -> Iterator[Block]:
+def parse_blocks(page: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a page, in their order."""
     source = page.read_text(encoding="utf-8")
     for match in _FENCE.finditer(source):
@@ -42,10 +42,10 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(language, title or "", text, source[: match.start()].count("\n") + 1)
 
 
-def commands(block: Block) -> list[Command]:
+def parse_commands(block: Block) -> list[Command]:
     """Return the commands of a console block (lines that start with `$ `; a `\\` at their end continues them)."""
-    found = []
+    parsed = []
     for part in _COMMAND.split(block.text)[1:]:
         lines = part.replace("\\\n", "").splitlines()
-        found.append(Command(lines[0].split("  # ")[0].strip(), tuple(line for line in lines[1:] if line.strip())))
-    return found
+        parsed.append(Command(lines[0].split("  # ")[0].strip(), tuple(line for line in lines[1:] if line.strip())))
+    return parsed

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from console import REAL, SHARED, Terminal, needs_real_data
-from pages import DOCS, NAMES, PAGES, ROOT, Block, blocks, commands
+from console import REAL_PATHS, SHARED, Terminal, needs_real_data
+from pages import DOCS, NAMES, PAGES, ROOT, Block, parse_blocks, parse_commands
 
 from mtl_core import hookspecs
 from mtl_core.config.experiment import ExperimentConfig
@@ -20,12 +20,12 @@ from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.plugins import HOOKS, load_plugins
 from mtl_core.registry import Registry
-from mtl_core.seams import SEAMS
-from mtl_core.sweeps.check import check_space
+from mtl_core.seams import EXTENSION_POINTS
+from mtl_core.sweeps.check import validate_space
 
 SAMPLE = ROOT / "absa_plugin" / "experiments" / "absa-sample.yaml"
 MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:work|tmp|root|home|opt|usr|mnt|Users)/|[A-Z]:\\)")
-pages = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
 
 @pytest.fixture
@@ -33,18 +33,18 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal in a folder that looks like a checkout where pages need one."""
     for name in ("examples", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    opened = Terminal(tmp_path)
-    yield opened
-    opened.servers.end()
+    shell = Terminal(tmp_path)
+    yield shell
+    shell.servers.stop()
 
 
-def _runnable(page: Path) -> bool:
-    return any(block.language in {"console", "python", "yaml", "toml"} for block in blocks(page))
+def _is_runnable(page: Path) -> bool:
+    return any(block.language in {"console", "python", "yaml", "toml"} for block in parse_blocks(page))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if _is_runnable(page)], ids=lambda page: page.stem)
 def test_every_block_of_a_page_works(page: Path, terminal: Terminal) -> None:
-    for block in blocks(page):
+    for block in parse_blocks(page):
         if block.title:
             path = terminal.folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def test_every_block_of_a_page_works(page: Path, terminal: Terminal) -> None:
         elif block.language == "python" and not _is_signature(block):
             terminal.python(block.text, f"{page.name}:{block.line}")
         elif block.language == "console" and not needs_real_data(block.text):
-            for command in commands(block):
+            for command in parse_commands(block):
                 terminal.type(command)
 
 
@@ -67,7 +67,7 @@ def _is_signature(block: Block) -> bool:
 REAL_BLOCKS = [
     pytest.param(page, block, id=f"{page.stem}:{block.line}")
     for page in PAGES
-    for block in blocks(page)
+    for block in parse_blocks(page)
     if block.language == "console" and needs_real_data(block.text)
 ]
 
@@ -75,10 +75,10 @@ REAL_BLOCKS = [
 @pytest.mark.shared
 @pytest.mark.parametrize(("page", "block"), REAL_BLOCKS)
 def test_every_command_on_the_real_data_works(page: Path, block: Block, terminal: Terminal) -> None:
-    missing = [name for name, path in REAL.items() if not path.exists()]
+    missing = [name for name, path in REAL_PATHS.items() if not path.exists()]
     if missing:
         pytest.skip(f"{', '.join(missing)} not found in {SHARED.name}/ beside the checkout")
-    for command in commands(block):
+    for command in parse_commands(block):
         terminal.type(command)
 
 
@@ -92,19 +92,19 @@ def _check_yaml(block: Block, terminal: Terminal) -> None:
         sample = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
         path, source = terminal.folder / "part.yaml", json.dumps({**sample, **value})
     path.write_text(source, encoding="utf-8")
-    with terminal.installed():
+    with terminal.use_installed_packages():
         loaded = load_experiment(path)
         if loaded.config.sweep is not None:
-            check_space(loaded)
+            validate_space(loaded)
 
 
-def test_blocks_are_seen() -> None:
+def test_blocks_are_recognized() -> None:
     """Without blocks, the two tests above would pass."""
-    found = [block for page in PAGES for block in blocks(page)]
-    for language, least in {"console": 20, "python": 10, "yaml": 10, "toml": 1}.items():
-        assert sum(block.language == language for block in found) >= least, language
+    all_blocks = [block for page in PAGES for block in parse_blocks(page)]
+    for language, minimum in {"console": 20, "python": 10, "yaml": 10, "toml": 1}.items():
+        assert sum(block.language == language for block in all_blocks) >= minimum, language
     fences = sum(page.read_text(encoding="utf-8").count("```") for page in PAGES)
-    assert fences == 2 * len(found)
+    assert fences == 2 * len(all_blocks)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_blocks_are_seen() -> None:
         "```yaml\ncoffee: black\n```\n",
     ],
 )
-def test_a_page_that_is_not_true_is_noticed(page: str, tmp_path: Path, terminal: Terminal) -> None:
+def test_wrong_page_fails(page: str, tmp_path: Path, terminal: Terminal) -> None:
     path = tmp_path / "page.md"
     path.write_text(page, encoding="utf-8")
     with pytest.raises((AssertionError, MtlError)):
@@ -130,7 +130,7 @@ def test_a_page_that_is_not_true_is_noticed(page: str, tmp_path: Path, terminal:
 
 
 @pytest.fixture(scope="module")
-def generated() -> dict[str, str]:
+def reference_pages() -> dict[str, str]:
     """The reference pages as `docs/generate.py` writes them now."""
     sys.path.insert(0, str(DOCS))
     try:
@@ -141,12 +141,12 @@ def generated() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["hooks.md", "options.md", "cli.md"])
-def test_generated_pages_are_up_to_date(name: str, generated: dict[str, str]) -> None:
+def test_generated_pages_are_up_to_date(name: str, reference_pages: dict[str, str]) -> None:
     committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
-    assert committed == generated[name], f"run `python docs/generate.py` ({name} is out of date)"
+    assert committed == reference_pages[name], f"run `python docs/generate.py` ({name} is out of date)"
 
 
-def _reference(name: str) -> str:
+def _read_reference(name: str) -> str:
     return (DOCS / "reference" / name).read_text(encoding="utf-8")
 
 
@@ -155,56 +155,56 @@ def test_every_hook_is_documented_with_its_signature(hook: str) -> None:
     source = Path(hookspecs.__file__).read_text(encoding="utf-8")
     signature = re.search(rf"^def {hook}\(.*?\) -> .*?:(?=\s)", source, re.MULTILINE)
     assert signature
-    assert signature[0] in _reference("hooks.md")
+    assert signature[0] in _read_reference("hooks.md")
 
 
-@pytest.mark.parametrize("seam", SEAMS.values(), ids=list(SEAMS))
-def test_every_method_of_a_spec_is_documented(seam: Any) -> None:
-    text = _reference("hooks.md")
-    for name in vars(seam.base):
+@pytest.mark.parametrize("extension_point", EXTENSION_POINTS.values(), ids=list(EXTENSION_POINTS))
+def test_every_method_of_a_spec_is_documented(extension_point: Any) -> None:
+    text = _read_reference("hooks.md")
+    for name in vars(extension_point.base):
         if not name.startswith(("_", "model_")):
-            assert f"`{seam.base.__name__}.{name}`" in text
+            assert f"`{extension_point.base.__name__}.{name}`" in text
 
 
 def test_every_type_and_key_is_documented() -> None:
     """Compares with the registry, not with the script that writes the page."""
-    text = _reference("options.md")
+    text = _read_reference("options.md")
     registry = Registry(load_plugins())
-    for seam in SEAMS:
-        for name, offers in registry.offers(seam).items():
-            if not offers[0].origin.endswith("of mtl-core"):
+    for extension_point in EXTENSION_POINTS:
+        for name, specs in registry.get_specs(extension_point).items():
+            if not specs[0].origin.endswith("of mtl-core"):
                 continue
-            heading = f"### `{name}` {{ #{seam}-{name} }}"
+            heading = f"### `{name}` {{ #{extension_point}-{name} }}"
             assert heading in text
             section = re.split(r"^##", text.split(heading)[1], maxsplit=1, flags=re.MULTILINE)[0]
-            for key, field in offers[0].spec.model_fields.items():
-                assert key == "type" or f"| `{key}` | " in section, f"{seam}.{name}.{key}"
+            for key, field in specs[0].spec.model_fields.items():
+                assert key == "type" or f"| `{key}` | " in section, f"{extension_point}.{name}.{key}"
                 assert field.description is None or " ".join(field.description.split()) in section
 
 
 def test_every_command_and_option_is_documented(mtl: Any) -> None:
-    text = _reference("cli.md")
+    text = _read_reference("cli.md")
     names = re.findall(r"^[│|] (\w[\w-]*)  ", mtl("--help").stdout, re.MULTILINE)
     assert {"run", "predict"} <= set(names)
-    seen = 0
+    n_options = 0
     for name in names:
         section = text.split(f"## mtl {name}\n")[1].split("\n## ")[0]
         options = set(re.findall(r"(?<!\S)(--[a-z-]+)(?=\s)", mtl(name, "--help").stdout)) - {"--help"}
-        seen += len(options)
+        n_options += len(options)
         for option in options:
             assert re.search(rf"`{option}[ `]", section), f"mtl {name} {option}"
-    assert seen > 10
+    assert n_options > 10
 
 
-def _keys(value: Any) -> Iterator[str]:
+def _iterate_keys(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield str(key)
-            yield from _keys(item)
+            yield from _iterate_keys(item)
 
 
 def test_every_key_of_a_run_directory_is_documented(trained_run: Path) -> None:
-    text = _reference("run-directory.md")
+    text = _read_reference("run-directory.md")
     for path in trained_run.iterdir():
         assert f"`{path.name}`" in text
     metrics = json.loads((trained_run / "metrics.json").read_text(encoding="utf-8"))
@@ -212,7 +212,7 @@ def test_every_key_of_a_run_directory_is_documented(trained_run: Path) -> None:
     state = json.loads((trained_run / "state.json").read_text(encoding="utf-8"))
     names = {*metrics["data"]["examples"], *metrics["splits"]["test"]["tasks"], *first["tasks"]}
     classes = {"positive", "negative", "neutral", "conflict", "absent"}
-    keys = {*_keys(metrics), *_keys(first), *state, *state["tasks"][0]} - names - classes
+    keys = {*_iterate_keys(metrics), *_iterate_keys(first), *state, *state["tasks"][0]} - names - classes
     keys |= set((trained_run / "history.csv").read_text(encoding="utf-8").split("\n")[0].split(",")[:3])
     assert not {key for key in keys if f"`{key}`" not in text}
 
@@ -220,34 +220,34 @@ def test_every_key_of_a_run_directory_is_documented(trained_run: Path) -> None:
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def _anchors(page: Path) -> set[str]:
-    found = set()
+def _find_anchors(page: Path) -> set[str]:
+    anchors = set()
     for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-        given = re.search(r"\{ ?#([\w-]+) ?\}", heading)
-        plain = re.sub(r"[^\w\s-]", "", re.sub(r"`|\{.*\}", "", heading)).strip().lower()
-        found.add(given[1] if given else re.sub(r"[\s-]+", "-", plain))
-    return found
+        explicit_anchor = re.search(r"\{ ?#([\w-]+) ?\}", heading)
+        title = re.sub(r"[^\w\s-]", "", re.sub(r"`|\{.*\}", "", heading)).strip().lower()
+        anchors.add(explicit_anchor[1] if explicit_anchor else re.sub(r"[\s-]+", "-", title))
+    return anchors
 
 
-@pages
-def test_links_lead_somewhere(page: Path) -> None:
+@every_page
+def test_links_are_valid(page: Path) -> None:
     for link in _LINK.findall(re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
         target, _, anchor = link.partition("#")
         path = (page.parent / target).resolve() if target else page
         assert path.exists(), link
-        assert not anchor or anchor in _anchors(path), link
+        assert not anchor or anchor in _find_anchors(path), link
 
 
-@pages
-def test_no_page_names_a_place_on_one_machine(page: Path) -> None:
+@every_page
+def test_no_page_contains_a_machine_specific_path(page: Path) -> None:
     assert not MACHINE_PATH.search(page.read_text(encoding="utf-8"))
 
 
 def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="the documentation's tools are not installed (extra `docs`)")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
         check=False,
@@ -255,7 +255,7 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     built = list((tmp_path / "site").rglob("*.html"))
     assert len(built) > len(PAGES) / 2
     for path in built:
@@ -265,10 +265,10 @@ def test_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["data", "encoder", "backbone", "tasks"])
 def test_the_four_keys_of_the_first_example_are_all_needed(name: str, tmp_path: Path, mtl: Any) -> None:
-    sample = yaml.safe_load(next(b.text for b in blocks(DOCS / "index.md") if b.language == "yaml"))
+    sample = yaml.safe_load(next(b.text for b in parse_blocks(DOCS / "index.md") if b.language == "yaml"))
     del sample[name]
     path = tmp_path / "short.yaml"
     path.write_text(json.dumps(sample), encoding="utf-8")
-    done = mtl("validate", path)
-    assert done.returncode == 2
-    assert f"{name}: required, but missing" in done.stderr
+    result = mtl("validate", path)
+    assert result.returncode == 2
+    assert f"{name}: required, but missing" in result.stderr

@@ -17,35 +17,35 @@ from torch import nn
 from mtl_core import BackboneSpec, Corpus, Features, FeatureShape, HeadSpec, LoaderSpec, hookimpl
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.run import SilentView, run_experiment
+from mtl_core.runs.run import NullCallback, run_experiment
 
 ROWS, WIDTH = 96, 4
 
 
-class Related(LoaderSpec):
+class RelatedTasks(LoaderSpec):
     """Rows of numbers."""
 
     type: Literal["related"] = "related"
     seed: int = 0
 
     def load(self) -> Corpus:
-        random = np.random.default_rng(self.seed)
-        rows = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
-        up = rows @ np.array([2.0, -1.0, 0.5, 0.0]) + random.normal(size=ROWS) / 10
-        aside = rows @ np.array([0.0, 0.5, 1.0, 3.0]) + random.normal(size=ROWS) / 10
-        half = [float(value) if index % 2 else None for index, value in enumerate(up)]
+        rng = np.random.default_rng(self.seed)
+        inputs = rng.normal(size=(ROWS, WIDTH)).astype(np.float32)
+        up = inputs @ np.array([2.0, -1.0, 0.5, 0.0]) + rng.normal(size=ROWS) / 10
+        aside = inputs @ np.array([0.0, 0.5, 1.0, 3.0]) + rng.normal(size=ROWS) / 10
+        odd_labels = [float(value) if index % 2 else None for index, value in enumerate(up)]
         return Corpus(
             ids=[str(index) for index in range(ROWS)],
-            inputs=list(rows),
+            inputs=list(inputs),
             labels={
                 "up": up.tolist(),
                 "up-too": up.tolist(),
                 "down": (-up).tolist(),
                 "aside": aside.tolist(),
-                "early": half,
+                "early": odd_labels,
                 "late": [float(value) if index % 2 == 0 else None for index, value in enumerate(up)],
             },
-            parts=["train"] * ROWS,
+            splits=["train"] * ROWS,
         )
 
 
@@ -63,12 +63,12 @@ class Layer(nn.Module):
     def __init__(self, width: int, noisy: bool) -> None:
         super().__init__()
         self.output = FeatureShape(1, sequence=False)
-        self.before = nn.Dropout(0.4) if noisy else nn.Identity()
+        self.dropout = nn.Dropout(0.4) if noisy else nn.Identity()
         self.linear = nn.Linear(width, 1, bias=False)
-        self.behind = nn.BatchNorm1d(1) if noisy else nn.Identity()
+        self.norm = nn.BatchNorm1d(1) if noisy else nn.Identity()
 
     def forward(self, features: Features) -> Features:
-        return Features(self.behind(self.linear(self.before(features.values))))
+        return Features(self.norm(self.linear(self.dropout(features.values))))
 
 
 class ReadOut(HeadSpec):
@@ -77,17 +77,17 @@ class ReadOut(HeadSpec):
     type: Literal["read-out"] = "read-out"
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
-        return Reader()
+        return IdentityHead()
 
 
-class Reader(nn.Module):
+class IdentityHead(nn.Module):
     def forward(self, features: Features) -> torch.Tensor:
         return features.values
 
 
 @hookimpl
 def mtl_loaders() -> list[type[LoaderSpec]]:
-    return [Related]
+    return [RelatedTasks]
 
 
 @hookimpl
@@ -122,23 +122,23 @@ def write_experiment(folder: Path, *tasks: str, **blocks: Any) -> Path:
     return path
 
 
-def related_config(folder: Path, *tasks: str, **blocks: Any) -> ExperimentConfig:
+def load_related_config(folder: Path, *tasks: str, **blocks: Any) -> ExperimentConfig:
     """Write the experiment and load its config."""
     return load_experiment(write_experiment(folder, *tasks, **blocks)).config
 
 
-def found_in(run: Path) -> dict[str, Any]:
+def load_interactions(run_dir: Path) -> dict[str, Any]:
     """Load the `interactions.json` of a run."""
-    found: dict[str, Any] = json.loads((run / "interactions.json").read_text(encoding="utf-8"))
-    return found
+    interactions: dict[str, Any] = json.loads((run_dir / "interactions.json").read_text(encoding="utf-8"))
+    return interactions
 
 
-def measure(folder: Path, *tasks: str, name: str = "run", **blocks: Any) -> dict[str, Any]:
+def train_and_load_interactions(folder: Path, *tasks: str, name: str = "run", **blocks: Any) -> dict[str, Any]:
     """Train, and load the `interactions.json` of the run."""
-    run_experiment(related_config(folder, *tasks, **blocks), folder / name, SilentView())
-    return found_in(folder / name)
+    run_experiment(load_related_config(folder, *tasks, **blocks), folder / name, NullCallback())
+    return load_interactions(folder / name)
 
 
-def entry(found: dict[str, Any], figure: str, row: str, column: str) -> Any:
+def get_matrix_entry(interactions: dict[str, Any], key: str, row_task: str, column_task: str) -> Any:
     """Return one number of a matrix by the names of its tasks."""
-    return found[figure][found["tasks"].index(row)][found["tasks"].index(column)]
+    return interactions[key][interactions["tasks"].index(row_task)][interactions["tasks"].index(column_task)]

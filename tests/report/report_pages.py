@@ -18,17 +18,17 @@ class Node:
     attributes: dict[str, str] = field(default_factory=dict)
     children: "list[Node | str]" = field(default_factory=list)
 
-    def all(self, *tags: str) -> "Iterator[Node]":
+    def find_all(self, *tags: str) -> "Iterator[Node]":
         """Iterate over the descendants in document order, optionally only those with one of the tags."""
         for child in self.children:
             if isinstance(child, Node):
                 if not tags or child.tag in tags:
                     yield child
-                yield from child.all(*tags)
+                yield from child.find_all(*tags)
 
-    def one(self, tag: str) -> "Node":
-        (found,) = self.all(tag)
-        return found
+    def find_one(self, tag: str) -> "Node":
+        (node,) = self.find_all(tag)
+        return node
 
     @property
     def text(self) -> str:
@@ -43,33 +43,33 @@ class Node:
                 yield from child._texts()
 
 
-class _Reader(HTMLParser):
+class _StrictParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.root = Node("")
-        self._open = [self.root]
+        self._open_nodes = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), f"<{tag}> has a duplicate attribute: {names}"
         node = Node(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].children.append(node)
+        self._open_nodes[-1].children.append(node)
         if tag not in VOID:
-            self._open.append(node)
+            self._open_nodes.append(node)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
+        self._open_nodes[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
-        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
-        self._open.pop()
+        assert self._open_nodes[-1].tag == tag, f"</{tag}> closes <{self._open_nodes[-1].tag}>"
+        self._open_nodes.pop()
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        self._open_nodes[-1].children.append(data)
 
     def close(self) -> None:
         super().close()
-        assert len(self._open) == 1, f"never closed: {[node.tag for node in self._open[1:]]}"
+        assert len(self._open_nodes) == 1, f"never closed: {[node.tag for node in self._open_nodes[1:]]}"
 
 
 class Page:
@@ -78,14 +78,14 @@ class Page:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.source = path.read_text(encoding="utf-8")
-        reader = _Reader()
-        reader.feed(self.source)
-        reader.close()
-        self.root = reader.root
-        self.html = self.root.one("html")
+        parser = _StrictParser()
+        parser.feed(self.source)
+        parser.close()
+        self.root = parser.root
+        self.html = self.root.find_one("html")
         for svg in self.drawings:
             ET.fromstring(svg)  # noqa: S314  (trusted input)
-        ids = [node.attributes["id"] for node in self.html.all() if "id" in node.attributes]
+        ids = [node.attributes["id"] for node in self.html.find_all() if "id" in node.attributes]
         assert len(ids) == len(set(ids)), f"duplicate ids: {sorted({name for name in ids if ids.count(name) > 1})}"
         self.ids = set(ids)
 
@@ -96,44 +96,42 @@ class Page:
 
     @property
     def text(self) -> str:
-        return self.html.one("body").text
+        return self.html.find_one("body").text
 
     @property
     def headline(self) -> str:
-        return next(node.text for node in self.html.all("p") if node.attributes.get("class") == "headline")
+        return next(node.text for node in self.html.find_all("p") if node.attributes.get("class") == "headline")
 
     def section(self, name: str) -> Node:
-        (found,) = [node for node in self.html.all("section") if node.attributes["id"] == name]
-        return found
+        (section_node,) = [node for node in self.html.find_all("section") if node.attributes["id"] == name]
+        return section_node
 
     def tables(self, section: str) -> dict[str, "Table"]:
         """Return the tables of a section by caption."""
-        return {node.one("caption").text: Table(node) for node in self.section(section).all("table")}
+        return {node.find_one("caption").text: Table(node) for node in self.section(section).find_all("table")}
 
     def references(self) -> list[str]:
         """Return all references that a browser could load or follow to another resource."""
-        found = re.findall(r"url\(\s*(?!#)[^)]*\)|@import", self.source)
-        for node in self.html.all():
-            found += [
+        urls = re.findall(r"url\(\s*(?!#)[^)]*\)|@import", self.source)
+        for node in self.html.find_all():
+            urls += [
                 value
                 for name, value in node.attributes.items()
                 if name in {"src", "href", "xlink:href", "srcset", "action", "data", "poster"} and value[:1] != "#"
             ]
-            found += (
-                [node.tag] if node.tag in {"script", "link", "iframe", "object", "embed", "img", "base"} else []
-            )
-        return found
+            urls += [node.tag] if node.tag in {"script", "link", "iframe", "object", "embed", "img", "base"} else []
+        return urls
 
 
 class Table:
     """A table: the names of its columns, and the texts of its rows."""
 
     def __init__(self, node: Node) -> None:
-        self.columns = [cell.text for cell in node.one("thead").all("th")]
-        self.rows = [[cell.text for cell in row.all("th", "td")] for row in node.all("tr")][1:]
+        self.columns = [cell.text for cell in node.find_one("thead").find_all("th")]
+        self.rows = [[cell.text for cell in row.find_all("th", "td")] for row in node.find_all("tr")][1:]
         assert all(len(row) == len(self.columns) for row in self.rows)
 
     def row(self, *names: str) -> dict[str, str]:
         """Return the row with these first cells as a mapping from column name to text."""
-        (found,) = [row for row in self.rows if tuple(row[: len(names)]) == names]
-        return dict(zip(self.columns, found, strict=True))
+        (cells,) = [row for row in self.rows if tuple(row[: len(names)]) == names]
+        return dict(zip(self.columns, cells, strict=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_examples import comparison, interactions, write
+from report_examples import build_comparison, build_interactions, write_json
 
 from mtl_core.report.write import write_report
 
@@ -19,113 +19,117 @@ def reports(
     tiny_run: Path, every_kind_run: Path, many_run: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("comparison")
-    write(folder, "comparison.json", comparison(TASKS))
-    write(folder / "runs" / "multi-task-seed1", "interactions.json", interactions(TASKS))
-    made = {"tiny": tiny_run, "every-kind": every_kind_run, "many": many_run, "comparison": folder}
+    write_json(folder, "comparison.json", build_comparison(TASKS))
+    write_json(folder / "runs" / "multi-task-seed1", "interactions.json", build_interactions(TASKS))
+    report_dirs = {"tiny": tiny_run, "every-kind": every_kind_run, "many": many_run, "comparison": folder}
     write_report(folder)
-    return {name: path / "report.html" for name, path in made.items()}
+    return {name: path / "report.html" for name, path in report_dirs.items()}
 
 
 @pytest.fixture
 def open_page(browser: Any, reports: dict[str, Path]) -> Iterator[Any]:
     contexts = []
 
-    def open_(name: str, size: str = "desk", scheme: str = "light") -> Any:
+    def load_page(name: str, size: str = "desk", scheme: str = "light") -> Any:
         width, height = SIZES[size]
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=True
         )
         contexts.append(context)
         page = context.new_page()
-        page.said, page.asked = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.logged_messages, page.requested_urls = [], []
+        page.on("console", lambda message: page.logged_messages.append(message.text))
+        page.on("pageerror", lambda error: page.logged_messages.append(str(error)))
+        page.on("request", lambda request: page.requested_urls.append(request.url))
         page.goto(reports[name].as_uri(), wait_until="load")
         return page
 
-    yield open_
+    yield load_page
     for context in contexts:
         context.close()
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_a_page_fits_and_asks_for_nothing(name: str, open_page: Any, reports: dict[str, Path]) -> None:
+def test_page_fits_and_requests_nothing(name: str, open_page: Any, reports: dict[str, Path]) -> None:
     page = open_page(name)
     for width, height in SIZES.values():
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), width
-        drawn = "[...document.querySelectorAll('.drawing')].map(one => one.getBoundingClientRect().width)"
-        shown = page.evaluate(drawn)
-        assert all(40 < drawing <= width for drawing in shown), width
-    assert page.asked == [reports[name].as_uri()]
-    assert page.said == []
+        width_script = "[...document.querySelectorAll('.drawing')].map(one => one.getBoundingClientRect().width)"
+        drawing_widths = page.evaluate(width_script)
+        assert all(40 < drawing_width <= width for drawing_width in drawing_widths), width
+    assert page.requested_urls == [reports[name].as_uri()]
+    assert page.logged_messages == []
 
 
-def test_a_page_opens_within_a_second(open_page: Any) -> None:
+def test_page_loads_within_a_second(open_page: Any) -> None:
     """Take the minimum of three measurements, because other load on the machine adds time."""
-    took = [
+    load_times = [
         open_page("every-kind").evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         for _ in range(3)
     ]
-    assert 0 < min(took) < 1000
+    assert 0 < min(load_times) < 1000
 
 
-def _brightness(color: str) -> float:
-    channels = [float(part) for part in color.partition("(")[2].rstrip(")").split(",")[:3]]
-    linear = [c / 12.92 if (c := one / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for one in channels]
-    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+def _compute_luminance(color: str) -> float:
+    channels = [float(channel_text) for channel_text in color.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [
+        c / 12.92 if (c := channel / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for channel in channels
+    ]
+    return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def _contrast(one: str, other: str) -> float:
-    low, high = sorted((_brightness(one), _brightness(other)))
+def _compute_contrast(first_color: str, second_color: str) -> float:
+    low, high = sorted((_compute_luminance(first_color), _compute_luminance(second_color)))
     return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("name", ["tiny", "comparison"])
-def test_text_can_be_read_by_day_and_by_night(name: str, open_page: Any) -> None:
+def test_text_contrast_in_light_and_dark_scheme(name: str, open_page: Any) -> None:
     """WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1, also in drawings."""
-    grounds = {}
+    luminances = {}
     page = open_page(name)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        grounds[scheme] = _brightness(ground)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        luminances[scheme] = _compute_luminance(background)
         colors = page.evaluate(
             "[...document.querySelectorAll('p, td, th, a, figcaption, dt, summary')]"
             ".map(one => getComputedStyle(one).color)"
             ".concat([...document.querySelectorAll('svg text')].map(one => getComputedStyle(one).fill))"
         )
         assert len(colors) > 100
-        assert min(_contrast(color, ground) for color in set(colors)) >= 4.5
+        assert min(_compute_contrast(color, background) for color in set(colors)) >= 4.5
         lines = page.evaluate(
             "[...document.querySelectorAll('svg path, svg use')].map(one => getComputedStyle(one).stroke)"
             ".filter(color => color.startsWith('rgb('))"
         )
-        assert max(_contrast(color, ground) for color in set(lines)) >= 4.5
-    assert grounds["light"] > 0.9
-    assert grounds["dark"] < 0.05
+        assert max(_compute_contrast(color, background) for color in set(lines)) >= 4.5
+    assert luminances["light"] > 0.9
+    assert luminances["dark"] < 0.05
 
 
-def test_the_keyboard_reaches_everything(open_page: Any) -> None:
+def test_page_is_navigable_by_keyboard(open_page: Any) -> None:
     page = open_page("tiny")
-    order = []
+    focus_order = []
     for _ in range(6):
         page.keyboard.press("Tab")
-        order.append(page.evaluate("[document.activeElement.tagName, document.activeElement.getAttribute('href')]"))
-    assert order[0] == ["A", "#content"]
-    assert order[1] == ["A", "#summary"]
-    assert [tag for tag, _ in order] == ["A"] * 6
+        focus_order.append(
+            page.evaluate("[document.activeElement.tagName, document.activeElement.getAttribute('href')]")
+        )
+    assert focus_order[0] == ["A", "#content"]
+    assert focus_order[1] == ["A", "#summary"]
+    assert [tag for tag, _ in focus_order] == ["A"] * 6
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("location.hash") == order[4][1]
+    assert page.evaluate("location.hash") == focus_order[4][1]
     assert page.evaluate(
         "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
         " || document.activeElement === document.body"
     )
 
 
-def test_a_fold_opens_by_keyboard(open_page: Any) -> None:
+def test_details_open_by_keyboard(open_page: Any) -> None:
     page = open_page("tiny")
     page.locator("#settings summary").focus()
     page.keyboard.press("Enter")
@@ -134,14 +138,14 @@ def test_a_fold_opens_by_keyboard(open_page: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny", "comparison"])
-def test_a_page_prints(name: str, open_page: Any) -> None:
+def test_page_prints(name: str, open_page: Any) -> None:
     page = open_page(name, scheme="dark")
-    printed = page.pdf(format="A4")
-    assert printed.startswith(b"%PDF")
-    assert 1 <= printed.count(b"/Type /Page\n") <= 15
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert 1 <= pdf.count(b"/Type /Page\n") <= 15
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": 688, "height": 1000})
-    assert _brightness(page.evaluate("getComputedStyle(document.body).backgroundColor")) > 0.9
+    assert _compute_luminance(page.evaluate("getComputedStyle(document.body).backgroundColor")) > 0.9
     assert not page.locator("nav").is_visible()
     assert page.evaluate(
         "[...document.querySelectorAll('main table')].filter(one => one.offsetParent)"
@@ -151,11 +155,11 @@ def test_a_page_prints(name: str, open_page: Any) -> None:
         assert page.locator("#settings pre").is_visible()
 
 
-def test_pictures_are_taken(open_page: Any, tmp_path: Path) -> None:
+def test_screenshots_differ(open_page: Any, tmp_path: Path) -> None:
     """Screenshots of the light scheme, the dark scheme and a small screen differ and are not blank."""
-    taken = set()
+    screenshots = set()
     for size, scheme in (("desk", "light"), ("desk", "dark"), ("telephone", "light")):
-        shot = open_page("every-kind", size, scheme).screenshot(path=tmp_path / f"{size}-{scheme}.png")
-        assert len(shot) > 10_000
-        taken.add(shot)
-    assert len(taken) == 3
+        screenshot = open_page("every-kind", size, scheme).screenshot(path=tmp_path / f"{size}-{scheme}.png")
+        assert len(screenshot) > 10_000
+        screenshots.add(screenshot)
+    assert len(screenshots) == 3

@@ -20,10 +20,10 @@ from fastapi.testclient import TestClient
 from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.run import listening, load_app, make_server
+from mtl_core.serving.run import bind_socket, build_server, load_app
 
 NOTES = Path(mtl_text.__file__).parent / "sample" / "notes-train.jsonl"
-TOUCHY = '''\
+FAULTY_PLUGIN = '''\
 """An encoder with fault injection: some words make it fail, raise an MtlError, or block while a file exists."""
 
 import time
@@ -126,7 +126,7 @@ def notes_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("serving")
     lines = NOTES.read_text(encoding="utf-8").splitlines()[:60]
     (folder / "notes.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "faulty_parts.py").write_text(TOUCHY, encoding="utf-8")
+    (folder / "faulty_parts.py").write_text(FAULTY_PLUGIN, encoding="utf-8")
     (folder / "notes.yaml").write_text(yaml.safe_dump(EXPERIMENT), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
@@ -145,30 +145,30 @@ def texts() -> list[str]:
 def client(notes_run: Path) -> Iterator[TestClient]:
     """A client of the application without a socket."""
     with TestClient(
-        load_app(notes_run, Limits(max_text=4000, max_bytes=50_000, max_upload=80_000, max_texts=50))
-    ) as made:
-        yield made
+        load_app(notes_run, Limits(max_text_length=4000, max_bytes=50_000, max_upload=80_000, max_texts=50))
+    ) as test_client:
+        yield test_client
 
 
 @pytest.fixture
-def held(notes_run: Path) -> Iterator[Any]:
+def blocked_network(notes_run: Path) -> Iterator[Any]:
     """Block the network at the word "hold" until the test releases it."""
-    one = Held(notes_run.with_name("hold"), notes_run.with_name("held"))
-    one.hold.touch()
-    yield one
-    one.go_on()
-    one.held.unlink(missing_ok=True)
+    network = BlockedNetwork(notes_run.with_name("hold"), notes_run.with_name("held"))
+    network.block_file.touch()
+    yield network
+    network.unblock()
+    network.blocked_file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
-class Held:
+class BlockedNetwork:
     """The file that blocks the network, and the file that shows that it is blocked."""
 
-    hold: Path
-    held: Path
+    block_file: Path
+    blocked_file: Path
 
-    def go_on(self) -> None:
-        self.hold.unlink(missing_ok=True)
+    def unblock(self) -> None:
+        self.block_file.unlink(missing_ok=True)
 
 
 Served = Callable[..., contextlib.AbstractContextManager[tuple[int, Any]]]
@@ -179,19 +179,19 @@ def served(notes_run: Path) -> Served:
     """Run a server of `notes_run` with a socket: `with served(timeout=1.0) as (port, app)`; it stops on exit."""
 
     @contextlib.contextmanager
-    def running(path: Path = notes_run, **limits: Any) -> Iterator[tuple[int, Any]]:
+    def run_server(path: Path = notes_run, **limits: Any) -> Iterator[tuple[int, Any]]:
         app = load_app(path, Limits(**limits))
-        with listening("127.0.0.1", 0) as place:
-            place.listen(100)
-            server = make_server(app)
-            thread = threading.Thread(target=lambda: server.run(sockets=[place]))
+        with bind_socket("127.0.0.1", 0) as server_socket:
+            server_socket.listen(100)
+            server = build_server(app)
+            thread = threading.Thread(target=lambda: server.run(sockets=[server_socket]))
             thread.start()
             app.state.server = server
             try:
-                yield place.getsockname()[1], app
+                yield server_socket.getsockname()[1], app
             finally:
                 server.should_exit = True
                 thread.join(20)
         assert not thread.is_alive()
 
-    return running
+    return run_server

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 JSON = {"Content-Type": "application/json"}
 
 
-def sent(client: TestClient, body: bytes | str, path: str = "/predict", **headers: str) -> tuple[int, Any]:
-    said = client.post(path, content=body, headers={**JSON, **headers})
-    return said.status_code, said.json()
+def post_body(client: TestClient, body: bytes | str, path: str = "/predict", **headers: str) -> tuple[int, Any]:
+    response = client.post(path, content=body, headers={**JSON, **headers})
+    return response.status_code, response.json()
 
 
 @pytest.mark.parametrize(
@@ -33,65 +33,65 @@ def sent(client: TestClient, body: bytes | str, path: str = "/predict", **header
         ("/predict", "", 422, "body", "nothing", "a value"),
         ("/predict", "[]", 422, "body", "a list of 0", "a JSON object"),
         ("/predict", "null", 422, "body", "null", "a JSON object"),
-        ("/predict", "{}", 422, "body.text", "nothing", "a value"),
-        ("/predict", '{"text": 5}', 422, "body.text", "5", "a string"),
-        ("/predict", '{"text": null}', 422, "body.text", "null", "a string"),
-        ("/predict", '{"text": "a", "attention": 1}', 422, "body.attention", "1", "true or false"),
-        ("/predict", '{"text": "a", "id": 1.5}', 422, "body.id.str", "1.5", "a string"),
-        ("/predict", '{"text": ""}', 422, "body.text", "an empty text", "at least one word"),
-        ("/predict", '{"text": " \\n\\t\\u00a0"}', 422, "body.text", "an empty text", "at least one word"),
+        ("/predict", "{}", 422, "trunk.text", "nothing", "a value"),
+        ("/predict", '{"text": 5}', 422, "trunk.text", "5", "a string"),
+        ("/predict", '{"text": null}', 422, "trunk.text", "null", "a string"),
+        ("/predict", '{"text": "a", "attention": 1}', 422, "trunk.attention", "1", "true or false"),
+        ("/predict", '{"text": "a", "id": 1.5}', 422, "trunk.id.str", "1.5", "a string"),
+        ("/predict", '{"text": ""}', 422, "trunk.text", "an empty text", "at least one word"),
+        ("/predict", '{"text": " \\n\\t\\u00a0"}', 422, "trunk.text", "an empty text", "at least one word"),
         (
             "/predict",
             '{"txt": "a"}',
             422,
-            "body.txt",
+            "trunk.txt",
             "unknown key 'txt'",
             "did you mean 'text'? (keys here: attention, only_found, data_set, text, id)",
         ),
-        ("/predict/batch", '{"texts": []}', 422, "body.texts", "a list of 0", "at least one"),
-        ("/predict/batch", '{"texts": "a"}', 422, "body.texts", '"a"', "a list"),
+        ("/predict/batch", '{"texts": []}', 422, "trunk.texts", "a list of 0", "at least one"),
+        ("/predict/batch", '{"texts": "a"}', 422, "trunk.texts", '"a"', "a list"),
         (
             "/predict/batch",
             '{"texts": ["a", 3]}',
             422,
-            "body.texts[1]",
+            "trunk.texts[1]",
             "3",
             "a string, or an object with a `text`",
         ),
-        ("/predict/batch", '{"texts": [{"id": 1}]}', 422, "body.texts[0].text", "nothing", "a value"),
-        ("/predict/batch", json.dumps({"texts": ["a"] * 51}), 422, "body.texts", "51 texts", "at most 50"),
+        ("/predict/batch", '{"texts": [{"id": 1}]}', 422, "trunk.texts[0].text", "nothing", "a value"),
+        ("/predict/batch", json.dumps({"texts": ["a"] * 51}), 422, "trunk.texts", "51 texts", "at most 50"),
         (
             "/predict",
             '{"text": "a", "data_set": "other"}',
             422,
-            "body.data_set",
+            "trunk.data_set",
             "this run has one data set, which has no name; leave --data-set out",
             "what this run can read",
         ),
     ],
 )
-def test_a_mistake_is_named(
+def test_invalid_body_is_described(
     client: TestClient, path: str, body: str, status: int, where: str, found: str, expected: str
 ) -> None:
-    assert sent(client, body, path) == (
+    assert post_body(client, body, path) == (
         status,
         {"error": {"where": where, "found": found, "expected": expected}},
     )
 
 
-def test_a_body_must_say_that_it_is_json(client: TestClient) -> None:
-    status, said = sent(client, '{"text": "a"}', **{"Content-Type": "text/plain"})
+def test_json_content_type_is_required(client: TestClient) -> None:
+    status, content = post_body(client, '{"text": "a"}', **{"Content-Type": "text/plain"})
     assert status == 422
-    assert said["error"]["expected"] == "a JSON object, and the header `Content-Type: application/json`"
+    assert content["error"]["expected"] == "a JSON object, and the header `Content-Type: application/json`"
 
 
-def test_unknown_paths_and_methods_name_the_known(client: TestClient) -> None:
-    said = client.post("/predikt", json={"text": "a"})
-    assert said.status_code == 404
-    assert said.json()["error"]["expected"].endswith("; did you mean '/predict'?")
-    said = client.get("/predict")
-    assert (said.status_code, said.headers["Allow"]) == (405, "POST")
-    assert said.json()["error"] == {"where": "method", "found": "GET /predict", "expected": "POST"}
+def test_errors_for_unknown_paths_and_methods_suggest_known_ones(client: TestClient) -> None:
+    response = client.post("/predikt", json={"text": "a"})
+    assert response.status_code == 404
+    assert response.json()["error"]["expected"].endswith("; did you mean '/predict'?")
+    response = client.get("/predict")
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert response.json()["error"] == {"where": "method", "found": "GET /predict", "expected": "POST"}
     assert client.get("/static/%2e%2e/limits.py").status_code == 404
     assert client.get("/static/nothing.js").status_code == 404
 
@@ -109,23 +109,23 @@ def test_unknown_paths_and_methods_name_the_known(client: TestClient) -> None:
         "\n\n.\n\n",
     ],
 )
-def test_odd_texts_are_answered(client: TestClient, text: str) -> None:
-    said = client.post("/predict", json={"text": text, "attention": True})
-    assert said.status_code == 200
-    assert said.json()["text"] == text
+def test_unusual_texts_are_accepted(client: TestClient, text: str) -> None:
+    response = client.post("/predict", json={"text": text, "attention": True})
+    assert response.status_code == 200
+    assert response.json()["text"] == text
 
 
-def test_half_a_character_is_refused(client: TestClient) -> None:
-    status, said = sent(client, '{"text": "half \\ud83d"}')
-    assert (status, said["error"]["found"]) == (422, "an unpaired surrogate, U+D83D, at 5")
-    status, said = sent(client, '{"text": "whole", "id": "\\ud83d"}')
-    assert (status, said["error"]["where"]) == (422, "body.text (its id)")
+def test_unpaired_surrogate_is_rejected(client: TestClient) -> None:
+    status, content = post_body(client, '{"text": "half \\ud83d"}')
+    assert (status, content["error"]["found"]) == (422, "an unpaired surrogate, U+D83D, at 5")
+    status, content = post_body(client, '{"text": "whole", "id": "\\ud83d"}')
+    assert (status, content["error"]["where"]) == (422, "trunk.text (its id)")
 
 
-def test_a_large_body_is_refused_before_it_is_read(client: TestClient) -> None:
-    status, said = sent(client, json.dumps({"text": "x" * 1_000_000}))
+def test_large_body_is_rejected_before_it_is_read(client: TestClient) -> None:
+    status, content = post_body(client, json.dumps({"text": "x" * 1_000_000}))
     assert status == 413
-    assert said["error"] == {"where": "body", "found": "1,000,012 bytes", "expected": "at most 50,000 bytes"}
+    assert content["error"] == {"where": "body", "found": "1,000,012 bytes", "expected": "at most 50,000 bytes"}
 
 
 def test_files_for_plugins_may_be_larger(client: TestClient) -> None:
@@ -154,19 +154,19 @@ _bodies = (
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_bodies, st.sampled_from(["/predict", "/predict/batch"]))
-def test_no_body_makes_it_fall_over(client: TestClient, body: bytes, path: str) -> None:
-    said = client.post(path, content=body, headers=JSON)
-    assert said.status_code in {200, 400, 422}
-    if said.status_code == 200:
-        assert ("answers" if path.endswith("batch") else "tasks") in said.json()
+def test_any_body_gets_a_valid_response(client: TestClient, body: bytes, path: str) -> None:
+    response = client.post(path, content=body, headers=JSON)
+    assert response.status_code in {200, 400, 422}
+    if response.status_code == 200:
+        assert ("answers" if path.endswith("batch") else "tasks") in response.json()
     else:
-        assert {"where", "found", "expected"} == set(said.json()["error"])
+        assert {"where", "found", "expected"} == set(response.json()["error"])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60), st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
-def test_no_path_makes_it_fall_over(client: TestClient, path: str, method: str) -> None:
+def test_any_path_gets_a_valid_response(client: TestClient, path: str, method: str) -> None:
     from urllib.parse import quote
 
-    said = client.request(method, "/" + quote(path, errors="replace"))
-    assert said.status_code < 500
+    response = client.request(method, "/" + quote(path, errors="replace"))
+    assert response.status_code < 500

@@ -14,14 +14,14 @@ SPACE = {
     "backbone.hidden_dims": {"choices": [[8], [4, 4]]},
 }
 
-Write = Callable[..., Path]
+WriteSweep = Callable[..., Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Write:
+def write_sweep(tmp_path: Path) -> WriteSweep:
     """Write an experiment: `write(space={...}, trials=4, training={...})`; blocks as for the toy experiment."""
 
-    def written(
+    def write_file(
         space: dict[str, Any] | None = None, trials: int = 6, sweep: dict[str, Any] | None = None, **blocks: Any
     ) -> Path:
         block = {"trials": trials, "space": space or SPACE, **(sweep or {})}
@@ -29,22 +29,24 @@ def write(tmp_path: Path) -> Write:
         blocks = {"data": {"type": "toy", "rows": 60, "test_rows": 10}, "plugins": plugins, **blocks}
         return toy.write_experiment(tmp_path, sweep=block, **blocks)
 
-    return written
+    return write_file
 
 
-def rows(out: Path) -> list[dict[str, str]]:
+def load_trials(out: Path) -> list[dict[str, str]]:
     """Return the rows of `trials.csv`."""
     with (out / "trials.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def results(out: Path) -> list[dict[str, str]]:
+def load_deterministic_trials(out: Path) -> list[dict[str, str]]:
     """Return the rows of `trials.csv` without seconds and messages, which differ between sweeps."""
-    return [{key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in rows(out)]
+    return [
+        {key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in load_trials(out)
+    ]
 
 
-def errors(done: Any) -> str:
+def get_error_message(result: Any) -> str:
     """Assert exit code 2 and return the error message of the command."""
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return str(done.stderr)
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    assert "Traceback" not in result.stderr
+    return str(result.stderr)

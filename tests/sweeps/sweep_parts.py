@@ -14,7 +14,7 @@ from mtl_core.builtins.modules import MLPBackbone
 from mtl_core.data.label_space import LabelSpace
 
 
-class Fragile(BackboneSpec):
+class FailingBackbone(BackboneSpec):
     """An MLP that ends the process for some settings and rejects some pairs of settings."""
 
     type: Literal["fragile"] = "fragile"
@@ -25,7 +25,7 @@ class Fragile(BackboneSpec):
     """Whether building the network ends the process."""
 
     @model_validator(mode="after")
-    def _together(self) -> "Fragile":
+    def _validate_sum(self) -> "FailingBackbone":
         if self.width + self.height > 10:
             raise ValueError(f"{self.width} and {self.height} are more than 10")
         return self
@@ -36,16 +36,16 @@ class Fragile(BackboneSpec):
         return MLPBackbone(inputs, [self.width], 0.0)
 
 
-class Secret(MetricSpec):
+class HiddenLabelAccuracySpec(MetricSpec):
     """Accuracy that fails on labels of the first class."""
 
     type: Literal["secret"] = "secret"
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
-        return SecretAccuracy(len(space.classes), average="micro", validate_args=False)
+        return HiddenLabelAccuracy(len(space.classes), average="micro", validate_args=False)
 
 
-class SecretAccuracy(MulticlassAccuracy):
+class HiddenLabelAccuracy(MulticlassAccuracy):
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         assert (targets != 0).all(), "a test label was scored"
         super().update(outputs, targets)
@@ -53,9 +53,9 @@ class SecretAccuracy(MulticlassAccuracy):
 
 @hookimpl
 def mtl_backbones() -> list[type[BackboneSpec]]:
-    return [Fragile]
+    return [FailingBackbone]
 
 
 @hookimpl
 def mtl_metrics() -> list[type[MetricSpec]]:
-    return [Secret]
+    return [HiddenLabelAccuracySpec]

@@ -10,75 +10,81 @@ from typing import Any
 import pytest
 from conftest import Write, results, rows
 
-TRIALS = "4"
-RANDOM = {"sampler": "random"}
+N_TRIALS = "4"
+RANDOM_SAMPLER = {"sampler": "random"}
 """Independent of results, so that the trials do not depend on the number of processes."""
-LONG = {"epochs": 6, "batch_size": 4}
+LONG_TRAINING = {"epochs": 6, "batch_size": 4}
 
 
-def _alive(group: int) -> bool:
+def _is_alive(process_group: int) -> bool:
     try:
-        os.killpg(group, 0)
+        os.killpg(process_group, 0)
     except ProcessLookupError:
         return False
     return True
 
 
-def _until(what: Callable[[], bool], seconds: float = 300) -> None:
+def _wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
 
 
-def test_after_a_kill_nothing_is_lost_or_counted_twice(
-    write: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
+def test_killed_sweep_resumes_without_loss_or_duplicates(
+    write_sweep: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
 ) -> None:
     """Kill a sweep of two processes within a trial and resume it with one; compare with an uninterrupted sweep."""
-    path = write(sweep=RANDOM, training=LONG)
-    killed = tmp_path / "killed"
-    process = mtl_fork(tmp_path / "log", "sweep", path, "--trials", TRIALS, "--jobs", "2", "--out", killed)
-    _until(lambda: bool(list(killed.glob("trials/000[23]-seed1/checkpoint.safetensors"))) or not process.is_alive())
+    path = write_sweep(sweep=RANDOM_SAMPLER, training=LONG_TRAINING)
+    killed_dir = tmp_path / "killed"
+    process = mtl_fork(tmp_path / "log", "sweep", path, "--trials", N_TRIALS, "--jobs", "2", "--out", killed_dir)
+    _wait_until(
+        lambda: bool(list(killed_dir.glob("trials/000[23]-seed1/checkpoint.safetensors"))) or not process.is_alive()
+    )
     process.kill()
     process.join()
-    _until(lambda: not _alive(process.pid))  # workers end with their parent
-    before = rows(killed)
-    assert 0 < len([row for row in before if row["state"] == "complete"]) < int(TRIALS)
+    _wait_until(lambda: not _is_alive(process.pid))  # workers end with their parent
+    trials_before = rows(killed_dir)
+    assert 0 < len([row for row in trials_before if row["state"] == "complete"]) < int(N_TRIALS)
 
-    for out in (killed, tmp_path / "whole"):
-        done = mtl("sweep", path, "--trials", TRIALS, "--out", out)
-        assert done.returncode == 0, done.stderr
-    assert results(killed) == results(tmp_path / "whole")
-    assert len(rows(killed)) == int(TRIALS)
-    done_before = {row["number"]: row for row in before if row["state"] == "complete"}
-    assert all(row == done_before[row["number"]] for row in rows(killed) if row["number"] in done_before)
+    for output_dir in (killed_dir, tmp_path / "whole"):
+        result = mtl("sweep", path, "--trials", N_TRIALS, "--out", output_dir)
+        assert result.returncode == 0, result.stderr
+    assert results(killed_dir) == results(tmp_path / "whole")
+    assert len(rows(killed_dir)) == int(N_TRIALS)
+    complete_before = {row["number"]: row for row in trials_before if row["state"] == "complete"}
+    assert all(
+        row == complete_before[row["number"]] for row in rows(killed_dir) if row["number"] in complete_before
+    )
 
 
-@pytest.mark.usefixtures("copied_workers")
-def test_ctrl_c_keeps_what_is_done(write: Write, mtl: Any, mtl_fork: Any, tmp_path: Path) -> None:
-    path, out = write(sweep=RANDOM, training=LONG, trials=200), tmp_path / "out"
+@pytest.mark.usefixtures("forked_workers")
+def test_keyboard_interrupt_keeps_complete_trials(
+    write_sweep: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
+) -> None:
+    path, out = write_sweep(sweep=RANDOM_SAMPLER, training=LONG_TRAINING, trials=200), tmp_path / "out"
     process = mtl_fork(tmp_path / "log", "sweep", path, "--jobs", "2", "--out", out)
-    _until(lambda: (out / "best.yaml").exists() or not process.is_alive())
+    _wait_until(lambda: (out / "best.yaml").exists() or not process.is_alive())
     os.killpg(process.pid, signal.SIGINT)  # a terminal signals every process of the group
     process.join(60)
     output = (tmp_path / "log").read_text(encoding="utf-8")
     assert process.exitcode == 130, output
     assert "Traceback" not in output
     assert f"{out / 'best.yaml'} contains the best trial so far" in output
-    _until(lambda: not _alive(process.pid))
+    _wait_until(lambda: not _is_alive(process.pid))
     assert [row for row in rows(out) if row["state"] == "complete"]
     assert mtl("validate", out / "best.yaml").returncode == 0
 
 
-@pytest.mark.usefixtures("copied_workers")
-def test_a_trial_whose_process_dies_has_failed(write: Write, mtl: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("forked_workers")
+def test_trial_whose_process_dies_is_failed(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     space = {"backbone.deadly": {"choices": [False, True]}}
-    path = write(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM)
-    done = mtl("sweep", path, "--jobs", "2", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    path = write_sweep(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM_SAMPLER)
+    result = mtl("sweep", path, "--jobs", "2", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     trials = rows(tmp_path / "out")
     assert [row["backbone.deadly"] for row in trials] == ["false", "true", "false"]
     for row in trials:
-        deadly = row["backbone.deadly"] == "true"
-        assert row["state"] == ("failed" if deadly else "complete")
-        assert ("was killed (exit code 3)" in row["reason"]) == deadly
+        is_deadly = row["backbone.deadly"] == "true"
+        assert row["state"] == ("failed" if is_deadly else "complete")
+        assert ("was killed (exit code 3)" in row["reason"]) == is_deadly

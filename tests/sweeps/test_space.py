@@ -9,21 +9,21 @@ from conftest import Write, errors
 from jsonschema import Draft7Validator
 
 from mtl_core.config.load import load_experiment
-from mtl_core.config.schema import experiment_schema
+from mtl_core.config.schema import build_experiment_schema
 from mtl_core.config.yaml_file import read_yaml
 from mtl_core.errors import MtlError
 from mtl_core.plugins import load_plugins
 from mtl_core.registry import Registry
-from mtl_core.sweeps.check import check_space
+from mtl_core.sweeps.check import validate_space
 
 
-def _line(path: Path, word: str) -> int:
+def _find_line(path: Path, word: str) -> int:
     lines = path.read_text(encoding="utf-8").splitlines()
     block = lines.index("sweep:")
     return next(number for number, line in enumerate(lines, start=1) if word in line and number > block)
 
 
-WRONG = [
+INVALID_SPACES = [
     ({"optimizer.lr": {"type": "log-uniform", "low": 0.1, "high": 0.01}}, "expected `low` below `high`"),
     (
         {"optimizer.lr": {"type": "log-uniform", "low": 0.0, "high": 0.01}},
@@ -47,34 +47,34 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("space", "said"), WRONG, ids=[said[:30] for _, said in WRONG])
-def test_a_block_that_makes_no_sense_is_refused(
-    space: dict[str, Any], said: str, write: Write, mtl: Any, tmp_path: Path
+@pytest.mark.parametrize(("space", "message_part"), INVALID_SPACES, ids=[said[:30] for _, said in INVALID_SPACES])
+def test_invalid_block_is_rejected(
+    space: dict[str, Any], message_part: str, write_sweep: Write, mtl: Any, tmp_path: Path
 ) -> None:
-    path = write(space)
+    path = write_sweep(space)
     message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
-    assert said in message
+    assert message_part in message
     assert f"{path}:" in message
     assert "sweep.space" in message
     assert not (tmp_path / "out").exists()
 
 
-def test_other_commands_look_at_the_block_too(write: Write, mtl: Any) -> None:
-    path = write({"optimizer.lr": {"type": "uniform", "low": -1.0, "high": 0.1}})
+def test_other_commands_validate_the_block(write_sweep: Write, mtl: Any) -> None:
+    path = write_sweep({"optimizer.lr": {"type": "uniform", "low": -1.0, "high": 0.1}})
     assert "sweep.space.optimizer.lr.low: the experiment refuses -1.0" in errors(mtl("validate", path))
-    path = write({"optimizer.lr": {"type": "uniform", "low": 1.0, "high": 0.1}})
+    path = write_sweep({"optimizer.lr": {"type": "uniform", "low": 1.0, "high": 0.1}})
     assert "expected `low` below `high`" in errors(mtl("run", path))
 
 
-REFUSED = [
+REJECTED_PARAMETERS = [
     ("optimizer.lrr", {"choices": [0.1, 0.2]}, "sweep.space.optimizer.lrr: unknown key 'lrr'; did you mean 'lr'?"),
     ("optimiser.lr", {"choices": [0.1, 0.2]}, "unknown key 'optimiser'; did you mean 'optimizer'?"),
     ("training.epochs", {"type": "integer", "low": 0, "high": 3}, "training.epochs.low: the experiment refuses 0:"),
     ("training.epochs", {"type": "uniform", "low": 1.0, "high": 3.5}, "expected a valid integer"),
     ("backbone.dropout", {"type": "uniform", "low": 0.0, "high": 1.0}, "backbone.dropout.high: the experiment"),
-    ("weighting", {"choices": ["static", "by-lables"]}, "did you mean 'by-labels'?"),
+    ("weighting", {"choices": ["static", "by-lables"]}, "did you mean 'label-count'?"),
     ("backbone.type", {"choices": ["mlp", "identity"]}, "backbone.type.choices.1: the experiment refuses identity"),
-    ("weighting", {"choices": ["by-labels", {"type": "by-labels"}]}, "is the same as choices.0"),
+    ("weighting", {"choices": ["label-count", {"type": "label-count"}]}, "is the same as choices.0"),
     ("tasks.7.weight", {"choices": [1.0, 2.0]}, "'7' is not an index of a list of 1"),
     ("seed.low", {"choices": [1, 2]}, "'low' lies below 1, which is not a block"),
     ("seed", {"choices": [1, 2]}, "changes seed, and with it what is measured"),
@@ -83,30 +83,32 @@ REFUSED = [
     ("training", {"choices": [{"epochs": 2}, {"select": {"over": "mean"}}]}, "changes training.select"),
     ("tasks.0.mask", {"choices": ["observed", {"type": "exclude-labels", "labels": ["c0"]}]}, "changes tasks.0."),
     ("name", {"choices": ["one", "two"]}, "it cannot be searched"),
-    ("start_from.run", {"choices": ["one", "two"]}, "no such file or folder"),
+    ("init_from.run", {"choices": ["one", "two"]}, "no such file or folder"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("key", "parameter", "said"), REFUSED, ids=[f"{key}-{said[-20:]}" for key, _, said in REFUSED]
+    ("key", "parameter", "message_part"),
+    REJECTED_PARAMETERS,
+    ids=[f"{key}-{said[-20:]}" for key, _, said in REJECTED_PARAMETERS],
 )
-def test_what_the_experiment_refuses_is_told_before_anything_is_trained(
-    key: str, parameter: dict[str, Any], said: str, write: Write, mtl: Any, tmp_path: Path
+def test_values_that_the_experiment_rejects_are_reported_before_training(
+    key: str, parameter: dict[str, Any], message_part: str, write_sweep: Write, mtl: Any, tmp_path: Path
 ) -> None:
-    path = write({key: parameter, "tasks.0.weight": {"choices": [1.0, 2.0]}})
+    path = write_sweep({key: parameter, "tasks.0.weight": {"choices": [1.0, 2.0]}})
     message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
-    assert said in message
-    near = range(_line(path, f"{key}:"), _line(path, f"{key}:") + 5)
-    assert any(f"{path}:{line}: sweep.space.{key}" in message for line in near)
+    assert message_part in message
+    block_lines = range(_find_line(path, f"{key}:"), _find_line(path, f"{key}:") + 5)
+    assert any(f"{path}:{line}: sweep.space.{key}" in message for line in block_lines)
     assert not (tmp_path / "out").exists()
 
 
-def test_all_flaws_are_told_at_once(write: Write) -> None:
-    path = write(
+def test_all_validation_errors_are_reported_at_once(write_sweep: Write) -> None:
+    path = write_sweep(
         {"optimizer.lrr": {"choices": [1, 2]}, "training.epochs": {"type": "integer", "low": -1, "high": 0}}
     )
     with pytest.raises(MtlError) as error:
-        check_space(load_experiment(path))
+        validate_space(load_experiment(path))
     assert [line.split(": ")[1] for line in str(error.value).splitlines()] == [
         "sweep.space.optimizer.lrr",
         "sweep.space.training.epochs.low",
@@ -114,60 +116,69 @@ def test_all_flaws_are_told_at_once(write: Write) -> None:
     ]
 
 
-def test_own_values_are_found_where_the_space_holds_them(write: Write) -> None:
+def test_baseline_values_are_those_within_the_space(write_sweep: Write) -> None:
     space = {
         "optimizer.lr": {"type": "log-uniform", "low": 0.001, "high": 0.1},
         "optimizer.weight_decay": {"type": "uniform", "low": 0.1, "high": 0.2},
-        "weighting": {"choices": ["by-labels", "static"]},
+        "weighting": {"choices": ["label-count", "static"]},
         "backbone.hidden_dims": {"choices": [[4], [8]]},
         "training.epochs": {"type": "integer", "low": 2, "high": 6, "step": 2},
         "training.batch_size": {"type": "log-integer", "low": 4, "high": 64},
     }
-    variants = check_space(load_experiment(write(space)))
-    own = {"optimizer.lr": 0.02, "weighting": "static", "backbone.hidden_dims": "[8]", "training.batch_size": 8}
-    assert variants.own == own
-    assert variants.shown["optimizer.weight_decay"] == "0.0"
-    assert variants.shown["training.epochs"] == "3"
-    drawn = variants.config({"backbone.hidden_dims": "[4]", "optimizer.lr": 0.05, "weighting": "by-labels"})
-    assert drawn.backbone.model_dump()["hidden_dims"] == [4]
-    assert drawn.weighting.type == "by-labels"
-    assert drawn.sweep is None
+    variants = validate_space(load_experiment(write_sweep(space)))
+    expected_params = {
+        "optimizer.lr": 0.02,
+        "weighting": "static",
+        "backbone.hidden_dims": "[8]",
+        "training.batch_size": 8,
+    }
+    assert variants.baseline_params == expected_params
+    assert variants.baseline_texts["optimizer.weight_decay"] == "0.0"
+    assert variants.baseline_texts["training.epochs"] == "3"
+    sampled_config = variants.apply_params(
+        {"backbone.hidden_dims": "[4]", "optimizer.lr": 0.05, "weighting": "label-count"}
+    )
+    assert sampled_config.backbone.model_dump()["hidden_dims"] == [4]
+    assert sampled_config.weighting.type == "label-count"
+    assert sampled_config.sweep is None
 
 
-def test_paths_in_choices_start_at_the_file(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_in_choices_are_relative_to_the_file(
+    write_sweep: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir("/")
-    variants = check_space(load_experiment(write({"start_from.run": {"choices": ["one", "two"]}})))
-    start = variants.config({"start_from.run": "two"}).start_from
+    variants = validate_space(load_experiment(write_sweep({"init_from.run": {"choices": ["one", "two"]}})))
+    start = variants.apply_params({"init_from.run": "two"}).init_from
     assert start is not None
     assert start.run == tmp_path / "two"
 
 
-def test_values_that_do_not_fit_each_other_are_a_message(write: Write) -> None:
+def test_incompatible_values_are_one_message(write_sweep: Write) -> None:
     """Each value is valid without the other, so the error appears only for the sampled combination."""
     space = {
         "backbone.width": {"type": "integer", "low": 1, "high": 8},
         "backbone.height": {"type": "integer", "low": 1, "high": 8},
     }
-    variants = check_space(load_experiment(write(space, backbone={"type": "fragile", "width": 2})))
+    variants = validate_space(load_experiment(write_sweep(space, backbone={"type": "fragile", "width": 2})))
     with pytest.raises(MtlError, match="backbone: 8 and 8 are more than 10"):
-        variants.config({"backbone.width": 8, "backbone.height": 8})
+        variants.apply_params({"backbone.width": 8, "backbone.height": 8})
 
 
-def test_an_editor_knows_the_block(write: Write) -> None:
-    value = read_yaml(write()).value
-    schema = experiment_schema(Registry(load_plugins(value["plugins"])))
+def test_json_schema_covers_the_block(write_sweep: Write) -> None:
+    value = read_yaml(write_sweep()).value
+    schema = build_experiment_schema(Registry(load_plugins(value["plugins"])))
     validator = Draft7Validator(schema)
     validator.validate(value)
     validator.validate({**value, "sweep": None})
     assert "each order of magnitude" in json.dumps(schema)
-    for wrong in (
+    for invalid_space in (
         {"optimizer.lr": {"type": "log-unifrom", "low": 0.1, "high": 1.0}},
         {"optimizer.lr": {"type": "uniform", "low": 0.1}},
         {"optimizer.lr": {"choices": []}},
         {},
     ):
-        assert not validator.is_valid({**value, "sweep": {"space": wrong}}), wrong
+        assert not validator.is_valid({**value, "sweep": {"space": invalid_space}}), invalid_space
     assert not validator.is_valid({**value, "sweep": {**value["sweep"], "trails": 3}})
     assert not validator.is_valid({**value, "sweep": {**value["sweep"], "sampler": {"type": "tpee"}}})

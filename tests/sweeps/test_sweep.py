@@ -10,51 +10,51 @@ import pytest
 import yaml
 from conftest import Write, errors, results, rows
 
-from mtl_core.comparison.trials import held
+from mtl_core.comparison.trials import lock_folder
 from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 
-HOPELESS = {"optimizer.lr": {"choices": [0.02, 1.0e-9]}}
+SPACE_WITH_TINY_LR = {"optimizer.lr": {"choices": [0.02, 1.0e-9]}}
 
 
-def _metrics(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return found
+def _load_metrics(run_dir: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
 
 
-def test_the_first_trial_is_the_experiment_itself(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_first_trial_uses_the_values_of_the_experiment(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     space = {
         "optimizer.lr": {"type": "uniform", "low": 0.5, "high": 0.9},
         "backbone.dropout": {"choices": [0.0, 0.2]},
     }
-    path = write(space, trials=2)
-    done = mtl("sweep", path, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    own, other = rows(tmp_path / "out")
-    assert own["optimizer.lr"] == "0.02", "the value is outside the space, but the first trial uses it"
-    assert own["backbone.dropout"] == "0.2"
-    assert 0.5 <= float(other["optimizer.lr"]) <= 0.9
+    path = write_sweep(space, trials=2)
+    result = mtl("sweep", path, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    first_trial, second_trial = rows(tmp_path / "out")
+    assert first_trial["optimizer.lr"] == "0.02", "the value is outside the space, but the first trial uses it"
+    assert first_trial["backbone.dropout"] == "0.2"
+    assert 0.5 <= float(second_trial["optimizer.lr"]) <= 0.9
     report = run_experiment(load_experiment(path).config, tmp_path / "own")
-    assert float(own["value"]) == report.best_score
-    assert own["best_epoch"] == str(report.best_epoch)
+    assert float(first_trial["value"]) == report.best_score
+    assert first_trial["best_epoch"] == str(report.best_epoch)
 
 
-def test_a_known_best_is_found_and_runs_again_from_anywhere(
-    write: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_known_best_is_found_and_is_reproducible(
+    write_sweep: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(
+    path = write_sweep(
         {"optimizer.lr": {"type": "log-uniform", "low": 1.0e-6, "high": 0.1}},
         sweep={"sampler": {"type": "tpe", "startup_trials": 4}},
         optimizer={"type": "adam", "lr": 1.0e-6},
     )
-    done = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    result = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     trials = rows(tmp_path / "out")
     best = max(trials, key=lambda row: float(row["value"]))
     assert float(best["value"]) > float(trials[0]["value"]) + 0.2
     assert float(best["optimizer.lr"]) > 1e-3
-    assert f"trial {best['number']}, the best" in done.stdout
-    assert f"{float(best['value']) - float(trials[0]['value']):+.4f}" in done.stdout
+    assert f"trial {best['number']}, the best" in result.stdout
+    assert f"{float(best['value']) - float(trials[0]['value']):+.4f}" in result.stdout
 
     text = (tmp_path / "out" / "best.yaml").read_text(encoding="utf-8")
     assert "sweep" not in yaml.safe_load(text)
@@ -63,38 +63,43 @@ def test_a_known_best_is_found_and_runs_again_from_anywhere(
     elsewhere.mkdir()
     (elsewhere / "copy.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir("/")
-    again = mtl("run", elsewhere / "copy.yaml", "--out", tmp_path / "again")
-    assert again.returncode == 0, again.stderr
-    found = _metrics(tmp_path / "again")
-    assert found["model"]["best_score"] == float(best["value"])
-    assert found["splits"]["validation"]["overall"]["accuracy"] == float(best["value"])
-    assert "test" in found["splits"]
+    second_run = mtl("run", elsewhere / "copy.yaml", "--out", tmp_path / "again")
+    assert second_run.returncode == 0, second_run.stderr
+    metrics = _load_metrics(tmp_path / "again")
+    assert metrics["model"]["best_score"] == float(best["value"])
+    assert metrics["splits"]["validation"]["overall"]["accuracy"] == float(best["value"])
+    assert "test" in metrics["splits"]
 
 
-def test_lower_figures_are_better_where_they_are_errors(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_lower_is_better_for_error_metrics(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["c0", "c1", "c2"], "metrics": ["accuracy", "rank-distance"]}
     kind["type"] = "ordinal"
     tasks = [
         {"each": "*", "kind": kind, "head": "linear", "mask": {"type": "exclude-labels", "labels": ["absent"]}}
     ]
-    path = write(HOPELESS, tasks=tasks, training={"epochs": 3, "select": {"metric": "rank_distance"}})
-    done = mtl("sweep", path, "--trials", "4", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    assert "lower is better" in done.stdout
-    by_rate: dict[str, set[float]] = {}
+    path = write_sweep(
+        SPACE_WITH_TINY_LR, tasks=tasks, training={"epochs": 3, "select": {"metric": "rank_distance"}}
+    )
+    result = mtl("sweep", path, "--trials", "4", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert "lower is better" in result.stdout
+    values_by_lr: dict[str, set[float]] = {}
     for row in rows(tmp_path / "out"):
-        by_rate.setdefault(row["optimizer.lr"], set()).add(float(row["value"]))
-    assert max(by_rate["0.02"]) < min(by_rate["1e-09"])
+        values_by_lr.setdefault(row["optimizer.lr"], set()).add(float(row["value"]))
+    assert max(values_by_lr["0.02"]) < min(values_by_lr["1e-09"])
     assert yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["optimizer"]["lr"] == 0.02
 
 
-def test_a_hopeless_trial_is_ended_and_its_folder_removed(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_unpromising_trial_is_pruned_and_its_folder_removed(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     pruning = {"type": "median", "startup_trials": 2, "warmup_epochs": 2}
-    path = write(
-        HOPELESS, trials=7, sweep={"pruning": pruning, "sampler": "random"}, training={"epochs": 6, "batch_size": 8}
+    path = write_sweep(
+        SPACE_WITH_TINY_LR,
+        trials=7,
+        sweep={"pruning": pruning, "sampler": "random"},
+        training={"epochs": 6, "batch_size": 8},
     )
-    done = mtl("sweep", path, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    result = mtl("sweep", path, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     trials = rows(tmp_path / "out")
     pruned = [row for row in trials if row["state"] == "pruned"]
     assert pruned
@@ -103,64 +108,66 @@ def test_a_hopeless_trial_is_ended_and_its_folder_removed(write: Write, mtl: Any
         assert row["value"] == ""
         assert row["reason"].endswith("after epoch 3"), "pruning starts after two warmup epochs"
     for row in trials:
-        run = tmp_path / "out" / "trials" / f"{int(row['number']):04d}-seed1"
-        assert run.exists() == (row["state"] == "complete")
-    late = [row for row in trials[3:] if row["optimizer.lr"] == "1e-09"]
-    assert late
-    assert all(row["state"] == "pruned" for row in late)
+        run_dir = tmp_path / "out" / "trials" / f"{int(row['number']):04d}-seed1"
+        assert run_dir.exists() == (row["state"] == "complete")
+    later_trials = [row for row in trials[3:] if row["optimizer.lr"] == "1e-09"]
+    assert later_trials
+    assert all(row["state"] == "pruned" for row in later_trials)
 
 
-def test_a_trial_that_cannot_be_trained_is_a_result(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_failed_trial_is_a_result(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     space = {
         "backbone.width": {"type": "integer", "low": 1, "high": 8},
         "backbone.height": {"type": "integer", "low": 1, "high": 8},
         "optimizer.lr": {"choices": [0.02, 1.0e30]},
     }
-    path = write(space, backbone={"type": "fragile", "width": 2}, sweep={"sampler": "random"})
-    done = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    path = write_sweep(space, backbone={"type": "fragile", "width": 2}, sweep={"sampler": "random"})
+    result = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     trials = rows(tmp_path / "out")
     assert len(trials) == 8
     failed = [row for row in trials if row["state"] == "failed"]
     assert {"more than 10" in row["reason"] for row in failed} == {True, False}
     for row in failed:
-        told = "more than 10" if int(row["backbone.width"]) + int(row["backbone.height"]) > 10 else "finite"
-        assert told in row["reason"]
+        expected_reason = (
+            "more than 10" if int(row["backbone.width"]) + int(row["backbone.height"]) > 10 else "finite"
+        )
+        assert expected_reason in row["reason"]
     assert all(row["state"] == "complete" for row in trials if row not in failed)
 
 
-def test_an_experiment_that_fails_as_it_stands_ends_the_sweep(write: Write, mtl: Any, tmp_path: Path) -> None:
-    path = write({"optimizer.lr": {"choices": [0.02, 1.0e30]}}, optimizer={"type": "adam", "lr": 1.0e30})
+def test_failure_of_the_first_trial_ends_the_sweep(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+    path = write_sweep({"optimizer.lr": {"choices": [0.02, 1.0e30]}}, optimizer={"type": "adam", "lr": 1.0e30})
     message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
     assert "trial 0, the experiment's own values: " in message
     assert "not finite" in message
 
 
-def test_two_sweeps_have_the_same_trials(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_sweeps_are_reproducible(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     """The trials are bit-identical, although one sweep runs in two parts."""
-    path = write(
+    path = write_sweep(
         sweep={"sampler": {"type": "tpe", "startup_trials": 2}, "pruning": {"type": "median", "startup_trials": 2}}
     )
-    for out, budgets in (("whole", ["6"]), ("pieces", ["2", "6"])):
-        for trials in budgets:
-            done = mtl("sweep", path, "--trials", trials, "--out", tmp_path / out)
-            assert done.returncode == 0, done.stderr
-    found = results(tmp_path / "whole")
-    assert [row["number"] for row in found] == [str(number) for number in range(6)]
-    assert len({row["optimizer.lr"] for row in found}) == 6
-    assert results(tmp_path / "pieces") == found
+    for out, trial_counts in (("whole", ["6"]), ("pieces", ["2", "6"])):
+        for n_trials in trial_counts:
+            result = mtl("sweep", path, "--trials", n_trials, "--out", tmp_path / out)
+            assert result.returncode == 0, result.stderr
+    expected_trials = results(tmp_path / "whole")
+    assert [row["number"] for row in expected_trials] == [str(number) for number in range(6)]
+    assert len({row["optimizer.lr"] for row in expected_trials}) == 6
+    assert results(tmp_path / "pieces") == expected_trials
     best = (tmp_path / "whole" / "best.yaml").read_bytes()
     assert (tmp_path / "pieces" / "best.yaml").read_bytes() == best
-    other = mtl("sweep", path, "--trials", "2", "--set", "seed=2", "--out", tmp_path / "other")
-    assert other.returncode == 0, other.stderr
-    assert rows(tmp_path / "other")[1]["optimizer.lr"] != found[1]["optimizer.lr"]
+    other_seed = mtl("sweep", path, "--trials", "2", "--set", "seed=2", "--out", tmp_path / "other")
+    assert other_seed.returncode == 0, other_seed.stderr
+    assert rows(tmp_path / "other")[1]["optimizer.lr"] != expected_trials[1]["optimizer.lr"]
 
 
-def test_several_seeds_give_their_mean(write: Write, mtl: Any, tmp_path: Path) -> None:
-    done = mtl("sweep", write(trials=2), "--seeds", "2", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+def test_value_is_the_mean_over_seeds(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+    result = mtl("sweep", write_sweep(trials=2), "--seeds", "2", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     for row in rows(tmp_path / "out"):
-        runs = [_metrics(tmp_path / "out" / "trials" / f"000{row['number']}-seed{seed}") for seed in (1, 2)]
+        runs = [_load_metrics(tmp_path / "out" / "trials" / f"000{row['number']}-seed{seed}") for seed in (1, 2)]
         scores = [run["model"]["best_score"] for run in runs]
         assert [run["seed"] for run in runs] == [1, 2]
         assert [float(row["seed1"]), float(row["seed2"])] == scores
@@ -168,7 +175,7 @@ def test_several_seeds_give_their_mean(write: Write, mtl: Any, tmp_path: Path) -
         assert row["best_epoch"] == " ".join(str(run["model"]["best_epoch"]) for run in runs)
 
 
-def test_the_test_part_is_never_asked(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_trials_never_use_the_test_split(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     """A metric that fails on test labels ends `mtl run`, but no trial. Trials do not refit; the best run does."""
     names = ["c0", "c1", "c2"]
     kind = {"type": "classification", "classes": names, "metrics": ["secret"]}
@@ -181,28 +188,28 @@ def test_the_test_part_is_never_asked(write: Write, mtl: Any, tmp_path: Path) ->
         "training": {"epochs": 2, "batch_size": 8, "refit": True},
     }
     plugin = tmp_path / "parts_of_data.py"
-    plugin.write_text(SPLIT_BY_CLASS, encoding="utf-8")
-    path = write(trials=3, **{**blocks, "data": {"type": "class-split"}})
-    value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    value["plugins"].append(str(plugin))
-    path.write_text(yaml.safe_dump(value), encoding="utf-8")
+    plugin.write_text(CLASS_SPLIT_PLUGIN, encoding="utf-8")
+    path = write_sweep(trials=3, **{**blocks, "data": {"type": "class-split"}})
+    experiment = yaml.safe_load(path.read_text(encoding="utf-8"))
+    experiment["plugins"].append(str(plugin))
+    path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
 
-    done = mtl("sweep", path, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    result = mtl("sweep", path, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
     assert [row["state"] for row in rows(tmp_path / "out")] == ["complete"] * 3
-    for run in (tmp_path / "out" / "trials").glob("*-seed1"):
-        metrics = _metrics(run)
+    for run_dir in (tmp_path / "out" / "trials").glob("*-seed1"):
+        metrics = _load_metrics(run_dir)
         assert set(metrics["splits"]) == {"validation"}
         assert "test" not in metrics["data"]["examples"]
-        predictions = (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        predictions = (run_dir / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
         assert {json.loads(line)["split"] for line in predictions} == {"validation"}
-        assert "refit" not in (run / "history.csv").read_text(encoding="utf-8")
+        assert "refit" not in (run_dir / "history.csv").read_text(encoding="utf-8")
     assert yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["training"]["refit"] is True
     with pytest.raises(AssertionError, match="a test label was scored"):
         run_experiment(load_experiment(tmp_path / "out" / "best.yaml").config, tmp_path / "run")
 
 
-SPLIT_BY_CLASS = '''
+CLASS_SPLIT_PLUGIN = '''
 """A loader in which only test examples have the first class."""
 
 from typing import Literal
@@ -230,57 +237,57 @@ def mtl_loaders():
 '''
 
 
-def test_without_validation_data_there_is_nothing_to_compare(write: Write, mtl: Any, tmp_path: Path) -> None:
-    path = write(split={"type": "random", "validation": 0.0})
+def test_missing_validation_split_is_an_error(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+    path = write_sweep(split={"type": "random", "validation": 0.0})
     assert f"{path}: has no validation data" in errors(mtl("sweep", path, "--out", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_block_there_is_nothing_to_search(toy_experiment: Path, mtl: Any, tmp_path: Path) -> None:
+def test_missing_sweep_block_is_an_error(toy_experiment: Path, mtl: Any, tmp_path: Path) -> None:
     message = errors(mtl("sweep", toy_experiment, "--out", tmp_path / "out"))
     assert f"{toy_experiment}: has no `sweep:` block" in message
 
 
-def test_without_optuna_the_extra_is_named(
-    write: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_missing_optuna_is_reported(
+    write_sweep: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write()
+    path = write_sweep()
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert 'pip install "mtl-core[sweep]"' in errors(mtl("sweep", path, "--out", tmp_path / "out"))
     assert mtl("validate", path).returncode == 0
 
 
-def test_a_run_does_not_carry_the_block(write: Write, mtl: Any, tmp_path: Path) -> None:
-    path = write()
+def test_config_of_a_run_has_no_sweep_block(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+    path = write_sweep()
     assert mtl("run", path, "--out", tmp_path / "run").returncode == 0
     assert "sweep" not in yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
 
 
-def test_only_the_same_sweep_goes_on_in_a_folder(write: Write, mtl: Any, tmp_path: Path) -> None:
+def test_only_the_same_sweep_resumes_in_a_folder(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert mtl("sweep", write(trials=1), "--out", out).returncode == 0
-    before = (out / "trials.csv").read_bytes()
-    narrower = {"optimizer.lr": {"type": "log-uniform", "low": 1.0e-4, "high": 0.1}}
-    for block, options, said in (
-        ({"space": narrower}, (), "another space"),
+    assert mtl("sweep", write_sweep(trials=1), "--out", out).returncode == 0
+    trials_before = (out / "trials.csv").read_bytes()
+    narrower_space = {"optimizer.lr": {"type": "log-uniform", "low": 1.0e-4, "high": 0.1}}
+    for block, options, message_part in (
+        ({"space": narrower_space}, (), "another space"),
         ({}, ("--set", "training.epochs=4"), "another experiment"),
         ({}, ("--seeds", "2"), "another seeds"),
         ({"sweep": {"sampler": "random"}}, (), "another sampler"),
     ):
-        assert said in errors(mtl("sweep", write(**block), *options, "--out", out))
-    assert (out / "trials.csv").read_bytes() == before
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    assert "contains no sweep" in errors(mtl("sweep", write(), "--out", foreign))
-    assert not list(foreign.iterdir())
-    with held(out):
-        assert "another process is using this folder" in errors(mtl("sweep", write(trials=2), "--out", out))
-    assert mtl("sweep", write(trials=2), "--out", out).returncode == 0
+        assert message_part in errors(mtl("sweep", write_sweep(**block), *options, "--out", out))
+    assert (out / "trials.csv").read_bytes() == trials_before
+    unrelated_dir = tmp_path / "foreign"
+    unrelated_dir.mkdir()
+    assert "contains no sweep" in errors(mtl("sweep", write_sweep(), "--out", unrelated_dir))
+    assert not list(unrelated_dir.iterdir())
+    with lock_folder(out):
+        assert "another process is using this folder" in errors(mtl("sweep", write_sweep(trials=2), "--out", out))
+    assert mtl("sweep", write_sweep(trials=2), "--out", out).returncode == 0
     assert len(rows(out)) == 2
 
 
-def test_nothing_in_the_folder_is_pickled(write: Write, mtl: Any, tmp_path: Path) -> None:
-    assert mtl("sweep", write(trials=1), "--out", tmp_path / "o{u}t %41?").returncode == 0
+def test_nothing_in_the_folder_is_pickled(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+    assert mtl("sweep", write_sweep(trials=1), "--out", tmp_path / "o{u}t %41?").returncode == 0
     database = sqlite3.connect(tmp_path / "o{u}t %41?" / "study.db")
     for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
         for cells in database.execute(f"select * from {table}"):  # noqa: S608

@@ -17,16 +17,16 @@ SAMPLE = Path(mtl_text.__file__).parent / "sample"
 TOPICS = ["films", "food", "sport", "technology", "travel"]
 
 
-def sample(part: str) -> list[dict[str, str]]:
-    with (SAMPLE / f"{part}.csv").open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+def read_sample(split_name: str) -> list[dict[str, str]]:
+    with (SAMPLE / f"{split_name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, mtl_uncaptured: Mtl) -> Path:
     """A run of the unchanged experiment, without a refit on the validation data."""
     path = tmp_path_factory.mktemp("runs") / "topic-sentiment"
-    result = mtl_early("run", "topic-sentiment", "--out", path, "--set", "training.refit=false")
+    result = mtl_uncaptured("run", "topic-sentiment", "--out", path, "--set", "training.refit=false")
     assert result.returncode == 0, result.stderr
     assert "sample data, written for this project" in result.stdout + result.stderr
     return path
@@ -34,24 +34,26 @@ def run(tmp_path_factory: pytest.TempPathFactory, mtl_early: Mtl) -> Path:
 
 @pytest.fixture(scope="module")
 def metrics(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    return found
+    contents: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    return contents
 
 
 # ── the sample data ──
 
 
-def test_the_sample_is_balanced_and_neither_label_tells_the_other() -> None:
+def test_sample_is_balanced_and_labels_are_independent() -> None:
     pairs = [(topic, sentiment) for topic in TOPICS for sentiment in ("negative", "positive")]
-    train = Counter((row["topic"], row["sentiment"]) for row in sample("train"))
+    train = Counter((row["topic"], row["sentiment"]) for row in read_sample("train"))
     assert {pair: train.pop(pair) for pair in pairs} == dict.fromkeys(pairs, 24)
-    alone = {(topic, ""): 36 for topic in TOPICS} | {("", "negative"): 90, ("", "positive"): 90}
-    assert train == alone
-    assert Counter((row["topic"], row["sentiment"]) for row in sample("test")) == dict.fromkeys(pairs, 15)
+    single_label_counts = {(topic, ""): 36 for topic in TOPICS} | {("", "negative"): 90, ("", "positive"): 90}
+    assert train == single_label_counts
+    assert Counter((row["topic"], row["sentiment"]) for row in read_sample("test")) == dict.fromkeys(pairs, 15)
 
 
-def test_every_text_of_the_sample_stands_there_once() -> None:
-    texts = [" ".join(row["text"].lower().split()) for part in ("train", "test") for row in sample(part)]
+def test_sample_texts_are_unique() -> None:
+    texts = [
+        " ".join(row["text"].lower().split()) for split_name in ("train", "test") for row in read_sample(split_name)
+    ]
     assert len(texts) == len(set(texts)) == 750
     assert all(len(text.split()) >= 4 for text in texts)
 
@@ -59,17 +61,17 @@ def test_every_text_of_the_sample_stands_there_once() -> None:
 # ── the run ──
 
 
-def test_every_label_is_counted_and_an_empty_cell_is_none(metrics: dict[str, Any]) -> None:
+def test_label_counts_exclude_empty_cells(metrics: dict[str, Any]) -> None:
     counts = metrics["data"]["label_counts"]
-    known = Counter(counts["train"]["sentiment"]) + Counter(counts["validation"]["sentiment"])
-    assert known == {"negative": 210, "positive": 210}
-    known = Counter(counts["train"]["topic"]) + Counter(counts["validation"]["topic"])
-    assert known == dict.fromkeys(TOPICS, 84)
+    label_counts = Counter(counts["train"]["sentiment"]) + Counter(counts["validation"]["sentiment"])
+    assert label_counts == {"negative": 210, "positive": 210}
+    label_counts = Counter(counts["train"]["topic"]) + Counter(counts["validation"]["topic"])
+    assert label_counts == dict.fromkeys(TOPICS, 84)
     assert counts["test"] == {"sentiment": {"negative": 75, "positive": 75}, "topic": dict.fromkeys(TOPICS, 30)}
     assert sum(metrics["data"]["examples"].values()) == 750
 
 
-def test_both_tasks_are_learned(metrics: dict[str, Any]) -> None:
+def test_both_tasks_beat_their_baselines(metrics: dict[str, Any]) -> None:
     tasks = metrics["splits"]["test"]["tasks"]
     assert tasks["topic"]["n"] == tasks["sentiment"]["n"] == 150
     assert tasks["topic"]["majority_accuracy"] == pytest.approx(0.2)
@@ -78,20 +80,22 @@ def test_both_tasks_are_learned(metrics: dict[str, Any]) -> None:
     assert tasks["sentiment"]["accuracy"] > 0.65
 
 
-def test_sentiment_is_one_number_and_topic_five(run: Path) -> None:
+def test_predictions_have_one_probability_per_class(run: Path) -> None:
     records = [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
-    tests = [record for record in records if record["split"] == "test"]
-    assert [record["text"] for record in tests] == [row["text"] for row in sample("test")]
-    for record, row in zip(tests, sample("test"), strict=True):
+    test_records = [record for record in records if record["split"] == "test"]
+    assert [record["text"] for record in test_records] == [row["text"] for row in read_sample("test")]
+    for record, row in zip(test_records, read_sample("test"), strict=True):
         for task, classes in (("topic", TOPICS), ("sentiment", ["negative", "positive"])):
-            said = record["tasks"][task]
-            assert said["gold"] == row[task]
-            assert list(said["probabilities"]) == classes
-            assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-            assert said["label"] == max(said["probabilities"], key=said["probabilities"].__getitem__)
+            prediction = record["tasks"][task]
+            assert prediction["gold"] == row[task]
+            assert list(prediction["probabilities"]) == classes
+            assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+            assert prediction["label"] == max(
+                prediction["probabilities"], key=prediction["probabilities"].__getitem__
+            )
 
 
-def test_texts_are_predicted_alone_and_together_alike(run: Path, mtl: Mtl) -> None:
+def test_predictions_do_not_depend_on_the_batch(run: Path, mtl: Mtl) -> None:
     texts = [
         "I loved this film, the actors were wonderful!",
         "The soup was cold and the waiter was rude.",
@@ -99,14 +103,16 @@ def test_texts_are_predicted_alone_and_together_alike(run: Path, mtl: Mtl) -> No
     ]
     result = mtl("predict", run, "--json", *texts)
     assert result.returncode == 0, result.stderr
-    together = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [record["text"] for record in together] == texts
-    labels = [{name: task["label"] for name, task in record["tasks"].items()} for record in together]
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["text"] for record in records] == texts
+    labels = [{name: task["label"] for name, task in record["tasks"].items()} for record in records]
     assert labels[:2] == [
         {"sentiment": "positive", "topic": "films"},
         {"sentiment": "negative", "topic": "food"},
     ]
-    for record in together:
-        [alone] = [json.loads(line) for line in mtl("predict", run, "--json", record["text"]).stdout.splitlines()]
+    for record in records:
+        [single_record] = [
+            json.loads(line) for line in mtl("predict", run, "--json", record["text"]).stdout.splitlines()
+        ]
         for name, task in record["tasks"].items():
-            assert alone["tasks"][name]["probabilities"] == pytest.approx(task["probabilities"], abs=1e-5)
+            assert single_record["tasks"][name]["probabilities"] == pytest.approx(task["probabilities"], abs=1e-5)

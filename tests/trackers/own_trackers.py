@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt
 from mtl_core import TrackedRun, TrackerSpec, hookimpl
 
 
-class Lines(TrackerSpec):
+class JsonLines(TrackerSpec):
     """Tracker that appends one line of JSON per call."""
 
     type: Literal["lines"] = "lines"
@@ -22,38 +22,38 @@ class Lines(TrackerSpec):
     """The step after which the tracker interrupts the process, in the first process of a run only."""
 
     def build(self, run: TrackedRun) -> GeneralTracker:
-        return LinesTracker(self, run)
+        return JsonLinesTracker(self, run)
 
 
-class Second(Lines):
+class SecondJsonLines(JsonLines):
     """A second tracker type with the same behaviour."""
 
     type: Literal["second"] = "second"  # type: ignore[assignment]
 
 
-class Needy(Lines):
+class MissingPackages(JsonLines):
     """Tracker that requires packages that are not installed."""
 
     type: Literal["needy"] = "needy"  # type: ignore[assignment]
 
-    def needs(self) -> Mapping[str, str]:
+    def list_required_packages(self) -> Mapping[str, str]:
         return {"json": "", "no_such_module": "no-such-package", "nor_this": "other"}
 
 
-class LinesTracker(GeneralTracker):
+class JsonLinesTracker(GeneralTracker):
     name = "lines"
     requires_logging_directory = False
     tracker = None
 
-    def __init__(self, spec: Lines, run: TrackedRun) -> None:
+    def __init__(self, spec: JsonLines, run: TrackedRun) -> None:
         super().__init__()
         self.spec, self.run = spec, run
         self.path = run.path / f"{spec.type}.jsonl"
         self.resumed = self.path.exists()
 
-    def write(self, **what: Any) -> None:
-        with self.path.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(what) + "\n")
+    def write(self, **fields: Any) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(fields) + "\n")
 
     def start(self) -> None:
         if self.spec.fails_at == 0:
@@ -78,11 +78,11 @@ class LinesTracker(GeneralTracker):
         self.write(complete=self.run.complete)
 
 
-def told(run: Path, name: str = "lines") -> list[dict[str, Any]]:
+def read_tracker_lines(run: Path, name: str = "lines") -> list[dict[str, Any]]:
     """Return the lines that a tracker of this file wrote."""
     return [json.loads(line) for line in (run / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 @hookimpl
 def mtl_trackers() -> list[type[TrackerSpec]]:
-    return [Lines, Second, Needy]
+    return [JsonLines, SecondJsonLines, MissingPackages]

@@ -11,23 +11,23 @@ import torch
 from tiny_transformers import tiny_model
 
 from mtl_core import MtlError
-from mtl_transformers.distilled import Distilled
+from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.distilled_encoder import DistilledEncoder
-from mtl_transformers.distilled_layer import SPECIAL
-from mtl_transformers.projection import Projecting
+from mtl_transformers.distilled_layer import N_SPECIAL_ROWS
+from mtl_transformers.projection import PCA
 
 pytest.importorskip("transformers")
 TEXTS = ["The soup was lovely!", "Good bread, lovely place.", "the waiter", "un place"]
 SMALL: dict[str, Any] = {"dimensions": 6, "cache": False}
 
 
-def fitted(**keys: Any) -> DistilledEncoder:
-    encoder = Distilled(**{"model": tiny_model(), **SMALL, **keys}).build()
+def fit_encoder(**keys: Any) -> DistilledEncoder:
+    encoder = DistilledWords(**{"model": tiny_model(), **SMALL, **keys}).build()
     encoder.fit(encoder.parse(TEXTS))
     return encoder
 
 
-def raw_vectors(words: list[str], layer: int = -1, pooling: str = "pieces") -> torch.Tensor:
+def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "pieces") -> torch.Tensor:
     """Compute the transformer's vector of each isolated word directly with transformers."""
     from transformers import AutoModel, AutoTokenizer
 
@@ -43,32 +43,34 @@ def raw_vectors(words: list[str], layer: int = -1, pooling: str = "pieces") -> t
 
 
 @pytest.mark.parametrize(("layer", "pooling"), [(-1, "pieces"), (1, "first"), (0, "all")])
-def test_vectors_are_what_the_transformer_says(layer: int, pooling: str) -> None:
-    encoder = fitted(layers=[layer], pooling=pooling)
-    layer_ = encoder.input_layer()
-    raw = raw_vectors(list(encoder.vocabulary), layer, pooling)
-    table = layer_.table[SPECIAL:].detach()
-    torch.testing.assert_close(layer_.mean, raw.mean(dim=0), atol=1e-5, rtol=1e-4)
+def test_vectors_are_projected_transformer_states(layer: int, pooling: str) -> None:
+    encoder = fit_encoder(layers=[layer], pooling=pooling)
+    input_layer = encoder.input_layer()
+    raw = compute_raw_vectors(list(encoder.vocabulary), layer, pooling)
+    table = input_layer.table[N_SPECIAL_ROWS:].detach()
+    torch.testing.assert_close(input_layer.mean, raw.mean(dim=0), atol=1e-5, rtol=1e-4)
     centred = raw - raw.mean(dim=0)
-    torch.testing.assert_close(table, centred @ layer_.matrix, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(table, centred @ input_layer.matrix, atol=1e-4, rtol=1e-3)
     # PCA: no projection to six dimensions retains more variance, and the axes are uncorrelated.
-    scale = layer_.matrix.norm(dim=0)
+    scale = input_layer.matrix.norm(dim=0)
     torch.testing.assert_close(scale, scale[:1].expand(6))
-    kept = (table / scale).pow(2).sum()
-    best = torch.linalg.svdvals(centred)[:6].pow(2).sum()
-    torch.testing.assert_close(kept, best, atol=1e-3, rtol=1e-3)
+    retained_variance = (table / scale).pow(2).sum()
+    max_variance = torch.linalg.svdvals(centred)[:6].pow(2).sum()
+    torch.testing.assert_close(retained_variance, max_variance, atol=1e-3, rtol=1e-3)
     assert table.norm(dim=1).mean() == pytest.approx(1, abs=1e-4)
 
 
 def test_several_layers_are_averaged() -> None:
-    encoder = fitted(layers=[0, 2])
-    both = (raw_vectors(list(encoder.vocabulary), 0) + raw_vectors(list(encoder.vocabulary), 2)) / 2
-    torch.testing.assert_close(encoder.input_layer().mean, both.mean(dim=0), atol=1e-5, rtol=1e-4)
+    encoder = fit_encoder(layers=[0, 2])
+    expected = (
+        compute_raw_vectors(list(encoder.vocabulary), 0) + compute_raw_vectors(list(encoder.vocabulary), 2)
+    ) / 2
+    torch.testing.assert_close(encoder.input_layer().mean, expected.mean(dim=0), atol=1e-5, rtol=1e-4)
 
 
 def test_whitened_dimensions_have_one_variance() -> None:
-    layer = fitted(whiten=True, norm=3.0).input_layer()
-    table = layer.table[SPECIAL:].detach()
+    layer = fit_encoder(whiten=True, norm=3.0).input_layer()
+    table = layer.table[N_SPECIAL_ROWS:].detach()
     covariance = table.T @ table / len(table)
     torch.testing.assert_close(covariance, torch.eye(6) * covariance[0, 0], atol=1e-3, rtol=1e-3)
     assert table.norm(dim=1).mean() == pytest.approx(3, abs=1e-3)
@@ -76,120 +78,120 @@ def test_whitened_dimensions_have_one_variance() -> None:
 
 @pytest.mark.parametrize("vectors", [np.zeros((0, 4)), np.zeros((3, 4)), np.ones((1, 4)), np.eye(4)[:2]])
 def test_few_words_give_finite_vectors(vectors: np.ndarray) -> None:
-    found = Projecting(3, whiten=True, norm=1.0).fit(vectors.astype(np.float32))
-    assert np.isfinite(found.matrix).all()
-    assert np.isfinite(found.of(vectors.astype(np.float32))).all()
+    projection = PCA(3, whiten=True, norm=1.0).fit(vectors.astype(np.float32))
+    assert np.isfinite(projection.matrix).all()
+    assert np.isfinite(projection.transform(vectors.astype(np.float32))).all()
 
 
-def test_an_unseen_word_gets_its_own_vector() -> None:
+def test_oov_word_has_its_transformer_vector() -> None:
     """In evaluation mode, the vector of an out-of-vocabulary word is the one that a row of the table would hold."""
-    encoder = fitted()
+    encoder = fit_encoder()
     layer = encoder.input_layer().eval()
     assert "wait" not in encoder.vocabulary
     with torch.no_grad():
-        found = layer(encoder.collate(encoder.encode(encoder.parse(["soup wait soup", "wait", "bread"]))))
-    expected = (raw_vectors(["wait"])[0] - layer.mean) @ layer.matrix
-    for row, place in ((0, 1), (1, 0)):
-        torch.testing.assert_close(found.values[row, place], expected, atol=1e-4, rtol=1e-3)
-    assert torch.equal(found.values[0, 0], found.values[0, 2])
-    assert torch.equal(found.values[2, 0], layer.table[SPECIAL + list(encoder.vocabulary).index("bread")])
+        features = layer(encoder.collate(encoder.encode(encoder.parse(["soup wait soup", "wait", "bread"]))))
+    expected = (compute_raw_vectors(["wait"])[0] - layer.mean) @ layer.matrix
+    for row, token_index in ((0, 1), (1, 0)):
+        torch.testing.assert_close(features.values[row, token_index], expected, atol=1e-4, rtol=1e-3)
+    assert torch.equal(features.values[0, 0], features.values[0, 2])
+    assert torch.equal(features.values[2, 0], layer.table[N_SPECIAL_ROWS + list(encoder.vocabulary).index("bread")])
 
 
-def test_unseen_words_may_be_unknown_and_then_need_no_model(tmp_path: Path) -> None:
+def test_oov_unknown_requires_no_model(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model(), tmp_path / "own"))
-    encoder = fitted(unseen="unknown", model=folder)
-    other = Distilled(model=folder, unseen="unknown", **SMALL).build()
+    encoder = fit_encoder(unseen="unknown", model=folder)
+    restored = DistilledWords(model=folder, oov="unknown", **SMALL).build()
     shutil.rmtree(folder)
-    other.restore(json.loads(json.dumps(encoder.state())))
-    layer = other.input_layer()
-    assert layer.table.shape == (len(encoder.vocabulary) + SPECIAL, 6)
-    batch = other.collate(other.encode(other.parse(["soup wait"])))
+    restored.restore(json.loads(json.dumps(encoder.state())))
+    layer = restored.input_layer()
+    assert layer.table.shape == (len(encoder.vocabulary) + N_SPECIAL_ROWS, 6)
+    batch = restored.collate(restored.encode(restored.parse(["soup wait"])))
     assert batch.rows[0, 1] == 1
-    assert batch.extra.shape == (0, 16)
+    assert batch.oov_vectors.shape == (0, 16)
 
 
-def test_prediction_refuses_another_model(tmp_path: Path) -> None:
+def test_prediction_rejects_another_model(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model(), tmp_path / "own"))
-    state = fitted(model=folder).state()
-    encoder = Distilled(model=folder, **SMALL).build()
+    state = fit_encoder(model=folder).state()
+    encoder = DistilledWords(model=folder, **SMALL).build()
     encoder.restore(state)
-    assert len(encoder.collate(encoder.encode(encoder.parse(["wait"]))).extra) == 1
+    assert len(encoder.collate(encoder.encode(encoder.parse(["wait"]))).oov_vectors) == 1
     shutil.copy(tiny_model("electra") / "model.safetensors", folder)
-    encoder = Distilled(model=folder, **SMALL).build()
+    encoder = DistilledWords(model=folder, **SMALL).build()
     encoder.restore(state)
     with pytest.raises(MtlError, match="not the model that the run was trained with"):
         encoder.encode(encoder.parse(["wait"]))
     shutil.rmtree(folder)
-    encoder = Distilled(model=folder, **SMALL).build()
+    encoder = DistilledWords(model=folder, **SMALL).build()
     encoder.restore(state)
     with pytest.raises(MtlError, match=r"no such folder: .*own"):
         encoder.encode(encoder.parse(["wait"]))
 
 
-def files(cache: Path) -> list[Path]:
+def list_cache_files(cache: Path) -> list[Path]:
     return sorted(cache.rglob("*.safetensors"))
 
 
-def test_vectors_are_kept_on_disk(tmp_path: Path) -> None:
+def test_vectors_are_cached_on_disk(tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     cache = tmp_path / "kept"
-    first = fitted(cache=cache).input_layer()
-    [path] = files(cache)
-    assert torch.equal(fitted(cache=cache).input_layer().table, first.table)
+    first = fit_encoder(cache=cache).input_layer()
+    [path] = list_cache_files(cache)
+    assert torch.equal(fit_encoder(cache=cache).input_layer().table, first.table)
     raw = load_file(path)["vectors"]
     save_file({"vectors": raw + 1}, path)  # a read from the cache returns these values
-    torch.testing.assert_close(fitted(cache=cache).input_layer().mean, first.mean + 1)
+    torch.testing.assert_close(fit_encoder(cache=cache).input_layer().mean, first.mean + 1)
     path.write_bytes(b"torn")
-    assert torch.equal(fitted(cache=cache).input_layer().table, first.table)
+    assert torch.equal(fit_encoder(cache=cache).input_layer().table, first.table)
     assert np.array_equal(load_file(path)["vectors"], raw), "a damaged file was not replaced"
-    fitted(cache=cache, layers=[1]).input_layer()
-    fitted(cache=cache, pooling="first").input_layer()
-    assert len(files(cache)) == 3
-    assert torch.equal(fitted().input_layer().table, first.table), "another result without a cache"
+    fit_encoder(cache=cache, layers=[1]).input_layer()
+    fit_encoder(cache=cache, pooling="first").input_layer()
+    assert len(list_cache_files(cache)) == 3
+    assert torch.equal(fit_encoder().input_layer().table, first.table), "another result without a cache"
 
 
-def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     monkeypatch.delenv("MTL_CACHE", raising=False)
-    fitted(cache=True).input_layer()
-    assert len(files(tmp_path / "user" / "mtl")) == 1
+    fit_encoder(cache=True).input_layer()
+    assert len(list_cache_files(tmp_path / "user" / "mtl")) == 1
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "own"))
-    fitted(cache=True).input_layer()
-    assert len(files(tmp_path / "own")) == 1
+    fit_encoder(cache=True).input_layer()
+    assert len(list_cache_files(tmp_path / "own")) == 1
     (tmp_path / "file").touch()
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "file"))
-    fitted(cache=True).input_layer()  # the default cache is optional
+    fit_encoder(cache=True).input_layer()  # the default cache is optional
     with pytest.raises(MtlError, match=r"encoder\.cache: .*file.* cannot be written"):
-        fitted(cache=tmp_path / "file").input_layer()
+        fit_encoder(cache=tmp_path / "file").input_layer()
 
 
-def test_the_oldest_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_cache_files_are_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    monkeypatch.setattr("mtl_transformers.disk_cache.LARGEST", 2000)
+    monkeypatch.setattr("mtl_transformers.disk_cache.MAX_CACHE_BYTES", 2000)
     for age, layer in enumerate((0, 1, 2)):
-        fitted(cache=tmp_path, layers=[layer]).input_layer()
-        for path in files(tmp_path):
+        fit_encoder(cache=tmp_path, layers=[layer]).input_layer()
+        for path in list_cache_files(tmp_path):
             os.utime(path, (path.stat().st_mtime - 100 * (3 - age),) * 2)
-    assert len(files(tmp_path)) == 2
+    assert len(list_cache_files(tmp_path)) == 2
 
 
 def test_vocabulary_and_dropped_words() -> None:
-    encoder = fitted(min_count=2)
+    encoder = fit_encoder(min_count=2)
     assert set(encoder.vocabulary) == {"the", "lovely", "place"}
-    assert len(fitted(vocabulary_size=4).vocabulary) == 2
-    encoder = fitted(drop=["punctuation", "stop-words"], lower_case=False)
+    assert len(fit_encoder(vocabulary_size=4).vocabulary) == 2
+    encoder = fit_encoder(drop=["punctuation", "stop-words"], lower_case=False)
     [parsed] = encoder.parse(["The soup, was Lovely!  3.5"])
     assert encoder.tokens(parsed) == ["soup", "Lovely", "3.5"]
     assert encoder.words(parsed) == ["The", "soup", ",", "was", "Lovely", "!", "3.5"]
-    assert encoder.places(parsed) == [1, 4, 6]
+    assert encoder.token_to_word(parsed) == [1, 4, 6]
     assert parsed.words == ("soup", "Lovely", "3.5")
 
 
-def test_strange_texts_are_read_quickly() -> None:
-    encoder = fitted()
-    strange = [
+def test_unusual_texts_are_encoded_quickly() -> None:
+    encoder = fit_encoder()
+    unusual_texts = [
         "",
         " \n",
         "!" * 200_000,
@@ -200,7 +202,7 @@ def test_strange_texts_are_read_quickly() -> None:
         "\u200b",
         "a\ud800b",
     ]
-    parsed = encoder.parse(strange)
+    parsed = encoder.parse(unusual_texts)
     items = encoder.encode(parsed)
     assert all(1 <= encoder.length(item) <= 256 for item in items)
     with torch.no_grad():
@@ -210,19 +212,19 @@ def test_strange_texts_are_read_quickly() -> None:
     assert encoder.is_empty(parsed[1])
 
 
-def test_a_long_stream_needs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_transformers.word_tokens.FORGET_AFTER", 50)
-    monkeypatch.setattr("mtl_transformers.distilled_encoder.KEPT_VECTORS", 40)
-    encoder = fitted()
-    expected = encoder.collate(encoder.encode(encoder.parse(["soup waits"]))).extra
+def test_long_stream_uses_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtl_transformers.word_tokens.MAX_NEW_WORDS", 50)
+    monkeypatch.setattr("mtl_transformers.distilled_encoder.MAX_CACHED_VECTORS", 40)
+    encoder = fit_encoder()
+    expected = encoder.collate(encoder.encode(encoder.parse(["soup waits"]))).oov_vectors
     for number in range(30):
         parsed = encoder.parse([f"soup w{number}a w{number}b w{number}c w{number}d"])
         items = encoder.encode(parsed)
-        assert len(encoder.collate(items).extra) == 4
+        assert len(encoder.collate(items).oov_vectors) == 4
         assert encoder.tokens(parsed[0])[1] == f"w{number}a"
-    assert len(encoder._vectors) <= 40
-    assert len(encoder._tokens._names) <= 70
-    assert torch.equal(encoder.collate(encoder.encode(encoder.parse(["soup waits"]))).extra, expected)
+    assert len(encoder._cached_vectors) <= 40
+    assert len(encoder._tokenizer._cached_strings) <= 70
+    assert torch.equal(encoder.collate(encoder.encode(encoder.parse(["soup waits"]))).oov_vectors, expected)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +236,6 @@ def test_a_long_stream_needs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> 
         ({"language": "xx1"}, r"encoder\.language: spaCy has no language 'xx1'"),
     ],
 )
-def test_keys_that_the_model_cannot_meet(keys: dict[str, Any], message: str) -> None:
+def test_keys_incompatible_with_the_model_are_rejected(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(MtlError, match=message):
-        fitted(**keys)
+        fit_encoder(**keys)

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+EXTENSIONS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
-def check_ending(path: Path) -> str:
+def validate_extension(path: Path) -> str:
     """Return a file's extension in lower case.
 
     Raises:
         MtlError: If the extension is not supported.
     """
-    ending = path.suffix.lower()
-    if ending in ENDINGS:
-        return ending
-    hint = did_you_mean(ending, ENDINGS) if ending else ""
-    found = f"the file extension '{ending}'" if ending else "a missing file extension"
-    raise MtlError(f"{path}: {found} is not supported for tables{hint} (supported: {listed(ENDINGS)})")
+    extension = path.suffix.lower()
+    if extension in EXTENSIONS:
+        return extension
+    hint = did_you_mean(extension, EXTENSIONS) if extension else ""
+    description = f"the file extension '{extension}'" if extension else "a missing file extension"
+    raise MtlError(f"{path}: {description} is not supported for tables{hint} (supported: {join_names(EXTENSIONS)})")

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mtl_core.builtins.tables.endings import check_ending
+from mtl_core.builtins.tables.endings import validate_extension
 from mtl_core.errors import MtlError
 
 Cells = Mapping[str, object]
@@ -43,21 +43,21 @@ class TableFile(ABC):
         """The approximate size of the table's cells in bytes."""
 
     @property
-    def top(self) -> str:
+    def header_location(self) -> str:
         """The location of the header, for messages."""
         return f"{self.path}:1"
 
-    def origin(self, number: int) -> str:
+    def format_location(self, number: int) -> str:
         """Return the location of a row, for messages."""
         return f"{self.path}:{number}"
 
     @abstractmethod
-    def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
+    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
         """Read all rows.
 
         Args:
             columns: The columns to read, all if None; others may be left out.
-            kept: The columns that are read again later, by `open` and `parse`.
+            reread_columns: The columns that are read again later, by `open` and `parse`.
 
         Raises:
             MtlError: If the file is malformed.
@@ -86,23 +86,23 @@ def open_table(path: Path, delimiter: str | None, quoted: bool) -> TableFile:
     Raises:
         MtlError: If its extension is not supported, it cannot be read, or it has no valid header.
     """
-    ending = check_ending(path)
+    extension = validate_extension(path)
     if not path.is_file():
         raise MtlError(f"{path}: no such file")
-    if ending == ".parquet":
+    if extension == ".parquet":
         from mtl_core.builtins.tables.parquet_file import ParquetFile
 
         return ParquetFile(path)
-    if ending == ".jsonl":
+    if extension == ".jsonl":
         from mtl_core.builtins.tables.json_lines_file import JsonLinesFile
 
         return JsonLinesFile(path)
     from mtl_core.builtins.tables.csv_file import CsvFile
 
-    return CsvFile(path, delimiter or ("\t" if ending == ".tsv" else ","), quoted)
+    return CsvFile(path, delimiter or ("\t" if extension == ".tsv" else ","), quoted)
 
 
-def check_header(names: Sequence[str], top: str) -> None:
+def validate_header(names: Sequence[str], location: str) -> None:
     """Raise an error if a header contains a name twice; columns without a name are ignored.
 
     Raises:
@@ -111,5 +111,5 @@ def check_header(names: Sequence[str], top: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name and name in seen:
-            raise MtlError(f"{top}: two columns are called '{name}'")
+            raise MtlError(f"{location}: two columns are called '{name}'")
         seen.add(name)

@@ -9,14 +9,14 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.builtins.tables.inputs import shown
+from mtl_core.builtins.tables.inputs import format_cell
 from mtl_core.builtins.tables.stores import PackedStore
-from mtl_core.data.columns import DistinctIds, PackedColumn
-from mtl_core.data.rows import RowByRow
+from mtl_core.data.columns import JsonColumn, UniqueIds
+from mtl_core.data.rows import VirtualSequence
 from mtl_core.errors import MtlError
 
 
-def id_in(cell: object, name: str) -> str:
+def parse_id(cell: object, name: str) -> str:
     """Parse an id: a text or an integer.
 
     Raises:
@@ -24,32 +24,32 @@ def id_in(cell: object, name: str) -> str:
     """
     text = cell.strip() if isinstance(cell, str) else cell
     if isinstance(text, bool) or not isinstance(text, str | int) or text == "":
-        raise MtlError(f"column '{name}': expected an id, found {shown(text)}")
+        raise MtlError(f"column '{name}': expected an id, found {format_cell(text)}")
     return str(text)
 
 
-def hashed(text: str) -> int:
+def hash_text(text: str) -> int:
     """Return a 64-bit hash that is the same in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
-class PackedIds(DistinctIds):
+class PackedIds(UniqueIds):
     """Ids in one contiguous buffer.
 
     Args:
         column: The ids.
     """
 
-    def __init__(self, column: PackedColumn) -> None:
+    def __init__(self, column: JsonColumn) -> None:
         self._column = column
 
     def __len__(self) -> int:
         return len(self._column)
 
-    def at(self, row: int) -> str:
+    def get_row(self, row: int) -> str:
         """Return the id of a row."""
-        found: str = self._column.at(row)
-        return found
+        row_id: str = self._column.get_row(row)
+        return row_id
 
 
 class IdStore:
@@ -59,12 +59,12 @@ class IdStore:
         self._ids = PackedStore()
         self._hashes = array("q")
 
-    def add(self, name: str, part: str) -> None:
+    def add(self, row_id: str, split_name: str) -> None:
         """Add an id and the split in which it must be unique."""
-        self._ids.add(name)
-        self._hashes.append(hashed(f"{part} {name}"))
+        self._ids.add(row_id)
+        self._hashes.append(hash_text(f"{split_name} {row_id}"))
 
-    def column(self, parts: Sequence[str], origins: Sequence[str]) -> PackedIds:
+    def column(self, splits: Sequence[str], locations: Sequence[str]) -> PackedIds:
         """Return the ids.
 
         Raises:
@@ -72,22 +72,22 @@ class IdStore:
         """
         ids = self._ids.column()
         hashes = np.asarray(self._hashes)
-        for row in _repeated(hashes).tolist():
+        for row in _find_repeated(hashes).tolist():
             # Two different ids can share a hash.
-            for earlier in np.flatnonzero(hashes[:row] == hashes[row]).tolist():
-                if (parts[earlier], ids[earlier]) == (parts[row], ids[row]):
-                    raise MtlError(f"{origins[row]}: duplicate id '{ids[row]}' ({origins[earlier]})")
+            for earlier_row in np.flatnonzero(hashes[:row] == hashes[row]).tolist():
+                if (splits[earlier_row], ids[earlier_row]) == (splits[row], ids[row]):
+                    raise MtlError(f"{locations[row]}: duplicate id '{ids[row]}' ({locations[earlier_row]})")
         return PackedIds(ids)
 
 
-def _repeated(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _find_repeated(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the rows `(n,)` whose hash occurs in an earlier row, in ascending order."""
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
     return np.sort(order[1:][ordered[1:] == ordered[:-1]])
 
 
-class Origins(RowByRow[str]):
+class RowLocations(VirtualSequence[str]):
     """Locations of the rows, formatted on demand.
 
     Args:
@@ -102,11 +102,11 @@ class Origins(RowByRow[str]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def at(self, row: int) -> str:
+    def get_row(self, row: int) -> str:
         """Return the location of a row."""
         number, start = int(self._numbers[row]), 0
-        for origin, rows in self._files:
+        for format_location, rows in self._files:
             start += rows
             if row < start:
-                return origin(number)
+                return format_location(number)
         raise IndexError(row)

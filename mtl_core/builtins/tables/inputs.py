@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.builtins.tables.files import Cells
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 
-LARGEST = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 """The largest float32 number."""
 
 
-class InputColumns(ABC):
+class InputReader(ABC):
     """Base class of readers of a row's input.
 
     Attributes:
@@ -47,7 +47,7 @@ class InputColumns(ABC):
         """
 
 
-class TextInputs(InputColumns):
+class TextInputReader(InputReader):
     """The texts of one column, stripped."""
 
     def __init__(self, name: str) -> None:
@@ -56,9 +56,9 @@ class TextInputs(InputColumns):
     def read(self, cells: Cells) -> str:
         """Return the stripped text."""
         name = self.names[0]
-        cell = input_cell(cells, name)
+        cell = require_cell(cells, name)
         if not isinstance(cell, str):
-            raise MtlError(f"column '{name}': expected a text, found {shown(cell)}")
+            raise MtlError(f"column '{name}': expected a text, found {format_cell(cell)}")
         text = cell.strip()
         if not text:
             raise MtlError(f"column '{name}': the text is empty")
@@ -76,7 +76,7 @@ class TextInputs(InputColumns):
         return text
 
 
-class WordInputs(InputColumns):
+class WordInputReader(InputReader):
     """The lists of words of one column.
 
     Args:
@@ -91,15 +91,17 @@ class WordInputs(InputColumns):
     def read(self, cells: Cells) -> tuple[str, ...]:
         """Return the words, none of which may be empty."""
         name = self.names[0]
-        cell = input_cell(cells, name)
+        cell = require_cell(cells, name)
         words = split_list(cell, self._separator) if isinstance(cell, str) else cell
         if not isinstance(words, list):
-            raise MtlError(f"column '{name}': expected a list of words, found {shown(cell)}")
+            raise MtlError(f"column '{name}': expected a list of words, found {format_cell(cell)}")
         if not words:
             raise MtlError(f"column '{name}': the list of words is empty")
-        for place, word in enumerate(words, start=1):
+        for position, word in enumerate(words, start=1):
             if not isinstance(word, str) or not word.strip():
-                raise MtlError(f"column '{name}': expected a word at position {place}, found {shown(word)}")
+                raise MtlError(
+                    f"column '{name}': expected a word at position {position}, found {format_cell(word)}"
+                )
         return tuple(words)
 
     def size(self, value: tuple[str, ...]) -> int:
@@ -114,7 +116,7 @@ class WordInputs(InputColumns):
         return words
 
 
-class NumberInputs(InputColumns):
+class NumberInputReader(InputReader):
     """The numbers of several columns, concatenated.
 
     Args:
@@ -128,11 +130,11 @@ class NumberInputs(InputColumns):
         """Return an array `(numbers,)`, float32."""
         numbers: list[float] = []
         for name in self.names:
-            cell = input_cell(cells, name)
+            cell = require_cell(cells, name)
             if isinstance(cell, list):
-                numbers += [number_in(member, name) for member in cell]
+                numbers += [parse_number(member, name) for member in cell]
             else:
-                numbers.append(number_in(cell, name))
+                numbers.append(parse_number(cell, name))
         return np.array(numbers, dtype=np.float32)
 
     def size(self, value: NDArray[np.float32]) -> int:
@@ -142,11 +144,11 @@ class NumberInputs(InputColumns):
     def from_text(self, text: str) -> object:
         """Raise an error: numbers cannot be read from a text."""
         raise MtlError(
-            f"the inputs of this run are numbers ({listed(self.names)}), not texts; pass a table with these columns"
+            f"the inputs of this run are numbers ({join_names(self.names)}), not texts; pass a table with these columns"
         )
 
 
-def input_cell(cells: Cells, name: str) -> object:
+def require_cell(cells: Cells, name: str) -> object:
     """Return a required cell.
 
     Raises:
@@ -156,11 +158,11 @@ def input_cell(cells: Cells, name: str) -> object:
     if cell is None:
         if name in cells:
             raise MtlError(f"column '{name}': the cell is empty")
-        raise MtlError(f"no column '{name}'{did_you_mean(name, cells)} (columns: {listed(cells)})")
+        raise MtlError(f"no column '{name}'{did_you_mean(name, cells)} (columns: {join_names(cells)})")
     return cell
 
 
-def number_in(cell: object, name: str) -> float:
+def parse_number(cell: object, name: str) -> float:
     """Parse a number within the range of float32.
 
     Raises:
@@ -174,8 +176,8 @@ def number_in(cell: object, name: str) -> float:
     except (ValueError, OverflowError):
         number = None
     if number is None or isinstance(cell, bool) or not math.isfinite(number):
-        raise MtlError(f"column '{name}': expected a number, found {shown(cell)}")
-    if abs(number) > LARGEST:
+        raise MtlError(f"column '{name}': expected a number, found {format_cell(cell)}")
+    if abs(number) > FLOAT32_MAX:
         raise MtlError(f"column '{name}': the number {number:g} is too large")
     return number
 
@@ -188,7 +190,7 @@ def split_list(text: str, separator: str) -> list[Any]:
     return [member.strip() for member in text.split(separator)] if text else []
 
 
-def shown(cell: object) -> str:
+def format_cell(cell: object) -> str:
     """Return a cell for a message, truncated."""
     if cell is None:
         return "nothing"

@@ -30,11 +30,11 @@ class JsonLinesFile(LineFile):
                 raise MtlError(f"{path}: the file is empty, expected one JSON object per line")
 
     @property
-    def top(self) -> str:
+    def header_location(self) -> str:
         """The path of the file, which has no header."""
         return str(self.path)
 
-    def rows(self, columns: Sequence[str] | None, kept: Sequence[str]) -> Generator[Row, None, None]:
+    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
         """Read all rows.
 
         Raises:
@@ -44,9 +44,9 @@ class JsonLinesFile(LineFile):
             for line in lines:
                 if not line.isspace():
                     try:
-                        cells = _cells(line)
+                        cells = _parse_line(line)
                     except MtlError as error:
-                        raise MtlError(f"{self.origin(lines.number)}: {error}") from error
+                        raise MtlError(f"{self.format_location(lines.number)}: {error}") from error
                     yield Row(cells, lines.number, lines.start)
             self.end = lines.end
 
@@ -57,28 +57,28 @@ class JsonLinesFile(LineFile):
             MtlError: If they are not a valid row.
         """
         try:
-            return _cells(data.decode())
+            return _parse_line(data.decode())
         except (UnicodeDecodeError, MtlError) as error:
             raise MtlError(f"{self.path}: was changed while it was in use") from error
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _build_cells(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     cells = dict(pairs)
     if len(cells) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MtlError(f"the key '{twice}' occurs twice")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise MtlError(f"the key '{duplicate}' occurs twice")
     return cells
 
 
-def _constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise MtlError(f"not valid JSON: {name} is not a JSON number (use null for a missing one)")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_build_cells, parse_constant=_reject_constant)
 
 
-def _cells(line: str) -> Cells:
+def _parse_line(line: str) -> Cells:
     try:
         cells = _DECODER.decode(line)
         if "\\ud" in line or "\\uD" in line:

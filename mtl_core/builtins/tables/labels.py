@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mtl_core.builtins.tables.inputs import shown, split_list
-from mtl_core.builtins.tables.stores import MANY, CodedStore, LabelStore, ListStore
+from mtl_core.builtins.tables.inputs import format_cell, split_list
+from mtl_core.builtins.tables.stores import MAX_DISTINCT_VALUES, CodedStore, LabelStore, ListStore
 from mtl_core.errors import MtlError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtl_core.data.corpus import Label, Scalar
 
 
-class LabelCells:
+class LabelParser:
     """Parser of label cells.
 
     Args:
@@ -30,7 +30,7 @@ class LabelCells:
         self._missing = frozenset(text.strip() for text in missing)
         self._separator = separator
 
-    def label(self, cell: object) -> Label | None:
+    def parse(self, cell: object) -> Label | None:
         """Parse a cell: texts are stripped, booleans become texts, lists become tuples.
 
         Raises:
@@ -41,24 +41,24 @@ class LabelCells:
             if text in self._missing:
                 return None
             if self._separator is None:
-                return self._text(text)
+                return self._require_text(text)
             cell = split_list(text, self._separator)
         if isinstance(cell, list):
-            return tuple(self._member(member) for member in cell)
-        return self._scalar(cell)
+            return tuple(self._parse_member(member) for member in cell)
+        return self._parse_scalar(cell)
 
-    def _member(self, cell: object) -> Scalar | None:
+    def _parse_member(self, cell: object) -> Scalar | None:
         if isinstance(cell, str):
             text = cell.strip()
-            return None if text in self._missing else self._text(text)
-        return self._scalar(cell)
+            return None if text in self._missing else self._require_text(text)
+        return self._parse_scalar(cell)
 
-    def _text(self, text: str) -> str:
+    def _require_text(self, text: str) -> str:
         if not text:
             raise MtlError(f"column '{self._name}': the label is empty, which `missing` does not list")
         return text
 
-    def _scalar(self, cell: object) -> Scalar | None:
+    def _parse_scalar(self, cell: object) -> Scalar | None:
         if isinstance(cell, bool):
             return "true" if cell else "false"
         if cell is None or isinstance(cell, int):
@@ -66,7 +66,7 @@ class LabelCells:
         if isinstance(cell, float) and math.isfinite(cell):
             return cell
         raise MtlError(
-            f"column '{self._name}': expected a text, a number or a list of them, found {shown(cell)};"
+            f"column '{self._name}': expected a text, a number or a list of them, found {format_cell(cell)};"
             " `labels` names the columns that are labels"
         )
 
@@ -80,11 +80,11 @@ class LabelColumn:
         rows: Number of rows before the first one that contains the column.
     """
 
-    def __init__(self, cells: LabelCells, compact: bool, rows: int) -> None:
-        self._cells = cells
-        self._known: dict[str, Label | None] = {}
+    def __init__(self, parser: LabelParser, compact: bool, n_rows_before: int) -> None:
+        self._parser = parser
+        self._cache: dict[str, Label | None] = {}
         self._store: LabelStore = CodedStore() if compact else ListStore()
-        for _ in range(rows):
+        for _ in range(n_rows_before):
             self._store.add(None)
 
     def add(self, cell: object) -> None:
@@ -94,15 +94,15 @@ class LabelColumn:
             MtlError: If the cell is not a valid label.
         """
         if not isinstance(cell, str):
-            label = self._cells.label(cell)
-        elif cell in self._known:
-            label = self._known[cell]
+            label = self._parser.parse(cell)
+        elif cell in self._cache:
+            label = self._cache[cell]
         else:
-            label = self._cells.label(cell)
-            if len(self._known) < MANY:
-                self._known[cell] = label
+            label = self._parser.parse(cell)
+            if len(self._cache) < MAX_DISTINCT_VALUES:
+                self._cache[cell] = label
         while not self._store.add(label):
-            self._store = self._store.wider()
+            self._store = self._store.widen()
 
     def column(self) -> Sequence[Label | None]:
         """Return all labels."""

@@ -12,11 +12,11 @@ from typing import BinaryIO
 from mtl_core.builtins.tables.files import TableFile
 from mtl_core.errors import MtlError
 
-LONGEST_LINE = 2**26
+MAX_LINE_BYTES = 2**26
 """Maximum length of a line in bytes; a file with longer lines is not accepted as a table."""
 
 
-class Lines:
+class LineReader:
     """Iterator over decoded lines, with their line ends.
 
     Args:
@@ -31,10 +31,10 @@ class Lines:
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self.number = 0
-        mark = file.read(3)
-        if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        bom = file.read(3)
+        if bom.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise MtlError(f"{path}:1: the file is UTF-16; save it as UTF-8")
-        self.start = self.end = 3 if mark == codecs.BOM_UTF8 else 0
+        self.start = self.end = 3 if bom == codecs.BOM_UTF8 else 0
         file.seek(self.end)
         self._file = file
         self._path = path
@@ -43,14 +43,14 @@ class Lines:
         return self
 
     def __next__(self) -> str:
-        data = self._file.readline(LONGEST_LINE)
+        data = self._file.readline(MAX_LINE_BYTES)
         if not data:
             raise StopIteration
         self.number += 1
         self.start = self.end
         self.end += len(data)
-        if len(data) == LONGEST_LINE:
-            raise MtlError(f"{self._path}:{self.number}: the line is longer than {LONGEST_LINE:,} bytes")
+        if len(data) == MAX_LINE_BYTES:
+            raise MtlError(f"{self._path}:{self.number}: the line is longer than {MAX_LINE_BYTES:,} bytes")
         if b"\0" in data:
             raise MtlError(
                 f"{self._path}:{self.number}: byte {self.start + data.index(0)} is NUL, which is not valid in a"
@@ -70,13 +70,13 @@ class LineFile(TableFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with self._reading():
-            self._state = _state(path.stat())
+        with self._translate_errors():
+            self._file_state = _get_file_state(path.stat())
 
     @property
     def size(self) -> int:
         """The file's size in bytes."""
-        return self._state[0]
+        return self._file_state[0]
 
     def open(self) -> BinaryIO:
         """Open the file again.
@@ -84,30 +84,30 @@ class LineFile(TableFile):
         Raises:
             MtlError: If the file changed since it was first read.
         """
-        with self._reading():
+        with self._translate_errors():
             file = self.path.open("rb")
-            if _state(os.fstat(file.fileno())) != self._state:
+            if _get_file_state(os.fstat(file.fileno())) != self._file_state:
                 file.close()
                 raise MtlError(f"{self.path}: was changed while it was in use")
         return file
 
     @contextmanager
-    def lines(self) -> Iterator[Lines]:
+    def lines(self) -> Iterator[LineReader]:
         """Read the file from its start.
 
         Raises:
             MtlError: If the file cannot be read.
         """
-        with self._reading(), self.path.open("rb") as file:
-            yield Lines(file, self.path)
+        with self._translate_errors(), self.path.open("rb") as file:
+            yield LineReader(file, self.path)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise MtlError(f"{self.path}: cannot be read: {error.strerror}") from error
 
 
-def _state(found: os.stat_result) -> tuple[int, int]:
-    return found.st_size, found.st_mtime_ns
+def _get_file_state(stat_result: os.stat_result) -> tuple[int, int]:
+    return stat_result.st_size, stat_result.st_mtime_ns

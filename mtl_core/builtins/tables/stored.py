@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.builtins.tables.files import TableFile
-from mtl_core.builtins.tables.inputs import InputColumns
+from mtl_core.builtins.tables.inputs import InputReader
 from mtl_core.data.stored import StoredInputs
 from mtl_core.errors import MtlError
 
@@ -22,15 +22,15 @@ class StoredRows:
         starts: `(rows + 1,)`: the byte offset where each row starts, and the one where the last row ends.
     """
 
-    def __init__(self, table: TableFile, starts: NDArray[np.int64]) -> None:
+    def __init__(self, table: TableFile, offsets: NDArray[np.int64]) -> None:
         self._table = table
-        self._starts = starts
+        self._offsets = offsets
         self._file: BinaryIO | None = None
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self._offsets) - 1
 
-    def read(self, row: int, inputs: InputColumns) -> object:
+    def read(self, row: int, inputs: InputReader) -> object:
         """Read the input of a row.
 
         Raises:
@@ -38,7 +38,7 @@ class StoredRows:
         """
         if self._file is None:
             self._file = self._table.open()
-        start, end = int(self._starts[row]), int(self._starts[row + 1])
+        start, end = int(self._offsets[row]), int(self._offsets[row + 1])
         try:
             self._file.seek(start)
             data = self._file.read(end - start)
@@ -56,7 +56,7 @@ class TableInputs(StoredInputs):
         sizes: `(rows,)`: the length of each input.
     """
 
-    def __init__(self, files: Sequence[StoredRows], inputs: InputColumns, sizes: NDArray[np.int32]) -> None:
+    def __init__(self, files: Sequence[StoredRows], inputs: InputReader, sizes: NDArray[np.int32]) -> None:
         self._files = files
         self._inputs = inputs
         self._sizes = sizes
@@ -69,7 +69,7 @@ class TableInputs(StoredInputs):
     def __len__(self) -> int:
         return len(self._sizes)
 
-    def at(self, row: int) -> object:
+    def get_row(self, row: int) -> object:
         """Return the input of a row, read from its file."""
         for file in self._files:
             if row < len(file):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_core.data.columns import CodedColumn, NumberColumn, PackedColumn
+from mtl_core.data.columns import CategoricalColumn, JsonColumn, NumericColumn
 
 if TYPE_CHECKING:
     from mtl_core.data.corpus import Label
 
-MANY = 10_000
+MAX_DISTINCT_VALUES = 10_000
 """Number of distinct values above which a column is not stored as codes."""
-_json = json.JSONEncoder(ensure_ascii=False).encode
-_EXACT = 2**53
+_encode_json = json.JSONEncoder(ensure_ascii=False).encode
+_MAX_EXACT_INTEGER = 2**53
 """Integers up to this are exact in float64."""
 
 
@@ -36,16 +36,16 @@ class LabelStore(ABC):
     def __iter__(self) -> Iterator[Label | None]:
         return iter(self.column())
 
-    def wider(self) -> LabelStore:
+    def widen(self) -> LabelStore:
         """Return a more general store with all values so far: for numbers if possible, otherwise for any value."""
         if isinstance(self, CodedStore):
-            numbers = NumberStore()
-            if all(numbers.add(label) for label in self):
-                return numbers
-        packed = PackedStore()
+            number_store = NumberStore()
+            if all(number_store.add(label) for label in self):
+                return number_store
+        packed_store = PackedStore()
         for label in self:
-            packed.add(label)
-        return packed
+            packed_store.add(label)
+        return packed_store
 
 
 class ListStore(LabelStore):
@@ -70,26 +70,26 @@ class CodedStore(LabelStore):
     def __init__(self) -> None:
         self._codes = array("H")
         self._values: list[Label | None] = []
-        self._places: dict[object, int] = {}
+        self._code_by_value: dict[object, int] = {}
 
     def add(self, label: Label | None) -> bool:
         """Add a value; return False if there are more than `MANY` distinct values."""
         # 1, 1.0 and "1" are different labels.
         key = label if label is None or isinstance(label, str) else (repr(label),)
-        code = self._places.get(key)
+        code = self._code_by_value.get(key)
         if code is None:
             code = len(self._values)
-            if code == MANY:
+            if code == MAX_DISTINCT_VALUES:
                 return False
-            self._places[key] = code
+            self._code_by_value[key] = code
             self._values.append(label)
         self._codes.append(code)
         return True
 
-    def column(self) -> CodedColumn[Label | None]:
+    def column(self) -> CategoricalColumn[Label | None]:
         """Return the codes in the smallest sufficient integer type."""
-        kind = np.min_scalar_type(max(len(self._values) - 1, 0))
-        return CodedColumn(self._values, np.asarray(self._codes).astype(kind))
+        dtype = np.min_scalar_type(max(len(self._values) - 1, 0))
+        return CategoricalColumn(self._values, np.asarray(self._codes).astype(dtype))
 
 
 class NumberStore(LabelStore):
@@ -106,15 +106,15 @@ class NumberStore(LabelStore):
             return True
         if not isinstance(label, int | float) or not isinstance(label, self._type or int | float):
             return False
-        if isinstance(label, int) and abs(label) > _EXACT:
+        if isinstance(label, int) and abs(label) > _MAX_EXACT_INTEGER:
             return False
         self._type = type(label)
         self._numbers.append(label)
         return True
 
-    def column(self) -> NumberColumn:
+    def column(self) -> NumericColumn:
         """Return the numbers."""
-        return NumberColumn(np.asarray(self._numbers), self._type is int)
+        return NumericColumn(np.asarray(self._numbers), self._type is int)
 
 
 class PackedStore(LabelStore):
@@ -127,10 +127,10 @@ class PackedStore(LabelStore):
     def add(self, label: Label | None) -> bool:
         """Add any value."""
         if label is not None:
-            self._data += _json(label).encode()
+            self._data += _encode_json(label).encode()
         self._ends.append(len(self._data))
         return True
 
-    def column(self) -> PackedColumn:
+    def column(self) -> JsonColumn:
         """Return the values."""
-        return PackedColumn(self._data, np.asarray(self._ends))
+        return JsonColumn(self._data, np.asarray(self._ends))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from mtl_core.builtins.task_kinds.checks import refuse_twice
+from mtl_core.builtins.task_kinds.checks import validate_unique
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import ClassWeightsField, LossField, MetricField
-from mtl_core.errors import MtlError, listed
+from mtl_core.errors import MtlError, join_names
 from mtl_core.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
+    from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics
     from mtl_core.training.kinds import TaskKind
 
 
@@ -22,7 +22,7 @@ def _default_metrics() -> Any:
     return [{"type": "accuracy"}, {"type": "macro-f1"}, {"type": "confusion"}]
 
 
-class _Classes(TaskKindSpec):
+class _MulticlassSpec(TaskKindSpec):
     """Base class: the keys of both kinds."""
 
     classes: list[str] | None = Field(default=None, min_length=2)
@@ -35,18 +35,18 @@ class _Classes(TaskKindSpec):
     """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> _Classes:
-        refuse_twice("class", self.classes or [])
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
+    def _validate_names(self) -> _MulticlassSpec:
+        validate_unique("class", self.classes or [])
+        validate_unique("metric", [metric.key() for metric in self.metrics])
         return self
 
-    def space(self, found: FoundLabels) -> ClassSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> ClassSpace:
         """Return the space of the declared classes, or of those in the labels."""
         from mtl_core.data.label_space import ClassSpace
 
         if self.classes is not None:
-            return ClassSpace(self.classes, found.excluded)
-        return ClassSpace(found_classes(found), found.excluded)
+            return ClassSpace(self.classes, label_statistics.excluded_labels)
+        return ClassSpace(collect_classes(label_statistics), label_statistics.excluded_labels)
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
         """Return the label space of a saved run."""
@@ -58,17 +58,17 @@ class _Classes(TaskKindSpec):
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
 
-        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
         return ClassificationKind(space.classes, self.loss.build(), weights, self.metrics, counts)
 
 
-class Classification(_Classes):
+class Classification(_MulticlassSpec):
     """One of several classes: softmax and cross entropy."""
 
     type: Literal["classification"] = "classification"
 
 
-class TokenTagging(_Classes):
+class TokenTagging(_MulticlassSpec):
     """Token classification, such as part-of-speech tagging; a label is a list with one tag per word.
 
     A missing tag is null in the list; an example without tags has no list.
@@ -78,15 +78,18 @@ class TokenTagging(_Classes):
     level: ClassVar[Level] = "token"
 
 
-def found_classes(found: FoundLabels, at_least: int = 2) -> list[str]:
+def collect_classes(label_statistics: LabelStatistics, minimum: int = 2) -> list[str]:
     """Return the classes in the labels, sorted.
 
     Raises:
-        MtlError: If there are fewer than `at_least`.
+        MtlError: If there are fewer than `minimum`.
     """
-    from mtl_core.data.label_space import members
+    from mtl_core.data.label_space import flatten_label
 
-    names = sorted({str(member) for label in found.known for member in members(label)} - found.excluded)
-    if len(names) < at_least:
-        raise MtlError(f"classes in the training labels: {listed(names)}; a task needs {at_least} or more")
+    names = sorted(
+        {str(member) for label in label_statistics.all_labels for member in flatten_label(label)}
+        - label_statistics.excluded_labels
+    )
+    if len(names) < minimum:
+        raise MtlError(f"classes in the training labels: {join_names(names)}; a task needs {minimum} or more")
     return names

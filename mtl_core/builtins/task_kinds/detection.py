@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from mtl_core.builtins.task_kinds.checks import refuse_twice
-from mtl_core.builtins.task_kinds.classification import found_classes
+from mtl_core.builtins.task_kinds.checks import validate_unique
+from mtl_core.builtins.task_kinds.classification import collect_classes
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import LossField, MetricField
-from mtl_core.errors import MtlError, listed
+from mtl_core.errors import MtlError, join_names
 from mtl_core.specs import TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import DetectionSpace, FoundLabels, LabelSpace
+    from mtl_core.data.label_space import DetectionSpace, LabelSpace, LabelStatistics
     from mtl_core.training.kinds import TaskKind
 
 
@@ -33,16 +33,16 @@ def _default_metrics() -> Any:
 class DetectAndClassify(TaskKindSpec):
     """Detection and classification with one head: whether something is present in the input, and its class.
 
-    One label marks absence (`nothing`); the others are classes. The head outputs the log-odds of presence and one
+    One label marks absence (`absent_label`); the others are classes. The head outputs the log-odds of presence and one
     logit per class; the loss is the negative log-likelihood of both predictions, a hurdle model (Cragg, 1971).
     Only examples with presence contribute to the loss of the class. A missing label is ignored.
     """
 
     type: Literal["detect-and-classify"] = "detect-and-classify"
-    nothing: str = "absent"
+    absent_label: str = "absent"
     """The label that marks absence."""
     classes: list[str] | None = Field(default=None, min_length=2)
-    """Names of the classes without `nothing`; null means the classes of the training data, sorted."""
+    """Names of the classes without `absent_label`; null means the classes of the training data, sorted."""
     detection_weight: PositiveFloat = 1.0
     """Weight of the detection loss relative to the class loss."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -50,36 +50,38 @@ class DetectAndClassify(TaskKindSpec):
     loss: LossField = default_type("cross-entropy")
     """The loss function of the class, for examples with presence."""
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
-    """The metrics; the first is the main metric. Class metrics treat the label `nothing` as one more class."""
+    """The metrics; the first is the main metric. Class metrics treat the label `absent_label` as one more class."""
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> DetectAndClassify:
-        refuse_twice("class", self.classes or [])
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
-        if self.nothing in (self.classes or []):
-            raise ValueError(f"'{self.nothing}' is the value of `nothing`, so it cannot be a class too")
+    def _validate_names(self) -> DetectAndClassify:
+        validate_unique("class", self.classes or [])
+        validate_unique("metric", [metric.key() for metric in self.metrics])
+        if self.absent_label in (self.classes or []):
+            raise ValueError(f"'{self.absent_label}' is the value of `absent_label`, so it cannot be a class too")
         return self
 
-    def space(self, found: FoundLabels) -> DetectionSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> DetectionSpace:
         """Return the space of the declared classes, or of those in the labels.
 
         Raises:
-            MtlError: If the mask excludes `nothing`, or no label equals it.
+            MtlError: If the mask excludes `absent_label`, or no label equals it.
         """
         from mtl_core.data.label_space import DetectionSpace
 
-        if self.nothing in found.excluded:
-            raise MtlError(f"the mask excludes '{self.nothing}', which detection needs; use mask `observed`")
-        names = found_classes(found, at_least=1)
-        if names and self.nothing not in names:
+        if self.absent_label in label_statistics.excluded_labels:
+            raise MtlError(f"the mask excludes '{self.absent_label}', which detection needs; use mask `observed`")
+        names = collect_classes(label_statistics, minimum=1)
+        if names and self.absent_label not in names:
             raise MtlError(
-                f"no label is '{self.nothing}', so detection cannot be learned (labels: {listed(names)}); "
+                f"no label is '{self.absent_label}', so detection cannot be learned (labels: {join_names(names)}); "
                 "set `kind.nothing` to the label that marks absence"
             )
-        classes = self.classes or [name for name in names if name != self.nothing]
+        classes = self.classes or [name for name in names if name != self.absent_label]
         if len(classes) < 2:
-            raise MtlError(f"classes other than '{self.nothing}': {listed(classes)}; a task needs 2 or more")
-        return DetectionSpace(classes, self.nothing, found.excluded)
+            raise MtlError(
+                f"classes other than '{self.absent_label}': {join_names(classes)}; a task needs 2 or more"
+            )
+        return DetectionSpace(classes, self.absent_label, label_statistics.excluded_labels)
 
     def restore_space(self, state: Mapping[str, Any]) -> DetectionSpace:
         """Return the label space of a saved run."""

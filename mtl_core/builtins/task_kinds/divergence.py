@@ -4,15 +4,17 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 
-def between_classes(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def compute_class_divergence(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the symmetric divergence `(n,)` between the softmax of logits `(n, classes)`."""
-    one, other = torch.log_softmax(first, dim=-1), torch.log_softmax(second, dim=-1)
+    log_p, log_q = torch.log_softmax(first, dim=-1), torch.log_softmax(second, dim=-1)
     # KL(p|q) + KL(q|p) is the sum over classes of (p - q)(log p - log q).
-    return ((one.exp() - other.exp()) * (one - other)).sum(dim=-1) / 2
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=-1) / 2
 
 
-def between_odds(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def compute_binary_divergence(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """Return the symmetric divergence `(n,)` between the sigmoid of log-odds `(n,)`."""
-    chances = torch.sigmoid(first) - torch.sigmoid(second)
+    difference = torch.sigmoid(first) - torch.sigmoid(second)
     # log p - log q, and log (1 - p) - log (1 - q), by log-sigmoids, which stay finite.
-    return chances * (F.logsigmoid(first) - F.logsigmoid(second) - F.logsigmoid(-first) + F.logsigmoid(-second)) / 2
+    return (
+        difference * (F.logsigmoid(first) - F.logsigmoid(second) - F.logsigmoid(-first) + F.logsigmoid(-second)) / 2
+    )

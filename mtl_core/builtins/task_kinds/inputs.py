@@ -12,26 +12,26 @@ from mtl_core.errors import MtlError
 from mtl_core.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace, MultiLabelSpace
+    from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics, MultiLabelSpace
     from mtl_core.training.kinds import TaskKind
 
 
-def _accuracy() -> Any:
+def _accuracy_metrics() -> Any:
     return [{"type": "accuracy"}]
 
 
-def _f1() -> Any:
+def _f1_metrics() -> Any:
     return [{"type": "micro-f1"}]
 
 
-class _Inputs(TaskKindSpec):
+class _SelfSupervisedSpec(TaskKindSpec):
     """Base class: the keys of all self-supervised kinds."""
 
     reads_inputs: ClassVar[bool] = True
-    top: PositiveInt = 2000
+    vocab_size: PositiveInt = 2000
     """Number of most frequent words to predict; other words are ignored."""
 
-    def space(self, found: FoundLabels) -> ClassSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> ClassSpace:
         """Return the label space of the most frequent words.
 
         Raises:
@@ -39,7 +39,7 @@ class _Inputs(TaskKindSpec):
         """
         from mtl_core.data.label_space import ClassSpace
 
-        return ClassSpace(self._words(found))
+        return ClassSpace(self._select_words(label_statistics))
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
         """Return the label space of a saved run."""
@@ -47,8 +47,8 @@ class _Inputs(TaskKindSpec):
 
         return ClassSpace.from_state(state)
 
-    def _words(self, found: FoundLabels) -> list[str]:
-        words = list(found.vocabulary[: self.top])
+    def _select_words(self, label_statistics: LabelStatistics) -> list[str]:
+        words = list(label_statistics.vocabulary[: self.vocab_size])
         if len(words) < 2:
             raise MtlError(
                 f"the kind '{self.type}' predicts words of the input, but the encoder has no vocabulary of tokens"
@@ -56,7 +56,7 @@ class _Inputs(TaskKindSpec):
         return words
 
 
-class Reconstruction(_Inputs):
+class Reconstruction(_SelfSupervisedSpec):
     """Sequence autoencoder: reconstruction of each word of the input (Dai and Le, 2015).
 
     With the head `sequence-decoder`, all words are predicted from one vector. With `token-linear`, each word is
@@ -65,17 +65,17 @@ class Reconstruction(_Inputs):
 
     type: Literal["reconstruction"] = "reconstruction"
     level: ClassVar[Level] = "token"
-    metrics: list[MetricField] = Field(default_factory=_accuracy, validate_default=True, min_length=1)
+    metrics: list[MetricField] = Field(default_factory=_accuracy_metrics, validate_default=True, min_length=1)
     """The metrics; the first is the main metric."""
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.input_runtime import WordKind
 
-        return WordKind(space.classes, self.metrics, hides=0.0)
+        return WordKind(space.classes, self.metrics, mask_ratio=0.0)
 
 
-class MaskedTokens(_Inputs):
+class MaskedTokens(_SelfSupervisedSpec):
     """Masked language modelling: masked words, predicted from their context (Devlin et al., 2019).
 
     The network reads the masked input in a second pass; other tasks read it unmasked. In evaluation, the same words
@@ -84,30 +84,30 @@ class MaskedTokens(_Inputs):
 
     type: Literal["masked-tokens"] = "masked-tokens"
     level: ClassVar[Level] = "token"
-    share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    mask_ratio: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     """Fraction of the words that are masked."""
-    metrics: list[MetricField] = Field(default_factory=_accuracy, validate_default=True, min_length=1)
+    metrics: list[MetricField] = Field(default_factory=_accuracy_metrics, validate_default=True, min_length=1)
     """The metrics; the first is the main metric."""
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.input_runtime import WordKind
 
-        return WordKind(space.classes, self.metrics, hides=self.share)
+        return WordKind(space.classes, self.metrics, mask_ratio=self.mask_ratio)
 
 
-class BagOfWords(_Inputs):
+class BagOfWords(_SelfSupervisedSpec):
     """Prediction of the set of words in the input, without their order (Zhao et al., 2017)."""
 
     type: Literal["bag-of-words"] = "bag-of-words"
-    metrics: list[MetricField] = Field(default_factory=_f1, validate_default=True, min_length=1)
+    metrics: list[MetricField] = Field(default_factory=_f1_metrics, validate_default=True, min_length=1)
     """The metrics, computed on the k most probable words for an input of k words; the first is the main metric."""
 
-    def space(self, found: FoundLabels) -> MultiLabelSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> MultiLabelSpace:
         """Return the label space of the most frequent words."""
         from mtl_core.data.label_space import MultiLabelSpace
 
-        return MultiLabelSpace(self._words(found))
+        return MultiLabelSpace(self._select_words(label_statistics))
 
     def restore_space(self, state: Mapping[str, Any]) -> MultiLabelSpace:
         """Return the label space of a saved run."""

@@ -36,6 +36,6 @@ class BagLoss(nn.Module):
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return losses `(n,)` from logits and indicators `(n, words)`; 0 for an input without words."""
-        held = targets.to(outputs.dtype)
-        spread = held / held.sum(dim=1, keepdim=True).clamp_min(1)
-        return -(torch.log_softmax(outputs, dim=1) * spread).sum(dim=1)
+        indicators = targets.to(outputs.dtype)
+        target_distribution = indicators / indicators.sum(dim=1, keepdim=True).clamp_min(1)
+        return -(torch.log_softmax(outputs, dim=1) * target_distribution).sum(dim=1)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mtl_core.builtins.task_kinds.checks import refuse_twice
-from mtl_core.builtins.task_kinds.classification import found_classes
+from mtl_core.builtins.task_kinds.checks import validate_unique
+from mtl_core.builtins.task_kinds.classification import collect_classes
 from mtl_core.config.seam_fields import MetricField
 from mtl_core.specs import TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import FoundLabels, LabelSpace, MultiLabelSpace
+    from mtl_core.data.label_space import LabelSpace, LabelStatistics, MultiLabelSpace
     from mtl_core.training.kinds import TaskKind
 
 
@@ -33,16 +33,18 @@ class MultiLabel(TaskKindSpec):
     """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> MultiLabel:
-        refuse_twice("class", self.classes or [])
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
+    def _validate_names(self) -> MultiLabel:
+        validate_unique("class", self.classes or [])
+        validate_unique("metric", [metric.key() for metric in self.metrics])
         return self
 
-    def space(self, found: FoundLabels) -> MultiLabelSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> MultiLabelSpace:
         """Return the space of the declared labels, or of those in the training data."""
         from mtl_core.data.label_space import MultiLabelSpace
 
-        return MultiLabelSpace(self.classes or found_classes(found, at_least=1), found.excluded)
+        return MultiLabelSpace(
+            self.classes or collect_classes(label_statistics, minimum=1), label_statistics.excluded_labels
+        )
 
     def restore_space(self, state: Mapping[str, Any]) -> MultiLabelSpace:
         """Return the label space of a saved run."""

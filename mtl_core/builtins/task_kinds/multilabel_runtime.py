@@ -6,7 +6,7 @@ import torch
 
 from mtl_core.builtins.task_kinds.losses import IndicatorLoss
 from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.training.kinds import LabelPrediction, TaskKind
 
 
 class MultiLabelKind(TaskKind):
@@ -23,31 +23,37 @@ class MultiLabelKind(TaskKind):
         self, classes: Sequence[str], threshold: float, metrics: Sequence[MetricSpec], counts: Mapping[str, int]
     ) -> None:
         self.classes = classes
-        self.outputs = len(classes)
+        self.n_outputs = len(classes)
         self.loss = IndicatorLoss()
         self.threshold = threshold
         self.metrics = metrics
-        most = max((counts.get(name, 0) for name in classes), default=0)
-        self.baseline = next(i for i, name in enumerate(classes) if counts.get(name, 0) == most) if most else None
+        highest_count = max((counts.get(name, 0) for name in classes), default=0)
+        self.baseline = (
+            next(i for i, name in enumerate(classes) if counts.get(name, 0) == highest_count)
+            if highest_count
+            else None
+        )
 
-    def decode(self, outputs: torch.Tensor) -> list[Prediction]:
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         """Return the labels at or above the threshold, and the probability of each label, per example."""
         rows = torch.sigmoid(outputs.float()).tolist()
         return [
-            Prediction(
+            LabelPrediction(
                 [name for name, value in zip(self.classes, row, strict=True) if value >= self.threshold],
                 dict(zip(self.classes, row, strict=True)),
             )
             for row in rows
         ]
 
-    def baseline_outputs(self, examples: int) -> torch.Tensor:
+    def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs that predict only the most frequent label."""
-        outputs = torch.full((examples, self.outputs), -10.0)
+        outputs = torch.full((n_examples, self.n_outputs), -10.0)
         outputs[:, int(self.baseline or 0)] = 10.0
         return outputs
 
-    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
         predicted = torch.sigmoid(outputs.float()) >= self.threshold
         return predicted.float(), targets.long()

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from mtl_core.builtins.task_kinds.checks import refuse_twice
+from mtl_core.builtins.task_kinds.checks import validate_unique
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import LossField, MetricField
 from mtl_core.errors import MtlError
 from mtl_core.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import FoundLabels, LabelSpace
+    from mtl_core.data.label_space import LabelSpace, LabelStatistics
     from mtl_core.data.number_space import NumberSpace
     from mtl_core.training.kinds import TaskKind
 
@@ -23,7 +23,7 @@ def _default_metrics() -> Any:
     return [{"type": "mae"}, {"type": "rmse"}, {"type": "r2"}]
 
 
-class _Numbers(TaskKindSpec):
+class _RegressionSpec(TaskKindSpec):
     """Base class: the keys of both kinds."""
 
     standardise: bool = True
@@ -34,8 +34,8 @@ class _Numbers(TaskKindSpec):
     """The metrics, in the units of the labels; the first is the main metric."""
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> _Numbers:
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
+    def _validate_names(self) -> _RegressionSpec:
+        validate_unique("metric", [metric.key() for metric in self.metrics])
         return self
 
     def restore_space(self, state: Mapping[str, Any]) -> NumberSpace:
@@ -53,14 +53,14 @@ class _Numbers(TaskKindSpec):
         return RegressionKind(space, self.loss.build(), self.metrics)
 
 
-class Regression(_Numbers):
+class Regression(_RegressionSpec):
     """Regression to one or several numbers, with one linear output per number."""
 
     type: Literal["regression"] = "regression"
     outputs: PositiveInt = 1
     """Numbers per label; with more than one, a label is a list, in which null marks a missing number."""
 
-    def space(self, found: FoundLabels) -> NumberSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> NumberSpace:
         """Fit the scale to the training labels.
 
         Raises:
@@ -68,23 +68,31 @@ class Regression(_Numbers):
         """
         from mtl_core.data.number_space import NumberSpace
 
-        space = NumberSpace.learned(found.training, self.outputs > 1, self.standardise, found.origins)
+        space = NumberSpace.fit(
+            label_statistics.training_labels, self.outputs > 1, self.standardise, label_statistics.locations
+        )
         if len(space.mean) != self.outputs:
             raise MtlError(f"numbers per label: found {len(space.mean)}, but kind.outputs is {self.outputs}")
         return space
 
 
-class TokenRegression(_Numbers):
+class TokenRegression(_RegressionSpec):
     """Regression per token, such as the logarithm of word frequency; a label is a list with one number per word."""
 
     type: Literal["token-regression"] = "token-regression"
     level: ClassVar[Level] = "token"
 
-    def space(self, found: FoundLabels) -> NumberSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> NumberSpace:
         """Fit the scale to the numbers of all training tokens."""
-        from mtl_core.data.number_space import NumberSpace, number_row
+        from mtl_core.data.number_space import NumberSpace, parse_numbers
 
-        origins = found.origins if len(found.origins) else ["a training label"] * len(found.training)
-        rows = (number_row(label, origins, place) for place, label in enumerate(found.training))
-        flat = [number for row in rows for number in row if number == number]
-        return NumberSpace.learned(flat, vector=False, standardise=self.standardise)
+        locations = (
+            label_statistics.locations
+            if len(label_statistics.locations)
+            else ["a training label"] * len(label_statistics.training_labels)
+        )
+        rows = (
+            parse_numbers(label, locations, index) for index, label in enumerate(label_statistics.training_labels)
+        )
+        numbers = [number for row in rows for number in row if number == number]
+        return NumberSpace.fit(numbers, vector=False, standardise=self.standardise)

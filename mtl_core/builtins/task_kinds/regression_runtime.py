@@ -7,7 +7,7 @@ from torch import nn
 
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import Prediction, TaskKind
+from mtl_core.training.kinds import LabelPrediction, TaskKind
 
 
 class RegressionKind(TaskKind):
@@ -20,29 +20,31 @@ class RegressionKind(TaskKind):
     """
 
     def __init__(self, space: NumberSpace, loss: nn.Module, metrics: Sequence[MetricSpec]) -> None:
-        self.outputs = len(space.mean)
+        self.n_outputs = len(space.mean)
         self.loss = loss
         self.metrics = metrics
         self.baseline = 0.0
         self._vector = space.vector
         self._mean = torch.tensor(space.mean, dtype=torch.float64)
         self._scale = torch.tensor(space.scale, dtype=torch.float64)
-        self._typical = torch.tensor((space.typical - space.mean) / space.scale, dtype=torch.float32)
+        self._typical = torch.tensor((space.training_mean - space.mean) / space.scale, dtype=torch.float32)
 
-    def decode(self, outputs: torch.Tensor) -> list[Prediction]:
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         """Return numbers in the units of the labels."""
-        rows = self._unscaled(outputs).tolist()
-        return [Prediction(row if self._vector else row[0], {}) for row in rows]
+        rows = self._unscale(outputs).tolist()
+        return [LabelPrediction(row if self._vector else row[0], {}) for row in rows]
 
-    def baseline_outputs(self, examples: int) -> torch.Tensor:
+    def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return the mean of the training labels in every row, which is 0 for standardised numbers."""
-        return self._typical.expand(examples, -1)
+        return self._typical.expand(n_examples, -1)
 
-    def for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return values in the units of the labels, `(n,)` or `(n, outputs)`; NaN marks a missing target."""
         if self._vector:
-            return self._unscaled(outputs), self._unscaled(targets)
-        return self._unscaled(outputs)[:, 0], self._unscaled(targets.unsqueeze(-1))[:, 0]
+            return self._unscale(outputs), self._unscale(targets)
+        return self._unscale(outputs)[:, 0], self._unscale(targets.unsqueeze(-1))[:, 0]
 
-    def _unscaled(self, values: torch.Tensor) -> torch.Tensor:
+    def _unscale(self, values: torch.Tensor) -> torch.Tensor:
         return values.double() * self._scale + self._mean

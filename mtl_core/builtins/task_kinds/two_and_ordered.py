@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mtl_core.builtins.task_kinds.checks import refuse_twice
-from mtl_core.builtins.task_kinds.classification import found_classes
+from mtl_core.builtins.task_kinds.checks import validate_unique
+from mtl_core.builtins.task_kinds.classification import collect_classes
 from mtl_core.config.by_registry import default_type
 from mtl_core.config.seam_fields import ClassWeightsField, MetricField
-from mtl_core.errors import MtlError, did_you_mean, listed
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.specs import TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import ClassSpace, FoundLabels, LabelSpace
+    from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics
     from mtl_core.training.kinds import TaskKind
 
 
@@ -41,14 +41,14 @@ class Binary(TaskKindSpec):
     """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
-    def _consistent_names(self) -> Binary:
-        refuse_twice("class", self.classes or [])
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
+    def _validate_names(self) -> Binary:
+        validate_unique("class", self.classes or [])
+        validate_unique("metric", [metric.key() for metric in self.metrics])
         if self.classes and self.positive and self.positive not in self.classes:
-            raise ValueError(f"positive: '{self.positive}' is not one of the classes ({listed(self.classes)})")
+            raise ValueError(f"positive: '{self.positive}' is not one of the classes ({join_names(self.classes)})")
         return self
 
-    def space(self, found: FoundLabels) -> ClassSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> ClassSpace:
         """Return the space of the two classes, the positive class second.
 
         Raises:
@@ -56,15 +56,19 @@ class Binary(TaskKindSpec):
         """
         from mtl_core.data.label_space import ClassSpace
 
-        names = list(self.classes or found_classes(found))
+        names = list(self.classes or collect_classes(label_statistics))
         if len(names) != 2:
-            raise MtlError(f"{len(names)} classes in the training labels ({listed(names)}); a binary task has two")
+            raise MtlError(
+                f"{len(names)} classes in the training labels ({join_names(names)}); a binary task has two"
+            )
         if self.positive is not None:
             if self.positive not in names:
                 hint = did_you_mean(self.positive, names)
-                raise MtlError(f"kind.positive: '{self.positive}' is not a class{hint} (classes: {listed(names)})")
+                raise MtlError(
+                    f"kind.positive: '{self.positive}' is not a class{hint} (classes: {join_names(names)})"
+                )
             names = [name for name in names if name != self.positive] + [self.positive]
-        return ClassSpace(names, found.excluded)
+        return ClassSpace(names, label_statistics.excluded_labels)
 
     def restore_space(self, state: Mapping[str, Any]) -> ClassSpace:
         """Return the label space of a saved run."""
@@ -77,7 +81,7 @@ class Binary(TaskKindSpec):
         from mtl_core.builtins.task_kinds.class_runtime import BinaryKind
         from mtl_core.builtins.task_kinds.losses import SigmoidLoss
 
-        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
         return BinaryKind(space.classes, SigmoidLoss(), weights, self.metrics, counts)
 
 
@@ -93,12 +97,12 @@ class Ordinal(TaskKindSpec):
     """The metrics; the first is the main metric."""
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> Ordinal:
-        refuse_twice("class", self.classes or [])
-        refuse_twice("metric", [metric.key() for metric in self.metrics])
+    def _validate_names(self) -> Ordinal:
+        validate_unique("class", self.classes or [])
+        validate_unique("metric", [metric.key() for metric in self.metrics])
         return self
 
-    def space(self, found: FoundLabels) -> ClassSpace:
+    def build_space(self, label_statistics: LabelStatistics) -> ClassSpace:
         """Return the space of the declared classes, or of the numbers in the labels, sorted.
 
         Raises:
@@ -107,13 +111,13 @@ class Ordinal(TaskKindSpec):
         from mtl_core.data.label_space import ClassSpace
 
         if self.classes is not None:
-            return ClassSpace(self.classes, found.excluded)
-        names = found_classes(found)
+            return ClassSpace(self.classes, label_statistics.excluded_labels)
+        names = collect_classes(label_statistics)
         try:
-            return ClassSpace(sorted(names, key=float), found.excluded)
+            return ClassSpace(sorted(names, key=float), label_statistics.excluded_labels)
         except ValueError:
             raise MtlError(
-                f"the classes are not numbers ({listed(names)}), so their order must be declared: "
+                f"the classes are not numbers ({join_names(names)}), so their order must be declared: "
                 "kind: {type: ordinal, classes: [lowest, …, highest]}"
             ) from None
 
@@ -128,5 +132,5 @@ class Ordinal(TaskKindSpec):
         from mtl_core.builtins.task_kinds.class_runtime import OrdinalKind
         from mtl_core.builtins.task_kinds.losses import ThresholdLoss
 
-        weights = self.class_weights.weights({name: counts.get(name, 0) for name in space.classes})
+        weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
         return OrdinalKind(space.classes, ThresholdLoss(), weights, self.metrics, counts)

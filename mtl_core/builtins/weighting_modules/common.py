@@ -7,7 +7,7 @@ from torch import nn
 
 from mtl_core.training.weighting import Weighting
 
-FLOOR = 1e-8
+MIN_LOSS = 1e-8
 """Lower bound of a loss before a division or a logarithm."""
 
 
@@ -25,12 +25,12 @@ class DeclaredWeights(Weighting):
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
 
 
-def floored(values: torch.Tensor) -> torch.Tensor:
+def clamp_losses(values: torch.Tensor) -> torch.Tensor:
     """Clamp losses to at least `FLOOR` without changing their gradient, so that smaller losses still decrease."""
-    return values + (FLOOR - values).clamp_min(0).detach()
+    return values + (MIN_LOSS - values).clamp_min(0).detach()
 
 
-class RowAdam(nn.Module):
+class ScalarAdam(nn.Module):
     """Adam (Kingma and Ba, 2015) for one scalar per task, with updates of a subset per step.
 
     A scalar that is not updated keeps its moments and its step count. All state is in buffers, so checkpoints save
@@ -45,23 +45,23 @@ class RowAdam(nn.Module):
     second: torch.Tensor
     steps: torch.Tensor
 
-    def __init__(self, numbers: int, lr: float) -> None:
+    def __init__(self, n_scalars: int, lr: float) -> None:
         super().__init__()
         self.lr = lr
         for name in ("first", "second", "steps"):
-            self.register_buffer(name, torch.zeros(numbers))
+            self.register_buffer(name, torch.zeros(n_scalars))
 
-    def step(self, numbers: torch.Tensor, places: torch.Tensor, slopes: torch.Tensor) -> None:
+    def step(self, scalars: torch.Tensor, indices: torch.Tensor, grads: torch.Tensor) -> None:
         """Update some of the scalars in place.
 
         Args:
-            numbers: `(numbers,)`: all scalars.
-            places: `(some,)`, int64: indices of the scalars to update.
-            slopes: `(some,)`: their gradients.
+            scalars: `(numbers,)`: all scalars.
+            indices: `(some,)`, int64: indices of the scalars to update.
+            grads: `(some,)`: their gradients.
         """
-        steps = self.steps[places] + 1
-        first = 0.9 * self.first[places] + 0.1 * slopes
-        second = 0.999 * self.second[places] + 0.001 * slopes.square()
-        self.steps[places], self.first[places], self.second[places] = steps, first, second
-        size = (second / (1 - 0.999**steps)).sqrt() + 1e-8
-        numbers[places] -= self.lr * first / (1 - 0.9**steps) / size
+        steps = self.steps[indices] + 1
+        exp_avg = 0.9 * self.first[indices] + 0.1 * grads
+        exp_avg_sq = 0.999 * self.second[indices] + 0.001 * grads.square()
+        self.steps[indices], self.first[indices], self.second[indices] = steps, exp_avg, exp_avg_sq
+        denom = (exp_avg_sq / (1 - 0.999**steps)).sqrt() + 1e-8
+        scalars[indices] -= self.lr * exp_avg / (1 - 0.9**steps) / denom

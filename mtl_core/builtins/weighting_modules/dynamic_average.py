@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from mtl_core.builtins.weighting_modules.common import FLOOR, DeclaredWeights
+from mtl_core.builtins.weighting_modules.common import MIN_LOSS, DeclaredWeights
 from mtl_core.training.losses import TaskLosses
 
 
@@ -27,18 +27,18 @@ class DynamicAverage(DeclaredWeights):
         self.register_buffer("before", torch.full((len(weights),), torch.nan))
         self.register_buffer("factors", torch.ones(len(weights)))
 
-    def epoch_done(self, means: Sequence[float | None]) -> None:
+    def on_epoch_end(self, means: Sequence[float | None]) -> None:
         """Update the factors. A task without labels in the epoch keeps its last two mean losses."""
-        found = torch.tensor([torch.nan if mean is None else mean for mean in means]).to(self.last)
-        seen = ~found.isnan()
-        self.before = torch.where(seen, self.last, self.before)
-        self.last = torch.where(seen, found, self.last)
-        rates = self.last.clamp_min(FLOOR) / self.before.clamp_min(FLOOR)
+        epoch_losses = torch.tensor([torch.nan if mean is None else mean for mean in means]).to(self.last)
+        has_loss = ~epoch_losses.isnan()
+        self.before = torch.where(has_loss, self.last, self.before)
+        self.last = torch.where(has_loss, epoch_losses, self.last)
+        rates = self.last.clamp_min(MIN_LOSS) / self.before.clamp_min(MIN_LOSS)
         # Before its second epoch, a task's rate is 1; a task of weight 0 is left out of the softmax.
         rates = torch.where(rates.isnan(), 1.0, rates) / self.temperature
-        counted = self.weights > 0
-        rates = rates.masked_fill(~counted, -torch.inf)
-        self.factors = torch.softmax(rates, dim=0) * counted.sum()
+        has_weight = self.weights > 0
+        rates = rates.masked_fill(~has_weight, -torch.inf)
+        self.factors = torch.softmax(rates, dim=0) * has_weight.sum()
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar loss."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mtl_core.builtins.weighting_modules.common import DeclaredWeights, RowAdam, floored
+from mtl_core.builtins.weighting_modules.common import DeclaredWeights, ScalarAdam, clamp_losses
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
 
 
-class EvenProgress(DeclaredWeights):
+class FamoWeighting(DeclaredWeights):
     """Weighting that decreases the logarithms of the tasks' losses at equal rates.
 
     Args:
@@ -26,40 +26,40 @@ class EvenProgress(DeclaredWeights):
     def __init__(self, weights: Sequence[float], lr: float, gamma: float, same_batch: bool) -> None:
         super().__init__(weights)
         self.gamma, self.same_batch = gamma, same_batch
-        self.adam = RowAdam(len(weights), lr)
+        self.adam = ScalarAdam(len(weights), lr)
         self.register_buffer("logits", torch.zeros(len(weights)))
         self.register_buffer("last", torch.full((len(weights),), torch.nan))
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar loss."""
-        shares, values = self._shares(losses.tasks), floored(losses.values)
+        shares, values = self._compute_shares(losses.tasks), clamp_losses(losses.values)
         return (values.log() * shares).sum() / (shares / values.detach()).sum()
 
-    def backward(self, losses: TaskLosses, extra: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
         """Update the logits by the decrease of the losses since the last steps, then run the backward pass."""
-        logs = floored(losses.values.detach()).log()
+        log_losses = clamp_losses(losses.values.detach()).log()
         if not self.same_batch:
-            self._move(losses.tasks, logs)
-        super().backward(losses, extra, gradients)
-        self.last[losses.tasks] = logs
+            self._update_logits(losses.tasks, log_losses)
+        super().backward(losses, extra_loss, gradients)
+        self.last[losses.tasks] = log_losses
 
-    def stepped(self, again: Callable[[], TaskLosses]) -> None:
+    def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:
         """With `same_batch`, update the logits by the decrease of the losses on the same batch."""
         if self.same_batch:
-            losses = again()
-            self._move(losses.tasks, floored(losses.values.detach()).log())
+            losses = recompute_losses()
+            self._update_logits(losses.tasks, clamp_losses(losses.values.detach()).log())
 
-    def _shares(self, tasks: torch.Tensor) -> torch.Tensor:
+    def _compute_shares(self, tasks: torch.Tensor) -> torch.Tensor:
         """Return each task's share of the direction; the shares sum to 1."""
         return torch.softmax(self.logits[tasks] + self.weights[tasks].log(), dim=0)
 
-    def _move(self, tasks: torch.Tensor, logs: torch.Tensor) -> None:
+    def _update_logits(self, tasks: torch.Tensor, log_losses: torch.Tensor) -> None:
         """Lower the logits of tasks whose losses decreased faster than the average, relative to their weights."""
-        falls = (self.last[tasks] - logs) / self.weights[tasks]
-        known = falls.isfinite()
-        if known.sum() < 2:  # a single task has nothing to compare with
+        decreases = (self.last[tasks] - log_losses) / self.weights[tasks]
+        is_known = decreases.isfinite()
+        if is_known.sum() < 2:  # a single task has nothing to compare with
             return
-        tasks, falls = tasks[known], falls[known]
-        shares = self._shares(tasks)
-        slopes = shares * (falls - (shares * falls).sum())
-        self.adam.step(self.logits, tasks, slopes + self.gamma * self.logits[tasks])
+        tasks, decreases = tasks[is_known], decreases[is_known]
+        shares = self._compute_shares(tasks)
+        grads = shares * (decreases - (shares * decreases).sum())
+        self.adam.step(self.logits, tasks, grads + self.gamma * self.logits[tasks])

@@ -20,14 +20,14 @@ class RandomWeights(DeclaredWeights):
 
     def __init__(self, tasks: Sequence[str], weights: Sequence[float]) -> None:
         super().__init__(weights)
-        self._order = sorted(range(len(tasks)), key=lambda place: tasks[place])
+        self._order = sorted(range(len(tasks)), key=lambda index: tasks[index])
         # Sampled from the step's seed, so there is nothing to save.
         self.register_buffer("draws", torch.zeros(len(tasks)), persistent=False)
 
-    def at(self, step: int, total: int, seed: int) -> None:
+    def on_step_start(self, step: int, total: int, seed: int) -> None:
         """Sample the weights of the step."""
-        drawn = torch.randn(len(self._order), generator=torch.Generator().manual_seed(seed))
-        self.draws[self._order] = drawn.to(self.draws.device)
+        samples = torch.randn(len(self._order), generator=torch.Generator().manual_seed(seed))
+        self.draws[self._order] = samples.to(self.draws.device)
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar loss."""

@@ -2,11 +2,11 @@
 
 import torch
 
-from mtl_core.builtins.weighting_modules.common import DeclaredWeights, floored
+from mtl_core.builtins.weighting_modules.common import DeclaredWeights, clamp_losses
 from mtl_core.training.losses import TaskLosses
 
 
-class StaticSum(DeclaredWeights):
+class LossSum(DeclaredWeights):
     """Weighted sum over the active tasks."""
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
@@ -29,4 +29,4 @@ class GeometricMean(DeclaredWeights):
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar loss."""
         exponents = self.weights[losses.tasks]
-        return ((floored(losses.values).log() * exponents).sum() / exponents.sum()).exp()
+        return ((clamp_losses(losses.values).log() * exponents).sum() / exponents.sum()).exp()

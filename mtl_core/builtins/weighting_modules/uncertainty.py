@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from mtl_core.builtins.weighting_modules.common import DeclaredWeights, floored
+from mtl_core.builtins.weighting_modules.common import DeclaredWeights, clamp_losses
 from mtl_core.training.losses import TaskLosses
 
 
@@ -25,5 +25,5 @@ class LearnedUncertainty(DeclaredWeights):
         """Return the scalar loss."""
         logs = torch.stack([self.log_variances[task] for task in losses.tasks.tolist()])
         # Clamped, since a loss of exactly 0 would drive its weight to infinity.
-        terms = torch.exp(-logs) * floored(losses.values) + logs
+        terms = torch.exp(-logs) * clamp_losses(losses.values) + logs
         return (self.weights[losses.tasks] * terms).sum()

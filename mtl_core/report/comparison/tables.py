@@ -3,128 +3,177 @@
 from collections.abc import Iterator
 
 from mtl_core.report.blocks import Cell, Column, Table
-from mtl_core.report.comparison.figures import Against, compared, differences_of, figure_of
-from mtl_core.report.read_comparison import MAJORITY, OVERALL, SINGLE, ComparisonFiles, Estimate, Variant
-from mtl_core.report.wording import MINUS, NONE, between, count, decimals, seconds, signed, spoken
+from mtl_core.report.comparison.figures import Reference, get_differences, get_estimate, select_compared_variants
+from mtl_core.report.read_comparison import MAJORITY, OVERALL, SINGLE, ComparisonArtifacts, Estimate, Variant
+from mtl_core.report.wording import (
+    MINUS_SIGN,
+    NO_VALUE,
+    format_count,
+    format_duration,
+    format_metric,
+    format_metric_name,
+    format_range,
+    format_signed,
+)
 
-SIGNS = {"gained": "▲", "suffered": "▼"}
+VERDICT_MARKS = {"improved": "▲", "degraded": "▼"}
 """Verdict to the mark after a metric that differs significantly from the reference."""
 
 
-def figures_table(files: ComparisonFiles) -> Table:
+def build_metrics_table(artifacts: ComparisonArtifacts) -> Table:
     """Build the table of metrics: one row per task, one column per variant."""
-    same = len({task.metric for task in files.tasks}) == 1
-    columns = [Column("task", number=False), Column("labels"), *([] if same else [Column("metric", number=False)])]
-    columns += [Column(one.name) for one in files.variants]
+    has_shared_metric = len({task.metric for task in artifacts.tasks}) == 1
+    columns = [
+        Column("task", is_numeric=False),
+        Column("labels"),
+        *([] if has_shared_metric else [Column("metric", is_numeric=False)]),
+    ]
+    columns += [Column(one.name) for one in artifacts.variants]
     rows = [
         [
             Cell(task.name),
-            Cell(count(task.n)),
-            *([] if same else [Cell(spoken(task.metric) + ("" if task.higher_is_better else " ↓"))]),
-            *(_figure(one, task.name) for one in files.variants),
+            Cell(format_count(task.n)),
+            *(
+                []
+                if has_shared_metric
+                else [Cell(format_metric_name(task.metric) + ("" if task.higher_is_better else " ↓"))]
+            ),
+            *(_build_estimate_cell(one, task.name) for one in artifacts.variants),
         ]
-        for task in files.tasks
+        for task in artifacts.tasks
     ]
-    blank = [] if same else [Cell("")]
-    foot = []
-    if any(one.overall for one in files.variants):
-        labels = Cell(count(sum(task.n for task in files.tasks)))
-        foot.append([Cell(OVERALL), labels, *blank, *(_figure(one, OVERALL) for one in files.variants)])
-    if any(one.delta_m for one in files.variants):
-        foot.append([Cell("Δm"), Cell(""), *blank, *(_delta(one) for one in files.variants)])
-    return Table(_caption(files), columns, rows, foot, list(_notes(files, same)), stacked=True)
+    blank = [] if has_shared_metric else [Cell("")]
+    footer = []
+    if any(one.overall for one in artifacts.variants):
+        labels = Cell(format_count(sum(task.n for task in artifacts.tasks)))
+        footer.append(
+            [Cell(OVERALL), labels, *blank, *(_build_estimate_cell(one, OVERALL) for one in artifacts.variants)]
+        )
+    if any(one.delta_m for one in artifacts.variants):
+        footer.append([Cell("Δm"), Cell(""), *blank, *(_build_delta_m_cell(one) for one in artifacts.variants)])
+    return Table(
+        _build_caption(artifacts),
+        columns,
+        rows,
+        footer,
+        list(_build_notes(artifacts, has_shared_metric)),
+        stacked=True,
+    )
 
 
-def _caption(files: ComparisonFiles) -> str:
-    metric = spoken(files.tasks[0].metric)
-    what = metric if len({task.metric for task in files.tasks}) == 1 else "the metric of each task"
-    seeds = f"mean over {len(files.seeds)} seeds" if len(files.seeds) > 1 else "one seed"
-    folds = f", {files.folds} folds" if files.folds else ""
-    return f"{what[:1].upper()}{what[1:]} on {files.part} data, {seeds}{folds}, with {level(files)} intervals"
+def _build_caption(artifacts: ComparisonArtifacts) -> str:
+    metric = format_metric_name(artifacts.tasks[0].metric)
+    metric_text = metric if len({task.metric for task in artifacts.tasks}) == 1 else "the metric of each task"
+    seed_text = f"mean over {len(artifacts.seeds)} seeds" if len(artifacts.seeds) > 1 else "one seed"
+    fold_text = f", {artifacts.folds} folds" if artifacts.folds else ""
+    return f"{metric_text[:1].upper()}{metric_text[1:]} on {artifacts.split_name} data, {seed_text}{fold_text}, with {format_level(artifacts)} intervals"
 
 
-def level(files: ComparisonFiles) -> str:
+def format_level(artifacts: ComparisonArtifacts) -> str:
     """Format the level of the intervals: `95 %`."""
-    return f"{100 * files.level:g} %"
+    return f"{100 * artifacts.confidence_level:g} %"
 
 
-def _notes(files: ComparisonFiles, same: bool) -> Iterator[str]:
-    if any(one.against_single for one in files.variants):
+def _build_notes(artifacts: ComparisonArtifacts, has_shared_metric: bool) -> Iterator[str]:
+    if any(one.differences_from_reference for one in artifacts.variants):
         yield (
-            f"▲ significantly better, ▼ significantly worse than {files.reference_words}: the {level(files)} "
+            f"▲ significantly better, ▼ significantly worse than {artifacts.reference_phrase}: the {format_level(artifacts)} "
             "interval of the difference excludes zero. Unmarked differences are not significant."
         )
-    if any(one.delta_m for one in files.variants):
-        yield "Δm: the mean over tasks of the relative gain over " + files.reference_words + "."
-    if not all(task.higher_is_better for task in files.tasks):
-        yield "↓ Smaller is better." if not same else "Smaller is better."
+    if any(one.delta_m for one in artifacts.variants):
+        yield "Δm: the mean over tasks of the relative gain over " + artifacts.reference_phrase + "."
+    if not all(task.higher_is_better for task in artifacts.tasks):
+        yield "↓ Smaller is better." if not has_shared_metric else "Smaller is better."
 
 
-def _figure(variant: Variant, row: str) -> Cell:
-    found = figure_of(variant, row)
-    if found is None:
-        return Cell("undefined" if row in variant.tasks else NONE)
-    difference = variant.against_single.get(row) if variant.kind not in {SINGLE, MAJORITY} else None
-    sign = SIGNS.get(difference.verdict, "") if difference else ""
-    return Cell(f"{decimals(found.mean)}{sign and ' ' + sign}", _interval(found))
+def _build_estimate_cell(variant: Variant, task_name: str) -> Cell:
+    estimate = get_estimate(variant, task_name)
+    if estimate is None:
+        return Cell("undefined" if task_name in variant.tasks else NO_VALUE)
+    difference = (
+        variant.differences_from_reference.get(task_name) if variant.kind not in {SINGLE, MAJORITY} else None
+    )
+    mark = VERDICT_MARKS.get(difference.verdict, "") if difference else ""
+    return Cell(f"{format_metric(estimate.mean)}{mark and ' ' + mark}", _format_interval(estimate))
 
 
-def _interval(found: Estimate) -> str:
-    return "" if found.low == found.high == found.mean else between(decimals(found.low), decimals(found.high))
+def _format_interval(estimate: Estimate) -> str:
+    return (
+        ""
+        if estimate.low == estimate.high == estimate.mean
+        else format_range(format_metric(estimate.low), format_metric(estimate.high))
+    )
 
 
-def _delta(variant: Variant) -> Cell:
-    found = variant.delta_m
-    if found is None:
-        return Cell(NONE)
-    return Cell(signed_percent(found.mean), between(signed_percent(found.low), signed_percent(found.high)))
+def _build_delta_m_cell(variant: Variant) -> Cell:
+    estimate = variant.delta_m
+    if estimate is None:
+        return Cell(NO_VALUE)
+    return Cell(
+        format_signed_percent(estimate.mean),
+        format_range(format_signed_percent(estimate.low), format_signed_percent(estimate.high)),
+    )
 
 
-def signed_percent(value: float) -> str:
+def format_signed_percent(value: float) -> str:
     """Format a relative gain: `+2.5 %`."""
-    return f"{value:+.1f} %".replace("-", MINUS)
+    return f"{value:+.1f} %".replace("-", MINUS_SIGN)
 
 
-def differences_table(files: ComparisonFiles, against: Against) -> Table | None:
+def build_differences_table(artifacts: ComparisonArtifacts, reference: Reference) -> Table | None:
     """Build the table of differences: one row per task and variant; None if there are no differences."""
-    variants = compared(files, against)
+    variants = select_compared_variants(artifacts, reference)
     rows = []
-    for row in [*(task.name for task in files.tasks), OVERALL]:
-        known = [(one, found) for one in variants if (found := differences_of(one, against).get(row)) is not None]
-        for place, (one, found) in enumerate(known):
-            cells = [Cell(row, again=place > 0), Cell(one.name), Cell(signed(found.mean), strong=found.sure)]
-            rows.append([*cells, Cell(between(signed(found.low), signed(found.high))), Cell(found.verdict)])
+    for row in [*(task.name for task in artifacts.tasks), OVERALL]:
+        differences = [
+            (one, difference)
+            for one in variants
+            if (difference := get_differences(one, reference).get(row)) is not None
+        ]
+        for index, (one, difference) in enumerate(differences):
+            cells = [
+                Cell(row, is_repeated=index > 0),
+                Cell(one.name),
+                Cell(format_signed(difference.mean), strong=difference.is_significant),
+            ]
+            rows.append(
+                [
+                    *cells,
+                    Cell(format_range(format_signed(difference.low), format_signed(difference.high))),
+                    Cell(difference.verdict),
+                ]
+            )
     if not rows:
         return None
     columns = [
-        Column("task", number=False),
-        Column("variant", number=False),
+        Column("task", is_numeric=False),
+        Column("variant", is_numeric=False),
         Column("difference"),
-        Column(f"{level(files)} interval"),
-        Column("verdict", number=False),
+        Column(f"{format_level(artifacts)} interval"),
+        Column("verdict", is_numeric=False),
     ]
-    other = files.reference_words if against == "reference" else "equal weights"
-    return Table(f"Difference from {other}", columns, rows)
+    reference_label = artifacts.reference_phrase if reference == "reference" else "equal weights"
+    return Table(f"Difference from {reference_label}", columns, rows)
 
 
-def costs_table(files: ComparisonFiles) -> Table:
+def build_cost_table(artifacts: ComparisonArtifacts) -> Table:
     """Build the table of costs: one row per variant with parameters, times, settings."""
     columns = [
-        Column("variant", number=False),
+        Column("variant", is_numeric=False),
         Column("parameters"),
         Column("training time"),
         Column("inference time"),
-        Column("settings", number=False),
+        Column("settings", is_numeric=False),
     ]
     rows = [
         [
             Cell(one.name),
-            Cell(NONE if one.parameters is None else count(one.parameters)),
-            Cell(NONE if one.train_s is None else seconds(one.train_s)),
-            Cell(NONE if one.inference_ms is None else f"{one.inference_ms:.3g} ms"),
-            Cell(", ".join(one.settings)),
+            Cell(NO_VALUE if one.parameters is None else format_count(one.parameters)),
+            Cell(NO_VALUE if one.train_s is None else format_duration(one.train_s)),
+            Cell(NO_VALUE if one.inference_ms is None else f"{one.inference_ms:.3g} ms"),
+            Cell(", ".join(one.overrides)),
         ]
-        for one in files.variants
+        for one in artifacts.variants
     ]
     return Table(
         "Training and inference cost", columns, rows, notes=["Training: all tasks. Inference: one example."]

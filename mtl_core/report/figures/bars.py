@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mtl_core.report.figures.canvas import COLUMN, Drawing, axes_in, draw_intervals, width_of
+from mtl_core.report.figures.canvas import COLUMN_WIDTH, Drawing, add_axes, draw_intervals, estimate_text_width
 from mtl_core.report.figures.palette import Palette
-from mtl_core.report.wording import decimals, enumerated, percent, shortened
+from mtl_core.report.wording import format_metric, format_percent, join_with_and, truncate_label
 
-ROW = 0.24
+ROW_HEIGHT = 0.24
 """Height of a bar in inches."""
 
 
@@ -22,7 +22,7 @@ class Bar:
     Attributes:
         name: The name of the task.
         value: The value of its metric; None if it is undefined.
-        written: The formatted value, printed next to the bar.
+        formatted_value: The formatted value, printed next to the bar.
         baseline: The value of the baseline; None if it is undefined.
         low: Lower bound of the interval; None without an interval.
         high: Upper bound of the interval; None without an interval.
@@ -30,61 +30,78 @@ class Bar:
 
     name: str
     value: float | None
-    written: str
+    formatted_value: str
     baseline: float | None
     low: float | None = None
     high: float | None = None
 
 
-def draw_bars(name: str, bars: Sequence[Bar], axis: str, shares: bool, baseline: str, palette: Palette) -> Drawing:
+def draw_bars(
+    name: str, bars: Sequence[Bar], axis_label: str, is_proportion: bool, baseline_label: str, palette: Palette
+) -> Drawing:
     """Draw one horizontal bar per task, from top to bottom.
 
     Args:
         name: The name of the figure, also the stem of its file name.
         bars: The tasks.
-        axis: The label of the value axis.
-        shares: Whether the values are proportions, so that the axis ranges from 0 to 100 %.
-        baseline: The label of the baseline in the legend.
+        axis_label: The label of the value axis.
+        is_proportion: Whether the values are proportions, so that the axis ranges from 0 to 100 %.
+        baseline_label: The label of the baseline in the legend.
         palette: The colours.
     """
-    labels = [shortened(bar.name) for bar in bars]
-    figure = Figure(figsize=(COLUMN, 0.72 + ROW * len(bars)))
-    axes = axes_in(figure, 0.1 + width_of(labels), 0.4, 0.5, 0.28)
-    places = range(len(bars))
-    axes.barh(places, [bar.value or 0 for bar in bars], height=0.62, color=palette.series[0], alpha=0.75)
-    spans = [(place, (bar.low, bar.high)) for place, bar in enumerate(bars)]
-    whole = [(place, (low, high)) for place, (low, high) in spans if low is not None and high is not None]
-    draw_intervals(axes, [place for place, _ in whole], [ends for _, ends in whole], palette.ink)
-    for place, bar in enumerate(bars):
-        axes.annotate(bar.written, (1, place), (4, 0), ("axes fraction", "data"), "offset points", va="center")
-    known = [(bar.baseline, place) for place, bar in enumerate(bars) if bar.baseline is not None]
+    labels = [truncate_label(bar.name) for bar in bars]
+    figure = Figure(figsize=(COLUMN_WIDTH, 0.72 + ROW_HEIGHT * len(bars)))
+    axes = add_axes(figure, 0.1 + estimate_text_width(labels), 0.4, 0.5, 0.28)
+    indices = range(len(bars))
+    axes.barh(indices, [bar.value or 0 for bar in bars], height=0.62, color=palette.series[0], alpha=0.75)
+    intervals = [(index, (bar.low, bar.high)) for index, bar in enumerate(bars)]
+    complete_intervals = [
+        (index, (low, high)) for index, (low, high) in intervals if low is not None and high is not None
+    ]
+    draw_intervals(
+        axes, [index for index, _ in complete_intervals], [ends for _, ends in complete_intervals], palette.ink
+    )
+    for index, bar in enumerate(bars):
+        axes.annotate(
+            bar.formatted_value, (1, index), (4, 0), ("axes fraction", "data"), "offset points", va="center"
+        )
+    baselines = [(bar.baseline, index) for index, bar in enumerate(bars) if bar.baseline is not None]
     axes.plot(
-        [value for value, _ in known],
-        [place for _, place in known],
+        [value for value, _ in baselines],
+        [index for _, index in baselines],
         linestyle="none",
         marker="|",
-        markersize=ROW * 72 * 0.8,
+        markersize=ROW_HEIGHT * 72 * 0.8,
         markeredgewidth=2,
         color=palette.series[5],
         clip_on=False,
         zorder=4,
     )
-    axes.set_yticks(places, labels)
+    axes.set_yticks(indices, labels)
     axes.tick_params("y", length=0)
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(*_limits(bars, shares))
-    axes.xaxis.set_major_locator(MaxNLocator(2 if shares else 4))
-    if shares:
+    axes.set_xlim(*_compute_limits(bars, is_proportion))
+    axes.xaxis.set_major_locator(MaxNLocator(2 if is_proportion else 4))
+    if is_proportion:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.grid(axis="x")
-    axes.set_xlabel(axis, loc="left")
-    key = Line2D([], [], linestyle="none", marker="|", markersize=9, markeredgewidth=2, color=palette.series[5])
-    axes.legend([key], [baseline], loc="lower left", bbox_to_anchor=(-0.03, 1), borderaxespad=0, handletextpad=0)
-    return Drawing(name, figure, _text(bars, axis, shares, baseline))
+    axes.set_xlabel(axis_label, loc="left")
+    legend_handle = Line2D(
+        [], [], linestyle="none", marker="|", markersize=9, markeredgewidth=2, color=palette.series[5]
+    )
+    axes.legend(
+        [legend_handle],
+        [baseline_label],
+        loc="lower left",
+        bbox_to_anchor=(-0.03, 1),
+        borderaxespad=0,
+        handletextpad=0,
+    )
+    return Drawing(name, figure, _describe(bars, axis_label, is_proportion, baseline_label))
 
 
-def _limits(bars: Sequence[Bar], shares: bool) -> tuple[float, float]:
-    if shares:
+def _compute_limits(bars: Sequence[Bar], is_proportion: bool) -> tuple[float, float]:
+    if is_proportion:
         return 0.0, 1.0
     if all(bar.value is None or 0 <= bar.value <= 1 for bar in bars) and not any(bar.baseline == 1 for bar in bars):
         return 0.0, 1.0
@@ -94,10 +111,11 @@ def _limits(bars: Sequence[Bar], shares: bool) -> tuple[float, float]:
     return 1.05 * low, 1.05 * high if high > low else 1.0
 
 
-def _text(bars: Sequence[Bar], axis: str, shares: bool, baseline: str) -> str:
-    write = percent if shares else decimals
-    said = [
-        f"{bar.name} {bar.written}" + (f" ({baseline} {write(bar.baseline)})" if bar.baseline is not None else "")
+def _describe(bars: Sequence[Bar], axis_label: str, is_proportion: bool, baseline_label: str) -> str:
+    format_value = format_percent if is_proportion else format_metric
+    descriptions = [
+        f"{bar.name} {bar.formatted_value}"
+        + (f" ({baseline_label} {format_value(bar.baseline)})" if bar.baseline is not None else "")
         for bar in bars
     ]
-    return f"Bar chart of {axis}: {enumerated(said, len(said))}."
+    return f"Bar chart of {axis_label}: {join_with_and(descriptions, len(descriptions))}."

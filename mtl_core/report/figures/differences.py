@@ -8,43 +8,50 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mtl_core.report.figures.canvas import COLUMN, Drawing, axes_in, legend_above, legend_height, width_of
+from mtl_core.report.figures.canvas import (
+    COLUMN_WIDTH,
+    Drawing,
+    add_axes,
+    add_legend,
+    compute_legend_height,
+    estimate_text_width,
+)
 from mtl_core.report.figures.palette import MARKERS, Palette
-from mtl_core.report.wording import MINUS, shortened
+from mtl_core.report.wording import MINUS_SIGN, truncate_label
 
-LINE = 0.13
+LINE_HEIGHT = 0.13
 """Height of one difference in inches."""
-GAP = 0.1
+TASK_GAP = 0.1
 """Space between two tasks in inches."""
 
 
 @dataclass(frozen=True)
-class Gap:
+class PlottedDifference:
     """A difference with its interval; it is significant if the interval excludes zero."""
 
     mean: float
     low: float
     high: float
-    sure: bool
+    is_significant: bool
 
 
 @dataclass(frozen=True)
-class Gaps:
+class DifferenceSeries:
     """The differences of one variant: name, index (selects colour and marker), row name to difference."""
 
     name: str
-    place: int
-    rows: Mapping[str, Gap]
+    style_index: int
+    differences: Mapping[str, PlottedDifference]
 
 
-def draw_differences(
+def draw_forest_plot(
     name: str,
     rows: Sequence[str],
-    series: Sequence[Gaps],
-    axis: str,
-    points: bool,
+    series: Sequence[DifferenceSeries],
+    axis_label: str,
+    in_percentage_points: bool,
     palette: Palette,
-    named: bool = True,
+    show_legend: bool = True,
 ) -> Drawing:
     """Draw one line per difference, with a hollow marker if the interval contains zero.
 
@@ -52,22 +59,22 @@ def draw_differences(
         name: The name of the figure, also the stem of its file name.
         rows: The names of the tasks, from top to bottom.
         series: The variants, from top to bottom.
-        axis: The label of the axis of differences.
-        points: Whether the axis shows percentage points, for differences of proportions.
+        axis_label: The label of the axis of differences.
+        in_percentage_points: Whether the axis shows percentage points, for differences of proportions.
         palette: The colours.
-        named: Whether a legend lists the variants.
+        show_legend: Whether a legend lists the variants.
     """
-    row = LINE * max(len(series), 1) + GAP
-    legend = legend_height([one.name for one in series]) if named else 0.0
-    labels = [shortened(one) for one in rows]
-    figure = Figure(figsize=(COLUMN, 0.5 + legend + row * len(rows)))
-    axes = axes_in(figure, 0.1 + width_of(labels), 0.4, 0.12, 0.06 + legend)
+    row_height = LINE_HEIGHT * max(len(series), 1) + TASK_GAP
+    legend = compute_legend_height([one.name for one in series]) if show_legend else 0.0
+    labels = [truncate_label(one) for one in rows]
+    figure = Figure(figsize=(COLUMN_WIDTH, 0.5 + legend + row_height * len(rows)))
+    axes = add_axes(figure, 0.1 + estimate_text_width(labels), 0.4, 0.12, 0.06 + legend)
     axes.axvline(0, color=palette.ink, linewidth=0.8)
-    for line, one in enumerate(series):
-        offset = (line - (len(series) - 1) / 2) * LINE / row
-        _draw(
+    for series_index, one in enumerate(series):
+        offset = (series_index - (len(series) - 1) / 2) * LINE_HEIGHT / row_height
+        _draw_series(
             axes,
-            [(place + offset, one.rows[name]) for place, name in enumerate(rows) if name in one.rows],
+            [(index + offset, one.differences[name]) for index, name in enumerate(rows) if name in one.differences],
             one,
             palette,
         )
@@ -75,49 +82,64 @@ def draw_differences(
     axes.tick_params("y", length=0)
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    factor = 100 if points else 1
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value * factor)))
+    factor = 100 if in_percentage_points else 1
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _format_signed(value * factor)))
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(axis, loc="right")  # a long label may extend below the task names
-    if named:
-        legend_above(figure, [_key(one, palette) for one in series], [one.name for one in series])
-    return Drawing(name, figure, _text(rows, series, axis, factor))
+    axes.set_xlabel(axis_label, loc="right")  # a long label may extend below the task names
+    if show_legend:
+        add_legend(figure, [_build_legend_handle(one, palette) for one in series], [one.name for one in series])
+    return Drawing(name, figure, _describe(rows, series, axis_label, factor))
 
 
-def _draw(axes: Axes, gaps: Sequence[tuple[float, Gap]], one: Gaps, palette: Palette) -> None:
+def _draw_series(
+    axes: Axes,
+    differences: Sequence[tuple[float, PlottedDifference]],
+    variant_series: DifferenceSeries,
+    palette: Palette,
+) -> None:
     """Draw the intervals of one variant, then its filled markers, then its hollow ones."""
-    color = palette.series[one.place % len(palette.series)]
-    lows, highs = [gap.low for _, gap in gaps], [gap.high for _, gap in gaps]
-    axes.hlines([place for place, _ in gaps], lows, highs, color=color, linewidth=1.2)
-    for sure in (True, False):
+    color = palette.series[variant_series.style_index % len(palette.series)]
+    lows, highs = (
+        [difference.low for _, difference in differences],
+        [difference.high for _, difference in differences],
+    )
+    axes.hlines([position for position, _ in differences], lows, highs, color=color, linewidth=1.2)
+    for is_significant in (True, False):
         axes.plot(
-            [gap.mean for _, gap in gaps if gap.sure == sure],
-            [place for place, gap in gaps if gap.sure == sure],
+            [difference.mean for _, difference in differences if difference.is_significant == is_significant],
+            [position for position, difference in differences if difference.is_significant == is_significant],
             linestyle="none",
-            marker=MARKERS[one.place % len(MARKERS)],
+            marker=MARKERS[variant_series.style_index % len(MARKERS)],
             markersize=4.5,
             color=color,
-            markerfacecolor=color if sure else palette.paper,
+            markerfacecolor=color if is_significant else palette.paper,
             markeredgewidth=1,
             zorder=4,
         )
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", MINUS) if abs(value) > 1e-12 else "0"
+def _format_signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", MINUS_SIGN) if abs(value) > 1e-12 else "0"
 
 
-def _key(one: Gaps, palette: Palette) -> Line2D:
-    color = palette.series[one.place % len(palette.series)]
-    return Line2D([], [], color=color, marker=MARKERS[one.place % len(MARKERS)], markersize=4.5, linewidth=1.2)
+def _build_legend_handle(variant_series: DifferenceSeries, palette: Palette) -> Line2D:
+    color = palette.series[variant_series.style_index % len(palette.series)]
+    return Line2D(
+        [],
+        [],
+        color=color,
+        marker=MARKERS[variant_series.style_index % len(MARKERS)],
+        markersize=4.5,
+        linewidth=1.2,
+    )
 
 
-def _text(rows: Sequence[str], series: Sequence[Gaps], axis: str, factor: int) -> str:
-    said = [
-        f"{one.name}, {row}: {gap.mean * factor:+.3g} ({gap.low * factor:+.3g} to {gap.high * factor:+.3g})"
+def _describe(rows: Sequence[str], series: Sequence[DifferenceSeries], axis_label: str, factor: int) -> str:
+    descriptions = [
+        f"{one.name}, {row}: {difference.mean * factor:+.3g} ({difference.low * factor:+.3g} to {difference.high * factor:+.3g})"
         for row in rows
         for one in series
-        if (gap := one.rows.get(row)) is not None
+        if (difference := one.differences.get(row)) is not None
     ]
-    return f"{axis}. {'; '.join(said)}."
+    return f"{axis_label}. {'; '.join(descriptions)}."

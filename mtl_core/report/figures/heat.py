@@ -10,29 +10,29 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from mtl_core.report.figures.canvas import FONT, Drawing, axes_in, width_of
+from mtl_core.report.figures.canvas import FONT_SIZE, Drawing, add_axes, estimate_text_width
 from mtl_core.report.figures.palette import Palette
 from mtl_core.report.interactions import Matrix
-from mtl_core.report.wording import MINUS, enumerated, shortened
+from mtl_core.report.wording import MINUS_SIGN, join_with_and, truncate_label
 
-CELL = 0.44
+CELL_SIZE = 0.44
 """Size of a cell with a number in inches."""
-MOST_NUMBERS = 16
+MAX_NUMBERED_TASKS = 16
 """Maximum number of tasks for which numbers are printed into the cells."""
-LARGEST = 8.0
+MAX_SIZE = 8.0
 """Maximum size of the heat map in inches."""
-STRONGEST = 0.7
+MAX_OPACITY = 0.7
 """Opacity of the largest value, limited so that the number in the cell stays legible."""
-SMALL = 0.1
+SMALL_LIMIT = 0.1
 """If all values are smaller than this, numbers are printed in a smaller unit."""
-SHADES = 14
+N_SHADES = 14
 """Number of distinct shades per sign."""
 Values = NDArray[np.float64]
-_CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
-_CODES = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+_CORNER_OFFSETS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5)])
+_PATH_CODES = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
 
 
-def draw_heat(
+def draw_heatmap(
     name: str,
     tasks: Sequence[str],
     matrix: Matrix,
@@ -48,59 +48,59 @@ def draw_heat(
         palette: The colours.
         limit: The magnitude with full colour; larger values are clipped.
     """
-    numbered = len(tasks) <= MOST_NUMBERS
-    side = CELL * len(tasks) if numbered else min(LARGEST, 0.16 * len(tasks))
-    labels = [shortened(task, 22) for task in tasks]
-    margin = 0.1 + width_of(labels)
-    figure = Figure(figsize=(side + margin + 0.1, side + margin + 0.1))
-    axes = axes_in(figure, margin, margin, 0.1, 0.1)
+    has_numbers = len(tasks) <= MAX_NUMBERED_TASKS
+    map_size = CELL_SIZE * len(tasks) if has_numbers else min(MAX_SIZE, 0.16 * len(tasks))
+    labels = [truncate_label(task, 22) for task in tasks]
+    margin = 0.1 + estimate_text_width(labels)
+    figure = Figure(figsize=(map_size + margin + 0.1, map_size + margin + 0.1))
+    axes = add_axes(figure, margin, margin, 0.1, 0.1)
     values = np.array([[np.nan if value is None else value for value in row] for row in matrix], dtype=np.float64)
     axes.set_xlim(-0.5, len(tasks) - 0.5)
     axes.set_ylim(len(tasks) - 0.5, -0.5)
-    _cells(axes, values, limit, palette)
-    factor, places = 10 ** unit(limit), 2 if limit >= SMALL else 1
-    if numbered:
+    _draw_cells(axes, values, limit, palette)
+    factor, n_decimals = 10 ** compute_unit_exponent(limit), 2 if limit >= SMALL_LIMIT else 1
+    if has_numbers:
         for (row, column), value in np.ndenumerate(values):
             if not np.isnan(value):
-                written = f"{value * factor:+.{places}f}".replace("-", MINUS)
-                axes.text(column, row, written, ha="center", va="center", fontsize=FONT - 1)
-    size = FONT - 0.5 if numbered else min(FONT - 1, 72 * side / len(tasks))
-    axes.set_xticks(range(len(tasks)), labels, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(tasks)), labels, fontsize=size)
+                text = f"{value * factor:+.{n_decimals}f}".replace("-", MINUS_SIGN)
+                axes.text(column, row, text, ha="center", va="center", fontsize=FONT_SIZE - 1)
+    font_size = FONT_SIZE - 0.5 if has_numbers else min(FONT_SIZE - 1, 72 * map_size / len(tasks))
+    axes.set_xticks(range(len(tasks)), labels, rotation=90, fontsize=font_size)
+    axes.set_yticks(range(len(tasks)), labels, fontsize=font_size)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return Drawing(name, figure, _text(tasks, values))
+    return Drawing(name, figure, _describe(tasks, values))
 
 
-def unit(limit: float) -> int:
+def compute_unit_exponent(limit: float) -> int:
     """Compute the exponent n of the unit 10^-n in which numbers up to a limit are printed."""
-    return 0 if limit >= SMALL else math.ceil(-math.log10(limit))
+    return 0 if limit >= SMALL_LIMIT else math.ceil(-math.log10(limit))
 
 
-def _cells(axes: Axes, values: Values, scale: float, palette: Palette) -> None:
+def _draw_cells(axes: Axes, values: Values, scale: float, palette: Palette) -> None:
     """Draw all cells of one shade as one path, which keeps the page small for many tasks."""
-    shade = np.clip(np.abs(values) / scale, 0, 1) * SHADES
-    for level in range(1, SHADES + 1):
+    levels = np.clip(np.abs(values) / scale, 0, 1) * N_SHADES
+    for level in range(1, N_SHADES + 1):
         for positive in (True, False):
-            chosen = (np.ceil(shade) == level) & ((values > 0) == positive)
-            if chosen.any():
+            cell_mask = (np.ceil(levels) == level) & ((values > 0) == positive)
+            if cell_mask.any():
                 color = palette.positive if positive else palette.negative
-                path = _squares(np.argwhere(chosen))
-                strength = STRONGEST * level / SHADES
-                patch = PathPatch(path, facecolor=color, alpha=strength, linewidth=0, antialiased=False)
+                path = _build_squares(np.argwhere(cell_mask))
+                opacity = MAX_OPACITY * level / N_SHADES
+                patch = PathPatch(path, facecolor=color, alpha=opacity, linewidth=0, antialiased=False)
                 axes.add_artist(patch)  # `add_patch` would update the limits from every corner; they are fixed
 
 
-def _squares(places: NDArray[np.intp]) -> Path:
+def _build_squares(cells: NDArray[np.intp]) -> Path:
     """Build one path of squares around the `(cells, 2)` rows and columns."""
-    corners = places[:, None, ::-1] + _CORNERS
-    return Path(corners.reshape(-1, 2), np.tile(_CODES, len(places)))
+    corners = cells[:, None, ::-1] + _CORNER_OFFSETS
+    return Path(corners.reshape(-1, 2), np.tile(_PATH_CODES, len(cells)))
 
 
-def _text(tasks: Sequence[str], values: Values) -> str:
-    said = [
+def _describe(tasks: Sequence[str], values: Values) -> str:
+    descriptions = [
         f"{tasks[row]} and {tasks[column]} {value:+.2f}"
         for (row, column), value in np.ndenumerate(values)
         if row < column and not np.isnan(value)
     ]
-    return f"Heat map of {len(tasks)} tasks. {enumerated(said, 45) if said else 'No values'}."
+    return f"Heat map of {len(tasks)} tasks. {join_with_and(descriptions, 45) if descriptions else 'No values'}."

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mtl_core.report.figures.canvas import COLUMN, FONT, Drawing, axes_in, width_of
+from mtl_core.report.figures.canvas import COLUMN_WIDTH, FONT_SIZE, Drawing, add_axes, estimate_text_width
 from mtl_core.report.figures.palette import DASHES, MARKERS, Palette
-from mtl_core.report.wording import decimals, shortened
+from mtl_core.report.wording import format_metric, truncate_label
 
-LINE = 0.16
+LEGEND_LINE_HEIGHT = 0.16
 """Height of a line of the legend in inches."""
 
 
@@ -22,43 +22,45 @@ class Line:
     points: Sequence[tuple[int, float]]
 
 
-def draw_lines(name: str, lines: Sequence[Line], axis: str, zero: bool, palette: Palette) -> Drawing:
+def draw_lines(
+    name: str, lines: Sequence[Line], axis_label: str, show_zero_line: bool, palette: Palette
+) -> Drawing:
     """Draw lines that differ in colour, dashes and markers, with a legend below.
 
     Args:
         name: The name of the figure, also the stem of its file name.
         lines: The lines.
-        axis: The label of the values.
-        zero: Whether to draw a horizontal line at zero.
+        axis_label: The label of the values.
+        show_zero_line: Whether to draw a horizontal line at zero.
         palette: The colours.
     """
-    legend = LINE * len(lines)
-    names = [shortened(line.name, 44) for line in lines]
-    figure = Figure(figsize=(max(COLUMN, width_of(names) + 0.6), 2.0 + legend))
-    axes = axes_in(figure, 0.45, 0.45 + legend, 0.1, 0.25)
-    if zero:
+    legend_size = LEGEND_LINE_HEIGHT * len(lines)
+    names = [truncate_label(line.name, 44) for line in lines]
+    figure = Figure(figsize=(max(COLUMN_WIDTH, estimate_text_width(names) + 0.6), 2.0 + legend_size))
+    axes = add_axes(figure, 0.45, 0.45 + legend_size, 0.1, 0.25)
+    if show_zero_line:
         axes.axhline(0, color=palette.ink, linewidth=0.7)
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         axes.plot(
             [epoch for epoch, _ in line.points],
             [value for _, value in line.points],
-            color=palette.series[place % len(palette.series)],
-            linestyle=DASHES[place % len(DASHES)],
-            marker=MARKERS[place % len(MARKERS)],
+            color=palette.series[index % len(palette.series)],
+            linestyle=DASHES[index % len(DASHES)],
+            marker=MARKERS[index % len(MARKERS)],
             markersize=3.5,
             linewidth=1.1,
-            label=names[place],
+            label=names[index],
         )
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="y")
     axes.set_xlabel("epoch", loc="left")
-    axes.set_title(axis, color=palette.muted, fontsize=FONT - 0.5, pad=4)
-    spacing = LINE * 72 / FONT - 1.22
+    axes.set_title(axis_label, color=palette.muted, fontsize=FONT_SIZE - 0.5, pad=4)
+    spacing = LEGEND_LINE_HEIGHT * 72 / FONT_SIZE - 1.22
     figure.legend(loc="lower left", bbox_to_anchor=(0, 0), borderaxespad=0, labelspacing=spacing, handlelength=3)
-    said = [
-        f"{line.name} from {decimals(line.points[0][1])} to {decimals(line.points[-1][1])}"
+    descriptions = [
+        f"{line.name} from {format_metric(line.points[0][1])} to {format_metric(line.points[-1][1])}"
         for line in lines
         if line.points
     ]
-    return Drawing(name, figure, f"{axis} over epochs: {'; '.join(said)}.")
+    return Drawing(name, figure, f"{axis_label} over epochs: {'; '.join(descriptions)}.")

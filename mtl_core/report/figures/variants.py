@@ -11,24 +11,24 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mtl_core.report.figures.canvas import (
-    COLUMN,
+    COLUMN_WIDTH,
     Drawing,
-    axes_in,
+    add_axes,
+    add_legend,
+    compute_legend_height,
     draw_intervals,
-    legend_above,
-    legend_height,
-    width_of,
+    estimate_text_width,
 )
 from mtl_core.report.figures.palette import HATCHES, MARKERS, Palette
-from mtl_core.report.wording import decimals, shortened
+from mtl_core.report.wording import format_metric, truncate_label
 
-BAR = 0.115
+BAR_HEIGHT = 0.115
 """Height of one bar in inches."""
-GAP = 0.11
+TASK_GAP = 0.11
 """Space between two tasks in inches."""
-DOTS_ROW = 0.2
+DOT_ROW_HEIGHT = 0.2
 """Height of a task in inches if its variants are dots on one line."""
-MOST_BARS = 60
+MAX_BARS = 60
 """Maximum number of bars; above it, dots replace the bars."""
 
 Interval = tuple[float, float, float]
@@ -36,22 +36,27 @@ Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Series:
+class VariantSeries:
     """The estimates of one variant.
 
     Attributes:
         name: The name of the variant.
-        place: The index of the variant, which selects colour, hatch and marker.
-        tasks: Task name to its estimate.
+        style_index: The index of the variant, which selects colour, hatch and marker.
+        estimates: Task name to its estimate.
     """
 
     name: str
-    place: int
-    tasks: Mapping[str, Interval]
+    style_index: int
+    estimates: Mapping[str, Interval]
 
 
-def draw_variants(
-    name: str, tasks: Sequence[str], series: Sequence[Series], axis: str, shares: bool, palette: Palette
+def draw_variant_bars(
+    name: str,
+    tasks: Sequence[str],
+    series: Sequence[VariantSeries],
+    axis_label: str,
+    is_proportion: bool,
+    palette: Palette,
 ) -> Drawing:
     """Draw one group of bars per task, or of dots if there are more than `MOST_BARS` bars.
 
@@ -59,83 +64,96 @@ def draw_variants(
         name: The name of the figure, also the stem of its file name.
         tasks: The names of the tasks, from top to bottom.
         series: The variants, from top to bottom.
-        axis: The label of the value axis.
-        shares: Whether the values are proportions, so that the axis is in percent.
+        axis_label: The label of the value axis.
+        is_proportion: Whether the values are proportions, so that the axis is in percent.
         palette: The colours.
     """
-    bars = len(tasks) * len(series) <= MOST_BARS
-    row = BAR * len(series) + GAP if bars else DOTS_ROW
-    legend = legend_height([one.name for one in series])
-    labels = [shortened(task) for task in tasks]
-    figure = Figure(figsize=(COLUMN, 0.5 + legend + row * len(tasks)))
-    axes = axes_in(figure, 0.1 + width_of(labels), 0.4, 0.12, 0.06 + legend)
-    draw: Callable[..., Any] = _bars if bars else _dots
-    handles = [draw(axes, tasks, series, one, palette) for one in series]
+    use_bars = len(tasks) * len(series) <= MAX_BARS
+    row_height = BAR_HEIGHT * len(series) + TASK_GAP if use_bars else DOT_ROW_HEIGHT
+    legend = compute_legend_height([one.name for one in series])
+    labels = [truncate_label(task) for task in tasks]
+    figure = Figure(figsize=(COLUMN_WIDTH, 0.5 + legend + row_height * len(tasks)))
+    axes = add_axes(figure, 0.1 + estimate_text_width(labels), 0.4, 0.12, 0.06 + legend)
+    draw_variant: Callable[..., Any] = _draw_bars if use_bars else _draw_dots
+    handles = [draw_variant(axes, tasks, series, one, palette) for one in series]
     axes.set_yticks(range(len(tasks)), labels)
     axes.tick_params("y", length=0)
     axes.set_ylim(len(tasks) - 0.45, -0.55)
-    _limits(axes, tasks, series, bars, shares)
+    _set_limits(axes, tasks, series, use_bars, is_proportion)
     axes.grid(axis="x")
-    if not bars:
+    if not use_bars:
         axes.grid(axis="y", linewidth=0.4)
-    axes.set_xlabel(axis, loc="left")
-    legend_above(figure, handles, [one.name for one in series])
-    return Drawing(name, figure, _text(tasks, series, axis))
+    axes.set_xlabel(axis_label, loc="left")
+    add_legend(figure, handles, [one.name for one in series])
+    return Drawing(name, figure, _describe(tasks, series, axis_label))
 
 
-def _bars(
-    axes: Axes, tasks: Sequence[str], series: Sequence[Series], one: Series, palette: Palette
+def _draw_bars(
+    axes: Axes, tasks: Sequence[str], series: Sequence[VariantSeries], variant: VariantSeries, palette: Palette
 ) -> BarContainer:
-    step = BAR / (BAR * len(series) + GAP)
-    offset = (series.index(one) - (len(series) - 1) / 2) * step
-    known = [(place, one.tasks[task]) for place, task in enumerate(tasks) if task in one.tasks]
-    at = [place + offset for place, _ in known]
-    drawn = axes.barh(
-        at,
-        [mean for _, (mean, _, _) in known],
+    step = BAR_HEIGHT / (BAR_HEIGHT * len(series) + TASK_GAP)
+    offset = (series.index(variant) - (len(series) - 1) / 2) * step
+    estimates = [(index, variant.estimates[task]) for index, task in enumerate(tasks) if task in variant.estimates]
+    positions = [index + offset for index, _ in estimates]
+    bar_container = axes.barh(
+        positions,
+        [mean for _, (mean, _, _) in estimates],
         height=step * 0.92,
-        color=palette.series[one.place % len(palette.series)],
-        hatch=HATCHES[one.place % len(HATCHES)],
+        color=palette.series[variant.style_index % len(palette.series)],
+        hatch=HATCHES[variant.style_index % len(HATCHES)],
         edgecolor=palette.paper,
         linewidth=0,
     )
-    draw_intervals(axes, at, [(low, high) for _, (_, low, high) in known], palette.ink)
-    return drawn
+    draw_intervals(axes, positions, [(low, high) for _, (_, low, high) in estimates], palette.ink)
+    return bar_container
 
 
-def _dots(axes: Axes, tasks: Sequence[str], series: Sequence[Series], one: Series, palette: Palette) -> Line2D:
-    color = palette.series[one.place % len(palette.series)]
-    offset = (series.index(one) - (len(series) - 1) / 2) * 0.7 / max(len(series), 1)
-    known = [(place + offset, one.tasks[task]) for place, task in enumerate(tasks) if task in one.tasks]
-    lows, highs = [low for _, (_, low, _) in known], [high for _, (_, _, high) in known]
-    axes.hlines([place for place, _ in known], lows, highs, color=color, linewidth=0.7)
-    (drawn,) = axes.plot(
-        [mean for _, (mean, _, _) in known],
-        [place for place, _ in known],
+def _draw_dots(
+    axes: Axes, tasks: Sequence[str], series: Sequence[VariantSeries], variant: VariantSeries, palette: Palette
+) -> Line2D:
+    color = palette.series[variant.style_index % len(palette.series)]
+    offset = (series.index(variant) - (len(series) - 1) / 2) * 0.7 / max(len(series), 1)
+    estimates = [
+        (position + offset, variant.estimates[task])
+        for position, task in enumerate(tasks)
+        if task in variant.estimates
+    ]
+    lows, highs = [low for _, (_, low, _) in estimates], [high for _, (_, _, high) in estimates]
+    axes.hlines([position for position, _ in estimates], lows, highs, color=color, linewidth=0.7)
+    (line,) = axes.plot(
+        [mean for _, (mean, _, _) in estimates],
+        [position for position, _ in estimates],
         linestyle="none",
-        marker=MARKERS[one.place % len(MARKERS)],
+        marker=MARKERS[variant.style_index % len(MARKERS)],
         markersize=3.6,
         color=color,
         markeredgecolor=palette.paper,
         markeredgewidth=0.4,
     )
-    return drawn
+    return line
 
 
-def _limits(axes: Axes, tasks: Sequence[str], series: Sequence[Series], bars: bool, shares: bool) -> None:
-    values = [value for one in series for task in tasks if task in one.tasks for value in one.tasks[task]]
+def _set_limits(
+    axes: Axes, tasks: Sequence[str], series: Sequence[VariantSeries], use_bars: bool, is_proportion: bool
+) -> None:
+    values = [value for one in series for task in tasks if task in one.estimates for value in one.estimates[task]]
     low, high = min(values, default=0.0), max(values, default=1.0)
     margin = 0.04 * (high - low or 1.0)
-    start = min(0.0, low - margin if low < 0 else 0.0) if bars else low - margin
-    axes.set_xlim(max(0.0, start) if shares else start, min(1.0, high + margin) if shares else high + margin)
+    start = min(0.0, low - margin if low < 0 else 0.0) if use_bars else low - margin
+    axes.set_xlim(
+        max(0.0, start) if is_proportion else start, min(1.0, high + margin) if is_proportion else high + margin
+    )
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    if shares:
+    if is_proportion:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
 
 
-def _text(tasks: Sequence[str], series: Sequence[Series], axis: str) -> str:
-    said = [
-        f"{task}: " + ", ".join(f"{one.name} {decimals(one.tasks[task][0])}" for one in series if task in one.tasks)
+def _describe(tasks: Sequence[str], series: Sequence[VariantSeries], axis_label: str) -> str:
+    descriptions = [
+        f"{task}: "
+        + ", ".join(
+            f"{one.name} {format_metric(one.estimates[task][0])}" for one in series if task in one.estimates
+        )
         for task in tasks
     ]
-    return f"{axis}. {'; '.join(said)}."
+    return f"{axis_label}. {'; '.join(descriptions)}."

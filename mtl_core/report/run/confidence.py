@@ -1,46 +1,46 @@
 """The section on calibration: whether the confidence of predictions matches their accuracy."""
 
 from mtl_core.report.blocks import Block, Cell, Column, FigureBlock, Section, Table
-from mtl_core.report.calibration import Calibration, Calibrations
+from mtl_core.report.calibration import CalibrationCurve, CalibrationCurves
 from mtl_core.report.figures.palette import Palette
-from mtl_core.report.figures.reliability import draw_reliability
-from mtl_core.report.wording import NONE, count, decimals, percent, signed, slug
+from mtl_core.report.figures.reliability import draw_reliability_diagram
+from mtl_core.report.wording import NO_VALUE, format_count, format_metric, format_percent, format_signed, slugify
 
-PANELS = 8
+MAX_DIAGRAMS = 8
 """Maximum number of tasks with a reliability diagram."""
-NOTE = (
+CALIBRATION_NOTE = (
     "Expected calibration error: the mean absolute difference between confidence and accuracy over ten bins, "
     "weighted by their predictions. With few predictions it is above 0 even for a perfectly calibrated network."
 )
 
 
-def confidence(calibrations: Calibrations, palette: Palette) -> Section | None:
+def build_calibration_section(curves: CalibrationCurves, palette: Palette) -> Section | None:
     """Build the section; None if no task predicts one class with its probability."""
-    tasks = list(calibrations.tasks.items())
+    tasks = list(curves.tasks.items())
     if not tasks:
         return None
-    drawn = sorted(tasks, key=lambda pair: -pair[1].n)[:PANELS] if len(tasks) > PANELS else tasks
+    plotted = sorted(tasks, key=lambda pair: -pair[1].n)[:MAX_DIAGRAMS] if len(tasks) > MAX_DIAGRAMS else tasks
     drawings = (
-        [draw_reliability("reliability", "all tasks", calibrations.pooled, palette)] if len(tasks) > 1 else []
+        [draw_reliability_diagram("reliability", "all tasks", curves.pooled, palette)] if len(tasks) > 1 else []
     )
     drawings += [
-        draw_reliability(f"reliability-{place}-{slug(name)}", name, one, palette)
-        for place, (name, one) in enumerate(drawn, start=1)
+        draw_reliability_diagram(f"reliability-{index}-{slugify(name)}", name, curve, palette)
+        for index, (name, curve) in enumerate(plotted, start=1)
     ]
     caption = (
         "Accuracy (vertical) over confidence (horizontal) in ten bins; the histogram below shows the number of "
         "predictions per bin. On the dashed line, confidence equals accuracy; below it, the network is "
         "overconfident. Vertical lines are 95 % intervals (Wilson)."
     )
-    if len(drawn) < len(tasks):
-        caption += f" Of {len(tasks)} tasks, the {len(drawn)} with most predictions are shown."
-    blocks: list[Block] = [_table(calibrations), FigureBlock(caption, drawings)]
+    if len(plotted) < len(tasks):
+        caption += f" Of {len(tasks)} tasks, the {len(plotted)} with most predictions are shown."
+    blocks: list[Block] = [_build_table(curves), FigureBlock(caption, drawings)]
     return Section("calibration", "Calibration", blocks)
 
 
-def _table(calibrations: Calibrations) -> Table:
+def _build_table(curves: CalibrationCurves) -> Table:
     columns = [
-        Column("task", number=False),
+        Column("task", is_numeric=False),
         Column("predictions"),
         Column("mean confidence"),
         Column("accuracy"),
@@ -50,20 +50,20 @@ def _table(calibrations: Calibrations) -> Table:
     return Table(
         "Confidence and accuracy",
         columns,
-        [_row(name, one) for name, one in calibrations.tasks.items()],
-        [_row("all tasks", calibrations.pooled)] if len(calibrations.tasks) > 1 else [],
-        [NOTE],
+        [_build_row(name, one) for name, one in curves.tasks.items()],
+        [_build_row("all tasks", curves.pooled)] if len(curves.tasks) > 1 else [],
+        [CALIBRATION_NOTE],
     )
 
 
-def _row(name: str, one: Calibration) -> list[Cell]:
-    if one.confidence is None or one.accuracy is None:
-        return [Cell(name), Cell("0"), *(Cell(NONE) for _ in range(4))]
+def _build_row(name: str, curve: CalibrationCurve) -> list[Cell]:
+    if curve.mean_confidence is None or curve.accuracy is None:
+        return [Cell(name), Cell("0"), *(Cell(NO_VALUE) for _ in range(4))]
     return [
         Cell(name),
-        Cell(count(one.n)),
-        Cell(percent(one.confidence)),
-        Cell(percent(one.accuracy)),
-        Cell(signed(one.confidence - one.accuracy)),
-        Cell(decimals(one.error), strong=True),
+        Cell(format_count(curve.n)),
+        Cell(format_percent(curve.mean_confidence)),
+        Cell(format_percent(curve.accuracy)),
+        Cell(format_signed(curve.mean_confidence - curve.accuracy)),
+        Cell(format_metric(curve.expected_calibration_error), strong=True),
     ]

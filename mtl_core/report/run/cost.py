@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 
 from mtl_core.report.blocks import Block, Cell, Column, Section, Table
-from mtl_core.report.figures_of import PartFigures, TaskFigures
-from mtl_core.report.run_files import Cost, RunFiles
-from mtl_core.report.wording import NONE, count, decimals, percent, seconds, spoken
+from mtl_core.report.figures_of import SplitMetrics, TaskMetrics
+from mtl_core.report.run_files import AuxiliaryCost, RunArtifacts
+from mtl_core.report.wording import (
+    NO_VALUE,
+    format_count,
+    format_duration,
+    format_metric,
+    format_metric_name,
+    format_percent,
+)
 
-STAGES = {
+STAGE_DESCRIPTIONS = {
     "load_s": "loading and splitting the data",
     "encode_s": "encoding",
     "train_s": "training, including validation after each epoch",
@@ -16,40 +23,42 @@ STAGES = {
 }
 
 
-def cost(files: RunFiles) -> Section:
+def build_cost_section(artifacts: RunArtifacts) -> Section:
     """Build the section on time, memory and parameters."""
     rows = [
-        [Cell(words), Cell(seconds(value))] for name, words in STAGES.items() if (value := files.timing.get(name))
+        [Cell(description), Cell(format_duration(value))]
+        for name, description in STAGE_DESCRIPTIONS.items()
+        if (value := artifacts.timing.get(name))
     ]
-    speed = files.timing.get("train_examples_per_s")
-    if speed is not None:
-        rows.append([Cell("training throughput"), Cell(f"{count(speed)} examples per second")])
-    answer = files.timing.get("inference_ms")
-    if answer is not None:
-        rows.append([Cell("inference per example, in one thread"), Cell(f"{answer:.3g} ms")])
-    memory = files.timing.get("peak_memory_mb")
-    if memory is not None:
-        rows.append([Cell("peak memory of the process"), Cell(f"{count(memory)} MB")])
-    rows.append([Cell("trainable parameters"), Cell(count(files.parameters))])
+    throughput = artifacts.timing.get("train_examples_per_s")
+    if throughput is not None:
+        rows.append([Cell("training throughput"), Cell(f"{format_count(throughput)} examples per second")])
+    inference_ms = artifacts.timing.get("inference_ms")
+    if inference_ms is not None:
+        rows.append([Cell("inference per example, in one thread"), Cell(f"{inference_ms:.3g} ms")])
+    memory_mb = artifacts.timing.get("peak_memory_mb")
+    if memory_mb is not None:
+        rows.append([Cell("peak memory of the process"), Cell(f"{format_count(memory_mb)} MB")])
+    rows.append([Cell("trainable parameters"), Cell(format_count(artifacts.parameters))])
     return Section(
         "cost", "Time and memory", [Table("Resources", [Column("resource", False), Column("amount")], rows)]
     )
 
 
-def auxiliary(files: RunFiles) -> Section | None:
+def build_auxiliary_section(artifacts: RunArtifacts) -> Section | None:
     """Build the section on auxiliary tasks, their metrics and costs; None if there are none."""
-    part = files.judged
+    split = artifacts.main_split
     blocks: list[Block] = []
-    if files.costs:
-        blocks.append(_costs(files.costs))
-    if part is not None and part.auxiliary:
-        blocks.append(_figures(part))
+    if artifacts.auxiliary_costs:
+        blocks.append(_build_cost_table(artifacts.auxiliary_costs))
+    if split is not None and split.auxiliary:
+        blocks.append(_build_metrics_table(split))
     return Section("auxiliary", "Auxiliary tasks", blocks) if blocks else None
 
 
-def _costs(costs: Sequence[Cost]) -> Table:
+def _build_cost_table(costs: Sequence[AuxiliaryCost]) -> Table:
     columns = [
-        Column("auxiliary task", number=False),
+        Column("auxiliary task", is_numeric=False),
         Column("weight"),
         Column("parameters"),
         Column("step time with the task"),
@@ -60,11 +69,13 @@ def _costs(costs: Sequence[Cost]) -> Table:
         [
             Cell(one.name),
             Cell(f"{one.weight:g}"),
-            Cell(count(one.parameters)),
+            Cell(format_count(one.parameters)),
             Cell(f"{one.step_ms:.1f} ms"),
             Cell(f"{one.without_ms:.1f} ms"),
             Cell(
-                percent(one.step_ms / one.without_ms - 1) if one.measurable and one.without_ms else "not measurable"
+                format_percent(one.step_ms / one.without_ms - 1)
+                if one.measurable and one.without_ms
+                else "not measurable"
             ),
         ]
         for one in costs
@@ -73,20 +84,26 @@ def _costs(costs: Sequence[Cost]) -> Table:
     return Table("Cost of auxiliary tasks", columns, rows, notes=[note])
 
 
-def _figures(part: PartFigures) -> Table:
+def _build_metrics_table(split: SplitMetrics) -> Table:
     columns = [
-        Column("task", number=False),
+        Column("task", is_numeric=False),
         Column("labels"),
-        Column("metric", number=False),
+        Column("metric", is_numeric=False),
         Column("value"),
         Column("baseline"),
     ]
-    return Table(f"Metrics on {part.part} data", columns, [_figure_row(task) for task in part.auxiliary])
+    return Table(
+        f"Metrics on {split.split_name} data", columns, [_build_metrics_row(task) for task in split.auxiliary]
+    )
 
 
-def _figure_row(task: TaskFigures) -> list[Cell]:
-    main = task.main
-    if main is None:
-        return [Cell(task.name), Cell(count(task.n)), Cell(NONE), Cell(NONE), Cell(NONE)]
-    cells = [Cell(spoken(main.name)), Cell(decimals(main.value, main.n)), Cell(decimals(main.baseline))]
-    return [Cell(task.name), Cell(count(task.n)), *cells]
+def _build_metrics_row(task: TaskMetrics) -> list[Cell]:
+    main_metric = task.main_metric
+    if main_metric is None:
+        return [Cell(task.name), Cell(format_count(task.n)), Cell(NO_VALUE), Cell(NO_VALUE), Cell(NO_VALUE)]
+    cells = [
+        Cell(format_metric_name(main_metric.name)),
+        Cell(format_metric(main_metric.value, main_metric.n)),
+        Cell(format_metric(main_metric.baseline)),
+    ]
+    return [Cell(task.name), Cell(format_count(task.n)), *cells]

@@ -2,77 +2,99 @@
 
 from collections.abc import Mapping, Sequence
 
-from mtl_core.report.blocks import Block, Cell, Column, Folded, Section, Table, Words
-from mtl_core.report.run_files import DataFacts
-from mtl_core.report.wording import count, percent
+from mtl_core.report.blocks import Block, Cell, Collapsible, Column, Section, Table, TextBlock
+from mtl_core.report.run_files import DataSummary
+from mtl_core.report.wording import format_count, format_percent
 
-OPEN = 60
+MAX_OPEN_ROWS = 60
 """Maximum number of rows of a visible label table; a longer table is collapsed."""
-CLASSES = 20
+MAX_CLASSES = 20
 """Maximum number of classes per task in the label table."""
 
 
-def data(facts: DataFacts) -> Section:
+def build_data_section(summary: DataSummary) -> Section:
     """Build the section on examples and labels of each split."""
-    parts = list(facts.examples)
+    split_names = list(summary.example_counts)
     examples = Table(
         "Examples",
-        [Column("split", number=False), Column("examples")],
-        [[Cell(part), Cell(count(number))] for part, number in facts.examples.items()],
+        [Column("split", is_numeric=False), Column("examples")],
+        [
+            [Cell(split_name), Cell(format_count(n_examples))]
+            for split_name, n_examples in summary.example_counts.items()
+        ],
     )
-    labels = _labels(facts, parts)
+    labels = _build_label_table(summary, split_names)
     blocks: list[Block] = []
-    if facts.findings:
-        blocks.append(Words(list(facts.findings), points=True))
+    if summary.warnings:
+        blocks.append(TextBlock(list(summary.warnings), is_list=True))
     blocks.append(examples)
     if labels.rows:
-        blocks.append(labels if len(labels.rows) <= OPEN else Folded("Labels per task", [labels]))
-    if facts.deviation is not None:
-        worst = facts.deviation
+        blocks.append(labels if len(labels.rows) <= MAX_OPEN_ROWS else Collapsible("Labels per task", [labels]))
+    if summary.largest_imbalance is not None:
+        imbalance = summary.largest_imbalance
         blocks.append(
-            Words(
+            TextBlock(
                 [
-                    f"Quality of the split: {worst.task} = {worst.label} has the largest imbalance between "
-                    f"training and validation data; its proportion differs by {worst.points:.2f} percentage points."
+                    f"Quality of the split: {imbalance.task} = {imbalance.label} has the largest imbalance between "
+                    f"training and validation data; its proportion differs by {imbalance.percentage_points:.2f} percentage points."
                 ]
             )
         )
     return Section("data", "Data", blocks)
 
 
-def _labels(facts: DataFacts, parts: Sequence[str]) -> Table:
-    tasks = list(dict.fromkeys(task for part in parts for task in facts.label_counts.get(part, {})))
-    rows = [row for task in tasks for row in _rows(task, facts.label_counts, parts)]
-    columns = [Column("task", number=False), Column("label", number=False), *map(Column, parts)]
+def _build_label_table(summary: DataSummary, split_names: Sequence[str]) -> Table:
+    tasks = list(
+        dict.fromkeys(task for split_name in split_names for task in summary.label_counts.get(split_name, {}))
+    )
+    rows = [row for task in tasks for row in _build_label_rows(task, summary.label_counts, split_names)]
+    columns = [Column("task", is_numeric=False), Column("label", is_numeric=False), *map(Column, split_names)]
     return Table("Labels per split, as counts and as fractions of the task's labels in that split", columns, rows)
 
 
-def _rows(
-    task: str, counts: Mapping[str, Mapping[str, Mapping[str, int]]], parts: Sequence[str]
+def _build_label_rows(
+    task: str, counts: Mapping[str, Mapping[str, Mapping[str, int]]], split_names: Sequence[str]
 ) -> list[list[Cell]]:
-    own = {part: counts.get(part, {}).get(task, {}) for part in parts}
-    names = list(dict.fromkeys(name for part in parts for name in own[part]))
-    totals = {part: sum(own[part].values()) for part in parts}
-    shown = names
-    if len(names) > CLASSES:
-        frequent = sorted(names, key=lambda name: -sum(own[part].get(name, 0) for part in parts))
-        shown = [name for name in names if name in set(frequent[:CLASSES])]
+    counts_by_split = {split_name: counts.get(split_name, {}).get(task, {}) for split_name in split_names}
+    names = list(dict.fromkeys(name for split_name in split_names for name in counts_by_split[split_name]))
+    totals = {split_name: sum(counts_by_split[split_name].values()) for split_name in split_names}
+    displayed_names = names
+    if len(names) > MAX_CLASSES:
+        frequent = sorted(
+            names, key=lambda name: -sum(counts_by_split[split_name].get(name, 0) for split_name in split_names)
+        )
+        displayed_names = [name for name in names if name in set(frequent[:MAX_CLASSES])]
     rows = [
         [
-            Cell(task, again=place > 0),
+            Cell(task, is_repeated=index > 0),
             Cell(name),
-            *(_count(own[part].get(name, 0), totals[part]) for part in parts),
+            *(
+                _build_count_cell(counts_by_split[split_name].get(name, 0), totals[split_name])
+                for split_name in split_names
+            ),
         ]
-        for place, name in enumerate(shown)
+        for index, name in enumerate(displayed_names)
     ]
-    if len(shown) < len(names):
-        rest = [name for name in names if name not in set(shown)]
-        left = {part: sum(own[part].get(name, 0) for name in rest) for part in parts}
-        name = Cell(f"{len(rest)} other labels")
-        rows.append([Cell(task, again=True), name, *(_count(left[part], totals[part]) for part in parts)])
+    if len(displayed_names) < len(names):
+        remaining_names = [name for name in names if name not in set(displayed_names)]
+        remaining_counts = {
+            split_name: sum(counts_by_split[split_name].get(name, 0) for name in remaining_names)
+            for split_name in split_names
+        }
+        name = Cell(f"{len(remaining_names)} other labels")
+        rows.append(
+            [
+                Cell(task, is_repeated=True),
+                name,
+                *(
+                    _build_count_cell(remaining_counts[split_name], totals[split_name])
+                    for split_name in split_names
+                ),
+            ]
+        )
     return rows
 
 
-def _count(number: int, total: int) -> Cell:
-    share = number / total if total else 0.0
-    return Cell(count(number), percent(share) if total else "", bar=share)
+def _build_count_cell(n_labels: int, total: int) -> Cell:
+    proportion = n_labels / total if total else 0.0
+    return Cell(format_count(n_labels), format_percent(proportion) if total else "", bar=proportion)

@@ -3,163 +3,178 @@
 from collections.abc import Iterator
 from statistics import mean
 
-from mtl_core.report.blocks import Section, Words
-from mtl_core.report.calibration import Calibrations
-from mtl_core.report.figures_of import Measured, PartFigures
-from mtl_core.report.interactions import Interactions
-from mtl_core.report.run_files import RunFiles
+from mtl_core.report.blocks import Section, TextBlock
+from mtl_core.report.calibration import CalibrationCurves
+from mtl_core.report.figures_of import MetricValue, SplitMetrics
+from mtl_core.report.interactions import TaskInteractions
+from mtl_core.report.run_files import RunArtifacts
 from mtl_core.report.wording import (
-    count,
-    counted,
-    decimals,
-    enumerated,
-    percent,
-    points,
-    seconds,
-    signed,
-    spoken,
+    format_count,
+    format_duration,
+    format_metric,
+    format_metric_name,
+    format_percent,
+    format_percentage_points,
+    format_signed,
+    join_with_and,
+    pluralize,
 )
 
-MOST_FREQUENT = "majority-class baseline"
-NOTICEABLE = 0.02
+MAJORITY_BASELINE = "majority-class baseline"
+MIN_CALIBRATION_GAP = 0.02
 """Minimum difference between confidence and accuracy to be reported."""
-SURE = 2.0
+N_STANDARD_ERRORS = 2.0
 """Number of standard errors below zero from which a negative cosine is reported."""
 
 
-def headline(files: RunFiles) -> str:
+def format_headline(artifacts: RunArtifacts) -> str:
     """Summarize the performance of the network and of the baseline in one sentence."""
-    part = files.judged
-    if part is None:
+    split = artifacts.main_split
+    if split is None:
         return "No metrics: the run has neither validation nor test data."
-    overall = part.overall.main
-    if part.alike is not None and overall is not None and overall.name == part.alike:
-        return _shared(overall, part)
-    if len(part.tasks) == 1 and part.tasks[0].main is not None:
-        return _alone(part.tasks[0].main, part)
-    gains = [gain for task in part.tasks if task.main and (gain := task.main.gain) is not None]
-    if not gains:
-        return f"No metrics: the {part.part} data has no labels that count."
-    away = mean(gains)
+    overall_metric = split.overall.main_metric
+    if (
+        split.shared_metric is not None
+        and overall_metric is not None
+        and overall_metric.name == split.shared_metric
+    ):
+        return _format_shared_metric(overall_metric, split)
+    if len(split.tasks) == 1 and split.tasks[0].main_metric is not None:
+        return _format_single_task(split.tasks[0].main_metric, split)
+    reductions = [
+        reduction
+        for task in split.tasks
+        if task.main_metric and (reduction := task.main_metric.relative_error_reduction) is not None
+    ]
+    if not reductions:
+        return f"No metrics: the {split.split_name} data has no labels that count."
+    mean_reduction = mean(reductions)
     return (
-        f"The error is {percent(abs(away))} {'smaller' if away >= 0 else 'larger'} than that of the baseline on "
-        f"the {part.part} data (mean over {counted(len(gains), 'task')} with different metrics)."
+        f"The error is {format_percent(abs(mean_reduction))} {'smaller' if mean_reduction >= 0 else 'larger'} than that of the baseline on "
+        f"the {split.split_name} data (mean over {pluralize(len(reductions), 'task')} with different metrics)."
     )
 
 
-def _shared(figure: Measured, part: PartFigures) -> str:
-    if figure.value is None:
-        return f"No metrics: the {part.part} data has no labels that count."
-    labels = f"{count(figure.n)} {part.part} {'label' if figure.n == 1 else 'labels'}"
-    right = "correct" if figure.name in {"accuracy", "exact_match"} else f"correct ({spoken(figure.name)})"
-    said = f"{percent(figure.value)} of {labels} {right}"
-    return said + (f"; {MOST_FREQUENT}: {percent(figure.baseline)}." if figure.baseline is not None else ".")
+def _format_shared_metric(metric: MetricValue, split: SplitMetrics) -> str:
+    if metric.value is None:
+        return f"No metrics: the {split.split_name} data has no labels that count."
+    labels = f"{format_count(metric.n)} {split.split_name} {'label' if metric.n == 1 else 'labels'}"
+    correct_text = (
+        "correct" if metric.name in {"accuracy", "exact_match"} else f"correct ({format_metric_name(metric.name)})"
+    )
+    text = f"{format_percent(metric.value)} of {labels} {correct_text}"
+    return text + (
+        f"; {MAJORITY_BASELINE}: {format_percent(metric.baseline)}." if metric.baseline is not None else "."
+    )
 
 
-def _alone(figure: Measured, part: PartFigures) -> str:
-    where = f"on {count(figure.n)} {part.part} {'label' if figure.n == 1 else 'labels'}"
-    way = "smaller" if figure.lower_is_better else "larger"
-    said = f"{spoken(figure.name)} {decimals(figure.value)} {where} ({way} is better)"
-    return said + (f"; baseline: {decimals(figure.baseline)}." if figure.baseline is not None else ".")
+def _format_single_task(metric: MetricValue, split: SplitMetrics) -> str:
+    label_text = f"on {format_count(metric.n)} {split.split_name} {'label' if metric.n == 1 else 'labels'}"
+    direction = "smaller" if metric.lower_is_better else "larger"
+    text = f"{format_metric_name(metric.name)} {format_metric(metric.value)} {label_text} ({direction} is better)"
+    return text + (f"; baseline: {format_metric(metric.baseline)}." if metric.baseline is not None else ".")
 
 
-def facts(files: RunFiles) -> list[tuple[str, str]]:
+def collect_facts(artifacts: RunArtifacts) -> list[tuple[str, str]]:
     """Collect names and values for the header of the page."""
-    epochs = sum(epoch.stage == "selection" for epoch in files.history)
-    found = [("tasks", count(len(files.judged.tasks)))] if files.judged else []
-    found += [(part, counted(number, "example")) for part, number in files.data.examples.items()]
-    found += [
-        ("parameters", count(files.parameters)),
-        ("selected epoch", f"{files.best_epoch} of {epochs}"),
-        ("training", seconds(files.timing["train_s"] or 0.0)),
-        ("seed", str(files.seed)),
+    epochs = sum(epoch.stage == "selection" for epoch in artifacts.history)
+    entries = [("tasks", format_count(len(artifacts.main_split.tasks)))] if artifacts.main_split else []
+    entries += [
+        (split_name, pluralize(n_examples, "example"))
+        for split_name, n_examples in artifacts.data.example_counts.items()
     ]
-    return found
+    entries += [
+        ("parameters", format_count(artifacts.parameters)),
+        ("selected epoch", f"{artifacts.best_epoch} of {epochs}"),
+        ("training", format_duration(artifacts.timing["train_s"] or 0.0)),
+        ("seed", str(artifacts.seed)),
+    ]
+    return entries
 
 
-def in_short(files: RunFiles, calibrations: Calibrations | None) -> Section:
+def build_summary_section(artifacts: RunArtifacts, calibration_curves: CalibrationCurves | None) -> Section:
     """Build the section with the main findings."""
     sentences = [
-        *_against_baselines(files.judged),
-        *_epoch(files),
-        *_confidence(calibrations),
-        *_conflict(files.interactions),
+        *_compare_with_baselines(artifacts.main_split),
+        *_describe_best_epoch(artifacts),
+        *_describe_calibration(calibration_curves),
+        *_describe_strongest_conflict(artifacts.interactions),
     ]
-    if files.data.findings:
-        sentences.append(f"{counted(len(files.data.findings), 'warning')} about the data: see Data.")
-    if files.started is not None:
-        run, numbers = files.started
-        sentences.append(f"Warm start: {counted(numbers, 'parameter')} loaded from the run {run}.")
-    return Section("summary", "Summary", [Words(sentences, points=True)])
+    if artifacts.data.warnings:
+        sentences.append(f"{pluralize(len(artifacts.data.warnings), 'warning')} about the data: see Data.")
+    if artifacts.warm_start is not None:
+        run, n_parameters = artifacts.warm_start
+        sentences.append(f"Warm start: {pluralize(n_parameters, 'parameter')} loaded from the run {run}.")
+    return Section("summary", "Summary", [TextBlock(sentences, is_list=True)])
 
 
-def _against_baselines(part: PartFigures | None) -> Iterator[str]:
-    if part is None:
+def _compare_with_baselines(split: SplitMetrics | None) -> Iterator[str]:
+    if split is None:
         return
-    figures = {task.name: task.main for task in part.tasks if task.main is not None}
-    better = [name for name, figure in figures.items() if figure.better]
-    worse = [name for name, figure in figures.items() if figure.better is False]
-    undefined = [task.name for task in part.tasks if task.main is None or task.main.value is None]
-    unsure = [name for name in better if _may_be_chance(figures[name])]
+    main_metrics = {task.name: task.main_metric for task in split.tasks if task.main_metric is not None}
+    better = [name for name, metric in main_metrics.items() if metric.is_better_than_baseline]
+    worse = [name for name, metric in main_metrics.items() if metric.is_better_than_baseline is False]
+    undefined = [task.name for task in split.tasks if task.main_metric is None or task.main_metric.value is None]
+    not_significant = [name for name in better if _is_baseline_in_interval(main_metrics[name])]
     if better:
         if worse or undefined:
-            yield f"Better than the baseline in {len(better)} of {len(part.tasks)} tasks: {enumerated(better)}."
-        elif len(part.tasks) > 1:
-            yield f"Better than the baseline in all {len(part.tasks)} tasks."
-    if unsure:
+            yield f"Better than the baseline in {len(better)} of {len(split.tasks)} tasks: {join_with_and(better)}."
+        elif len(split.tasks) > 1:
+            yield f"Better than the baseline in all {len(split.tasks)} tasks."
+    if not_significant:
         yield (
-            f"The difference from the baseline is not significant for {enumerated(unsure)}: the baseline is within "
+            f"The difference from the baseline is not significant for {join_with_and(not_significant)}: the baseline is within "
             "the 95 % interval."
         )
     if worse:
-        yield f"No better than the baseline, which ignores the input: {enumerated(worse)}."
+        yield f"No better than the baseline, which ignores the input: {join_with_and(worse)}."
     if undefined:
-        yield f"Undefined, because the {part.part} data has no labels that count: {enumerated(undefined)}."
+        yield f"Undefined, because the {split.split_name} data has no labels that count: {join_with_and(undefined)}."
 
 
-def _may_be_chance(figure: Measured) -> bool:
-    interval = figure.interval
-    return interval is not None and figure.baseline is not None and interval[0] <= figure.baseline <= interval[1]
+def _is_baseline_in_interval(metric: MetricValue) -> bool:
+    interval = metric.interval
+    return interval is not None and metric.baseline is not None and interval[0] <= metric.baseline <= interval[1]
 
 
-def _epoch(files: RunFiles) -> Iterator[str]:
-    if files.best_score is None:
+def _describe_best_epoch(artifacts: RunArtifacts) -> Iterator[str]:
+    if artifacts.best_score is None:
         yield "Without validation data, the last epoch is selected."
         return
-    epochs = sum(epoch.stage == "selection" for epoch in files.history)
-    yield f"Epoch {files.best_epoch} of {epochs} has the best validation score, {decimals(files.best_score)}."
-    if files.best_epoch == epochs > 1:
+    epochs = sum(epoch.stage == "selection" for epoch in artifacts.history)
+    yield f"Epoch {artifacts.best_epoch} of {epochs} has the best validation score, {format_metric(artifacts.best_score)}."
+    if artifacts.best_epoch == epochs > 1:
         yield "The last epoch is the best one: more epochs may improve the results."
-    if any(epoch.stage == "refit" for epoch in files.history):
+    if any(epoch.stage == "refit" for epoch in artifacts.history):
         yield (
             "The network was then refitted on training and validation data; test metrics are of the refitted "
             "network, validation metrics of the first one."
         )
 
 
-def _confidence(calibrations: Calibrations | None) -> Iterator[str]:
-    if calibrations is None:
+def _describe_calibration(calibration_curves: CalibrationCurves | None) -> Iterator[str]:
+    if calibration_curves is None:
         return
-    pooled = calibrations.pooled
-    if pooled.confidence is None or pooled.accuracy is None:
+    pooled = calibration_curves.pooled
+    if pooled.mean_confidence is None or pooled.accuracy is None:
         return
-    over = pooled.confidence - pooled.accuracy
-    if abs(over) < NOTICEABLE:
-        yield f"Well calibrated: mean confidence {percent(pooled.confidence)}, accuracy {percent(pooled.accuracy)}."
+    confidence_gap = pooled.mean_confidence - pooled.accuracy
+    if abs(confidence_gap) < MIN_CALIBRATION_GAP:
+        yield f"Well calibrated: mean confidence {format_percent(pooled.mean_confidence)}, accuracy {format_percent(pooled.accuracy)}."
         return
     yield (
-        f"The network is {'over' if over > 0 else 'under'}confident by {points(over)} (mean confidence "
-        f"{percent(pooled.confidence)}, accuracy {percent(pooled.accuracy)})."
+        f"The network is {'over' if confidence_gap > 0 else 'under'}confident by {format_percentage_points(confidence_gap)} (mean confidence "
+        f"{format_percent(pooled.mean_confidence)}, accuracy {format_percent(pooled.accuracy)})."
     )
 
 
-def _conflict(found: Interactions | None) -> Iterator[str]:
-    if found is None or not found.pairs:
+def _describe_strongest_conflict(interactions: TaskInteractions | None) -> Iterator[str]:
+    if interactions is None or not interactions.pairs:
         return
-    cosine, a, b = min((found.cosine[a][b] or 0.0, a, b) for a, b in found.pairs)
-    error = (found.cosine_error[a][b] or 0.0) if found.cosine_error is not None else 0.0
-    if cosine + SURE * error < 0:
-        names = f"{found.tasks[a]} and {found.tasks[b]}"
-        yield f"{names} have the most conflicting gradients: their mean cosine is {signed(cosine)}."
+    cosine, a, b = min((interactions.cosine[a][b] or 0.0, a, b) for a, b in interactions.pairs)
+    error = (interactions.cosine_error[a][b] or 0.0) if interactions.cosine_error is not None else 0.0
+    if cosine + N_STANDARD_ERRORS * error < 0:
+        names = f"{interactions.tasks[a]} and {interactions.tasks[b]}"
+        yield f"{names} have the most conflicting gradients: their mean cosine is {format_signed(cosine)}."
     else:
         yield "No pair of tasks has significantly conflicting gradients on average."

@@ -1,20 +1,20 @@
 """The page of the report of a run."""
 
-from mtl_core.report.blocks import Page, Preformatted, Section, Words
-from mtl_core.report.calibration import Calibrations, read_calibrations
+from mtl_core.report.blocks import Page, Preformatted, Section, TextBlock
+from mtl_core.report.calibration import CalibrationCurves, read_calibration_curves
 from mtl_core.report.figures.palette import Palette
-from mtl_core.report.run.confidence import confidence
-from mtl_core.report.run.confusion import confusion
-from mtl_core.report.run.cost import auxiliary, cost
-from mtl_core.report.run.data import data
-from mtl_core.report.run.headline import facts, headline, in_short
-from mtl_core.report.run.interactions import interactions
-from mtl_core.report.run.learning import learning
-from mtl_core.report.run.mistakes import mistakes
-from mtl_core.report.run.results import results
-from mtl_core.report.run_files import RunFiles
+from mtl_core.report.run.confidence import build_calibration_section
+from mtl_core.report.run.confusion import build_confusion_section
+from mtl_core.report.run.cost import build_auxiliary_section, build_cost_section
+from mtl_core.report.run.data import build_data_section
+from mtl_core.report.run.headline import build_summary_section, collect_facts, format_headline
+from mtl_core.report.run.interactions import build_interactions_section
+from mtl_core.report.run.learning import build_learning_curves_section
+from mtl_core.report.run.mistakes import build_mistakes_section
+from mtl_core.report.run.results import build_results_section
+from mtl_core.report.run_files import RunArtifacts
 
-METHOD = (
+METHOD_PARAGRAPHS = (
     "95 % intervals of proportions are Wilson intervals (1927). They cover the variation between test examples for "
     "this one network. They do not cover other seeds or other splits; `mtl compare` does. Labels are assumed to be "
     "independent; if a text has several labels, such as one per word, the intervals are too narrow.",
@@ -24,43 +24,47 @@ METHOD = (
 )
 
 
-def run_page(files: RunFiles, palette: Palette) -> Page:
+def build_run_page(artifacts: RunArtifacts, palette: Palette) -> Page:
     """Build the page of a run.
 
     Args:
-        files: The contents of the run directory.
+        artifacts: The contents of the run directory.
         palette: The colours of the figures; call this function inside `drawing` with the same palette.
     """
-    part = files.judged
-    calibrations = None
-    if part is not None and files.predictions is not None:
-        main = [task.name for task in part.tasks]
-        calibrations = read_calibrations(files.predictions, files.classes, main)
+    split = artifacts.main_split
+    calibration_curves = None
+    if split is not None and artifacts.predictions_path is not None:
+        task_names = [task.name for task in split.tasks]
+        calibration_curves = read_calibration_curves(artifacts.predictions_path, artifacts.classes, task_names)
     return Page(
         kind="run",
-        title=files.experiment,
-        headline=headline(files),
-        notice=files.data.notice,
-        facts=facts(files),
-        sections=_sections(files, calibrations, palette),
-        closing="Generated from the files of the run directory; `mtl report` regenerates it.",
+        title=artifacts.experiment,
+        headline=format_headline(artifacts),
+        disclaimer=artifacts.data.disclaimer,
+        facts=collect_facts(artifacts),
+        sections=_build_sections(artifacts, calibration_curves, palette),
+        footer="Generated from the files of the run directory; `mtl report` regenerates it.",
     )
 
 
-def _sections(files: RunFiles, calibrations: Calibrations | None, palette: Palette) -> list[Section]:
-    part = files.judged
-    found = [
-        in_short(files, calibrations),
-        results(files.parts, palette) if files.parts else None,
-        learning(files, palette),
-        confusion(part, files.classes) if part is not None else None,
-        confidence(calibrations, palette) if calibrations is not None else None,
-        mistakes(files.mistakes) if files.mistakes else None,
-        interactions(files.interactions, palette) if files.interactions is not None else None,
-        auxiliary(files),
-        data(files.data),
-        cost(files),
-        Section("method", "Methods", [Words(METHOD)]),
-        Section("settings", "Settings", [Preformatted("config.yaml: the resolved configuration", files.config)]),
+def _build_sections(
+    artifacts: RunArtifacts, calibration_curves: CalibrationCurves | None, palette: Palette
+) -> list[Section]:
+    split = artifacts.main_split
+    sections = [
+        build_summary_section(artifacts, calibration_curves),
+        build_results_section(artifacts.splits, palette) if artifacts.splits else None,
+        build_learning_curves_section(artifacts, palette),
+        build_confusion_section(split, artifacts.classes) if split is not None else None,
+        build_calibration_section(calibration_curves, palette) if calibration_curves is not None else None,
+        build_mistakes_section(artifacts.mistakes) if artifacts.mistakes else None,
+        build_interactions_section(artifacts.interactions, palette) if artifacts.interactions is not None else None,
+        build_auxiliary_section(artifacts),
+        build_data_section(artifacts.data),
+        build_cost_section(artifacts),
+        Section("method", "Methods", [TextBlock(METHOD_PARAGRAPHS)]),
+        Section(
+            "settings", "Settings", [Preformatted("config.yaml: the resolved configuration", artifacts.config_text)]
+        ),
     ]
-    return [section for section in found if section is not None]
+    return [section for section in sections if section is not None]
