@@ -7,7 +7,6 @@ from absa_plugin.recurrent import BiGRU, BiLSTM
 from absa_plugin.semeval import SemEval2014
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import BackboneSpec, EncoderSpec, HeadSpec, LoaderSpec, hookimpl
-from mtl_core.contributions import Commands, Service
 
 
 @hookimpl
@@ -33,17 +32,3 @@ def mtl_heads() -> list[type[HeadSpec]]:
 @hookimpl
 def mtl_experiments() -> Path:
     return Path(__file__).parent / "experiments"
-
-
-@hookimpl
-def mtl_commands() -> list[Commands]:
-    return [Commands("absa", "Aspect-based sentiment analysis: ratings from reviews.", "absa_plugin.cli:app")]
-
-
-@hookimpl
-def mtl_services() -> list[Service]:
-    return [
-        Service(
-            "ratings", "Ratings of products by aspect, from a file of reviews.", "absa_plugin.rating.service:router"
-        )
-    ]

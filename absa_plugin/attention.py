@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
-    from mtl_core.model.heads import HeadGroup
+    from mtl_core.nn.heads import HeadGroup
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 

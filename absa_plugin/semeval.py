@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from mtl_core.config.experiment import InputFile
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.specs import LoaderSpec
+from mtl_core.plugins.specs import LoaderSpec
 
 if TYPE_CHECKING:
     from absa_plugin.semeval_xml import Mention, Sentence, SentenceFile

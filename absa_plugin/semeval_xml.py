@@ -191,7 +191,7 @@ class _Reader(ContentHandler):
         self._check_element(name)
         self._open_elements.append(name)
         if name == "sentences":
-            self.disclaimer = " ".join(attrs.get("notice", "").split())
+            self.disclaimer = " ".join(attrs.get("disclaimer", "").split())
         elif name == "sentence":
             self._start_sentence(attrs)
         elif name == "aspectCategory":

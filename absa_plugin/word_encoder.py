@@ -16,7 +16,7 @@ from spacy.language import Language
 from torch import nn
 
 from absa_plugin.parsed_text import ParsedText, normalize_input, tokenise
-from absa_plugin.pipelines import load_pipeline
+from absa_plugin.spacy_pipelines import load_pipeline
 from absa_plugin.spelling import SpellingIndex
 from absa_plugin.stop_words import STOP_WORDS
 from absa_plugin.word_vectors import TokenBatch, WordVectors
@@ -79,7 +79,9 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         self._vectors: dict[str, NDArray[np.float32]] = {}
         self._pretrained = self._nlp.vocab.vectors_length > 0
         if not self._pretrained and not trainable:
-            raise MtlError(f"encoder.trainable: '{pipeline}' has no word vectors, so they must be trained (tune: true)")
+            raise MtlError(
+                f"encoder.trainable: '{pipeline}' has no word vectors, so they must be trained (tune: true)"
+            )
         self._width = self._nlp.vocab.vectors_length or dimensions
 
     @property

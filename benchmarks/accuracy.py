@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.shared import PIPELINE, TRAIN, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, require_shared
 from mtl_core.config.load import load_experiment
 
 FOLDS = 5

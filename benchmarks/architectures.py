@@ -3,11 +3,11 @@
 from time import perf_counter
 
 from absa_plugin.recurrent import BiLSTM
-from benchmarks.many_tasks import build_step
+from benchmarks.task_count import build_step
 from mtl_architectures.cross_stitch import CrossStitch
 from mtl_architectures.mmoe import MMoE
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
-from mtl_core.specs import ArchitectureSpec
+from mtl_core.plugins.specs import ArchitectureSpec
 
 STEPS = 40
 ARCHITECTURES: dict[str, ArchitectureSpec] = {

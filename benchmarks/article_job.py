@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.shared import PIPELINE, TRAIN, find_mtl, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, find_mtl, require_shared
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.shared import PIPELINE, TRAIN, require_shared
-from mtl_core.comparison.trials import Trial
-from mtl_core.runs.ablation import TrialResult, run_trials, summarize_trials
+from benchmarks.local_data import PIPELINE, TRAIN, require_shared
+from mtl_core.experiments.ablate import TrialResult, run_trials, summarize_trials
+from mtl_core.experiments.trials import Trial
 
 FOLDS = 5
 SEEDS = (1, 2, 3)

@@ -3,7 +3,7 @@
 import subprocess
 from time import perf_counter
 
-from benchmarks.shared import find_mtl
+from benchmarks.local_data import find_mtl
 
 
 def main() -> None:

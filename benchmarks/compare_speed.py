@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.shared import find_mtl
+from benchmarks.local_data import find_mtl
 
 SEEDS = 5
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import TRAIN, require_shared
+from benchmarks.local_data import TRAIN, require_shared
 from mtl_core.builtins.splitters import Stratified
 from mtl_core.data.splitting import split_corpus
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import PIPELINE, TRAIN, find_mtl, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, find_mtl, require_shared
 
 SENTENCES = 100_000
 

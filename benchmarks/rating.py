@@ -14,7 +14,7 @@ from random import Random
 from time import perf_counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import find_mtl
+from benchmarks.local_data import find_mtl
 
 SIZES = (20_000, 200_000)
 PRODUCTS = 200

@@ -19,7 +19,7 @@ from pathlib import Path
 from time import perf_counter
 
 from absa_plugin.semeval import SemEval2014
-from benchmarks.shared import find_mtl
+from benchmarks.local_data import find_mtl
 
 SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
 CLIENTS = 32

@@ -6,15 +6,15 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional as F  # noqa: N812
 
-from benchmarks.shared import PIPELINE, TRAIN, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, require_shared
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.prepare import FittedData, build_network, prepare
+from mtl_core.data.batches import build_epoch_batches
+from mtl_core.data.prepare import FittedData, build_network, prepare
 from mtl_core.runs.run import NullCallback
-from mtl_core.training.batches import build_epoch_batches
+from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import build_batch_sampler
 
 ROUNDS = 5
 

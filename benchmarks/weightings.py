@@ -5,9 +5,9 @@ from statistics import median
 from time import perf_counter
 
 from absa_plugin.recurrent import BiLSTM
-from benchmarks.many_tasks import build_step
+from benchmarks.task_count import build_step
 from mtl_core.builtins import weightings
-from mtl_core.specs import WeightingSpec
+from mtl_core.plugins.specs import WeightingSpec
 
 TASKS, ROUNDS = 5, 150
 WEIGHTINGS: dict[str, WeightingSpec] = {

@@ -14,7 +14,6 @@ from typing import Any, get_args, get_type_hints
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
-from mtl_core import hookspecs
 from mtl_core.cli.app import app
 from mtl_core.config.experiment import (
     ExperimentConfig,
@@ -25,11 +24,7 @@ from mtl_core.config.experiment import (
     TaskPattern,
     Training,
 )
-from mtl_core.plugins import HOOKS, Plugins
-from mtl_core.registry import Registry
-from mtl_core.seams import EXTENSION_POINTS, ExtensionPoint
-from mtl_core.specs import Spec
-from mtl_core.sweeps.space import (
+from mtl_core.config.sweep import (
     Choices,
     Integer,
     LogInteger,
@@ -40,10 +35,15 @@ from mtl_core.sweeps.space import (
     Tpe,
     Uniform,
 )
+from mtl_core.plugins import hookspecs
+from mtl_core.plugins.extension_points import EXTENSION_POINTS, ExtensionPoint
+from mtl_core.plugins.loading import HOOKS, Plugins
+from mtl_core.plugins.registry import Registry
+from mtl_core.plugins.specs import Spec
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers"}
+OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
 OWN_PACKAGES = {"absa_plugin"}
 """Packages whose commands are described besides the core's."""
 NUMBERS = {"integer": "whole number", "number": "number"}

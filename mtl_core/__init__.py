@@ -3,16 +3,16 @@
 This module exports what a plugin needs: `hookimpl`, the spec classes, `Corpus`, `MtlError`. It imports no torch.
 """
 
-from mtl_core.config.by_registry import default_type
 from mtl_core.config.experiment import InputFile, InputPath
-from mtl_core.config.seam_fields import HeadField
-from mtl_core.contributions import Commands, Service
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError
-from mtl_core.hookspecs import hookimpl
-from mtl_core.model.features import Features, FeatureShape
-from mtl_core.specs import (
+from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.plugins.contributions import Commands, Service
+from mtl_core.plugins.hookspecs import hookimpl
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import HeadField
+from mtl_core.plugins.specs import (
     ArchitectureSpec,
     AuxiliarySpec,
     BackboneSpec,

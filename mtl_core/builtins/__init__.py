@@ -1,6 +1,5 @@
 """The built-in components, registered through the same hooks as every plugin."""
 
-from mtl_core import specs
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
 from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
@@ -18,9 +17,9 @@ from mtl_core.builtins.splitters import KFold, Predefined, RandomSplit, Stratifi
 from mtl_core.builtins.table import Table
 from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
-from mtl_core.builtins.task_kinds.inputs import BagOfWords, MaskedTokens, Reconstruction
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
+from mtl_core.builtins.task_kinds.self_supervised import BagOfWords, MaskedTokens, Reconstruction
 from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
 from mtl_core.builtins.trackers import MLflow, TensorBoard, WandB
 from mtl_core.builtins.weightings import (
@@ -34,7 +33,8 @@ from mtl_core.builtins.weightings import (
     Uncertainty,
     WeightedSum,
 )
-from mtl_core.hookspecs import hookimpl
+from mtl_core.plugins import specs
+from mtl_core.plugins.hookspecs import hookimpl
 
 
 @hookimpl

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
-from mtl_core.model.features import Features
-from mtl_core.model.task_keys import build_task_keys
+from mtl_core.nn.architecture import Architecture, NetworkParts, validate_features
+from mtl_core.nn.features import Features
+from mtl_core.nn.task_keys import build_task_keys
 
 Distance = Callable[[torch.Tensor], torch.Tensor]
 """Function from the tasks' versions of one parameter, `(tasks, numbers)`, to a scalar."""

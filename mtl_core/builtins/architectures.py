@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat
 
-from mtl_core.specs import ArchitectureSpec
+from mtl_core.plugins.specs import ArchitectureSpec
 
 if TYPE_CHECKING:
-    from mtl_core.model.architecture import Architecture, NetworkParts
+    from mtl_core.nn.architecture import Architecture, NetworkParts
 
 
 class HardSharing(ArchitectureSpec):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core.specs import BackboneSpec
+from mtl_core.plugins.specs import BackboneSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mtl_core.model.features import FeatureShape
+    from mtl_core.nn.features import FeatureShape
 
 
 class MLP(BackboneSpec):

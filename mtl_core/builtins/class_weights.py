@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import NonNegativeFloat
 
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.specs import ClassWeightsSpec
+from mtl_core.plugins.specs import ClassWeightsSpec
 
 
 class Unweighted(ClassWeightsSpec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.errors import MtlError
-from mtl_core.specs import MetricSpec
+from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from mtl_core.specs import EncoderSpec
+from mtl_core.plugins.specs import EncoderSpec
 
 if TYPE_CHECKING:
     from mtl_core.builtins.array_encoder import StandardisedArrays

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core.specs import HeadSpec, Level
+from mtl_core.plugins.specs import HeadSpec, Level
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mtl_core.model.features import FeatureShape
+    from mtl_core.nn.features import FeatureShape
 
 
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]

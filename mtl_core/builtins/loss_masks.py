@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtl_core.specs import LossMaskSpec
+from mtl_core.plugins.specs import LossMaskSpec
 
 if TYPE_CHECKING:
     import torch

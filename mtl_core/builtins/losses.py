@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from mtl_core.specs import LossSpec
+from mtl_core.plugins.specs import LossSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,7 @@ class SquaredError(LossSpec):
 
     def build(self) -> nn.Module:
         """Build the loss module."""
-        from mtl_core.builtins.number_losses import RegressionLoss, squared_error
+        from mtl_core.builtins.regression_losses import RegressionLoss, squared_error
 
         return RegressionLoss(squared_error)
 
@@ -59,7 +59,7 @@ class AbsoluteError(LossSpec):
 
     def build(self) -> nn.Module:
         """Build the loss module."""
-        from mtl_core.builtins.number_losses import RegressionLoss, absolute_error
+        from mtl_core.builtins.regression_losses import RegressionLoss, absolute_error
 
         return RegressionLoss(absolute_error)
 
@@ -75,6 +75,6 @@ class Huber(LossSpec):
         """Build the loss module."""
         from functools import partial
 
-        from mtl_core.builtins.number_losses import RegressionLoss, huber_loss
+        from mtl_core.builtins.regression_losses import RegressionLoss, huber_loss
 
         return RegressionLoss(partial(huber_loss, delta=self.delta))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.specs import MetricSpec
+from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
     import numpy as np

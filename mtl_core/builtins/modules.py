@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mtl_core.model.features import Features, FeatureShape
+from mtl_core.nn.features import Features, FeatureShape
 
 
 class ArrayInput(nn.Module):

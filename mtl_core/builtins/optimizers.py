@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from mtl_core.specs import OptimizerSpec
+from mtl_core.plugins.specs import OptimizerSpec
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from mtl_core.specs import SamplingSpec
+from mtl_core.plugins.specs import SamplingSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mtl_core.specs import ScheduleSpec
+from mtl_core.plugins.specs import ScheduleSpec
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

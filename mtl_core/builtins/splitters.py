@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from mtl_core.errors import MtlError
-from mtl_core.specs import SplitterSpec
+from mtl_core.plugins.specs import SplitterSpec
 
 if TYPE_CHECKING:
     import numpy as np

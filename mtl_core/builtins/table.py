@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mtl_core.builtins.tables.endings import validate_extension
+from mtl_core.builtins.tables.file_extensions import validate_extension
 from mtl_core.config.experiment import InputFile
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.specs import LoaderSpec
+from mtl_core.plugins.specs import LoaderSpec
 
 if TYPE_CHECKING:
     from mtl_core.builtins.tables.inputs import InputReader

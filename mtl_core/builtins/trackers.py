@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mtl_core.specs import TrackerSpec
+from mtl_core.plugins.specs import TrackerSpec
 from mtl_core.tracking.tracked_run import TrackedRun
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.specs import WeightingSpec
+from mtl_core.plugins.specs import WeightingSpec
 
 if TYPE_CHECKING:
     from mtl_core.training.weighting import Weighting

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.atomic import write_text_atomically
-from mtl_core.comparison.trials import Trial, lock_folder, reserve_folder
 from mtl_core.config.load import check_inputs, load_experiment
-from mtl_core.runs.ablation import TrialResult, VariantSummary, plan_trials, run_trials, summarize_trials
-from mtl_core.runs.directory import RunDirectory, find_free_path
+from mtl_core.experiments.ablate import TrialResult, VariantSummary, plan_trials, run_trials, summarize_trials
+from mtl_core.experiments.trials import Trial, lock_folder, reserve_folder
 
 PLAN, RESULT = "ablation.plan.json", "ablation.json"
 
@@ -57,7 +57,7 @@ def ablate_command(
 def _find_warnings(trial: Trial) -> list[str]:
     """Return the warnings about examples that only a run with auxiliary tasks visits."""
     metrics = json.loads(RunDirectory(trial.run_dir).metrics.read_text(encoding="utf-8"))
-    return [warning for warning in metrics["data"]["findings"] if "auxiliary tasks train on them" in warning]
+    return [warning for warning in metrics["data"]["warnings"] if "auxiliary tasks train on them" in warning]
 
 
 def _build_table(name: str, summaries: Sequence[VariantSummary], n_seeds: int, n_folds: int | None) -> Table:

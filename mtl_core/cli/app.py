@@ -251,7 +251,7 @@ def serve(
 @app.command()
 def validate(experiment: ExperimentArgument, settings: SetOption = None, plugin: PluginOption = None) -> None:
     """Validate an experiment without running it."""
-    from mtl_core.cli.inspect import validate_command
+    from mtl_core.cli.introspection import validate_command
 
     validate_command(experiment, settings or [], plugin or [])
 
@@ -262,7 +262,7 @@ def schema(
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
 ) -> None:
     """Print the JSON Schema of experiment files, including all installed plugins."""
-    from mtl_core.cli.inspect import schema_command
+    from mtl_core.cli.introspection import schema_command
 
     schema_command(plugin or [], output)
 
@@ -270,7 +270,7 @@ def schema(
 @app.command()
 def plugins(plugin: PluginOption = None) -> None:
     """List installed plugins and their contributions, by hook."""
-    from mtl_core.cli.inspect import plugins_command
+    from mtl_core.cli.introspection import plugins_command
 
     plugins_command(plugin or [])
 

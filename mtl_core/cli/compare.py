@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError, join_names
-from mtl_core.runs.directory import RunDirectory, find_free_path
 
 if TYPE_CHECKING:
-    from mtl_core.comparison.plan import Plan
-    from mtl_core.comparison.summary import Comparison
-    from mtl_core.comparison.trials import Trial
+    from mtl_core.experiments.compare.plan import Plan
+    from mtl_core.experiments.compare.results import Comparison
+    from mtl_core.experiments.trials import Trial
 
 PLAN, RESULT, CSV, LATEX = "comparison.plan.json", "comparison.json", "comparison.csv", "comparison.tex"
 DEFAULT_SEEDS = 5
@@ -84,7 +84,7 @@ def _compare_runs(
     if (comparison_dir / RESULT).exists() or (comparison_dir.exists() and not comparison_dir.is_dir()):
         raise MtlError(f"{comparison_dir}: exists already; choose another --out")
 
-    from mtl_core.comparison.compare import compare_runs
+    from mtl_core.experiments.compare.compare import compare_runs
 
     _write_and_print(compare_runs(paths, plugins, resamples), comparison_dir)
 
@@ -100,8 +100,8 @@ def _compare_experiment(
     jobs: int | None,
     resamples: int,
 ) -> None:
-    from mtl_core.comparison.plan import build_plan
-    from mtl_core.comparison.trials import lock_folder, reserve_folder
+    from mtl_core.experiments.compare.plan import build_plan
+    from mtl_core.experiments.trials import lock_folder, reserve_folder
 
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
@@ -119,13 +119,13 @@ def _compare_experiment(
         )
         raise typer.Exit(130) from None
 
-    from mtl_core.comparison.compare import compare_plan
+    from mtl_core.experiments.compare.compare import compare_plan
 
     _write_and_print(compare_plan(plan, resamples), comparison_dir)
 
 
 def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
-    from mtl_core.comparison.trials import check_has_outputs, train_trials
+    from mtl_core.experiments.trials import check_has_outputs, train_trials
 
     progress = Progress(
         TextColumn("trainings"),
@@ -143,7 +143,7 @@ def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: i
             progress.update(bar, advance=1)
             console.print(f"{trial.run_dir.name}: trained", highlight=False, markup=False, soft_wrap=True)
             if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
-                import mtl_core.comparison.compare  # noqa: F401
+                import mtl_core.experiments.compare.compare  # noqa: F401
 
         train_trials(experiment, plugins, plan.trials, jobs, on_trial_end)
 
@@ -165,9 +165,9 @@ def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     Raises:
         MtlError: If a file cannot be written. Files that were written before are kept.
     """
-    from mtl_core.comparison.latex import format_latex
-    from mtl_core.comparison.tables import build_costs_table, build_score_tables, format_csv, format_title
-    from mtl_core.report.write import write_report
+    from mtl_core.experiments.compare.latex_table import format_latex
+    from mtl_core.experiments.compare.tables import build_costs_table, build_score_tables, format_csv, format_title
+    from mtl_core.reporting.write import write_report
 
     try:
         output_dir.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError
-from mtl_core.report.interactions import Matrix, TaskInteractions, read_interactions
-from mtl_core.runs.directory import RunDirectory
+from mtl_core.reporting.read_interactions import Matrix, TaskInteractions, read_interactions
 
 MAX_SQUARE_TASKS = 10
 """Maximum number of tasks for square tables; with more tasks, pairs are listed."""

@@ -6,8 +6,8 @@ from typing import Any
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from mtl_core.contributions import Commands
 from mtl_core.errors import MtlError
+from mtl_core.plugins.contributions import Commands
 
 
 class PluginAwareGroup(TyperGroup):
@@ -29,8 +29,8 @@ class PluginAwareGroup(TyperGroup):
     def _load_plugin_commands(self) -> None:
         if getattr(self, "_complete", False):
             return
-        from mtl_core.plugins import Plugins
-        from mtl_core.registry import Registry
+        from mtl_core.plugins.loading import Plugins
+        from mtl_core.plugins.registry import Registry
 
         for name, commands in Registry(Plugins.load_installed(hook="mtl_commands")).collect_commands().items():
             if name in self.commands:

@@ -29,16 +29,16 @@ def evaluate_command(
     """Evaluate a run and print the table."""
     if data_set is not None and data is None:
         raise MtlError("--data-set selects the data set of the --data file; give --data FILE too")
-    from mtl_core.evaluation.table import build_score_table
+    from mtl_core.cli.score_table import build_score_table
     from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
     from mtl_core.runs.precision import convert_precision
-    from mtl_core.runs.results import build_scores_report, dump_json
-    from mtl_core.runs.saved import load_run
+    from mtl_core.runs.result_files import build_scores_report, dump_json
+    from mtl_core.runs.saved_run import load_run
 
     saved_run = convert_precision(load_run(path, plugins), precision)
     evaluation = evaluate_file(saved_run, data, data_set) if data is not None else evaluate_test_split(saved_run)
     if as_json:
-        report = {"examples": evaluation.n_examples, "notice": evaluation.corpus.disclaimer}
+        report = {"examples": evaluation.n_examples, "disclaimer": evaluation.corpus.disclaimer}
         typer.echo(dump_json({**report, **build_scores_report(evaluation.scores)}), nl=False)
         return
     console = Console()
@@ -71,7 +71,7 @@ def predict_command(
 
     from mtl_core.runs.precision import convert_precision
     from mtl_core.runs.predict import parse_text_lines, parse_texts, predict, predict_file
-    from mtl_core.runs.saved import load_run
+    from mtl_core.runs.saved_run import load_run
 
     saved_run = convert_precision(load_run(path, plugins), precision)
     records: Iterator[dict[str, Any]]

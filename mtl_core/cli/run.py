@@ -7,10 +7,10 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from mtl_core.artifacts.run_directory import check_absent, find_free_path
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.runs.directory import check_absent, find_free_path
-from mtl_core.runs.launched import is_worker_rank
+from mtl_core.runs.distributed import is_worker_rank
 
 
 def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], output_dir: Path | None) -> None:
@@ -53,7 +53,7 @@ def _write_report(run_dir: Path) -> None:
     """
     if is_worker_rank():
         return
-    from mtl_core.report.write import write_report
+    from mtl_core.reporting.write import write_report
 
     retry_hint = f"the run itself is complete; `mtl report {run_dir}` retries it"
     try:

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from mtl_core.evaluation.table import build_auxiliary_table, build_score_table
-from mtl_core.interactions.suggestions import build_sentences
-from mtl_core.runs.cost import AuxiliaryCost
+from mtl_core.cli.score_table import build_auxiliary_table, build_score_table
+from mtl_core.evaluation.interaction_suggestions import build_sentences
+from mtl_core.runs.auxiliary_cost import AuxiliaryCost
 from mtl_core.runs.run import RunReport
 
 

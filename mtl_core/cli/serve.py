@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from mtl_core.errors import MtlError
-from mtl_core.packages import describe_missing_packages
+from mtl_core.plugins.optional_packages import describe_missing_packages
 from mtl_core.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def serve_command(
     missing_message = describe_missing_packages(REQUIRED_PACKAGES)
     if missing_message:
         raise MtlError(f"mtl serve {missing_message}")
-    from mtl_core.runs.directory import RunDirectory
+    from mtl_core.artifacts.run_directory import RunDirectory
 
     run = RunDirectory.open(path)
     run.require_file(run.weights)
     from mtl_core.runs.precision import select_precision
-    from mtl_core.serving.run import bind_socket, load_app, serve
+    from mtl_core.serving.server import bind_socket, load_app, serve
 
     with bind_socket(host, port) as listening_socket:
         resolved_precision = select_precision() if precision == "auto" else precision

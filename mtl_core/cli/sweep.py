@@ -7,11 +7,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from mtl_core.artifacts.run_directory import find_free_path
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.runs.directory import find_free_path
-from mtl_core.sweeps.check import validate_space
-from mtl_core.sweeps.folder import SweepDirectory
+from mtl_core.experiments.sweep.directory import SweepDirectory
+from mtl_core.experiments.sweep.validate_space import validate_space
 
 
 def sweep_command(
@@ -35,7 +35,7 @@ def sweep_command(
 
     from mtl_core.cli.sweep_progress import SweepProgress
     from mtl_core.cli.sweep_tables import print_sweep
-    from mtl_core.sweeps.sweep import run_sweep
+    from mtl_core.experiments.sweep.run_sweep import run_sweep
 
     try:
         with SweepProgress(Console(stderr=True)) as callback:

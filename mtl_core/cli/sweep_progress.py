@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from mtl_core.sweeps.space import ParamValue
-from mtl_core.sweeps.study import BASELINE_TRIAL, SampledTrial, TrialRecord
+from mtl_core.config.sweep import ParamValue
+from mtl_core.experiments.sweep.study import BASELINE_TRIAL, SampledTrial, TrialRecord
 
 
 class SweepProgress:

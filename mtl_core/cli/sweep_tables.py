@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtl_core.cli.sweep_progress import format_param
-from mtl_core.sweeps.folder import SweepDirectory
-from mtl_core.sweeps.study import BASELINE_TRIAL, TrialRecord
-from mtl_core.sweeps.sweep import SweepReport
+from mtl_core.experiments.sweep.directory import SweepDirectory
+from mtl_core.experiments.sweep.run_sweep import SweepReport
+from mtl_core.experiments.sweep.study import BASELINE_TRIAL, TrialRecord
 
 MAX_TRIALS = 5
 """Number of trials in the table; the trial with the experiment's own values is always included."""

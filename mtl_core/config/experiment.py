@@ -16,9 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from mtl_core.config.by_registry import default_type
 from mtl_core.config.named_heads import resolve_named_heads
-from mtl_core.config.seam_fields import (
+from mtl_core.config.sweep import Sweep
+from mtl_core.errors import did_you_mean, join_names
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import (
     ArchitectureField,
     AuxiliaryField,
     BackboneField,
@@ -34,10 +36,8 @@ from mtl_core.config.seam_fields import (
     TrackerField,
     WeightingField,
 )
-from mtl_core.config.strict import StrictModel, build_error_details
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.specs import HeadSpec, LoaderSpec, TaskKindSpec
-from mtl_core.sweeps.space import Sweep
+from mtl_core.plugins.specs import HeadSpec, LoaderSpec, TaskKindSpec
+from mtl_core.plugins.strict_model import StrictModel, build_error_details
 
 FORMAT_VERSION: int = 1
 

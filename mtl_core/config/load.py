@@ -8,16 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.config.messages import format_validation_error
 from mtl_core.config.migrations import migrate
 from mtl_core.config.overrides import apply_overrides
 from mtl_core.config.paths import input_paths, resolve_paths
+from mtl_core.config.validation_messages import format_validation_error
 from mtl_core.config.yaml_file import Loc, YamlFile, dump_yaml, read_yaml
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.packages import describe_missing_packages
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
-from mtl_core.tracking.needs import find_missing_packages
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.optional_packages import describe_missing_packages
+from mtl_core.plugins.registry import Registry
+from mtl_core.plugins.required_packages import find_missing_packages
 
 
 @dataclass(frozen=True)

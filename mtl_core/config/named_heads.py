@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import ValidationError, ValidationInfo
 
-from mtl_core.config.by_registry import get_installed_registry
-from mtl_core.config.seam_fields import HeadField
-from mtl_core.config.strict import StrictModel, build_error_details
 from mtl_core.errors import did_you_mean, join_names
+from mtl_core.plugins.registry_validator import get_installed_registry
+from mtl_core.plugins.spec_fields import HeadField
+from mtl_core.plugins.strict_model import StrictModel, build_error_details
 
 
 class _HeadsBlock(StrictModel):

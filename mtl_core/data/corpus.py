@@ -73,8 +73,8 @@ class Corpus:
             object.__setattr__(self, "origins", [f"example {name}" for name in self.ids])
         lengths = {
             "inputs": len(self.inputs),
-            "parts": len(self.splits),
-            "origins": len(self.locations),
+            "splits": len(self.splits),
+            "locations": len(self.locations),
             "groups": len(self.groups),
             "sources": len(self.sources) or len(self.ids),
             **{f"labels of '{name}'": len(column) for name, column in self.labels.items()},

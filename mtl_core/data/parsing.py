@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.stored import StoredInputs
+from mtl_core.data.stored_inputs import StoredInputs
 
 CHUNK_SIZE = 1024
 """Number of inputs that are parsed together during a pass over all inputs."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
-from mtl_core.data.stored import StoredInputs
+from mtl_core.data.stored_inputs import StoredInputs
 from mtl_core.errors import MtlError
-from mtl_core.specs import LoaderSpec
+from mtl_core.plugins.specs import LoaderSpec
 
 
 def load_sources(sources: Mapping[str, LoaderSpec]) -> Corpus:

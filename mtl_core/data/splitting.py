@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import flatten_label
 from mtl_core.errors import MtlError
-from mtl_core.specs import SplitterSpec
+from mtl_core.plugins.specs import SplitterSpec
 
 MAX_DISTINCT_VALUES = 20
 """A column of numbers with more distinct values than this is stratified by its quartiles."""

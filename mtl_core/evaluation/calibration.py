@@ -1,23 +1,133 @@
-"""Expected calibration error."""
+"""Calibration of probabilities: temperatures and thresholds, fitted on the validation split after training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
-N_BINS = 15
+from mtl_core.data.prepare import FittedData
+from mtl_core.data.task_groups import TaskGroup
+from mtl_core.errors import MtlError
+from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
+from mtl_core.evaluation.inference import run_network, select_labelled_outputs
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.nn.task_kind import Confidences
+from mtl_core.runs.saved_run import get_device
 
 
-def compute_expected_calibration_error(confidence: torch.Tensor, is_correct: torch.Tensor) -> float | None:
-    """Compute the mean gap between confidence and accuracy over 15 bins of confidence (Guo et al., 2017).
+@dataclass(frozen=True)
+class CalibrationError:
+    """The expected calibration error of one kind of decision, over all tasks that make it.
+
+    Attributes:
+        n: Number of predictions.
+        before: The expected calibration error without calibration.
+        after: The error with calibration, on the same labels that calibration was fitted on.
+    """
+
+    n: int
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted calibration values and their effect.
+
+    Attributes:
+        values: Task name to the values of the task; tasks of one head group share them.
+        errors: Kind of decision (`label`; `detection` and `class`) to its calibration error.
+    """
+
+    values: Mapping[str, Mapping[str, float]]
+    errors: Mapping[str, CalibrationError]
+
+
+def check_calibration(data: FittedData) -> None:
+    """Check that the data has a validation split.
+
+    Raises:
+        MtlError: If there is no validation split.
+    """
+    if not len(data.split.validation):
+        raise MtlError(
+            "training.calibrate: calibration needs a validation split; set `split.validation`, or set this to false"
+        )
+
+
+def calibrate(network: MultiTaskNetwork, data: FittedData) -> Calibration:
+    """Fit calibration values per head group of main tasks on the validation split, and apply them to the tasks.
+
+    One temperature per group, not per task: small tasks with rare classes have too few labels for a temperature.
+    """
+    groups = [group for group in data.groups if not group.is_auxiliary]
+    validation_outputs = _collect_validation_outputs(network, data)
+    values: dict[str, Mapping[str, float]] = {}
+    before, after = _ConfidenceCollector(), _ConfidenceCollector()
+    for group in groups:
+        task_outputs = [validation_outputs[task.name] for task in group.tasks if task.name in validation_outputs]
+        if not task_outputs:
+            continue
+        outputs, targets = (torch.cat(tables) for tables in zip(*task_outputs, strict=True))
+        kind = group.tasks[0].kind
+        group_values = kind.fit_calibration(outputs, targets)
+        if not group_values:
+            continue  # in neither error, so that both are computed on the same predictions
+        before.add(kind.compute_confidences(outputs, targets))
+        values |= {task.name: group_values for task in group.tasks}
+        apply_calibration([group], values)
+        after.add(kind.compute_confidences(outputs, targets))
+    return Calibration(values, {name: before.compare(name, after) for name in after.names})
+
+
+def apply_calibration(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[str, float]]) -> None:
+    """Apply calibration values to tasks.
 
     Args:
-        confidence: `(n,)`, float: the probability of each prediction.
-        is_correct: `(n,)`, bool: whether each prediction is correct.
-
-    Returns:
-        The gap, weighted by the number of predictions per bin; None without predictions.
+        groups: The head groups of the tasks.
+        values: Task name to calibration values; other tasks keep theirs.
     """
-    if not len(confidence):
-        return None
-    bin_indices = (confidence.double() * N_BINS).long().clamp(0, N_BINS - 1)
-    gaps = torch.zeros(N_BINS, dtype=torch.float64)
-    gaps.index_add_(0, bin_indices, is_correct.double() - confidence.double())
-    return float(gaps.abs().sum() / len(confidence))
+    for group in groups:
+        for task in group.tasks:
+            if task.name in values:
+                task.kind.calibration = values[task.name]
+
+
+def _collect_validation_outputs(
+    network: MultiTaskNetwork, data: FittedData
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return outputs and targets of the unmasked validation labels per task."""
+    active_groups = [not group.is_auxiliary for group in data.groups]
+    rows = data.split.select_labelled(data.split.validation)
+    outputs_by_task: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    for batch_outputs in run_network(network, data.examples, rows, get_device(network), active_groups):
+        for task, outputs, targets, _ in select_labelled_outputs(data.groups, batch_outputs):
+            outputs_by_task.setdefault(task.name, []).append((outputs, targets))
+    return {
+        name: (torch.cat([batch_outputs for batch_outputs, _ in parts]), torch.cat([label for _, label in parts]))
+        for name, parts in outputs_by_task.items()
+    }
+
+
+class _ConfidenceCollector:
+    """Confidences of several groups, per kind of decision."""
+
+    def __init__(self) -> None:
+        self._confidences: dict[str, list[Confidences]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._confidences)
+
+    def add(self, confidences: Mapping[str, Confidences]) -> None:
+        for name, group_confidences in confidences.items():
+            self._confidences.setdefault(name, []).append(group_confidences)
+
+    def compare(self, name: str, after: "_ConfidenceCollector") -> CalibrationError:
+        (n, before), (_, after_value) = self._compute_error(name), after._compute_error(name)
+        return CalibrationError(n, before, after_value)
+
+    def _compute_error(self, name: str) -> tuple[int, float | None]:
+        confidence = torch.cat([group_confidences.confidence for group_confidences in self._confidences[name]])
+        is_correct = torch.cat([group_confidences.is_correct for group_confidences in self._confidences[name]])
+        return len(is_correct), compute_expected_calibration_error(confidence, is_correct)

@@ -8,10 +8,10 @@ import torch
 import torchmetrics
 from numpy.typing import NDArray
 
+from mtl_core.data.task_groups import FittedTask, TaskGroup
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import BatchOutputs, select_labelled_outputs
-from mtl_core.specs import MetricSpec
-from mtl_core.training.groups import FittedTask, TaskGroup
+from mtl_core.evaluation.inference import BatchOutputs, select_labelled_outputs
+from mtl_core.plugins.specs import MetricSpec
 
 Value = float | list[list[int]] | None
 Sums = NDArray[np.float64] | None

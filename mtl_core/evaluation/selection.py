@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from mtl_core.config.experiment import Selection
+from mtl_core.data.task_groups import FittedTask
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.evaluation.scores import Scores, TaskScore
-from mtl_core.training.groups import FittedTask
 
 
 def resolve_selection(

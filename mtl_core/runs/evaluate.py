@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl_core.data.batches import Examples, RowIndices
 from mtl_core.data.columns import find_first_rows
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.label_space import is_valid_label
 from mtl_core.data.parsing import compute_item_lengths, encode_inputs, parse_inputs
+from mtl_core.data.prepare import TaskLabels, prepare
+from mtl_core.data.target_encoding import encode_targets
 from mtl_core.data.tasks import get_task_labels
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.evaluation.outputs import run_network
+from mtl_core.evaluation.inference import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
-from mtl_core.runs.encoding import encode_targets
-from mtl_core.runs.prepare import TaskLabels, prepare
-from mtl_core.runs.saved import SavedRun, get_device, list_label_columns
-from mtl_core.training.batches import Examples, RowIndices
+from mtl_core.runs.saved_run import SavedRun, get_device, list_label_columns
 
 
 @dataclass(frozen=True)

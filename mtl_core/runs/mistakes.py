@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_atomically
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.answers import TOKENS_KEY
-from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.predictions import PredictionCollector
-from mtl_core.runs.prepare import FittedData
-from mtl_core.runs.results import write_json_lines
-from mtl_core.runs.saved import get_device
-from mtl_core.training.batches import RowIndices
-from mtl_core.training.groups import FittedTask
+from mtl_core.data.batches import RowIndices
+from mtl_core.data.prepare import FittedData
+from mtl_core.data.task_groups import FittedTask
+from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.runs.prediction import TOKENS_KEY
+from mtl_core.runs.prediction_collector import PredictionCollector
+from mtl_core.runs.result_files import write_json_lines
+from mtl_core.runs.saved_run import get_device
 
 MAX_MISTAKES = 5
 """Number of mistakes kept per task."""

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from mtl_core.errors import MtlError
-from mtl_core.model.heads import HeadOutput
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.saved import SavedRun
+from mtl_core.nn.heads import HeadOutput
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.runs.saved_run import SavedRun
 
 Precision = Literal["fp32", "bf16", "int8"]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.tasks import get_task_labels
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.runs.answers import Prediction
-from mtl_core.runs.predictions import PredictionCollector
-from mtl_core.runs.saved import SavedRun, get_device, list_label_columns
-from mtl_core.specs import LoaderSpec
-from mtl_core.training.batches import Examples
+from mtl_core.evaluation.inference import run_network
+from mtl_core.plugins.specs import LoaderSpec
+from mtl_core.runs.prediction import Prediction
+from mtl_core.runs.prediction_collector import PredictionCollector
+from mtl_core.runs.saved_run import SavedRun, get_device, list_label_columns
 
 CHUNK_SIZE = 4096
 """Number of inputs in memory at a time; enough for batches of similar length."""

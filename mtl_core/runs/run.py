@@ -9,10 +9,14 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.licences import collect_licence_notes
+from mtl_core.data.prepare import FittedData, build_network, prepare, prepare_refit
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import run_network
+from mtl_core.evaluation.calibration import Calibration, apply_calibration, calibrate, check_calibration
+from mtl_core.evaluation.inference import run_network
 from mtl_core.evaluation.scores import Scorer, Scores
 from mtl_core.evaluation.selection import (
     compute_selection_score,
@@ -20,18 +24,19 @@ from mtl_core.evaluation.selection import (
     is_higher_better,
     resolve_selection,
 )
-from mtl_core.interactions.measured import TaskInteractions
-from mtl_core.model.network import MultiTaskNetwork, count_parameters
-from mtl_core.model_card.write import write_card
-from mtl_core.runs.calibration import Calibration, apply_calibration, calibrate, check_calibration
-from mtl_core.runs.cost import AuxiliaryCost, measure_auxiliary_costs
-from mtl_core.runs.directory import RunDirectory
-from mtl_core.runs.failure import check_gradient_weighting, save_failed_run
-from mtl_core.runs.interactions import build_interaction_observer, check_shared_parameters, write_interactions
-from mtl_core.runs.launched import is_worker_rank, rank_output_dir, rank_resume_dir
-from mtl_core.runs.licences import collect_licence_notes
-from mtl_core.runs.prepare import FittedData, build_network, prepare, prepare_refit
-from mtl_core.runs.results import (
+from mtl_core.evaluation.task_interactions import TaskInteractions
+from mtl_core.nn.network import MultiTaskNetwork, count_parameters
+from mtl_core.plugins.required_packages import check_packages
+from mtl_core.reporting.model_card.write_card import write_card
+from mtl_core.runs.auxiliary_cost import AuxiliaryCost, measure_auxiliary_costs
+from mtl_core.runs.distributed import is_worker_rank, rank_output_dir, rank_resume_dir
+from mtl_core.runs.inference_time import measure_inference_ms
+from mtl_core.runs.interaction_measurement import (
+    build_interaction_observer,
+    check_shared_parameters,
+    write_interactions,
+)
+from mtl_core.runs.result_files import (
     Timing,
     build_data_report,
     build_scores_report,
@@ -40,21 +45,20 @@ from mtl_core.runs.results import (
     format_history_csv,
     measure_peak_memory_mb,
 )
-from mtl_core.runs.saved import get_device, save_model
-from mtl_core.runs.scoring import evaluate_split
-from mtl_core.runs.speed import measure_inference_ms
-from mtl_core.runs.start import WarmStartReport, initialize_from_run
+from mtl_core.runs.saved_run import get_device, save_model
+from mtl_core.runs.split_evaluation import evaluate_split
+from mtl_core.runs.training_checks import check_gradient_weighting, save_failed_run
+from mtl_core.runs.warm_start import WarmStartReport, initialize_from_run
 from mtl_core.seeding import isolate_torch_rng
-from mtl_core.tracking.needs import check_packages
-from mtl_core.tracking.tracking import RunTrackers, track_run
-from mtl_core.tracking.view import TrackingCallback
+from mtl_core.tracking.run_trackers import RunTrackers, track_run
+from mtl_core.tracking.tracking_callback import TrackingCallback
+from mtl_core.training.batch_sampler import build_batch_sampler
+from mtl_core.training.distributed import DistributedContext
 from mtl_core.training.history import EpochRecord
-from mtl_core.training.interactions import InteractionObserver
+from mtl_core.training.interaction_observer import InteractionObserver
 from mtl_core.training.loop import Callback, TrainingResult, ValidationMetrics, train
-from mtl_core.training.not_finite import TrainingFailedError
+from mtl_core.training.non_finite import TrainingFailedError
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import build_batch_sampler
-from mtl_core.training.processes import DistributedContext
 
 
 @dataclass(frozen=True)

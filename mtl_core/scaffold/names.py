@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 
 from mtl_core.errors import MtlError
-from mtl_core.plugins import BrokenPlugin, LoadedPlugin, Plugins
-from mtl_core.registry import Registry
-from mtl_core.seams import EXTENSION_POINTS
+from mtl_core.plugins.extension_points import EXTENSION_POINTS
+from mtl_core.plugins.loading import BrokenPlugin, LoadedPlugin, Plugins
+from mtl_core.plugins.registry import Registry
 
 MAX_LENGTH = 40
 _VALID_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")

@@ -7,17 +7,17 @@ from functools import partial
 from fastapi import APIRouter, FastAPI
 
 from mtl_core import __version__
-from mtl_core.contributions import Service
-from mtl_core.model_card.card import Card
-from mtl_core.serving.about import build_monitoring_routes
-from mtl_core.serving.answering import build_prediction_routes
-from mtl_core.serving.frame import Link, build_static_routes
-from mtl_core.serving.gate import RequestMiddleware
-from mtl_core.serving.meters import ServerMetrics
+from mtl_core.plugins.contributions import Service
+from mtl_core.reporting.model_card.card import Card
+from mtl_core.serving.exception_handlers import add_exception_handlers
+from mtl_core.serving.middleware import RequestMiddleware
+from mtl_core.serving.monitoring import build_monitoring_routes
+from mtl_core.serving.page_layout import Link, build_static_routes
 from mtl_core.serving.pages import build_model_route, build_page_routes
-from mtl_core.serving.refusals import add_exception_handlers
-from mtl_core.serving.samples import Samples
-from mtl_core.serving.served import ServedRun
+from mtl_core.serving.prediction_routes import build_prediction_routes
+from mtl_core.serving.sample_texts import Samples
+from mtl_core.serving.served_run import ServedRun
+from mtl_core.serving.server_metrics import ServerMetrics
 
 
 def build_app(

@@ -5,17 +5,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, FastAPI, Header, Query, Response
 from markupsafe import Markup
 
-from mtl_core.model_card.as_json import card_to_json
-from mtl_core.model_card.card import Card
-from mtl_core.model_card.markdown import render_markdown
-from mtl_core.model_card.sections import build_sections
-from mtl_core.report.run.headline import format_headline
-from mtl_core.serving import messages
-from mtl_core.serving.frame import get_template_environment
+from mtl_core.reporting.model_card.card import Card
+from mtl_core.reporting.model_card.card_json import card_to_json
+from mtl_core.reporting.model_card.markdown import render_markdown
+from mtl_core.reporting.model_card.sections import build_sections
+from mtl_core.reporting.run.summary_section import format_headline
+from mtl_core.serving import schemas
+from mtl_core.serving.api_errors import json_response
 from mtl_core.serving.openapi import parse_object_schemas, parse_operations
-from mtl_core.serving.problems import json_response
-from mtl_core.serving.samples import Samples
-from mtl_core.serving.served import ServedRun
+from mtl_core.serving.page_layout import get_template_environment
+from mtl_core.serving.sample_texts import Samples
+from mtl_core.serving.served_run import ServedRun
 
 
 def build_model_route(served_run: ServedRun, card: Card) -> APIRouter:
@@ -26,10 +26,10 @@ def build_model_route(served_run: ServedRun, card: Card) -> APIRouter:
     @router.get(
         "/model",
         summary="Model card",
-        response_model=messages.ModelCardResponse,
+        response_model=schemas.ModelCardResponse,
         responses={
             200: {"content": {"text/markdown": {"example": f"# {card_json['name']}\n…"}}},
-            422: {"description": "The format is unknown.", "model": messages.ErrorResponse},
+            422: {"description": "The format is unknown.", "model": schemas.ErrorResponse},
         },
     )
     async def model(
@@ -59,7 +59,7 @@ def build_page_routes(app: FastAPI, served_run: ServedRun, card: Card, samples: 
     router = APIRouter(include_in_schema=False)
     page_layout = served_run.page_layout
     index_page = page_layout.render_template(
-        "home.html.tmpl", page_layout.name, _build_index_values(served_run, card, samples), "/static/home.js"
+        "index.html.tmpl", page_layout.name, _build_index_values(served_run, card, samples), "/static/index.js"
     )
     document = app.openapi()
     values = {"operations": parse_operations(document), "objects": parse_object_schemas(document)}
@@ -78,7 +78,7 @@ def build_page_routes(app: FastAPI, served_run: ServedRun, card: Card, samples: 
 
 def _build_index_values(served_run: ServedRun, card: Card, samples: Samples) -> dict[str, Any]:
     tasks = {
-        task.name: {"level": task.config.kind.level, "nothing": task.kind.absent_label}
+        task.name: {"level": task.config.kind.level, "absent_label": task.kind.absent_label}
         for group, has_predictions in zip(served_run.saved.groups, served_run.saved.predicted_groups, strict=True)
         if has_predictions
         for task in group.tasks

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
-from mtl_core.runs.answers import Prediction
 from mtl_core.runs.predict import PredictionInput
-from mtl_core.serving.tickets import PredictionResult, QueuedRequest, QueuedText
-from mtl_core.serving.waiting import RequestQueue
+from mtl_core.runs.prediction import Prediction
+from mtl_core.serving.queued_request import PredictionResult, QueuedRequest, QueuedText
+from mtl_core.serving.request_queue import RequestQueue
 
 PredictFunction = Callable[[Sequence[PredictionInput], bool, str | None], Sequence[Prediction]]
 """Maps texts, whether to return attention weights, and a data set to predictions."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 from mtl_core.errors import MtlError
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.rng import temporary_seed
 
 Candidate = TypeVar("Candidate")
 Built = TypeVar("Built")

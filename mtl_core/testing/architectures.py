@@ -6,16 +6,16 @@ from functools import partial
 import torch
 from torch import nn
 
-from mtl_core.model.architecture import Architecture, NetworkParts, build_architecture, validate_features
-from mtl_core.model.features import Features, FeatureShape
-from mtl_core.specs import ArchitectureSpec
+from mtl_core.nn.architecture import Architecture, NetworkParts, build_architecture, validate_features
+from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.plugins.specs import ArchitectureSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
-from mtl_core.testing.randomness import temporary_seed
+from mtl_core.testing.rng import temporary_seed
+from mtl_core.testing.sample_features import collate_samples, name_shapes, unpad_features
 from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
-from mtl_core.testing.samples import collate_samples, name_shapes, unpad_features
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_finite, expect_rows, expect_tensor
 

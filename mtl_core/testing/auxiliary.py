@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.config.experiment import NamedTask
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.label_space import LabelStatistics
-from mtl_core.specs import AuxiliarySpec
+from mtl_core.data.task_groups import fit_task
+from mtl_core.plugins.specs import AuxiliarySpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
-from mtl_core.testing.sample_words import SampleWordEncoder
+from mtl_core.testing.rng import preserves_rng_state, temporary_seed
+from mtl_core.testing.sample_word_encoder import SampleWordEncoder
 from mtl_core.testing.spec import spec_checks
-from mtl_core.training.groups import fit_task
 
 POSITIVE_WORDS = ("lovely", "splendid", "grand", "fine")
 NEGATIVE_WORDS = ("dreadful", "grim", "sorry", "awful")

@@ -9,7 +9,7 @@ from typing import Self
 
 from mtl_core.errors import did_you_mean, join_names
 from mtl_core.testing.expectations import RandomStateError
-from mtl_core.testing.randomness import isolate_rng
+from mtl_core.testing.rng import isolate_rng
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from mtl_core.specs import EncoderSpec
+from mtl_core.plugins.specs import EncoderSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.encoder_features import EncoderFeatureChecks
+from mtl_core.testing.encoder_fixture import EncoderFixture
 from mtl_core.testing.encoder_state import EncoderStateChecks
-from mtl_core.testing.encoder_words import EncoderTokenChecks
-from mtl_core.testing.encoding import EncoderFixture
+from mtl_core.testing.encoder_tokens import EncoderTokenChecks
 from mtl_core.testing.spec import spec_checks
 
 TEXTS = (

@@ -2,11 +2,11 @@
 
 import torch
 
-from mtl_core.model.heads import HeadGroup
+from mtl_core.nn.heads import HeadGroup
 from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import ModuleFixture
-from mtl_core.testing.randomness import temporary_seed
-from mtl_core.testing.samples import collate_samples
+from mtl_core.testing.rng import temporary_seed
+from mtl_core.testing.sample_features import collate_samples
 
 Gradients = list[torch.Tensor]
 """The gradient of each task's outputs with respect to one parameter; zeros if the outputs do not depend on it."""

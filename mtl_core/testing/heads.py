@@ -6,17 +6,17 @@ from functools import partial
 import torch
 from torch import nn
 
-from mtl_core.model.features import Features, FeatureShape
-from mtl_core.model.heads import HeadGroup, HeadOutput
-from mtl_core.model.network import build_head_group
-from mtl_core.specs import HeadSpec
+from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.heads import HeadGroup, HeadOutput
+from mtl_core.nn.network import build_head_group
+from mtl_core.plugins.specs import HeadSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
 from mtl_core.testing.head_parameters import check_declared_parameters
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
-from mtl_core.testing.randomness import temporary_seed
-from mtl_core.testing.samples import collate_samples, draw_sample_features, name_shapes
+from mtl_core.testing.rng import temporary_seed
+from mtl_core.testing.sample_features import collate_samples, draw_sample_features, name_shapes
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 

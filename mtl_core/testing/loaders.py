@@ -9,10 +9,10 @@ import numpy as np
 from mtl_core.config.paths import input_paths
 from mtl_core.data.corpus import Corpus, Label, compute_input_key
 from mtl_core.errors import MtlError
-from mtl_core.specs import LoaderSpec
+from mtl_core.plugins.specs import LoaderSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.randomness import preserves_rng_state
+from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 
 
@@ -107,7 +107,7 @@ def _check_deterministic(spec: LoaderSpec) -> None:
     with preserves_rng_state():
         first = _load(spec)
     second = _load(type(spec).model_validate(spec.model_dump(mode="json")))
-    for name in ("ids", "parts", "origins", "groups", "sources", "findings"):
+    for name in ("ids", "splits", "locations", "groups", "sources", "warnings"):
         is_same = list(getattr(first, name)) == list(getattr(second, name))
         expect(is_same, f"expected the same {name} on a second load, found others")
     is_same = [compute_input_key(value) for value in first.inputs] == [

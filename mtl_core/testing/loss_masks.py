@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import torch
 
 from mtl_core.data.label_space import MISSING
-from mtl_core.specs import LossMaskSpec
+from mtl_core.plugins.specs import LossMaskSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
 from mtl_core.testing.labels import VARIANTS, SampleLabels, create_sample_labels
-from mtl_core.testing.masked_loss import expect_mask_invariance
-from mtl_core.testing.randomness import preserves_rng_state
+from mtl_core.testing.mask_invariance import expect_mask_invariance
+from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_tensor
 from mtl_core.training.losses import LossMask

@@ -9,12 +9,12 @@ import torch
 import torchmetrics
 
 from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
-from mtl_core.specs import MetricSpec
+from mtl_core.plugins.specs import MetricSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
 from mtl_core.testing.labels import create_sample_labels
-from mtl_core.testing.randomness import preserves_rng_state
+from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 
@@ -45,7 +45,12 @@ def metric_checks(
         checks.add(
             "batches", "Updated in several batches, it returns the same value.", metric_tests.check_batches, variant
         )
-        checks.add("no-shared-state", "Each built metric starts without state.", metric_tests.check_no_shared_state, variant)
+        checks.add(
+            "no-shared-state",
+            "Each built metric starts without state.",
+            metric_tests.check_no_shared_state,
+            variant,
+        )
         checks.add(
             "scored",
             "`scored` returns one boolean per row: is the row used?",

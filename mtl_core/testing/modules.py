@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from mtl_core.model.features import Features, FeatureShape
+from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
-from mtl_core.testing.samples import collate_samples, draw_sample_features
+from mtl_core.testing.rng import preserves_rng_state, temporary_seed
+from mtl_core.testing.sample_features import collate_samples, draw_sample_features
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_rows
 
 Rows = list[torch.Tensor]

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from mtl_core.model.features import Features, FeatureShape
+from mtl_core.nn.features import Features, FeatureShape
 
 
 class SampleInputLayer(nn.Module):

@@ -12,16 +12,16 @@ from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.config.experiment import NamedTask
+from mtl_core.data.batches import Batch
 from mtl_core.data.label_space import LabelStatistics
-from mtl_core.model.architecture import NetworkParts
-from mtl_core.model.features import Features, FeatureShape
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.specs import WeightingSpec
+from mtl_core.data.task_groups import fit_task, group_tasks
+from mtl_core.nn.architecture import NetworkParts
+from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
-from mtl_core.training.batches import Batch
 from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.groups import fit_task, group_tasks
 from mtl_core.training.history import LossMeter
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.specs import SamplingSpec
+from mtl_core.plugins.specs import SamplingSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
-from mtl_core.testing.randomness import preserves_rng_state
+from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 
 BATCH_COUNTS: Sequence[Sequence[int]] = ([7], [40, 10], [100, 1, 30], [3, 3, 3, 3])

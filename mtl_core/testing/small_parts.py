@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from mtl_core.specs import ClassWeightsSpec, OptimizerSpec, ScheduleSpec
+from mtl_core.plugins.specs import ClassWeightsSpec, OptimizerSpec, ScheduleSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
+from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_finite
 from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint

@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from mtl_core.specs import Spec
+from mtl_core.plugins.specs import Spec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.fresh_import import find_heavy_imports
+from mtl_core.testing.heavy_imports import find_heavy_imports
 
 _TYPE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

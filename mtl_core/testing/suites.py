@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mtl_core import specs
+from mtl_core.plugins import specs
 from mtl_core.testing.checks import Checks
 
 if TYPE_CHECKING:
-    from mtl_core.data.auxiliary import AuxiliaryData
+    from mtl_core.data.auxiliary_data import AuxiliaryData
     from mtl_core.data.corpus import Label
     from mtl_core.data.label_space import LabelSpace
-    from mtl_core.model.features import FeatureShape
+    from mtl_core.nn.features import FeatureShape
 
 Reasons = Mapping[str, str]
 CLASS_COUNTS = {"high": 8, "low": 3, "medium": 1}

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from mtl_core.data.corpus import Label
-from mtl_core.specs import TaskKindSpec
+from mtl_core.plugins.specs import TaskKindSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
-from mtl_core.testing.kind_runtime import TaskKindChecks
-from mtl_core.testing.kind_space import LabelSpaceChecks
-from mtl_core.testing.label_trials import LABEL_SAMPLES, LabelSample, build_kind_fixture
+from mtl_core.testing.kind_fixture import LABEL_SAMPLES, LabelSample, build_kind_fixture
+from mtl_core.testing.label_space_checks import LabelSpaceChecks
 from mtl_core.testing.spec import spec_checks
+from mtl_core.testing.task_kind_checks import TaskKindChecks
 
 
 def task_kind_checks(

@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mtl_core.specs import TrackerSpec
+from mtl_core.plugins.specs import TrackerSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import RandomStateError, expect, fail
-from mtl_core.testing.randomness import preserves_rng_state
+from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value
-from mtl_core.tracking.environment import EnvironmentSnapshot
+from mtl_core.tracking.environment_snapshot import EnvironmentSnapshot
 from mtl_core.tracking.tracked_run import TrackedRun
 
 CONFIG: Mapping[str, str | int | float | bool] = {
@@ -57,7 +57,11 @@ def tracker_checks(spec: TrackerSpec, skip: Mapping[str, str]) -> Checks:
             "It can track a second run in one process.",
             lambda: track_runs().check_tracked("another run"),
         ),
-        ("working-directory", "It writes nothing into the current folder.", lambda: track_runs().check_working_directory()),
+        (
+            "working-directory",
+            "It writes nothing into the current folder.",
+            lambda: track_runs().check_working_directory(),
+        ),
         ("offline", "It connects to no other machine.", lambda: track_runs().check_no_network_access()),
         ("seed", "It draws from no global generator.", lambda: track_runs().check_rng_state()),
         (

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from mtl_core.model.task_keys import build_task_keys
-from mtl_core.specs import WeightingSpec
+from mtl_core.nn.task_keys import build_task_keys
+from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect, fail
-from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
+from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.sample_run import TASKS, SampleRun
 from mtl_core.testing.tensors import expect_close, expect_finite
 from mtl_core.training.losses import TaskLosses

@@ -6,9 +6,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.training.head_passes import BackwardStart, HeadBackward, accumulate_grad
-from mtl_core.training.processes import SINGLE_PROCESS, DistributedContext
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.training.distributed import SINGLE_PROCESS, DistributedContext
+from mtl_core.training.head_backward import BackwardStart, HeadBackward, accumulate_grad
 
 
 class StepGradients:

@@ -10,18 +10,18 @@ import torch
 from accelerate import Accelerator
 
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.model.network import MultiTaskNetwork
+from mtl_core.data.batches import Batch, Examples, RowIndices, sample_token_mask
+from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
-from mtl_core.training.batches import Batch, Examples, RowIndices, sample_token_mask
+from mtl_core.training.batch_sampler import BatchSampler
 from mtl_core.training.checkpoint import Tensors, TrainingState, load_checkpoint, save_checkpoint
+from mtl_core.training.distributed import DistributedContext
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord, LossMeter
-from mtl_core.training.interactions import InteractionObserver
-from mtl_core.training.not_finite import NonFiniteLossError, TrainingFailedError
+from mtl_core.training.interaction_observer import InteractionObserver
+from mtl_core.training.non_finite import NonFiniteLossError, TrainingFailedError
 from mtl_core.training.objective import Objective
-from mtl_core.training.optimizing import build_optimizer
-from mtl_core.training.order import BatchSampler
-from mtl_core.training.processes import DistributedContext
+from mtl_core.training.optimizer import build_optimizer
 from mtl_core.training.step import training_step
 
 

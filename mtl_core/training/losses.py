@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from mtl_core.training.processes import DistributedContext
+from mtl_core.training.distributed import DistributedContext
 
 
 class LossMask(Protocol):

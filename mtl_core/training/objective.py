@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from mtl_core.data.batches import Batch
+from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError
-from mtl_core.model.heads import HeadOutput
+from mtl_core.nn.heads import HeadOutput
+from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.seeding import derive_seed
-from mtl_core.specs import WeightingSpec
-from mtl_core.training.batches import Batch
+from mtl_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.groups import TaskGroup
 from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
-from mtl_core.training.not_finite import NonFiniteLossError
-from mtl_core.training.processes import SINGLE_PROCESS, DistributedContext
+from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_core.training.weighting import Weighting
 
 

@@ -5,13 +5,13 @@ from typing import Protocol
 
 import torch
 
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.training.batches import Batch
+from mtl_core.data.batches import Batch
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.training.freeze_unlabelled import freeze_unlabelled_tasks
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.idle import freeze_unlabelled_tasks
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
-from mtl_core.training.replay import RngSnapshot
+from mtl_core.training.rng_snapshot import RngSnapshot
 
 
 class StepObserver(Protocol):

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from mtl_core import ArchitectureSpec
 
 if TYPE_CHECKING:
-    from mtl_core.model.architecture import Architecture, NetworkParts
+    from mtl_core.nn.architecture import Architecture, NetworkParts
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

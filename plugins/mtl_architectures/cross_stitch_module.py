@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
-from mtl_core.model.task_keys import build_task_keys
+from mtl_core.nn.architecture import Architecture, NetworkParts, validate_features
+from mtl_core.nn.task_keys import build_task_keys
 
 
 class CrossStitchUnit(nn.Module):

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, FeatureShape
-from mtl_core.model.architecture import Architecture, NetworkParts, validate_features
-from mtl_core.model.task_keys import build_task_keys
+from mtl_core.nn.architecture import Architecture, NetworkParts, validate_features
+from mtl_core.nn.task_keys import build_task_keys
 
 
 class Gate(nn.Module):

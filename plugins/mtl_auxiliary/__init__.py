@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from mtl_auxiliary.frequency import WordFrequency
+from mtl_auxiliary.aspect_presence import AspectPresence
 from mtl_auxiliary.gradient_reversal import GradientReversal
-from mtl_auxiliary.length import SentenceLength
+from mtl_auxiliary.label_columns import Adversarial, AuxiliaryTarget
 from mtl_auxiliary.marked_words import MarkedWords
-from mtl_auxiliary.mentioned import AspectPresence
 from mtl_auxiliary.opinion_words import OpinionWords
-from mtl_auxiliary.other_columns import Adversarial, AuxiliaryTarget
 from mtl_auxiliary.part_of_speech import PartOfSpeech
-from mtl_auxiliary.whole_input import BagOfWordsTask, MaskedTokensTask, ReconstructionTask
+from mtl_auxiliary.self_supervised import BagOfWordsTask, MaskedTokensTask, ReconstructionTask
+from mtl_auxiliary.sentence_length import SentenceLength
+from mtl_auxiliary.word_frequency import WordFrequency
 from mtl_core import HeadSpec, hookimpl
-from mtl_core.specs import AuxiliarySpec
+from mtl_core.plugins.specs import AuxiliarySpec
 
 
 @hookimpl

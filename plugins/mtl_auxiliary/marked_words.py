@@ -5,15 +5,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from mtl_auxiliary.words import require_words
+from mtl_auxiliary.word_counts import require_words
 from mtl_core import MtlError
 from mtl_core.builtins.task_kinds.classification import TokenTagging
-from mtl_core.config.by_registry import default_type
-from mtl_core.config.seam_fields import HeadField
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Span
 from mtl_core.errors import did_you_mean, join_names
-from mtl_core.specs import AuxiliarySpec
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import HeadField
+from mtl_core.plugins.specs import AuxiliarySpec
 
 
 class MarkedWords(AuxiliarySpec):

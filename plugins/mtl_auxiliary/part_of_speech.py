@@ -5,14 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from mtl_auxiliary.words import iterate_words, require_words
+from mtl_auxiliary.word_counts import iterate_words, require_words
 from mtl_core import MtlError
 from mtl_core.builtins.task_kinds.classification import TokenTagging
-from mtl_core.config.by_registry import default_type
-from mtl_core.config.seam_fields import HeadField
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.errors import join_names
-from mtl_core.specs import AuxiliarySpec
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import HeadField
+from mtl_core.plugins.specs import AuxiliarySpec
 
 
 class PartOfSpeech(AuxiliarySpec):
@@ -36,7 +36,7 @@ class PartOfSpeech(AuxiliarySpec):
         Raises:
             MtlError: If no training input contains words, or the pipeline cannot be loaded or returns no tags.
         """
-        from mtl_auxiliary.tagging import tag_words
+        from mtl_auxiliary.spacy_tagger import tag_words
 
         require_words(data)
         tags_per_text = tag_words(self.pipeline, iterate_words(data), fine=self.tags == "fine")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtl_auxiliary.words import normalize_word
+from mtl_auxiliary.word_counts import normalize_word
 from mtl_core import MtlError
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
 from mtl_text.embedding_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, WordEmbedding
-from mtl_text.words import normalize_word, split_words
+from mtl_text.word_tokenizer import normalize_word, split_words
 
 Text = str | tuple[str, ...]
 """A text, or its words if the input is a list. Texts are split again on each use, since splitting is fast."""

@@ -9,7 +9,7 @@ from mtl_core import MtlError
 from mtl_core.builtins.weighting_modules.sums import LossSum
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.not_finite import NonFiniteLossError
+from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_torchjd.rules import AggregationResult, AggregationRule
 
 

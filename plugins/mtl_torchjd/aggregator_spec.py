@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core import MtlError, WeightingSpec
 from mtl_core.errors import did_you_mean, join_names
-from mtl_core.packages import describe_missing_packages
+from mtl_core.plugins.optional_packages import describe_missing_packages
 
 if TYPE_CHECKING:
     from torch import Tensor

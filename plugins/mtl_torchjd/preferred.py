@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, field_validator
 
-from mtl_core.config.by_registry import default_type
-from mtl_core.config.seam_fields import WeightingField
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import WeightingField
 from mtl_torchjd.aggregator_spec import AggregatorSpec, find_task_index, order_by_task
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
 """Pretrained transformers: fine-tuned, frozen, or distilled into word vectors."""
 
 from mtl_core import AuxiliarySpec, BackboneSpec, EncoderSpec, hookimpl
-from mtl_transformers.backbone import TransformerBackbone
 from mtl_transformers.distilled import DistilledWords
-from mtl_transformers.encoder import TransformerEncoder
-from mtl_transformers.features import TransformerFeatures
 from mtl_transformers.sentence_vector import SentenceVector
+from mtl_transformers.transformer_backbone import TransformerBackbone
+from mtl_transformers.transformer_encoder import TransformerEncoder
+from mtl_transformers.transformer_features import TransformerFeatures
 
 
 @hookimpl

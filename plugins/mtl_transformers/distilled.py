@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtl_core import EncoderSpec
+from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 from mtl_transformers.licence import describe_model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 
 if TYPE_CHECKING:
     from mtl_transformers.distilled_encoder import DistilledEncoder
@@ -70,11 +70,11 @@ class DistilledWords(EncoderSpec):
             MtlError: If the extra is not installed, or there is no such language.
         """
         require_installed("encoder", self.type, "transformers", "tokenizers")
-        from mtl_transformers.disk_cache import VectorCache
         from mtl_transformers.distilled_encoder import DistilledEncoder
-        from mtl_transformers.projection import PCA
+        from mtl_transformers.pca import PCA
+        from mtl_transformers.spacy_tokenizer import SpacyTokenizer
         from mtl_transformers.teacher import Teacher
-        from mtl_transformers.word_tokens import SpacyTokenizer
+        from mtl_transformers.vector_cache import VectorCache
 
         return DistilledEncoder(
             Teacher(self.model, self.layers, self.pooling),

@@ -14,11 +14,11 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
-from mtl_transformers.disk_cache import VectorCache
 from mtl_transformers.distilled_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, DistilledEmbedding, WordBatch
-from mtl_transformers.projection import PCA, Matrix
+from mtl_transformers.pca import PCA, Matrix
+from mtl_transformers.spacy_tokenizer import SpacyTokenizer, WordText
 from mtl_transformers.teacher import Teacher
-from mtl_transformers.word_tokens import SpacyTokenizer, WordText
+from mtl_transformers.vector_cache import VectorCache
 
 MAX_CACHED_VECTORS = 50_000
 """Maximum number of OOV vectors in memory; if it is exceeded, they are discarded and computed again."""

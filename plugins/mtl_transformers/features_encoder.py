@@ -16,8 +16,8 @@ from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
 from mtl_transformers.features_layer import PrecomputedFeatures, StateBatch
 from mtl_transformers.frozen_model import FrozenModel
-from mtl_transformers.piece_encoder import SubwordEncoder, SubwordText
 from mtl_transformers.state_cache import StateCache
+from mtl_transformers.subword_encoder import SubwordEncoder, SubwordText
 
 Item = NDArray[np.float16]
 """States of words, `(words, width)`, float16."""

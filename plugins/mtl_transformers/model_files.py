@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from mtl_core import MtlError
 from mtl_core.errors import did_you_mean
-from mtl_transformers.quiet import silence_transformers
+from mtl_transformers.silence_transformers import silence_transformers
 
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 PICKLE_PATTERNS = ("pytorch_model*.bin", "*.pt", "*.pth")

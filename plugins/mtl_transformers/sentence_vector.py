@@ -10,10 +10,10 @@ from pydantic import Field, PositiveInt
 
 from mtl_core import AuxiliarySpec, default_type
 from mtl_core.builtins.task_kinds.regression import Regression
-from mtl_core.config.seam_fields import HeadField
-from mtl_core.data.auxiliary import AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryTask
+from mtl_core.plugins.spec_fields import HeadField
+from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
 from mtl_transformers.licence import describe_model_licence
-from mtl_transformers.model_name import DEFAULT_MODEL, ModelName, require_installed
 
 if TYPE_CHECKING:
     from mtl_core import AuxiliaryData
@@ -49,8 +49,8 @@ class SentenceVector(AuxiliarySpec):
             MtlError: If the extra is not installed, there is no such model, or the inputs are not texts.
         """
         require_installed("auxiliary", self.type, "transformers", "tokenizers")
-        from mtl_transformers.features import TransformerFeatures
         from mtl_transformers.text_vectors import compute_text_vectors, project_to_principal_components
+        from mtl_transformers.transformer_features import TransformerFeatures
 
         encoder = TransformerFeatures(model=self.model, max_tokens=self.max_tokens, cache=self.cache).build()
         vectors = compute_text_vectors(encoder, data.corpus.inputs)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core import MtlError
-from mtl_transformers.disk_cache import MAX_CACHE_BYTES
+from mtl_transformers.vector_cache import MAX_CACHE_BYTES
 
 States = NDArray[np.float16]
 LOOKUP_BATCH_SIZE = 500

@@ -21,13 +21,13 @@ from mtl_core.builtins.backbones import MLP, Identity
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.losses import CrossEntropy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.model.architecture import NetworkParts, build_backbone
-from mtl_core.model.heads import HeadGroup, HeadOutput, SeparateHeads
-from mtl_core.model.network import MultiTaskNetwork, build_head_group
-from mtl_core.specs import HeadSpec, OptimizerSpec
-from mtl_core.training.batches import Examples
-from mtl_core.training.idle import freeze_unlabelled_tasks
+from mtl_core.data.batches import Examples
+from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.architecture import NetworkParts, build_backbone
+from mtl_core.nn.heads import HeadGroup, HeadOutput, SeparateHeads
+from mtl_core.nn.network import MultiTaskNetwork, build_head_group
+from mtl_core.plugins.specs import HeadSpec, OptimizerSpec
+from mtl_core.training.freeze_unlabelled import freeze_unlabelled_tasks
 from mtl_core.training.losses import GroupLoss
 
 WIDTH = 8

@@ -144,7 +144,7 @@ def test_every_example_has_a_location(tmp_path: Path) -> None:
 def test_three_files_become_three_splits(tmp_path: Path) -> None:
     files = {
         split_name: write_file(
-            tmp_path, build_document(ANNOTATED, root=f'<sentences notice="{disclaimer}">'), f"{split_name}.xml"
+            tmp_path, build_document(ANNOTATED, root=f'<sentences disclaimer="{disclaimer}">'), f"{split_name}.xml"
         )
         for split_name, disclaimer in {
             "train": "Made up.",

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from by_hand import CASES, aggregate_with_torchjd, build_spec, concatenate_gradients, run_backward
+from torchjd_reference import CASES, aggregate_with_torchjd, build_spec, concatenate_gradients, run_backward
 
-from mtl_core.packages import describe_missing_packages
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
-from mtl_core.testing.randomness import preserves_rng_state, temporary_seed
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.optional_packages import describe_missing_packages
+from mtl_core.plugins.registry import Registry
+from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.sample_run import SampleRun
 from mtl_core.training.step import training_step
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from by_hand import aggregate_with_torchjd, compute_jacobian, concatenate_gradients
 from torchjd import aggregation
+from torchjd_reference import aggregate_with_torchjd, compute_jacobian, concatenate_gradients
 from toy import task_block, write_experiment
 
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.prepare import build_network, prepare
-from mtl_core.training.batches import sample_token_mask
+from mtl_core.data.batches import sample_token_mask
+from mtl_core.data.prepare import build_network, prepare
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import compute_losses

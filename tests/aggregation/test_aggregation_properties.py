@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_core.model.features import Features
-from mtl_core.model.heads import SeparateHeads
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
-from mtl_core.testing.randomness import temporary_seed
+from mtl_core.nn.features import Features
+from mtl_core.nn.heads import SeparateHeads
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.registry import Registry
+from mtl_core.testing.rng import temporary_seed
 from mtl_core.testing.sample_run import TASKS, SampleRun
 from mtl_torchjd.aggregation import AggregationError, GradientAggregation
 from mtl_torchjd.aggregator_spec import AggregatorSpec

@@ -120,9 +120,9 @@ def test_run_can_be_evaluated_without_torchjd(tmp_path: Path, mtl: Mtl, monkeypa
 def test_registry_and_schema_need_neither_torchjd_nor_torch() -> None:
     script = (
         "import sys; sys.modules['torchjd'] = None\n"
-        "from mtl_core.plugins import Plugins\n"
-        "from mtl_core.registry import Registry\n"
-        "from mtl_core.config.schema import experiment_schema\n"
+        "from mtl_core.plugins.loading import Plugins\n"
+        "from mtl_core.plugins.registry import Registry\n"
+        "from mtl_core.config.json_schema import experiment_schema\n"
         "registry = Registry(Plugins.installed())\n"
         "print(sorted(registry.offers('weightings')), 'nash-mtl' in str(experiment_schema(registry)))\n"
         "assert 'torch' not in sys.modules"
@@ -195,5 +195,7 @@ def test_non_finite_gradients_end_a_run_with_the_last_finite_weights(tmp_path: P
     result = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
     assert result.returncode == 2
     assert "the gradient of task 't" in result.stderr
-    assert "is not finite; try a lower optimizer.lr or a training.max_grad_norm. Saved: the weights" in result.stderr
+    assert (
+        "is not finite; try a lower optimizer.lr or a training.max_grad_norm. Saved: the weights" in result.stderr
+    )
     assert (out / "model.safetensors").exists()

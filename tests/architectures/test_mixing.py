@@ -16,8 +16,8 @@ from mtl_architectures.mmoe_module import MixtureOfExperts
 from mtl_core import Features, FeatureShape, MtlError
 from mtl_core.builtins.architectures import HardSharing
 from mtl_core.builtins.backbones import MLP
+from mtl_core.plugins.specs import ArchitectureSpec
 from mtl_core.runs.run import run_experiment
-from mtl_core.specs import ArchitectureSpec
 from mtl_text.lstm import LSTM
 
 BLOCKS: dict[str, Block] = {

@@ -13,7 +13,7 @@ import yaml
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.data.corpus import Label
-from mtl_core.runs.prepare import FittedData, prepare
+from mtl_core.data.prepare import FittedData, prepare
 
 Row = Sequence[str]
 COLUMNS = ("part", "text", "mood", "topic")

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentences import MOOD, ROWS, build_block, build_labels, load_config, prepare_data, write_rows
 
-from mtl_auxiliary.length import compute_bin_edges, format_bin_names
 from mtl_auxiliary.log_odds import compute_log_odds, select_top_words
-from mtl_core.data.auxiliary import AuxiliaryData
+from mtl_auxiliary.sentence_length import compute_bin_edges, format_bin_names
+from mtl_core.data.auxiliary_data import AuxiliaryData
 from mtl_core.data.label_space import MISSING
+from mtl_core.data.prepare import FittedData
 from mtl_core.errors import MtlError
-from mtl_core.runs.prepare import FittedData
 
 
 def approx_log1p(*counts: int) -> object:

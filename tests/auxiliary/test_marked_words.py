@@ -9,7 +9,7 @@ import pytest
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_auxiliary.marked_words import MarkedWords
 from mtl_core import Corpus
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Span
 from mtl_core.errors import MtlError
 

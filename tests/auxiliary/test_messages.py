@@ -136,7 +136,10 @@ def test_data_errors_are_reported_with_the_reason(tmp_path: Path, case: str) -> 
 
 def test_command_line_reports_the_error_in_one_line(tmp_path: Path, mtl: Any) -> None:
     result = mtl(
-        "run", write_experiment(tmp_path, [{"type": "auxiliary-target", "label": "topik"}]), "--out", tmp_path / "run"
+        "run",
+        write_experiment(tmp_path, [{"type": "auxiliary-target", "label": "topik"}]),
+        "--out",
+        tmp_path / "run",
     )
     assert result.returncode == 2
     assert "auxiliary.0 ('inverse'): label: the data has no column 'topik'" in " ".join(result.stderr.split())

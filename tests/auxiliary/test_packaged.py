@@ -10,10 +10,10 @@ import yaml
 from sentences import OPTIONS_BY_TYPE, ROWS, build_block, build_labels, build_many_rows, load_config, write_rows
 
 import mtl_auxiliary
-from mtl_auxiliary.tagging import tag_words
+from mtl_auxiliary.spacy_tagger import tag_words
 from mtl_core.config.load import check_inputs, load_experiment
-from mtl_core.plugins import load_plugins
-from mtl_core.registry import Registry
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
 
 PACKAGE = Path(mtl_auxiliary.__file__).parent

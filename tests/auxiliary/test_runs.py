@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from sentences import OPTIONS_BY_TYPE, build_block, build_many_rows, load_config, write_rows
 
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.data.batches import sample_token_mask
+from mtl_core.data.prepare import FittedData, build_network, prepare
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import FittedData, build_network, prepare
+from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.run import NullCallback, resume_run, run_experiment
-from mtl_core.runs.saved import load_run
-from mtl_core.training.batches import sample_token_mask
+from mtl_core.runs.saved_run import load_run
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import EpochRecord
 from mtl_core.training.objective import Objective

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from sentences import build_block, build_many_rows, load_config, prepare_data, write_rows
 
-from mtl_core.runs.prepare import prepare
+from mtl_core.data.prepare import prepare
 from mtl_core.runs.run import run_experiment
-from mtl_core.training.order import build_batch_sampler
+from mtl_core.training.batch_sampler import build_batch_sampler
 
 N_UNLABELLED = 12
 ROWS = build_many_rows()

@@ -14,7 +14,7 @@ import yaml
 Mtl = Callable[..., CompletedProcess[str]]
 
 HEADER = ["x", "y", "topic", "stars", "price", "tags", "empty"]
-PLUGIN = Path(__file__).parents[1] / "core" / "token_parts.py"
+PLUGIN = Path(__file__).parents[1] / "core" / "token_components.py"
 SENTENCES = [("red wine , green tea", "yes"), ("dark beer", "no"), ("black coffee , fresh juice", "no")] * 4
 
 
@@ -235,7 +235,10 @@ PRICE = {"name": "price", "kind": "regression"}
         ({"over": "overall"}, ": the tasks have different metrics"),
         ({"metric": "accuracy"}, ".metric: task 'price' has no metric 'accuracy' (metrics: mae, rmse, r2)"),
         ({"metric": "mea", "over": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
-        ({"over": "prize"}, ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic"),
+        (
+            {"over": "prize"},
+            ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic",
+        ),
     ],
 )
 def test_selection_over_tasks_with_different_metrics(

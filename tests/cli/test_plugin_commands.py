@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from mtl_core import Commands, MtlError, Service
 from mtl_core.cli.app import app
-from mtl_core.hookspecs import hookimpl
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
+from mtl_core.plugins.hookspecs import hookimpl
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.registry import Registry
 
 RUNNER = CliRunner()
 

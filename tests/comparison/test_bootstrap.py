@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_core.comparison.bootstrap import Floats, compute_interval, compute_t_quantile, draw_examples, draw_seeds
-from mtl_core.comparison.measure import classify_difference
+from mtl_core.experiments.compare.bootstrap import (
+    Floats,
+    compute_interval,
+    compute_t_quantile,
+    draw_examples,
+    draw_seeds,
+)
+from mtl_core.experiments.compare.paired_bootstrap import classify_difference
 
 EXAMPLES, RESAMPLES, STUDIES = 80, 400, 200
 
@@ -125,7 +131,7 @@ def test_draws_depend_on_the_seed_and_keep_the_sample_size(examples: int, resamp
 
 def test_draws_do_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     all_draws = np.concatenate(list(draw_examples(30, 20, 4)))
-    monkeypatch.setattr("mtl_core.comparison.bootstrap.CHUNK_NUMBERS", 70)
+    monkeypatch.setattr("mtl_core.experiments.compare.bootstrap.CHUNK_NUMBERS", 70)
     chunks = list(draw_examples(30, 20, 4))
     assert len(chunks) == 10
     assert np.array_equal(np.concatenate(chunks), all_draws)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import halting_parts
 import numpy as np
 import pytest
 import toy
@@ -18,11 +17,18 @@ from safetensors.torch import load_file, save_file
 from toy import write_experiment
 
 from mtl_core.cli.app import main
-from mtl_core.comparison.outputs import read_run
-from mtl_core.comparison.summary import Comparison, DeltaM, Difference, Estimate, MeasuredTask, VariantSummary
-from mtl_core.comparison.trials import lock_folder
-from mtl_core.comparison.words import summarize
 from mtl_core.config.load import load_experiment
+from mtl_core.experiments.compare.results import (
+    Comparison,
+    DeltaM,
+    Difference,
+    Estimate,
+    MeasuredTask,
+    VariantSummary,
+)
+from mtl_core.experiments.compare.run_outputs import read_run
+from mtl_core.experiments.compare.summary_text import summarize
+from mtl_core.experiments.trials import lock_folder
 
 DATA = {"type": "toy", "rows": 40, "test_rows": 40, "labelled": 0.5}
 FAST: dict[str, Any] = {"data": DATA, "split": "random", "training": {"epochs": 2, "batch_size": 8}}
@@ -193,7 +199,18 @@ def test_seeds_and_variants_can_be_added_but_nothing_else_can_be_changed(
     out: Path, folder: Path, tmp_path: Path, mtl: Any
 ) -> None:
     copy = Path(shutil.copytree(out, tmp_path / "copy"))
-    options = ("--seeds", "3", "--variant", "weighting=label-count", "--resamples", "200", "--jobs", "1", "--out", copy)
+    options = (
+        "--seeds",
+        "3",
+        "--variant",
+        "weighting=label-count",
+        "--resamples",
+        "200",
+        "--jobs",
+        "1",
+        "--out",
+        copy,
+    )
     assert mtl("compare", folder / "toy.yaml", *options).returncode == 0
     comparison, old_comparison = read_comparison(copy), read_comparison(out)
     assert comparison["seeds"] == [1, 2, 3]
@@ -273,7 +290,7 @@ def test_folds_test_every_training_example_once_per_seed(tmp_path: Path, mtl: An
         assert test_ids[0] | test_ids[1] == {f"r{row}" for row in range(40)}
         assert not test_ids[0] & test_ids[1]
         finding = "the test split of the data (40 examples) is not used: the held-out fold is the test split"
-        assert finding in read_metrics(runs[0].path)["data"]["findings"]
+        assert finding in read_metrics(runs[0].path)["data"]["warnings"]
         hits = [read_metrics(run.path)["splits"]["test"]["tasks"]["t0"] for run in runs]
         pooled = sum(hit["correct"] for hit in hits) / sum(hit["n"] for hit in hits)
         reported_score = comparison["variants"][0]["tasks"]["t0"]["seeds"][seed - 1]

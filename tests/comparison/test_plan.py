@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from toy import task_block, write_experiment
 
-from mtl_core.comparison.plan import Plan, build_plan
-from mtl_core.comparison.variants import split_values
 from mtl_core.config.load import load_experiment
-from mtl_core.specs import HeadSpec
+from mtl_core.experiments.compare.plan import Plan, build_plan
+from mtl_core.experiments.compare.variants import split_values
+from mtl_core.plugins.specs import HeadSpec
 
 
 def build_test_plan(folder: Path, *variants: str, seeds: int = 1, folds: int | None = None, **blocks: Any) -> Plan:
@@ -180,7 +180,10 @@ TOO_FEW = "toy: has only one active task ('t0'); a comparison of multi-task lear
         (["--variant", "weighting=sum,,label-count"], "a value between two commas is empty"),
         (["--variant", "weighting={type: sum"], "a bracket or a quote is not closed"),
         (["--variant", "weighting=sum,static"], "--variant weighting=sum: given twice"),
-        (["--variant", "seed=1,2"], "'seed' sets the seeds, which must be the same for all variants of a comparison"),
+        (
+            ["--variant", "seed=1,2"],
+            "'seed' sets the seeds, which must be the same for all variants of a comparison",
+        ),
         (["--variant", "split=random"], "'split' sets the split"),
         (["--variant", "data.rows=30"], "'data.rows' sets the data"),
         (["--variant", "tasks.0.mask=observed"], "changes tasks.0.mask, and with it what is measured"),

@@ -6,8 +6,8 @@ import pytest
 import torch
 from jobs import run_job
 
-from mtl_core.comparison.workers import run_jobs
 from mtl_core.errors import MtlError
+from mtl_core.experiments.process_pool import run_jobs
 
 
 def test_processes_are_reused_and_compute_in_one_thread() -> None:

@@ -22,8 +22,8 @@ from mtl_core import FeatureShape, testing
 from mtl_core.builtins.backbones import MLP
 from mtl_core.builtins.heads import TokenLinear
 from mtl_core.builtins.splitters import Stratified
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.registry import Registry
 from mtl_core.testing import Check, Checks, report
 from mtl_text.lstm import LSTM
 

@@ -13,11 +13,11 @@ from torch import nn
 from mtl_core import Corpus, EncoderSpec, Features, FeatureShape, InputFile, LoaderSpec, MtlError, SplitterSpec
 from mtl_core.builtins.heads import Linear
 from mtl_core.builtins.task_kinds.classification import Classification
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.columns import UniqueIds
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.splitting import SplitUnits
-from mtl_core.specs import AuxiliarySpec
+from mtl_core.plugins.specs import AuxiliarySpec
 
 LINES = "good,lovely soup\nbad,grim soup\ngood,lovely bread\nbad,grim bread\n"
 

@@ -14,7 +14,7 @@ from mtl_core.builtins.metric_sums import append_count
 from mtl_core.builtins.metrics import MacroF1
 from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
 from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics
-from mtl_core.training.kinds import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, TaskKind
 from mtl_core.training.losses import LossMask
 
 

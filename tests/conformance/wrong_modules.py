@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec
-from mtl_core.model.architecture import Architecture, NetworkParts
-from mtl_core.model.heads import HeadGroup, HeadOutput
-from mtl_core.specs import ArchitectureSpec
+from mtl_core.nn.architecture import Architecture, NetworkParts
+from mtl_core.nn.heads import HeadGroup, HeadOutput
+from mtl_core.plugins.specs import ArchitectureSpec
 
 
 class _Faulty(nn.Module):

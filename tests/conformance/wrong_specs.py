@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch  # noqa: F401  makes `light-import` fail
 from pydantic import ConfigDict
 
-from mtl_core.specs import Spec
+from mtl_core.plugins.specs import Spec
 
 
 class _TypeName(Spec):

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_core import ClassWeightsSpec, OptimizerSpec, ScheduleSpec
-from mtl_core.specs import SamplingSpec
+from mtl_core.plugins.specs import SamplingSpec
 
 
 class WrongOptimizer(OptimizerSpec):

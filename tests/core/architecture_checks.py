@@ -15,13 +15,13 @@ from toy import tensor_bits, toy_config, toy_network
 
 from mtl_core import BackboneSpec, Features, FeatureShape
 from mtl_core.builtins.backbones import MLP
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.model.architecture import Architecture, NetworkParts, build_backbone
-from mtl_core.runs.prepare import prepare
+from mtl_core.data.batches import Batch
+from mtl_core.data.prepare import prepare
+from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.architecture import Architecture, NetworkParts, build_backbone
+from mtl_core.plugins.specs import ArchitectureSpec
 from mtl_core.runs.run import resume_run, run_experiment
-from mtl_core.runs.saved import load_run
-from mtl_core.specs import ArchitectureSpec
-from mtl_core.training.batches import Batch
+from mtl_core.runs.saved_run import load_run
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.step import training_step
 

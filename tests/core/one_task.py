@@ -8,12 +8,12 @@ import torch
 
 from mtl_core import Label
 from mtl_core.config.experiment import NamedTask
+from mtl_core.data.batches import Batch
 from mtl_core.data.label_space import LabelStatistics
-from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.data.task_groups import FittedTask, TaskGroup, fit_task, group_tasks
+from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.evaluation.scores import Scorer, TaskScore
-from mtl_core.model.heads import HeadOutput
-from mtl_core.training.batches import Batch
-from mtl_core.training.groups import FittedTask, TaskGroup, fit_task, group_tasks
+from mtl_core.nn.heads import HeadOutput
 from mtl_core.training.losses import TaskLosses
 
 Labels = Sequence[Label | None]

@@ -19,16 +19,16 @@ from mtl_core import FeatureShape, MtlError
 from mtl_core.builtins.architecture_modules import SoftSharingTrunks, squared_distance, trace_norm
 from mtl_core.builtins.architectures import HardSharing, SoftSharing
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.model.architecture import NetworkParts
-from mtl_core.model.network import MultiTaskNetwork, count_parameters
-from mtl_core.model.weights_by_name import collect_named_weights
-from mtl_core.runs.prepare import FittedData, build_network
+from mtl_core.data.batches import Examples
+from mtl_core.data.prepare import FittedData, build_network
+from mtl_core.nn.architecture import NetworkParts
+from mtl_core.nn.named_weights import collect_named_weights
+from mtl_core.nn.network import MultiTaskNetwork, count_parameters
 from mtl_core.runs.run import NullCallback, run_experiment
-from mtl_core.training.batches import Examples
+from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import build_batch_sampler
 from mtl_core.training.step import training_step
 
 ARCHITECTURES: dict[str, Block] = {
@@ -427,7 +427,7 @@ from torch import nn
 
 from mtl_core import ArchitectureSpec, hookimpl
 from mtl_core.builtins.architecture_modules import SharedBody
-from mtl_core.model.architecture import Architecture
+from mtl_core.nn.architecture import Architecture
 
 
 class Trunks(Architecture):
@@ -478,7 +478,7 @@ from typing import Literal
 
 from mtl_core import hookimpl
 from mtl_core.builtins.architecture_modules import SharedBody
-from mtl_core.specs import ArchitectureSpec
+from mtl_core.plugins.specs import ArchitectureSpec
 
 
 class Body(SharedBody):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_core.builtins.array_encoder import StandardisedArrays
-from mtl_core.training.batches import Examples, build_epoch_batches, build_length_batches
-from mtl_core.training.targets import ExampleTargets
+from mtl_core.data.batches import Examples, build_epoch_batches, build_length_batches
+from mtl_core.data.targets import ExampleTargets
 
 Lengths = np.ndarray
 

@@ -26,8 +26,8 @@ from mtl_core.builtins.weightings import LabelCount, WeightedSum
 from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
-from mtl_core.model.features import Features, FeatureShape
-from mtl_core.specs import OptimizerSpec, ScheduleSpec
+from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.plugins.specs import OptimizerSpec, ScheduleSpec
 from mtl_core.training.losses import GroupLoss
 
 # ── schedules ──

@@ -13,10 +13,10 @@ from toy import CLASSES, task_block, toy_config
 
 from mtl_core.builtins.task_kinds.temperature import fit_temperature, fit_threshold
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.calibration import compute_expected_calibration_error
+from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
 from mtl_core.runs.predict import predict_corpus
 from mtl_core.runs.run import run_experiment
-from mtl_core.runs.saved import load_run
+from mtl_core.runs.saved_run import load_run
 
 
 @given(st.floats(0.3, 4.0), st.integers(0, 1000))

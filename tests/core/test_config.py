@@ -15,8 +15,8 @@ from mtl_core.config.overrides import apply_overrides
 from mtl_core.config.yaml_file import dump_yaml, parse_scalar, read_yaml
 from mtl_core.data.tasks import resolve_tasks
 from mtl_core.errors import MtlError
-from mtl_core.plugins import load_plugins
-from mtl_core.registry import Registry
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 
 Variant = Callable[..., Path]
 

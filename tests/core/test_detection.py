@@ -16,11 +16,11 @@ from mtl_core.builtins.detection_metrics import DetectionF1, DetectionPrecision,
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
 from mtl_core.data.label_space import MISSING, DetectionSpace, LabelStatistics
 from mtl_core.errors import MtlError
+from mtl_core.nn.task_kind import TaskKind
 from mtl_core.runs.evaluate import evaluate_test_split
-from mtl_core.runs.results import build_scores_report
+from mtl_core.runs.result_files import build_scores_report
 from mtl_core.runs.run import run_experiment
-from mtl_core.runs.saved import load_run
-from mtl_core.training.kinds import TaskKind
+from mtl_core.runs.saved_run import load_run
 
 KIND = {"type": "detect-and-classify", "classes": CLASSES}
 SPACE = DetectionSpace(["good", "bad"], "absent")

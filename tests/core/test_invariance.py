@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from token_parts import TASKS, build_experiment_blocks, build_task_blocks
+from token_components import TASKS, build_experiment_blocks, build_task_blocks
 from toy import toy_config, toy_network
 
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.model.network import MultiTaskNetwork
-from mtl_core.runs.prepare import FittedData
-from mtl_core.training.batches import Batch
+from mtl_core.data.batches import Batch
+from mtl_core.data.prepare import FittedData
+from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
 from test_task_kinds import CASES, list_labelled_outputs, sample_outputs
-from token_parts import COLUMNS, Sentences, build_experiment_blocks, build_task_blocks
+from token_components import COLUMNS, Sentences, build_experiment_blocks, build_task_blocks
 from toy import tensor_bits, toy_config, toy_network
 
 from mtl_core import Corpus, MtlError
-from mtl_core.runs.prepare import prepare
+from mtl_core.data.batches import Batch
+from mtl_core.data.prepare import prepare
 from mtl_core.runs.run import run_experiment
-from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.step import training_step
 

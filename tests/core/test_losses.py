@@ -10,8 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 from toy import task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core.builtins.losses import CrossEntropy
+from mtl_core.data.batches import Batch
 from mtl_core.errors import MtlError
-from mtl_core.training.batches import Batch
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.history import LossMeter
 from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses

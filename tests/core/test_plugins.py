@@ -14,9 +14,9 @@ import mtl_core
 from mtl_core import HeadSpec, hookimpl
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.plugins import Plugins
-from mtl_core.registry import Registry
-from mtl_core.seams import EXTENSION_POINTS
+from mtl_core.plugins.extension_points import EXTENSION_POINTS
+from mtl_core.plugins.loading import Plugins
+from mtl_core.plugins.registry import Registry
 
 Mtl = Callable[..., CompletedProcess[str]]
 REPOSITORY = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from toy import toy_config
 from mtl_core.runs.evaluate import evaluate_test_split
 from mtl_core.runs.precision import Precision, convert_precision
 from mtl_core.runs.run import run_experiment
-from mtl_core.runs.saved import SavedRun, load_run
+from mtl_core.runs.saved_run import SavedRun, load_run
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from custom_samplers import FixedShares
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_samplings import FixedShares
 from test_training import Interrupt, InterruptAfter, read_results
-from token_parts import PLUGIN, build_experiment_blocks, build_task_blocks
+from token_components import PLUGIN, build_experiment_blocks, build_task_blocks
 from toy import toy_config
 
 from mtl_core import MtlError
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
-from mtl_core.runs.prepare import FittedData, prepare
+from mtl_core.data.prepare import FittedData, prepare
+from mtl_core.plugins.specs import SamplingSpec
 from mtl_core.runs.run import resume_run, run_experiment
-from mtl_core.specs import SamplingSpec
-from mtl_core.training.order import build_batch_sampler
+from mtl_core.training.batch_sampler import build_batch_sampler
 
 PLUGINS = [str(Path(__file__).with_name(name).resolve()) for name in ("toy.py", "custom_samplers.py")]
 BATCHES = [1, 3, 40, 6]

@@ -12,10 +12,13 @@ from rich.console import Console
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from toy import Toy, toy_config
 
+from mtl_core.cli.score_table import build_score_table
 from mtl_core.config.experiment import NamedTask, Selection
+from mtl_core.data.batches import Batch
 from mtl_core.data.label_space import LabelStatistics, is_valid_label
+from mtl_core.data.task_groups import FittedTask, fit_task, group_tasks
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import BatchOutputs
+from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.evaluation.scores import MetricValue, Scorer, Scores, TaskScore, pool_scores
 from mtl_core.evaluation.selection import (
     compute_selection_score,
@@ -23,12 +26,9 @@ from mtl_core.evaluation.selection import (
     is_higher_better,
     resolve_selection,
 )
-from mtl_core.evaluation.table import build_score_table
-from mtl_core.model.heads import HeadOutput
-from mtl_core.runs.results import build_scores_report, dump_json
+from mtl_core.nn.heads import HeadOutput
+from mtl_core.runs.result_files import build_scores_report, dump_json
 from mtl_core.runs.run import run_experiment
-from mtl_core.training.batches import Batch
-from mtl_core.training.groups import FittedTask, fit_task, group_tasks
 
 CLASSES = ["bad", "fair", "good", "best"]
 RESTRICTED = {"type": "restricted-accuracy", "name": "two_way", "classes": ["good", "bad"]}

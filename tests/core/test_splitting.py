@@ -14,8 +14,8 @@ from mtl_core.builtins.stratification import stratify
 from mtl_core.data.corpus import Corpus, Label, SplitName
 from mtl_core.data.splitting import MAX_DISTINCT_VALUES, Split, SplitUnits, build_indicator_columns, split_corpus
 from mtl_core.errors import MtlError
+from mtl_core.plugins.specs import SplitterSpec
 from mtl_core.seeding import derive_seed
-from mtl_core.specs import SplitterSpec
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "semeval2014" / "Restaurants_Train_v2.xml"
 

@@ -21,7 +21,7 @@ from mtl_core.builtins.tables import stores as table_stores
 from mtl_core.builtins.tables.ids import hash_text
 from mtl_core.data.columns import CategoricalColumn, JsonColumn, NumericColumn, RowNumbers, UniqueIds
 from mtl_core.data.corpus import Corpus
-from mtl_core.data.stored import StoredInputs
+from mtl_core.data.stored_inputs import StoredInputs
 from mtl_core.errors import MtlError
 
 REVIEWS = """\
@@ -81,8 +81,8 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
         "origins": list(corpus.locations),
         "groups": [first_rows.setdefault(group, row) for row, group in enumerate(corpus.groups)],
         "weights": {name: list(weights) for name, weights in corpus.weights.items()},
-        "notice": corpus.disclaimer,
-        "findings": list(corpus.warnings),
+        "disclaimer": corpus.disclaimer,
+        "warnings": list(corpus.warnings),
     }
 
 
@@ -94,7 +94,7 @@ def list_locations(corpus: Corpus) -> list[str]:
 
 
 def test_a_csv_file(tmp_path: Path) -> None:
-    corpus = load(tmp_path, REVIEWS, id="number", weights={"sentiment": "trust"}, notice="Made up.")
+    corpus = load(tmp_path, REVIEWS, id="number", weights={"sentiment": "trust"}, disclaimer="Made up.")
     assert corpus.inputs == ["Good soup.", 'Slow,\nbut "kind" staff', "Meh"]
     assert corpus.labels == {"sentiment": ["positive", "negative", None], "topic": ["food", "service", "food"]}
     assert corpus.ids == ["a", "b", "c"]

@@ -14,7 +14,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score, r2_score
 
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.scores import Scores, pool_scores
-from mtl_core.runs.results import build_scores_report, dump_json
+from mtl_core.runs.result_files import build_scores_report, dump_json
 
 NAN = float("nan")
 WORDS = ["the", "soup", "was", "good"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_parts import COLUMNS, COMMA, COSTS, PLUGIN, WORDS, Sentences, build_task_blocks
+from token_components import COLUMNS, COMMA, COSTS, PLUGIN, WORDS, Sentences, build_task_blocks
 from toy import toy_config
 
 from mtl_core import Corpus
@@ -14,7 +14,7 @@ from mtl_core.evaluation.scores import MetricValue
 from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
 from mtl_core.runs.predict import parse_texts, predict, predict_file
 from mtl_core.runs.run import RunReport, run_experiment
-from mtl_core.runs.saved import SavedRun, load_run
+from mtl_core.runs.saved_run import SavedRun, load_run
 
 MIN_ERROR_REDUCTION = {
     "wet": 0.7, "drink": 0.4, "colours": 0.7, "price": 0.5, "two": 0.5, "strength": 0.4, "tags": 0.8, "costs": 0.5,

@@ -22,12 +22,12 @@ from toy import CLASSES, tensor_bits, toy_config, write_experiment
 
 from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
+from mtl_core.data.batches import Examples
+from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.outputs import run_network
-from mtl_core.runs.prepare import prepare
+from mtl_core.evaluation.inference import run_network
 from mtl_core.runs.run import NullCallback, resume_run, run_experiment
-from mtl_core.runs.saved import load_run
-from mtl_core.training.batches import Examples
+from mtl_core.runs.saved_run import load_run
 from mtl_core.training.history import EpochRecord
 
 FILES = [
@@ -146,7 +146,7 @@ def test_unlabelled_rows_change_no_bit(tmp_path: Path) -> None:
             )
             for unlabelled_every in (0, 3)
         )
-        warnings = json.loads((extended_run / "metrics.json").read_text())["data"]["findings"]
+        warnings = json.loads((extended_run / "metrics.json").read_text())["data"]["warnings"]
         assert any("20 training examples have no label for any task" in warning for warning in warnings)
         for name in ("model.safetensors", "history.csv", "predictions.jsonl", "state.json"):
             assert read_results(labelled_run)[name] == read_results(extended_run)[name], name

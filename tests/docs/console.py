@@ -109,7 +109,7 @@ class Terminal:
         if words[0] == "mtl" and simple:
             return self._mtl(_shorten_command(words, self.folder)[1:])
         if words[:2] == ["torchrun", "--nproc-per-node"] and words[3:5] == ["-m", "mtl_core"]:
-            return self._mtl(words[5:])  # several processes are tested in tests/core/test_processes.py
+            return self._mtl(words[5:])  # several processes are tested in tests/core/test_distributed.py
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""

@@ -14,14 +14,14 @@ import yaml
 from console import REAL_PATHS, SHARED, Terminal, needs_real_data
 from pages import DOCS, NAMES, PAGES, ROOT, Block, parse_blocks, parse_commands
 
-from mtl_core import hookspecs
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.plugins import HOOKS, load_plugins
-from mtl_core.registry import Registry
-from mtl_core.seams import EXTENSION_POINTS
-from mtl_core.sweeps.check import validate_space
+from mtl_core.experiments.sweep.validate_space import validate_space
+from mtl_core.plugins import hookspecs
+from mtl_core.plugins.extension_points import EXTENSION_POINTS
+from mtl_core.plugins.loading import HOOKS, load_plugins
+from mtl_core.plugins.registry import Registry
 
 SAMPLE = ROOT / "absa_plugin" / "experiments" / "absa-sample.yaml"
 MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:work|tmp|root|home|opt|usr|mnt|Users)/|[A-Z]:\\)")

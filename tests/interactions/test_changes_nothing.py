@@ -15,16 +15,16 @@ from toy import tensor_bits, toy_config, toy_network
 
 from mtl_core.config.experiment import ExperimentConfig, InteractionConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.prepare import build_network, prepare
+from mtl_core.data.prepare import build_network, prepare
 from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.interactions import compute_gram_matrix
-from mtl_core.training.lookahead import VirtualStep
+from mtl_core.training.interaction_observer import compute_gram_matrix
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.not_finite import NonFiniteLossError
+from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_core.training.objective import Objective
-from mtl_core.training.order import build_batch_sampler
 from mtl_core.training.step import training_step
+from mtl_core.training.virtual_step import VirtualStep
 
 NOISY = {"type": "one-layer", "noisy": True}
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mtl_core.interactions.dividing import MAX_EXHAUSTIVE_TASKS, compute_objective, find_grouping
+from mtl_core.evaluation.task_grouping import MAX_EXHAUSTIVE_TASKS, compute_objective, find_grouping
 
 Matrix = NDArray[np.float64]
 

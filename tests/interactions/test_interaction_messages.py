@@ -56,8 +56,9 @@ def test_run_without_interactions_reports_how_to_measure(tmp_path: Path, mtl: An
     result = mtl("interactions", tmp_path / "run")
     assert result.returncode == 2
     assert result.stderr.startswith(f"error: {tmp_path / 'run'}: this run did not measure")
-    assert f'`mtl run {tmp_path / "run" / "config.yaml"} --set "interactions={{every_n_steps: 20, affinity: true}}"`' in (
-        result.stderr
+    assert (
+        f'`mtl run {tmp_path / "run" / "config.yaml"} --set "interactions={{every_n_steps: 20, affinity: true}}"`'
+        in (result.stderr)
     )
     second_run = mtl(
         "run",

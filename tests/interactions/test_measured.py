@@ -10,12 +10,12 @@ from accelerate import Accelerator
 from related import get_matrix_entry, load_interactions, load_related_config, train_and_load_interactions
 
 from mtl_core.config.experiment import InteractionConfig
-from mtl_core.runs.prepare import build_network, prepare
+from mtl_core.data.prepare import build_network, prepare
 from mtl_core.runs.run import run_experiment
+from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.interactions import InteractionObserver
+from mtl_core.training.interaction_observer import InteractionObserver
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.order import build_batch_sampler
 
 STEPS = 3 * 9
 """Three epochs of nine batches."""
@@ -48,7 +48,9 @@ def test_interactions_match_the_formulas(tmp_path: Path) -> None:
     config = load_related_config(
         tmp_path,
         *("up", "aside"),
-        auxiliary=[{"type": "auxiliary-target", "name": "foe", "label": "down", "kind": "regression", "head": "read-out"}],
+        auxiliary=[
+            {"type": "auxiliary-target", "name": "foe", "label": "down", "kind": "regression", "head": "read-out"}
+        ],
         optimizer={"type": "sgd", "lr": lr},
         interactions={"every": 10_000, "affinity": True},
     )

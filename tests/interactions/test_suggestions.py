@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from related import load_related_config, train_and_load_interactions
 
 from mtl_core.config.experiment import InteractionConfig
-from mtl_core.interactions.measured import (
+from mtl_core.evaluation.interaction_suggestions import build_sentences, build_suggestions
+from mtl_core.evaluation.task_interactions import (
     AuxiliaryInteraction,
     TaskGrouping,
     TaskInteractions,
     summarize_interactions,
 )
-from mtl_core.interactions.suggestions import build_sentences, build_suggestions
 from mtl_core.runs.run import run_experiment
-from mtl_core.training.interactions import InteractionObserver
+from mtl_core.training.interaction_observer import InteractionObserver
 
 AUXILIARY = [
     {"type": "auxiliary-target", "name": "friend", "label": "up-too", "kind": "regression", "head": "read-out"},

@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.run import bind_socket, build_server, load_app
+from mtl_core.serving.server import bind_socket, build_server, load_app
 
 NOTES = Path(mtl_text.__file__).parent / "sample" / "notes-train.jsonl"
 FAULTY_PLUGIN = '''\
@@ -103,7 +103,7 @@ def nothing(served):
 '''
 EXPERIMENT: dict[str, Any] = {
     "name": "notes",
-    "data": {"type": "table", "train": "notes.jsonl", "words": "words", "notice": "a <small> sample"},
+    "data": {"type": "table", "train": "notes.jsonl", "words": "words", "disclaimer": "a <small> sample"},
     "split": {"type": "random", "validation": 0.2},
     "encoder": {"type": "faulty", "dimensions": 8},
     "backbone": {"type": "lstm", "hidden_dim": 4, "output": "tokens"},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.run import bind_socket, build_server, load_app
+from mtl_core.serving.server import bind_socket, build_server, load_app
 
 MALICIOUS_TEXT = '<img src=x onerror="document.title=1"> Quiet <b>rooms</b> .'
 Served = Callable[..., AbstractContextManager[tuple[int, Any]]]
@@ -68,7 +68,7 @@ def test_example_button_predicts(open_page: Any, url: str) -> None:
     assert {requested_url.removeprefix(url) for requested_url in page.requested_urls} <= {
         "/",
         "/static/style.css",
-        "/static/home.js",
+        "/static/index.js",
         "/predict",
         "data:,",
     }

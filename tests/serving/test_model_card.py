@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 
 from absa_plugin.pipeline_licence import describe_licence
 from absa_plugin.semeval import SemEval2014
-from mtl_core.model_card.read import read_card
-from mtl_core.model_card.sections import build_sections
-from mtl_core.model_card.write import write_card
-from mtl_core.report.blocks import Table
+from mtl_core.reporting.blocks import Table
+from mtl_core.reporting.model_card.read_card import read_card
+from mtl_core.reporting.model_card.sections import build_sections
+from mtl_core.reporting.model_card.write_card import write_card
 
 Mtl = Callable[..., CompletedProcess[str]]
 SECTIONS = ["Model details", "Intended use", "Tasks", "Data", "Training", "Evaluation", "Limits", "Licences"]
@@ -161,7 +161,7 @@ def test_server_returns_the_card(client: TestClient, notes_run: Path) -> None:
     assert model_card["tasks"][0]["classes"] == ["campsite", "flat", "hotel"]
     expected_metrics = load_json(notes_run / "metrics.json")["splits"]["validation"]["tasks"]["place"]
     assert (
-        model_card["tasks"][0]["figures"]["validation"]["metrics"]["accuracy"]["value"]
+        model_card["tasks"][0]["splits"]["validation"]["metrics"]["accuracy"]["value"]
         == expected_metrics["accuracy"]
     )
     assert model_card["serving"] == {"max_text": 4000, "max_texts": 50, "max_bytes": 50000, "timeout": 30.0}

@@ -60,7 +60,7 @@ def test_timeout_and_full_queue(served: Served, blocked_network: Any) -> None:
         rejected = post_text(port, "Loud .")
         assert rejected.status_code == 503
         assert int(rejected.headers["Retry-After"]) >= 1
-        assert rejected.json()["error"]["found"] == "3 texts in the queue"
+        assert rejected.json()["error"]["actual"] == "3 texts in the queue"
         assert blocked_request.result().status_code == 504
         assert blocked_request.result().json()["error"]["expected"] == "a response within 0.5 s"
         assert [request.result().status_code for request in queued_requests] == [504] * 3
@@ -187,11 +187,13 @@ def test_path_without_servable_run_is_rejected(mtl: Mtl, tmp_path: Path, toy_exp
 
 
 def test_missing_extra_is_reported(notes_run: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
-    import mtl_core.packages
+    import mtl_core.plugins.optional_packages
 
-    original_find_spec = mtl_core.packages.find_spec
+    original_find_spec = mtl_core.plugins.optional_packages.find_spec
     monkeypatch.setattr(
-        mtl_core.packages, "find_spec", lambda name: None if name == "uvicorn" else original_find_spec(name)
+        mtl_core.plugins.optional_packages,
+        "find_spec",
+        lambda name: None if name == "uvicorn" else original_find_spec(name),
     )
     result = mtl("serve", notes_run)
     assert result.returncode == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import toy
 
-PARTS = str(Path(__file__).with_name("sweep_parts.py"))
+PARTS = str(Path(__file__).with_name("sweep_components.py"))
 SPACE = {
     "optimizer.lr": {"type": "log-uniform", "low": 1.0e-5, "high": 0.1},
     "backbone.hidden_dims": {"choices": [[8], [4, 4]]},

@@ -8,13 +8,13 @@ import pytest
 from conftest import Write, errors
 from jsonschema import Draft7Validator
 
+from mtl_core.config.json_schema import build_experiment_schema
 from mtl_core.config.load import load_experiment
-from mtl_core.config.schema import build_experiment_schema
 from mtl_core.config.yaml_file import read_yaml
 from mtl_core.errors import MtlError
-from mtl_core.plugins import load_plugins
-from mtl_core.registry import Registry
-from mtl_core.sweeps.check import validate_space
+from mtl_core.experiments.sweep.validate_space import validate_space
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 
 
 def _find_line(path: Path, word: str) -> int:

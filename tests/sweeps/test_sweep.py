@@ -10,8 +10,8 @@ import pytest
 import yaml
 from conftest import Write, errors, results, rows
 
-from mtl_core.comparison.trials import lock_folder
 from mtl_core.config.load import load_experiment
+from mtl_core.experiments.trials import lock_folder
 from mtl_core.runs.run import run_experiment
 
 SPACE_WITH_TINY_LR = {"optimizer.lr": {"choices": [0.02, 1.0e-9]}}

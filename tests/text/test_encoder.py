@@ -15,7 +15,7 @@ from mtl_core.errors import MtlError
 from mtl_text.embedding import Embedding
 from mtl_text.embedding_encoder import MAX_WORD_LENGTH, EmbeddingEncoder
 from mtl_text.embedding_layer import PADDING, UNKNOWN, WordEmbedding
-from mtl_text.words import split_words
+from mtl_text.word_tokenizer import split_words
 
 TRAINING_TEXTS = ["The soup was good, and the waiter was good.", "Don't go: the soup was cold!", "Cold soup?"]
 

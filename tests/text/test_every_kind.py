@@ -12,11 +12,11 @@ from jsonschema import Draft7Validator
 
 import mtl_text
 from mtl_core.builtins import mtl_task_kinds
+from mtl_core.config.json_schema import build_experiment_schema
 from mtl_core.config.load import dump_config, load_experiment
-from mtl_core.config.schema import build_experiment_schema
 from mtl_core.config.yaml_file import parse_scalar, read_yaml
-from mtl_core.plugins import load_plugins
-from mtl_core.registry import Registry
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import NullCallback, run_experiment
 
 Mtl = Callable[..., CompletedProcess[str]]

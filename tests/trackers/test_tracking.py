@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_trackers import read_tracker_lines
+from json_lines_trackers import read_tracker_lines
 from toy import toy_config, write_experiment
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
 from mtl_core.runs.run import NullCallback, resume_run, run_experiment
-from mtl_core.tracking.names import TrackedNames
+from mtl_core.tracking.tracked_names import TrackedNames
 from mtl_core.tracking.values import MAX_TEXT_LENGTH, flatten_config
 from mtl_core.training.history import EpochRecord
 
 PLUGIN_PATHS = [
-    str(Path(__file__).with_name("own_trackers.py")),
+    str(Path(__file__).with_name("json_lines_trackers.py")),
     str(Path(__file__).parents[1] / "core" / "toy.py"),
 ]
 TRAINING = {"epochs": 3, "batch_size": 16}

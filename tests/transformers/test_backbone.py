@@ -9,9 +9,9 @@ from tiny_transformers import KINDS, tiny_model, write_model
 from torch import nn
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_transformers.backbone import Lora, TransformerBackbone
-from mtl_transformers.encoder import TransformerEncoder
-from mtl_transformers.piece_encoder import SubwordEncoder
+from mtl_transformers.subword_encoder import SubwordEncoder
+from mtl_transformers.transformer_backbone import Lora, TransformerBackbone
+from mtl_transformers.transformer_encoder import TransformerEncoder
 
 pytest.importorskip("transformers")
 TEXTS = ["The soup was lovely!", "unwaited breadly, good.", "x", "waiter waiter waiter the the the place."]

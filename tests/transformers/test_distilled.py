@@ -14,7 +14,7 @@ from mtl_core import MtlError
 from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.distilled_encoder import DistilledEncoder
 from mtl_transformers.distilled_layer import N_SPECIAL_ROWS
-from mtl_transformers.projection import PCA
+from mtl_transformers.pca import PCA
 
 pytest.importorskip("transformers")
 TEXTS = ["The soup was lovely!", "Good bread, lovely place.", "the waiter", "un place"]
@@ -169,7 +169,7 @@ def test_cache_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_oldest_cache_files_are_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    monkeypatch.setattr("mtl_transformers.disk_cache.MAX_CACHE_BYTES", 2000)
+    monkeypatch.setattr("mtl_transformers.vector_cache.MAX_CACHE_BYTES", 2000)
     for age, layer in enumerate((0, 1, 2)):
         fit_encoder(cache=tmp_path, layers=[layer]).input_layer()
         for path in list_cache_files(tmp_path):
@@ -213,7 +213,7 @@ def test_unusual_texts_are_encoded_quickly() -> None:
 
 
 def test_long_stream_uses_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_transformers.word_tokens.MAX_NEW_WORDS", 50)
+    monkeypatch.setattr("mtl_transformers.spacy_tokenizer.MAX_NEW_WORDS", 50)
     monkeypatch.setattr("mtl_transformers.distilled_encoder.MAX_CACHED_VECTORS", 40)
     encoder = fit_encoder()
     expected = encoder.collate(encoder.encode(encoder.parse(["soup waits"]))).oov_vectors

@@ -11,8 +11,8 @@ import torch
 from tiny_transformers import tiny_model
 
 from mtl_core import MtlError
-from mtl_transformers.features import TransformerFeatures
 from mtl_transformers.features_encoder import FeaturesEncoder
+from mtl_transformers.transformer_features import TransformerFeatures
 
 pytest.importorskip("transformers")
 TEXTS = ["The waiter was lovely!", "breadmaker", "soup soup soup soup, good place", "The waiter was lovely!"]

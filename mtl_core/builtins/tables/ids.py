@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtl_core.builtins.tables.inputs import format_cell
 from mtl_core.builtins.tables.stores import PackedStore
 from mtl_core.data.columns import JsonColumn, UniqueIds
-from mtl_core.data.rows import VirtualSequence
+from mtl_core.data.virtual_sequence import VirtualSequence
 from mtl_core.errors import MtlError
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtl_core.builtins.tables.files import TableFile
 from mtl_core.builtins.tables.inputs import InputReader
-from mtl_core.data.stored import StoredInputs
+from mtl_core.data.stored_inputs import StoredInputs
 from mtl_core.errors import MtlError
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from mtl_core.builtins.task_kinds.divergence import compute_binary_divergence, compute_class_divergence
 from mtl_core.builtins.task_kinds.temperature import fit_temperature
-from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import Confidences, LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import Confidences, LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
 
 
 class ClassKind(TaskKind):

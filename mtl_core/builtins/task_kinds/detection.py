@@ -9,14 +9,14 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from mtl_core.builtins.task_kinds.checks import validate_unique
 from mtl_core.builtins.task_kinds.classification import collect_classes
-from mtl_core.config.by_registry import default_type
-from mtl_core.config.seam_fields import LossField, MetricField
 from mtl_core.errors import MtlError, join_names
-from mtl_core.specs import TaskKindSpec
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import LossField, MetricField
+from mtl_core.plugins.specs import TaskKindSpec
 
 if TYPE_CHECKING:
     from mtl_core.data.label_space import DetectionSpace, LabelSpace, LabelStatistics
-    from mtl_core.training.kinds import TaskKind
+    from mtl_core.nn.task_kind import TaskKind
 
 
 def _default_metrics() -> Any:

@@ -9,8 +9,8 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core.builtins.task_kinds.class_runtime import ClassKind
 from mtl_core.builtins.task_kinds.divergence import compute_binary_divergence, compute_class_divergence
 from mtl_core.builtins.task_kinds.temperature import fit_temperature, fit_threshold
-from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import Confidences
+from mtl_core.nn.task_kind import Confidences
+from mtl_core.plugins.specs import MetricSpec
 
 
 class DetectionLoss(nn.Module):

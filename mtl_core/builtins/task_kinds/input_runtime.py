@@ -8,8 +8,8 @@ from mtl_core.builtins.modules import CrossEntropyLoss
 from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
 from mtl_core.builtins.task_kinds.losses import BagLoss
 from mtl_core.data.label_space import MISSING
-from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
 
 TOP_K = 10
 """Number of most probable words in a prediction."""

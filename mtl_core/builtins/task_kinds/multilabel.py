@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 
 from mtl_core.builtins.task_kinds.checks import validate_unique
 from mtl_core.builtins.task_kinds.classification import collect_classes
-from mtl_core.config.seam_fields import MetricField
-from mtl_core.specs import TaskKindSpec
+from mtl_core.plugins.spec_fields import MetricField
+from mtl_core.plugins.specs import TaskKindSpec
 
 if TYPE_CHECKING:
     from mtl_core.data.label_space import LabelSpace, LabelStatistics, MultiLabelSpace
-    from mtl_core.training.kinds import TaskKind
+    from mtl_core.nn.task_kind import TaskKind
 
 
 def _default_metrics() -> Any:

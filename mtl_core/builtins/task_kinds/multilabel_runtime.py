@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from mtl_core.builtins.task_kinds.losses import IndicatorLoss
-from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
 
 
 class MultiLabelKind(TaskKind):

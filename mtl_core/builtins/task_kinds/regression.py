@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from mtl_core.builtins.task_kinds.checks import validate_unique
-from mtl_core.config.by_registry import default_type
-from mtl_core.config.seam_fields import LossField, MetricField
 from mtl_core.errors import MtlError
-from mtl_core.specs import Level, TaskKindSpec
+from mtl_core.plugins.registry_validator import default_type
+from mtl_core.plugins.spec_fields import LossField, MetricField
+from mtl_core.plugins.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
     from mtl_core.data.label_space import LabelSpace, LabelStatistics
     from mtl_core.data.number_space import NumberSpace
-    from mtl_core.training.kinds import TaskKind
+    from mtl_core.nn.task_kind import TaskKind
 
 
 def _default_metrics() -> Any:

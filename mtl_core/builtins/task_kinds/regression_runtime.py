@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from mtl_core.data.number_space import NumberSpace
-from mtl_core.specs import MetricSpec
-from mtl_core.training.kinds import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
 
 
 class RegressionKind(TaskKind):

@@ -1,0 +1,111 @@
+"""Format a comparison as a LaTeX table, with booktabs.
+
+Rows are tasks or variants, whichever are more numerous, so that the table fits the page.
+"""
+
+from mtl_core.experiments.compare.results import OVERALL, Comparison, Difference, Estimate, VariantSummary
+from mtl_core.experiments.compare.summary_text import format_score
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+ARROWS = {"improved": r"$^{\uparrow}$", "degraded": r"$^{\downarrow}$", "not significant": "", "undefined": ""}
+
+
+def format_latex(comparison: Comparison) -> str:
+    r"""Return the table, for use with `\input`; it needs the package booktabs."""
+    rows = _build_rows(comparison)
+    if len(rows[0]) > len(rows):
+        rows = [list(row) for row in zip(*rows, strict=True)]
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            r"\begin{tabular}{l" + "r" * (len(rows[0]) - 1) + "}",
+            r"\toprule",
+            _format_line(rows[0]),
+            r"\midrule",
+            *(_format_line(row) for row in rows[1:]),
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{_format_caption(comparison)}}}",
+            rf"\label{{tab:{''.join(character if character.isalnum() else '-' for character in comparison.experiment)}}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _build_rows(comparison: Comparison) -> list[list[str]]:
+    """Return a header row, then one row per variant; one column per task."""
+    metrics = {task.metric for task in comparison.tasks.values()}
+    overall = [OVERALL] if any(variant.overall is not None for variant in comparison.variants) else []
+    headers = [
+        escape_latex(name)
+        if len(metrics) == 1
+        else f"{escape_latex(name)} ({escape_latex(task.metric.replace('_', ' '))})"
+        for name, task in comparison.tasks.items()
+    ]
+    columns = [*comparison.tasks, *overall]
+    return [
+        ["", *headers, *overall, r"$\Delta_m$ (\%)"],
+        *(_build_row(variant, columns) for variant in comparison.variants),
+    ]
+
+
+def _format_line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def escape_latex(text: str) -> str:
+    """Escape text for LaTeX."""
+    return "".join(ESCAPES.get(character, character) for character in text)
+
+
+def _build_row(variant: VariantSummary, columns: list[str]) -> list[str]:
+    cells = [escape_latex(variant.name)]
+    for name in columns:
+        estimate = variant.overall if name == OVERALL and name not in variant.tasks else variant.tasks[name]
+        cells.append(_format_cell(estimate, (variant.differences_from_reference or {}).get(name)))
+    delta_m = variant.delta_m
+    if delta_m is None or delta_m.mean is None or delta_m.low is None or delta_m.high is None:
+        cells.append("--")
+    else:
+        cells.append(f"${delta_m.mean:+.2f}$ {_format_interval(f'{delta_m.low:+.2f}', f'{delta_m.high:+.2f}')}")
+    return cells
+
+
+def _format_cell(estimate: Estimate | None, difference: Difference | None) -> str:
+    if estimate is None or estimate.mean is None or estimate.low is None or estimate.high is None:
+        return "--"
+    arrow = ARROWS[difference.verdict] if difference is not None else ""
+    return f"{format_score(estimate.mean)}{arrow} {_format_interval(format_score(estimate.low), format_score(estimate.high))}"
+
+
+def _format_interval(low: str, high: str) -> str:
+    return rf"{{\scriptsize [${low}$, ${high}$]}}"
+
+
+def _format_caption(comparison: Comparison) -> str:
+    seeds = len(comparison.seeds)
+    metrics = {task.metric.replace("_", " ") for task in comparison.tasks.values()}
+    metric_note = f" {escape_latex(metrics.pop())}," if len(metrics) == 1 else ""
+    seeds_note = f"{seeds} seeds and " if seeds > 1 and comparison.variants[0].kind != "run" else ""
+    folds_note = f" (each held out once in {comparison.folds} folds)" if comparison.folds else ""
+    return (
+        f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} {comparison.split_name} "
+        rf"examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals of a paired bootstrap. "
+        rf"$\uparrow$ and $\downarrow$: better and worse than {escape_latex(comparison.reference)}; the interval of the "
+        r"difference excludes 0. "
+        rf"$\Delta_m$: mean relative gain over {escape_latex(comparison.reference)}."
+    )

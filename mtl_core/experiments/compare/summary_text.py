@@ -1,0 +1,160 @@
+"""Summarize a comparison in sentences: the differences, and what the intervals cover."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtl_core.errors import join_names
+from mtl_core.experiments.compare.results import OVERALL, Comparison, DeltaM, Difference, VariantSummary
+
+SEED_ADVICE = {
+    2: "with 2 seeds, intervals contain the true value too rarely where seeds differ (86 % in simulations): use 5",
+    3: "with 3 seeds, intervals contain the true value too rarely where seeds differ (92 % in simulations): use 5",
+    4: "more seeds make them narrower and more reliable",
+}
+
+
+def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[str]:
+    """Return sentences: which tasks improved or degraded, which differences are not significant, and the limits.
+
+    Args:
+        comparison: The comparison.
+        disclaimers: The disclaimers of the data.
+    """
+    sentences = [f"Note: {disclaimer}." for disclaimer in disclaimers]
+    for variant in comparison.variants:
+        if variant.differences_from_reference is not None and variant.kind != "majority":
+            sentences.append(
+                _describe_reference_differences(comparison, variant, variant.differences_from_reference)
+            )
+            if variant.differences_from_equal_weights is not None:
+                sentences.append(
+                    _describe_equal_weight_differences(comparison, variant, variant.differences_from_equal_weights)
+                )
+    return [
+        *sentences,
+        *_describe_unlearned_tasks(comparison),
+        *_describe_undefined_tasks(comparison),
+        *_describe_confidence(comparison),
+    ]
+
+
+def format_score(value: float) -> str:
+    """Format a score for display."""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def format_difference(difference: Difference) -> str:
+    """Format a difference with its interval."""
+    if difference.mean is None or difference.low is None or difference.high is None:
+        return "undefined"
+    sizes = [abs(value) for value in (difference.mean, difference.low, difference.high)]
+    format_spec = "+.4f" if max(sizes) < 1000 else "+,.1f"
+    return f"{difference.mean:{format_spec}} ({difference.low:{format_spec}} to {difference.high:{format_spec}})"
+
+
+def format_delta_m(delta_m: DeltaM) -> str:
+    """Format Delta_m with its interval, in percent."""
+    if delta_m.mean is None or delta_m.low is None or delta_m.high is None:
+        return "undefined"
+    return f"{delta_m.mean:+.1f} % ({delta_m.low:+.1f} to {delta_m.high:+.1f})"
+
+
+def _describe_reference_differences(
+    comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]
+) -> str:
+    """Return a sentence that groups the tasks by the verdict of their difference."""
+    is_single_task = comparison.reference == "single-task"
+    degraded = "degraded (negative transfer)" if is_single_task else "degraded"
+    parts = [f"mean relative gain {format_delta_m(variant.delta_m)}"] if variant.delta_m is not None else []
+    for verdict, word in (("improved", "improved"), ("degraded", degraded)):
+        names = [name for name in comparison.tasks if differences[name].verdict == verdict]
+        if names:
+            parts.append(
+                f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
+            )
+    not_significant = [name for name in comparison.tasks if differences[name].verdict == "not significant"]
+    if not_significant:
+        parts.append(f"not significant: {join_names(not_significant)}")
+    if OVERALL in differences:
+        parts.append(
+            f"overall {format_difference(differences[OVERALL])}, {_describe_verdict(differences[OVERALL])}"
+        )
+    return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
+
+
+def _describe_verdict(difference: Difference) -> str:
+    descriptions = {
+        "improved": "improved",
+        "degraded": "degraded",
+        "not significant": "not significant",
+        "undefined": "undefined",
+    }
+    return descriptions[difference.verdict]
+
+
+def _describe_equal_weight_differences(
+    comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]
+) -> str:
+    """Return a sentence on the differences of a variant from equal weights."""
+    base = "equal weights" if any(one.name == "equal weights" for one in comparison.variants) else "multi-task"
+    better = [name for name, difference in differences.items() if difference.verdict == "improved"]
+    worse = [name for name, difference in differences.items() if difference.verdict == "degraded"]
+    if not better and not worse:
+        return f"{variant.name} against {base}: no significant difference."
+    parts = [
+        f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
+        for word, names in (("better", better), ("worse", worse))
+        if names
+    ]
+    return f"{variant.name} against {base}: {'; '.join(parts)}; the other differences are not significant."
+
+
+def _describe_unlearned_tasks(comparison: Comparison) -> Iterator[str]:
+    """Yield a sentence per task on which no variant beats the majority baseline: gains there mean little."""
+    majority = next((one for one in comparison.variants if one.kind == "majority"), None)
+    if majority is None:
+        return
+    trained_variants = [one for one in comparison.variants if one.kind != "majority"]
+    for name, task in comparison.tasks.items():
+        base = majority.tasks[name].mean
+        means = [mean for one in trained_variants if (mean := one.tasks[name].mean) is not None]
+        if base is None or not means:
+            continue
+        best = max(means) if task.higher_is_better else min(means)
+        if best <= base if task.higher_is_better else best >= base:
+            yield f"{name}: no variant is better than the baseline that ignores the input ({format_score(base)})."
+
+
+def _describe_undefined_tasks(comparison: Comparison) -> Iterator[str]:
+    for name, task in comparison.tasks.items():
+        if any(one.tasks[name].mean is None for one in comparison.variants):
+            yield f"{name}: {task.metric} is undefined ({task.n} labels) and excluded from every mean."
+
+
+def _describe_confidence(comparison: Comparison) -> Iterator[str]:
+    """Yield sentences on what the intervals cover, and on how many differences chance alone explains."""
+    seeds, examples = len(comparison.seeds), f"{comparison.examples:,} {comparison.split_name} examples"
+    share = f"{100 * comparison.confidence_level:g} % intervals"
+    if comparison.variants[0].kind == "run":
+        yield f"{share} cover variation over examples ({examples}) but not over seeds: each run has one seed."
+    elif seeds == 1:
+        yield f"{share} cover variation over examples ({examples}) but not over seeds: there is one. Use --seeds 5."
+    else:
+        folds_note = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
+        seed_advice = f"; {SEED_ADVICE[seeds]}" if seeds in SEED_ADVICE else ""
+        yield f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}."
+    compared_variants = [
+        one for one in comparison.variants if one.differences_from_reference is not None and one.kind != "majority"
+    ]
+    difference_sets = [one.differences_from_reference for one in compared_variants] + [
+        one.differences_from_equal_weights for one in compared_variants
+    ]
+    count = len(comparison.tasks) * sum(differences is not None for differences in difference_sets)
+    yield (
+        f"{count} differences of single tasks were tested; if none were real, about "
+        f"{count * (1 - comparison.confidence_level):.1g} of them would still appear significant."
+    )
+    if comparison.split_name == "validation":
+        yield (
+            "The scores are from validation data, which also selected each network's epoch, and are optimistic; "
+            "a test split or --folds gives unbiased ones."
+        )

@@ -1,0 +1,232 @@
+"""The variants of a comparison, each defined by its overrides."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.load import Experiment, check_inputs, load_experiment
+from mtl_core.config.value_at import get_value
+from mtl_core.config.yaml_file import dump_inline_yaml, parse_scalar
+from mtl_core.errors import MtlError
+from mtl_core.experiments.compare.results import Kind
+from mtl_core.experiments.evaluation_settings import get_evaluation_settings
+from mtl_core.plugins.specs import Spec
+
+MULTI_TASK, EQUAL, SINGLE_TASK, MAJORITY = "multi-task", "equal weights", "single-task", "majority"
+
+FIXED_KEYS = {
+    "version": "the format",
+    "name": "the name",
+    "plugins": "the plugins",
+    "seed": "the seeds",
+    "data": "the data",
+    "data_sets": "the data",
+    "split": "the split",
+    "learn": "the tasks",
+    "sweep": "the search space",
+}
+"""Keys that must be the same for all variants, and what they set."""
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How one network of a variant is trained.
+
+    Attributes:
+        name: The prefix of its run directories.
+        overrides: Its overrides, in addition to those of all variants.
+        experiment: The validated experiment with these overrides.
+        task: The only active task; None if all tasks are active.
+    """
+
+    name: str
+    overrides: Sequence[str]
+    experiment: Experiment
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant of the experiment.
+
+    Attributes:
+        name: Its name.
+        kind: Its kind.
+        overrides: Its overrides, for display.
+        training_specs: Its networks: one for all tasks, one per task, or none.
+    """
+
+    name: str
+    kind: Kind
+    overrides: Sequence[str]
+    training_specs: Sequence[TrainingSpec]
+
+
+class VariantBuilder:
+    """Builder of the variants of an experiment.
+
+    Args:
+        source: The experiment's name or path.
+        overrides: Overrides of all variants.
+        plugins: Additional plugins.
+        base: The validated experiment with these overrides.
+        tasks: Names of the active tasks.
+    """
+
+    def __init__(
+        self, source: str, overrides: Sequence[str], plugins: Sequence[str], base: Experiment, tasks: Sequence[str]
+    ) -> None:
+        self._source, self._overrides, self._plugins = source, overrides, plugins
+        self._base, self._tasks = base, tasks
+
+    def build_all(self, extra_variants: Sequence[str]) -> list[Variant]:
+        """Build the default variants (multi-task, equal weights, single-task, majority) and the additional ones.
+
+        Args:
+            extra_variants: Additional variants, as `KEY=V1,V2`; each value is one variant.
+
+        Raises:
+            MtlError: If a value is invalid, or changes what is measured.
+        """
+        variants = [Variant(MULTI_TASK, "multi-task", [], [TrainingSpec(MULTI_TASK, [], self._base)])]
+        equal_weight_overrides = build_equal_weight_overrides(self._base.config)
+        if equal_weight_overrides:
+            variants.append(
+                Variant(
+                    EQUAL,
+                    "equal",
+                    equal_weight_overrides,
+                    [self._build_training_spec("equal-weights", equal_weight_overrides)],
+                )
+            )
+        single_task_specs = [
+            self._build_training_spec(f"{SINGLE_TASK}-{task}", self._build_single_task_overrides(task), task)
+            for task in self._tasks
+        ]
+        variants.append(
+            Variant(
+                SINGLE_TASK,
+                "single-task",
+                build_single_task_overrides(self._base.config, "TASK"),
+                single_task_specs,
+            )
+        )
+        variants.append(Variant(MAJORITY, "majority", [], []))
+        for text in extra_variants:
+            variants += self._parse_variants(text)
+        names = [variant.name for variant in variants]
+        duplicate = next((name for name in names if names.count(name) > 1), None)
+        if duplicate is not None:
+            raise MtlError(f"--variant {duplicate}: given twice")
+        return variants
+
+    def _build_single_task_overrides(self, task: str) -> list[str]:
+        return build_single_task_overrides(self._base.config, task)
+
+    def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
+        experiment = load_experiment(self._source, [*self._overrides, *overrides], self._plugins)
+        return TrainingSpec(name, overrides, experiment, task)
+
+    def _parse_variants(self, text: str) -> Iterator[Variant]:
+        key, separator, values = text.partition("=")
+        key = key.strip()
+        if not separator or not key or not values.strip():
+            raise MtlError(f"--variant {text}: expected KEY=V1,V2, such as weighting=sum,label-count")
+        if key.split(".")[0] in FIXED_KEYS:
+            description = FIXED_KEYS[key.split(".")[0]]
+            raise MtlError(
+                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a comparison"
+            )
+        for value in split_values(values):
+            yield self._build_variant(key, value)
+
+    def _build_variant(self, key: str, value: str) -> Variant:
+        name = f"{key}={value}"
+        override = name
+        try:
+            if isinstance(get_value(self._base.config, key), Spec) and isinstance(parse_scalar(value), str):
+                override = f"{key}={{type: {value}}}"
+            training_spec = self._build_training_spec(name, [override])
+            check_inputs(training_spec.experiment)
+        except MtlError as error:
+            raise MtlError(f"--variant {name}: {str(error).replace('--set ', '')}") from error
+        before, after = (
+            _get_evaluation_settings(self._base.config),
+            _get_evaluation_settings(training_spec.experiment.config),
+        )
+        changed_setting = next((key for key in after if key not in before or before[key] != after[key]), None)
+        if changed_setting is not None:
+            raise MtlError(
+                f"--variant {name}: changes {changed_setting}, and with it what is measured; variants could not be compared"
+            )
+        return Variant(name, "variant", [override], [training_spec])
+
+
+def _get_evaluation_settings(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the settings that determine the metric and the examples; the selection of the epoch may differ."""
+    return {name: value for name, value in get_evaluation_settings(config) if not name.startswith("training.")}
+
+
+def build_equal_weight_overrides(config: ExperimentConfig) -> list[str]:
+    """Return the overrides that give all tasks equal weights (Kurin et al., 2022); empty if weights are equal."""
+    has_plain_sum = config.weighting.type == "static" and config.weighting == type(config.weighting).model_validate(
+        {}
+    )
+    overrides = [] if has_plain_sum else ["weighting={type: sum}"]
+    return overrides + [f"tasks.{index}.weight=1" for index, task in enumerate(config.tasks) if task.weight != 1]
+
+
+def build_single_task_overrides(config: ExperimentConfig, task: str) -> list[str]:
+    """Return the overrides of an independent single-task network, without auxiliary tasks, sharing or weighting."""
+    overrides = [f"learn={dump_inline_yaml([task])}", *build_equal_weight_overrides(config)]
+    if config.auxiliary:
+        overrides.append("auxiliary=[]")
+    if config.architecture.type != "hard-sharing":
+        overrides.append("architecture={type: hard-sharing}")
+    if config.interactions is not None:
+        overrides.append("interactions=null")
+    select = config.training.select
+    if select.aggregation not in {None, "overall", "mean", "relative_error_reduction", task}:
+        overrides.append(f"training.select={dump_inline_yaml({'over': task})}")
+    if config.init_from is not None:
+        patterns = [pattern for pattern in config.init_from.weights if _can_match_task(pattern, task)]
+        if patterns != config.init_from.weights:
+            overrides.append(f"init_from.weights={dump_inline_yaml(patterns)}" if patterns else "init_from=null")
+    return overrides
+
+
+def _can_match_task(pattern: str, task: str) -> bool:
+    """Return whether a pattern of weight names can match a weight of a single-task network."""
+    head_prefix = f"heads.{task}."
+    return (
+        not pattern.startswith("heads.")
+        or pattern.startswith(head_prefix)
+        or fnmatchcase(f"{head_prefix}weight", pattern)
+    )
+
+
+def split_values(text: str) -> list[str]:
+    """Split a text at commas outside brackets and quotes.
+
+    Raises:
+        MtlError: If a bracket or a quote is not closed, or a value is empty.
+    """
+    values, depth, quote = [""], 0, ""
+    for character in text:
+        if character == "," and not depth and not quote:
+            values.append("")
+            continue
+        values[-1] += character
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += (character in "{[") - (character in "}]")
+    values = [value.strip() for value in values]
+    if depth or quote or not all(values):
+        problem = "a bracket or a quote is not closed" if depth or quote else "a value between two commas is empty"
+        raise MtlError(f"--variant …={text}: {problem}")
+    return values

@@ -1,0 +1,118 @@
+"""Task kinds at run time: loss, number of outputs, decoding, baseline."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import nn
+
+from mtl_core.data.corpus import Label
+from mtl_core.plugins.specs import MetricSpec
+
+
+@dataclass(frozen=True)
+class LabelPrediction:
+    """The prediction of a task for one example, or for one token.
+
+    Attributes:
+        label: The predicted label.
+        probabilities: Mapping of class name to probability; empty for kinds without classes.
+    """
+
+    label: Label
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Confidences:
+    """Confidence and correctness of predictions.
+
+    Attributes:
+        confidence: `(n,)`, float: the probability of the predicted label.
+        is_correct: `(n,)`, bool: whether the prediction is correct.
+    """
+
+    confidence: torch.Tensor
+    is_correct: torch.Tensor
+
+
+class TaskKind(ABC):
+    """Base class of task kinds: loss, decoding and metrics. For tasks with labels per token, `n` counts tokens.
+
+    Attributes:
+        n_outputs: Number of outputs of the head per example, or per token.
+        loss: Module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
+        class_weights: `(classes,)`, float, or None for equal weights.
+        metrics: The metrics; the first is the main metric.
+        baseline: The constant target that a baseline without inputs predicts (the majority class, the mean); None
+            if there is no baseline.
+        mask_ratio: Share of tokens that are masked in the input (masked-token prediction).
+        absent_label: The label that means "absent"; None if the task has no such label.
+        calibration: Parameters from `fit_calibration`, applied by `decode` and `prepare_for_metrics`; empty by default.
+    """
+
+    n_outputs: int
+    loss: nn.Module
+    class_weights: torch.Tensor | None = None
+    metrics: Sequence[MetricSpec]
+    baseline: int | float | None
+    mask_ratio: float = 0.0
+    absent_label: str | None = None
+    calibration: Mapping[str, float] = MappingProxyType({})
+
+    @abstractmethod
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
+        """Decode outputs `(n, outputs)` as predictions."""
+
+    @abstractmethod
+    def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
+        """Return outputs `(examples, outputs)` that always predict `baseline`."""
+
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""
+        return outputs, targets
+
+    def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
+        """Fit calibration parameters to held-out outputs `(n, outputs)` and targets `(n, ...)`.
+
+        Returns:
+            Mapping of parameter name to value for `calibration`; empty (the default) for kinds without calibration.
+        """
+        return {}
+
+    def compute_divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
+        """Compute the divergence between two outputs for the same inputs, for `training.r_drop`.
+
+        Args:
+            first: Outputs `(n, outputs)`.
+            second: Outputs `(n, outputs)` of another forward pass.
+
+        Returns:
+            `(n,)`, 0 for equal outputs; None (the default) for kinds without probabilities.
+        """
+        return None
+
+    def compute_confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
+        """Compute confidence and correctness of the predictions for outputs `(n, outputs)`.
+
+        Returns:
+            Mapping of the predicted quantity (`label` if there is only one) to its confidences; empty (the default)
+            for kinds without probabilities.
+        """
+        return {}
+
+    def build_input_targets(self, token_ids: torch.Tensor, token_mask: torch.Tensor | None) -> torch.Tensor:
+        """Derive targets from the inputs, for kinds that need no labels.
+
+        Args:
+            token_ids: `(batch, length)`, int64: each token's index in the encoder's vocabulary; -1 for no entry.
+            token_mask: `(batch, length)`, bool: the masked tokens; None if `hides` is 0.
+
+        Returns:
+            The targets of one task: `(batch, length)` per token, `(batch, ...)` per example.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not derive targets from inputs")

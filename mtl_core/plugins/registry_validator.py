@@ -1,0 +1,83 @@
+"""Validation of blocks with a `type:`, whose spec is looked up in the registry.
+
+A field is annotated with the base spec, and its `type` is looked up during validation. So plugins that are
+registered late need no rebuilt model, error locations are YAML paths, and a misspelt type is reported with the
+nearest name.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from mtl_core.errors import MtlError, join_names
+from mtl_core.plugins.strict_model import build_error_details
+
+if TYPE_CHECKING:
+    from mtl_core.plugins.registry import Registry
+
+
+@cache
+def get_installed_registry() -> "Registry":
+    """Return the registry of the installed plugins, for models that are validated without a context."""
+    from mtl_core.plugins.loading import Plugins
+    from mtl_core.plugins.registry import Registry
+
+    return Registry(Plugins.load_installed())
+
+
+class ExtensionPointMark:
+    """A mark of a field in the JSON Schema, which is replaced by a reference to the specs.
+
+    Args:
+        extension_point: The name of the extension point.
+    """
+
+    def __init__(self, extension_point: str) -> None:
+        self.extension_point = extension_point
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"x-mtl-extension-point": self.extension_point}
+
+
+def registry_validator(extension_point: str) -> WrapValidator:
+    """Build the validator of the fields of an extension point."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        from mtl_core.plugins.extension_points import EXTENSION_POINTS
+
+        noun, base = EXTENSION_POINTS[extension_point].noun, EXTENSION_POINTS[extension_point].base
+        if isinstance(value, base):
+            return value
+        registry: Registry = (info.context or {}).get("registry") or get_installed_registry()
+        if isinstance(value, str):
+            value = {"type": value}
+        if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+            message = f"expected a {noun}: a block with `type:`, one of {join_names(sorted(registry.get_specs(extension_point)))}"
+            raise ValidationError.from_exception_data(
+                base.__name__, [build_error_details((), "seam", message, value)]
+            )
+        try:
+            spec = registry.find(extension_point, value["type"])
+        except MtlError as error:
+            details = build_error_details(("type",), "unknown_type", str(error), value["type"])
+            raise ValidationError.from_exception_data(base.__name__, [details]) from error
+        return spec.model_validate(value, context=info.context)
+
+    return WrapValidator(validate)
+
+
+def default_type(type_name: str) -> Any:
+    """Build a field whose default is also looked up in the registry, so that the core references no class."""
+    return Field(default_factory=lambda: {"type": type_name}, validate_default=True)

@@ -1,0 +1,184 @@
+"""The sections of a model card, as content blocks for HTML pages and Markdown.
+
+The order follows Mitchell et al. (2019), "Model Cards for Model Reporting".
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from mtl_core.reporting.blocks import Block, Cell, Column, Section, Table, TextBlock
+from mtl_core.reporting.formatting import (
+    NO_VALUE,
+    format_count,
+    format_duration,
+    format_metric,
+    format_metric_name,
+    format_percent,
+    pluralize,
+)
+from mtl_core.reporting.model_card.card import Card
+from mtl_core.reporting.model_card.limitations import describe_limits, describe_use
+from mtl_core.reporting.task_metrics import SplitMetrics
+
+MAX_CLASSES = 30
+"""Maximum number of listed classes per task."""
+NO_LICENCES = (
+    "No part of this network declares a licence. The licences of its data and of its pretrained weights apply to "
+    "the network, too."
+)
+
+
+def build_sections(card: Card) -> list[Section]:
+    """Build all sections of a card."""
+    return [
+        Section("what", "Model details", list(_build_overview(card))),
+        Section("use", "Intended use", [TextBlock(describe_use(card), is_list=True)]),
+        Section("tasks", "Tasks", [_build_tasks(card)]),
+        Section("data", "Data", list(_build_data(card))),
+        Section("training", "Training", list(_build_training(card))),
+        Section("evaluation", "Evaluation", list(_build_evaluation(card))),
+        Section("limits", "Limits", [TextBlock(list(describe_limits(card)), is_list=True)]),
+        Section("licences", "Licences", [TextBlock(list(card.licences) or [NO_LICENCES], is_list=True)]),
+    ]
+
+
+def _build_overview(card: Card) -> Iterator[Block]:
+    files = card.files
+    sentences = [
+        f"One network for {pluralize(len(card.kinds), 'task')}, with {format_count(files.parameters)} parameters, trained "
+        f"by multi-task learning from the experiment `{files.experiment}`."
+    ]
+    if files.warm_start is not None:
+        sentences.append(
+            f"Of these, {pluralize(files.warm_start[1], 'parameter')} were initialized from another run."
+        )
+    yield TextBlock(sentences)
+
+
+def _build_tasks(card: Card) -> Table:
+    rows = []
+    for name, kind in card.kinds.items():
+        classes = card.files.classes.get(name, ())
+        more = f" and {len(classes) - MAX_CLASSES} more" if len(classes) > MAX_CLASSES else ""
+        rows.append(_build_cells(name, kind, (", ".join(classes[:MAX_CLASSES]) + more) or NO_VALUE))
+    return Table("Tasks and classes", _build_columns("task", "kind", "classes"), rows)
+
+
+def _build_data(card: Card) -> Iterator[Block]:
+    data = card.files.data
+    split_names = list(data.example_counts)
+    yield TextBlock(
+        [
+            ", ".join(
+                f"{split_name}: {pluralize(number, 'example')}"
+                for split_name, number in data.example_counts.items()
+            )
+            + "."
+        ]
+    )
+    rows = _mark_repeated(row for task in card.kinds for row in _iterate_label_rows(card, task, split_names))
+    if rows:
+        yield Table("Labels", _build_columns("task", "label", numbers=split_names), rows)
+    if data.warnings:
+        yield TextBlock(["Warnings:"])
+        yield TextBlock(list(data.warnings), is_list=True)
+
+
+def _iterate_label_rows(card: Card, task: str, split_names: Sequence[str]) -> Iterator[list[Cell]]:
+    names = list(
+        dict.fromkeys(label for split_name in split_names for label in card.get_label_counts(split_name, task))
+    )
+    remaining_labels = names[MAX_CLASSES:]
+    for name in names[:MAX_CLASSES]:
+        yield _build_cells(
+            task,
+            name,
+            *(format_count(card.get_label_counts(split_name, task).get(name, 0)) for split_name in split_names),
+        )
+    if remaining_labels:
+        remaining_counts = (
+            sum(card.get_label_counts(split_name, task).get(name, 0) for name in remaining_labels)
+            for split_name in split_names
+        )
+        yield _build_cells(task, f"{len(remaining_labels)} other labels", *map(format_count, remaining_counts))
+
+
+def _build_training(card: Card) -> Iterator[Block]:
+    files = card.files
+    yield Table("Parts", _build_columns("part", "value"), [_build_cells(*part) for part in card.parts])
+    epochs = sum(epoch.stage == "selection" for epoch in files.history)
+    yield TextBlock(
+        [
+            f"Seed {files.seed}; epoch {files.best_epoch} of {epochs} is selected; training takes "
+            f"{format_duration(files.timing.get('train_s') or 0.0)}. `config.yaml` contains every option."
+        ]
+    )
+
+
+def _build_evaluation(card: Card) -> Iterator[Block]:
+    if not card.files.splits:
+        yield TextBlock(["There are no scores."])
+        return
+    for split_scores in card.files.splits:
+        title = f"{split_scores.split_name.capitalize()} data, {pluralize(split_scores.n_examples, 'example')}"
+        columns = [*_build_columns("task", "metric"), *(Column(name) for name in ("labels", "value", "baseline"))]
+        yield Table(title, columns, _mark_repeated(_iterate_metric_rows(split_scores)))
+        classes = _mark_repeated(
+            _build_cells(
+                task.name,
+                class_scores.name,
+                format_count(class_scores.n),
+                _format_fraction(class_scores.recall),
+                _format_fraction(class_scores.precision),
+            )
+            for task in split_scores.tasks
+            for class_scores in card.compute_class_scores(task)[:MAX_CLASSES]
+        )
+        if classes:
+            yield Table(
+                f"{split_scores.split_name.capitalize()} data by class: recall (fraction of its labels that are predicted) and "
+                "precision (fraction of its predictions that are correct)",
+                _build_columns("task", "class", numbers=("labels", "recall", "precision")),
+                classes,
+            )
+    yield TextBlock(["The baseline ignores the input and predicts the most frequent training class or the mean."])
+
+
+def _iterate_metric_rows(split_scores: SplitMetrics) -> Iterator[list[Cell]]:
+    for task in [*split_scores.tasks, *([split_scores.overall] if len(split_scores.tasks) > 1 else [])]:
+        for metric_value in task.metrics:
+            metric = format_metric_name(metric_value.name) + (
+                " (lower is better)" if metric_value.lower_is_better else ""
+            )
+            yield _build_cells(
+                task.name,
+                metric,
+                format_count(metric_value.n),
+                format_metric(metric_value.value, metric_value.n),
+                format_metric(metric_value.baseline),
+            )
+
+
+def _mark_repeated(rows: Iterable[list[Cell]]) -> list[list[Cell]]:
+    """Mark repeated task names, so that a task is named only in its first row."""
+    marked_rows: list[list[Cell]] = []
+    for name_cell, *cells in rows:
+        marked_rows.append(
+            [
+                replace(name_cell, is_repeated=bool(marked_rows) and marked_rows[-1][0].text == name_cell.text),
+                *cells,
+            ]
+        )
+    return marked_rows
+
+
+def _format_fraction(value: float | None) -> str:
+    return NO_VALUE if value is None else format_percent(value)
+
+
+def _build_cells(*texts: str) -> list[Cell]:
+    return [Cell(text) for text in texts]
+
+
+def _build_columns(*words: str, numbers: Sequence[str] = ()) -> list[Column]:
+    return [*(Column(title, is_numeric=False) for title in words), *(Column(title) for title in numbers)]

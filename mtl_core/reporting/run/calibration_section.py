@@ -1,0 +1,76 @@
+"""The section on calibration: whether the confidence of predictions matches their accuracy."""
+
+from mtl_core.reporting.blocks import Block, Cell, Column, FigureBlock, Section, Table
+from mtl_core.reporting.calibration_curve import CalibrationCurve, CalibrationCurves
+from mtl_core.reporting.figures.palette import Palette
+from mtl_core.reporting.figures.reliability_diagram import draw_reliability_diagram
+from mtl_core.reporting.formatting import (
+    NO_VALUE,
+    format_count,
+    format_metric,
+    format_percent,
+    format_signed,
+    slugify,
+)
+
+MAX_DIAGRAMS = 8
+"""Maximum number of tasks with a reliability diagram."""
+CALIBRATION_NOTE = (
+    "Expected calibration error: the mean absolute difference between confidence and accuracy over ten bins, "
+    "weighted by their predictions. With few predictions it is above 0 even for a perfectly calibrated network."
+)
+
+
+def build_calibration_section(curves: CalibrationCurves, palette: Palette) -> Section | None:
+    """Build the section; None if no task predicts one class with its probability."""
+    tasks = list(curves.tasks.items())
+    if not tasks:
+        return None
+    plotted = sorted(tasks, key=lambda pair: -pair[1].n)[:MAX_DIAGRAMS] if len(tasks) > MAX_DIAGRAMS else tasks
+    drawings = (
+        [draw_reliability_diagram("reliability", "all tasks", curves.pooled, palette)] if len(tasks) > 1 else []
+    )
+    drawings += [
+        draw_reliability_diagram(f"reliability-{index}-{slugify(name)}", name, curve, palette)
+        for index, (name, curve) in enumerate(plotted, start=1)
+    ]
+    caption = (
+        "Accuracy (vertical) over confidence (horizontal) in ten bins; the histogram below shows the number of "
+        "predictions per bin. On the dashed line, confidence equals accuracy; below it, the network is "
+        "overconfident. Vertical lines are 95 % intervals (Wilson)."
+    )
+    if len(plotted) < len(tasks):
+        caption += f" Of {len(tasks)} tasks, the {len(plotted)} with most predictions are shown."
+    blocks: list[Block] = [_build_table(curves), FigureBlock(caption, drawings)]
+    return Section("calibration", "Calibration", blocks)
+
+
+def _build_table(curves: CalibrationCurves) -> Table:
+    columns = [
+        Column("task", is_numeric=False),
+        Column("predictions"),
+        Column("mean confidence"),
+        Column("accuracy"),
+        Column("overconfidence"),
+        Column("expected calibration error"),
+    ]
+    return Table(
+        "Confidence and accuracy",
+        columns,
+        [_build_row(name, one) for name, one in curves.tasks.items()],
+        [_build_row("all tasks", curves.pooled)] if len(curves.tasks) > 1 else [],
+        [CALIBRATION_NOTE],
+    )
+
+
+def _build_row(name: str, curve: CalibrationCurve) -> list[Cell]:
+    if curve.mean_confidence is None or curve.accuracy is None:
+        return [Cell(name), Cell("0"), *(Cell(NO_VALUE) for _ in range(4))]
+    return [
+        Cell(name),
+        Cell(format_count(curve.n)),
+        Cell(format_percent(curve.mean_confidence)),
+        Cell(format_percent(curve.accuracy)),
+        Cell(format_signed(curve.mean_confidence - curve.accuracy)),
+        Cell(format_metric(curve.expected_calibration_error), strong=True),
+    ]

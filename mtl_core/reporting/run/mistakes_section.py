@@ -1,0 +1,99 @@
+"""The section on the most confident mistakes, with attention weights."""
+
+from collections.abc import Iterator, Sequence
+
+from mtl_core.reporting.blocks import Quote, Quotes, Section, TextBlock, TextSpan
+from mtl_core.reporting.formatting import format_percent
+from mtl_core.reporting.run_artifacts import Mistake
+
+MAX_TASKS = 12
+"""Maximum number of tasks whose mistakes are shown."""
+N_PRINTED_WEIGHTS = 3
+"""Number of words whose attention weight is printed."""
+FULL_SHADE_FACTOR = 3.0
+"""Multiple of the uniform attention weight that has the strongest shade."""
+
+
+def build_mistakes_section(mistakes: Sequence[Mistake]) -> Section | None:
+    """Build the section; None without mistakes."""
+    by_task: dict[str, list[Mistake]] = {}
+    for mistake in mistakes:
+        by_task.setdefault(mistake.task, []).append(mistake)
+    if not by_task:
+        return None
+    text = "The wrong predictions with the highest confidence, for each task."
+    if any(mistake.attention for mistake in mistakes):
+        text += (
+            " The shade of a word is its attention weight in the task's head, strongest at three times the uniform "
+            "weight. Attention does not always explain a prediction."
+        )
+    if len(by_task) > MAX_TASKS:
+        text += f" Of {len(by_task)} tasks, {MAX_TASKS} are shown; mistakes.jsonl contains all tasks."
+    displayed = list(by_task.items())[:MAX_TASKS]
+    return Section(
+        "mistakes",
+        "Most confident mistakes",
+        [
+            TextBlock([text]),
+            *(
+                Quotes(task, [_build_quote(mistake) for mistake in task_mistakes])
+                for task, task_mistakes in displayed
+            ),
+        ],
+    )
+
+
+def _build_quote(mistake: Mistake) -> Quote:
+    prediction = (
+        f"predicted {mistake.label} with confidence {format_percent(mistake.confidence)}; true label {mistake.gold}"
+    )
+    if not mistake.attention:
+        return Quote([TextSpan(mistake.text or "not a text")], prediction, [f"example {mistake.id}"])
+    largest_weights = sorted(zip(mistake.attention, mistake.tokens, strict=True), key=lambda pair: -pair[0])[
+        :N_PRINTED_WEIGHTS
+    ]
+    weights = ", ".join(f"“{token}” {weight:.2f}" for weight, token in largest_weights)
+    return Quote(
+        list(shade_tokens(mistake.text, mistake.tokens, mistake.attention)),
+        prediction,
+        [f"highest attention: {weights} (uniform: {1 / len(mistake.tokens):.2f})", f"example {mistake.id}"],
+    )
+
+
+def shade_tokens(text: str, tokens: Sequence[str], weights: Sequence[float]) -> Iterator[TextSpan]:
+    """Split a text into spans: its tokens, shaded by attention weight, and the characters between them.
+
+    If the text does not contain all tokens in this order, yield the tokens, separated by spaces.
+
+    Args:
+        text: The text.
+        tokens: Its tokens.
+        weights: The attention weight of each token.
+    """
+    offsets = _find_token_offsets(text, tokens)
+    full_shade_weight = FULL_SHADE_FACTOR / len(tokens) if tokens else 1.0
+    heats = [min(weight / full_shade_weight, 1.0) for weight in weights]
+    offsets = _find_token_offsets(text, tokens)
+    if offsets is None:
+        for token, heat in zip(tokens, heats, strict=True):
+            yield TextSpan(token, heat)
+            yield TextSpan(" ")
+        return
+    end = 0
+    for offset, token, heat in zip(offsets, tokens, heats, strict=True):
+        yield TextSpan(text[end:offset])
+        end = offset + len(token)
+        yield TextSpan(text[offset:end], heat)
+    yield TextSpan(text[end:])
+
+
+def _find_token_offsets(text: str, tokens: Sequence[str]) -> list[int] | None:
+    """Return the start offset of each token; None if the text does not contain one of them."""
+    offsets, end = [], 0
+    for token in tokens:
+        offset = text.find(token, end)
+        if offset < 0:
+            return None
+        offsets.append(offset)
+        end = offset + len(token)
+    return offsets

@@ -1,0 +1,130 @@
+"""The metrics of tasks as stored in `metrics.json`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtl_core.reporting.wilson_interval import compute_wilson_interval
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """The value of one scalar metric.
+
+    Attributes:
+        name: The name of the metric.
+        value: The value; None if it is undefined.
+        baseline: The value of the baseline; None if it is undefined.
+        n: Number of labels that the metric is computed on.
+        is_proportion: Whether the metric is a proportion of these labels.
+        lower_is_better: Whether smaller values are better.
+    """
+
+    name: str
+    value: float | None
+    baseline: float | None
+    n: int
+    is_proportion: bool
+    lower_is_better: bool
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval; None if the value is not a proportion with a whole number of labels."""
+        if not self.is_proportion or self.value is None or not self.n or not 0 <= self.value <= 1:
+            return None
+        correct = self.value * self.n
+        return compute_wilson_interval(correct, self.n) if abs(correct - round(correct)) < 1e-6 * self.n else None
+
+    @property
+    def is_better_than_baseline(self) -> bool | None:
+        """Whether the value is better than the baseline; None if either is undefined."""
+        if self.value is None or self.baseline is None:
+            return None
+        return self.value < self.baseline if self.lower_is_better else self.value > self.baseline
+
+    @property
+    def relative_error_reduction(self) -> float | None:
+        """The relative error reduction over the baseline; None if it is undefined."""
+        if self.value is None or self.baseline is None:
+            return None
+        error, baseline_error = (
+            (self.value, self.baseline) if self.lower_is_better else (1 - self.value, 1 - self.baseline)
+        )
+        return (baseline_error - error) / baseline_error if baseline_error > 0 else None
+
+
+@dataclass(frozen=True)
+class TaskMetrics:
+    """The metrics of one task, or of all tasks pooled.
+
+    Attributes:
+        name: The name of the task.
+        n: Number of labels that count.
+        correct: Number of labels that are predicted exactly; None if it is not reported.
+        metrics: The scalar metrics; the first is the main one.
+        confusion: The confusion matrix, true classes in rows, predicted classes in columns; None without one.
+    """
+
+    name: str
+    n: int
+    correct: int | None
+    metrics: Sequence[MetricValue]
+    confusion: Sequence[Sequence[int]] | None
+
+    @property
+    def main_metric(self) -> MetricValue | None:
+        """The main metric; None without metrics."""
+        return self.metrics[0] if self.metrics else None
+
+    def get_metric(self, metric: str) -> MetricValue | None:
+        """Return the metric with this name; None if there is none."""
+        return next((one for one in self.metrics if one.name == metric), None)
+
+
+@dataclass(frozen=True)
+class SplitMetrics:
+    """The metrics on one split: of each main task, of all main tasks pooled, of each auxiliary task."""
+
+    split_name: str
+    n_examples: int
+    tasks: Sequence[TaskMetrics]
+    overall: TaskMetrics
+    auxiliary: Sequence[TaskMetrics]
+
+    @property
+    def shared_metric(self) -> str | None:
+        """The name of the main metric if all tasks share it; None otherwise."""
+        names = {task.main_metric.name if task.main_metric else None for task in self.tasks}
+        return next(iter(names)) if len(names) == 1 else None
+
+
+def parse_task_metrics(name: str, entry: Mapping[str, Any], lower_is_better: Collection[str]) -> TaskMetrics:
+    """Parse the entry of one task in `metrics.json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the entry is invalid.
+    """
+    n = int(entry["n"])
+    metrics = []
+    for metric, value in entry.items():
+        is_proportion = f"majority_{metric}" in entry
+        if not is_proportion and f"baseline_{metric}" not in entry:
+            continue
+        baseline = entry[f"majority_{metric}" if is_proportion else f"baseline_{metric}"]
+        is_lower_better = metric in lower_is_better
+        metrics.append(
+            MetricValue(
+                metric,
+                _to_optional_float(value),
+                _to_optional_float(baseline),
+                int(entry.get(f"{metric}_n", n)),
+                is_proportion,
+                is_lower_better,
+            )
+        )
+    correct = entry.get("correct")
+    return TaskMetrics(name, n, None if correct is None else int(correct), metrics, entry.get("confusion"))
+
+
+def _to_optional_float(value: Any) -> float | None:
+    return None if value is None else float(value)

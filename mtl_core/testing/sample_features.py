@@ -1,0 +1,55 @@
+"""Sample features for the checks of modules."""
+
+from collections.abc import Sequence
+
+import torch
+
+from mtl_core.nn.features import Features, FeatureShape
+
+LENGTHS = (4, 1, 7, 4, 2)
+"""Number of tokens of each sample: several lengths, one of them 1, two of them equal."""
+DEFAULT_SHAPES = {"tokens": FeatureShape(12, sequence=True), "vectors": FeatureShape(12, sequence=False)}
+"""The shapes of features that parts are checked with: one vector per token, one per example."""
+GARBAGE_SCALE = 100.0
+"""Standard deviation of the values at padding."""
+
+
+def draw_sample_features(shape: FeatureShape, seed: int = 0) -> list[torch.Tensor]:
+    """Draw one example per entry of `LENGTHS`: `(length, width)`, or `(width,)` for features without tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [(length, shape.width) if shape.sequence else (shape.width,) for length in LENGTHS]
+    return [torch.randn(size, generator=generator) for size in sizes]
+
+
+def collate_samples(samples: Sequence[torch.Tensor], extra_padding: int = 0, garbage: bool = False) -> Features:
+    """Collate samples into a batch.
+
+    Args:
+        samples: `(length, width)` each, or `(width,)`.
+        extra_padding: Columns of padding beyond the longest sample.
+        garbage: Whether padding holds large numbers instead of zeros.
+    """
+    if samples[0].ndim == 1:
+        return Features(torch.stack(list(samples)))
+    lengths = torch.tensor([len(sample) for sample in samples])
+    length, width = int(lengths.max()) + extra_padding, samples[0].shape[1]
+    values = torch.zeros(len(samples), length, width)
+    if garbage:
+        values = torch.randn(values.shape, generator=torch.Generator().manual_seed(9)) * GARBAGE_SCALE
+    for row, sample in enumerate(samples):
+        values[row, : len(sample)] = sample
+    return Features(values, torch.arange(length) < lengths.unsqueeze(1))
+
+
+def unpad_features(features: Features) -> list[torch.Tensor]:
+    """Return each example's features without padding."""
+    if features.mask is None:
+        return list(features.values)
+    return [values[mask] for values, mask in zip(features.values, features.mask, strict=True)]
+
+
+def name_shapes(shapes: Sequence[FeatureShape] | None) -> dict[str, FeatureShape]:
+    """Return shapes by name; the default shapes if `shapes` is None."""
+    if shapes is None:
+        return dict(DEFAULT_SHAPES)
+    return {f"{'tokens' if shape.sequence else 'vectors'}-{shape.width}": shape for shape in shapes}

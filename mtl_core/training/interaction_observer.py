@@ -1,0 +1,193 @@
+"""Task interactions: comparisons of task gradients with respect to shared parameters during training."""
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from mtl_core.config.experiment import InteractionConfig
+from mtl_core.training.gradients import StepGradients
+from mtl_core.training.losses import TaskLosses
+from mtl_core.training.running_means import RunningMeans, SplitHalfMeans
+from mtl_core.training.virtual_step import VirtualStep
+
+MAX_GRADIENT_ELEMENTS = 2**26
+"""Maximum number of gradient elements in memory; beyond it, some gradients are computed several times."""
+
+
+class InteractionObserver(nn.Module):
+    """Compares, every n steps, the gradients of the tasks with labels in the batch without changing training.
+
+    Gradients are those of the unweighted task losses. Affinity follows Fifty et al. (2021, "Efficiently Identifying
+    Task Groupings for Multi-Task Learning"): `1 - loss of j after / loss of j before` an SGD step of the shared
+    parameters along the gradient of task i, with the current learning rate, on the same batch with the same dropout
+    masks.
+
+    All results are stored in buffers on the CPU.
+
+    Args:
+        names: The task names in the order of the losses: main tasks, followed by auxiliary tasks.
+        n_main: The number of main tasks.
+        settings: The interval between steps, and what to compute.
+        epochs: Maximum number of epochs.
+
+    Attributes:
+        seconds: Time that the comparisons took in this process, in seconds.
+    """
+
+    cosine_history: torch.Tensor
+    n_observed_steps: torch.Tensor
+
+    def __init__(self, names: Sequence[str], n_main: int, settings: InteractionConfig, epochs: int) -> None:
+        super().__init__()
+        self.names = list(names)
+        self.n_main = n_main
+        self.settings = settings
+        self.seconds = 0.0
+        self._lr = 0.0
+        n_tasks, n_auxiliary = len(names), len(names) - n_main
+        self.cosine = SplitHalfMeans(n_tasks, n_tasks)
+        self.affinity = SplitHalfMeans(n_tasks, n_tasks)
+        self.conflicts = RunningMeans(n_tasks, n_tasks)
+        self.norms = RunningMeans(n_tasks)
+        self.auxiliary_cosine = RunningMeans(n_auxiliary)
+        self.auxiliary_conflicts = RunningMeans(n_auxiliary)
+        self.auxiliary_affinity = RunningMeans(n_auxiliary)
+        self.epoch_cosine = RunningMeans(n_tasks, n_tasks)
+        self.register_buffer("cosine_history", torch.full((epochs, n_tasks, n_tasks), torch.nan))
+        self.register_buffer("n_observed_steps", torch.zeros((), dtype=torch.int64))
+
+    def should_observe(self, step: int, lr: float) -> bool:
+        """Return whether to compare gradients in a step, and store its learning rate.
+
+        Args:
+            step: The step, counted from 0.
+            lr: The learning rate of the step.
+        """
+        self._lr = lr
+        return step % self.settings.every_n_steps == 0
+
+    def before_step(
+        self, losses: TaskLosses, gradients: StepGradients, recompute_losses: Callable[[], TaskLosses]
+    ) -> None:
+        """Compute and store the comparisons of the task gradients of a batch."""
+        start = perf_counter()
+        tasks = losses.tasks.cpu()
+        gram, losses_after = self._compute_gram_and_losses(losses, gradients, recompute_losses)
+        norms = gram.diagonal().sqrt()
+        is_usable = (norms > 0) & norms.isfinite()
+        pairs = is_usable.unsqueeze(1) & is_usable
+        cosine = (gram / torch.outer(norms, norms)).clamp(-1, 1).masked_fill(~pairs, torch.nan)
+        losses_before = losses.values.detach().cpu().double()
+        # The relative change is undefined for a loss <= 0.
+        affinity = (1 - losses_after / losses_before).masked_fill(~pairs | (losses_before <= 0), torch.nan)
+
+        step = int(self.n_observed_steps)
+        self.n_observed_steps += 1
+        cosine_matrix = self._expand_to_all_tasks(cosine, tasks)
+        self.cosine.add(cosine_matrix, step)
+        self.epoch_cosine.add(cosine_matrix)
+        self.conflicts.add(_indicate_negative(cosine_matrix))
+        self.affinity.add(self._expand_to_all_tasks(affinity, tasks), step)
+        self.norms.add(_scatter(norms, tasks, len(self.names)))
+        self._add_auxiliary(gram, norms, affinity, tasks)
+        self.seconds += perf_counter() - start
+
+    def on_epoch_end(self, epoch: int) -> None:
+        """Store the mean cosine similarities of an epoch.
+
+        Args:
+            epoch: The epoch, counted from 1.
+        """
+        self.cosine_history[epoch - 1] = self.epoch_cosine.mean()
+        self.epoch_cosine.reset()
+
+    def _compute_gram_and_losses(
+        self, losses: TaskLosses, gradients: StepGradients, recompute_losses: Callable[[], TaskLosses]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute the Gram matrix of gradients, and the loss of j after a step along i: both `(active, active)`."""
+        count = len(losses.values)
+        losses_after = torch.full((count, count), torch.nan, dtype=torch.float64)
+        computes_affinity = self.settings.affinity and self._lr > 0
+        virtual_step = VirtualStep(gradients.shared, self._lr, recompute_losses) if computes_affinity else None
+
+        def visit(index: int, gradient: torch.Tensor) -> None:
+            step_losses = virtual_step.compute_losses_after_step(gradient) if virtual_step is not None else None
+            if step_losses is not None:
+                losses_after[index] = step_losses.cpu().double()
+
+        gram = compute_gram_matrix(losses.values, gradients, visit).cpu().double()
+        return (gram + gram.T) / 2, losses_after  # matrix products are not exactly symmetric
+
+    def _add_auxiliary(
+        self, gram: torch.Tensor, norms: torch.Tensor, affinity: torch.Tensor, tasks: torch.Tensor
+    ) -> None:
+        """Compare each auxiliary gradient with the sum of main gradients; Du et al. (2018) use one main task."""
+        is_main = tasks < self.n_main
+        is_auxiliary, indices = ~is_main, tasks[tasks >= self.n_main] - self.n_main
+        norm_products = norms[is_auxiliary] * gram[is_main][:, is_main].sum().sqrt()
+        cosine = (gram[is_auxiliary][:, is_main].sum(dim=1) / norm_products).masked_fill(
+            ~(norm_products > 0), torch.nan
+        )
+        affinity_to_main = affinity[is_auxiliary][:, is_main].nanmean(dim=1)
+        for means, values in (
+            (self.auxiliary_cosine, cosine),
+            (self.auxiliary_conflicts, _indicate_negative(cosine)),
+            (self.auxiliary_affinity, affinity_to_main),
+        ):
+            means.add(_scatter(values, indices, len(self.names) - self.n_main))
+
+    def _expand_to_all_tasks(self, matrix: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        """Expand a matrix of the tasks in the batch to all tasks; NaN for other tasks."""
+        expanded = torch.full((len(self.names),) * 2, torch.nan, dtype=matrix.dtype)
+        expanded[tasks.unsqueeze(1), tasks] = matrix
+        return expanded
+
+
+def compute_gram_matrix(
+    values: torch.Tensor,
+    gradients: StepGradients,
+    visit: Callable[[int, torch.Tensor], None],
+    max_elements: int = MAX_GRADIENT_ELEMENTS,
+) -> torch.Tensor:
+    """Compute the Gram matrix of the gradients of losses with respect to the shared parameters.
+
+    If not all gradients fit into memory, they are processed in blocks; each block is multiplied with the later
+    gradients, one at a time.
+
+    Args:
+        values: `(losses,)`, differentiable.
+        gradients: Computes the gradients.
+        visit: Called once per gradient with its index and the gradient, `(numbers,)`.
+        max_elements: Maximum number of gradient elements in memory; at least one gradient is stored.
+
+    Returns:
+        `(losses, losses)`, the dot products.
+    """
+    shared, count = gradients.shared, len(values)
+    rows = max(1, max_elements // sum(parameter.numel() for parameter in shared))
+    gram = values.new_zeros((count, count))
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        block = gradients.jacobian(values[start:stop], shared)
+        gram[start:stop, start:stop] = block @ block.T
+        for index in range(stop, count):
+            products = block @ gradients.jacobian(values[index : index + 1], shared)[0]
+            gram[start:stop, index] = products
+            gram[index, start:stop] = products
+        for index, row in enumerate(block, start):
+            visit(index, row)
+        del block  # before the next block is allocated
+    return gram
+
+
+def _scatter(values: torch.Tensor, indices: torch.Tensor, size: int) -> torch.Tensor:
+    expanded = torch.full((size,), torch.nan, dtype=values.dtype)
+    expanded[indices] = values
+    return expanded
+
+
+def _indicate_negative(values: torch.Tensor) -> torch.Tensor:
+    """Return 1 for negative values, 0 for other values and NaN for NaN, float64."""
+    return (values < 0).double().masked_fill(values.isnan(), torch.nan)

@@ -1,0 +1,52 @@
+"""Removal of classes that do not occur in the training data."""
+
+from collections.abc import Sequence
+
+from mtl_core import Label, MtlError, TaskKindSpec
+from mtl_core.data.auxiliary_data import AuxiliaryData
+from mtl_core.data.label_space import LabelStatistics
+
+
+def mask_unseen_classes(
+    kind: TaskKindSpec, labels: Sequence[Label | None], description: str, data: AuxiliaryData
+) -> Sequence[Label | None]:
+    """Replace labels of validation and test data by missing ones where no training example has their class.
+
+    For main tasks such a class is an error. A column of an auxiliary task may contain other classes there, for
+    example of another domain, and its predictions are not used.
+
+    Args:
+        kind: The task kind.
+        labels: One label (or None) per example.
+        description: Description of the labels, for messages.
+        data: The data, with the indices of the training examples.
+
+    Raises:
+        MtlError: If no training example has a label, or the training labels do not fit the kind.
+    """
+    if kind.reads_inputs:
+        raise MtlError(f"kind: '{kind.type}' predicts the inputs, so it needs no column; use a kind with labels")
+    train_rows = data.train_rows.tolist()
+    training_labels = [label for row in train_rows if (label := labels[row]) is not None]
+    if not training_labels:
+        raise MtlError(f"no training example has a label in {description}")
+    classes = set(
+        kind.build_space(
+            LabelStatistics(training_labels, training_labels, vocabulary=data.encoder.vocabulary)
+        ).classes
+    )
+    if not classes:
+        return labels
+    train_row_set = set(train_rows)
+    return [
+        label if label is None or row in train_row_set else _mask_label(label, classes, kind.level == "token")
+        for row, label in enumerate(labels)
+    ]
+
+
+def _mask_label(label: Label, classes: set[str], is_token_level: bool) -> Label | None:
+    if not isinstance(label, list | tuple):
+        return label if str(label) in classes else None
+    if is_token_level:
+        return [member if str(member) in classes else None for member in label]
+    return label if all(str(member) in classes for member in label) else None

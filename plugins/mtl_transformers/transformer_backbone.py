@@ -1,0 +1,61 @@
+"""The spec of the transformer backbone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from mtl_core import BackboneSpec
+from mtl_core.plugins.strict_model import StrictModel
+from mtl_transformers.config_fields import require_installed
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mtl_core import FeatureShape
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Lora(StrictModel):
+    """Low-rank adapters (Hu et al., 2022): small trainable matrices in parallel to frozen linear layers."""
+
+    rank: PositiveInt = 8
+    """Rank of the adapters."""
+    alpha: PositiveFloat = 16.0
+    """Scale of the adapters: their output is multiplied by `alpha / rank`."""
+    dropout: Probability = 0.0
+    """Dropout probability of the inputs of the adapters."""
+    target_modules: Annotated[list[str], Field(min_length=1)] | None = None
+    """Names of the linear layers with adapters, such as `query` and `value`; all linear layers by default."""
+
+
+class TransformerBackbone(BackboneSpec):
+    """The transformer (Devlin et al., 2019) of the encoder `transformer`, without its word embedding table.
+
+    Training starts from the model's weights. The output does not contain the states of special tokens.
+    """
+
+    type: Literal["transformer"] = "transformer"
+    trainable_layers: NonNegativeInt | None = None
+    """Number of last layers to train; 0 freezes the model. By default the whole model is trained."""
+    lora: Lora | None = None
+    """Train adapters instead of the model's weights."""
+    dropout: Probability | None = None
+    """Dropout probability of all dropout layers; by default the values of the model's config."""
+    output: Literal["tokens", "first"] = "tokens"
+    """`tokens`: one vector per subword. `first`: one per text, the state of the first token, such as [CLS]."""
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        """Build the backbone.
+
+        Raises:
+            MtlError: If the extra is not installed, the encoder is another one, or the model lacks a layer.
+        """
+        require_installed("backbone", self.type, "transformers", *(["peft"] if self.lora else []))
+        from mtl_transformers.transformer_layers import TransformerLayers
+
+        return TransformerLayers(
+            inputs, self.trainable_layers, self.lora, self.dropout, first_token_only=self.output == "first"
+        )

@@ -1,0 +1,311 @@
+"""Every component of the project, constructed from the YAML block that a user would write."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tiny_transformers import tiny_model
+
+from mtl_core import testing
+from mtl_core.data.label_space import DetectionSpace
+from mtl_core.nn.features import FeatureShape
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
+from mtl_core.testing import Checks
+
+ROOT = Path(__file__).parents[2]
+ABSA, TEXT = ROOT / "absa_plugin" / "sample", ROOT / "plugins" / "mtl_text" / "sample"
+TAGGER = ROOT.parent / "shared" / "models" / "en_core_web_md"
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A component to check.
+
+    Attributes:
+        block: Its keys except `type`. A value may be a function, which is called when the value is needed.
+        options: Further arguments of the suite; values may be functions here, too.
+        needs: A required file outside the repository; None if there is none.
+        modules: Modules of an extra that must be installed.
+    """
+
+    block: Block = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    needs: Path | None = None
+    modules: Sequence[str] = ()
+
+
+SUITES: dict[str, Callable[..., Checks]] = {
+    "loaders": testing.loader_checks,
+    "splitters": testing.splitter_checks,
+    "encoders": testing.encoder_checks,
+    "backbones": testing.backbone_checks,
+    "heads": testing.head_checks,
+    "task_kinds": testing.task_kind_checks,
+    "losses": testing.loss_checks,
+    "loss_masks": testing.loss_mask_checks,
+    "class_weights": testing.class_weights_checks,
+    "metrics": testing.metric_checks,
+    "weightings": testing.weighting_checks,
+    "optimizers": testing.optimizer_checks,
+    "schedules": testing.schedule_checks,
+    "architectures": testing.architecture_checks,
+    "samplings": testing.sampling_checks,
+    "trackers": testing.tracker_checks,
+    "auxiliary_tasks": testing.auxiliary_checks,
+}
+NUMBERS = {"labels": "numbers"}
+DEFAULT_CASE = [Case()]
+DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
+
+
+def get_tiny_model() -> str:
+    """Return the path of a transformer with a few hundred weights."""
+    return str(tiny_model())
+
+
+def compute_tiny_shapes() -> list[FeatureShape]:
+    """Return the feature shapes of its encoder."""
+    encoder = load_registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
+    encoder.fit(encoder.parse(["soup"]))
+    return [encoder.input_layer().output]
+
+
+DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
+
+COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
+    "loaders": {
+        "table": [
+            Case({"train": str(TEXT / "train.csv"), "test": str(TEXT / "test.csv"), "text": "text"}),
+            Case({"train": str(TEXT / "train.csv"), "words": "text", "labels": ["topic"]}),
+        ],
+        "semeval2014": [Case({"train": str(ABSA / "train.xml"), "test": str(ABSA / "test.xml")})],
+    },
+    "splitters": {
+        "stratified": [Case(), Case({"validation": 0.3, "test": 0.2})],
+        "random": [Case(), Case({"validation": 0.0, "test": 0.5})],
+        "k-fold": [Case(), Case({"folds": 3, "fold": 2, "split_seed": 7}), Case({"hold_out": "test"})],
+        "predefined": DEFAULT_CASE,
+    },
+    "encoders": {
+        "transformer": [
+            Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
+            Case({"model": get_tiny_model, "max_tokens": 6, "tune": False}, modules=["transformers"]),
+        ],
+        "transformer-features": [
+            Case(
+                {"model": get_tiny_model, "max_tokens": 38, "layers": [0, 2], "cache": False},
+                modules=["transformers"],
+            ),
+        ],
+        "distilled": [
+            Case(
+                {"model": get_tiny_model, "dimensions": 6, "cache": False, "word_dropout": 0.3},
+                modules=["transformers"],
+            ),
+            Case(
+                {
+                    "model": get_tiny_model,
+                    "dimensions": 6,
+                    "cache": False,
+                    "unseen": "unknown",
+                    "whiten": True,
+                    **DROPPED,
+                },
+                modules=["transformers"],
+            ),
+        ],
+        "array": [Case(), Case({"standardise": False})],
+        "spacy": [
+            Case({"dimensions": 6, "word_dropout": 0.3}),
+            Case({"dimensions": 6, "drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}),
+        ],
+        "embedding": [
+            Case({"dimensions": 6, "dropout": 0.3, "word_dropout": 0.3}),
+            Case({"dimensions": 6, "max_tokens": 4, "vocabulary_size": 12, "lower_case": False}),
+        ],
+    },
+    "backbones": {
+        "transformer": [
+            Case({"dropout": 0.3}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
+            Case({"layers": 1, "output": "first"}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
+            Case({"lora": {"rank": 2}}, {"shapes": compute_tiny_shapes}, modules=["transformers", "peft"]),
+        ],
+        "mlp": [Case(), Case({"hidden_dims": [7, 5], "dropout": 0.4})],
+        "identity": DEFAULT_CASE,
+        "bilstm": [Case({"hidden_dim": 4, "layers": 2, "input_dropout": 0.3, "dropout": 0.3})],
+        "bigru": [Case({"hidden_dim": 4})],
+        "lstm": [
+            Case({"hidden_dim": 4, "dropout": 0.3}),
+            Case({"hidden_dim": 4, "layers": 2, "bidirectional": True, "output": "tokens"}),
+        ],
+    },
+    "heads": {
+        "linear": [Case({"dropout": 0.3})],
+        "token-linear": [Case({"dropout": 0.3})],
+        "sequence-decoder": [Case({"hidden_dim": 5})],
+        "attention": [Case({"dropout": 0.3}), Case({"grouped": False}), Case({"shared_layers": True})],
+        "self-attention": [Case({"attention_heads": 3, "hidden_dim": 8})],
+        "gradient-reversal": [Case(), Case({"head": {"type": "attention"}}), Case({"head": "token-linear"})],
+    },
+    "task_kinds": {
+        "binary": [Case(), Case({"positive": "high"})],
+        "classification": [Case(), Case({"loss": "focal", "class_weights": "balanced"})],
+        "detect-and-classify": [
+            Case({"nothing": "low"}),
+            Case({"nothing": "high", "classes": ["low", "medium"], "detection_weight": 0.3, "threshold": 0.4}),
+        ],
+        "multi-label": DEFAULT_CASE,
+        "ordinal": [Case(), Case({"classes": ["low", "medium", "high"]})],
+        "regression": [Case(), Case({"outputs": 2, "loss": "huber"}), Case({"standardise": False})],
+        "token-tagging": DEFAULT_CASE,
+        "token-regression": DEFAULT_CASE,
+        "reconstruction": DEFAULT_CASE,
+        "masked-tokens": [Case({"share": 0.3})],
+        "bag-of-words": DEFAULT_CASE,
+    },
+    "losses": {
+        "cross-entropy": [Case(), Case({"smoothing": 0.1})],
+        "focal": [Case(), Case({"gamma": 0.0})],
+        "squared-error": [Case(options=NUMBERS)],
+        "absolute-error": [Case(options=NUMBERS)],
+        "huber": [Case({"delta": 0.5}, NUMBERS)],
+    },
+    "loss_masks": {"observed": DEFAULT_CASE, "exclude-labels": [Case(), Case({"labels": ["low", "none"]})]},
+    "class_weights": {
+        "none": DEFAULT_CASE,
+        "balanced": [Case(), Case({"power": 0.5})],
+        "given": [Case({"values": {"low": 3.0}})],
+    },
+    "metrics": {
+        "accuracy": DEFAULT_CASE,
+        "macro-f1": DEFAULT_CASE,
+        "confusion": DEFAULT_CASE,
+        "restricted-accuracy": [Case({"name": "two_way", "classes": ["high", "low"]})],
+        "rank-distance": DEFAULT_CASE,
+        "quadratic-kappa": DEFAULT_CASE,
+        "detection-f1": DETECTION,
+        "detection-precision": DETECTION,
+        "detection-recall": [
+            Case(
+                options={
+                    **DETECTION[0].options,
+                    "without": {"direction": "predicting everything as present is wrong"},
+                }
+            )
+        ],
+        "joint-f1": DETECTION,
+        "micro-f1": DEFAULT_CASE,
+        "exact-match": DEFAULT_CASE,
+        "mae": DEFAULT_CASE,
+        "rmse": DEFAULT_CASE,
+        "r2": DEFAULT_CASE,
+    },
+    "weightings": {
+        "static": DEFAULT_CASE,
+        "label-count": DEFAULT_CASE,
+        "uncertainty": DEFAULT_CASE,
+        "dwa": [Case(), Case({"temperature": 0.5})],
+        "random": DEFAULT_CASE,
+        "geometric": DEFAULT_CASE,
+        "gradnorm": [Case(), Case({"alpha": 0.0, "lr": 0.2})],
+        "famo": [Case(), Case({"same_batch": True, "lr": 0.2})],
+        "smooth-tchebycheff": [Case(), Case({"mu": 0.3, "ideal": {"first": 0.1}})],
+        "sum": DEFAULT_CASE,
+        "mean": DEFAULT_CASE,
+        "constant": [Case({"weights": {"first": 3.0}})],
+        "random-gradient": DEFAULT_CASE,
+        "krum": [Case({"n_byzantine": 0, "n_selected": 2})],
+        "trimmed-mean": DEFAULT_CASE,
+        "pcgrad": DEFAULT_CASE,
+        "gradvac": DEFAULT_CASE,
+        "graddrop": [Case({"leak": {"first": 0.5}})],
+        "config": DEFAULT_CASE,
+        "upgrad": [Case({"preferences": {"first": 2.0}})],
+        "dualproj": DEFAULT_CASE,
+        "mgda": DEFAULT_CASE,
+        "cagrad": DEFAULT_CASE,
+        "imtl-g": DEFAULT_CASE,
+        "aligned-mtl": [Case({"scale_mode": "rmse"})],
+        "fairgrad": [Case({"alpha": 2.0})],
+        "nash-mtl": [Case({"update_weights_every": 3, "optim_niter": 5})],
+        "pcd": [Case({"primary": "first", "tau": 0.5, "taus": {"first": 0.1}})],
+        "excess-mtl": [Case({"n_warmup_steps": 4})],
+        "cr-mogm": [Case({"of": {"type": "gradvac"}, "alpha": 0.5})],
+    },
+    "optimizers": {
+        "adam": DEFAULT_CASE,
+        "adamw": [Case({"weight_decay": 0.1})],
+        "sgd": [Case({"lr": 0.05}), Case({"lr": 0.05, "momentum": 0.9})],
+    },
+    "schedules": {
+        "constant": [Case(), Case({"warmup": 0.3})],
+        "linear": [Case({"warmup": 0.1, "end": 0.2})],
+        "cosine": [Case({"warmup": 0.1})],
+    },
+    "architectures": {
+        "hard-sharing": DEFAULT_CASE,
+        "soft-sharing": [Case(), Case({"distance": "trace-norm"}), Case({"strength": 0.0})],
+        "cross-stitch": [Case(), Case({"layers": 1, "per_channel": True})],
+        "mmoe": DEFAULT_CASE,
+    },
+    "samplings": {
+        "proportional": DEFAULT_CASE,
+        "uniform": DEFAULT_CASE,
+        "round-robin": DEFAULT_CASE,
+        "temperature": [Case({"temperature": 3.0})],
+        "annealed": DEFAULT_CASE,
+    },
+    "trackers": {"tensorboard": DEFAULT_CASE, "mlflow": DEFAULT_CASE, "wandb": DEFAULT_CASE},
+    "auxiliary_tasks": {
+        "word-frequency": DEFAULT_CASE,
+        "part-of-speech": [Case({"pipeline": str(TAGGER)}, needs=TAGGER)],
+        "sentence-length": [Case(), Case({"bins": 2, "ordered": False})],
+        "opinion-words": [Case({"min_count": 1, "min_score": 0.0, "max_share": 1.0})],
+        "marked-words": [Case({"spans": "things"})],
+        "aspect-presence": DEFAULT_CASE,
+        "adversarial": [Case({"label": "food"})],
+        "auxiliary-target": [Case({"label": "food"})],
+        "masked-tokens": [Case({"share": 0.3})],
+        "bag-of-words": DEFAULT_CASE,
+        "reconstruction": DEFAULT_CASE,
+        "sentence-vector": [
+            Case(
+                {"model": get_tiny_model, "max_tokens": 38, "dimensions": 3, "cache": False},
+                modules=["transformers"],
+            )
+        ],
+    },
+}
+
+
+@cache
+def load_registry() -> Registry:
+    """Return the registry of all installed plugins."""
+    return Registry(load_plugins())
+
+
+def list_project_types(extension_point: str) -> set[str]:
+    """Return the type names that the project's own distribution registers at an extension point."""
+    registered = load_registry().get_specs(extension_point)
+    return {
+        name for name, specs in registered.items() if any(spec.origin.endswith("of mtl-core") for spec in specs)
+    }
+
+
+def build_checks(extension_point: str, type_name: str, case: Case) -> Checks:
+    """Return the suite of a component."""
+    block = {"type": type_name, **_resolve(case.block)}
+    spec = (
+        load_registry()
+        .find(extension_point, type_name)
+        .model_validate(block, context={"registry": load_registry()})
+    )
+    return SUITES[extension_point](spec, **_resolve(case.options))
+
+
+def _resolve(values: Mapping[str, Any]) -> Block:
+    return {name: value() if callable(value) else value for name, value in values.items()}

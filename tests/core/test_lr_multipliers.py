@@ -1,0 +1,62 @@
+"""Learning rate multipliers for parts of the network."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy import toy_config, toy_network
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.errors import MtlError
+from mtl_core.runs.run import run_experiment
+from mtl_core.runs.saved_run import load_run
+from mtl_core.training.optimizer import build_optimizer
+
+
+def get_learning_rates(config: ExperimentConfig) -> dict[str, float]:
+    """Return the learning rate of each weight by its name."""
+    _, network, objective = toy_network(config)
+    optimizer = build_optimizer(config, network, objective)
+    lr_by_id = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+    return {name: lr_by_id[id(weight)] for name, weight in network.named_parameters()}
+
+
+def test_longest_matching_pattern_sets_the_learning_rate(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, training={"rates": {"trunk.*.bias": 0.5, "trunk.*": 0.1}})
+    for name, lr in get_learning_rates(config).items():
+        factor = 1.0 if name.startswith("groups.") else 0.5 if name.endswith(".bias") else 0.1
+        assert lr == pytest.approx(0.02 * factor), name
+
+
+def test_multiplier_of_all_parameters_scales_the_optimizer_lr(tmp_path: Path) -> None:
+    scaled_config = toy_config(tmp_path, training={"rates": {"*": 0.25}, "epochs": 2})
+    plain_config = toy_config(tmp_path, training={"epochs": 2}, optimizer={"type": "adam", "lr": 0.005})
+    scaled_run, plain_run = (
+        run_experiment(config, tmp_path / str(i)).path for i, config in enumerate((scaled_config, plain_config))
+    )
+    first, second = (load_run(path).network.state_dict() for path in (scaled_run, plain_run))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def compute_backbone_distance(folder: Path, name: str, **training: Any) -> float:
+    """Return the distance of the backbone's weights from their initial values."""
+    config = toy_config(folder, training={"epochs": 1, **training})
+    _, start, _ = toy_network(config)
+    end = load_run(run_experiment(config, folder / name).path).network.state_dict()
+    return sum(
+        float((end[key] - value).norm()) for key, value in start.state_dict().items() if key.startswith("body.")
+    )
+
+
+def test_small_multiplier_reduces_backbone_updates(tmp_path: Path) -> None:
+    assert compute_backbone_distance(tmp_path, "slow", rates={"trunk.*": 0.001}) < 0.01 * compute_backbone_distance(
+        tmp_path, "usual"
+    )
+
+
+def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
+    config = toy_config(tmp_path, training={"rates": {"trnk.*": 0.1}})
+    with pytest.raises(MtlError, match=r"training\.rates: 'trnk\.\*' matches no trainable parameter") as excinfo:
+        run_experiment(config, tmp_path / "run")
+    assert "body." in str(excinfo.value)
