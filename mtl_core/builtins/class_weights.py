@@ -35,7 +35,7 @@ class Balanced(ClassWeightsSpec):
 class ExplicitWeights(ClassWeightsSpec):
     """Explicit weights; classes that are not listed have weight 1."""
 
-    type: Literal["given"] = "given"
+    type: Literal["explicit"] = "explicit"
     values: dict[str, NonNegativeFloat]
     """Mapping from class name to weight."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class WeightedSum(WeightingSpec):
     """Weighted sum of the losses of all tasks with labels in the batch."""
 
-    type: Literal["static"] = "static"
+    type: Literal["sum"] = "sum"
 
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the weighted sum."""

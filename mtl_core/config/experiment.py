@@ -146,8 +146,8 @@ class Training(StrictModel):
     lr_multipliers: dict[str, PositiveFloat] = {}
     """Patterns of weight names to factors of the learning rate; the longest matching pattern applies.
     `trunk.*: 0.1` trains the trunk with a tenth of the learning rate."""
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    """Mixed precision; `no` computes in 32-bit floats only."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Precision of the computation: `fp32` for 32-bit floats only, otherwise mixed precision."""
     checkpoint_steps: PositiveInt | None = None
     """Steps between checkpoints within an epoch; null saves a checkpoint after each epoch only."""
 
@@ -207,7 +207,7 @@ class ExperimentConfig(StrictModel):
     """Auxiliary tasks. They affect neither the selection of the epoch nor overall scores."""
     init_from: InitFrom | None = None
     """A trained run to initialise weights from; null initialises all weights randomly."""
-    weighting: WeightingField = default_type("static")
+    weighting: WeightingField = default_type("sum")
     """How the losses of the tasks are combined."""
     optimizer: OptimizerField = default_type("adam")
     """The optimizer."""
@@ -242,10 +242,10 @@ class ExperimentConfig(StrictModel):
             errors.append(build_error_details(("data",), "missing", "required", None))
         elif self.data is not None and self.data_sets:
             message = "expected `data` (one data set) or `data_sets` (several by name), found both"
-            errors.append(build_error_details(("data_sets",), "seam", message, None))
+            errors.append(build_error_details(("data_sets",), "custom", message, None))
         for index, task in enumerate(self.tasks):
             if mismatch := describe_level_mismatch(task.kind, task.head):
-                errors.append(build_error_details(("tasks", index, "head"), "seam", mismatch, None))
+                errors.append(build_error_details(("tasks", index, "head"), "custom", mismatch, None))
             for data_set_index, name in enumerate(task.data):
                 if name not in self.loaders and not (self.data and self.data_sets):
                     message = (
@@ -253,25 +253,25 @@ class ExperimentConfig(StrictModel):
                         f"(data sets: {join_names(self.loaders)})"
                     )
                     errors.append(
-                        build_error_details(("tasks", index, "data", data_set_index), "seam", message, name)
+                        build_error_details(("tasks", index, "data", data_set_index), "custom", message, name)
                     )
         for index, name in enumerate(self.active_tasks or []):
             if not any(entry.matches(name) for entry in self.tasks):
                 known = [entry.name if isinstance(entry, NamedTask) else entry.each for entry in self.tasks]
                 message = f"unknown task '{name}'{did_you_mean(name, known)} (tasks: {join_names(known)})"
-                errors.append(build_error_details(("learn", index), "seam", message, name))
+                errors.append(build_error_details(("learn", index), "custom", message, name))
         if self.weighting.balances_gradients and self.training.precision == "fp16":
             message = (
                 f"'{self.weighting.type}' compares gradients, which are not available in fp16 (they are scaled); "
-                "use precision `bf16` or `no`"
+                "use precision `bf16` or `fp32`"
             )
-            errors.append(build_error_details(("training", "precision"), "seam", message, "fp16"))
+            errors.append(build_error_details(("training", "precision"), "custom", message, "fp16"))
         if self.interactions is not None and self.training.precision == "fp16":
             message = (
                 "`interactions` compares gradients, which are not available in fp16 (they are scaled); use "
-                "precision `bf16` or `no`"
+                "precision `bf16` or `fp32`"
             )
-            errors.append(build_error_details(("training", "precision"), "seam", message, "fp16"))
+            errors.append(build_error_details(("training", "precision"), "custom", message, "fp16"))
         if errors:
             raise ValidationError.from_exception_data("ExperimentConfig", errors)
         return self

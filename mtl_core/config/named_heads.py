@@ -40,7 +40,7 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
         resolved.append(task)
         message = _validate_head_name(name, declared_heads, installed_heads) if isinstance(name, str) else ""
         if message:
-            errors.append(build_error_details(("tasks", index, "head"), "seam", message, name))
+            errors.append(build_error_details(("tasks", index, "head"), "custom", message, name))
     if errors:
         raise ValidationError.from_exception_data("ExperimentConfig", errors)
     return {**value, "tasks": resolved}

@@ -183,12 +183,12 @@ def build_type_validator(*models: type[StrictModel]) -> WrapValidator:
         elif isinstance(type_name, str):
             message = f"unknown type '{type_name}'{did_you_mean(type_name, models_by_type)} (types here: {join_names(models_by_type)})"
             raise ValidationError.from_exception_data(
-                "sweep", [build_error_details(("type",), "seam", message, type_name)]
+                "sweep", [build_error_details(("type",), "custom", message, type_name)]
             )
         else:
             choices_note = ", or with `choices:`" if untyped_model is not None else ""
             message = f"expected a block with `type:`, one of {join_names(models_by_type)}{choices_note}"
-            raise ValidationError.from_exception_data("sweep", [build_error_details((), "seam", message, value)])
+            raise ValidationError.from_exception_data("sweep", [build_error_details((), "custom", message, value)])
         return model.model_validate(block, context=info.context)
 
     return WrapValidator(validate)

@@ -48,7 +48,7 @@ def describe_error(line: dict[str, Any], key: str, file: str) -> str:
     message = str(line["msg"])
     if line["type"] == "missing":
         return f"required, but missing (give it in {file} or with --set {key}=VALUE)"
-    if line["type"] in {"unknown_key", "unknown_type", "seam"}:
+    if line["type"] in {"unknown_key", "unknown_type", "custom"}:
         return message
     if line["type"] in {"model_type", "dict_type"}:
         message = "expected a block of keys"

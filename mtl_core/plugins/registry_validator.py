@@ -66,7 +66,7 @@ def registry_validator(extension_point: str) -> WrapValidator:
         if not isinstance(value, dict) or not isinstance(value.get("type"), str):
             message = f"expected a {noun}: a block with `type:`, one of {join_names(sorted(registry.get_specs(extension_point)))}"
             raise ValidationError.from_exception_data(
-                base.__name__, [build_error_details((), "seam", message, value)]
+                base.__name__, [build_error_details((), "custom", message, value)]
             )
         try:
             spec = registry.find(extension_point, value["type"])

@@ -337,8 +337,9 @@ def _create_accelerator(config: ExperimentConfig) -> Accelerator:
         MtlError: If this machine does not support the configured precision.
     """
     AcceleratorState._reset_state()  # otherwise all later runs of this process keep the precision of the first
+    precision = config.training.precision
     try:
-        accelerator = Accelerator(mixed_precision=config.training.precision)
+        accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
     except ValueError as error:
-        raise MtlError(f"training.precision: {config.training.precision} is not supported here: {error}") from error
+        raise MtlError(f"training.precision: {precision} is not supported here: {error}") from error
     return accelerator

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Sum(StatelessSpec):
-    """The sum of the gradients: a baseline, equal to `sum`, which needs only one backward pass."""
+    """The sum of the gradients: a baseline, equal to the weighting `sum`, which needs only one backward pass."""
 
-    type: Literal["sum"] = "sum"
+    type: Literal["gradient-sum"] = "gradient-sum"
 
     def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""
@@ -29,7 +29,7 @@ class Sum(StatelessSpec):
 class Mean(StatelessSpec):
     """The mean of the gradients of shared parameters; task-specific parameters as with `sum`."""
 
-    type: Literal["mean"] = "mean"
+    type: Literal["gradient-mean"] = "gradient-mean"
 
     def build_aggregator(self, n_tasks: int, task_values: Tensor | None) -> Aggregator:
         """Build TorchJD's aggregator."""

@@ -92,7 +92,7 @@ def test_gradients_are_clipped_after_aggregation() -> None:
 
 def test_gradient_weights_are_reported() -> None:
     with temporary_seed(0):
-        for name, weights in (("mean", 0.25), ("sum", 1.0), ("config", 1.0)):
+        for name, weights in (("gradient-mean", 0.25), ("gradient-sum", 1.0), ("config", 1.0)):
             losses = build_run(name).run_step()
             assert losses.values.grad is not None
             assert losses.values.grad.tolist() == [weights] * 4

@@ -64,7 +64,7 @@ def test_no_task_loss_increases_to_first_order(seed: int, tasks: int, name: str)
 
 def test_sum_increases_the_loss_of_a_conflicting_task() -> None:
     rows = torch.tensor([[1.0, 0.0], [-3.0, 0.5]])
-    assert float((rows @ aggregate("sum", rows)).min()) < -1
+    assert float((rows @ aggregate("gradient-sum", rows)).min()) < -1
     for name in ("upgrad", "dualproj", "pcgrad", "config"):
         assert float((rows @ aggregate(name, rows)).min()) > -1e-2, name
 
@@ -151,7 +151,7 @@ class InfiniteRule(AggregationRule):
 
 def test_rule_without_a_valid_step_is_reported() -> None:
     with temporary_seed(0):
-        run = SampleRun(build_spec("sum"))
+        run = SampleRun(build_spec("gradient-sum"))
         for rule, message in (
             (FailingRule(), "gradients cannot be aggregated: no solution"),
             (InfiniteRule(), "the aggregated gradient is not finite"),

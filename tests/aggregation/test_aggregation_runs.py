@@ -37,7 +37,8 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 def test_gradient_sum_equals_loss_sum_and_mean_changes_shared_parameters_less(tmp_path: Path) -> None:
     blocks: Block = {"optimizer": {"type": "sgd", "lr": 0.1}, "data": {"type": "toy", "labelled": 0.7}}
     loss_sum, gradient_sum, mean = (
-        load_weights(train_run(tmp_path, name, weighting=name, **blocks)) for name in ("static", "sum", "mean")
+        load_weights(train_run(tmp_path, name, weighting=name, **blocks))
+        for name in ("sum", "gradient-sum", "gradient-mean")
     )
     for key, value in loss_sum.items():
         torch.testing.assert_close(gradient_sum[key], value, rtol=1e-4, atol=1e-6)
@@ -139,8 +140,8 @@ INVALID_OPTIONS: dict[str, Block] = {
         "preferences": {"tt1": 2.0},
     },
     "weighting.primary: there is no main task 'x'": {"type": "pcd", "primary": "x"},
-    "'graddrop' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "graddrop"}},
-    "'sum' cannot be smoothed": {"type": "cr-mogm", "of": {"type": "static"}},
+    "'graddrop' cannot be smoothed": {"type": "cr-mogm", "aggregator": {"type": "graddrop"}},
+    "'sum' cannot be smoothed": {"type": "cr-mogm", "aggregator": {"type": "sum"}},
     "weighting.epsilon": {"type": "mgda", "epsilon": 0.0},
 }
 

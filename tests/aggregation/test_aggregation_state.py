@@ -8,7 +8,13 @@ from torchjd import aggregation
 from mtl_torchjd.rules import AggregationResult, AggregationRule
 
 TASKS = ["a", "b", "c"]
-REQUIRED_OPTIONS = {"gradvac": {}, "pcd": {}, "excess-mtl": {}, "cr-mogm": {"of": {"type": "mgda"}}, "nash-mtl": {}}
+REQUIRED_OPTIONS = {
+    "gradvac": {},
+    "pcd": {},
+    "excess-mtl": {},
+    "cr-mogm": {"aggregator": {"type": "mgda"}},
+    "nash-mtl": {},
+}
 
 
 def build_rule(name: str, **options: object) -> AggregationRule:

@@ -34,8 +34,8 @@ def _build_krum(tasks: Sequence[int]) -> aggregation.Aggregator:
 
 
 CASES: dict[str, tuple[Block, AggregatorFactory]] = {
-    "sum": ({}, lambda _: aggregation.Sum()),
-    "mean": ({}, lambda _: aggregation.Mean()),
+    "gradient-sum": ({}, lambda _: aggregation.Sum()),
+    "gradient-mean": ({}, lambda _: aggregation.Mean()),
     "constant": ({"weights": PREFERENCES_BY_TASK}, lambda tasks: aggregation.Constant(PREFERENCES[list(tasks)])),
     "random-gradient": ({}, lambda _: aggregation.Random()),
     "krum": ({"n_selected": 2}, _build_krum),
@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Block, AggregatorFactory]] = {
     "excess-mtl": ({"robust_step_size": 0.3}, lambda _: aggregation.ExcessMTL(0.3)),
     "excess-mtl, with warmup": ({"n_warmup_steps": 2}, lambda _: aggregation.ExcessMTL(1.0, 2)),
     "cr-mogm": (
-        {"of": {"type": "gradvac", "beta": 0.3}, "alpha": 0.7},
+        {"aggregator": {"type": "gradvac", "beta": 0.3}, "alpha": 0.7},
         lambda _: aggregation.GramianWeightedAggregator(
             aggregation.CRMOGMWeighting(aggregation.GradVacWeighting(0.3), 0.7)
         ),

@@ -32,7 +32,7 @@ from mtl_core.experiments.trials import lock_folder
 
 DATA = {"type": "toy", "rows": 40, "test_rows": 40, "labelled": 0.5}
 FAST: dict[str, Any] = {"data": DATA, "split": "random", "training": {"epochs": 2, "batch_size": 8}}
-OPTIONS = ("--seeds", "2", "--variant", "weighting=label-count,static", "--resamples", "200")
+OPTIONS = ("--seeds", "2", "--variant", "weighting=label-count,sum", "--resamples", "200")
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_interrupted_comparison_with_two_processes_has_the_scores_of_one_process
     blocks: dict[str, Any] = {
         "data": {**DATA, "tasks": 2},
         "split": "random",
-        "plugins": [toy.__file__, halting_parts.__file__],
+        "plugins": [toy.__file__, halting_components.__file__],
         "backbone": {"type": "halting", "gate": str(pause_file), "runs": str(two), "after": 4},
         "training": {"epochs": 4, "batch_size": 8},
     }

@@ -172,14 +172,14 @@ TOO_FEW = "toy: has only one active task ('t0'); a comparison of multi-task lear
             "--variant optimizer.lrr=1: optimizer.lrr: unknown key 'lrr'; did you mean 'lr'?",
         ),
         (
-            ["--variant", "weightng=static"],
-            "--variant weightng=static: weightng: unknown key 'weightng'; did you mean 'wei",
+            ["--variant", "weightng=sum"],
+            "--variant weightng=sum: weightng: unknown key 'weightng'; did you mean 'wei",
         ),
         (["--variant", "weighting"], "--variant weighting: expected KEY=V1,V2, such as weighting=sum,label-count"),
         (["--variant", "weighting="], "--variant weighting=: expected KEY=V1,V2"),
         (["--variant", "weighting=sum,,label-count"], "a value between two commas is empty"),
         (["--variant", "weighting={type: sum"], "a bracket or a quote is not closed"),
-        (["--variant", "weighting=sum,static"], "--variant weighting=sum: given twice"),
+        (["--variant", "weighting=sum,sum"], "--variant weighting=sum: given twice"),
         (
             ["--variant", "seed=1,2"],
             "'seed' sets the seeds, which must be the same for all variants of a comparison",

@@ -205,7 +205,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "r2": DEFAULT_CASE,
     },
     "weightings": {
-        "static": DEFAULT_CASE,
+        "sum": DEFAULT_CASE,
         "label-count": DEFAULT_CASE,
         "uncertainty": DEFAULT_CASE,
         "dwa": [Case(), Case({"temperature": 0.5})],
@@ -214,8 +214,8 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "gradnorm": [Case(), Case({"alpha": 0.0, "lr": 0.2})],
         "famo": [Case(), Case({"same_batch": True, "lr": 0.2})],
         "smooth-tchebycheff": [Case(), Case({"mu": 0.3, "ideal": {"first": 0.1}})],
-        "sum": DEFAULT_CASE,
-        "mean": DEFAULT_CASE,
+        "gradient-sum": DEFAULT_CASE,
+        "gradient-mean": DEFAULT_CASE,
         "constant": [Case({"weights": {"first": 3.0}})],
         "random-gradient": DEFAULT_CASE,
         "krum": [Case({"n_byzantine": 0, "n_selected": 2})],
@@ -234,7 +234,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "nash-mtl": [Case({"update_weights_every": 3, "optim_niter": 5})],
         "pcd": [Case({"primary": "first", "tau": 0.5, "taus": {"first": 0.1}})],
         "excess-mtl": [Case({"n_warmup_steps": 4})],
-        "cr-mogm": [Case({"of": {"type": "gradvac"}, "alpha": 0.5})],
+        "cr-mogm": [Case({"aggregator": {"type": "gradvac"}, "alpha": 0.5})],
     },
     "optimizers": {
         "adam": DEFAULT_CASE,

@@ -95,7 +95,7 @@ def test_mistakes_do_not_depend_on_chunks(tmp_path: Path, monkeypatch: pytest.Mo
     """The mistakes are selected over all chunks of predictions; earlier predictions come first in ties."""
     config = toy_config(tmp_path, data={"type": "toy", "rows": 40, "test_rows": 40}, tasks=[task_block()])
     run_experiment(config, tmp_path / "whole")
-    monkeypatch.setattr(scoring, "CHUNK_SIZE", 7)
+    monkeypatch.setattr(split_evaluation, "CHUNK_SIZE", 7)
     run_experiment(config, tmp_path / "chunks")
     expected_lines = (tmp_path / "whole" / "mistakes.jsonl").read_text(encoding="utf-8")
     assert expected_lines

@@ -72,7 +72,7 @@ REJECTED_PARAMETERS = [
     ("training.epochs", {"type": "integer", "low": 0, "high": 3}, "training.epochs.low: the experiment refuses 0:"),
     ("training.epochs", {"type": "uniform", "low": 1.0, "high": 3.5}, "expected a valid integer"),
     ("backbone.dropout", {"type": "uniform", "low": 0.0, "high": 1.0}, "backbone.dropout.high: the experiment"),
-    ("weighting", {"choices": ["static", "by-lables"]}, "did you mean 'label-count'?"),
+    ("weighting", {"choices": ["sum", "by-lables"]}, "did you mean 'label-count'?"),
     ("backbone.type", {"choices": ["mlp", "identity"]}, "backbone.type.choices.1: the experiment refuses identity"),
     ("weighting", {"choices": ["label-count", {"type": "label-count"}]}, "is the same as choices.0"),
     ("tasks.7.weight", {"choices": [1.0, 2.0]}, "'7' is not an index of a list of 1"),
@@ -120,7 +120,7 @@ def test_baseline_values_are_those_within_the_space(write_sweep: Write) -> None:
     space = {
         "optimizer.lr": {"type": "log-uniform", "low": 0.001, "high": 0.1},
         "optimizer.weight_decay": {"type": "uniform", "low": 0.1, "high": 0.2},
-        "weighting": {"choices": ["label-count", "static"]},
+        "weighting": {"choices": ["label-count", "sum"]},
         "backbone.hidden_dims": {"choices": [[4], [8]]},
         "training.epochs": {"type": "integer", "low": 2, "high": 6, "step": 2},
         "training.batch_size": {"type": "log-integer", "low": 4, "high": 64},
@@ -128,7 +128,7 @@ def test_baseline_values_are_those_within_the_space(write_sweep: Write) -> None:
     variants = validate_space(load_experiment(write_sweep(space)))
     expected_params = {
         "optimizer.lr": 0.02,
-        "weighting": "static",
+        "weighting": "sum",
         "backbone.hidden_dims": "[8]",
         "training.batch_size": 8,
     }

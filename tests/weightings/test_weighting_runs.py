@@ -41,7 +41,7 @@ def read_weights(path: Path) -> torch.Tensor:
 
 
 def test_sum_weights_are_constant(tmp_path: Path) -> None:
-    assert bool((read_weights(run_toy(tmp_path, "run", {"type": "static"})) == 1).all())
+    assert bool((read_weights(run_toy(tmp_path, "run", {"type": "sum"})) == 1).all())
 
 
 @pytest.mark.parametrize("name", ADAPTIVE_WEIGHTINGS)

@@ -171,7 +171,7 @@ def _get_evaluation_settings(config: ExperimentConfig) -> dict[str, Any]:
 
 def build_equal_weight_overrides(config: ExperimentConfig) -> list[str]:
     """Return the overrides that give all tasks equal weights (Kurin et al., 2022); empty if weights are equal."""
-    has_plain_sum = config.weighting.type == "static" and config.weighting == type(config.weighting).model_validate(
+    has_plain_sum = config.weighting.type == "sum" and config.weighting == type(config.weighting).model_validate(
         {}
     )
     overrides = [] if has_plain_sum else ["weighting={type: sum}"]
