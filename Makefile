@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test coverage lint docs bench clean
 
 help:
 	@echo "make demo    train on the sample data that ships with the project, show its table and a prediction"
 	@echo "make test    run the tests"
-	@echo "make lint    ruff and mypy"
+	@echo "make coverage  run the tests and show which lines they do not reach"
+	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure what docs/benchmarks.md reports (needs the SemEval-2014 data, see there)"
 
@@ -40,10 +41,14 @@ demo: $(VENV)/.base
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
 lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: $(VENV)/.test
 	$(BIN)/mkdocs build --strict

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from absa_plugin.attention import Attention, SelfAttention
+from absa_plugin.attention_pooling import Attention
 from absa_plugin.recurrent import BiGRU, BiLSTM
+from absa_plugin.self_attention import SelfAttention
 from absa_plugin.semeval import SemEval2014
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import BackboneSpec, EncoderSpec, HeadSpec, LoaderSpec, hookimpl

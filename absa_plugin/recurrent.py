@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from mtl_core import BackboneSpec
+from mtl_core.plugins.number_fields import Probability
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
-
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Recurrent(BackboneSpec):
@@ -23,9 +22,9 @@ class _Recurrent(BackboneSpec):
     """Width of each direction; a token's features are twice as wide."""
     layers: PositiveInt = 1
     """Number of stacked layers."""
-    input_dropout: Rate = 0.0
+    input_dropout: Probability = 0.0
     """Dropout of the incoming features."""
-    dropout: Rate = 0.0
+    dropout: Probability = 0.0
     """Dropout of each layer's output."""
 
 
@@ -38,9 +37,11 @@ class BiLSTM(_Recurrent):
         """Build the layers."""
         from torch.nn import LSTM
 
-        from absa_plugin.recurrent_module import PackedRNN
+        from mtl_core.nn.packed_rnn import PackedRNN
 
-        return PackedRNN(LSTM, inputs, self.hidden_dim, self.layers, self.input_dropout, self.dropout)
+        return PackedRNN(
+            self.type, LSTM, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout
+        )
 
 
 class BiGRU(_Recurrent):
@@ -52,6 +53,8 @@ class BiGRU(_Recurrent):
         """Build the layers."""
         from torch.nn import GRU
 
-        from absa_plugin.recurrent_module import PackedRNN
+        from mtl_core.nn.packed_rnn import PackedRNN
 
-        return PackedRNN(GRU, inputs, self.hidden_dim, self.layers, self.input_dropout, self.dropout)
+        return PackedRNN(
+            self.type, GRU, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout
+        )

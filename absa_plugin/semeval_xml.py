@@ -65,7 +65,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SentenceFile:
-    """The sentences of a file in order, the `disclaimer` of its root element, and the ids that occur more than once.
+    """The sentences of a file in order, the `disclaimer` of its root element, and the ids that occur repeatedly.
 
     Attributes:
         has_terms: Whether aspect terms are annotated.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from absa_plugin.pipeline_licence import describe_licence
 from mtl_core import EncoderSpec
+from mtl_core.plugins.number_fields import Probability
 
 if TYPE_CHECKING:
     from absa_plugin.word_encoder import WordEncoder
-
-Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SpacyEncoder(EncoderSpec):
@@ -32,7 +31,7 @@ class SpacyEncoder(EncoderSpec):
     """Width of the word vectors if the pipeline has none."""
     drop: list[Literal["stop-words", "numbers", "punctuation"]] = []
     """Tokens to leave out. `stop-words` is a list of English function words that includes "not"."""
-    word_dropout: Rate = 0.0
+    word_dropout: Probability = 0.0
     """Probability that a word is replaced by the unknown word during training."""
     max_tokens: PositiveInt = 256
     """Maximum number of tokens per text; longer texts are truncated."""

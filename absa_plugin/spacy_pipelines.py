@@ -35,13 +35,14 @@ def load_pipeline(name: str) -> Language:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(
             f"encoder.pipeline: the spaCy pipeline '{name}' cannot be loaded{did_you_mean(name, installed)} "
-            f"(installed: {join_names(installed)}; install one with `python -m spacy download {name}`, or use blank:en)"
+            f"(installed: {join_names(installed)}; install one with `python -m spacy download {name}`, "
+            "or use blank:en)"
         ) from error
     return nlp
 
 
-_STANDARD_COMPONENTS = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner", "attribute_ruler",
-             "lemmatizer", "textcat"]  # fmt: skip
+_STANDARD_COMPONENTS = ["tok2vec", "transformer", "tagger", "morphologizer", "parser", "senter", "ner",
+                        "attribute_ruler", "lemmatizer", "textcat"]  # fmt: skip
 
 
 _UNUSED_TABLES = ["strings", "lookups"]

@@ -4,18 +4,19 @@ import importlib
 import sys
 
 SHORT = (
+    "reference",
     "command_line",
     "labels",
     "article_job",
     "training_loop",
-    "many_tasks",
+    "task_count",
     "architectures",
     "weightings",
-    "torchjd",
+    "torchjd_speed",
     "prediction",
     "compare_speed",
 )
-LONG = ("accuracy", "auxiliary", "one_or_five", "serving", "table_memory", "rating", "transformers")
+LONG = ("accuracy", "auxiliary", "single_or_multi_task", "serving", "table_memory", "rating", "transformer_speed")
 
 if __name__ == "__main__":
     # A long benchmark receives the remaining arguments.

@@ -1,12 +1,15 @@
 """Training step of each architecture compared with hard sharing: BiLSTM of 128, 32 x 20 tokens x 300 features."""
 
-from time import perf_counter
+from statistics import median
 
 from absa_plugin.recurrent import BiLSTM
-from benchmarks.task_count import build_step
+from benchmarks.measurement import format_seconds, time_alternately
+from benchmarks.reference import measure_reference
+from benchmarks.training_step import build_setup, build_step
 from mtl_architectures.cross_stitch import CrossStitch
 from mtl_architectures.mmoe import MMoE
-from mtl_core.builtins.architectures import HardSharing, SoftSharing
+from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.architectures.soft_sharing import SoftSharing
 from mtl_core.plugins.specs import ArchitectureSpec
 
 STEPS = 40
@@ -24,14 +27,13 @@ ARCHITECTURES: dict[str, ArchitectureSpec] = {
 
 def main() -> None:
     """Time alternating steps of all architectures, with 2 and with 5 tasks, and compare the medians."""
+    reference = measure_reference()
     for tasks in (2, 5):
-        steps = {name: build_step(tasks, BiLSTM(), 300, spec) for name, spec in ARCHITECTURES.items()}
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for _ in range(STEPS):
-            for name, step in steps.items():
-                start = perf_counter()
-                step()
-                times[name].append(perf_counter() - start)
-        medians = {name: sorted(durations)[STEPS // 2] for name, durations in times.items()}
+        steps = {
+            name: build_step(build_setup(tasks, BiLSTM(), 300, architecture=spec))
+            for name, spec in ARCHITECTURES.items()
+        }
+        medians = {name: median(durations) for name, durations in time_alternately(steps, STEPS).items()}
         for name, seconds in medians.items():
-            print(f"{tasks} tasks, {name}: {seconds * 1000:.1f} ms, {seconds / medians['hard sharing']:.2f}x")
+            ratio = seconds / medians["hard sharing"]
+            print(f"{tasks} tasks, {name}: {format_seconds(seconds, reference)}, {ratio:.2f}x")

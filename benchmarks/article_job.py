@@ -1,25 +1,22 @@
 """Wall time and peak memory of the article's experiment in one process: parse, train 3 epochs, evaluate."""
 
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
 
-from benchmarks.local_data import PIPELINE, TRAIN, find_mtl, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, require_shared
+from benchmarks.measurement import format_seconds, format_settings, get_peak_memory, run_mtl
+from benchmarks.reference import measure_reference
 
 
 def main() -> None:
-    """Run the experiment and print time and memory."""
+    """Run the experiment and print time, also in R, and memory."""
     require_shared()
+    reference = measure_reference()
+    # The training file replaces the test file, so that the amount of evaluation is similar to the article's.
+    settings = format_settings(f"data.train={TRAIN}", f"data.test={TRAIN}", f"encoder.pipeline={PIPELINE}")
     with tempfile.TemporaryDirectory() as folder:
-        # The training file replaces the test file, so that the amount of evaluation is similar to the article's.
-        command = [find_mtl(), "run", "absa-article", "--out", str(Path(folder) / "run"), "--set", f"data.train={TRAIN}",
-                   "--set", f"data.test={TRAIN}", "--set", f"encoder.pipeline={PIPELINE}"]  # fmt: skip
-        start = perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        seconds = perf_counter() - start
-    scale = 1 if sys.platform == "darwin" else 1024
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6
-    print(f"article's experiment: {seconds:.1f} s, at most {memory:.0f} MB resident")
+        seconds = run_mtl("run", "absa-article", "--out", Path(folder) / "run", *settings)
+    print(
+        f"article's experiment: {format_seconds(seconds, reference)}, at most {get_peak_memory():.0f} MB resident; "
+        f"R = {reference:.2f} s"
+    )

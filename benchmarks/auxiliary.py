@@ -13,7 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.local_data import PIPELINE, TRAIN, require_shared
-from mtl_core.experiments.ablate import TrialResult, run_trials, summarize_trials
+from benchmarks.measurement import format_seconds
+from benchmarks.reference import measure_reference
+from mtl_core.experiments.ablate import TrialScore, run_trials, summarize_trials
 from mtl_core.experiments.trials import Trial
 
 FOLDS = 5
@@ -35,6 +37,7 @@ FAMILIES["all"] = [task for tasks in FAMILIES.values() for task in tasks]
 def main() -> None:
     """Run the missing trials, and print the table."""
     require_shared()
+    reference = measure_reference()
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(tempfile.mkdtemp(prefix="auxiliary-"))
     folder.mkdir(parents=True, exist_ok=True)
     trials = [
@@ -44,15 +47,15 @@ def main() -> None:
         for family in FAMILIES
     ]
 
-    def on_trial_end(trial: Trial, outcome: TrialResult) -> None:
+    def on_trial_end(trial: Trial, outcome: TrialScore) -> None:
         score = _load_last_score(trial.run_dir)
-        print(f"{trial.run_dir.name}: {score:.4f} in {outcome.train_s:.1f} s", flush=True)
+        print(f"{trial.run_dir.name}: {score:.4f} in {format_seconds(outcome.train_s, reference)}", flush=True)
 
     outcomes = run_trials(
         "absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end
     )
     last_outcomes = {
-        path: TrialResult(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()
+        path: TrialScore(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()
     }
     summaries = summarize_trials(trials, last_outcomes)
     (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
@@ -60,7 +63,7 @@ def main() -> None:
     for one in summaries:
         print(
             f"| {one.variant} | {one.mean:.4f} ± {one.std:.4f} | "
-            f"{one.difference:+.4f} ± {one.difference_std:.4f} | {one.train_s:.1f} s | "
+            f"{one.difference:+.4f} ± {one.difference_std:.4f} | {format_seconds(one.train_s, reference)} | "
             f"{one.train_s / summaries[0].train_s:.2f} |"
         )
 

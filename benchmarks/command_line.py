@@ -1,17 +1,14 @@
 """Start-up time of the command line."""
 
-import subprocess
-from time import perf_counter
+from statistics import median
 
-from benchmarks.local_data import find_mtl
+from benchmarks.measurement import format_seconds, run_mtl
+from benchmarks.reference import measure_reference
 
 
 def main() -> None:
     """Print the median of seven runs of each command."""
+    reference = measure_reference()
     for arguments in (["--help"], ["validate", "absa-sample"]):
-        times = []
-        for _ in range(7):
-            start = perf_counter()
-            subprocess.run([find_mtl(), *arguments], check=True, capture_output=True)
-            times.append(perf_counter() - start)
-        print(f"mtl {' '.join(arguments)}: {sorted(times)[3]:.2f} s")
+        seconds = median(run_mtl(*arguments) for _ in range(7))
+        print(f"mtl {' '.join(arguments)}: {format_seconds(seconds, reference)}")

@@ -1,44 +1,30 @@
 """A comparison with two parallel trials and the same comparison with sequential trials; scores must be equal."""
 
 import json
-import subprocess
 import tempfile
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from benchmarks.local_data import find_mtl
+from benchmarks.measurement import format_seconds, run_mtl
+from benchmarks.reference import measure_reference
 
 SEEDS = 5
 
 
 def main() -> None:
     """Time both, and print the ratio."""
+    reference = measure_reference()
     seconds, results = {}, []
     with tempfile.TemporaryDirectory() as folder:
         for jobs in (1, 2):
             out = Path(folder) / str(jobs)
-            start = perf_counter()
-            subprocess.run(
-                [
-                    find_mtl(),
-                    "compare",
-                    "topic-sentiment",
-                    "--seeds",
-                    str(SEEDS),
-                    "--jobs",
-                    str(jobs),
-                    "--out",
-                    out,
-                ],
-                check=True,
-                capture_output=True,
-            )
-            seconds[jobs] = perf_counter() - start
+            options = ("--seeds", str(SEEDS), "--jobs", str(jobs), "--out", out)
+            seconds[jobs] = run_mtl("compare", "topic-sentiment", *options)
             results.append(_load_results(out))
     assert results[0] == results[1], "the scores depend on the number of processes"
+    sequential, parallel = (format_seconds(seconds[jobs], reference) for jobs in (1, 2))
     print(
-        f"{3 * SEEDS} trials: sequential {seconds[1]:.1f} s, two in parallel {seconds[2]:.1f} s; "
+        f"{3 * SEEDS} trials: sequential {sequential}, two in parallel {parallel}; "
         f"{seconds[1] / seconds[2]:.2f} times as fast, with identical scores"
     )
 

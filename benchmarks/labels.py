@@ -4,7 +4,7 @@ from collections import Counter
 
 from absa_plugin.semeval import SemEval2014
 from benchmarks.local_data import TRAIN, require_shared
-from mtl_core.builtins.splitters import Stratified
+from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.data.splitting import split_corpus
 
 
@@ -26,6 +26,5 @@ def main() -> None:
         split = split_corpus(corpus, usable, corpus.labels, Stratified(), seed)
         assert split.largest_imbalance is not None
         imbalances.append(split.largest_imbalance.points)
-    print(
-        f"largest difference of a class share between training and validation, 10 seeds: {max(imbalances):.2f} points"
-    )
+    largest = f"{max(imbalances):.2f} points"
+    print(f"largest difference of a class share between training and validation, 10 seeds: {largest}")

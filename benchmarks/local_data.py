@@ -1,8 +1,11 @@
-"""Paths of the data that must not be committed: the folder `shared` next to the checkout."""
+"""Paths of the data: the packaged sample, and data that must not be committed, in `shared` next to the checkout."""
 
 import sys
 from pathlib import Path
 
+from absa_plugin.semeval import SemEval2014
+
+SAMPLE = Path(__file__).parents[1] / "absa_plugin/sample/train.xml"
 SHARED = Path(__file__).parents[2] / "shared"
 TRAIN = SHARED / "data/semeval2014/Restaurants_Train_v2.xml"
 PIPELINE = SHARED / "models/en_core_web_md"
@@ -15,6 +18,6 @@ def require_shared() -> None:
             sys.exit(f"this benchmark needs {path.relative_to(SHARED.parent)} next to the checkout")
 
 
-def find_mtl() -> str:
-    """Return the path of the command `mtl` in this environment."""
-    return str(Path(sys.executable).parent / "mtl")
+def load_sentences(path: Path) -> list[str]:
+    """Return the sentences of a SemEval-2014 file."""
+    return [str(text) for text in SemEval2014(train=path).load().inputs]

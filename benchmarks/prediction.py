@@ -1,14 +1,11 @@
 """Speed and memory of `mtl predict --input` for 100,000 sentences from a file."""
 
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
 
-from absa_plugin.semeval import SemEval2014
-from benchmarks.local_data import PIPELINE, TRAIN, find_mtl, require_shared
+from benchmarks.local_data import PIPELINE, TRAIN, load_sentences, require_shared
+from benchmarks.measurement import format_seconds, format_settings, get_peak_memory, run_mtl
+from benchmarks.reference import measure_reference
 
 SENTENCES = 100_000
 
@@ -16,17 +13,14 @@ SENTENCES = 100_000
 def main() -> None:
     """Train briefly, then predict for files of increasing size."""
     require_shared()
-    texts = [str(text) for text in SemEval2014(train=TRAIN).load().inputs]
+    reference = measure_reference()
+    texts = load_sentences(TRAIN)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        settings = [
-            f"data.train={TRAIN}",
-            f"encoder.pipeline={PIPELINE}",
-            "training.epochs=1",
-            "training.refit=false",
-        ]
-        options = [option for setting in settings for option in ("--set", setting)]
-        _run("run", "absa-restaurants", "--out", str(folder / "run"), *options)
+        settings = format_settings(
+            f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", "training.epochs=1", "training.refit=false"
+        )
+        run_mtl("run", "absa-restaurants", "--out", folder / "run", *settings)
         start_up = None
         for sentences in (1, SENTENCES // 10, SENTENCES):
             source = folder / f"{sentences}.txt"
@@ -36,17 +30,10 @@ def main() -> None:
                     lines.write(
                         f"{texts[i % len(texts)]} {texts[(i * 7 + i // len(texts)) % len(texts)].split()[0]} {i}\n"
                     )
-            start = perf_counter()
-            _run("predict", str(folder / "run"), "--input", str(source), "--output", str(folder / "out.jsonl"))
-            seconds = perf_counter() - start
+            seconds = run_mtl("predict", folder / "run", "--input", source, "--output", folder / "out.jsonl")
             start_up = seconds if start_up is None else start_up
-            scale = 1 if sys.platform == "darwin" else 1024
-            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6
             speed = f"{sentences / seconds:.0f} sentences per second with start-up"
             if sentences > 1:
                 speed += f", {sentences / (seconds - start_up):.0f} without"
-            print(f"{sentences} sentences: {seconds:.1f} s ({speed}); peak memory so far {memory:.0f} MB")
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run([find_mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            duration = format_seconds(seconds, reference)
+            print(f"{sentences} sentences: {duration}, {speed}; peak memory so far {get_peak_memory():.0f} MB")

@@ -6,54 +6,45 @@ The network is the small one of `absa-mentions`, trained briefly; the time inclu
 """
 
 import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from random import Random
-from time import perf_counter
 
-from absa_plugin.semeval import SemEval2014
-from benchmarks.local_data import find_mtl
+from benchmarks.local_data import SAMPLE, load_sentences
+from benchmarks.measurement import format_seconds, format_settings, get_peak_memory, run_mtl
+from benchmarks.reference import measure_reference
 
 SIZES = (20_000, 200_000)
 PRODUCTS = 200
-SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
 
 
 def main() -> None:
     """Train briefly, then rate files of increasing size."""
+    reference = measure_reference()
     sizes = [int(word) for word in sys.argv[2:]] if sys.argv[1:2] == ["rating"] else []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        settings = ["--set", "training.epochs=3", "--set", "training.refit=false"]
-        _run("run", "absa-mentions", "--out", str(folder / "run"), *settings)
+        settings = format_settings("training.epochs=3", "training.refit=false")
+        run_mtl("run", "absa-mentions", "--out", folder / "run", *settings)
         for reviews in sizes or SIZES:
             file = folder / f"{reviews}.csv"
             _write(file, reviews)
-            start, cpu_before = perf_counter(), _get_child_usage().ru_utime
-            options = ["--text", "review", "--by", "restaurant", "--date", "date", "--run", str(folder / "run")]
-            _run(
-                "absa",
-                "rate",
-                str(file),
-                *options,
-                "--out",
-                str(folder / "r.json"),
-                "--out",
-                str(folder / "r.html"),
-            )
-            seconds, cpu = perf_counter() - start, _get_child_usage().ru_utime - cpu_before
-            memory = _get_child_usage().ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+            cpu_before = _get_cpu_time()
+            options = ("--text", "review", "--by", "restaurant", "--date", "date", "--run", folder / "run")
+            outputs = ("--out", folder / "r.json", "--out", folder / "r.html")
+            seconds = run_mtl("absa", "rate", file, *options, *outputs)
+            cpu = _get_cpu_time() - cpu_before
             size, speed = f"{file.stat().st_size / 1e6:.0f} MB", f"{reviews / seconds:.0f} per second with start-up"
-            cpu_text = f"{1e6 * cpu / reviews:.0f} µs of CPU time per review"
-            peak_text = f"peak memory so far {memory:.0f} MB"
-            print(f"{reviews:,} reviews, {size}: {seconds:.0f} s ({speed}; {cpu_text}); {peak_text}", flush=True)
+            cpu_text = f"{format_seconds(cpu / reviews, reference)} of CPU time per review"
+            peak_text = f"peak memory so far {get_peak_memory():.0f} MB"
+            duration = format_seconds(seconds, reference)
+            print(f"{reviews:,} reviews, {size}: {duration}, {speed}; {cpu_text}; {peak_text}", flush=True)
 
 
 def _write(path: Path, reviews: int) -> None:
     """Write distinct reviews of one to five sentences of the sample, over two years."""
-    texts = [str(text) for text in SemEval2014(train=SAMPLE / "train.xml").load().inputs]
+    texts = load_sentences(SAMPLE)
     rng = Random(0)
     with path.open("w", encoding="utf-8") as file:
         file.write("restaurant\tdate\treview\n")
@@ -63,12 +54,8 @@ def _write(path: Path, reviews: int) -> None:
             file.write(f"Restaurant {rng.randrange(PRODUCTS)}\t{day}\t{review} Visit {number}.\n".replace('"', "'"))
 
 
-def _get_child_usage() -> resource.struct_rusage:
-    return resource.getrusage(resource.RUSAGE_CHILDREN)
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run([find_mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _get_cpu_time() -> float:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 
-from absa_plugin.semeval import SemEval2014
-from benchmarks.local_data import find_mtl
+from benchmarks.local_data import SAMPLE, load_sentences
+from benchmarks.measurement import find_mtl, format_seconds, format_settings, run_mtl
+from benchmarks.reference import measure_reference
 
-SAMPLE = Path(__file__).parents[1] / "absa_plugin" / "sample"
 CLIENTS = 32
 SECONDS = 10.0
 WARMUP_S = 1.0
@@ -30,6 +30,7 @@ HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nC
 
 def main() -> None:
     """Start the server, send requests, print the results."""
+    reference = measure_reference()
     arguments = sys.argv[2:] if sys.argv[1:2] == ["serving"] else []
     with tempfile.TemporaryDirectory() as folder:
         run = Path(arguments[0]) if arguments else _train_run(Path(folder))
@@ -40,29 +41,29 @@ def main() -> None:
             line = server.stdout.readline()
             port = int(line.partition("http://127.0.0.1:")[2].split()[0])
             try:
-                _report(port, seconds, server.pid)
+                _report(port, seconds, server.pid, reference)
             finally:
                 server.terminate()
 
 
 def _train_run(folder: Path) -> Path:
     run = folder / "run"
-    settings = ["training.epochs=1", "training.refit=false", "split={type: random, validation: 0.9}"]
-    options = [option for setting in settings for option in ("--set", setting)]
-    subprocess.run([find_mtl(), "run", "absa-minilm", "--out", str(run), *options], check=True, capture_output=True)
+    settings = ("training.epochs=1", "training.refit=false", "split={type: random, validation: 0.9}")
+    run_mtl("run", "absa-minilm", "--out", run, *format_settings(*settings))
     return run
 
 
-def _report(port: int, seconds: float, server: int) -> None:
-    texts = [str(text) for text in SemEval2014(train=SAMPLE / "train.xml").load().inputs]
+def _report(port: int, seconds: float, server: int, reference: float) -> None:
+    texts = load_sentences(SAMPLE)
     single_load = asyncio.run(_measure_load(port, texts, 1, seconds, server))
     concurrent_load = asyncio.run(_measure_load(port, texts, CLIENTS, seconds, server))
     for clients, load in ((1, single_load), (CLIENTS, concurrent_load)):
         times = sorted(load.times)
         print(
-            f"{clients} clients: median {1000 * statistics.median(times):.1f} ms, "
-            f"95 % within {1000 * times[int(0.95 * len(times))]:.1f} ms, {len(times) / load.seconds:.0f} texts per "
-            f"second, {1000 * load.cpu_s / len(times):.1f} ms of CPU time per text, {load.errors} errors, "
+            f"{clients} clients: median {format_seconds(statistics.median(times), reference)}, "
+            f"95 % within {format_seconds(times[int(0.95 * len(times))], reference)}, "
+            f"{len(times) / load.seconds:.0f} texts per second, "
+            f"{format_seconds(load.cpu_s / len(times), reference)} of CPU time per text, {load.errors} errors, "
             f"{load.mismatches} responses with the text of another request"
         )
     ratio = (len(concurrent_load.times) / concurrent_load.seconds) / (len(single_load.times) / single_load.seconds)

@@ -9,7 +9,8 @@ from time import perf_counter
 
 import numpy as np
 
-from mtl_core.builtins.table import Table
+from benchmarks.measurement import format_seconds
+from mtl_core.builtins.loaders.table import Table
 
 SIZES = (50_000, 5_000_000)
 BATCHES, BATCH = 20_000, 32
@@ -17,13 +18,16 @@ WORDS = ["soup", "stew", "bread", "waiter", "bill", "menu", "lovely", "splendid"
 
 
 def main() -> None:
-    """Write each file, and measure it in a separate process."""
+    """Write each file, and measure it in a separate process, which does not import torch."""
+    from benchmarks.reference import measure_reference
+
+    reference = str(measure_reference())
     for rows in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "reviews.csv"
             _write(path, rows)
             print(f"{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB:", flush=True)
-            subprocess.run([sys.executable, "-m", "benchmarks.table_memory", str(path)], check=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.table_memory", path, reference], check=True)
 
 
 def _write(path: Path, rows: int) -> None:
@@ -43,14 +47,15 @@ def _write(path: Path, rows: int) -> None:
                 file.write(f"{text} {row},{sentiment},p{product},{stars / 100},{trust / 100}\n")
 
 
-def _measure(path: Path) -> None:
+def _measure(path: Path, reference: float) -> None:
     """Load a file and read random batches of its inputs, once."""
     before = _read_anonymous_memory()
     with _PeakMemory() as peak:
         start = perf_counter()
         corpus = Table(train=path, text="review", weights={"sentiment": "trust"}).load()
         seconds = perf_counter() - start
-    print(f"  load: {seconds:.1f} s, peak {peak.megabytes:.0f} MB of anonymous memory ({before:.0f} MB before)")
+    duration = format_seconds(seconds, reference)
+    print(f"  load: {duration}, peak {peak.megabytes:.0f} MB of anonymous memory ({before:.0f} MB before)")
     random = np.random.default_rng(0)
     with _PeakMemory() as peak:
         start = perf_counter()
@@ -59,7 +64,8 @@ def _measure(path: Path) -> None:
             rows = random.integers(0, len(corpus), BATCH).tolist()
             characters += sum(len(str(corpus.inputs[row])) for row in rows)
         seconds = perf_counter() - start
-    print(f"  {BATCHES:,} batches of {BATCH}: {seconds:.1f} s, peak {peak.megabytes:.0f} MB", flush=True)
+    duration = format_seconds(seconds, reference)
+    print(f"  {BATCHES:,} batches of {BATCH}: {duration}, peak {peak.megabytes:.0f} MB", flush=True)
 
 
 class _PeakMemory:
@@ -91,4 +97,4 @@ def _read_anonymous_memory() -> float:
 
 
 if __name__ == "__main__":
-    _measure(Path(sys.argv[1]))
+    _measure(Path(sys.argv[1]), float(sys.argv[2]))

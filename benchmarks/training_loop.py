@@ -7,12 +7,16 @@ from accelerate import Accelerator
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.local_data import PIPELINE, TRAIN, require_shared
+from benchmarks.measurement import format_seconds
+from benchmarks.reference import measure_reference
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.data.batches import build_epoch_batches
-from mtl_core.data.prepare import FittedData, build_network, prepare
-from mtl_core.runs.run import NullCallback
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
+from mtl_core.runs.build_network import build_network
 from mtl_core.training.batch_sampler import build_batch_sampler
+from mtl_core.training.callback import NullCallback
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
 
@@ -22,6 +26,7 @@ ROUNDS = 5
 def main() -> None:
     """Time alternating epochs of both loops and print the ratio of the medians."""
     require_shared()
+    reference = measure_reference()
     settings = [f"data.train={TRAIN}", f"encoder.pipeline={PIPELINE}", "training.epochs=1"]
     config = load_experiment("absa-restaurants", settings).config
     prepared = prepare(config)
@@ -30,9 +35,8 @@ def main() -> None:
         core_times.append(_time_core(config, prepared))
         plain_times.append(_time_plain(config, prepared))
     ratio = sorted(core_times)[ROUNDS // 2] / sorted(plain_times)[ROUNDS // 2]
-    print(
-        f"one epoch: mtl_core {min(core_times):.2f} s, plain loop {min(plain_times):.2f} s; ratio of medians {ratio:.3f}"
-    )
+    core, plain = (format_seconds(min(times), reference) for times in (core_times, plain_times))
+    print(f"one epoch: mtl_core {core}, plain loop {plain}; ratio of medians {ratio:.3f}")
 
 
 def _time_core(config: ExperimentConfig, prepared: FittedData) -> float:

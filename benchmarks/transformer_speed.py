@@ -1,19 +1,19 @@
 """`absa-minilm` and `absa-distilled`: training with `mtl run`, prediction compared with a plain PyTorch loop."""
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import perf_counter
 from typing import get_args
 
 import torch
 
-from absa_plugin.semeval import SemEval2014
-from benchmarks.local_data import TRAIN, find_mtl, require_shared
+from benchmarks.local_data import TRAIN, load_sentences, require_shared
+from benchmarks.measurement import format_seconds, format_settings, run_mtl, time_alternately
+from benchmarks.reference import measure_reference
 from mtl_core.runs.precision import Precision, convert_precision
-from mtl_core.runs.predict import iterate_predictions, parse_texts
+from mtl_core.runs.predict import iterate_predictions
+from mtl_core.runs.prediction_inputs import parse_texts
 from mtl_core.runs.saved_run import SavedRun, load_run
 
 THREADS = 2
@@ -23,20 +23,22 @@ BATCH = 128
 def main() -> None:
     """Train both, then predict for the training sentences in alternating rounds."""
     require_shared()
+    reference = measure_reference()
     torch.set_num_threads(THREADS)
-    texts = [str(text) for text in SemEval2014(train=TRAIN).load().inputs]
+    texts = load_sentences(TRAIN)
     with tempfile.TemporaryDirectory() as name:
         for experiment in ("absa-distilled", "absa-minilm"):
             run = Path(name) / experiment
-            start = perf_counter()
-            _run("run", experiment, "--set", f"data.train={TRAIN}", "--out", str(run))
+            seconds = run_mtl("run", experiment, *format_settings(f"data.train={TRAIN}"), "--out", run)
             metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
             validation = metrics["splits"]["validation"]
             print(
-                f"{experiment}: {perf_counter() - start:.0f} s, {metrics['timing']['train_s']:.0f} s for training"
+                f"{experiment}: {format_seconds(seconds, reference)}, "
+                f"{format_seconds(metrics['timing']['train_s'], reference)} for training"
             )
             print(
-                f"  validation: {validation['overall']['accuracy']:.4f}, detection {validation['detection']['micro_f1']:.4f}"
+                f"  validation: {validation['overall']['accuracy']:.4f}, "
+                f"detection {validation['detection']['micro_f1']:.4f}"
             )
             for question, error in metrics["calibration"]["errors"].items():
                 print(f"  calibration error of {question}: {error['before']:.3f} to {error['after']:.3f}")
@@ -48,14 +50,11 @@ def main() -> None:
             if experiment == "absa-minilm":
                 variants["plain loop, fp32"] = _build_plain_predict(texts, torch.float32)
                 variants["plain loop, bf16"] = _build_plain_predict(texts, torch.bfloat16)
-            best_seconds = {variant: float("inf") for variant in variants}
-            for _ in range(3):
-                for variant, predict in variants.items():
-                    start = perf_counter()
-                    predict()
-                    best_seconds[variant] = min(best_seconds[variant], perf_counter() - start)
-            for variant, seconds in best_seconds.items():
-                print(f"  {variant}: {len(texts) / seconds:.0f} sentences per second")
+            for variant, durations in time_alternately(variants, 3).items():
+                best = min(durations)
+                print(
+                    f"  {variant}: {format_seconds(best, reference)}, {len(texts) / best:.0f} sentences per second"
+                )
 
 
 def _build_predict(saved: SavedRun, texts: list[str]) -> Callable[[], None]:
@@ -87,7 +86,3 @@ def _build_plain_predict(texts: list[str], precision: torch.dtype) -> Callable[[
                 model(**batch)
 
     return predict
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run([find_mtl(), *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -15,15 +15,7 @@ from pydantic import BaseModel
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from mtl_core.cli.app import app
-from mtl_core.config.experiment import (
-    ExperimentConfig,
-    InitFrom,
-    InteractionConfig,
-    NamedTask,
-    Selection,
-    TaskPattern,
-    Training,
-)
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.sweep import (
     Choices,
     Integer,
@@ -35,6 +27,8 @@ from mtl_core.config.sweep import (
     Tpe,
     Uniform,
 )
+from mtl_core.config.tasks import NamedTask, TaskPattern
+from mtl_core.config.training import InitFrom, InteractionConfig, Selection, Training
 from mtl_core.plugins import hookspecs
 from mtl_core.plugins.extension_points import EXTENSION_POINTS, ExtensionPoint
 from mtl_core.plugins.loading import HOOKS, Plugins
@@ -44,7 +38,7 @@ from mtl_core.plugins.specs import Spec
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
 OWN_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
-OWN_PACKAGES = {"absa_plugin"}
+OWN_PACKAGES = {"mtl_ratings"}
 """Packages whose commands are described besides the core's."""
 NUMBERS = {"integer": "whole number", "number": "number"}
 BOUNDS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}

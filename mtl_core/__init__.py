@@ -3,7 +3,7 @@
 This module exports what a plugin needs: `hookimpl`, the spec classes, `Corpus`, `MtlError`. It imports no torch.
 """
 
-from mtl_core.config.experiment import InputFile, InputPath
+from mtl_core.config.paths import InputFile, InputPath
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError

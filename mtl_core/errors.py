@@ -1,6 +1,6 @@
 """Errors that a user can correct, and helpers for their messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -33,3 +33,13 @@ def join_names(names: Iterable[str], limit: int = 20) -> str:
         return "none"
     suffix = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + suffix
+
+
+def add_article(noun: str) -> str:
+    """Return a noun with its indefinite article, `a` or `an`."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def find_duplicates(names: Sequence[str]) -> list[str]:
+    """Return the names that occur more than once, in alphabetical order."""
+    return sorted({name for name in names if names.count(name) > 1})

@@ -32,6 +32,9 @@ import pytest
 
 from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
+from mtl_core.plugins.active_registry import use_registry
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 
 Review = tuple[str, dict[str, str] | None]
 """A sentence and the polarity of each category; None if the sentence is not annotated."""
@@ -89,7 +92,7 @@ class Numbers(LoaderSpec):
                 "sign": ["plus" if row.sum() > 0 else "minus" for row in rows],
                 "odd": ["no" if index % 3 else "yes" for index in range(self.examples)],
             },
-            parts=["test" if index % 4 == 0 else "train" for index in range(self.examples)],
+            splits=["test" if index % 4 == 0 else "train" for index in range(self.examples)],
         )
 
 
@@ -137,6 +140,13 @@ def build_reviews(verb: str) -> list[Review]:
         for polarity, opinions in OPINIONS.items()
         for opinion in opinions
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_registry() -> Iterator[None]:
+    """Look up specs that tests build in Python in one registry; each would load the installed plugins otherwise."""
+    with use_registry(Registry(load_plugins())):
+        yield
 
 
 @pytest.fixture(scope="session")

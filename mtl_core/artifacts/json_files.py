@@ -1,12 +1,17 @@
-"""Read the JSON files that reports are generated from."""
+"""Read and write JSON files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from mtl_core.errors import MtlError
+
+Schema = TypeVar("Schema")
 
 
 @contextmanager
@@ -64,3 +69,32 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise MtlError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise MtlError(f"{path}: damaged: not valid JSON Lines: {error}") from error
+
+
+def parse_schema(schema: type[Schema], content: Any, path: Path) -> Schema:
+    """Convert the content of a file to the dataclass of its schema; keys that the schema lacks are ignored.
+
+    Raises:
+        MtlError: If a key is missing or a value has the wrong type; the message names the file and the key.
+    """
+    try:
+        return _get_adapter(schema).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = ".".join(map(str, first["loc"]))
+        raise MtlError(f"{path}: damaged: {location + ': ' if location else ''}{first['msg']}") from error
+
+
+_get_adapter = cache(TypeAdapter)
+
+
+def dump_json(content: Mapping[str, Any]) -> str:
+    """Serialize an object as indented JSON; NaN raises a ValueError."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object per line."""
+    with path.open("w", encoding="utf-8") as lines:
+        for record in records:
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,38 +1,60 @@
 """The built-in components, registered through the same hooks as every plugin."""
 
-from mtl_core.builtins.architectures import HardSharing, SoftSharing
-from mtl_core.builtins.backbones import MLP, Identity
+from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.architectures.soft_sharing import SoftSharing
+from mtl_core.builtins.backbones.identity import Identity
+from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
-from mtl_core.builtins.detection_metrics import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
-from mtl_core.builtins.encoders import ArrayEncoder
-from mtl_core.builtins.heads import Linear, SequenceDecoder, TokenLinear
+from mtl_core.builtins.encoders.array import ArrayEncoder
+from mtl_core.builtins.heads.linear import Linear
+from mtl_core.builtins.heads.sequence_decoder import SequenceDecoder
+from mtl_core.builtins.heads.token_linear import TokenLinear
+from mtl_core.builtins.loaders.table import Table
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
-from mtl_core.builtins.losses import AbsoluteError, CrossEntropy, Focal, Huber, SquaredError
-from mtl_core.builtins.metrics import Accuracy, Confusion, MacroF1, QuadraticKappa, RankDistance, RestrictedAccuracy
-from mtl_core.builtins.more_metrics import MAE, R2, RMSE, ExactMatch, MicroF1
+from mtl_core.builtins.losses.cross_entropy import CrossEntropy
+from mtl_core.builtins.losses.focal import Focal
+from mtl_core.builtins.losses.regression import AbsoluteError, Huber, SquaredError
+from mtl_core.builtins.metrics.accuracy import Accuracy
+from mtl_core.builtins.metrics.confusion_matrix import Confusion
+from mtl_core.builtins.metrics.detection import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
+from mtl_core.builtins.metrics.exact_match import ExactMatch
+from mtl_core.builtins.metrics.macro_f1 import MacroF1
+from mtl_core.builtins.metrics.mean_error import MAE, RMSE
+from mtl_core.builtins.metrics.micro_f1 import MicroF1
+from mtl_core.builtins.metrics.quadratic_kappa import QuadraticKappa
+from mtl_core.builtins.metrics.r2 import R2
+from mtl_core.builtins.metrics.rank_distance import RankDistance
+from mtl_core.builtins.metrics.restricted_accuracy import RestrictedAccuracy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
-from mtl_core.builtins.splitters import KFold, Predefined, RandomSplit, Stratified
-from mtl_core.builtins.table import Table
-from mtl_core.builtins.task_kinds.classification import Classification, TokenTagging
+from mtl_core.builtins.splitters.k_fold import KFold
+from mtl_core.builtins.splitters.predefined import Predefined
+from mtl_core.builtins.splitters.random_split import RandomSplit
+from mtl_core.builtins.splitters.stratified import Stratified
+from mtl_core.builtins.task_kinds.bag_of_words import BagOfWords
+from mtl_core.builtins.task_kinds.binary import Binary
+from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
+from mtl_core.builtins.task_kinds.masked_tokens import MaskedTokens
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
-from mtl_core.builtins.task_kinds.regression import Regression, TokenRegression
-from mtl_core.builtins.task_kinds.self_supervised import BagOfWords, MaskedTokens, Reconstruction
-from mtl_core.builtins.task_kinds.two_and_ordered import Binary, Ordinal
-from mtl_core.builtins.trackers import MLflow, TensorBoard, WandB
-from mtl_core.builtins.weightings import (
-    FAMO,
-    DynamicWeightAverage,
-    Geometric,
-    GradNorm,
-    LabelCount,
-    Random,
-    SmoothTchebycheff,
-    Uncertainty,
-    WeightedSum,
-)
+from mtl_core.builtins.task_kinds.ordinal import Ordinal
+from mtl_core.builtins.task_kinds.reconstruction import Reconstruction
+from mtl_core.builtins.task_kinds.regression import Regression
+from mtl_core.builtins.task_kinds.token_regression import TokenRegression
+from mtl_core.builtins.task_kinds.token_tagging import TokenTagging
+from mtl_core.builtins.trackers.mlflow import MLflow
+from mtl_core.builtins.trackers.tensorboard import TensorBoard
+from mtl_core.builtins.trackers.wandb import WandB
+from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
+from mtl_core.builtins.weightings.famo import FAMO
+from mtl_core.builtins.weightings.geometric import Geometric
+from mtl_core.builtins.weightings.gradnorm import GradNorm
+from mtl_core.builtins.weightings.label_count import LabelCount
+from mtl_core.builtins.weightings.random_weights import Random
+from mtl_core.builtins.weightings.smooth_tchebycheff import SmoothTchebycheff
+from mtl_core.builtins.weightings.uncertainty import Uncertainty
+from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.plugins import specs
 from mtl_core.plugins.hookspecs import hookimpl
 

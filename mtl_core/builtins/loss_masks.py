@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from mtl_core.data.label_space import LabelSpace
-    from mtl_core.training.losses import LossMask
+    from mtl_core.data.loss_mask import LossMask
 
 
 class Observed(LossMaskSpec):
@@ -39,7 +39,7 @@ class ExcludeLabels(LossMaskSpec):
         """Build the mask: one lookup per code in a small table."""
         import torch
 
-        from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
+        from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
         from mtl_core.errors import MtlError
 
         class_masks = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from mtl_core.plugins.number_fields import Probability
 from mtl_core.plugins.specs import OptimizerSpec
 
 if TYPE_CHECKING:
     import torch
-
-Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Adam(OptimizerSpec):
@@ -21,7 +20,7 @@ class Adam(OptimizerSpec):
     type: Literal["adam"] = "adam"
     lr: PositiveFloat = 1e-3
     """Learning rate."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    betas: list[Probability] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     """Decay of the running means of gradients and of their squares."""
     weight_decay: NonNegativeFloat = 0.0
     """L2 penalty, added to the gradients."""
@@ -40,7 +39,7 @@ class AdamW(OptimizerSpec):
     type: Literal["adamw"] = "adamw"
     lr: PositiveFloat = 1e-3
     """Learning rate."""
-    betas: list[Beta] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    betas: list[Probability] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     """Decay of the running means of gradients and of their squares."""
     weight_decay: NonNegativeFloat = 0.01
     """Fraction by which a step with learning rate 1 would shrink each weight."""
@@ -59,7 +58,7 @@ class SGD(OptimizerSpec):
     type: Literal["sgd"] = "sgd"
     lr: PositiveFloat = 0.1
     """Learning rate."""
-    momentum: Beta = 0.9
+    momentum: Probability = 0.9
     """Momentum factor."""
     weight_decay: NonNegativeFloat = 0.0
     """L2 penalty, added to the gradients."""

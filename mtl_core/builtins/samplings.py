@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from mtl_core.plugins.number_fields import Fraction
 from mtl_core.plugins.specs import SamplingSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Exponent = Annotated[float, Field(ge=0, le=1)]
 
 
 class Proportional(SamplingSpec):
@@ -67,10 +66,10 @@ class Annealed(SamplingSpec):
     """Annealed sampling: proportional to size at first, nearly uniform at the end (Stickland and Murray, 2019)."""
 
     type: Literal["annealed"] = "annealed"
-    start: Exponent = 1.0
-    """Exponent of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
-    end: Exponent = 0.2
-    """Exponent at the last step."""
+    start: Fraction = 1.0
+    """Fraction of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
+    end: Fraction = 0.2
+    """Fraction at the last step."""
 
     def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the sizes to an exponent that changes linearly."""

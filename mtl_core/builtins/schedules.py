@@ -1,13 +1,10 @@
 """Learning-rate schedules, each with a linear warmup."""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from mtl_core.plugins.number_fields import Fraction
 from mtl_core.plugins.specs import ScheduleSpec
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _compute_warmup(step: int, total: int, warmup: float) -> float:
@@ -44,7 +41,7 @@ class LinearDecay(ScheduleSpec):
     """Final learning rate, as a fraction of the initial one."""
 
     def compute_factor(self, step: int, total: int) -> float:
-        """Return the factor: from 1 to `end` after the warmup."""
+        """Return the factor: from 1 to `final` after the warmup."""
         decay = (1 - self.final) * _compute_progress(step, total, self.warmup)
         return _compute_warmup(step, total, self.warmup) * (1 - decay)
 
@@ -59,6 +56,6 @@ class Cosine(ScheduleSpec):
     """Final learning rate, as a fraction of the initial one."""
 
     def compute_factor(self, step: int, total: int) -> float:
-        """Return the factor: from 1 to `end` after the warmup."""
+        """Return the factor: from 1 to `final` after the warmup."""
         cosine = (1 + math.cos(math.pi * _compute_progress(step, total, self.warmup))) / 2
         return _compute_warmup(step, total, self.warmup) * (self.final + (1 - self.final) * cosine)

@@ -8,6 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from mtl_core.cli.options import (
+    DataSetOption,
+    ExperimentArgument,
+    PluginOption,
+    PrecisionOption,
+    RunArgument,
+    SetOption,
+)
 from mtl_core.cli.plugin_commands import PluginAwareGroup
 from mtl_core.errors import MtlError
 
@@ -20,27 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-ExperimentArgument = Annotated[
-    str, typer.Argument(metavar="EXPERIMENT", help="Path of a YAML file, or name of a packaged experiment.")
-]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as training.epochs=3. May be repeated."),
-]
-DataSetOption = Annotated[
-    str | None,
-    typer.Option("--data-set", metavar="NAME", help="With several data sets: the one that the file belongs to."),
-]
-PrecisionOption = Annotated[
-    Literal["fp32", "bf16", "int8"],
-    typer.Option(help="Numeric precision: bf16 and int8 are faster, and change the last digits."),
-]
-PluginOption = Annotated[
-    list[str] | None,
-    typer.Option("--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."),
-]
 
 
 @app.command()
@@ -79,7 +66,7 @@ def evaluate(
     plugin: PluginOption = None,
 ) -> None:
     """Evaluate a run on labelled data."""
-    from mtl_core.cli.reuse import evaluate_command
+    from mtl_core.cli.evaluate import evaluate_command
 
     evaluate_command(path, data, data_set, as_json, precision, plugin or [])
 
@@ -105,7 +92,7 @@ def predict(
     plugin: PluginOption = None,
 ) -> None:
     """Predict labels for new texts with a run."""
-    from mtl_core.cli.reuse import predict_command
+    from mtl_core.cli.predict import predict_command
 
     predict_command(path, texts or [], file, data_set, output, as_json, attention, precision, plugin or [])
 
@@ -213,7 +200,9 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind; 0.0.0.0 for all interfaces.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free port.")] = 8000,
     plugin: PluginOption = None,
-    max_text: Annotated[int, typer.Option(min=1, metavar="CHARACTERS", help="Maximum length of a text.")] = 20_000,
+    max_text_length: Annotated[
+        int, typer.Option(min=1, metavar="CHARACTERS", help="Maximum length of a text.")
+    ] = 20_000,
     max_texts: Annotated[int, typer.Option(min=1, help="Maximum number of texts per request.")] = 256,
     max_bytes: Annotated[int, typer.Option(min=1, help="Maximum size of a request in bytes.")] = 2_000_000,
     max_upload: Annotated[int, typer.Option(min=1, help="Maximum size of an upload in bytes.")] = 100_000_000,
@@ -243,7 +232,7 @@ def serve(
     from mtl_core.serving.limits import Limits
 
     limits = Limits(
-        max_text, max_texts, max_bytes, max_upload, max_queue, timeout, max_batch_delay_ms / 1000, batch_size
+        max_text_length, max_texts, max_bytes, max_upload, max_queue, timeout, max_batch_delay_ms / 1000, batch_size
     )
     serve_command(path, host, port, limits, threads, precision, plugin or [])
 
@@ -251,7 +240,7 @@ def serve(
 @app.command()
 def validate(experiment: ExperimentArgument, settings: SetOption = None, plugin: PluginOption = None) -> None:
     """Validate an experiment without running it."""
-    from mtl_core.cli.introspection import validate_command
+    from mtl_core.cli.validate import validate_command
 
     validate_command(experiment, settings or [], plugin or [])
 
@@ -262,7 +251,7 @@ def schema(
     output: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
 ) -> None:
     """Print the JSON Schema of experiment files, including all installed plugins."""
-    from mtl_core.cli.introspection import schema_command
+    from mtl_core.cli.schema import schema_command
 
     schema_command(plugin or [], output)
 
@@ -270,7 +259,7 @@ def schema(
 @app.command()
 def plugins(plugin: PluginOption = None) -> None:
     """List installed plugins and their contributions, by hook."""
-    from mtl_core.cli.introspection import plugins_command
+    from mtl_core.cli.plugins import plugins_command
 
     plugins_command(plugin or [])
 

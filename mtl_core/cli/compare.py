@@ -1,26 +1,23 @@
 """`mtl compare`."""
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
-from mtl_core.atomic import write_text_atomically
+from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError, join_names
 
 if TYPE_CHECKING:
+    from mtl_core.artifacts.comparison import Comparison
     from mtl_core.experiments.compare.plan import Plan
-    from mtl_core.experiments.compare.results import Comparison
     from mtl_core.experiments.trials import Trial
 
-PLAN, RESULT, CSV, LATEX = "comparison.plan.json", "comparison.json", "comparison.csv", "comparison.tex"
+PLAN, RESULT = "comparison.plan.json", "comparison.json"
 DEFAULT_SEEDS = 5
 """Default number of seeds."""
 
@@ -84,7 +81,7 @@ def _compare_runs(
     if (comparison_dir / RESULT).exists() or (comparison_dir.exists() and not comparison_dir.is_dir()):
         raise MtlError(f"{comparison_dir}: exists already; choose another --out")
 
-    from mtl_core.experiments.compare.compare import compare_runs
+    from mtl_core.experiments.compare.compare_runs import compare_runs
 
     _write_and_print(compare_runs(paths, plugins, resamples), comparison_dir)
 
@@ -101,7 +98,9 @@ def _compare_experiment(
     resamples: int,
 ) -> None:
     from mtl_core.experiments.compare.plan import build_plan
-    from mtl_core.experiments.trials import lock_folder, reserve_folder
+    from mtl_core.experiments.output_dir import lock_folder
+    from mtl_core.experiments.process_pool import get_default_jobs
+    from mtl_core.experiments.trials import reserve_trials_folder
 
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
@@ -109,54 +108,32 @@ def _compare_experiment(
         output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-comparison")
     )
     plan = build_plan(experiment, overrides, plugins, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
-    reserve_folder(comparison_dir, PLAN, loaded.config, plan.trials, "comparison")
-    try:
-        with lock_folder(comparison_dir):
-            _train_trials(experiment, plugins, plan, jobs or get_default_jobs(), Console(stderr=True))
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted; finished runs stay: the same command with `--out {comparison_dir}` continues", err=True
-        )
-        raise typer.Exit(130) from None
+    reserve_trials_folder(comparison_dir / PLAN, loaded.config, plan.trials, "comparison")
+    resume_hint = f"finished runs stay: the same command with `--out {comparison_dir}` continues"
+    with handle_interrupt(lambda: resume_hint), lock_folder(comparison_dir):
+        _train_trials(experiment, plugins, plan, jobs or get_default_jobs(), Console(stderr=True))
 
-    from mtl_core.experiments.compare.compare import compare_plan
+    from mtl_core.experiments.compare.compare_runs import compare_plan
 
     _write_and_print(compare_plan(plan, resamples), comparison_dir)
 
 
 def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
-    from mtl_core.experiments.trials import check_has_outputs, train_trials
+    from mtl_core.experiments.compare.comparability import check_has_outputs
+    from mtl_core.experiments.trials import train_trials
 
-    progress = Progress(
-        TextColumn("trainings"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
+    progress = build_progress(console, "trainings")
     with progress:
-        bar = progress.add_task("", total=len(plan.trials))
+        bar = progress.add_task("", total=len(plan.trials), status="")
 
         def on_trial_end(trial: "Trial") -> None:
             check_has_outputs(trial.run_dir)
             progress.update(bar, advance=1)
-            console.print(f"{trial.run_dir.name}: trained", highlight=False, markup=False, soft_wrap=True)
+            print_plain(console, f"{trial.run_dir.name}: trained")
             if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
-                import mtl_core.experiments.compare.compare  # noqa: F401
+                import mtl_core.experiments.compare.compare_runs  # noqa: F401
 
         train_trials(experiment, plugins, plan.trials, jobs, on_trial_end)
-
-
-def get_default_jobs() -> int:
-    """Return the default number of jobs: the number of CPU cores, or 1 with a GPU, which all jobs would share."""
-    import torch
-
-    if torch.cuda.is_available():
-        return 1
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
@@ -165,23 +142,17 @@ def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     Raises:
         MtlError: If a file cannot be written. Files that were written before are kept.
     """
-    from mtl_core.experiments.compare.latex_table import format_latex
-    from mtl_core.experiments.compare.tables import build_costs_table, build_score_tables, format_csv, format_title
+    from mtl_core.cli.compare_tables import build_costs_table, build_score_tables, format_title
+    from mtl_core.experiments.compare.result_files import CSV, LATEX, write_comparison
     from mtl_core.reporting.write import write_report
 
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MtlError(f"{output_dir}: cannot be created: {error.strerror}") from error
-    comparison.write(output_dir / RESULT)
-    write_text_atomically(output_dir / CSV, format_csv(comparison))
-    write_text_atomically(output_dir / LATEX, format_latex(comparison))
+    write_comparison(comparison, output_dir)
     console = Console()
     console.print(format_title(comparison), style="bold", highlight=False, markup=False)
     for table in build_score_tables(comparison):
         console.print(table)
     console.print(build_costs_table(comparison))
     for sentence in comparison.summary:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, sentence)
     typer.echo(f"{output_dir}: {RESULT}, {CSV} and {LATEX} written")
     typer.echo(f"report: {write_report(output_dir)[0]}; its figures as PDF and SVG next to it")

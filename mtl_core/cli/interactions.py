@@ -7,9 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mtl_core.artifacts.interactions import Matrix, TaskInteractions, mask_diagonal, read_interactions
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.cli.console import print_plain
 from mtl_core.errors import MtlError
-from mtl_core.reporting.read_interactions import Matrix, TaskInteractions, read_interactions
 
 MAX_SQUARE_TASKS = 10
 """Maximum number of tasks for square tables; with more tasks, pairs are listed."""
@@ -28,11 +29,11 @@ def interactions_command(path: Path) -> None:
         )
     console = Console()
     for title, table in _build_tables(interactions):  # rich would wrap a title of the table to the table's width
-        console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, title, style="bold")
         console.print(table)
     for sentence in interactions.suggestions:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{run.interactions}: all values", highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, sentence)
+    print_plain(console, f"{run.interactions}: all values")
 
 
 def _build_tables(interactions: TaskInteractions) -> Iterator[tuple[str, Table]]:
@@ -41,7 +42,7 @@ def _build_tables(interactions: TaskInteractions) -> Iterator[tuple[str, Table]]
     if len(names) > MAX_SQUARE_TASKS:
         yield _build_pairs_table(interactions)
         return
-    cosine, conflicts = _mask_diagonal(interactions.cosine), _mask_diagonal(interactions.conflicts)
+    cosine, conflicts = mask_diagonal(interactions.cosine), mask_diagonal(interactions.conflicts)
     yield "mean cosine of gradients", _build_square_table(names, cosine, lambda value: f"{value:+.2f}")
     conflicts_title = "share of steps with conflicting gradients"
     yield conflicts_title, _build_square_table(names, conflicts, lambda value: f"{value:.0%}")
@@ -66,14 +67,6 @@ def _find_power(matrix: Matrix) -> int:
     """Return the power of 10 that scales the largest value to at least 1."""
     largest = max((abs(value) for row in matrix for value in row if value is not None), default=0.0)
     return next((power for power in range(0, 12, 3) if largest * 10**power >= 1), 0)
-
-
-def _mask_diagonal(matrix: Matrix) -> Matrix:
-    """Replace the diagonal, which has no meaning, by None."""
-    return [
-        [None if column_index == row_index else value for column_index, value in enumerate(row)]
-        for row_index, row in enumerate(matrix)
-    ]
 
 
 def _build_pairs_table(interactions: TaskInteractions) -> tuple[str, Table]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from mtl_core.scaffold.plugin import write_plugin
+from mtl_core.scaffold.write_plugin import write_plugin
 
 
 def new_plugin_command(name: str, parent_dir: Path | None) -> None:

@@ -9,6 +9,17 @@ from typer.main import get_command
 from mtl_core.errors import MtlError
 from mtl_core.plugins.contributions import Commands
 
+COMMAND_HINTS = {
+    **dict.fromkeys(("fit", "train"), "run"),
+    **dict.fromkeys(("eval", "score", "test"), "evaluate"),
+    **dict.fromkeys(("infer", "inference"), "predict"),
+    **dict.fromkeys(("optimize", "search", "tune"), "sweep"),
+    **dict.fromkeys(("check", "lint"), "validate"),
+    **dict.fromkeys(("init", "new"), "new-plugin"),
+    "continue": "resume",
+}
+"""Command that users of other programs guess, to the command that does this."""
+
 
 class PluginAwareGroup(TyperGroup):
     """Command group of the built-in commands and those of installed plugins."""
@@ -25,6 +36,12 @@ class PluginAwareGroup(TyperGroup):
             self._load_plugin_commands()  # also for the "did you mean" suggestions
             return super().get_command(ctx, cmd_name)
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command of the arguments; the error of a guessed command names the one that does this."""
+        if args[0] in COMMAND_HINTS and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{COMMAND_HINTS[args[0]]}'?")
+        return super().resolve_command(ctx, args)
 
     def _load_plugin_commands(self) -> None:
         if getattr(self, "_complete", False):

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.progress import TaskID
 
-from mtl_core.training.history import EpochRecord
+from mtl_core.artifacts.history import EpochRecord
+from mtl_core.cli.console import build_progress, print_plain
 
 MAX_TASKS = 8
 """Maximum number of tasks that are all shown; of more tasks, only the worst are shown."""
@@ -26,18 +26,10 @@ class ProgressCallback:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=10),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="crop", ratio=1)),
-            console=console,
-            transient=True,
-            expand=True,
-        )
+        self._progress = build_progress(console)
         self._bar: TaskID | None = None
         self._batches = 0
+        self._has_legend = False
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -48,14 +40,15 @@ class ProgressCallback:
 
     def on_stage_start(self, title: str) -> None:
         """Print the name of the stage."""
-        self._console.print(f"{title} (* is the best epoch so far)", style="bold", highlight=False)
+        print_plain(self._console, title, style="bold")
+        self._has_legend = False
 
     def on_epoch_start(self, epoch: int, epochs: int, batches: int, completed_batches: int) -> None:
         """Start the bar of an epoch."""
         if self._bar is not None:
             self._progress.remove_task(self._bar)
         self._bar = self._progress.add_task(
-            f"epoch {epoch}/{epochs}", total=batches, completed=completed_batches, figures=""
+            f"epoch {epoch}/{epochs}", total=batches, completed=completed_batches, status=""
         )
         self._batches = completed_batches
 
@@ -66,7 +59,7 @@ class ProgressCallback:
         self._batches += 1
         if self._batches % UPDATE_INTERVAL == 0:
             self._progress.update(
-                self._bar, advance=UPDATE_INTERVAL, figures="loss " + _format_values(means(), worst=max)
+                self._bar, advance=UPDATE_INTERVAL, status="loss " + _format_values(means(), worst=max)
             )
 
     def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
@@ -76,10 +69,13 @@ class ProgressCallback:
             self._bar = None
         line = f"  epoch {record.epoch}: loss {_compute_mean(record.losses):.3f}"
         if record.score is not None:
+            if not self._has_legend:  # a refit has no validation data, so no best epoch
+                print_plain(self._console, "  (* is the best epoch so far)")
+                self._has_legend = True
             metrics = _get_first_metrics(record.validation)
             line += f" | validation {record.score:.4f}{'*' if best else ' '}"
             line += f" | {_format_values(metrics, worst=min)}" if metrics else ""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_plain(self._console, line)
 
 
 def _get_first_metrics(validation: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -1,13 +1,14 @@
 """`mtl run` and `mtl resume`."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from mtl_core.artifacts.run_directory import check_absent, find_free_path
+from mtl_core.cli.console import handle_interrupt
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.runs.distributed import is_worker_rank
@@ -26,7 +27,10 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
     from mtl_core.runs.run import run_experiment
 
     console = Console(quiet=is_worker_rank())
-    with _handle_interrupt(run_dir), ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback:
+    with (
+        handle_interrupt(partial(_format_resume_hint, run_dir)),
+        ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
+    ):
         report = run_experiment(loaded.config, run_dir, callback)
     print_run(console, loaded.config.name, report)
     _write_report(report.path)
@@ -39,7 +43,10 @@ def resume_command(run_dir: Path) -> None:
     from mtl_core.runs.run import resume_run
 
     console = Console(quiet=is_worker_rank())
-    with _handle_interrupt(run_dir), ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback:
+    with (
+        handle_interrupt(partial(_format_resume_hint, run_dir)),
+        ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
+    ):
         report = resume_run(run_dir, callback)
     print_run(console, run_dir.name, report)
     _write_report(report.path)
@@ -66,12 +73,5 @@ def _write_report(run_dir: Path) -> None:
     typer.echo(f"report: {page}")
 
 
-@contextmanager
-def _handle_interrupt(run_dir: Path) -> Iterator[None]:
-    """Print at Ctrl-C how to resume; Typer would exit without a message."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        hint = f"; resume with `mtl resume {run_dir}`" if run_dir.is_dir() else ""
-        typer.echo(f"interrupted{hint}", err=True)
-        raise typer.Exit(130) from None
+def _format_resume_hint(run_dir: Path) -> str:
+    return f"resume with `mtl resume {run_dir}`" if run_dir.is_dir() else ""

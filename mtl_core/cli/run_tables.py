@@ -2,10 +2,11 @@
 
 from rich.console import Console
 
-from mtl_core.cli.score_table import build_auxiliary_table, build_score_table
+from mtl_core.artifacts.metrics import AuxiliaryCost
+from mtl_core.cli.console import print_plain
+from mtl_core.cli.score_table import print_mixed_scores, print_scores
 from mtl_core.evaluation.interaction_suggestions import build_sentences
-from mtl_core.runs.auxiliary_cost import AuxiliaryCost
-from mtl_core.runs.run import RunReport
+from mtl_core.runs.run_report import RunReport
 
 
 def print_run(console: Console, name: str, report: RunReport) -> None:
@@ -14,7 +15,7 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
     if prepared.corpus.disclaimer:
         console.print(prepared.corpus.disclaimer, style="bold yellow", highlight=False)
     for warning in prepared.warnings:
-        console.print(f"note: {warning}", highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, f"note: {warning}")
     split = prepared.split
     auxiliary_note = (
         f" (and {len(split.auxiliary_only)} for auxiliary tasks only)" if len(split.auxiliary_only) else ""
@@ -26,28 +27,26 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
     largest_imbalance = split.largest_imbalance
     if largest_imbalance is not None:
         counts += (
-            f"; the share of {largest_imbalance.task}={largest_imbalance.label} differs most between training and validation, "
-            f"by {largest_imbalance.points:.2f} points"
+            f"; the share of {largest_imbalance.task}={largest_imbalance.label} differs most between training and "
+            f"validation, by {largest_imbalance.points:.2f} points"
         )
-    console.print(counts, highlight=False, markup=False, soft_wrap=True)
+    print_plain(console, counts)
     for split_name in ("validation", "test"):
         if split_name in report.scores:
             console.print()
-            console.print(build_score_table(report.scores[split_name], f"{name}: {split_name}"))
+            print_scores(console, report.scores[split_name], f"{name}: {split_name}")
     _print_auxiliary(console, name, report)
     if report.warm_start is not None:
-        console.print(f"\n{report.warm_start.format_summary()}", highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, f"\n{report.warm_start.format_summary()}")
     if report.interactions is not None:
         console.print()
         for sentence in build_sentences(report.interactions):
-            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            print_plain(console, sentence)
     timing = report.timing
-    console.print(
+    print_plain(
+        console,
         f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s "
         f"({timing.train_examples_per_s:.0f} examples per second)\nrun directory: {report.path}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
     )
 
 
@@ -56,18 +55,11 @@ def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:
     split_name = next((split_name for split_name in ("validation", "test") if split_name in report.scores), None)
     if split_name is not None and report.scores[split_name].auxiliary:
         console.print()
-        console.print(
-            build_auxiliary_table(report.scores[split_name].auxiliary, f"{name}: auxiliary tasks, {split_name}")
-        )
+        print_mixed_scores(console, report.scores[split_name].auxiliary, f"{name}: auxiliary tasks, {split_name}")
     for cost in report.costs:
-        console.print(_format_cost(cost), highlight=False, markup=False, soft_wrap=True)
+        print_plain(console, _format_cost(cost))
     if report.costs:
-        console.print(
-            "to test whether they help: `mtl ablate` trains with and without each of them",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        print_plain(console, "to test whether they help: `mtl ablate` trains with and without each of them")
 
 
 def _format_cost(cost: AuxiliaryCost) -> str:

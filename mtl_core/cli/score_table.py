@@ -1,73 +1,118 @@
 """Terminal tables of scores: network and baseline, per task and overall."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 
 from mtl_core.evaluation.scores import MetricValue, Scores, TaskScore
 
+MAX_NAME_WIDTH = 26
+"""Maximum width of the column of task names, in characters; longer names continue on the next line."""
+MIN_EXTRA_WIDTH = 24
+"""Minimum width of the column of further metrics, in characters; without it, each metric has its own row."""
 
-def build_score_table(scores: Scores, title: str) -> Table:
-    """Build a table of scores: one column per metric, or one row per task if tasks have different metrics.
+
+class _Column(NamedTuple):
+    """A column of numbers: its heading, its cells from top to bottom, and its style."""
+
+    heading: str
+    cells: Sequence[str]
+    style: str | None = None
+
+
+def print_scores(console: Console, scores: Scores, title: str) -> None:
+    """Print a table of scores: one column per metric, or one row per task if tasks have different metrics.
+
+    Columns that do not fit the terminal's width are printed as a second table.
 
     Args:
+        console: The console.
         scores: The scores.
         title: The title of the table, which names the evaluated data.
     """
     if len({next(iter(_select_scalars(score)), None) for score in scores.tasks.values()}) > 1:
-        return _build_mixed_table(scores.tasks, title)
+        print_mixed_scores(console, scores.tasks, title)
+        return
     names = _list_scalar_names(scores)
     main = names[0] if names else None
-    table = _create_table(title)
-    table.add_column("task", no_wrap=True)
-    table.add_column("labels", justify="right")
+    has_overall = main in scores.overall.metrics
+    rows = [*scores.tasks.values(), *([scores.overall] if has_overall else [])]
+    columns = [_Column("labels", [str(score.n) for score in rows])]
     if main:
-        table.add_column(_get_baseline_heading(scores, main), justify="right")
+        columns.append(_Column(_get_baseline_heading(scores, main), _format_column(rows, main, is_baseline=True)))
     for name in names:
-        table.add_column(
-            name.removeprefix(f"{main}_").replace("detection_", "detection ").replace("_", " "),
-            justify="right",
-            style="bold" if name == main else None,
-        )
-    for task, score in scores.tasks.items():
-        table.add_row(task, *_format_cells(score, names))
-    if main in scores.overall.metrics:
-        table.add_section()
-        table.add_row("overall", *_format_cells(scores.overall, names), style="bold")
-    return table
+        heading = name.removeprefix(f"{main}_").replace("detection_", "detection ").replace("_", " ")
+        columns.append(_Column(heading, _format_column(rows, name), "bold" if name == main else None))
+    tasks = list(scores.tasks)
+    if _measure(console, _build_uniform_table(tasks, columns, title)) > console.width:
+        columns = [column._replace(heading=column.heading.replace(" ", "\n")) for column in columns]
+    while columns:
+        count = len(columns)
+        while count > 1 and _measure(console, _build_uniform_table(tasks, columns[:count], title)) > console.width:
+            count -= 1
+        console.print(_build_uniform_table(tasks, columns[:count], title))
+        columns, title = columns[count:], f"{title.removesuffix(', continued')}, continued"
 
 
-def build_auxiliary_table(scores: Mapping[str, TaskScore], title: str) -> Table:
-    """Build a table of the scores of auxiliary tasks, with the main metric of each task first."""
-    return _build_mixed_table(scores, title)
-
-
-def _build_mixed_table(tasks: Mapping[str, TaskScore], title: str) -> Table:
+def _build_uniform_table(tasks: Sequence[str], columns: Sequence[_Column], title: str) -> Table:
+    """Build a table with one row per task, and one for all of them if the columns have one more cell."""
     table = _create_table(title)
-    table.add_column("task", no_wrap=True)
-    table.add_column("labels", justify="right")
-    table.add_column("metric")
-    table.add_column("baseline", justify="right")
-    table.add_column("value", justify="right", style="bold")
-    table.add_column("also")
-    for task, score in tasks.items():
-        scalars = _select_scalars(score)
-        if not scalars:
-            table.add_row(task, str(score.n), "-", "-", "-", "")
-            continue
-        (name, main), *remaining = scalars.items()
-        extra = ", ".join(
-            f"{other.replace('_', ' ')} {_format_value(metric_value.value, metric_value)}"
-            for other, metric_value in remaining
-        )
-        cells = [_format_value(main.baseline, main), _format_value(main.value, main)]
-        table.add_row(task, str(score.n), name.replace("_", " "), *cells, extra)
+    for column in columns:
+        table.add_column(column.heading, justify="right", style=column.style, no_wrap=True)
+    *task_rows, last_row = zip(*(column.cells for column in columns), strict=True)
+    has_overall = len(task_rows) == len(tasks)
+    for task, cells in zip(tasks, task_rows if has_overall else [*task_rows, last_row], strict=True):
+        table.add_row(task, *cells)
+    if has_overall:
+        table.add_section()
+        table.add_row("overall", *last_row, style="bold")
     return table
+
+
+def print_mixed_scores(console: Console, tasks: Mapping[str, TaskScore], title: str) -> None:
+    """Print a table of tasks with different metrics, with the main metric of each task first.
+
+    Further metrics have a column, or, if the terminal is too narrow, one row each.
+    """
+    rows = [_list_metric_rows(task, score) for task, score in tasks.items()]
+    extra = [", ".join(f"{row[2]} {row[4]}" for row in task_rows[1:]) for task_rows in rows]
+    table = _build_mixed_table([task_rows[0] for task_rows in rows], title)
+    if console.width - _measure(console, table) - 2 >= min(MIN_EXTRA_WIDTH, max(map(len, extra), default=0)):
+        first_rows = [(*task_rows[0], text) for task_rows, text in zip(rows, extra, strict=True)]
+        table = _build_mixed_table(first_rows, title, "also")
+    else:
+        table = _build_mixed_table([row for task_rows in rows for row in task_rows], title)
+    console.print(table)
+
+
+def _build_mixed_table(rows: Sequence[Sequence[str]], title: str, *headings: str) -> Table:
+    table = _create_table(title)
+    table.add_column("labels", justify="right", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("baseline", justify="right", no_wrap=True)
+    table.add_column("value", justify="right", style="bold", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _list_metric_rows(task: str, score: TaskScore) -> list[tuple[str, str, str, str, str]]:
+    """List one row per metric: task and number of labels in the first one, then name, baseline and value."""
+    rows = [
+        (name.replace("_", " "), _format_value(metric.baseline, metric), _format_value(metric.value, metric))
+        for name, metric in _select_scalars(score).items()
+    ]
+    first, *remaining = rows or [("-", "-", "-")]
+    return [(task, str(score.n), *first), *(("", "", *row) for row in remaining)]
 
 
 def _create_table(title: str) -> Table:
-    return Table(
+    table = Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -75,6 +120,13 @@ def _create_table(title: str) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
+    table.add_column("task", overflow="fold", max_width=MAX_NAME_WIDTH)
+    return table
+
+
+def _measure(console: Console, table: Table) -> int:
+    """Return the width of a table in a terminal of any width."""
+    return console.measure(table, options=console.options.update(max_width=10_000)).maximum
 
 
 def _select_scalars(score: TaskScore) -> dict[str, MetricValue]:
@@ -91,14 +143,10 @@ def _get_baseline_heading(scores: Scores, metric: str) -> str:
     return "majority" if pooled else "baseline"
 
 
-def _format_cells(score: TaskScore, names: list[str]) -> list[str]:
-    cells = [str(score.n)]
-    for index, name in enumerate(names):
-        metric = score.metrics.get(name)
-        if index == 0:
-            cells.append(_format_value(metric.baseline if metric else None, metric))
-        cells.append(_format_value(metric.value if metric else None, metric))
-    return cells
+def _format_column(rows: Sequence[TaskScore], name: str, is_baseline: bool = False) -> list[str]:
+    metrics = [score.metrics.get(name) for score in rows]
+    values = [metric and (metric.baseline if is_baseline else metric.value) for metric in metrics]
+    return [_format_value(value, metric) for value, metric in zip(values, metrics, strict=True)]
 
 
 def _format_value(value: object, metric: MetricValue | None) -> str:

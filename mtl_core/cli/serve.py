@@ -59,7 +59,8 @@ def serve_command(
 
         def on_ready(url: str) -> None:
             typer.echo(
-                f"{saved_run.config.name}: {url} (web page; {url}/docs: HTTP API), {resolved_precision}; Ctrl-C stops it"
+                f"{saved_run.config.name}: {url} (web page; {url}/docs: HTTP API), {resolved_precision}; "
+                "Ctrl-C stops it"
             )
 
         # Whether KeyboardInterrupt is raised again after the shutdown depends on the event loop.

@@ -1,13 +1,14 @@
 """`mtl sweep`."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from mtl_core.artifacts.run_directory import find_free_path
+from mtl_core.cli.console import handle_interrupt
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.experiments.sweep.directory import SweepDirectory
@@ -37,17 +38,16 @@ def sweep_command(
     from mtl_core.cli.sweep_tables import print_sweep
     from mtl_core.experiments.sweep.run_sweep import run_sweep
 
-    try:
-        with SweepProgress(Console(stderr=True)) as callback:
-            report = run_sweep(
-                search_space, directory, n_trials or search_space.sweep.trials, n_seeds, n_jobs, callback
-            )
-    except KeyboardInterrupt:
-        typer.echo(_format_interruption(directory), err=True)
-        raise typer.Exit(130) from None
+    with (
+        handle_interrupt(partial(_format_resume_hint, directory)),
+        SweepProgress(Console(stderr=True)) as callback,
+    ):
+        report = run_sweep(
+            search_space, directory, n_trials or search_space.sweep.trials, n_seeds, n_jobs, callback
+        )
     print_sweep(Console(), loaded.config.name, report, search_space.baseline_texts, directory)
 
 
-def _format_interruption(directory: SweepDirectory) -> str:
+def _format_resume_hint(directory: SweepDirectory) -> str:
     best = f"{directory.best} contains the best trial so far; " if directory.best.is_file() else ""
-    return f"interrupted; {best}the same command with `--out {directory.path}` continues"
+    return f"{best}the same command with `--out {directory.path}` continues"

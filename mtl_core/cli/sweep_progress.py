@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.progress import TaskID
 
+from mtl_core.cli.console import build_progress, print_plain
 from mtl_core.config.sweep import ParamValue
-from mtl_core.experiments.sweep.study import BASELINE_TRIAL, SampledTrial, TrialRecord
+from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialRecord
 
 
 class SweepProgress:
@@ -20,16 +20,7 @@ class SweepProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("trials"),
-            BarColumn(bar_width=10),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[running]}", table_column=Column(no_wrap=True, overflow="crop", ratio=1)),
-            console=console,
-            transient=True,
-            expand=True,
-        )
+        self._progress = build_progress(console, "trials")
         self._bar: TaskID | None = None
         self._running: dict[int, str] = {}
 
@@ -49,7 +40,7 @@ class SweepProgress:
             highlight=False,
             markup=False,
         )
-        self._bar = self._progress.add_task("", total=max(n_trials, n_finished), completed=n_finished, running="")
+        self._bar = self._progress.add_task("", total=max(n_trials, n_finished), completed=n_finished, status="")
 
     def on_trial_start(self, trial: SampledTrial) -> None:
         """Show the trial as running."""
@@ -69,16 +60,11 @@ class SweepProgress:
         self._update()
         marker = "*" if best is not None and best.number == record.number else " "
         values = "the experiment's own values" if record.number == BASELINE_TRIAL else format_params(record.params)
-        self._console.print(
-            f"  trial {record.number}: {_describe_outcome(record, marker)} | {values}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        print_plain(self._console, f"  trial {record.number}: {_describe_outcome(record, marker)} | {values}")
 
     def _update(self) -> None:
         if self._bar is not None:
-            self._progress.update(self._bar, running=", ".join(self._running.values()))
+            self._progress.update(self._bar, status=", ".join(self._running.values()))
 
 
 def _describe_outcome(record: TrialRecord, marker: str) -> str:

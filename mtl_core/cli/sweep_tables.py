@@ -10,7 +10,7 @@ from rich.table import Table
 from mtl_core.cli.sweep_progress import format_param
 from mtl_core.experiments.sweep.directory import SweepDirectory
 from mtl_core.experiments.sweep.run_sweep import SweepReport
-from mtl_core.experiments.sweep.study import BASELINE_TRIAL, TrialRecord
+from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, TrialRecord
 
 MAX_TRIALS = 5
 """Number of trials in the table; the trial with the experiment's own values is always included."""
@@ -44,8 +44,8 @@ def print_sweep(
     if report.best.number == BASELINE_TRIAL:
         console.print("\nno trial was better than the experiment's own values", markup=False)
     console.print(
-        f"\n{directory.best}: written. The best of many validation scores is optimistic; the test data has not been "
-        f"evaluated; `mtl run {directory.best}` evaluates it.",
+        f"\n{directory.best}: written. The best of many validation scores is optimistic; the test data has not "
+        f"been evaluated; `mtl run {directory.best}` evaluates it.",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -71,9 +71,9 @@ def _build_trials_table(name: str, report: SweepReport, baseline_texts: Mapping[
     sign = -1 if report.higher_is_better else 1
     scores = {record.number: record.value for record in report.records if record.value is not None}
     ranked = sorted(scores, key=lambda number: (sign * scores[number], number))
-    shown_numbers = {*ranked[:MAX_TRIALS], BASELINE_TRIAL}
+    displayed_numbers = {*ranked[:MAX_TRIALS], BASELINE_TRIAL}
     records = {record.number: record for record in report.records}
-    for number in (number for number in ranked if number in shown_numbers):
+    for number in (number for number in ranked if number in displayed_numbers):
         change = (
             f"{scores[number] - scores[BASELINE_TRIAL]:+.4f}"
             if number != BASELINE_TRIAL and BASELINE_TRIAL in scores

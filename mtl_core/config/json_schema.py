@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mtl_core.config.experiment import ExperimentConfig, NamedTask, TaskPattern
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.plugins.extension_points import EXTENSION_POINTS
 from mtl_core.plugins.registry import Registry
 from mtl_core.plugins.specs import Spec

@@ -15,9 +15,8 @@ from mtl_core.config.validation_messages import format_validation_error
 from mtl_core.config.yaml_file import Loc, YamlFile, dump_yaml, read_yaml
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.loading import Plugins
-from mtl_core.plugins.optional_packages import describe_missing_packages
+from mtl_core.plugins.optional_packages import describe_missing_packages, find_missing_packages
 from mtl_core.plugins.registry import Registry
-from mtl_core.plugins.required_packages import find_missing_packages
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,13 @@ def check_inputs(experiment: Experiment) -> None:
 
 def validate_input_path(path: Path, must_be_file: bool) -> str:
     """Return an error message if an input file or folder does not exist, else an empty string."""
-    if not path.exists():
+    try:
+        exists, is_file = path.exists(), path.is_file()
+    except OSError as error:  # such as a name that is too long
+        return f"{path}: {error.strerror}"
+    if not exists:
         return f"no such file{'' if must_be_file else ' or folder'}: {path}{_suggest_sibling(path)}"
-    if must_be_file and not path.is_file():
+    if must_be_file and not is_file:
         return f"expected a file, found a folder: {path}"
     return ""
 
@@ -162,7 +165,7 @@ def _find_experiment_file(experiment: str, registry: Registry) -> Path:
         return path
     packaged = registry.collect_experiments()
     if experiment not in packaged:
-        if path.exists():
+        if path.is_file():
             raise MtlError(f"{experiment}: expected an experiment file, whose name ends in .yaml")
         raise MtlError(
             f"unknown experiment '{experiment}'{did_you_mean(experiment, packaged)} "

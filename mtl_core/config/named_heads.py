@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError, ValidationInfo
 
 from mtl_core.errors import did_you_mean, join_names
-from mtl_core.plugins.registry_validator import get_installed_registry
+from mtl_core.plugins.active_registry import get_registry
 from mtl_core.plugins.spec_fields import HeadField
 from mtl_core.plugins.strict_model import StrictModel, build_error_details
 
@@ -31,7 +31,7 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(heads, dict) or not heads or not isinstance(tasks, list):
         return value
     declared_heads = _HeadsBlock.model_validate({"heads": heads}, context=info.context).heads
-    installed_heads = ((info.context or {}).get("registry") or get_installed_registry()).get_specs("heads")
+    installed_heads = get_registry(info.context).get_specs("heads")
     errors, resolved = [], []
     for index, task in enumerate(tasks):
         name = task.get("head") if isinstance(task, dict) else None
@@ -53,5 +53,8 @@ def _validate_head_name(name: str, declared_heads: dict[str, Any], installed_hea
         )
     if name not in declared_heads and name not in installed_heads:
         suggestion = did_you_mean(name, [*declared_heads, *installed_heads])
-        return f"unknown head '{name}'{suggestion} (in `heads`: {join_names(declared_heads)}; installed: {join_names(sorted(installed_heads))})"
+        return (
+            f"unknown head '{name}'{suggestion} (in `heads`: {join_names(declared_heads)}; "
+            f"installed: {join_names(sorted(installed_heads))})"
+        )
     return ""

@@ -1,9 +1,13 @@
-"""`--set a.b=value`: overrides of values of an experiment on the command line."""
+"""Dotted keys: `--set a.b=value` on the command line, and the value of a config at a key."""
 
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
+from pydantic import BaseModel
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.tasks import NamedTask
 from mtl_core.config.yaml_file import Loc, parse_scalar
 from mtl_core.errors import MtlError
 
@@ -32,7 +36,7 @@ def apply_overrides(value: dict[str, Any], overrides: Sequence[str]) -> tuple[di
 
 
 def set_value(value: dict[str, Any], key: str, item: Any, message_prefix: str) -> Loc:
-    """Set one value by its dotted key, in place.
+    """Set one value by its dotted key, in place. A block that is missing starts with its default type.
 
     Args:
         value: The experiment.
@@ -51,10 +55,25 @@ def set_value(value: dict[str, Any], key: str, item: Any, message_prefix: str) -
     loc: Loc = ()
     for step in steps[:-1]:
         loc = (*loc, _parse_step(target, step, message_prefix))
-        target = _descend(target, loc[-1])
+        target = _descend(target, loc)
     last = _parse_step(target, steps[-1], message_prefix)
     target[last] = item
     return (*loc, last)
+
+
+def get_value(config: BaseModel, key: str) -> Any:
+    """Return the value at a dotted key, as in `--set`; None if there is none."""
+    value: Any = config
+    for step in key.split("."):
+        if isinstance(value, BaseModel):
+            value = getattr(value, step) if step in type(value).model_fields else None
+        elif isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
 
 
 def _parse_step(target: Any, step: str, message_prefix: str) -> int | str:
@@ -67,12 +86,23 @@ def _parse_step(target: Any, step: str, message_prefix: str) -> int | str:
     raise MtlError(f"{message_prefix}: '{step}' lies below {target!r}, which is not a block")
 
 
-def _descend(target: Any, step: int | str) -> Any:
+def _descend(target: Any, loc: Loc) -> Any:
+    step = loc[-1]
     if isinstance(target, dict):
-        child = target.setdefault(step, {})
+        child = target.get(step)
         if child is None:
-            child = target[step] = {}
+            child = target[step] = _build_default_block(loc)
         elif isinstance(child, str):  # the short form `backbone: bilstm`
             child = target[step] = {"type": child}
         return child
     return target[step]
+
+
+def _build_default_block(loc: Loc) -> dict[str, Any]:
+    """Build the block of a key that the file does not contain: its default type, if it has one."""
+    is_task = len(loc) == 3 and loc[0] == "tasks"
+    if len(loc) != 1 and not is_task:
+        return {}
+    field = (NamedTask if is_task else ExperimentConfig).model_fields.get(str(loc[-1]))
+    default = field.get_default(call_default_factory=True, validated_data={}) if field is not None else None
+    return dict(default) if isinstance(default, dict) and "type" in default else {}

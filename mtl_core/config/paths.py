@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from mtl_core.config.yaml_file import Loc
+from mtl_core.plugins.strict_model import build_error_details
+
+InputFile = Annotated[Path, Field(strict=False), "input-file"]
+"""A file that must exist. Relative paths start at the YAML file's folder; for `--set`, at the working folder."""
+InputPath = Annotated[Path, Field(strict=False), "input-path"]
+"""A file or folder that must exist."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,6 +27,9 @@ def resolve_paths(model: Model, get_base_dir: Callable[[Loc], Path], loc: Loc = 
 
     Returns:
         A copy with absolute paths.
+
+    Raises:
+        ValidationError: If a path cannot exist.
     """
     updates = {}
     for name in type(model).model_fields:
@@ -33,7 +42,11 @@ def resolve_paths(model: Model, get_base_dir: Callable[[Loc], Path], loc: Loc = 
 
 def _resolve(value: Any, get_base_dir: Callable[[Loc], Path], loc: Loc) -> Any:
     if isinstance(value, Path):
-        return Path.resolve(get_base_dir(loc) / value.expanduser())
+        try:
+            return Path.resolve(get_base_dir(loc) / value.expanduser())
+        except (OSError, ValueError, RuntimeError) as error:
+            details = build_error_details(loc, "custom", f"not a valid path: {error}", str(value))
+            raise ValidationError.from_exception_data("ExperimentConfig", [details]) from error
     if isinstance(value, BaseModel):
         return resolve_paths(value, get_base_dir, loc)
     if isinstance(value, list):

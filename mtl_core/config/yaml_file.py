@@ -4,6 +4,7 @@
 repeated key is an error. Written values are read back unchanged.
 """
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,8 +47,26 @@ _Dumper.add_representer(
         "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
     ),
 )
-# Integers are decimal, also with leading zeros.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+# Only the types of JSON can be constructed: no sets, dates or bytes.
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
+_Loader.yaml_constructors = {
+    tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in {*_TAGS, None}
+}
+
+
+def _construct_scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """Construct a number or a boolean; `!!int x` is an error. Integers are decimal, also with leading zeros."""
+    try:
+        if node.tag.endswith(":int"):
+            return int(node.value)
+        return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+    except (ValueError, KeyError) as error:
+        problem = f"{node.value[:40]!r} is not a value of the type {node.tag.rpartition(':')[2]}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+for _name in ("bool", "int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_name}", _construct_scalar)
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,8 @@ def parse_scalar(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise MtlError(f"the value {text!r} is not valid YAML: {_format_problem(error)}") from error
+    except RecursionError as error:
+        raise MtlError(f"the value {text[:40]!r}... is nested too deeply") from error
 
 
 def dump_yaml(value: dict[str, Any]) -> str:
@@ -99,10 +120,17 @@ def read_yaml(path: Path) -> YamlFile:
         MtlError: If the file is missing, unreadable, not UTF-8, not YAML, not a mapping, or repeats a key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+        loader = _Loader(text)
+    except OSError as error:
         raise MtlError(f"{path}: cannot be read: {error}") from error
-    loader = _Loader(text)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise MtlError(f"{path}:{line}: not UTF-8: the byte 0x{content[error.start]:02x} is not valid") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise MtlError(f"{path}:{line}: not valid YAML: {_format_problem(error)}") from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -114,6 +142,8 @@ def read_yaml(path: Path) -> YamlFile:
         lines: dict[Loc, int] = {}
         _collect_lines(node, (), lines, path)
         value = loader.construct_document(node)
+        if not isinstance(value, dict):
+            raise MtlError(f"{path}:1: expected a mapping of keys to values at the top level")
     except yaml.YAMLError as error:
         raise MtlError(f"{path}{_format_line(error)}: not valid YAML: {_format_problem(error)}") from error
     except RecursionError as error:
@@ -146,4 +176,6 @@ def _format_line(error: yaml.YAMLError) -> str:
 
 
 def _format_problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"it contains the control character U+{error.character:04X}"
     return str(getattr(error, "problem", None) or error)

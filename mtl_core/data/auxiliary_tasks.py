@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.config.experiment import ExperimentConfig, NamedTask
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder

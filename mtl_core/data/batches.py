@@ -91,7 +91,7 @@ class Examples:
             row_indices: `(batch,)`, int64: indices of the examples.
             device: The device of the batch.
             token_masker: Selects the tokens that are masked for head groups that predict them.
-            active_groups: Whether each head group is computed; all by default. Other head groups get no masked inputs.
+            active_groups: Whether each head group is computed; all by default. Other groups get no masked inputs.
         """
         index_tensor = torch.from_numpy(row_indices)
         inputs = self.encoder.collate([self.items[row] for row in row_indices])

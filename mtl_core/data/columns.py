@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.virtual_sequence import VirtualSequence
+from mtl_core.data.lazy_sequences import VirtualSequence
 from mtl_core.errors import MtlError
 
 Value = TypeVar("Value", bound=Hashable)

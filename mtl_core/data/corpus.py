@@ -70,7 +70,7 @@ class Corpus:
         if not len(self.groups):
             object.__setattr__(self, "groups", [compute_input_key(value) for value in self.inputs])
         if not len(self.locations):
-            object.__setattr__(self, "origins", [f"example {name}" for name in self.ids])
+            object.__setattr__(self, "locations", [f"example {name}" for name in self.ids])
         lengths = {
             "inputs": len(self.inputs),
             "splits": len(self.splits),
@@ -87,7 +87,8 @@ class Corpus:
         for split_name in find_first_rows(self.splits):
             if split_name not in SPLIT_NAMES:
                 raise MtlError(
-                    f"a loader assigned an example to the split {split_name!r}; splits are {join_names(SPLIT_NAMES)}"
+                    f"a loader assigned an example to the split {split_name!r}; "
+                    f"splits are {join_names(SPLIT_NAMES)}"
                 )
         for name, column in self.labels.items():
             self._check_labels(name, column)

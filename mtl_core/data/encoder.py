@@ -79,8 +79,8 @@ class Encoder(ABC, Generic[Parsed, Item]):
     def subword_to_token(self, parsed: Parsed) -> Sequence[int] | None:
         """Return, for each subword that the network reads, the index of its token; non-decreasing, without gaps.
 
-        With subwords, `length`, `collate`, `token_ids` and `hide` refer to subwords. The first subword of a token
-        carries its label, and the attention weight of a token is the sum over its subwords.
+        With subwords, `length`, `collate`, `token_ids` and `mask_tokens` refer to subwords. The first subword of
+        a token carries its label, and the attention weight of a token is the sum over its subwords.
 
         Returns:
             One token index per subword, or None (the default) if every token is one subword.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import compute_label_mask
@@ -90,7 +90,8 @@ def describe_overlap(corpus: Corpus, split: Split) -> list[str]:
     if not len(rows):
         return []
     return [
-        f"{len(rows)} test examples have an input that also occurs in the training data ({_format_ids(corpus, rows)})"
+        f"{len(rows)} test examples have an input that also occurs in the training data "
+        f"({_format_ids(corpus, rows)})"
     ]
 
 
@@ -108,7 +109,8 @@ def describe_unlabelled(active_tasks: Sequence[str], split: Split) -> list[str]:
     if not n_unlabelled:
         return []
     return [
-        f"{n_unlabelled} training examples have no label for an active task ({join_names(active_tasks)}) and are not visited"
+        f"{n_unlabelled} training examples have no label for an active task ({join_names(active_tasks)}) "
+        "and are not visited"
     ]
 
 

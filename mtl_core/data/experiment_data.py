@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.config.experiment import ExperimentConfig, NamedTask
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.task_resolution import resolve_tasks
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import is_valid_label
 from mtl_core.data.sources import load_sources
-from mtl_core.data.tasks import check_has_label, find_label_columns, get_task_labels, resolve_tasks
+from mtl_core.data.task_labels import check_has_label, find_label_columns, get_task_labels
 from mtl_core.errors import MtlError, join_names
 
 

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Label, Scalar
-from mtl_core.errors import MtlError, did_you_mean, join_names
 
 if TYPE_CHECKING:
     import torch
 
 MISSING = -1
 """The code of a missing label."""
-
-
-@dataclass(frozen=True)
-class LabelStatistics:
-    """The labels from which a label space is fitted.
-
-    Attributes:
-        all_labels: Labels of the training and validation data.
-        training_labels: Labels of the training data; scales and frequencies are computed from these only. For labels per
-            token, the labels of the tokens that the network reads.
-        excluded_labels: Labels that the task's mask excludes.
-        vocabulary: The encoder's tokens by id, most frequent first; empty if inputs are not tokens.
-        locations: The location of each training label, for messages.
-    """
-
-    all_labels: Sequence[Label]
-    training_labels: Sequence[Label]
-    excluded_labels: frozenset[str] = frozenset()
-    vocabulary: Sequence[str] = ()
-    locations: Sequence[str] = ()
 
 
 class LabelSpace(ABC):
@@ -70,89 +47,6 @@ class LabelSpace(ABC):
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return the JSON-serialisable state from which `TaskKindSpec.restore_space` restores this space."""
-
-
-class ClassSpace(LabelSpace):
-    """Named classes, and excluded labels that are never predicted (such as "absent").
-
-    Classes have the codes `0 … len(classes) - 1`, excluded labels the codes above.
-
-    Args:
-        classes: Class names in the order of the outputs.
-        excluded: Labels that a mask excludes.
-    """
-
-    def __init__(self, classes: Sequence[str], excluded: Iterable[str] = ()) -> None:
-        self.classes = tuple(classes)
-        self.excluded = tuple(sorted(set(excluded) - set(self.classes)))
-        self._codes = {name: code for code, name in enumerate((*self.classes, *self.excluded))}
-
-    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
-        """Encode class names as codes `(labels,)`, int64."""
-        codes = np.full(len(labels), MISSING, dtype=np.int64)
-        for index, label in enumerate(labels):
-            if label is not None:
-                codes[index] = self.get_code(label, locations, index)
-        return codes
-
-    def get_code(self, label: Label, locations: Sequence[str], index: int) -> int:
-        """Return the code of one label.
-
-        Raises:
-            MtlError: If the label is not a class.
-        """
-        code = self._codes.get(str(label))
-        if code is None:
-            problem = "a list, expected one of" if isinstance(label, list | tuple) else "not one of"
-            raise MtlError(
-                f"{locations[index]}: the label '{truncate(label)}' is {problem} the task's classes"
-                f"{did_you_mean(str(label), self._codes)} (classes: {join_names(self.classes)})"
-            )
-        return code
-
-    def state(self) -> dict[str, Any]:
-        """Return the classes and the excluded labels."""
-        return {"classes": list(self.classes), "excluded": list(self.excluded)}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> ClassSpace:
-        """Restore the space."""
-        return cls(state["classes"], state["excluded"])
-
-
-class DetectionSpace(ClassSpace):
-    """Named classes, followed by one class for "absent".
-
-    Args:
-        classes: Class names in the order of the outputs.
-        absent_label: The label that means "absent".
-        excluded: Labels that a mask excludes.
-    """
-
-    def __init__(self, classes: Sequence[str], absent_label: str, excluded: Iterable[str] = ()) -> None:
-        super().__init__([*classes, absent_label], excluded)
-        self.absent_label = absent_label
-
-
-class MultiLabelSpace(ClassSpace):
-    """Any number of named classes per example: a label is a list of class names, possibly empty."""
-
-    def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
-        """Encode lists of names as indicators `(labels, classes)`, int8; a row of -1 for a missing list."""
-        table = np.full((len(labels), len(self.classes)), MISSING, dtype=np.int8)
-        for index, label in enumerate(labels):
-            if label is None:
-                continue
-            table[index] = 0
-            for member in flatten_label(label):
-                code = self.get_code(member, locations, index)
-                if code < len(self.classes):
-                    table[index, code] = 1
-        return table
-
-    def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return which rows are labelled, `(batch, tasks)`, bool."""
-        return (targets >= 0).any(dim=-1)
 
 
 def flatten_label(label: Label) -> Sequence[Scalar]:

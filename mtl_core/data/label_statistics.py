@@ -1,20 +1,43 @@
 """Label statistics, from which the label space of a task is built."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Label
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.label_space import LabelStatistics, is_valid_label
+from mtl_core.data.label_space import is_valid_label
 
 Column = Sequence[Label | None]
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """The labels from which a label space is fitted.
+
+    Attributes:
+        all_labels: Labels of the training and validation data.
+        training_labels: Labels of the training data; scales and frequencies are computed from these only. For
+            labels per token, the labels of the tokens that the network reads.
+        excluded_labels: Labels that the task's mask excludes.
+        vocabulary: The encoder's tokens by id, most frequent first; empty if inputs are not tokens.
+        locations: The location of each training label, for messages.
+    """
+
+    all_labels: Sequence[Label]
+    training_labels: Sequence[Label]
+    excluded_labels: frozenset[str] = frozenset()
+    vocabulary: Sequence[str] = ()
+    locations: Sequence[str] = ()
 
 
 def compute_label_statistics(

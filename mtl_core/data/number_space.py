@@ -26,7 +26,8 @@ class NumberSpace(LabelSpace):
         mean: `(outputs,)`: the numbers that are subtracted.
         scale: `(outputs,)`: the numbers to divide by.
         vector: Whether a label is a list of numbers.
-        training_mean: `(outputs,)`: the mean of the training labels, which the baseline predicts; `mean` by default.
+        training_mean: `(outputs,)`: the mean of the training labels, which the baseline predicts; the default is
+            `mean`.
     """
 
     def __init__(
@@ -68,7 +69,8 @@ class NumberSpace(LabelSpace):
         mismatch_index = next((index for index, row in enumerate(rows) if len(row) != width), None)
         if mismatch_index is not None:
             raise MtlError(
-                f"{label_locations[mismatch_index]}: found {len(rows[mismatch_index])} numbers, expected {width} as in other labels"
+                f"{label_locations[mismatch_index]}: found {len(rows[mismatch_index])} numbers, "
+                f"expected {width} as in other labels"
             )
         if not vector and width != 1:
             raise MtlError(

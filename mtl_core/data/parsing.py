@@ -1,17 +1,15 @@
 """Parse and encode inputs: all at once, or lazily if they do not fit into memory."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.lazy_sequences import LazySequence
 from mtl_core.data.stored_inputs import StoredInputs
-
-CHUNK_SIZE = 1024
-"""Number of inputs that are parsed together during a pass over all inputs."""
 
 
 def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
@@ -43,33 +41,3 @@ def compute_item_lengths(encoder: Encoder[Any, Any], corpus: Corpus, items: Sequ
     if isinstance(corpus.inputs, StoredInputs):
         return corpus.inputs.sizes.astype(np.int64)
     return np.array([encoder.length(item) for item in items], dtype=np.int64)
-
-
-class LazySequence(Sequence[Any]):
-    """A sequence that computes its elements from stored inputs on every access.
-
-    Args:
-        source: The inputs, or another lazy sequence.
-        make: Function from a sequence of source elements to an equally long sequence of results.
-    """
-
-    def __init__(self, source: Sequence[Any], transform: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
-        self._source = source
-        self._transform = transform
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """Compute one element, or the elements of a slice."""
-        if isinstance(index, slice):
-            return self._transform(list(self._source[index]))
-        return self._transform([self._source[index]])[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        for start in range(0, len(self), CHUNK_SIZE):
-            yield from self[start : start + CHUNK_SIZE]

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
-from mtl_core.data.stored_inputs import StoredInputs
+from mtl_core.data.stored_inputs import ConcatenatedInputs, StoredInputs
 from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import LoaderSpec
 
@@ -81,39 +80,3 @@ def _get_spans(corpus: Corpus, name: str) -> Sequence[Sequence[Span] | None]:
 
 def _get_weights(corpus: Corpus, name: str) -> Sequence[float]:
     return corpus.weights.get(name, [1.0] * len(corpus))
-
-
-class ConcatenatedInputs(StoredInputs):
-    """The concatenated inputs of several data sets, at least one of which stays on disk.
-
-    Args:
-        members: The inputs of each data set.
-    """
-
-    def __init__(self, members: Sequence[Sequence[object]]) -> None:
-        self._members = members
-        self._ends = np.cumsum([len(member) for member in members])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def get_row(self, row: int) -> object:
-        """Return the input of a row."""
-        member = int(np.searchsorted(self._ends, row, side="right"))
-        return self._members[member][row - (int(self._ends[member - 1]) if member else 0)]
-
-    @property
-    def sizes(self) -> NDArray[np.int32]:
-        """Approximate length of each input, `(rows,)`, int32."""
-        return np.concatenate(
-            [
-                member.sizes
-                if isinstance(member, StoredInputs)
-                else np.array([_compute_size(v) for v in member], np.int32)
-                for member in self._members
-            ]
-        )
-
-
-def _compute_size(value: object) -> int:
-    return len(value) if isinstance(value, Sequence) else 1

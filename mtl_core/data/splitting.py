@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.metrics import Imbalance
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import flatten_label
 from mtl_core.errors import MtlError
@@ -35,21 +36,6 @@ class SplitUnits:
 
     def __len__(self) -> int:
         return len(self.sizes)
-
-
-@dataclass(frozen=True)
-class Imbalance:
-    """The (task, class) whose share differs most between training and validation.
-
-    Attributes:
-        task: Name of the label column.
-        label: The class.
-        points: Difference in percentage points between the shares of examples with this label in the two splits.
-    """
-
-    task: str
-    label: str
-    points: float
 
 
 @dataclass(frozen=True)

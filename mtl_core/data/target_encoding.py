@@ -7,12 +7,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.parsing import compute_item_lengths, encode_inputs
 from mtl_core.data.subwords import expand_to_subwords
 from mtl_core.data.targets import ExampleTargets, InputTargets, TargetTable, TokenTargets
-from mtl_core.data.task_groups import FittedTask, TaskGroup
+from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError, join_names
+
+
+def encode_examples(
+    groups: Sequence[TaskGroup],
+    labels: Mapping[str, Sequence[Label | None]],
+    corpus: Corpus,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+) -> Examples:
+    """Encode parsed inputs, labels and label weights; arguments as in `encode_targets`."""
+    items = encode_inputs(encoder, parsed)
+    lengths = compute_item_lengths(encoder, corpus, items)
+    targets = encode_targets(groups, labels, corpus, encoder, parsed, items)
+    return Examples(encoder, items, lengths, targets, build_label_weights(groups, corpus))
 
 
 def encode_targets(
@@ -104,7 +121,8 @@ def _iterate_token_labels(
         words = encoder.words(parsed[row])
         if not words and label:
             raise MtlError(
-                f"{corpus.locations[row]}: task '{task.name}' labels words, but the encoder finds none in this input"
+                f"{corpus.locations[row]}: task '{task.name}' labels words, but the encoder finds none in this "
+                "input"
             )
         if not isinstance(label, list | tuple) or len(label) != len(words):
             description = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"

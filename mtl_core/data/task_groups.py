@@ -1,42 +1,14 @@
-"""Fit tasks to their labels and group tasks that share a head module."""
+"""Groups of tasks that share a head module."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtl_core.config.experiment import NamedTask, describe_level_mismatch
-from mtl_core.data.label_space import LabelSpace, LabelStatistics, flatten_label
+from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.loss_mask import LossMask
 from mtl_core.errors import MtlError, join_names
 from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.heads import HeadGroup
 from mtl_core.nn.network import build_head_group
-from mtl_core.nn.task_kind import TaskKind
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.training.losses import GroupLoss, LossMask
-
-
-@dataclass(frozen=True)
-class FittedTask:
-    """A declared task with the state that is fitted to the training data.
-
-    Attributes:
-        config: The task as the experiment declares it, or as the spec of an auxiliary task builds it.
-        space: The label space.
-        class_counts: Frequency of each class in the training labels; empty for numeric labels.
-        kind: Loss, decoding and metrics.
-        auxiliary_spec: The spec that builds the task if it is an auxiliary task; None for a main task.
-    """
-
-    config: NamedTask
-    space: LabelSpace
-    class_counts: Mapping[str, int]
-    kind: TaskKind
-    auxiliary_spec: AuxiliarySpec | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the task."""
-        return self.config.name
 
 
 @dataclass(frozen=True)
@@ -72,59 +44,6 @@ class TaskGroup:
         first = self.tasks[0]
         names = [task.name for task in self.tasks]
         return build_head_group(first.config.head, features, first.kind.n_outputs, names)
-
-    def build_loss(self, r_drop: float = 0.0) -> GroupLoss:
-        """Build the loss of the group; `r_drop` is the weight of the R-Drop loss."""
-        weights = [task.kind.class_weights for task in self.tasks]
-        kind = self.tasks[0].kind
-        return GroupLoss(kind.loss, weights, kind.compute_divergence, r_drop)
-
-
-def fit_task(
-    task_config: NamedTask, label_statistics: LabelStatistics, auxiliary_spec: AuxiliarySpec | None = None
-) -> FittedTask:
-    """Fit a task to its labels.
-
-    Args:
-        task_config: The task.
-        label_statistics: Its labels in the training and validation data.
-        auxiliary_spec: The spec that builds the task if it is an auxiliary task.
-
-    Raises:
-        MtlError: If the labels are invalid for the task.
-    """
-    try:
-        check_level(task_config)
-        space = task_config.kind.build_space(label_statistics)
-        return FittedTask(task_config, space, *_build_kind(task_config, space, label_statistics), auxiliary_spec)
-    except MtlError as error:
-        raise MtlError(f"task '{task_config.name}': {error}") from error
-
-
-def _build_kind(
-    task_config: NamedTask, space: LabelSpace, label_statistics: LabelStatistics
-) -> tuple[Mapping[str, int], TaskKind]:
-    class_counts: Counter[str] = Counter()
-    if space.classes and not task_config.kind.reads_inputs:
-        class_counts.update(
-            str(member) for label in label_statistics.training_labels for member in flatten_label(label)
-        )
-        for name in label_statistics.excluded_labels:
-            del class_counts[name]
-    kind = task_config.kind.build(space, class_counts)
-    for metric in kind.metrics:
-        metric.build(space)  # rejects an unsuitable metric before the first epoch
-    return class_counts, kind
-
-
-def check_level(task_config: NamedTask) -> None:
-    """Check that head and kind of a task have the same level: example or token.
-
-    Raises:
-        MtlError: If the levels differ.
-    """
-    if validation_error := describe_level_mismatch(task_config.kind, task_config.head):
-        raise MtlError(validation_error)
 
 
 def group_tasks(tasks: Sequence[FittedTask], one_per_group: bool = False) -> list[TaskGroup]:
@@ -173,6 +92,6 @@ def check_unique_names(tasks: Sequence[FittedTask]) -> None:
     duplicates = [name for name in names if names.count(name) > 1]
     if duplicates:
         raise MtlError(
-            f"auxiliary: '{duplicates[0]}' is also the name of another task (tasks: {join_names(dict.fromkeys(names))}); "
-            "give the auxiliary task another `name:`"
+            f"auxiliary: '{duplicates[0]}' is also the name of another task "
+            f"(tasks: {join_names(dict.fromkeys(names))}); give the auxiliary task another `name:`"
         )

@@ -5,29 +5,15 @@ from dataclasses import dataclass
 
 import torch
 
-from mtl_core.data.prepare import FittedData
+from mtl_core.artifacts.metrics import CalibrationError
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
 from mtl_core.evaluation.inference import run_network, select_labelled_outputs
+from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.nn.task_kind import Confidences
-from mtl_core.runs.saved_run import get_device
-
-
-@dataclass(frozen=True)
-class CalibrationError:
-    """The expected calibration error of one kind of decision, over all tasks that make it.
-
-    Attributes:
-        n: Number of predictions.
-        before: The expected calibration error without calibration.
-        after: The error with calibration, on the same labels that calibration was fitted on.
-    """
-
-    n: int
-    before: float | None
-    after: float | None
 
 
 @dataclass(frozen=True)

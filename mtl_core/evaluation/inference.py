@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from mtl_core.data.batches import Batch, Examples, RowIndices, build_length_batches
-from mtl_core.data.task_groups import FittedTask, TaskGroup
+from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.task_groups import TaskGroup
 from mtl_core.nn.heads import HeadOutput
 from mtl_core.nn.network import MultiTaskNetwork
 
@@ -50,14 +51,17 @@ def run_network(
     """
     if network.training:
         network.eval()
-    empty_mask = torch.zeros((1, 1), dtype=torch.bool)
-    output_masks = (
-        None if active_groups is None else [None if is_active else empty_mask for is_active in active_groups]
-    )
+    output_masks = build_output_masks(active_groups) if active_groups is not None else None
     for batch_rows in build_length_batches(rows, examples.lengths, EVALUATION_BATCH_SIZE):
         batch = examples.build_batch(batch_rows, device, active_groups=active_groups)
         head_outputs = network(batch.inputs, output_masks, batch.masked_inputs)
         yield BatchOutputs(batch_rows, batch, head_outputs)
+
+
+def build_output_masks(active_groups: Sequence[bool]) -> list[torch.Tensor | None]:
+    """Return the output masks that skip all head groups except the active ones."""
+    empty_mask = torch.zeros((1, 1), dtype=torch.bool)
+    return [None if is_active else empty_mask for is_active in active_groups]
 
 
 def select_labelled_outputs(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from mtl_core.evaluation.task_interactions import AuxiliaryInteraction, TaskGrouping, TaskInteractions
+from mtl_core.artifacts.interactions import AuxiliaryInteraction, TaskGrouping, TaskInteractions
 
 MIN_STEPS = 10
 """Minimum number of steps for a suggestion."""
@@ -45,8 +45,11 @@ def find_strongest_conflicts(interactions: TaskInteractions) -> list[str]:
                 or cosine + N_STANDARD_ERRORS * error >= 0
             ):
                 continue
-            text = f"{interactions.tasks[column]} against {name}: mean cosine {cosine:+.2f} (standard error {error:.2f}), "
-            pairs.append((cosine, f"{text}negative in {fraction:.0%} of {steps} steps"))
+            text = (
+                f"{interactions.tasks[column]} against {name}: mean cosine {cosine:+.2f} "
+                f"(standard error {error:.2f}), negative in {fraction:.0%} of {steps} steps"
+            )
+            pairs.append((cosine, text))
     return [text for _, text in sorted(pairs)[:MAX_CONFLICTS]]
 
 
@@ -105,7 +108,10 @@ def _suggest_auxiliary(name: str, auxiliary: AuxiliaryInteraction) -> str:
             f"auxiliary task {name}: a weak candidate to leave out; its gradient opposes that of the main tasks "
             f"in {fraction:.0%} of {cosine_steps} steps (mean cosine {cosine:+.2f}); {next_step}"
         )
-    return f"auxiliary task {name}: no conclusion from {max(cosine_steps, steps)} steps{_format_tendency(auxiliary)}; {next_step}"
+    return (
+        f"auxiliary task {name}: no conclusion from {max(cosine_steps, steps)} steps"
+        f"{_format_tendency(auxiliary)}; {next_step}"
+    )
 
 
 def _format_tendency(auxiliary: AuxiliaryInteraction) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mtl_core.config.experiment import Selection
-from mtl_core.data.task_groups import FittedTask
+from mtl_core.config.training import Selection
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.evaluation.scores import Scores, TaskScore
 
@@ -16,11 +16,12 @@ def resolve_selection(
     Args:
         select: The settings of the experiment.
         tasks: The trained tasks; auxiliary tasks are ignored.
-        inactive_tasks: Tasks that are declared but not trained. They have no scores, but defaults are resolved as if they
-            had, so that the selection is the same with and without them.
+        inactive_tasks: Tasks that are declared but not trained. They have no scores, but defaults are resolved as
+            if they had, so that the selection is the same with and without them.
 
     Returns:
-        Settings with the metric and the aggregation set; the metric is None for `relative_error_reduction` over different metrics.
+        Settings with the metric and the aggregation set; the metric is None for `relative_error_reduction` over
+        different metrics.
 
     Raises:
         MtlError: If the task or the metric does not exist, or the metric cannot be used in this way.
@@ -30,8 +31,8 @@ def resolve_selection(
     known = ["overall", "mean", "relative_error_reduction", *names]
     if select.aggregation in {task.name for task in inactive_tasks}:
         raise MtlError(
-            f"training.select.aggregation: the task '{select.aggregation}' is not trained, so it cannot select the epoch "
-            f"(trained: {join_names(names)})"
+            f"training.select.aggregation: the task '{select.aggregation}' is not trained, so it cannot select the "
+            f"epoch (trained: {join_names(names)})"
         )
     if select.aggregation is not None and select.aggregation not in known:
         raise MtlError(

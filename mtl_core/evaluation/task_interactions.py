@@ -1,106 +1,21 @@
-"""Measured task interactions of a run, as in `interactions.json`."""
+"""Summarize the task interactions that an observer measured during a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from mtl_core.artifacts.interactions import (
+    AuxiliaryInteraction,
+    EpochCosine,
+    Matrix,
+    Row,
+    TaskGrouping,
+    TaskInteractions,
+)
 from mtl_core.evaluation.task_grouping import Networks, compute_pair_weights, find_grouping
 from mtl_core.training.interaction_observer import InteractionObserver
 from mtl_core.training.running_means import SplitHalfMeans
-
-Row = list[float | None]
-"""One number per task; None where nothing was observed."""
-Matrix = list[Row]
-"""One row and one column per task."""
-
-
-@dataclass(frozen=True)
-class EpochCosine:
-    """The mean cosines of gradients in one epoch, counted from 1."""
-
-    epoch: int
-    cosine: Matrix
-
-
-@dataclass(frozen=True)
-class AuxiliaryInteraction:
-    """The interaction of an auxiliary task with the main tasks.
-
-    Attributes:
-        steps: Number of observed steps with the task and a main task.
-        cosine: Mean cosine between its gradient and the sum of the main tasks' gradients.
-        cosine_error: The standard error of `cosine`.
-        conflicts: Fraction of the steps in which the cosine is negative.
-        affinity: Mean affinity onto the main tasks in the batch; None if it was not measured.
-        affinity_error: The standard error of `affinity`.
-        affinity_steps: Number of steps with a measured affinity.
-    """
-
-    steps: int
-    cosine: float | None
-    cosine_error: float | None
-    conflicts: float | None
-    affinity: float | None
-    affinity_error: float | None
-    affinity_steps: int
-
-
-@dataclass(frozen=True)
-class TaskGrouping:
-    """A grouping of the main tasks into networks, chosen on every second observed step and checked on the others.
-
-    Attributes:
-        networks: The task names of each network.
-        criterion: The criterion: `affinity`, or `cosine` where affinity was not measured.
-        improvement: Improvement of the objective (the sum over tasks of the mean influence from the other tasks in the
-            network) over one network for all tasks, on the steps that were not used for the choice.
-        error: The standard error of `improvement`, if pairs and steps were independent; None if it is unknown.
-        steps: Minimum over pairs of the number of steps that contain the pair and were not used for the choice;
-            pairs that were never observed together are ignored.
-        unknown_pairs: Number of pairs that were never observed together; they count as having no influence.
-    """
-
-    networks: list[list[str]]
-    criterion: str
-    improvement: float
-    error: float | None
-    steps: int
-    unknown_pairs: int
-
-
-@dataclass(frozen=True)
-class TaskInteractions:
-    """The measured task interactions of a run.
-
-    Attributes:
-        tasks: Task names: main tasks, then auxiliary tasks.
-        observed_steps: Number of observed steps.
-        cosine: Mean cosine between the gradients of each pair of tasks.
-        cosine_error: The standard errors of `cosine`.
-        conflicts: Fraction of the steps in which the cosine is negative, per pair.
-        steps: Number of steps with both tasks, per pair.
-        norms: Mean gradient norm per task.
-        by_epoch: The mean cosines of each epoch with an observed step.
-        affinity: Mean affinity of the row's task onto the column's task; None if it was not measured.
-        affinity_error: The standard errors of `affinity`.
-        groupings: Maximum number of networks to grouping of the main tasks; None for a single main task.
-        auxiliary: Name of each auxiliary task to its interaction with the main tasks.
-    """
-
-    tasks: list[str]
-    observed_steps: int
-    cosine: Matrix
-    cosine_error: Matrix
-    conflicts: Matrix
-    steps: list[list[int]]
-    norms: Row
-    by_epoch: list[EpochCosine]
-    affinity: Matrix | None
-    affinity_error: Matrix | None
-    groupings: dict[str, TaskGrouping] | None
-    auxiliary: dict[str, AuxiliaryInteraction]
 
 
 def summarize_interactions(observer: InteractionObserver) -> TaskInteractions:

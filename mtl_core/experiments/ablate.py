@@ -3,23 +3,24 @@
 Scores come from the validation split; the test split is never evaluated.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
 
+from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment
 from mtl_core.errors import MtlError
-from mtl_core.experiments.trials import Trial, train_trials
+from mtl_core.experiments.trials import Trial, build_fold_overrides, get_run_dir, list_folds, train_trials
 
 NONE, ALL = "none", "all"
 
 
 @dataclass(frozen=True)
-class TrialResult:
-    """The result of one training.
+class TrialScore:
+    """The score and the cost of one training.
 
     Attributes:
         score: The selection score on the validation split, in the best epoch.
@@ -31,7 +32,7 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class VariantSummary:
+class AblationSummary:
     """The result of one variant over all seeds. With folds, the score of a seed is the mean over its folds.
 
     Attributes:
@@ -69,26 +70,42 @@ def plan_trials(
         MtlError: If the experiment has no auxiliary task.
     """
     config = experiment.config
+    return [
+        Trial(
+            variant,
+            seed,
+            fold,
+            [
+                *overrides,
+                f"seed={seed}",
+                "training.refit=false",
+                *variant_overrides,
+                *build_fold_overrides(folds, fold),
+            ],
+            get_run_dir(out, variant.replace("/", "_"), seed, fold),
+        )
+        for seed in range(config.seed, config.seed + seeds)
+        for fold in list_folds(folds)
+        for variant, variant_overrides in build_variants(config).items()
+    ]
+
+
+def build_variants(config: ExperimentConfig) -> dict[str, list[str]]:
+    """Return the variants by name, each defined by its overrides.
+
+    Raises:
+        MtlError: If the experiment has no auxiliary task.
+    """
     names = [spec.task_name for spec in config.auxiliary]
     if not names:
         raise MtlError(f"{config.name}: has no `auxiliary:` tasks, so there is nothing to compare")
-    variants = [NONE, *names, *([ALL] if len(names) > 1 else [])]
-    trials = []
-    for seed in range(config.seed, config.seed + seeds):
-        for fold in range(folds) if folds else [None]:
-            for variant in variants:
-                disabled = [i for i, name in enumerate(names) if variant not in (ALL, name)]
-                trial_overrides = [*overrides, f"seed={seed}", "training.refit=false"]
-                trial_overrides += (
-                    ["auxiliary=[]"] if variant == NONE else [f"auxiliary.{i}.weight=0" for i in disabled]
-                )
-                if config.interactions is not None:  # a single task has no interactions
-                    trial_overrides.append("interactions=null")
-                if fold is not None:
-                    trial_overrides.append(f"split={{type: k-fold, folds: {folds}, fold: {fold}}}")
-                name = f"{variant}-seed{seed}" + ("" if fold is None else f"-fold{fold}")
-                trials.append(Trial(variant, seed, fold, trial_overrides, out / name.replace("/", "_")))
-    return trials
+    # A single task has no interactions.
+    common_overrides = [] if config.interactions is None else ["interactions=null"]
+    variants = {NONE: ["auxiliary=[]", *common_overrides]}
+    for variant in [*names, *([ALL] if len(names) > 1 else [])]:
+        disabled = [index for index, name in enumerate(names) if variant not in (ALL, name)]
+        variants[variant] = [*(f"auxiliary.{index}.weight=0" for index in disabled), *common_overrides]
+    return variants
 
 
 def run_trials(
@@ -96,8 +113,8 @@ def run_trials(
     plugins: Sequence[str],
     trials: Sequence[Trial],
     jobs: int,
-    on_trial_end: Callable[[Trial, TrialResult], None],
-) -> dict[Path, TrialResult]:
+    on_trial_end: Callable[[Trial, TrialScore], None],
+) -> dict[Path, TrialScore]:
     """Run every trial that is not complete yet.
 
     Args:
@@ -105,50 +122,51 @@ def run_trials(
         plugins: Additional plugins to load.
         trials: The trials. A trial whose run directory is complete is only read.
         jobs: Number of parallel processes; each uses one thread.
-        on_trial_end: Called with each trial and its outcome when the trial ends.
+        on_trial_end: Called with each trial and its score when the trial ends.
 
     Returns:
-        Run directory to outcome.
+        Run directory to score.
     """
-    results: dict[Path, TrialResult] = {}
+    scores_by_run: dict[Path, TrialScore] = {}
 
-    def collect_result(trial: Trial) -> None:
-        results[trial.run_dir] = _read_result(trial)
-        on_trial_end(trial, results[trial.run_dir])
+    def collect_score(trial: Trial) -> None:
+        scores_by_run[trial.run_dir] = _read_score(trial)
+        on_trial_end(trial, scores_by_run[trial.run_dir])
 
-    train_trials(source, plugins, trials, jobs, collect_result)
-    return results
+    train_trials(source, plugins, trials, jobs, collect_score)
+    return scores_by_run
 
 
-def _read_result(trial: Trial) -> TrialResult:
-    metrics = json.loads(RunDirectory(trial.run_dir).metrics.read_text(encoding="utf-8"))
+def _read_score(trial: Trial) -> TrialScore:
+    metrics = read_json(RunDirectory(trial.run_dir).metrics)
     score = metrics["model"]["best_score"]
     if score is None:
         raise MtlError(f"{trial.run_dir}: has no validation score; an ablation needs validation data")
-    return TrialResult(float(score), float(metrics["timing"]["train_s"]))
+    return TrialScore(float(score), float(metrics["timing"]["train_s"]))
 
 
-def summarize_trials(trials: Sequence[Trial], results: dict[Path, TrialResult]) -> list[VariantSummary]:
+def summarize_trials(trials: Sequence[Trial], scores_by_run: dict[Path, TrialScore]) -> list[AblationSummary]:
     """Aggregate scores over seeds and folds, and compare each variant with `none` per seed."""
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
-    summaries: list[VariantSummary] = []
+    summaries: list[AblationSummary] = []
     for variant in dict.fromkeys(trial.variant for trial in trials):
         variant_trials = [trial for trial in trials if trial.variant == variant]
         scores = [
-            mean(results[trial.run_dir].score for trial in variant_trials if trial.seed == seed) for seed in seeds
+            mean(scores_by_run[trial.run_dir].score for trial in variant_trials if trial.seed == seed)
+            for seed in seeds
         ]
         baseline = summaries[0].scores if summaries else scores
         differences = [score - baseline_score for score, baseline_score in zip(scores, baseline, strict=True)]
         has_several_seeds = len(seeds) > 1
         summaries.append(
-            VariantSummary(
+            AblationSummary(
                 variant,
                 scores,
                 mean(scores),
                 stdev(scores) if has_several_seeds else None,
                 mean(differences),
                 stdev(differences) if has_several_seeds else None,
-                median(results[trial.run_dir].train_s for trial in variant_trials),
+                median(scores_by_run[trial.run_dir].train_s for trial in variant_trials),
             )
         )
     return summaries

@@ -14,7 +14,7 @@ def get_evaluation_settings(config: ExperimentConfig) -> Iterator[tuple[str, Any
     yield "seed", config.seed
     yield "training.select", config.training.select
     yield "training.refit", config.training.refit
-    yield "learn", config.active_tasks
+    yield "active_tasks", config.active_tasks
     yield "the number of tasks", len(config.tasks)
     for index, task in enumerate(config.tasks):
         for name in ("name", "label", "each", "data", "mask"):
@@ -23,14 +23,19 @@ def get_evaluation_settings(config: ExperimentConfig) -> Iterator[tuple[str, Any
         yield f"tasks.{index}.kind.metrics", getattr(task.kind, "metrics", None)
 
 
-def find_first_change(before: ExperimentConfig, after: ExperimentConfig) -> str | None:
-    """Return the name of the first setting that differs; None if all are equal."""
+def find_first_change(
+    before: ExperimentConfig, after: ExperimentConfig, ignored_prefix: str | None = None
+) -> str | None:
+    """Return the name of the first setting that differs; None if all are equal.
+
+    Args:
+        before: An experiment.
+        after: The experiment to compare with it.
+        ignored_prefix: Settings whose names start with it are ignored; None for none.
+    """
     old_settings = dict(get_evaluation_settings(before))
-    return next(
-        (
-            name
-            for name, value in get_evaluation_settings(after)
-            if name not in old_settings or old_settings[name] != value
-        ),
-        None,
-    )
+    for name, value in get_evaluation_settings(after):
+        is_equal = name in old_settings and old_settings[name] == value
+        if not is_equal and not (ignored_prefix and name.startswith(ignored_prefix)):
+            return name
+    return None

@@ -1,20 +1,17 @@
-"""Train variants of one experiment: the trials of ablations and comparisons."""
+"""The trials of ablations and comparisons: one training per variant, seed and fold."""
 
-import json
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mtl_core.artifacts.run_directory import RunDirectory
-from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import dump_config, load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.experiments.process_pool import run_jobs
+from mtl_core.experiments.output_dir import Plan, reserve_folder
+from mtl_core.experiments.process_pool import Report, run_jobs
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,55 @@ class Trial:
     run_dir: Path
 
 
+def list_folds(n_folds: int | None) -> Sequence[int | None]:
+    """Return the indices of the folds; a single None without cross-validation."""
+    return range(n_folds) if n_folds else [None]
+
+
+def build_fold_overrides(n_folds: int | None, fold: int | None, hold_out: str = "") -> list[str]:
+    """Return the overrides that hold out a fold, as the split `hold_out` if given; none without folds."""
+    hold_out_key = f", hold_out: {hold_out}" if hold_out else ""
+    return [] if fold is None else [f"split={{type: k-fold, folds: {n_folds}, fold: {fold}{hold_out_key}}}"]
+
+
+def get_run_dir(output_dir: Path, variant: str, seed: int, fold: int | None) -> Path:
+    """Return the run directory of a trial."""
+    return output_dir / (f"{variant}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
+
+
+def reserve_trials_folder(
+    plan_path: Path, config: ExperimentConfig, trials: Sequence[Trial], command_noun: str
+) -> None:
+    """Create a folder for trials, or reuse one that was created for trials of the same experiment.
+
+    The number of trials may differ from before: existing trials are not trained again.
+
+    Args:
+        plan_path: The file in the folder that stores the plan.
+        config: The experiment.
+        trials: The trials.
+        command_noun: What the command creates, for messages.
+
+    Raises:
+        MtlError: If the folder contains something else.
+    """
+    runs = {trial.run_dir.name: list(trial.overrides) for trial in trials}
+    plan: Plan = {"experiment": dump_config(config), "runs": runs}
+
+    def merge_plans(existing_plan: Plan | None) -> Plan:
+        existing_runs = (existing_plan or {}).get("runs")
+        if (
+            existing_plan is None
+            or not isinstance(existing_runs, dict)
+            or existing_plan.get("experiment") != plan["experiment"]
+            or any(existing_runs.get(name, overrides) != overrides for name, overrides in runs.items())
+        ):
+            raise MtlError(f"exists already, but not from the same {command_noun}; choose another --out")
+        return {**plan, "runs": {**existing_runs, **runs}}
+
+    reserve_folder(plan_path, plan, merge_plans)
+
+
 def train_trials(
     source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int, on_trial_end: Callable[[Trial], None]
 ) -> None:
@@ -51,18 +97,14 @@ def train_trials(
     Raises:
         MtlError: If a trial fails; finished trials are kept.
     """
-    for trial in (finished_trials := [trial for trial in trials if _is_complete(trial)]):
+    for trial in (finished_trials := [trial for trial in trials if RunDirectory(trial.run_dir).metrics.is_file()]):
         on_trial_end(trial)
     pending = [trial for trial in trials if trial not in finished_trials]
-    for trial, _ in run_jobs(partial(_train_trial, source, list(plugins)), pending, jobs):
+    for trial, _ in run_jobs(partial(_train_trial, source, list(plugins)), pending, min(jobs, len(pending))):
         on_trial_end(trial)
 
 
-def _is_complete(trial: Trial) -> bool:
-    return RunDirectory(trial.run_dir).metrics.is_file()
-
-
-def _train_trial(source: str, plugins: Sequence[str], trial: Trial) -> None:
+def _train_trial(source: str, plugins: Sequence[str], trial: Trial, _: Report) -> None:
     """Train a trial, or resume it."""
     from mtl_core.runs.run import resume_run, run_experiment
 
@@ -83,95 +125,3 @@ def _preload_modules() -> None:
     with suppress(ImportError):
         import torch.distributed.tensor
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
-
-
-def check_has_outputs(path: Path) -> None:
-    """Check that a finished run was scored.
-
-    Raises:
-        MtlError: If it has no stored outputs.
-    """
-    run = RunDirectory(path)
-    if not run.outputs.is_file():
-        raise MtlError(f"{path}: {_explain_missing_outputs(run)}")
-
-
-def _explain_missing_outputs(run: RunDirectory) -> str:
-    if run.predictions.is_file():
-        return (
-            f"the run has no {run.outputs.name}, which a comparison requires: an earlier version of mtl-core "
-            f"made it; repeat it with `mtl run {run.config} --out NEW`"
-        )
-    return (
-        "the run has no scores: its data has neither a test split nor validation data; add one "
-        "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
-    )
-
-
-def reserve_folder(
-    folder: Path, plan_file: str, config: ExperimentConfig, trials: Sequence[Trial], command_noun: str
-) -> None:
-    """Create a folder for trials, or reuse one that was created for trials of the same experiment.
-
-    The number of trials may differ from before: existing trials are not trained again.
-
-    Args:
-        folder: The folder.
-        plan_file: The name of the file in it that stores the plan.
-        config: The experiment.
-        trials: The trials.
-        command_noun: What the command creates, for messages.
-
-    Raises:
-        MtlError: If the folder contains something else.
-    """
-    runs = {trial.run_dir.name: list(trial.overrides) for trial in trials}
-    experiment = dump_config(config)
-    if folder.exists():
-        existing_plan = _read_plan(folder / plan_file)
-        existing_runs = {} if existing_plan is None else existing_plan["runs"]
-        if (
-            existing_plan is None
-            or existing_plan["experiment"] != experiment
-            or any(
-                existing_runs.get(name, trial_overrides) != trial_overrides
-                for name, trial_overrides in runs.items()
-            )
-        ):
-            raise MtlError(f"{folder}: exists already, but not from the same {command_noun}; choose another --out")
-        runs = {**existing_runs, **runs}
-    else:
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise MtlError(f"{folder}: cannot be created: {error.strerror}") from error
-    text = json.dumps({"experiment": experiment, "runs": runs}, indent=2, ensure_ascii=False)
-    write_text_atomically(folder / plan_file, text + "\n")
-
-
-def _read_plan(path: Path) -> dict[str, Any] | None:
-    """Read the plan of a folder; None if there is no valid plan."""
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    is_plan = isinstance(plan, dict) and isinstance(plan.get("runs"), dict) and "experiment" in plan
-    return plan if is_plan else None
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder against other processes. The operating system releases the lock when this process ends.
-
-    Raises:
-        MtlError: If another process holds the lock.
-    """
-    lock = sqlite3.connect(folder / ".lock", timeout=0, isolation_level=None)
-    try:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise MtlError(f"{folder}: another process is using this folder") from error
-        yield
-    finally:
-        lock.close()

@@ -36,7 +36,7 @@ class Features:
     mask: torch.Tensor | None = None
 
     def select_rows(self, row_indices: torch.Tensor) -> Features:
-        """Return the features of the examples `row_indices`, `(n,)`, int64 indices; truncated to the longest of them."""
+        """Return the features of the examples `row_indices`, `(n,)`, int64; truncated to the longest of them."""
         values = self.values.index_select(
             0, row_indices
         )  # several times faster than `values[rows]`, also in backward

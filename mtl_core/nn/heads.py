@@ -21,8 +21,8 @@ class HeadOutput:
         outputs: `(batch, tasks, outputs)` from a head group, `(batch, outputs)` from the head of one task; for
             outputs per token, with a dimension `length` before the last.
         attention: Attention weight of each token, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
-        head_inputs: The input features of each separate head in training, one tensor per task that no other task reads;
-            None for a task whose head is skipped.
+        head_inputs: The input features of each separate head in training, one tensor per task that no other task
+            reads; None for a task whose head is skipped.
     """
 
     outputs: torch.Tensor
@@ -33,8 +33,8 @@ class HeadOutput:
 class HeadGroup(nn.Module):
     """Base class of modules that compute several tasks at once.
 
-    `forward(features, wanted)` returns a `HeadOutput` for all tasks. `wanted`, `(batch, tasks)`, bool, marks the
-    examples whose outputs are used; None marks all. A head group may skip the other outputs.
+    `forward(features, output_mask)` returns a `HeadOutput` for all tasks. `output_mask`, `(batch, tasks)`, bool,
+    marks the examples whose outputs are used; None marks all. A head group may skip the other outputs.
 
     The step of a batch must not update a task without a label in it, neither through momentum nor through weight
     decay. Therefore a head group declares which of its parameters belong to which task.

@@ -12,7 +12,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def collect_named_weights(network: MultiTaskNetwork, tasks: Sequence[Sequence[str]]) -> Weights:
-    """Return views of all weights: `body.…` for the trunk, `heads.TASK.…` for the head of a task.
+    """Return views of all weights: `trunk.…` for the trunk, `heads.TASK.…` for the head of a task.
 
     Weights that the tasks of a head group share appear under each of its tasks.
 

@@ -38,10 +38,10 @@ class MultiTaskNetwork(nn.Module):
 
         Args:
             inputs: The batch that the encoder's `collate` returned.
-            output_masks: `(batch, tasks)`, bool, per head group: which outputs are used. The other outputs are undefined,
-                and heads skip them where they can; a head group without used outputs is skipped.
+            output_masks: `(batch, tasks)`, bool, per head group: which outputs are used. The other outputs are
+                undefined, and heads skip them where they can; a head group without used outputs is skipped.
                 None computes all outputs.
-            masked_inputs: Mapping of head group index to the inputs with masked tokens that the group reads instead.
+            masked_inputs: Mapping of head group index to the inputs with masked tokens that it reads instead.
 
         Returns:
             The outputs of each head group; None for a skipped group.

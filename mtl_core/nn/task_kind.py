@@ -1,15 +1,19 @@
 """Task kinds at run time: loss, number of outputs, decoding, baseline."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from mtl_core.data.corpus import Label
-from mtl_core.plugins.specs import MetricSpec
+if TYPE_CHECKING:
+    from mtl_core.data.corpus import Label
+    from mtl_core.plugins.specs import MetricSpec
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class TaskKind(ABC):
             if there is no baseline.
         mask_ratio: Share of tokens that are masked in the input (masked-token prediction).
         absent_label: The label that means "absent"; None if the task has no such label.
-        calibration: Parameters from `fit_calibration`, applied by `decode` and `prepare_for_metrics`; empty by default.
+        calibration: Parameters from `fit_calibration`, applied by `decode` and `prepare_for_metrics`.
     """
 
     n_outputs: int
@@ -110,7 +114,7 @@ class TaskKind(ABC):
 
         Args:
             token_ids: `(batch, length)`, int64: each token's index in the encoder's vocabulary; -1 for no entry.
-            token_mask: `(batch, length)`, bool: the masked tokens; None if `hides` is 0.
+            token_mask: `(batch, length)`, bool: the masked tokens; None if `mask_ratio` is 0.
 
         Returns:
             The targets of one task: `(batch, length)` per token, `(batch, ...)` per example.

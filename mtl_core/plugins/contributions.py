@@ -38,7 +38,7 @@ class Service:
         name: The prefix of the routes' paths.
         help: One line that describes the service.
         router: The location of the function that builds the routes: `module:attribute`. The function receives a
-            `mtl_core.serving.served_run.Served` and returns a `fastapi.APIRouter`, or None if it does not fit the run.
+            `ServedRun` and returns a `fastapi.APIRouter`, or None if it does not fit the run.
     """
 
     name: str

@@ -4,12 +4,17 @@ A hook returns *spec classes*: pydantic models that are both the schema of a YAM
 that the block describes. Mark an implementation with `mtl_core.hookimpl`; implement only the hooks that you need.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from mtl_core.plugins import contributions, specs
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mtl_core.plugins import contributions, specs
 
 hookspec = pluggy.HookspecMarker("mtl")
 hookimpl = pluggy.HookimplMarker("mtl")

@@ -89,8 +89,12 @@ class Plugins:
             MtlError: If it does not exist, cannot be imported, or is not a valid plugin.
         """
         if name.endswith(".py"):
-            path = ((base_dir or Path.cwd()) / name).resolve()
-            if not path.is_file():
+            try:
+                path = ((base_dir or Path.cwd()) / name).resolve()
+                is_file = path.is_file()
+            except (OSError, ValueError) as error:
+                raise MtlError(f"plugin {name!r}: not a valid path: {error}") from error
+            if not is_file:
                 raise MtlError(f"plugin '{name}': no such file: {path}")
             self._add_checked(name, f"file {path}", lambda: _import_file(path))
         else:

@@ -11,7 +11,7 @@ from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.contributions import Commands, Service
 from mtl_core.plugins.extension_points import EXTENSION_POINTS, ExtensionPoint
 from mtl_core.plugins.loading import BrokenPlugin, Plugins
-from mtl_core.plugins.specs import LEVELS, Spec
+from mtl_core.plugins.spec import LEVELS, Spec
 
 Contribution = TypeVar("Contribution", Commands, Service)
 
@@ -158,8 +158,8 @@ class Registry:
                     continue
                 if contribution.name in contributions:
                     raise MtlError(
-                        f"{hook}: '{contribution.name}' is offered by more than one plugin: '{owners[contribution.name]}' and "
-                        f"'{plugin.name}' ({plugin.origin})"
+                        f"{hook}: '{contribution.name}' is offered by more than one plugin: "
+                        f"'{owners[contribution.name]}' and '{plugin.name}' ({plugin.origin})"
                     )
                 contributions[contribution.name], owners[contribution.name] = contribution, plugin.name
         return contributions

@@ -5,8 +5,7 @@ registered late need no rebuilt model, error locations are YAML paths, and a mis
 nearest name.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import (
     Field,
@@ -19,20 +18,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from mtl_core.errors import MtlError, join_names
+from mtl_core.errors import MtlError, add_article, join_names
+from mtl_core.plugins.active_registry import get_registry
+from mtl_core.plugins.extension_points import EXTENSION_POINTS
 from mtl_core.plugins.strict_model import build_error_details
-
-if TYPE_CHECKING:
-    from mtl_core.plugins.registry import Registry
-
-
-@cache
-def get_installed_registry() -> "Registry":
-    """Return the registry of the installed plugins, for models that are validated without a context."""
-    from mtl_core.plugins.loading import Plugins
-    from mtl_core.plugins.registry import Registry
-
-    return Registry(Plugins.load_installed())
 
 
 class ExtensionPointMark:
@@ -55,16 +44,15 @@ def registry_validator(extension_point: str) -> WrapValidator:
     """Build the validator of the fields of an extension point."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        from mtl_core.plugins.extension_points import EXTENSION_POINTS
-
         noun, base = EXTENSION_POINTS[extension_point].noun, EXTENSION_POINTS[extension_point].base
         if isinstance(value, base):
             return value
-        registry: Registry = (info.context or {}).get("registry") or get_installed_registry()
+        registry = get_registry(info.context)
         if isinstance(value, str):
             value = {"type": value}
         if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-            message = f"expected a {noun}: a block with `type:`, one of {join_names(sorted(registry.get_specs(extension_point)))}"
+            known_types = join_names(sorted(registry.get_specs(extension_point)))
+            message = f"expected {add_article(noun)}: a block with `type:`, one of {known_types}"
             raise ValidationError.from_exception_data(
                 base.__name__, [build_error_details((), "custom", message, value)]
             )
@@ -73,7 +61,7 @@ def registry_validator(extension_point: str) -> WrapValidator:
         except MtlError as error:
             details = build_error_details(("type",), "unknown_type", str(error), value["type"])
             raise ValidationError.from_exception_data(base.__name__, [details]) from error
-        return spec.model_validate(value, context=info.context)
+        return spec.model_validate(value, context={**(info.context or {}), "registry": registry})
 
     return WrapValidator(validate)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from mtl_core.reporting.figures.canvas import Drawing
+    from mtl_core.reporting.figures.drawing import Drawing
 
 
 @dataclass(frozen=True)

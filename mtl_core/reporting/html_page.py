@@ -22,7 +22,7 @@ def format_sentence(text: str) -> Markup:
 
 
 def render_html(page: Page) -> str:
-    """Render a page as HTML; call it inside `drawing`, with figures drawn in the palette `PAGE`."""
+    """Render a page as HTML; call it inside `plot_style`, with figures drawn in the palette `PAGE`."""
     return _build_environment().get_template("page.html.tmpl").render(page=page, version=__version__)
 
 

@@ -1,26 +1,66 @@
-"""Read the files of a run directory for its report; neither the data nor plugins are required."""
+"""The contents of a run directory that its report uses; neither the data nor plugins are required."""
 
-import csv
-from collections.abc import Mapping
-from io import StringIO
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_core.artifacts.json_files import read_json, read_json_lines, read_text, wrap_parse_errors
+from mtl_core.artifacts.history import History
+from mtl_core.artifacts.interactions import TaskInteractions, read_interactions
+from mtl_core.artifacts.json_files import parse_schema, read_json, read_text, wrap_parse_errors
+from mtl_core.artifacts.metrics import OVERALL, AuxiliaryCost, DataReport, Timing
+from mtl_core.artifacts.mistakes import Mistake, read_mistakes
 from mtl_core.artifacts.run_directory import RunDirectory
-from mtl_core.reporting.read_interactions import read_interactions
-from mtl_core.reporting.run_artifacts import (
-    AuxiliaryCost,
-    DataSummary,
-    Epoch,
-    LabelImbalance,
-    Mistake,
-    RunArtifacts,
-)
-from mtl_core.reporting.task_metrics import SplitMetrics, parse_task_metrics
+from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_task_metrics
 
 SPLITS = ("test", "validation")
 """Splits with metrics; the first that a run has is its main split."""
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """The contents of a run directory that its report uses.
+
+    Attributes:
+        experiment: The name of the experiment.
+        seed: The seed of the run.
+        config_text: The text of the resolved config file.
+        data: The summary of the data.
+        parameters: Number of trainable parameters.
+        best_epoch: The selected epoch, counted from 1.
+        best_score: The validation score of that epoch; None without validation data.
+        splits: The metrics per split, the main split first.
+        history: The epochs of both trainings.
+        classes: Task name to its classes, in the order of confusion matrices; empty for regression.
+        timing: The seconds per stage, and other measurements.
+        auxiliary_costs: The costs of auxiliary tasks.
+        warm_start: For a warm start, the run and the number of parameters loaded from it; None otherwise.
+        mistakes: The most confident mistakes; None if the run has no such file.
+        interactions: The interactions of tasks; None if the run has no such file.
+        predictions_path: The path of the predictions; None if nothing was predicted.
+    """
+
+    experiment: str
+    seed: int
+    config_text: str
+    data: DataReport
+    parameters: int
+    best_epoch: int
+    best_score: float | None
+    splits: Sequence[SplitMetrics]
+    history: History
+    classes: Mapping[str, Sequence[str]]
+    timing: Timing
+    auxiliary_costs: Sequence[AuxiliaryCost]
+    warm_start: tuple[str, int] | None
+    mistakes: Sequence[Mistake] | None
+    interactions: TaskInteractions | None
+    predictions_path: Path | None
+
+    @property
+    def main_split(self) -> SplitMetrics | None:
+        """The metrics on the main split: test, or validation without test data; None if nothing was evaluated."""
+        return self.splits[0] if self.splits else None
 
 
 def read_run(path: Path) -> RunArtifacts:
@@ -37,8 +77,8 @@ def read_run(path: Path) -> RunArtifacts:
         run.require_file(required_file)
     metrics = read_json(run.metrics)
     with wrap_parse_errors(run.metrics):
-        data = _parse_data(metrics["data"])
-        splits = _parse_splits(metrics, data.example_counts)
+        data = parse_schema(DataReport, metrics["data"], run.metrics)
+        splits = _parse_splits(metrics, data.examples)
         model, warm_start = metrics["model"], metrics.get("start")
         return RunArtifacts(
             experiment=str(metrics["experiment"]),
@@ -47,14 +87,16 @@ def read_run(path: Path) -> RunArtifacts:
             data=data,
             parameters=int(model["parameters"]),
             best_epoch=int(model["best_epoch"]),
-            best_score=_to_optional_float(model["best_score"]),
+            best_score=None if model["best_score"] is None else float(model["best_score"]),
             splits=splits,
-            history=_read_history(run.history),
+            history=History.read(run.history),
             classes=_read_classes(run),
-            timing={name: _to_optional_float(value) for name, value in metrics["timing"].items()},
-            auxiliary_costs=[_parse_cost(entry) for entry in metrics.get("auxiliary", {}).values()],
+            timing=parse_schema(Timing, {"peak_memory_mb": None, **metrics["timing"]}, run.metrics),
+            auxiliary_costs=[
+                parse_schema(AuxiliaryCost, entry, run.metrics) for entry in metrics.get("auxiliary", {}).values()
+            ],
             warm_start=None if warm_start is None else (str(warm_start["run"]), int(warm_start["numbers"])),
-            mistakes=_read_mistakes(run.mistakes),
+            mistakes=read_mistakes(run.mistakes),
             interactions=read_interactions(run.interactions),
             predictions_path=run.require_file(run.predictions) if splits else None,
         )
@@ -66,102 +108,20 @@ def _read_classes(run: RunDirectory) -> dict[str, list[str]]:
         return {task["name"]: list(task["space"].get("classes", ())) for task in state["tasks"]}
 
 
-def _parse_data(entry: Mapping[str, Any]) -> DataSummary:
-    imbalance = entry.get("split_deviation")
-    return DataSummary(
-        str(entry["disclaimer"]),
-        [str(warning) for warning in entry["warnings"]],
-        {split_name: int(number) for split_name, number in entry["examples"].items()},
-        {
-            split_name: {
-                task: {label: int(number) for label, number in counts.items()} for task, counts in tasks.items()
-            }
-            for split_name, tasks in entry["label_counts"].items()
-        },
-        LabelImbalance(str(imbalance["task"]), str(imbalance["label"]), float(imbalance["points"]))
-        if imbalance
-        else None,
-    )
-
-
 def _parse_splits(metrics: Mapping[str, Any], examples: Mapping[str, int]) -> list[SplitMetrics]:
-    lower_is_better_metrics = frozenset(metrics.get("lower_is_better", ()))
+    lower_is_better = frozenset(metrics.get("lower_is_better", ()))
+
+    def parse_tasks(entries: Mapping[str, Any]) -> list[TaskMetrics]:
+        return [parse_task_metrics(name, entry, lower_is_better) for name, entry in entries.items()]
+
     return [
         SplitMetrics(
             split_name,
             examples[split_name],
-            [
-                parse_task_metrics(name, entry, lower_is_better_metrics)
-                for name, entry in split_entry["tasks"].items()
-            ],
-            parse_task_metrics("overall", split_entry["overall"], lower_is_better_metrics),
-            [
-                parse_task_metrics(name, entry, lower_is_better_metrics)
-                for name, entry in split_entry.get("auxiliary", {}).items()
-            ],
+            parse_tasks(entry["tasks"]),
+            parse_task_metrics(OVERALL, entry["overall"], lower_is_better),
+            parse_tasks(entry.get("auxiliary", {})),
         )
         for split_name in SPLITS
-        if (split_entry := metrics["splits"].get(split_name)) is not None
+        if (entry := metrics["splits"].get(split_name)) is not None
     ]
-
-
-def _parse_cost(entry: Mapping[str, Any]) -> AuxiliaryCost:
-    return AuxiliaryCost(
-        str(entry["name"]),
-        float(entry["weight"]),
-        int(entry["parameters"]),
-        float(entry["step_ms"]),
-        float(entry["without_ms"]),
-        bool(entry["measurable"]),
-    )
-
-
-def _read_history(path: Path) -> list[Epoch]:
-    with wrap_parse_errors(path):
-        return [_parse_epoch(row) for row in csv.DictReader(StringIO(read_text(path)))]
-
-
-def _parse_epoch(row: Mapping[str, str]) -> Epoch:
-    losses: dict[str, float | None] = {}
-    weights: dict[str, float | None] = {}
-    validation: dict[tuple[str, str], float | None] = {}
-    for column, cell in row.items():
-        stage, _, task_and_metric = column.partition(".")
-        task, _, metric = task_and_metric.rpartition(".")
-        if stage == "train" and metric == "loss":
-            losses[task] = _parse_cell(cell)
-        elif stage == "train" and metric == "weight":
-            weights[task] = _parse_cell(cell)
-        elif stage == "validation":
-            validation[task, metric] = _parse_cell(cell)
-    return Epoch(row["stage"], int(row["epoch"]), losses, weights, validation)
-
-
-def _parse_cell(text: str) -> float | None:
-    return float(text) if text else None
-
-
-def _read_mistakes(path: Path) -> list[Mistake] | None:
-    if not path.is_file():
-        return None
-    with wrap_parse_errors(path):
-        return [_parse_mistake(record) for record in read_json_lines(path)]
-
-
-def _parse_mistake(record: Mapping[str, Any]) -> Mistake:
-    tokens = [str(token) for token in record.get("tokens", ())]
-    attention = [float(weight) for weight in record.get("attention", ())]
-    return Mistake(
-        str(record["task"]),
-        str(record["id"]),
-        str(record["text"]),
-        str(record["label"]),
-        str(record["gold"]),
-        float(record["confidence"]),
-        tokens,
-        attention if len(attention) == len(tokens) else [],
-    )
-
-
-def _to_optional_float(value: Any) -> float | None:
-    return None if value is None else float(value)

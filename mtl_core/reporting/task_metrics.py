@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mtl_core.artifacts.metrics import get_baseline_key, get_count_key
 from mtl_core.reporting.wilson_interval import compute_wilson_interval
 
 
@@ -104,27 +105,16 @@ def parse_task_metrics(name: str, entry: Mapping[str, Any], lower_is_better: Col
     Raises:
         KeyError, TypeError, ValueError: If the entry is invalid.
     """
-    n = int(entry["n"])
+    n, correct = int(entry["n"]), entry.get("correct")
     metrics = []
     for metric, value in entry.items():
-        is_proportion = f"majority_{metric}" in entry
-        if not is_proportion and f"baseline_{metric}" not in entry:
-            continue
-        baseline = entry[f"majority_{metric}" if is_proportion else f"baseline_{metric}"]
-        is_lower_better = metric in lower_is_better
-        metrics.append(
-            MetricValue(
-                metric,
-                _to_optional_float(value),
-                _to_optional_float(baseline),
-                int(entry.get(f"{metric}_n", n)),
-                is_proportion,
-                is_lower_better,
-            )
-        )
-    correct = entry.get("correct")
+        for is_proportion in (True, False):
+            if (key := get_baseline_key(metric, is_proportion)) in entry:
+                metric_n = int(entry.get(get_count_key(metric), n))
+                is_lower_better = metric in lower_is_better
+                numbers = [None if number is None else float(number) for number in (value, entry[key])]
+                metrics.append(
+                    MetricValue(metric, numbers[0], numbers[1], metric_n, is_proportion, is_lower_better)
+                )
+                break
     return TaskMetrics(name, n, None if correct is None else int(correct), metrics, entry.get("confusion"))
-
-
-def _to_optional_float(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
 import torch
 
+from mtl_core.artifacts.metrics import AuxiliaryCost
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import RowIndices, sample_token_mask
-from mtl_core.data.prepare import FittedData
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork, count_parameters
 from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.runs.saved_run import get_device
 from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import compute_losses
@@ -24,27 +24,6 @@ N_REPEATS = 3
 """Repetitions per batch; the minimum counts, since other load on the machine only adds time."""
 RELATIVE_NOISE = 0.03
 """Relative difference between timings of equal work."""
-
-
-@dataclass(frozen=True)
-class AuxiliaryCost:
-    """The cost of one auxiliary task.
-
-    Attributes:
-        name: The task.
-        weight: The initial weight of its loss, before any schedule.
-        parameters: Number of task-specific parameters: in the heads and in task-specific features.
-        step_ms: Milliseconds per forward and backward pass with all tasks.
-        without_ms: The same without this task.
-        measurable: Whether the difference exceeds the noise of such timings.
-    """
-
-    name: str
-    weight: float
-    parameters: int
-    step_ms: float
-    without_ms: float
-    measurable: bool
 
 
 def measure_auxiliary_costs(

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_core.data.batches import Examples, RowIndices
+from mtl_core.data.batches import RowIndices
 from mtl_core.data.columns import find_first_rows
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.fitted_data import TaskLabels
 from mtl_core.data.label_space import is_valid_label
-from mtl_core.data.parsing import compute_item_lengths, encode_inputs, parse_inputs
-from mtl_core.data.prepare import TaskLabels, prepare
-from mtl_core.data.target_encoding import encode_targets
-from mtl_core.data.tasks import get_task_labels
+from mtl_core.data.parsing import parse_inputs
+from mtl_core.data.prepare import prepare
+from mtl_core.data.target_encoding import encode_examples
+from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.evaluation.inference import run_network
-from mtl_core.evaluation.scores import Scorer, Scores
-from mtl_core.runs.saved_run import SavedRun, get_device, list_label_columns
+from mtl_core.evaluation.scorer import compute_scores
+from mtl_core.evaluation.scores import Scores
+from mtl_core.runs.saved_run import SavedRun, list_label_columns
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,11 @@ def _check_label_columns(saved_run: SavedRun, corpus: Corpus) -> None:
 
 def _evaluate(saved_run: SavedRun, corpus: Corpus, labels: TaskLabels, rows: RowIndices) -> Evaluation:
     parsed = parse_inputs(saved_run.encoder, corpus)
-    items = encode_inputs(saved_run.encoder, parsed)
     missing_labels: list[None] = [None] * len(corpus)
     all_labels = {
         task.name: labels.get(task.name, missing_labels) for group in saved_run.groups for task in group.tasks
     }
-    targets = encode_targets(saved_run.groups, all_labels, corpus, saved_run.encoder, parsed, items)
-    examples = Examples(saved_run.encoder, items, compute_item_lengths(saved_run.encoder, corpus, items), targets)
-    scorer = Scorer(saved_run.groups)
+    examples = encode_examples(saved_run.groups, all_labels, corpus, saved_run.encoder, parsed)
     active_groups = [not group.is_auxiliary for group in saved_run.groups]
-    for batch_outputs in run_network(
-        saved_run.network, examples, rows, get_device(saved_run.network), active_groups
-    ):
-        scorer.update(batch_outputs)
-    scores = scorer.compute()
+    scores = compute_scores(saved_run.network, examples, rows, saved_run.groups, active_groups)
     return Evaluation(Scores(scores.tasks, scores.overall), corpus, len(rows))

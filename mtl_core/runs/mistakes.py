@@ -7,24 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from mtl_core.artifacts.json_files import write_json_lines
+from mtl_core.artifacts.mistakes import Mistake
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_atomically
 from mtl_core.data.batches import RowIndices
-from mtl_core.data.prepare import FittedData
-from mtl_core.data.task_groups import FittedTask
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.prediction import TOKENS_KEY
 from mtl_core.runs.prediction_collector import PredictionCollector
-from mtl_core.runs.result_files import write_json_lines
-from mtl_core.runs.saved_run import get_device
 
 MAX_MISTAKES = 5
 """Number of mistakes kept per task."""
 
 
 @dataclass(frozen=True, order=True)
-class Mistake:
+class RankedMistake:
     """A wrong prediction. The smallest is dropped first: the least confident, of equal ones the last.
 
     Attributes:
@@ -57,7 +58,7 @@ class MistakeCollector:
             for task in tasks
             if task.auxiliary_spec is None and task.config.kind.level == "example" and task.space.classes
         }
-        self._mistakes: dict[str, list[Mistake]] = {name: [] for name in self._classes}
+        self._mistakes: dict[str, list[RankedMistake]] = {name: [] for name in self._classes}
 
     def collect(self, rows: RowIndices, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Pass records through, and collect their mistakes.
@@ -81,7 +82,7 @@ class MistakeCollector:
         confidence = entry["probabilities"].get(label) if isinstance(label, str) else None
         if confidence is None:
             return
-        mistakes, mistake = self._mistakes[name], Mistake(confidence, -index, row, label, gold)
+        mistakes, mistake = self._mistakes[name], RankedMistake(confidence, -index, row, label, gold)
         if len(mistakes) < MAX_MISTAKES:
             heappush(mistakes, mistake)
         else:
@@ -110,10 +111,14 @@ class MistakeCollector:
         return {row: predictions.pop_record(row, data.corpus, row, {}, data.parsed[row]) for row in rows}
 
 
-def _build_record(name: str, mistake: Mistake, prediction: Mapping[str, Any]) -> dict[str, Any]:
-    record = {"task": name, "id": prediction["id"], "text": prediction["text"]}
-    if prediction.get(TOKENS_KEY):
-        record["tokens"] = prediction[TOKENS_KEY]
-    record |= {"label": mistake.label, "gold": mistake.gold, "confidence": mistake.confidence}
-    attention = prediction["tasks"][name].get("attention")
-    return record if attention is None else {**record, "attention": attention}
+def _build_record(name: str, mistake: RankedMistake, prediction: Mapping[str, Any]) -> dict[str, Any]:
+    return Mistake(
+        task=name,
+        id=prediction["id"],
+        text=prediction["text"],
+        tokens=prediction.get(TOKENS_KEY) or None,
+        label=mistake.label,
+        gold=mistake.gold,
+        confidence=mistake.confidence,
+        attention=prediction["tasks"][name].get("attention"),
+    ).to_record()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,62 +10,18 @@ import numpy as np
 
 from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus
-from mtl_core.data.tasks import get_task_labels
+from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
+from mtl_core.nn.device import get_device
 from mtl_core.plugins.specs import LoaderSpec
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_collector import PredictionCollector
-from mtl_core.runs.saved_run import SavedRun, get_device, list_label_columns
+from mtl_core.runs.prediction_inputs import PredictionInput, parse_json_lines, parse_text_lines
+from mtl_core.runs.saved_run import SavedRun, list_label_columns
 
 CHUNK_SIZE = 4096
 """Number of inputs in memory at a time; enough for batches of similar length."""
-
-
-@dataclass(frozen=True)
-class PredictionInput:
-    """One input to predict.
-
-    Attributes:
-        id: The id of the input.
-        text: The input as text.
-        location: The location of the input, for messages.
-    """
-
-    id: str
-    text: str
-    location: str
-
-
-def parse_texts(texts: Iterable[str]) -> Iterator[PredictionInput]:
-    """Build one input per text, numbered from 1."""
-    for number, text in enumerate(texts, start=1):
-        yield PredictionInput(str(number), text, f"text {number}")
-
-
-def parse_text_lines(lines: Iterable[str], name: str) -> Iterator[PredictionInput]:
-    """Read one text per line, and skip empty lines."""
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield PredictionInput(str(number), line.strip(), f"{name}:{number}")
-
-
-def parse_json_lines(lines: Iterable[str], name: str) -> Iterator[PredictionInput]:
-    """Read JSON objects with a `text` and an optional `id`.
-
-    Raises:
-        MtlError: If a line is not such an object.
-    """
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise MtlError(f"{name}:{number}: not valid JSON: {error}") from error
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise MtlError(f'{name}:{number}: expected an object with a "text", found {line.strip()[:60]}')
-        yield PredictionInput(str(record.get("id", number)), record["text"], f"{name}:{number}")
 
 
 def iterate_predictions(
@@ -113,7 +68,7 @@ def predict(
     attention: bool = False,
     data_set: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Predict a stream of texts in constant memory, in order; arguments as in `answers`.
+    """Predict a stream of texts in constant memory, in order; arguments as in `iterate_predictions`.
 
     Yields:
         One record per input as in `predictions.jsonl`, without tasks that predict the absent label.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtl_core.data.corpus import Label
-from mtl_core.data.task_groups import FittedTask
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.nn.task_kind import LabelPrediction
 
 TOKENS_KEY = "tokens"

@@ -10,8 +10,9 @@ import torch
 
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.data.subwords import find_first_subwords, sum_per_token
-from mtl_core.data.task_groups import FittedTask, TaskGroup
+from mtl_core.data.task_groups import TaskGroup
 from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.nn.task_kind import LabelPrediction
 from mtl_core.runs.prediction import Prediction, TaskPrediction, format_gold_label

@@ -1,55 +1,20 @@
-"""Formats of the result files of a run: metrics.json, history.csv, predictions.jsonl."""
+"""The entries of `metrics.json` on data and scores."""
 
-import csv
-import io
-import json
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from mtl_core.artifacts.metrics import DataReport, get_baseline_key, get_count_key
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.corpus import SplitName
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.label_space import flatten_label
-from mtl_core.data.prepare import FittedData
 from mtl_core.evaluation.scores import Scores, TaskScore
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds per stage, speed of training and inference, and peak memory of this process.
-
-    Attributes:
-        peak_memory_mb: Peak main memory of the process in megabytes; None where the system does not report it.
-        interactions_s: Seconds spent measuring task interactions; not part of `train_s`.
-        inference_ms: Milliseconds per example of the network in one thread; None without examples.
-    """
-
-    load_s: float
-    encode_s: float
-    train_s: float
-    evaluate_s: float
-    train_examples_per_s: float
-    peak_memory_mb: float | None
-    inference_ms: float | None
-    interactions_s: float
-
-
-def measure_peak_memory_mb() -> float | None:
-    """Return the peak memory of this process, in megabytes of 1,000,000 bytes; None on Windows."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
-def build_data_report(data: FittedData) -> dict[str, Any]:
+def build_data_report(data: FittedData) -> DataReport:
     """Build the `data` section of `metrics.json`: counts per split of examples and labels, also masked ones."""
     split_rows: dict[SplitName, RowIndices] = {
         "train": data.split.select_labelled(data.split.train),
@@ -57,15 +22,13 @@ def build_data_report(data: FittedData) -> dict[str, Any]:
         "test": data.split.test,
     }
     split_rows = {split_name: rows for split_name, rows in split_rows.items() if len(rows)}
-    largest_imbalance = data.split.largest_imbalance
-    return {
-        "disclaimer": data.corpus.disclaimer,
-        "warnings": list(data.warnings),
-        "examples": {split_name: len(rows) for split_name, rows in split_rows.items()},
-        "label_counts": {split_name: _count_labels(data, rows) for split_name, rows in split_rows.items()},
-        "split_deviation": largest_imbalance
-        and {"task": largest_imbalance.task, "label": largest_imbalance.label, "points": largest_imbalance.points},
-    }
+    return DataReport(
+        data.corpus.disclaimer,
+        list(data.warnings),
+        {split_name: len(rows) for split_name, rows in split_rows.items()},
+        {split_name: _count_labels(data, rows) for split_name, rows in split_rows.items()},
+        data.split.largest_imbalance,
+    )
 
 
 def _count_labels(data: FittedData, rows: RowIndices) -> dict[str, dict[str, int]]:
@@ -126,35 +89,11 @@ def _build_task_report(score: TaskScore) -> dict[str, Any]:
         elif name == "accuracy":
             report["correct"] = 0
         report[name] = metric.value
-        if metric.scalar and metric.pooled:
-            report[f"majority_{name}"] = metric.baseline
-        elif metric.scalar:
-            report[f"baseline_{name}"] = metric.baseline
+        if metric.scalar:
+            report[get_baseline_key(name, is_proportion=metric.pooled)] = metric.baseline
         if metric.n != score.n:
-            report[f"{name}_n"] = metric.n
+            report[get_count_key(name)] = metric.n
     return report
-
-
-def format_history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Format the history as CSV: one line per epoch, empty cells for undefined values."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object per line."""
-    with path.open("w", encoding="utf-8") as lines:
-        for record in records:
-            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def dump_json(report: dict[str, Any]) -> str:
-    """Serialize a report as indented JSON; NaN raises a ValueError."""
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def get_split_rows(data: FittedData, split_name: SplitName) -> RowIndices:

@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_atomically
-from mtl_core.config.experiment import ExperimentConfig, NamedTask, TaskPattern
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment
+from mtl_core.config.task_resolution import resolve_tasks, select_active_entries
+from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.data.encoder import Encoder
-from mtl_core.data.prepare import build_network
-from mtl_core.data.task_groups import FittedTask, TaskGroup, group_tasks
-from mtl_core.data.tasks import resolve_tasks, select_active_entries
+from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.task_groups import TaskGroup, group_tasks
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.plugins.registry import Registry
 from mtl_core.plugins.specs import LoaderSpec
+from mtl_core.runs.build_network import build_network
 from mtl_core.seeding import isolate_torch_rng
 
 
@@ -94,8 +95,8 @@ def save_model(
 ) -> None:
     """Save weights, label spaces and the fitted encoder.
 
-    Auxiliary heads are saved only with `save_head: true`, or if the architecture has task-specific features, since an
-    auxiliary task may then feed other tasks.
+    Auxiliary heads are saved only with `save_head: true`, or if the architecture has task-specific features, since
+    an auxiliary task may then feed other tasks.
 
     Raises:
         MtlError: If the disk is full.
@@ -224,8 +225,3 @@ def _list_saved_columns(config: ExperimentConfig, task_states: Sequence[dict[str
         )
         for name in config.loaders
     }
-
-
-def get_device(network: torch.nn.Module) -> torch.device:
-    """Return the device of a network; the CPU for a network without parameters."""
-    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mtl_core.artifacts.json_files import write_json_lines
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_atomically
+from mtl_core.data.batches import RowIndices
 from mtl_core.data.corpus import SplitName
-from mtl_core.data.prepare import FittedData
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.evaluation.inference import run_network
-from mtl_core.evaluation.scores import Scorer, Scores
+from mtl_core.evaluation.scorer import Scorer, compute_scores
+from mtl_core.evaluation.scores import Scores
+from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.mistakes import MistakeCollector
 from mtl_core.runs.prediction_collector import PredictionCollector
-from mtl_core.runs.result_files import get_split_rows, write_json_lines
+from mtl_core.runs.result_files import get_split_rows
 from mtl_core.runs.saved_outputs import OutputCollector
-from mtl_core.runs.saved_run import get_device
 
 CHUNK_SIZE = 16_384
 """Number of examples evaluated between two writes to the predictions file."""
@@ -27,36 +30,31 @@ def evaluate_split(
 
     With a run directory, also write the predictions per example, the raw outputs, and the most confident mistakes.
     """
-    scorer = Scorer(data.groups)
+    rows = get_split_rows(data, split_name)
     if run is None:
-        for batch_outputs in run_network(
-            network, data.examples, get_split_rows(data, split_name), get_device(network)
-        ):
-            scorer.update(batch_outputs)
-    else:
-        mistake_collector = MistakeCollector(data.tasks)
-        output_collector = OutputCollector(data.groups)
-        collected_records = mistake_collector.collect(
-            get_split_rows(data, split_name), _iterate_records(network, data, split_name, scorer, output_collector)
-        )
-        records = ({"split": split_name, **record} for record in collected_records)
-        write_atomically(run.predictions, lambda path: write_json_lines(path, records))
-        output_collector.write(run, split_name, get_split_rows(data, split_name))
-        mistake_collector.write(run, network, data)
+        return compute_scores(network, data.examples, rows, data.groups)
+    scorer, mistake_collector = Scorer(data.groups), MistakeCollector(data.tasks)
+    output_collector = OutputCollector(data.groups)
+    collected_records = mistake_collector.collect(
+        rows, _iterate_records(network, data, rows, scorer, output_collector)
+    )
+    records = ({"split": split_name, **record} for record in collected_records)
+    write_atomically(run.predictions, lambda path: write_json_lines(path, records))
+    output_collector.write(run, split_name, rows)
+    mistake_collector.write(run, network, data)
     return scorer.compute()
 
 
 def _iterate_records(
     network: MultiTaskNetwork,
     data: FittedData,
-    split_name: SplitName,
+    rows: RowIndices,
     scorer: Scorer,
     output_collector: OutputCollector,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one record per example, in order, and update the scorer and the gatherer; computed in chunks."""
+    """Yield one record per example, in order, and update the scorer and the collector; computed in chunks."""
     predicted_groups = [group.is_predicted for group in data.groups]
     predictions = PredictionCollector(data.groups, predicted_groups, data.encoder, data.examples.items)
-    rows = get_split_rows(data, split_name)
     for start in range(0, len(rows), CHUNK_SIZE):
         chunk = rows[start : start + CHUNK_SIZE]
         for batch_outputs in run_network(network, data.examples, chunk, get_device(network)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mtl_core.config.experiment import InitFrom
+from mtl_core.config.training import InitFrom
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError, did_you_mean, join_names
@@ -79,7 +79,8 @@ def initialize_from_run(
             head_patterns = [f"heads.{task.name}.*" for group in groups for task in group.tasks]
             suggestion = did_you_mean(pattern, ["trunk.*", *head_patterns, *target_weights])
             raise MtlError(
-                f"init_from.weights: '{pattern}' matches no weight{suggestion} (weights: {join_names(target_weights)})"
+                f"init_from.weights: '{pattern}' matches no weight{suggestion} "
+                f"(weights: {join_names(target_weights)})"
             )
     loaded: list[str] = []
     by_word: dict[str, int] = {}

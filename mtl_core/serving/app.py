@@ -9,15 +9,15 @@ from fastapi import APIRouter, FastAPI
 from mtl_core import __version__
 from mtl_core.plugins.contributions import Service
 from mtl_core.reporting.model_card.card import Card
-from mtl_core.serving.exception_handlers import add_exception_handlers
+from mtl_core.serving.errors import add_exception_handlers
 from mtl_core.serving.middleware import RequestMiddleware
-from mtl_core.serving.monitoring import build_monitoring_routes
+from mtl_core.serving.model_card_route import build_model_card_route
+from mtl_core.serving.monitoring import ServerMetrics, build_monitoring_routes
 from mtl_core.serving.page_layout import Link, build_static_routes
-from mtl_core.serving.pages import build_model_route, build_page_routes
+from mtl_core.serving.pages import build_page_routes
 from mtl_core.serving.prediction_routes import build_prediction_routes
 from mtl_core.serving.sample_texts import Samples
 from mtl_core.serving.served_run import ServedRun
-from mtl_core.serving.server_metrics import ServerMetrics
 
 
 def build_app(
@@ -63,7 +63,7 @@ def build_app(
     )
     add_exception_handlers(app, served_run)
     app.include_router(build_prediction_routes(served_run, samples))
-    app.include_router(build_model_route(served_run, card))
+    app.include_router(build_model_card_route(served_run, card))
     app.include_router(build_monitoring_routes(served_run, server_metrics))
     for service in services.values():
         _add_service(app, served_run, service)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from mtl_core.serving.api_errors import ApiError
+from mtl_core.serving.errors import ApiError
 
 Result = TypeVar("Result")
 CLIENT_CLOSED_REQUEST = 499
@@ -24,7 +24,7 @@ async def cancel_on_disconnect(request: Request, coroutine: Coroutine[Any, Any, 
         The result of the coroutine.
 
     Raises:
-        Problem: If the client disconnects first.
+        ApiError: If the client disconnects first.
     """
     work_task, disconnect_task = (
         asyncio.ensure_future(coroutine),

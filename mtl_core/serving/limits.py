@@ -16,7 +16,8 @@ class Limits:
         max_upload: Maximum bytes per request body on paths of plugins that accept files.
         max_queue: Maximum texts in the queue; a request that does not fit is refused.
         timeout: Seconds until a request times out.
-        max_batch_delay: Maximum seconds that the first text of a batch waits for more texts while the network is idle.
+        max_batch_delay: Maximum seconds that the first text of a batch waits for more texts while the network is
+            idle.
         batch_size: Maximum texts per batch of the network.
     """
 

@@ -6,12 +6,11 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 
-from mtl_core.serving.api_errors import ApiError
+from mtl_core.serving.errors import ApiError, BodyTooLargeError
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.server_metrics import ServerMetrics
+from mtl_core.serving.monitoring import ServerMetrics
 
 LOG = logging.getLogger("mtl_core.serving")
 UNKNOWN_PATH = "other"
@@ -26,22 +25,14 @@ SECURITY_HEADERS = {
 }
 
 
-class BodyTooLargeError(HTTPException):
-    """A body that exceeds the size limit. FastAPI re-raises it, since it is an HTTPException."""
-
-    def __init__(self, size: str, limit: int) -> None:
-        super().__init__(413)
-        self.api_error = ApiError(413, "body", size, f"at most {limit:,} bytes", {"Connection": "close"})
-
-
 class RequestMiddleware:
     """ASGI middleware of all requests.
 
     Args:
         app: The application.
-        meters: The Prometheus metrics that record each request.
+        server_metrics: The Prometheus metrics that record each request.
         limits: The size limits of bodies. A larger body is refused while it is received.
-        uploads: The prefixes of paths that accept files.
+        upload_prefixes: The prefixes of paths that accept files.
     """
 
     def __init__(

@@ -132,7 +132,7 @@ def _parse_reference_name(schema: Mapping[str, Any]) -> str:
 
 
 def _format_type(schema: Mapping[str, Any]) -> str:
-    """Format the type of a value: `string`, `list of numbers`, `Answer`."""
+    """Format the type of a value: `string`, `list of numbers`, `PredictResponse`."""
     if name := _parse_reference_name(schema):
         return name
     if any_of := schema.get("anyOf") or schema.get("oneOf"):

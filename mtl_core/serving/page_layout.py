@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from mtl_core import __version__
 from mtl_core.reporting.html_page import format_sentence
-from mtl_core.serving.api_errors import ApiError
+from mtl_core.serving.errors import ApiError
 
 SCRIPTS = ("index",)
 STATIC_HEADERS = {"Cache-Control": "no-cache"}

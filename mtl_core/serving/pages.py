@@ -1,50 +1,17 @@
-"""The pages: `/` with a form for predictions, `/docs` with the API; and the model card."""
+"""The pages: `/` with a form for predictions and the model card, `/docs` with the API."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Header, Query, Response
+from fastapi import APIRouter, FastAPI, Response
 from markupsafe import Markup
 
+from mtl_core.reporting.headline import format_headline
 from mtl_core.reporting.model_card.card import Card
-from mtl_core.reporting.model_card.card_json import card_to_json
-from mtl_core.reporting.model_card.markdown import render_markdown
 from mtl_core.reporting.model_card.sections import build_sections
-from mtl_core.reporting.run.summary_section import format_headline
-from mtl_core.serving import schemas
-from mtl_core.serving.api_errors import json_response
 from mtl_core.serving.openapi import parse_object_schemas, parse_operations
 from mtl_core.serving.page_layout import get_template_environment
 from mtl_core.serving.sample_texts import Samples
 from mtl_core.serving.served_run import ServedRun
-
-
-def build_model_route(served_run: ServedRun, card: Card) -> APIRouter:
-    """Build the route of the model card."""
-    router = APIRouter(tags=["model"])
-    card_json = {**card_to_json(card), "serving": served_run.limits.to_dict()}
-
-    @router.get(
-        "/model",
-        summary="Model card",
-        response_model=schemas.ModelCardResponse,
-        responses={
-            200: {"content": {"text/markdown": {"example": f"# {card_json['name']}\n…"}}},
-            422: {"description": "The format is unknown.", "model": schemas.ErrorResponse},
-        },
-    )
-    async def model(
-        card_format: Annotated[
-            Literal["json", "markdown"] | None,
-            Query(alias="format", description="JSON, unless Markdown is requested here or by `Accept`."),
-        ] = None,
-        accept: Annotated[str, Header(include_in_schema=False)] = "",
-    ) -> Response:
-        """The model card: tasks, classes, data, metrics per task and class, limitations, licences."""
-        if card_format == "markdown" or (card_format is None and accept.startswith("text/markdown")):
-            return Response(render_markdown(card), media_type="text/markdown; charset=utf-8")
-        return json_response(card_json)
-
-    return router
 
 
 def build_page_routes(app: FastAPI, served_run: ServedRun, card: Card, samples: Samples) -> APIRouter:

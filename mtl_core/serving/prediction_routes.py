@@ -1,20 +1,21 @@
 """`POST /predict` and `POST /predict/batch`."""
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from mtl_core.errors import MtlError
 from mtl_core.runs.prediction import Prediction
+from mtl_core.runs.prediction_inputs import PredictionInput
 from mtl_core.serving import schemas
-from mtl_core.serving.api_errors import ApiError, json_response
 from mtl_core.serving.disconnect import cancel_on_disconnect
-from mtl_core.serving.exception_handlers import convert_mtl_error
+from mtl_core.serving.errors import ApiError, convert_mtl_error, json_response
+from mtl_core.serving.limits import Limits
 from mtl_core.serving.middleware import log_internal_error
-from mtl_core.serving.queued_request import PredictionResult
+from mtl_core.serving.request_queue import PredictionResult
 from mtl_core.serving.sample_texts import Samples
 from mtl_core.serving.served_run import ServedRun
-from mtl_core.serving.text_validation import validate_text
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not valid JSON."},
@@ -26,6 +27,7 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 for _error_response in ERROR_RESPONSES.values():
     _error_response["model"] = schemas.ErrorResponse
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRouter:
@@ -46,7 +48,7 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
     async def predict(body: schemas.PredictRequest, request: Request) -> Response:
         """Returns the same object as `mtl predict --json`."""
         _validate_data_set(served_run, body)
-        prediction_input = validate_text(body.text, body.id, 1, "body.text", limits)
+        prediction_input = _validate_text(body.text, body.id, 1, "body.text", limits)
         if isinstance(prediction_input, ApiError):
             raise prediction_input
         result = (
@@ -70,7 +72,7 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
             raise ApiError(422, "body.texts", f"{len(body.texts):,} texts", f"at most {limits.max_texts:,}")
         texts_with_ids = [(text, None) if isinstance(text, str) else (text.text, text.id) for text in body.texts]
         inputs = [
-            validate_text(text, text_id, index + 1, f"body.texts[{index}]", limits)
+            _validate_text(text, text_id, index + 1, f"body.texts[{index}]", limits)
             for index, (text, text_id) in enumerate(texts_with_ids)
         ]
         valid_inputs = [item for item in inputs if not isinstance(item, ApiError)]
@@ -110,6 +112,30 @@ def _validate_data_set(served_run: ServedRun, body: schemas.PredictionOptions) -
             served_run.saved.get_loader(body.data_set)
         except MtlError as error:
             raise convert_mtl_error(error, "body.data_set") from error
+
+
+def _validate_text(
+    text: str, raw_id: str | int | None, number: int, location: str, limits: Limits
+) -> PredictionInput | ApiError:
+    """Convert a text of a request into an input of the network, or return its validation error.
+
+    Args:
+        text: The text.
+        raw_id: The id in the request.
+        number: The number of the text, which is its id if the request has none.
+        location: The location of the text in the request.
+        limits: The limits of the server.
+    """
+    text_id = str(number) if raw_id is None else str(raw_id)
+    if len(text) > limits.max_text_length:
+        return ApiError(422, location, f"{len(text):,} characters", f"at most {limits.max_text_length:,}")
+    if not text.strip():
+        return ApiError(422, location, "an empty text", "at least one word")
+    for item_location, value in ((f"{location} (its id)", text_id), (location, text)):
+        if surrogate := _SURROGATE.search(value):
+            description = f"an unpaired surrogate, U+{ord(surrogate[0]):X}, at {surrogate.start()}"
+            return ApiError(422, item_location, description, "valid Unicode, in which UTF-16 surrogates are paired")
+    return PredictionInput(text_id, text, location)
 
 
 def _to_api_error(error: Exception, location: str) -> ApiError:

@@ -2,11 +2,63 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from time import monotonic
 
 from mtl_core.errors import MtlError
-from mtl_core.serving.queued_request import QueuedRequest, QueuedText
+from mtl_core.runs.prediction import Prediction
+from mtl_core.runs.prediction_inputs import PredictionInput
+
+PredictionResult = Prediction | Exception
+"""The result for a text: a prediction, or the exception that prevented it."""
+
+
+class QueuedRequest:
+    """The texts of one request.
+
+    Args:
+        inputs: The texts; at least one.
+        attention: Whether to return tokens and attention weights.
+        data_set: The data set whose loader reads the texts; the first if None.
+
+    Attributes:
+        future: The results, done when all texts are. If it is cancelled, texts that have not started are dropped.
+    """
+
+    def __init__(self, inputs: Sequence[PredictionInput], attention: bool, data_set: str | None) -> None:
+        self.inputs = inputs
+        self.attention = attention
+        self.data_set = data_set
+        self.future: Future[list[PredictionResult]] = Future()
+        self._results: list[PredictionResult | None] = [None] * len(inputs)
+        self._n_pending = len(inputs)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the results are still needed."""
+        return not self.future.done()
+
+    def set_result(self, index: int, result: PredictionResult) -> None:
+        """Set the result of one text. Only one thread calls this, once per text."""
+        self._results[index] = result
+        self._n_pending -= 1
+        if not self._n_pending and self.future.set_running_or_notify_cancel():
+            self.future.set_result([item for item in self._results if item is not None])
+
+
+@dataclass(frozen=True)
+class QueuedText:
+    """One text of a request in the queue."""
+
+    request: QueuedRequest
+    index: int
+
+    @property
+    def prediction_input(self) -> PredictionInput:
+        """The text."""
+        return self.request.inputs[self.index]
 
 
 class QueueFullError(Exception):
@@ -17,9 +69,9 @@ class RequestQueue:
     """The queue of texts.
 
     Args:
-        room: Maximum texts in the queue.
+        max_texts: Maximum texts in the queue.
         batch_size: Maximum texts per batch.
-        batch_wait: Maximum seconds that the first text of a batch waits for more texts.
+        max_batch_delay: Maximum seconds that the first text of a batch waits for more texts.
     """
 
     def __init__(self, max_texts: int, batch_size: int, max_batch_delay: float) -> None:
@@ -43,7 +95,7 @@ class RequestQueue:
             ignore_limit: Whether to ignore the limit, for streams that add one batch at a time.
 
         Raises:
-            NoRoomError: If the queue is full.
+            QueueFullError: If the queue is full.
             MtlError: If the queue is closed.
         """
         with self._condition:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from mtl_core.plugins.strict_model import StrictModel
+from mtl_core.reporting.model_card.schema import ModelCard
 
 OBJECT_TAG, STRING_TAG = "{object}", "{string}"
 """Tags of the two forms of a text. They occur in the locations of pydantic errors and are removed from messages."""
@@ -129,77 +130,8 @@ class HealthResponse(_ResponseModel):
     """The number of texts in the queue."""
 
 
-class MetricResponse(_ResponseModel):
-    """A metric of a task."""
-
-    value: float | None
-    """The value; null if it is undefined."""
-    baseline: float | None
-    """The value of a baseline that ignores the inputs."""
-    n: int
-    """The number of labels that it is computed on."""
-
-
-class ClassResponse(_ResponseModel):
-    """The metrics of one class."""
-
-    name: str
-    n: int
-    """The number of true labels of the class."""
-    recall: float | None
-    """The share of its true labels that are predicted correctly."""
-    precision: float | None
-    """The share of its predictions that are correct."""
-
-
-class SplitMetricsResponse(_ResponseModel):
-    """The metrics of a task on one split of the data."""
-
-    n: int
-    """The number of labels that count."""
-    metrics: dict[str, MetricResponse]
-    """Maps each metric to its value."""
-    classes: list[ClassResponse]
-    """The metrics per class; empty without a confusion matrix."""
-
-
-class TaskResponse(_ResponseModel):
-    """A task."""
-
-    name: str
-    kind: str
-    """The kind of its labels: `classification`, `regression`, …"""
-    classes: list[str]
-    """The classes; empty for numbers."""
-    label_counts: dict[str, dict[str, int]]
-    """Maps each split and label to the number of labels."""
-    splits: dict[str, SplitMetricsResponse]
-    """Maps each split to metrics."""
-
-
-class ModelCardResponse(_ResponseModel):
+class ModelCardResponse(ModelCard):
     """The model card: intended use, data, metrics and limitations of the network."""
 
-    name: str
-    """The experiment's name."""
-    headline: str
-    """The performance of the network, in one sentence."""
-    disclaimer: str
-    """A disclaimer to show with all scores; may be empty."""
-    use: list[str]
-    """Intended and unintended use."""
-    parameters: int
-    seed: int
-    tasks: list[TaskResponse]
-    data: dict[str, Any]
-    """`examples`: the number of examples per split; `findings`: warnings about the data."""
-    components: dict[str, str]
-    """The parts of the network, and how it was trained."""
-    calibration: list[dict[str, Any]]
-    """The calibration errors before and after calibration; empty without calibration."""
-    limitations: list[str]
-    """The limitations."""
-    licences: list[str]
-    """Notes on the licences of data and weights."""
     serving: dict[str, int | float]
     """Limits of the server: `max_text` characters, `max_texts` per request, `max_bytes`, `timeout` in seconds."""

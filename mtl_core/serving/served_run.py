@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtl_core.runs.predict import PredictionInput
+from mtl_core.runs.prediction_inputs import PredictionInput
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.queued_request import PredictionResult, QueuedRequest
+from mtl_core.serving.request_queue import PredictionResult, QueuedRequest
 
 if TYPE_CHECKING:
     from mtl_core.runs.prediction import Prediction
@@ -31,7 +31,7 @@ class ServedRun:
         saved: The run: its config, its tasks. Only the worker may use its network.
         limits: The limits of requests; a body that is too large is refused before it reaches a route.
         worker: The prediction thread.
-        page_layout: The layout of pages: `frame.page(title, content)`.
+        page_layout: The layout of pages: `page_layout.render_page(title, content)`.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class ServedRun:
         """Compute the predictions of some texts, in a route that is a coroutine.
 
         Args:
-            inputs: The texts, at most `limits.max_texts`; `origin` is the location of each in messages.
+            inputs: The texts, at most `limits.max_texts`; `location` is the location of each in messages.
             attention: Whether to return tokens and attention weights.
             data_set: The data set whose loader reads the texts; the first if left out.
 
@@ -54,7 +54,7 @@ class ServedRun:
             For each text its prediction or its exception: an `MtlError` for errors in the input, or another.
 
         Raises:
-            NoRoomError: If the queue is full.
+            QueueFullError: If the queue is full.
             TimeoutError: If it takes longer than `limits.timeout`. Texts whose prediction has not started are
                 dropped, as they are when the calling task is cancelled.
         """
@@ -67,8 +67,9 @@ class ServedRun:
     ) -> Iterator[Prediction]:
         """Compute the predictions of a stream of texts, in its order, in a route that runs in a thread.
 
-        It returns the same as `mtl_core.runs.predict.answers`, in constant memory. Texts enter the queue one batch
-        at a time, so that other requests are processed in between. It has no timeout and ignores the queue limit.
+        It returns the same as `mtl_core.runs.predict.iterate_predictions`, in constant memory. Texts enter the
+        queue one batch at a time, so that other requests are processed in between. It has no timeout and ignores
+        the queue limit.
 
         Raises:
             MtlError: If a text is invalid, or the server is stopping.

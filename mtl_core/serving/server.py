@@ -13,17 +13,17 @@ from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError
 from mtl_core.reporting.model_card.read_card import read_card
 from mtl_core.runs.precision import Precision, convert_precision
-from mtl_core.runs.predict import PredictionInput, iterate_predictions
+from mtl_core.runs.predict import iterate_predictions
 from mtl_core.runs.prediction import Prediction
+from mtl_core.runs.prediction_inputs import PredictionInput
 from mtl_core.runs.saved_run import load_run
 from mtl_core.serving.app import build_app
 from mtl_core.serving.limits import Limits
+from mtl_core.serving.monitoring import ServerMetrics
 from mtl_core.serving.page_layout import PageLayout
-from mtl_core.serving.queued_request import QueuedRequest
-from mtl_core.serving.request_queue import RequestQueue
+from mtl_core.serving.request_queue import QueuedRequest, RequestQueue
 from mtl_core.serving.sample_texts import Samples, load_sample_texts
 from mtl_core.serving.served_run import ServedRun
-from mtl_core.serving.server_metrics import ServerMetrics
 from mtl_core.serving.worker import Worker
 
 SHUTDOWN_GRACE_S = 5
@@ -50,7 +50,7 @@ def load_app(
         plugins: Additional plugins to load.
 
     Returns:
-        The application; its `state.served` is the `Served`. The thread ends with the lifespan of the application.
+        The application; its `state.served` is the `ServedRun`. The thread ends with the application's lifespan.
 
     Raises:
         MtlError: If the run or the routes of a plugin cannot be loaded, or the run does not read texts.
@@ -91,7 +91,7 @@ def _predict_sample(served_run: ServedRun) -> Samples:
 
 
 def build_server(app: FastAPI) -> uvicorn.Server:
-    """Build the HTTP server of an application; `run(sockets=[listening(…)])` serves until `should_exit`."""
+    """Build the HTTP server of an application; `run(sockets=[bind_socket(…)])` serves until `should_exit`."""
     limits: Limits = app.state.served.limits
     config = uvicorn.Config(
         app,
@@ -109,7 +109,7 @@ def serve(app: FastAPI, server_socket: socket.socket, on_ready: Callable[[str], 
 
     Args:
         app: The result of `load_app`.
-        server_socket: The result of `listening`.
+        server_socket: The result of `bind_socket`.
         on_ready: Called with the URL of the server when it accepts connections.
     """
     server_socket.listen(BACKLOG)  # from now on, connections wait instead of being refused

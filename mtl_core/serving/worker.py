@@ -4,10 +4,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
-from mtl_core.runs.predict import PredictionInput
 from mtl_core.runs.prediction import Prediction
-from mtl_core.serving.queued_request import PredictionResult, QueuedRequest, QueuedText
-from mtl_core.serving.request_queue import RequestQueue
+from mtl_core.runs.prediction_inputs import PredictionInput
+from mtl_core.serving.request_queue import PredictionResult, QueuedRequest, QueuedText, RequestQueue
 
 PredictFunction = Callable[[Sequence[PredictionInput], bool, str | None], Sequence[Prediction]]
 """Maps texts, whether to return attention weights, and a data set to predictions."""
@@ -22,10 +21,10 @@ class Worker:
     """One thread that computes the predictions of the texts in a queue, in batches.
 
     Args:
-        ask: The prediction function of the network. It is only called in this thread.
+        predict: The prediction function of the network. It is only called in this thread.
         queue: The queue.
         threads: The number of torch threads; the default of torch if None.
-        watch: Called after each batch.
+        on_batch_end: Called after each batch.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Worker:
         return self._thread.is_alive() and not self.queue.is_closed
 
     def submit(self, request: QueuedRequest, ignore_limit: bool = False) -> None:
-        """Add texts to the queue; see `Waiting.put`."""
+        """Add texts to the queue; see `RequestQueue.put`."""
         self.queue.put(request, ignore_limit)
 
     def estimate_wait_seconds(self) -> float:

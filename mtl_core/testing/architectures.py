@@ -52,7 +52,7 @@ def _add_checks(checks: Checks, spec: ArchitectureSpec, fixture: ModuleFixture) 
     add_module_checks(checks, fixture)
     add("active", "A task's features do not depend on which other tasks are active.", _check_active)
     add(
-        "penalty",
+        "regularization-loss",
         "The regularization loss is one finite number with finite gradients, or None.",
         _check_regularization_loss,
     )

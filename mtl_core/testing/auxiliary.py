@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label, Span
-from mtl_core.data.label_space import LabelStatistics
-from mtl_core.data.task_groups import fit_task
+from mtl_core.data.fitted_task import fit_task
+from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.plugins.specs import AuxiliarySpec
 from mtl_core.testing.checks import Checks
 from mtl_core.testing.expectations import expect
@@ -34,7 +34,7 @@ def auxiliary_checks(spec: AuxiliarySpec, data: AuxiliaryData | None, skip: Mapp
     )
     checks.add("learnable", "Kind, head and labels are compatible.", lambda: _check_learnable(spec, auxiliary_data))
     checks.add(
-        "repeats",
+        "deterministic",
         "The same data gives the same labels; no random numbers are drawn, the data is unchanged.",
         lambda: _check_deterministic(spec, auxiliary_data),
     )

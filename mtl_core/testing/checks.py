@@ -123,10 +123,10 @@ class Checks(list[Check]):
             if name not in names:
                 hint = did_you_mean(name, names)
                 raise ValueError(
-                    f"without: '{name}' is not a check of '{self.part}'{hint} (checks: {join_names(names, 99)})"
+                    f"skip: '{name}' is not a check of '{self.part}'{hint} (checks: {join_names(names, 99)})"
                 )
             if not reason.strip():
-                raise ValueError(f"without: skipping '{name}' needs a reason")
+                raise ValueError(f"skip: skipping '{name}' needs a reason")
             self.skip(name, reason)
         self[:] = [check for check in self if check.name not in reasons]
         return self

@@ -48,7 +48,7 @@ def encoder_checks(
             name,
         )
         checks.add(
-            "unseen", "Inputs that it was not fitted on can be encoded.", feature_checks.check_unseen_inputs, name
+            "unseen-inputs", "Inputs that it was not fitted on can be encoded.", feature_checks.check_unseen_inputs, name
         )
         checks.add(
             "gradients",
@@ -58,7 +58,7 @@ def encoder_checks(
         )
         state_checks = EncoderStateChecks(fixture, tolerance)
         checks.add(
-            "refuses",
+            "invalid-input",
             "Parsing an object of an unknown type raises an `MtlError`.",
             state_checks.check_invalid_input,
             name,
@@ -70,7 +70,7 @@ def encoder_checks(
         checks.add(
             "state", "An encoder restored from its state as JSON is equivalent.", state_checks.check_state, name
         )
-        checks.add("release", "It still works after `release`.", state_checks.check_unload, name)
+        checks.add("unload", "It still works after `release`.", state_checks.check_unload, name)
         token_checks = EncoderTokenChecks(fixture)
         if not token_checks.has_words:
             checks.skip(f"words-{name}", "it returns no words")
@@ -92,7 +92,7 @@ def encoder_checks(
                 name,
             )
             checks.add(
-                "hide", "Masked tokens are not visible to the network.", token_checks.check_mask_tokens, name
+                "mask-tokens", "Masked tokens are not visible to the network.", token_checks.check_mask_tokens, name
             )
     return checks.skip_checks(skip)
 

@@ -51,7 +51,7 @@ def _add_checks(checks: Checks, spec: HeadSpec, fixture: ModuleFixture) -> None:
     checks.add("shape", description, lambda: _check_shape(spec, fixture.inputs), fixture.variant)
     add("attention", "If it returns attention, each row sums to 1 and padding gets none.", _check_attention)
     add_module_checks(checks, fixture)
-    add("wanted", "Outputs inside the output mask do not depend on the rest of the mask.", _check_output_mask)
+    add("output-mask", "Outputs inside the output mask do not depend on the rest of the mask.", _check_output_mask)
     description = "It declares which parameters belong to which task, so that those of idle tasks do not change."
     add("task-parameters", description, lambda fixture: check_declared_parameters(fixture, len(TASKS)))
 

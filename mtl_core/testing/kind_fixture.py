@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from mtl_core.data.corpus import Label
-from mtl_core.data.label_space import LabelSpace, LabelStatistics, flatten_label
+from mtl_core.data.label_space import LabelSpace, flatten_label
+from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.nn.task_kind import TaskKind
 from mtl_core.plugins.specs import Level, TaskKindSpec
 

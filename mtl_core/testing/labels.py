@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.corpus import Label
-from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
+from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.number_space import NumberSpace
 
 CLASSES = ("high", "low", "medium")

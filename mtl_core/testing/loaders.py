@@ -21,9 +21,9 @@ def loader_checks(spec: LoaderSpec, file: Path | None, text: str | None, skip: M
     checks = spec_checks(spec)
     checks.add("corpus", "It returns a Corpus with training examples and labels.", lambda: _check_corpus(spec))
     checks.add("ids", "Ids are strings, and distinct within their split.", lambda: _check_ids(spec))
-    checks.add("origins", "Every example has a location.", lambda: _check_locations(spec))
+    checks.add("locations", "Every example has a location.", lambda: _check_locations(spec))
     checks.add(
-        "repeats", "Loading twice gives the same corpus; nothing is random.", lambda: _check_deterministic(spec)
+        "deterministic", "Loading twice gives the same corpus; nothing is random.", lambda: _check_deterministic(spec)
     )
     files = [path for _, path, is_file in input_paths(spec) if is_file]
     if files:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from mtl_core.data.label_space import MISSING
+from mtl_core.data.loss_mask import LossMask
 from mtl_core.plugins.specs import LossMaskSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
@@ -14,7 +15,6 @@ from mtl_core.testing.mask_invariance import expect_mask_invariance
 from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import expect_tensor
-from mtl_core.training.losses import LossMask
 
 
 def loss_mask_checks(spec: LossMaskSpec, skip: Mapping[str, str], tolerance: float) -> Checks:

@@ -25,7 +25,7 @@ def loss_checks(
         "shape", "It returns one loss per row, without reduction, also for an empty batch.", loss_tests.check_shape
     )
     checks.add("rows", "A row's loss depends only on its own output and target.", loss_tests.check_rows)
-    checks.add("repeats", "It draws no random numbers and has no state.", loss_tests.check_deterministic)
+    checks.add("deterministic", "It draws no random numbers and has no state.", loss_tests.check_deterministic)
     checks.add("gradients", "Every output gets a finite gradient.", loss_tests.check_gradients)
     checks.add("better-is-lower", "Right outputs have a lower loss than wrong ones.", loss_tests.check_direction)
     return checks.skip_checks(skip)

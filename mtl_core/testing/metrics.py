@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import torchmetrics
 
-from mtl_core.data.label_space import ClassSpace, LabelSpace, MultiLabelSpace
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.label_space import LabelSpace
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.testing.acceptance import build_accepted
 from mtl_core.testing.checks import Checks
@@ -52,7 +53,7 @@ def metric_checks(
             variant,
         )
         checks.add(
-            "scored",
+            "scored-rows",
             "`scored` returns one boolean per row: is the row used?",
             metric_tests.check_scored_rows,
             variant,

@@ -6,15 +6,16 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from mtl_core.builtins.architecture_modules import SharedTrunk
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.architectures.modules.hard_sharing import SharedTrunk
+from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.batches import Batch
-from mtl_core.data.label_space import LabelStatistics
-from mtl_core.data.task_groups import fit_task, group_tasks
+from mtl_core.data.fitted_task import fit_task
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.task_groups import group_tasks
 from mtl_core.nn.architecture import NetworkParts
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.network import MultiTaskNetwork
@@ -22,7 +23,7 @@ from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
 from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.history import LossMeter
+from mtl_core.training.loss_meter import LossMeter
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import compute_losses, training_step

@@ -88,7 +88,7 @@ def optimizer_checks(spec: OptimizerSpec, skip: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.optimizer_checks`."""
     checks = spec_checks(spec)
     checks.add(
-        "moves",
+        "reduces-loss",
         "Steps reduce the loss; parameters without a gradient do not change.",
         lambda: _check_reduces_loss(spec),
     )

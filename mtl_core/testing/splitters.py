@@ -22,7 +22,7 @@ def splitter_checks(spec: SplitterSpec, skip: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.splitter_checks`."""
     checks = spec_checks(spec)
     checks.add(
-        "parts", "It assigns every unit to split 0, 1 or 2, for any number of units.", lambda: _check_splits(spec)
+        "splits", "It assigns every unit to split 0, 1 or 2, for any number of units.", lambda: _check_splits(spec)
     )
     checks.add("no-labels", "It splits units without labels.", lambda: _check_no_labels(spec))
     checks.add(

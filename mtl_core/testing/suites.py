@@ -1,8 +1,8 @@
 """The conformance suites: one per extension point, and one for every spec.
 
-All suites have in common: the first argument is the part, as a spec. `without` maps checks to skip to reasons, and
+All suites have in common: the first argument is the part, as a spec. `skip` maps checks to skip to reasons, and
 `tolerance` is the tolerance for numbers that should be equal (relative for numbers above 1). Checks that a suite
-skips itself are in `left_out` of its result. Every suite starts with the checks of `spec_checks`. A suite builds
+skips itself are in `skipped_checks` of its result. Every suite starts with the checks of `spec_checks`. A suite builds
 the part when it is created, so it imports torch if the part does; this module does not.
 """
 

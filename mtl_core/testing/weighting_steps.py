@@ -25,7 +25,7 @@ TWO_LABELLED_TASKS = ((0, 1), (1,), (0, 1), (0,))
 def add_step_checks(checks: Checks, spec: WeightingSpec, tolerance: float) -> None:
     """Add the checks of a weighting in a small training."""
     checks.add(
-        "at",
+        "on-step-start",
         "The same step and seed give the same weights; torch's global generator is unchanged.",
         lambda: _check_step_start(spec),
     )
@@ -87,7 +87,7 @@ def _check_backward(spec: WeightingSpec, tolerance: float) -> None:
             )
             _check_gradients(gradients, active)
             for name, gradient in gradients.items():
-                expected = torch.nan_to_num(gradient + 0.5 if name.startswith("body.") else gradient)
+                expected = torch.nan_to_num(gradient + 0.5 if name.startswith("trunk.") else gradient)
                 message = f"the gradient at '{name}', with half the sum of shared parameters as regularization loss"
                 expect_close(torch.nan_to_num(regularized_gradients[name]), expected, max(tolerance, 1e-5), message)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
@@ -19,7 +20,6 @@ from mtl_core.tracking.tracked_names import TrackedNames
 from mtl_core.tracking.tracked_run import TrackedRun
 from mtl_core.tracking.tracking_state import TrackingState
 from mtl_core.tracking.values import Stage, collect_epoch_values, collect_final_values, flatten_config
-from mtl_core.training.history import EpochRecord
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker

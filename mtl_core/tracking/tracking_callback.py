@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.tracking.run_trackers import RunTrackers
 from mtl_core.tracking.values import Stage
-from mtl_core.training.history import EpochRecord
-from mtl_core.training.loop import Callback
+from mtl_core.training.callback import Callback
 
 
 class TrackingCallback:
     """A callback that forwards all events to another callback and logs every epoch to trackers.
 
     Args:
-        view: The callback that receives all events.
+        callback: The callback that receives all events.
         trackers: The trackers that log the epochs.
         stage: The stage that is trained.
     """

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.training.history import EpochRecord
 
 Stage = Literal["selection", "refit"]
 """The training that selects the epoch, or the second training of a run with `training.refit`."""

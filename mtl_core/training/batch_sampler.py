@@ -110,7 +110,7 @@ class MultiSourceSampler:
         batch_counts = np.bincount(self._draws[:start], minlength=len(self._passes))
         batches = []
         for source in self._draws[start : start + self.steps_per_epoch].tolist():
-            batches.append(self._passes[source].batch(int(batch_counts[source])))
+            batches.append(self._passes[source].get_batch(int(batch_counts[source])))
             batch_counts[source] += 1
         return batches
 
@@ -141,8 +141,8 @@ class LabelledSampler:
     step updates nothing, and the numbers of later steps do not change.
 
     Args:
-        order: The sampler for all tasks.
-        learned: `(examples,)`, bool: which examples of the corpus have a label for an active task.
+        batch_sampler: The sampler for all tasks.
+        label_mask: `(examples,)`, bool: which examples of the corpus have a label for an active task.
     """
 
     def __init__(self, batch_sampler: BatchSampler, label_mask: NDArray[np.bool_]) -> None:
@@ -167,7 +167,7 @@ class AuxiliarySampler:
 
     Args:
         config: Batch size, buckets and seed.
-        order: The sampler of examples with labels for main tasks.
+        batch_sampler: The sampler of examples with labels for main tasks.
         rows: Row indices of training examples without labels for main tasks.
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """

@@ -10,9 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.atomic import write_atomically
 from mtl_core.errors import MtlError
-from mtl_core.training.history import EpochRecord
 
 Tensors = dict[str, torch.Tensor]
 
@@ -89,16 +89,17 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
         training_state = json.loads(metadata["position"])
         for name, module in modules.items():
-            module.load_state_dict(_select_prefix(tensors, name))
-        _load_optimizer(optimizer, _select_prefix(tensors, "optimizer"), json.loads(metadata["optimizer"]))
+            module.load_state_dict(select_prefix(tensors, f"{name}."))
+        _load_optimizer(optimizer, select_prefix(tensors, "optimizer."), json.loads(metadata["optimizer"]))
     except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
         raise MtlError(f"{path}: this checkpoint cannot be resumed from: {error}") from error
     training_state["history"] = [EpochRecord(**record) for record in training_state["history"]]
-    return TrainingState(**training_state), _select_prefix(tensors, "extra")
+    return TrainingState(**training_state), select_prefix(tensors, "extra.")
 
 
-def _select_prefix(tensors: Tensors, prefix: str) -> Tensors:
-    return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
+def select_prefix(tensors: Tensors, prefix: str) -> Tensors:
+    """Return the tensors whose names start with a prefix, without the prefix."""
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, scalars: Mapping[str, Any]) -> None:

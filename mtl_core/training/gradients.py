@@ -21,7 +21,7 @@ class StepGradients:
     Args:
         accelerator: Devices, precision, backward.
         network: The network.
-        sizes: The number of tasks per head group.
+        group_sizes: The number of tasks per head group.
         distributed: World size and rank of the training; gradients are reduced to those of the whole batch.
     """
 
@@ -101,7 +101,7 @@ class StepGradients:
                 then visits each separate head once instead of once per loss.
 
         Returns:
-            `(losses, numbers)`: the Jacobian of the shared parameters, for `give_shared`.
+            `(losses, numbers)`: the Jacobian of the shared parameters, for `accumulate_shared_grad`.
         """
         self._retain_loss_weights()
         starts = self._head_backward.backward_heads(values, tasks, accumulate=True) if tasks is not None else None

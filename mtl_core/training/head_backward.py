@@ -35,8 +35,8 @@ class HeadBackward:
 
     Args:
         network: The network. A hook records the outputs of its heads in every forward pass with gradients.
-        sizes: The number of tasks per head group.
-        own: The task-specific parameters.
+        group_sizes: The number of tasks per head group.
+        task_specific: The task-specific parameters.
 
     Attributes:
         parameters: The parameters in `own` whose gradients this class computes.

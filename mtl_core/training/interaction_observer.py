@@ -6,14 +6,12 @@ from time import perf_counter
 import torch
 from torch import nn
 
-from mtl_core.config.experiment import InteractionConfig
+from mtl_core.config.training import InteractionConfig
 from mtl_core.training.gradients import StepGradients
+from mtl_core.training.gram_matrix import compute_gram_matrix
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.running_means import RunningMeans, SplitHalfMeans
 from mtl_core.training.virtual_step import VirtualStep
-
-MAX_GRADIENT_ELEMENTS = 2**26
-"""Maximum number of gradient elements in memory; beyond it, some gradients are computed several times."""
 
 
 class InteractionObserver(nn.Module):
@@ -143,43 +141,6 @@ class InteractionObserver(nn.Module):
         expanded = torch.full((len(self.names),) * 2, torch.nan, dtype=matrix.dtype)
         expanded[tasks.unsqueeze(1), tasks] = matrix
         return expanded
-
-
-def compute_gram_matrix(
-    values: torch.Tensor,
-    gradients: StepGradients,
-    visit: Callable[[int, torch.Tensor], None],
-    max_elements: int = MAX_GRADIENT_ELEMENTS,
-) -> torch.Tensor:
-    """Compute the Gram matrix of the gradients of losses with respect to the shared parameters.
-
-    If not all gradients fit into memory, they are processed in blocks; each block is multiplied with the later
-    gradients, one at a time.
-
-    Args:
-        values: `(losses,)`, differentiable.
-        gradients: Computes the gradients.
-        visit: Called once per gradient with its index and the gradient, `(numbers,)`.
-        max_elements: Maximum number of gradient elements in memory; at least one gradient is stored.
-
-    Returns:
-        `(losses, losses)`, the dot products.
-    """
-    shared, count = gradients.shared, len(values)
-    rows = max(1, max_elements // sum(parameter.numel() for parameter in shared))
-    gram = values.new_zeros((count, count))
-    for start in range(0, count, rows):
-        stop = min(start + rows, count)
-        block = gradients.jacobian(values[start:stop], shared)
-        gram[start:stop, start:stop] = block @ block.T
-        for index in range(stop, count):
-            products = block @ gradients.jacobian(values[index : index + 1], shared)[0]
-            gram[start:stop, index] = products
-            gram[index, start:stop] = products
-        for index, row in enumerate(block, start):
-            visit(index, row)
-        del block  # before the next block is allocated
-    return gram
 
 
 def _scatter(values: torch.Tensor, indices: torch.Tensor, size: int) -> torch.Tensor:

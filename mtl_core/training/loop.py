@@ -3,22 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import Batch, Examples, RowIndices, sample_token_mask
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
 from mtl_core.training.batch_sampler import BatchSampler
-from mtl_core.training.checkpoint import Tensors, TrainingState, load_checkpoint, save_checkpoint
+from mtl_core.training.callback import Callback
+from mtl_core.training.checkpoint import Tensors, TrainingState, load_checkpoint, save_checkpoint, select_prefix
 from mtl_core.training.distributed import DistributedContext
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.history import EpochRecord, LossMeter
 from mtl_core.training.interaction_observer import InteractionObserver
+from mtl_core.training.loss_meter import LossMeter
 from mtl_core.training.non_finite import NonFiniteLossError, TrainingFailedError
 from mtl_core.training.objective import Objective
 from mtl_core.training.optimizer import build_optimizer
@@ -40,22 +41,6 @@ class ValidationMetrics:
     higher_is_better: bool
 
 
-class Callback(Protocol):
-    """A training callback, such as a progress bar."""
-
-    def on_stage_start(self, title: str) -> None:
-        """Handle the start of a stage."""
-
-    def on_epoch_start(self, epoch: int, epochs: int, batches: int, completed_batches: int) -> None:
-        """Handle the start of an epoch, or its continuation after `completed_batches` batches."""
-
-    def on_step_end(self, means: Callable[[], dict[str, float | None]]) -> None:
-        """Handle the end of a step; `means` computes the running mean loss of each task."""
-
-    def on_epoch_end(self, record: EpochRecord, best: bool) -> None:
-        """Handle the end of an epoch."""
-
-
 @dataclass(frozen=True)
 class TrainingResult:
     """The result of a training. The network has the weights of the best epoch.
@@ -69,6 +54,11 @@ class TrainingResult:
     history: list[EpochRecord]
     best_epoch: int
     n_examples: int
+
+    @property
+    def best_score(self) -> float | None:
+        """The selection score of the best epoch; None without validation data."""
+        return next((record.score for record in self.history if record.epoch == self.best_epoch), None)
 
 
 def train(
@@ -120,7 +110,7 @@ def train(
     rng_state: torch.Tensor | None = None
     if checkpoint_path is not None and checkpoint_path.exists():
         training_state, extra = load_checkpoint(checkpoint_path, modules, optimizer)
-        rng_state, best_weights = extra.pop("generator"), _select_prefix(extra, "best.")
+        rng_state, best_weights = extra.pop("generator"), select_prefix(extra, "best.")
         meter.restore(extra)
 
     def save() -> None:
@@ -249,7 +239,3 @@ def _is_finite(network: torch.nn.Module) -> bool:
 
 def _copy_weights(network: torch.nn.Module) -> Tensors:
     return {key: value.detach().clone() for key, value in network.state_dict().items()}
-
-
-def _select_prefix(tensors: Tensors, prefix: str) -> Tensors:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

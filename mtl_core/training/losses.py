@@ -2,20 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import nn
 
+from mtl_core.data.task_groups import TaskGroup
 from mtl_core.training.distributed import DistributedContext
-
-
-class LossMask(Protocol):
-    """Selects the valid labels of a batch."""
-
-    def __call__(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the mask of targets `(batch, tasks, ...)`: `(batch, tasks)` or `(batch, tasks, length)`, bool."""
-
 
 Divergence = Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
 
@@ -88,6 +80,13 @@ class LossSums:
         return TaskLosses(self.totals[active] / self.norms[active], active, counts)
 
 
+def build_group_loss(group: TaskGroup, r_drop: float = 0.0) -> "GroupLoss":
+    """Build the loss of a head group; `r_drop` is the weight of the R-Drop loss."""
+    class_weights = [task.kind.class_weights for task in group.tasks]
+    kind = group.tasks[0].kind
+    return GroupLoss(kind.loss, class_weights, kind.compute_divergence, r_drop)
+
+
 class GroupLoss(nn.Module):
     """The losses of a head group, computed for all its tasks together.
 
@@ -128,7 +127,7 @@ class GroupLoss(nn.Module):
         mask: torch.Tensor,
         label_weights: torch.Tensor | None = None,
     ) -> TaskLosses:
-        """Compute the mean loss of each task with a valid label; the arguments are those of `sums`."""
+        """Compute the mean loss of each task with a valid label; the arguments are those of `compute_sums`."""
         return self.compute_sums(outputs, targets, mask, label_weights).compute_means()
 
     def compute_sums(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, join_names
 
 MAX_IDS_IN_MESSAGE = 5
 """Maximum number of example ids in a message."""
@@ -36,12 +36,8 @@ class TrainingFailedError(MtlError):
         self, reason: str, row_indices: Sequence[int], batch_size: int, weights_description: str | None
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.row_indices, self.batch_size, self.weights_description = (
-            list(row_indices),
-            batch_size,
-            weights_description,
-        )
+        self.reason, self.row_indices, self.batch_size = reason, list(row_indices), batch_size
+        self.weights_description = weights_description
 
     def to_user_error(self, ids: Sequence[str], run_status: str) -> MtlError:
         """Return the error as a message for the user.
@@ -53,7 +49,9 @@ class TrainingFailedError(MtlError):
         examples = ""
         if self.row_indices:
             amount = "all" if len(self.row_indices) == self.batch_size else str(len(self.row_indices))
-            examples = f" for {amount} of its {self.batch_size} examples ({_format_ids([ids[row] for row in self.row_indices])})"
+            noun = "id" if len(self.row_indices) == 1 else "ids"
+            names = join_names([ids[row] for row in self.row_indices], MAX_IDS_IN_MESSAGE)
+            examples = f" for {amount} of its {self.batch_size} examples ({noun} {names})"
         advice = (
             "check these examples, or try"
             if self.row_indices and len(self.row_indices) < self.batch_size
@@ -62,8 +60,3 @@ class TrainingFailedError(MtlError):
         return MtlError(
             f"{self.reason}{examples}; {advice} a lower optimizer.lr or a training.max_grad_norm. {run_status}"
         )
-
-
-def _format_ids(ids: Sequence[str]) -> str:
-    suffix = f" and {len(ids) - MAX_IDS_IN_MESSAGE} more" if len(ids) > MAX_IDS_IN_MESSAGE else ""
-    return f"id{'s' if len(ids) > 1 else ''} {', '.join(ids[:MAX_IDS_IN_MESSAGE])}{suffix}"

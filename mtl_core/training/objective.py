@@ -1,6 +1,7 @@
 """The training objective: the weighted combination of the masked losses of all head groups."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.seeding import derive_seed
 from mtl_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
+from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses, build_group_loss
 from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_core.training.weighting import Weighting
 
@@ -28,8 +29,8 @@ class Objective(nn.Module):
         groups: The head groups, in the order of the network: main tasks, followed by auxiliary tasks.
         weighting: The weighting of the main tasks.
         seed: The seed of the run, for a weighting with random draws.
-        processes: World size and rank of the training.
-        consistency: Weight of the R-Drop loss, in batches that contain each example twice.
+        distributed: World size and rank of the training.
+        r_drop: Weight of the R-Drop loss, in batches that contain each example twice.
     """
 
     weighting: Weighting
@@ -47,7 +48,7 @@ class Objective(nn.Module):
         self._distributed = distributed
         tasks = [task for group in groups for task in group.tasks]
         self.names = [task.name for task in tasks]
-        self.losses = nn.ModuleList([group.build_loss(r_drop) for group in groups])
+        self.losses = nn.ModuleList([build_group_loss(group, r_drop) for group in groups])
         self._groups = groups
         main = [task for task in tasks if task.auxiliary_spec is None]
         self._n_main = len(main)
@@ -94,10 +95,15 @@ class Objective(nn.Module):
     @property
     def active_groups(self) -> list[bool]:
         """Whether each head group has a task with a weight above 0; other head groups are not computed."""
-        group_ends = [sum(self.group_sizes[: index + 1]) for index in range(len(self.group_sizes))]
         return [
-            any(self._weights[end - size : end]) for size, end in zip(self.group_sizes, group_ends, strict=True)
+            any(self._weights[end - size : end])
+            for size, end in zip(self.group_sizes, self._group_ends, strict=True)
         ]
+
+    @property
+    def _group_ends(self) -> list[int]:
+        """The index after the last task of each head group."""
+        return list(accumulate(self.group_sizes))
 
     def compute_masks(self, batch: Batch) -> list[torch.Tensor]:
         """Return the mask of valid labels per head group: `(batch, tasks)` or `(batch, tasks, length)`, bool.
@@ -121,7 +127,7 @@ class Objective(nn.Module):
         """Compute the loss of every task with a label in the batch.
 
         Raises:
-            NotFiniteError: If a loss is not finite.
+            NonFiniteLossError: If a loss is not finite.
         """
         groups = zip(self.group_losses, outputs, batch.targets, masks, batch.weights, strict=True)
         sums = [
@@ -140,17 +146,15 @@ class Objective(nn.Module):
     ) -> NonFiniteLossError:
         """Build the error with the task and the examples of the non-finite loss."""
         task = int(losses.tasks[~torch.isfinite(losses.values)][0])
-        group_ends = [sum(self.group_sizes[: group_index + 1]) for group_index in range(len(self.group_sizes))]
-        group_index = next(group_index for group_index, end in enumerate(group_ends) if task < end)
+        group_index = next(index for index, end in enumerate(self._group_ends) if task < end)
         output = outputs[group_index]
         if output is None:  # the examples are in the shard of another rank
             return NonFiniteLossError(self.names[task], [])
         non_finite = self.group_losses[group_index].find_non_finite(
             output.outputs, batch.targets[group_index], masks[group_index]
         )
-        return NonFiniteLossError(
-            self.names[task], non_finite[:, task - group_ends[group_index]].nonzero()[:, 0].tolist()
-        )
+        column = task - self._group_ends[group_index]  # negative: counted from the last task of the group
+        return NonFiniteLossError(self.names[task], non_finite[:, column].nonzero()[:, 0].tolist())
 
     @property
     def group_losses(self) -> list[GroupLoss]:

@@ -14,8 +14,8 @@ from mtl_core.training.objective import Objective
 def build_optimizer(config: ExperimentConfig, network: nn.Module, objective: Objective) -> torch.optim.Optimizer:
     """Build the optimizer of the parameters of the network and, without weight decay, of the weighting.
 
-    `training.lr_multipliers` maps patterns of parameter names to multipliers of the learning rate. If several patterns
-    match, the longest applies, independent of their order in the file.
+    `training.lr_multipliers` maps patterns of parameter names to multipliers of the learning rate. If several
+    patterns match, the longest applies, independent of their order in the file.
 
     Raises:
         MtlError: If a pattern matches no parameter.
@@ -52,6 +52,6 @@ def check_lr_multipliers(patterns: Sequence[str], names: Sequence[str]) -> None:
         if not any(fnmatchcase(name, pattern) for name in names):
             prefixes = list(dict.fromkeys(".".join(name.split(".")[:3]) + ".*" for name in names))
             raise MtlError(
-                f"training.lr_multipliers: '{pattern}' matches no trainable parameter{did_you_mean(pattern, prefixes)} "
-                f"(parameters: {join_names(prefixes)})"
+                f"training.lr_multipliers: '{pattern}' matches no trainable parameter"
+                f"{did_you_mean(pattern, prefixes)} (parameters: {join_names(prefixes)})"
             )

@@ -25,8 +25,8 @@ class StepObserver(Protocol):
         Args:
             losses: The losses of all tasks with a label in the batch.
             gradients: Computes gradients of the batch.
-            recompute_losses: Recomputes the losses without gradients and side effects: a forward pass with the weights at the
-                time of the call and the same dropout masks.
+            recompute_losses: Recomputes the losses without gradients and side effects: a forward pass with the
+                weights at the time of the call and the same dropout masks.
         """
 
 
@@ -58,7 +58,7 @@ def training_step(
         weighting combines losses.
 
     Raises:
-        NotFiniteError: If a loss is not finite.
+        NonFiniteLossError: If a loss is not finite.
     """
     optimizer.zero_grad()
     rng_snapshot = RngSnapshot([network, objective], gradients.accelerator.device) if observer is not None else None
@@ -86,7 +86,7 @@ def compute_losses(network: MultiTaskNetwork, objective: Objective, batch: Batch
     """Run the network on the labelled examples of a batch and return the loss of each task with a label.
 
     Raises:
-        NotFiniteError: If a loss is not finite.
+        NonFiniteLossError: If a loss is not finite.
     """
     masks = objective.compute_masks(batch)
     output_masks = [mask if mask.ndim == 2 else mask.any(dim=2) for mask in masks]

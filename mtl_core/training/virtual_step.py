@@ -14,8 +14,8 @@ class VirtualStep:
 
     Args:
         parameters: The parameters, which are restored exactly after each step.
-        rate: The learning rate of the step.
-        again: Recomputes the losses of the batch under otherwise equal conditions.
+        lr: The learning rate of the step.
+        recompute_losses: Recomputes the losses of the batch under otherwise equal conditions.
     """
 
     def __init__(

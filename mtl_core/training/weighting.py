@@ -35,7 +35,7 @@ class Weighting(nn.Module):
 
         Args:
             losses: The losses of the main tasks.
-            extra_loss: Additional loss without weighting, a scalar tensor: auxiliary tasks, regularization; None for 0.
+            extra_loss: Additional loss without weighting (auxiliary tasks, regularization), a scalar; None for 0.
             gradients: Computes gradients of the batch.
         """
         total = self(losses)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from mtl_core import ArchitectureSpec
+from mtl_core.plugins.number_fields import Fraction
 
 if TYPE_CHECKING:
     from mtl_core.nn.architecture import Architecture, NetworkParts
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class CrossStitch(ArchitectureSpec):

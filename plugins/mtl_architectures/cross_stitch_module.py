@@ -18,7 +18,7 @@ class CrossStitchUnit(nn.Module):
     Args:
         tasks: Number of tasks.
         width: Width of the features.
-        same: Initial weight of a task's own features; the other tasks share the rest equally.
+        same_task_weight: Initial weight of a task's own features; the other tasks share the rest equally.
         per_channel: Whether to learn one weight per channel.
     """
 
@@ -65,7 +65,7 @@ class CrossStitchNetwork(Architecture):
         parts: Builds the input layer and the backbones.
         tasks: The tasks' names.
         layers: Number of backbones per column.
-        same: Initial weight of a task's own column.
+        same_task_weight: Initial weight of a task's own column.
         per_channel: Whether to learn one weight per channel.
 
     Raises:

@@ -49,8 +49,8 @@ class AspectPresence(AuxiliarySpec):
         if not present_tasks:
             raise MtlError(
                 f"every training example lacks a label of one of the tasks ({join_names(columns)}), so absence is "
-                "unknown; name fewer tasks with `over: [TASK, …]`, or set `missing: absent` if a missing label "
-                "means that the aspect is absent"
+                "unknown; name fewer tasks with `main_tasks: [TASK, …]`, or set `missing: absent` if a missing "
+                "label means that the aspect is absent"
             )
         if all(label == set(columns) for label in present_tasks):
             known_labels = collect_label_names(columns, train)
@@ -58,8 +58,9 @@ class AspectPresence(AuxiliarySpec):
                 (hint for name in self.absent_labels if (hint := did_you_mean(name, known_labels))), ""
             )
             raise MtlError(
-                f"absent: no training example has one of the labels {join_names(self.absent_labels)}{suggestion}, so every task "
-                f"is always present (labels: {join_names(known_labels)})"
+                "absent_labels: no training example has one of the labels "
+                f"{join_names(self.absent_labels)}{suggestion}, so every task is always present "
+                f"(labels: {join_names(known_labels)})"
             )
         return [AuxiliaryTask(self.task_name, MultiLabel(classes=list(columns)), self.head, labels)]
 

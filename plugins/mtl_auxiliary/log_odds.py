@@ -35,6 +35,6 @@ def compute_log_odds(
 
 
 def select_top_words(scores: dict[str, float], max_words: int, min_score: float) -> list[str]:
-    """Return the up to `max_words` words with the highest positive scores, at least `min_score`; sort ties by name."""
+    """Return the words with the highest positive scores, at most `max_words`; sort ties by name."""
     ranked = sorted((-score, word) for word, score in scores.items() if score > 0 and score >= min_score)
     return [word for _, word in ranked[:max_words]]

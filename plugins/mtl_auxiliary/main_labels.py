@@ -21,7 +21,8 @@ def get_main_labels(data: AuxiliaryData, task_names: Sequence[str] | None) -> Ma
     for name in task_names or ():
         if name not in data.task_labels:
             raise MtlError(
-                f"over: unknown task '{name}'{did_you_mean(name, data.task_labels)} (tasks: {join_names(data.task_labels)})"
+                f"main_tasks: unknown task '{name}'{did_you_mean(name, data.task_labels)} "
+                f"(tasks: {join_names(data.task_labels)})"
             )
     return {name: data.task_labels[name] for name in task_names} if task_names else data.task_labels
 

@@ -11,7 +11,7 @@ from mtl_auxiliary.main_labels import collect_label_names, get_label_names, get_
 from mtl_auxiliary.word_counts import count_words, iterate_words, normalize_word, require_words
 from mtl_auxiliary.word_list import read_word_list
 from mtl_core import InputFile, MtlError
-from mtl_core.builtins.task_kinds.two_and_ordered import Binary
+from mtl_core.builtins.task_kinds.binary import Binary
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.errors import did_you_mean, join_names
 from mtl_core.plugins.registry_validator import default_type
@@ -69,7 +69,8 @@ class OpinionWords(AuxiliarySpec):
             ]
             if not any(contains_word[row] for row in data.train_rows.tolist()):
                 raise MtlError(
-                    f"no training input contains one of the {len(opinion_words)} {polarity} words ({join_names(words, 5)})"
+                    f"no training input contains one of the {len(opinion_words)} {polarity} words "
+                    f"({join_names(words, 5)})"
                 )
             labels = ["yes" if is_match else "no" for is_match in contains_word]
             note = f"{len(words)} {polarity} words: {join_names(words, 10)}"
@@ -109,8 +110,9 @@ class OpinionWords(AuxiliarySpec):
                     (hint for name in expected_labels if (hint := did_you_mean(name, known_labels))), ""
                 )
                 raise MtlError(
-                    f"{polarity}: no training example has one of the labels {join_names(expected_labels)} and none of the opposite"
-                    f"{suggestion} (labels of {join_names(columns)}: {join_names(known_labels)}); name the labels, or set both "
+                    f"{polarity}: no training example has one of the labels {join_names(expected_labels)} "
+                    f"and none of the opposite{suggestion} (labels of {join_names(columns)}: "
+                    f"{join_names(known_labels)}); name the labels, or set both "
                     "`positive_words` and `negative_words`"
                 )
         counts = count_words(data, train)
@@ -135,7 +137,7 @@ class OpinionWords(AuxiliarySpec):
             raise MtlError(
                 f"no training word is associated with {polarity} labels: it needs at least "
                 f"{self.min_count} occurrences (`min_count`), in at most {self.max_df:.0%} of the inputs "
-                f"(`max_share`), and a z-score of at least {self.min_score:g} (`min_score`); or set "
+                f"(`max_df`), and a z-score of at least {self.min_score:g} (`min_score`); or set "
                 f"`{polarity}_words: FILE`"
             )
         return words

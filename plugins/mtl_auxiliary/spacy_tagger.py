@@ -47,8 +47,9 @@ def tag_words(pipeline: str, texts: Iterable[list[str]], fine: bool) -> list[lis
         tags_per_text[text_indices[index]] += [getattr(token, attribute) for token in doc]
     if not any(tag for tags in tags_per_text for tag in tags):
         raise MtlError(
-            f"pipeline: '{pipeline}' returns no {'fine' if fine else 'coarse'} tags (its components: "
-            f"{join_names(nlp.pipe_names)}); part-of-speech tags need a pipeline with a tagger, such as en_core_web_md"
+            f"pipeline: '{pipeline}' returns no {'fine' if fine else 'coarse'} tags "
+            f"(its components: {join_names(nlp.pipe_names)}); part-of-speech tags need a pipeline "
+            "with a tagger, such as en_core_web_md"
         )
     return tags_per_text
 

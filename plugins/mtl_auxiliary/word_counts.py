@@ -31,5 +31,5 @@ def iterate_words(data: AuxiliaryData) -> Iterator[list[str]]:
 
 
 def count_words(data: AuxiliaryData, rows: Iterable[int]) -> Counter[str]:
-    """Count the words of some examples, normalized by `same_word`."""
+    """Count the words of some examples, normalized by `normalize_word`."""
     return Counter(normalize_word(word) for row in rows for word in data.words(row))

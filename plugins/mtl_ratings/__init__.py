@@ -1,9 +1,9 @@
 """Ratings of products by aspect, computed from customer reviews, as a plugin.
 
-Reviews are a stream: `review_file.py` and the modules per file format read rows, `reviews.py` converts rows to reviews,
-`sentences.py` splits texts into sentences, `opinions.py` predicts opinions, `sums.py` aggregates them. `ratings.py`
-computes ratings from the sums, and `writers.py` writes them as a table, a page or a chart. `pipeline.py` runs all of it
-for the command, the server and Python programs.
+Reviews are a stream: `readers/` contains one reader of rows per file format, `reviews.py` converts rows to reviews,
+`scan.py` validates them, `sentences.py` splits texts into sentences, `opinions.py` predicts opinions, `sums.py`
+aggregates them. `compute_ratings.py` computes ratings from the sums, and `writers.py` writes them as a table, a
+page or a chart. `pipeline.py` runs all of it for the command, the server and Python programs.
 """
 
 from mtl_core import Commands, Service, hookimpl

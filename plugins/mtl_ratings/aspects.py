@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtl_core.errors import MtlError, join_names
 
 if TYPE_CHECKING:
-    from mtl_core.data.task_groups import FittedTask
+    from mtl_core.data.fitted_task import FittedTask
     from mtl_core.runs.saved_run import SavedRun
 
 POSITIVE, NEGATIVE, NEUTRAL, CONFLICT = "positive", "negative", "neutral", "conflict"
@@ -60,5 +60,6 @@ def _explain_exclusion(task: FittedTask) -> str | None:
         return f"has no class {' and no class '.join(missing_classes)} (classes: {join_names(classes)})"
     unknown_classes = [name for name in classes if name not in POLARITIES]
     if unknown_classes:
-        return f"has classes that are not polarities: {join_names(unknown_classes)} (polarities: {join_names(POLARITIES)})"
+        names, polarities = join_names(unknown_classes), join_names(POLARITIES)
+        return f"has classes that are not polarities: {names} (polarities: {polarities})"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,8 @@ class RateRequest:
 
 def run_rate_command(request: RateRequest) -> None:
     """Rate the reviews, print the table and write the files."""
-    from mtl_ratings.review_file import open_reviews
-    from mtl_ratings.reviews import scan_reviews
+    from mtl_ratings.readers.open_reviews import open_reviews
+    from mtl_ratings.scan import scan_reviews
     from mtl_ratings.writers import check_outputs
 
     check_outputs(request.out)
@@ -63,9 +64,8 @@ def run_rate_command(request: RateRequest) -> None:
     from mtl_core.runs.predict import iterate_predictions
     from mtl_core.runs.saved_run import load_run
     from mtl_ratings.aspects import find_aspects
-    from mtl_ratings.pipeline import aggregate_reviews
+    from mtl_ratings.pipeline import run_pipeline
     from mtl_ratings.provenance import Provenance, compute_fingerprint, load_disclaimer
-    from mtl_ratings.ratings import compute_ratings
     from mtl_ratings.resumable_state import ResumableState
     from mtl_ratings.reviews import read_valid_reviews
     from mtl_ratings.sums import Sums
@@ -93,17 +93,17 @@ def run_rate_command(request: RateRequest) -> None:
         _handle_interrupt(resumable_state),
         RatingProgress(Console(stderr=True), scan.n_reviews, sums.reviews) as progress,
     ):
-        aggregate_reviews(
+        ratings = run_pipeline(
             read_valid_reviews(file, request.columns),
-            lambda inputs: iterate_predictions(saved_run, inputs, data_set=request.data_set),
+            partial(iterate_predictions, saved_run, data_set=request.data_set),
             aspects.names,
+            request.settings,
             sums,
             resumable_state,
             progress.update,
         )
-    if sums.reviews != scan.n_reviews:
+    if ratings.reviews != scan.n_reviews:
         raise MtlError(f"{request.reviews}: the file changed while it was being read")
-    ratings = compute_ratings(sums, aspects.names, request.settings)
     provenance = Provenance(
         request.reviews.name, request.columns, scan, saved_run.config.name, load_disclaimer(request.run)
     )

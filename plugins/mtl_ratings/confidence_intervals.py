@@ -27,7 +27,7 @@ def compute_interval(sample: Sample) -> tuple[float, float]:
 
     For values that are 0 or 1, it is the interval of Agresti and Coull (1998). Values in between have a smaller
     variance, so the sample size is divided by the ratio of their variance to that of zeros and ones with the same
-    mean. Both variances include `DOUBT` pseudo-observations, because few values may vary little by chance.
+    mean. Both variances include `PSEUDO_COUNT` pseudo-observations, because few values may vary little by chance.
 
     Returns:
         The lower and the upper bound.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtl_core.reporting.formatting import MINUS_SIGN, NO_VALUE
+from mtl_core.reporting.formatting import MINUS_SIGN, NO_VALUE, format_count
 from mtl_ratings.ratings import Change, Rating, Ratings
 
 MAX_PRODUCTS = 20
@@ -16,6 +16,13 @@ def select_products(ratings: Ratings, max_products: int = MAX_PRODUCTS) -> list[
     ranked = sorted(ratings.products, key=lambda name: -ratings.products[name])
     selection = set(ranked[:max_products])
     return [name for name in ratings.products if name in selection]
+
+
+def format_selection_note(ratings: Ratings, max_products: int) -> str:
+    """Return a note about the products that are not shown; empty if all are."""
+    if len(ratings.products) <= max_products:
+        return ""
+    return f" The {max_products} with the most reviews are shown, of {format_count(len(ratings.products))}."
 
 
 def format_stars(value: float | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtl_ratings.provenance import Provenance
+from mtl_ratings.quotes import Quote
 from mtl_ratings.ratings import Change, Estimate, Rating, Ratings
-from mtl_ratings.sums import Quote
 
 
 def build_ratings_record(ratings: Ratings, provenance: Provenance) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtl_ratings.aspects import CONFLICT, NEGATIVE, NEUTRAL, POSITIVE
-from mtl_ratings.plain_text import strip_html
 from mtl_ratings.reviews import Review
-from mtl_ratings.sentences import split_sentences
+from mtl_ratings.sentences import split_sentences, strip_html
 
 if TYPE_CHECKING:
-    from mtl_core.runs.predict import PredictionInput
     from mtl_core.runs.prediction import Prediction, TaskPrediction
+    from mtl_core.runs.prediction_inputs import PredictionInput
 
     Predictor = Callable[[Iterable[PredictionInput]], Iterator[Prediction]]
     """Predicts for a stream of inputs, in order."""
@@ -153,7 +152,7 @@ def _split_chunks(reviews: Iterable[Review]) -> Iterator[list[Review]]:
 def _build_inputs(
     chunk: Sequence[Review], sentences_per_review: Sequence[Sequence[str]]
 ) -> Iterator[PredictionInput]:
-    from mtl_core.runs.predict import PredictionInput
+    from mtl_core.runs.prediction_inputs import PredictionInput
 
     for review, sentences in zip(chunk, sentences_per_review, strict=True):
         for number, sentence in enumerate(sentences, start=1):

@@ -20,8 +20,8 @@ def format_headline(ratings: Ratings, provenance: Provenance) -> str:
         return f"{subject}: none mentions any of the aspects."
     top_aspect = max(mentioned_aspects, key=lambda one: one.mentions)
     return (
-        f"{subject}: {format_percent(top_aspect.mentions / ratings.reviews)} mention {top_aspect.aspect}, with a mean of "
-        f"{format_stars(top_aspect.mean)} of 5."
+        f"{subject}: {format_percent(top_aspect.mentions / ratings.reviews)} mention {top_aspect.aspect}, "
+        f"with a mean of {format_stars(top_aspect.mean)} of 5."
     )
 
 
@@ -55,8 +55,8 @@ def _describe_outliers(ratings: Ratings) -> Iterator[str]:
             if one.rating is not None:
                 yield (
                     f"{one.aspect}: {format_stars(one.rating.value)} of 5, mentioned by "
-                    f"{pluralize(one.mentions, 'review')}, of which {format_percent(one.positive)} are positive and "
-                    f"{format_percent(one.negative)} negative."
+                    f"{pluralize(one.mentions, 'review')}, of which {format_percent(one.positive)} are positive "
+                    f"and {format_percent(one.negative)} negative."
                 )
         return
     for aspect in ratings.aspects:
@@ -97,8 +97,9 @@ def _describe_changes(ratings: Ratings) -> Iterator[str]:
     change_texts = [
         f"{one.product}, {one.aspect}: {format_change(one.change)}" for one in ranked[:6] if one.change is not None
     ]
-    remainder = f"; and {len(clear_changes) - 6} more" if len(clear_changes) > 6 else ""
-    yield f"Clear changes in stars, {periods_text}: {'; '.join(change_texts)}{remainder}. All others: no clear change."
+    if len(clear_changes) > 6:
+        change_texts.append(f"and {len(clear_changes) - 6} more")
+    yield f"Clear changes in stars, {periods_text}: {'; '.join(change_texts)}. All others: no clear change."
 
 
 def _describe_missing(ratings: Ratings) -> Iterator[str]:
@@ -131,8 +132,8 @@ def describe_method(ratings: Ratings) -> list[str]:
     ]
     if len(ratings.products) > 1:
         paragraphs.append(
-            f"With {pluralize(len(ratings.rows), 'rating')} on a page, about one in twenty differs clearly from the "
-            "mean by chance; the same is true for changes."
+            f"With {pluralize(len(ratings.rows), 'rating')} on a page, about one in twenty differs clearly from "
+            "the mean by chance; the same is true for changes."
         )
     if ratings.later:
         paragraphs.append(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mtl_ratings.aspects import find_aspects
+from mtl_ratings.compute_ratings import compute_ratings
 from mtl_ratings.opinions import extract_opinions
-from mtl_ratings.ratings import Ratings, compute_ratings
+from mtl_ratings.ratings import Ratings
 from mtl_ratings.reviews import Review
 from mtl_ratings.settings import Settings
 from mtl_ratings.sums import Sums
@@ -35,14 +37,21 @@ def rate_reviews(
     """
     from mtl_core.runs.predict import iterate_predictions
 
-    settings = settings or Settings()
-    aspects = find_aspects(saved_run, data_set).names
-    sums = aggregate_reviews(
-        reviews,
-        lambda inputs: iterate_predictions(saved_run, inputs, data_set=data_set),
-        aspects,
-        Sums(settings.quotes),
-    )
+    predict = partial(iterate_predictions, saved_run, data_set=data_set)
+    return run_pipeline(reviews, predict, find_aspects(saved_run, data_set).names, settings or Settings())
+
+
+def run_pipeline(
+    reviews: Iterable[Review],
+    predict: Predictor,
+    aspects: Sequence[str],
+    settings: Settings,
+    sums: Sums | None = None,
+    resumable_state: ResumableState | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Ratings:
+    """Predict the opinions of reviews, aggregate them, and compute ratings; see `aggregate_reviews`."""
+    sums = aggregate_reviews(reviews, predict, aspects, sums or Sums(settings.quotes), resumable_state, on_progress)
     return compute_ratings(sums, aspects, settings)
 
 

@@ -9,7 +9,9 @@ from time import perf_counter
 from typing import Any
 
 from mtl_core.atomic import write_text_atomically
-from mtl_ratings.sums import AspectSums, PolarityCounts, ProductSums, Quote, Quotes, Sums
+from mtl_ratings.polarity_counts import PolarityCounts
+from mtl_ratings.quotes import Quote, Quotes
+from mtl_ratings.sums import AspectSums, ProductSums, Sums
 
 MIN_REVIEWS_BETWEEN_SAVES = 1000
 """Minimum number of reviews between two saves."""
@@ -23,7 +25,7 @@ class ResumableState:
     Args:
         path: The path of the file.
         job: Everything that determines the sums; the file of a different job is ignored.
-        every: Minimum number of reviews between two saves.
+        min_reviews: Minimum number of reviews between two saves.
     """
 
     def __init__(self, path: Path, job: Mapping[str, Any], min_reviews: int = MIN_REVIEWS_BETWEEN_SAVES) -> None:

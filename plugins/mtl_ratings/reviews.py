@@ -1,20 +1,19 @@
-"""Reviews from the rows of a file, and a validation pass over all rows before the expensive prediction."""
+"""Conversion of the rows of a file to reviews."""
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from mtl_core.errors import MtlError
-from mtl_ratings.dates import parse_period
-from mtl_ratings.review_file import BadRow, FileRow, ReviewFile
-from mtl_ratings.settings import Columns
+from mtl_ratings.readers.review_file import BadRow, FileRow, ReviewFile
+from mtl_ratings.settings import Columns, Period
 
 ALL_PRODUCTS = "all reviews"
 """The name of the product if there is no column with product names."""
-MAX_REPORTED_ROWS = 20
-"""Maximum number of bad rows that are reported individually."""
+_MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -81,54 +80,38 @@ def _parse_name(cell: object, column: str) -> str:
     return name
 
 
-@dataclass(frozen=True)
-class ReviewScan:
-    """The result of the validation pass over a file.
-
-    Attributes:
-        n_reviews: Number of reviews.
-        n_empty: Number of reviews without text.
-        n_undated: Number of reviews without a date, if there is a column of dates.
-        n_bad: Number of rows that cannot be read.
-        messages: Messages of the first of these rows, with their locations.
-        fingerprint: Hash of the bytes of the file.
-    """
-
-    n_reviews: int
-    n_empty: int
-    n_undated: int
-    n_bad: int
-    messages: tuple[str, ...]
-    fingerprint: str
-
-
-def scan_reviews(file: ReviewFile, columns: Columns, skip_bad_rows: bool) -> ReviewScan:
-    """Validate all rows once, which takes seconds where the network takes hours.
+def parse_period(cell: object, period: Period, date_format: str | None = None) -> str | None:
+    """Return the period of a date, as `2025-03`, `2025-Q1` or `2025`; the names sort chronologically.
 
     Args:
-        file: The file.
-        columns: The names of the columns.
-        skip_bad_rows: Whether bad rows are skipped and counted; otherwise they are errors.
+        cell: A date, or a date as text in ISO 8601 (the time of day is ignored) or in the format `date_format`;
+            None or an empty text for no date.
+        period: The period to which the date is truncated.
+        date_format: The format of the date, for `strptime`; None is ISO 8601.
 
     Raises:
-        MtlError: If the file contains no review; at the first bad row, unless bad rows are skipped.
+        MtlError: If the cell is not a date.
     """
-    n_reviews = n_empty = n_undated = n_bad = 0
-    messages: list[str] = []
-    for row in read_reviews(file, columns):
-        if isinstance(row, BadRow):
-            if not skip_bad_rows:
-                raise MtlError(f"{row}\n(`--bad-rows skip` skips and counts rows that cannot be read)")
-            n_bad += 1
-            if len(messages) < MAX_REPORTED_ROWS:
-                messages.append(str(row))
-            continue
-        n_reviews += 1
-        n_empty += not row.text.strip()
-        n_undated += columns.date is not None and row.period is None
-    if not n_reviews:
-        reason = f": none of {n_bad} rows can be read; the first error: {messages[0]}" if n_bad else ""
-        raise MtlError(f"{file.path}: contains no review{reason}")
-    with file.path.open("rb") as data:
-        fingerprint = hashlib.file_digest(data, "blake2b").hexdigest()[:32]
-    return ReviewScan(n_reviews, n_empty, n_undated, n_bad, tuple(messages), fingerprint)
+    if isinstance(cell, str):
+        cell = cell.strip()
+    if cell is None or cell == "":
+        return None
+    day = cell if isinstance(cell, date) else _parse_date(cell, date_format)
+    if period == "year":
+        return f"{day.year:04}"
+    if period == "quarter":
+        return f"{day.year:04}-Q{(day.month + 2) // 3}"
+    return f"{day.year:04}-{day.month:02}"
+
+
+def _parse_date(cell: object, date_format: str | None) -> date:
+    try:
+        if isinstance(cell, str) and date_format is not None:
+            return datetime.strptime(cell, date_format)
+        if isinstance(cell, str):
+            return datetime.fromisoformat(f"{cell}-01" if _MONTH.fullmatch(cell) else cell)
+    except ValueError:
+        pass
+    expected = f"a date in the format {date_format}" if date_format else "a date such as 2025-03-31"
+    hint = "" if date_format else "; --date-format sets another format, such as %d/%m/%Y"
+    raise MtlError(f"expected {expected}, found {str(cell)[:40]!r}{hint}")

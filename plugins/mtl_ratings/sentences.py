@@ -1,7 +1,8 @@
-"""Rule-based sentence splitting for reviews, without a model, for carelessly written text in most scripts."""
+"""Sentences of reviews: removal of HTML, and rule-based splitting for carelessly written text in most scripts."""
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 MAX_SENTENCE_CHARACTERS = 400
 """Maximum number of characters per sentence; a longer one is split between words."""
@@ -29,6 +30,23 @@ _ABBREVIATIONS = frozenset(
 )
 _DOTTED = frozenset(["e.g", "i.e", "a.m", "p.m", "u.s", "u.k", "z.b"])
 
+_BREAK = re.compile(r"</?(?:p|br|div|li|ul|ol|h[1-6]|tr|table|blockquote)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--[^<>]*-->")
+_SPACES = re.compile(r"(?:[^\S\r\n\u2028\u2029]|[\x00-\x08\x0e-\x1f\x7f])+")
+
+
+def strip_html(text: str) -> str:
+    """Remove HTML: block tags become line breaks, other tags become spaces, and entities are unescaped.
+
+    Text that only resembles a tag is kept, such as `<3` and `a < b`. A run of spaces and control characters becomes
+    one space.
+    """
+    if "<" in text:
+        text = _TAG.sub(" ", _BREAK.sub("\n", text))
+    if "&" in text:
+        text = unescape(text)
+    return _SPACES.sub(" ", text)
+
 
 def split_sentences(text: str) -> Iterator[str]:
     """Split a text into sentences; a part without letters, such as `10/10!`, is appended to the previous sentence.
@@ -37,7 +55,8 @@ def split_sentences(text: str) -> Iterator[str]:
         text: Plain text of any length; the time is linear in the length.
 
     Yields:
-        Sentences without surrounding spaces, at most `LONGEST` characters long. A text without letters has none.
+        Sentences without surrounding spaces, at most `MAX_SENTENCE_CHARACTERS` characters long. A text without
+        letters has none.
     """
     sentence = ""
     for segment in _split_at_marks(text):

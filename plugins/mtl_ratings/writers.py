@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,13 +9,10 @@ from typing import Any
 
 from mtl_core.atomic import write_atomically, write_text_atomically
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_ratings.columns import COLUMNS, build_rows
+from mtl_ratings.flat_table import COLUMNS, build_rows, format_csv
 from mtl_ratings.json_record import build_ratings_record
 from mtl_ratings.provenance import Provenance
 from mtl_ratings.ratings import Ratings
-
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""Prefixes of cells that spreadsheets evaluate as formulas; reviews are untrusted input."""
 
 
 def check_outputs(paths: Sequence[Path]) -> None:
@@ -31,8 +26,10 @@ def check_outputs(paths: Sequence[Path]) -> None:
         extension = path.suffix.lower()
         if extension not in WRITERS:
             hint = did_you_mean(extension, WRITERS) if extension else ""
-            problem = f"'{extension}' is" if extension else "no ending is"
-            raise MtlError(f"--out {path}: {problem} no format of ratings{hint} (endings: {join_names(WRITERS)})")
+            description = f"the file extension '{extension}'" if extension else "a missing file extension"
+            raise MtlError(
+                f"--out {path}: {description} is not supported for ratings{hint} (supported: {join_names(WRITERS)})"
+            )
         if not path.parent.is_dir():
             raise MtlError(f"--out {path}: the folder {path.parent} does not exist")
         if path.is_dir():
@@ -50,23 +47,6 @@ def write_ratings(ratings: Ratings, provenance: Provenance, path: Path) -> None:
         MtlError: If the file cannot be written.
     """
     WRITERS[path.suffix.lower()](ratings, provenance, path)
-
-
-def format_csv(ratings: Ratings) -> str:
-    """Return ratings as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(column.name for column in COLUMNS)
-    for row in build_rows(ratings):
-        writer.writerow(_escape_formula(value) for value in row.values())
-    return text.getvalue()
-
-
-def _escape_formula(value: Any) -> Any:
-    """Prefix formulas with an apostrophe, and convert booleans to `yes` and `no`."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 
 def _write_csv(ratings: Ratings, provenance: Provenance, path: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mtl_core import BackboneSpec, EncoderSpec, hookimpl
-from mtl_text.embedding import Embedding
 from mtl_text.lstm import LSTM
+from mtl_text.word_embedding import Embedding
 
 
 @hookimpl

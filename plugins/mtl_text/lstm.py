@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from mtl_core import BackboneSpec
+from mtl_core.plugins.number_fields import Probability
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
-
-Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LSTM(BackboneSpec):
@@ -35,9 +34,13 @@ class LSTM(BackboneSpec):
 
     def build(self, inputs: FeatureShape) -> nn.Module:
         """Build the module."""
-        from mtl_text.lstm_module import PackedLSTM
+        from torch import nn
 
-        return PackedLSTM(
+        from mtl_core.nn.packed_rnn import PackedRNN
+
+        return PackedRNN(
+            self.type,
+            nn.LSTM,
             inputs,
             self.hidden_dim,
             self.layers,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
     from mtl_core.training.weighting import Weighting
-    from mtl_torchjd.rules import AggregationRule
+    from mtl_torchjd.rule import AggregationRule
 
 EXTRA = "'mtl-core[torchjd]'"
 
@@ -44,7 +44,7 @@ class AggregatorSpec(WeightingSpec):
         """
         if missing := describe_missing_packages(self.list_required_packages()):
             raise MtlError(f"weighting: the type '{self.type}' {missing}")
-        from mtl_torchjd.aggregation import GradientAggregation
+        from mtl_torchjd.gradient_aggregation import GradientAggregation
 
         return GradientAggregation(self.type, tasks, weights, self.build_rule(tasks))
 
@@ -65,7 +65,7 @@ class StatelessSpec(AggregatorSpec):
 
     def build_rule(self, tasks: Sequence[str]) -> AggregationRule:
         """Build the rule that combines gradients; see `AggregatorSpec`."""
-        from mtl_torchjd.rules import AggregatorRule, WeightedAggregatorRule
+        from mtl_torchjd.stateless_rule import AggregatorRule, WeightedAggregatorRule
 
         rule = WeightedAggregatorRule if self.is_weighted_sum else AggregatorRule
         return rule(self.build_aggregator, self.get_task_values(tasks))
@@ -76,7 +76,7 @@ class StatelessSpec(AggregatorSpec):
 
         Args:
             n_tasks: Number of tasks with labels in the batch.
-            task_values: `(count,)`: their entries of `task_values`; None if there are none.
+            task_values: `(n_tasks,)`: the entries of `get_task_values` for these tasks; None if there are none.
         """
 
     def get_task_values(self, tasks: Sequence[str]) -> Sequence[float] | None:

@@ -3,7 +3,7 @@
 import torch
 from torchjd.aggregation import GradVac
 
-from mtl_torchjd.rules import WeightedSumRule
+from mtl_torchjd.rule import WeightedSumRule
 
 
 class GradVacRule(WeightedSumRule):
@@ -23,7 +23,7 @@ class GradVacRule(WeightedSumRule):
         self.register_buffer("cosines", torch.zeros(tasks, tasks))
 
     def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Compute the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeightedSumRule`."""
         aggregator = GradVac(self._beta, self._eps)
         state = aggregator.gramian_weighting
         pairs = (tasks.unsqueeze(1), tasks)

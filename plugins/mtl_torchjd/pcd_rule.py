@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torchjd.aggregation import PCDWeighting
 
-from mtl_torchjd.rules import WeightedSumRule
+from mtl_torchjd.rule import WeightedSumRule
 
 
 class PCDRule(WeightedSumRule):
@@ -31,7 +31,7 @@ class PCDRule(WeightedSumRule):
         self.register_buffer("seen", torch.zeros(len(taus), dtype=torch.int64))
 
     def compute_weights(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
-        """Compute the weights; see `WeighingRule`."""
+        """Compute the weights; see `WeightedSumRule`."""
         is_primary = tasks == self._primary
         if not is_primary.any():
             return torch.ones_like(jacobian[:, 0])

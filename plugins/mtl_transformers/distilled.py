@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtl_core import EncoderSpec
+from mtl_core.plugins.number_fields import Probability
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
-from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence
 
 if TYPE_CHECKING:
     from mtl_transformers.distilled_encoder import DistilledEncoder
-
-Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DistilledWords(EncoderSpec):
@@ -29,7 +28,7 @@ class DistilledWords(EncoderSpec):
     """`all-minilm-l6-v2` (installed with the extra), a folder (`./my-model`), or a name on the Hugging Face hub."""
     layers: Annotated[list[int], Field(min_length=1)] = [-1]
     """The layers whose states are averaged: 0 is the embeddings, -1 the output of the last layer."""
-    pooling: Literal["pieces", "first", "all"] = "pieces"
+    pooling: Literal["subwords", "first", "all"] = "subwords"
     """The pooled states: mean of the word's subwords; the first token, such as [CLS]; mean of all tokens."""
     dimensions: PositiveInt = 256
     """Size of the word vectors, at most the hidden size of the model."""

@@ -46,14 +46,14 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
 
     Args:
         teacher: The transformer.
-        projecting: The PCA that reduces the dimensions of the vectors.
-        tokens: The word tokenizer.
+        pca: The PCA that reduces the dimensions of the vectors.
+        tokenizer: The word tokenizer.
         cache: The cache of the transformer's vectors.
         vocabulary_size: Maximum number of rows, including those for padding and the unknown word.
         min_count: Minimum number of occurrences of a word in the training data.
         word_dropout: Probability that a word becomes unknown during training.
-        tune: Whether the word vectors are trained.
-        compute: Whether the transformer computes the vectors of out-of-vocabulary words.
+        trainable: Whether the word vectors are trained.
+        compute_oov: Whether the transformer computes the vectors of out-of-vocabulary words.
     """
 
     def __init__(

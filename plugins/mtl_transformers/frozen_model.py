@@ -11,8 +11,7 @@ import torch
 
 from mtl_core import MtlError
 from mtl_transformers.find_model import find_model
-from mtl_transformers.fingerprint import compute_fingerprint
-from mtl_transformers.model_files import build_config, load_model, read_config
+from mtl_transformers.model_files import build_config, compute_fingerprint, load_model, read_config
 from mtl_transformers.subword_tokenizer import SubwordTokenizer
 
 
@@ -55,7 +54,8 @@ class FrozenModel:
         for layer in self._layers:
             if not -n_layers - 1 <= layer <= n_layers:
                 raise MtlError(
-                    f"encoder.layers: {layer}, but the model has the layers 1 to {n_layers}, and 0 for the embeddings"
+                    f"encoder.layers: {layer}, but the model has the layers 1 to {n_layers}, "
+                    "and 0 for the embeddings"
                 )
 
     @property

@@ -1,8 +1,10 @@
-"""Loading and validation of the files of a model."""
+"""The files of a model: validation, loading, and their fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,14 @@ from mtl_transformers.silence_transformers import silence_transformers
 
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 PICKLE_PATTERNS = ("pytorch_model*.bin", "*.pt", "*.pth")
+_CONFIG_AND_TOKENIZER_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -77,8 +87,8 @@ def find_weight_files(folder: Path) -> list[Path]:
         ]
         if pickle_names:
             raise MtlError(
-                f"{folder / pickle_names[0]}: pickled weights can run any code and are not read; expected {WEIGHTS_FILE}: "
-                "save the model again with save_pretrained"
+                f"{folder / pickle_names[0]}: pickled weights can run any code and are not read; "
+                f"expected {WEIGHTS_FILE}: save the model again with save_pretrained"
             )
         raise MtlError(f"{folder}: the model has no weights; expected {WEIGHTS_FILE}")
     for path in files:
@@ -162,6 +172,30 @@ def build_config(config: dict[str, Any]) -> Any:
         raise MtlError(
             f"the installed transformers cannot read the model's config: {_get_first_line(error)}"
         ) from error
+
+
+def compute_fingerprint(folder: Path) -> str:
+    """Return a hash of the contents of a model's files: weights, config and tokenizer.
+
+    Raises:
+        MtlError: If the model has no weights.
+    """
+    files = [
+        *find_weight_files(folder),
+        *(folder / name for name in _CONFIG_AND_TOKENIZER_FILES if (folder / name).is_file()),
+    ]
+    digest = hashlib.blake2b(digest_size=16)
+    for path in files:
+        stat = path.stat()
+        digest.update(f"{path.name}\n".encode() + _hash_file(path, stat.st_size, stat.st_mtime_ns))
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _hash_file(path: Path, size: int, modified_ns: int) -> bytes:
+    """Hash the contents of a file; size and modification time are part of the cache key."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
 
 
 def _get_first_line(error: Exception) -> str:

@@ -1,12 +1,10 @@
-"""The feature shape of the encoder `transformer`, which passes the model to the backbone."""
+"""A pretrained model: its config and the folder of its weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from mtl_core import FeatureShape
 
 if TYPE_CHECKING:
     import torch
@@ -37,18 +35,3 @@ class PretrainedModel:
 
         config = {**self.config, **(overrides or {})}
         return build_model(config) if self.folder is None else load_model(self.folder, config)
-
-
-@dataclass(frozen=True)
-class SubwordShape(FeatureShape):
-    """The shape of features that are rows of a model's word embedding table, one per subword.
-
-    Attributes:
-        model: The model.
-        prefix: `(special tokens, width)`: embeddings of the special tokens at the beginning of a text.
-        suffix: `(special tokens, width)`: embeddings of the special tokens at the end of a text.
-    """
-
-    model: PretrainedModel = field(compare=False, kw_only=True)
-    prefix: torch.Tensor = field(compare=False, repr=False, kw_only=True)
-    suffix: torch.Tensor = field(compare=False, repr=False, kw_only=True)

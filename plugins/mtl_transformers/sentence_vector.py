@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
@@ -12,8 +11,8 @@ from mtl_core import AuxiliarySpec, default_type
 from mtl_core.builtins.task_kinds.regression import Regression
 from mtl_core.data.auxiliary_data import AuxiliaryTask
 from mtl_core.plugins.spec_fields import HeadField
-from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
-from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
+from mtl_transformers.find_model import describe_model_licence
 
 if TYPE_CHECKING:
     from mtl_core import AuxiliaryData
@@ -33,7 +32,7 @@ class SentenceVector(AuxiliarySpec):
     """Number of targets: principal components over the training texts, scaled to a mean variance of 1."""
     max_tokens: Annotated[int, Field(ge=4)] = 128
     """Maximum number of subwords, including special tokens; longer texts are truncated."""
-    cache: Path | bool = True
+    cache: CacheDir = True
     """Cache states in the user's cache folder (`true`), in this folder, or not at all (`false`)."""
     head: HeadField = default_type("linear")
     """The head, which predicts the targets."""
@@ -49,7 +48,7 @@ class SentenceVector(AuxiliarySpec):
             MtlError: If the extra is not installed, there is no such model, or the inputs are not texts.
         """
         require_installed("auxiliary", self.type, "transformers", "tokenizers")
-        from mtl_transformers.text_vectors import compute_text_vectors, project_to_principal_components
+        from mtl_transformers.sentence_vector_targets import compute_text_vectors, project_to_principal_components
         from mtl_transformers.transformer_features import TransformerFeatures
 
         encoder = TransformerFeatures(model=self.model, max_tokens=self.max_tokens, cache=self.cache).build()

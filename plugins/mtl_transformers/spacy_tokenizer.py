@@ -14,6 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mtl_core import MtlError
+from mtl_core.data.text_inputs import replace_surrogates, validate_text
 
 MAX_CHARACTERS = 100_000
 """Maximum number of characters to tokenize; longer texts are truncated."""
@@ -21,9 +22,6 @@ MAX_NEW_WORDS = 30_000
 """Number of new words after which the spaCy language is reloaded, because its vocabulary only grows."""
 _LONG_RUN = re.compile(r"\S{200}(?=\S)")
 """Longer sequences without white space are split: the run time of spaCy's rules is quadratic in their length."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-"""A lone surrogate, which UTF-8 cannot encode."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,11 +112,7 @@ class SpacyTokenizer:
 
 
 def _normalize_input(value: object) -> str | tuple[str, ...]:
-    if isinstance(value, str):
-        return _LONG_RUN.sub(r"\g<0> ", _SURROGATE.sub("\ufffd", value[:MAX_CHARACTERS]))
-    if not isinstance(value, list | tuple):
-        raise MtlError(f"the encoder 'distilled' reads texts or lists of words, found {type(value).__name__}")
-    for word in value:
-        if not isinstance(word, str):
-            raise MtlError(f"the encoder 'distilled' reads lists of words, found {type(word).__name__} in a list")
-    return tuple(_SURROGATE.sub("\ufffd", word) for word in value)
+    text = validate_text(value, "distilled")
+    if isinstance(text, str):
+        return _LONG_RUN.sub(r"\g<0> ", replace_surrogates(text[:MAX_CHARACTERS]))
+    return tuple(replace_surrogates(word) for word in text)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core import MtlError
-from mtl_transformers.vector_cache import MAX_CACHE_BYTES
+from mtl_transformers.cache_dir import MAX_CACHE_BYTES
 
 States = NDArray[np.float16]
 LOOKUP_BATCH_SIZE = 500
@@ -29,7 +29,7 @@ class StateCache:
     A file that is damaged or cannot be read counts as empty: its states are computed again.
 
     Args:
-        folder: The folder of the cache; None disables the cache.
+        cache_dir: The folder of the cache; None disables the cache.
         identity: The values on which states depend, besides the text.
         strict: Whether it is an error if the folder is not writable, because the user has set it.
     """

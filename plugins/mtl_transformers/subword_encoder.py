@@ -15,6 +15,7 @@ from torch import nn
 
 from mtl_core import MtlError
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.text_inputs import validate_text
 from mtl_transformers.find_model import find_model
 from mtl_transformers.model_files import build_config, find_weight_files, read_config
 from mtl_transformers.pretrained_model import PretrainedModel
@@ -24,6 +25,15 @@ from mtl_transformers.word_alignment import WordAlignment, align_words, join_wor
 
 Item = NDArray[np.int32]
 """Ids of subwords, `(subwords,)`, int32."""
+_TYPES_WITH_POSITION_OFFSET = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "data2vec-text",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +55,7 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
     Args:
         model: The path or name of the model.
         max_tokens: Maximum number of subwords, including special tokens.
-        tune: Whether the word embedding table is trained.
+        trainable: Whether the word embedding table is trained.
     """
 
     def __init__(self, model: Path | str, max_tokens: int, trainable: bool) -> None:
@@ -87,7 +97,8 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
             max_positions -= (config.pad_token_id or 0) + 1
         if self._max_tokens > max_positions:
             raise MtlError(
-                f"encoder.max_tokens: {self._max_tokens}, but the model '{self._model_name}' supports at most {max_positions}"
+                f"encoder.max_tokens: {self._max_tokens}, but the model '{self._model_name}' "
+                f"supports at most {max_positions}"
             )
 
     @property
@@ -100,7 +111,7 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
         Raises:
             MtlError: If an input is neither, or the model's tokenizer cannot be loaded.
         """
-        values = [_validate_input(value) for value in inputs]
+        values = [validate_text(value, "transformer") for value in inputs]
         tokenizer, max_subwords = self._tokenizer, self._max_subwords
         no_ids = np.zeros(0, dtype=np.int32)
         texts = (value if isinstance(value, str) else join_words(value)[0] for value in values)
@@ -147,7 +158,7 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
         )
 
     def words(self, parsed: SubwordText) -> list[str]:
-        """Return the words of the input: a list as it is, a text split into words (see `read_words`)."""
+        """Return the words of the input: a list as it is, a text split into words (see `align_words`)."""
         return self._align(parsed).words
 
     def token_to_word(self, parsed: SubwordText) -> list[int]:
@@ -203,25 +214,3 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
         self._last_alignment = None
         for name in ("_folder", "_config", "_tokenizer", "_vocabulary_indices"):
             self.__dict__.pop(name, None)
-
-
-_TYPES_WITH_POSITION_OFFSET = {
-    "roberta",
-    "xlm-roberta",
-    "xlm-roberta-xl",
-    "camembert",
-    "mpnet",
-    "longformer",
-    "data2vec-text",
-}
-
-
-def _validate_input(value: object) -> str | tuple[str, ...]:
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list | tuple):
-        raise MtlError(f"the encoder 'transformer' reads texts or lists of words, found {type(value).__name__}")
-    for word in value:
-        if not isinstance(word, str):
-            raise MtlError(f"the encoder 'transformer' reads lists of words, found {type(word).__name__} in a list")
-    return tuple(value)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mtl_core import Features, MtlError
-from mtl_transformers.pretrained_model import PretrainedModel, SubwordShape
-from mtl_transformers.subword_tokenizer import SpecialTokenIds
+from mtl_core import Features, FeatureShape, MtlError
+from mtl_transformers.pretrained_model import PretrainedModel
+from mtl_transformers.special_tokens import SpecialTokenIds
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,28 @@ class SubwordBatch:
         return SubwordBatch(self.ids.to(device), self.lengths.to(device))
 
 
+@dataclass(frozen=True)
+class SubwordShape(FeatureShape):
+    """The shape of features that are rows of a model's word embedding table, one per subword.
+
+    Attributes:
+        model: The model.
+        prefix: `(special tokens, width)`: embeddings of the special tokens at the beginning of a text.
+        suffix: `(special tokens, width)`: embeddings of the special tokens at the end of a text.
+    """
+
+    model: PretrainedModel = field(compare=False, kw_only=True)
+    prefix: torch.Tensor = field(compare=False, repr=False, kw_only=True)
+    suffix: torch.Tensor = field(compare=False, repr=False, kw_only=True)
+
+
 class SubwordEmbedding(nn.Module):
     """The word embedding table of a model.
 
     Args:
         model: The model.
-        special: The ids of its special tokens; the backbone receives their embeddings.
-        tune: Whether the table is trained.
+        special_ids: The ids of its special tokens; the backbone receives their embeddings.
+        trainable: Whether the table is trained.
 
     Raises:
         MtlError: If the model's weights cannot be loaded, or it has no word embedding table.

@@ -2,68 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from mtl_core import MtlError
+from mtl_core.data.text_inputs import replace_surrogates
 from mtl_transformers.silence_transformers import silence_transformers
+from mtl_transformers.special_tokens import SpecialTokenIds, find_special_ids
 
 CHARACTERS_PER_SUBWORD = 16
 """Initial number of characters to tokenize per requested subword."""
 MARGIN_SUBWORDS = 8
 """Minimum number of subwords after the last requested one, so that the end of the prefix cannot change it."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class SpecialTokenIds:
-    """Ids of a model's special tokens.
-
-    Attributes:
-        prefix: The special tokens at the beginning of a text, such as [CLS].
-        suffix: The special tokens at the end of a text, such as [SEP].
-        mask: The mask token; None if the model has none.
-        unknown: The unknown token.
-        all: All special tokens, including padding.
-    """
-
-    prefix: tuple[int, ...]
-    suffix: tuple[int, ...]
-    mask: int | None
-    unknown: int
-    all: frozenset[int]
-
-    @property
-    def n_added(self) -> int:
-        """Number of special tokens that are added to a text."""
-        return len(self.prefix) + len(self.suffix)
-
-    def add_special_tokens(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add the special tokens to the subwords of each text.
-
-        Args:
-            ids: `(batch, length)`, int64, padded.
-            lengths: `(batch,)`, int64: number of subwords of each text.
-
-        Returns:
-            Ids `(batch, length + marks)`, int64, and a mask of the same shape, bool, which is False for padding.
-        """
-        start, stop_indices = len(self.prefix), len(self.prefix) + lengths.unsqueeze(1)
-        positions = torch.arange(ids.shape[1] + self.n_added)
-        extended_ids = torch.zeros(len(ids), len(positions), dtype=torch.int64)
-        extended_ids[:, :start] = torch.tensor(self.prefix, dtype=torch.int64)
-        extended_ids[:, start : start + ids.shape[1]] = ids
-        for offset, token_id in enumerate(self.suffix):
-            extended_ids[positions == stop_indices + offset] = token_id
-        return extended_ids, positions < stop_indices + len(self.suffix)
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "tokenizer.model",
+)
+"""Files from which a tokenizer can be loaded."""
 
 
 class SubwordTokenizer:
@@ -102,7 +67,7 @@ class SubwordTokenizer:
         mask_id, unknown_id = pretrained_tokenizer.mask_token_id, pretrained_tokenizer.unk_token_id
         return cls(
             tokenizer,
-            _find_special_ids(tokenizer, mask_id, unknown_id, frozenset(pretrained_tokenizer.all_special_ids)),
+            find_special_ids(tokenizer, mask_id, unknown_id, frozenset(pretrained_tokenizer.all_special_ids)),
         )
 
     @classmethod
@@ -154,31 +119,4 @@ class SubwordTokenizer:
         try:
             return self.tokenizer.encode(text, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):  # a lone surrogate, which UTF-8 cannot encode
-            return self.tokenizer.encode(_SURROGATE.sub("\ufffd", text), add_special_tokens=False)
-
-
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "spm.model",
-    "tokenizer.model",
-)
-"""Files from which a tokenizer can be loaded."""
-
-
-def _find_special_ids(
-    tokenizer: Tokenizer, mask_id: int | None, unknown_id: int | None, all_ids: frozenset[int]
-) -> SpecialTokenIds:
-    """Find the special tokens around a text by encoding an example text."""
-    encoding = tokenizer.encode("a")
-    text_indices = [index for index, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
-    first, last = (
-        (text_indices[0], text_indices[-1]) if text_indices else (len(encoding.ids), len(encoding.ids) - 1)
-    )
-    fallback_id = unknown_id if unknown_id is not None else mask_id if mask_id is not None else 0
-    return SpecialTokenIds(
-        tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]), mask_id, fallback_id, all_ids
-    )
+            return self.tokenizer.encode(replace_surrogates(text), add_special_tokens=False)

@@ -24,7 +24,7 @@ class Teacher(FrozenModel):
     Args:
         model: The path or name of the model.
         layers: The layers whose states are averaged.
-        pooling: `pieces`, `first` or `all`.
+        pooling: `subwords`, `first` or `all`.
     """
 
     def __init__(self, model: Path | str, layers: Sequence[int], pooling: str) -> None:
@@ -62,7 +62,7 @@ class Teacher(FrozenModel):
     def _pool(self, states: torch.Tensor) -> torch.Tensor:
         """Pool the states `(words, subwords and special tokens, width)` to `(words, width)`."""
         special = self.tokenizer.special
-        if self._pooling == "pieces":
+        if self._pooling == "subwords":
             states = states[:, len(special.prefix) : states.shape[1] - len(special.suffix)]
         elif self._pooling == "first":
             states = states[:, :1]

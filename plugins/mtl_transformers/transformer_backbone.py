@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt
 
 from mtl_core import BackboneSpec
-from mtl_core.plugins.strict_model import StrictModel
+from mtl_core.plugins.number_fields import Probability
 from mtl_transformers.config_fields import require_installed
+from mtl_transformers.lora_config import Lora
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
-
-Probability = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Lora(StrictModel):
-    """Low-rank adapters (Hu et al., 2022): small trainable matrices in parallel to frozen linear layers."""
-
-    rank: PositiveInt = 8
-    """Rank of the adapters."""
-    alpha: PositiveFloat = 16.0
-    """Scale of the adapters: their output is multiplied by `alpha / rank`."""
-    dropout: Probability = 0.0
-    """Dropout probability of the inputs of the adapters."""
-    target_modules: Annotated[list[str], Field(min_length=1)] | None = None
-    """Names of the linear layers with adapters, such as `query` and `value`; all linear layers by default."""
 
 
 class TransformerBackbone(BackboneSpec):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mtl_core import EncoderSpec
 from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
-from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence
 
 if TYPE_CHECKING:
     from mtl_transformers.subword_encoder import SubwordEncoder

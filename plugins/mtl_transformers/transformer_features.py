@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mtl_core import EncoderSpec
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
-from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence
 
 if TYPE_CHECKING:
     from mtl_transformers.features_encoder import FeaturesEncoder
@@ -44,10 +44,10 @@ class TransformerFeatures(EncoderSpec):
             MtlError: If the extra is not installed.
         """
         require_installed("encoder", self.type, "transformers", "tokenizers")
+        from mtl_transformers.cache_dir import resolve_cache_dir
         from mtl_transformers.features_encoder import FeaturesEncoder
         from mtl_transformers.frozen_model import FrozenModel
         from mtl_transformers.subword_encoder import SubwordEncoder
-        from mtl_transformers.vector_cache import resolve_cache_dir
 
         return FeaturesEncoder(
             FrozenModel(self.model, self.layers),

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_transformers.pretrained_model import SubwordShape
-from mtl_transformers.transformer_backbone import Lora
+from mtl_transformers.lora_adapters import add_adapters
+from mtl_transformers.lora_config import Lora
+from mtl_transformers.subword_layer import SubwordShape
 
 
 class TransformerLayers(nn.Module):
@@ -18,7 +19,7 @@ class TransformerLayers(nn.Module):
 
     Args:
         inputs: The output shape of the encoder `transformer`.
-        layers: Number of last layers to train; None for the whole model.
+        trainable_layers: Number of last layers to train; None for the whole model.
         lora: Adapters to train instead of the model's weights.
         dropout: Dropout probability of all dropout layers; None for the values of the model's config.
         first_token_only: Whether to return only the state of the first token.
@@ -130,15 +131,15 @@ def _freeze_parameters(
         return []
     backbone.requires_grad_(False)
     if lora is not None:
-        from mtl_transformers.lora import add_adapters
-
         add_adapters(model, lora)
         if trainable_layers is None:
             return []
     model_layers = _find_layers(model)
     assert trainable_layers is not None  # noqa: S101  checked above
     if trainable_layers > len(model_layers):
-        raise MtlError(f"backbone.layers: {trainable_layers}, but the model has {len(model_layers)} layers")
+        raise MtlError(
+            f"backbone.trainable_layers: {trainable_layers}, but the model has {len(model_layers)} layers"
+        )
     trained_layers = list(model_layers)[len(model_layers) - trainable_layers :]
     if lora is None:
         for layer in trained_layers:
@@ -152,11 +153,11 @@ def _freeze_parameters(
 
 def _find_layers(model: nn.Module) -> nn.ModuleList:
     """Return the layers of the model."""
-    n_layers = getattr(model.config, "num_hidden_layers", None)
+    config: Any = model.config
     for module in model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
+        if isinstance(module, nn.ModuleList) and len(module) == getattr(config, "num_hidden_layers", None):
             return module
     raise MtlError(
-        f"backbone.layers: a model of type '{model.config.model_type}' has no list of layers; "  # type: ignore[union-attr]
-        "remove `layers`"
+        f"backbone.trainable_layers: a model of type '{config.model_type}' has no list of layers; "
+        "remove `trainable_layers`"
     )

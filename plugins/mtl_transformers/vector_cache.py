@@ -17,29 +17,14 @@ from safetensors.numpy import load_file, save_file
 
 from mtl_core import MtlError
 from mtl_core.atomic import write_atomically
-
-MAX_CACHE_BYTES = 2 * 2**30
-"""Maximum size of a cache in bytes; beyond that, the least recently used entries are deleted."""
-
-
-def get_default_cache_dir() -> Path:
-    """Return the default cache folder: `MTL_CACHE`, or `mtl` in the user's cache folder."""
-    if cache_dir := os.environ.get("MTL_CACHE"):
-        return Path(cache_dir).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "mtl"
-
-
-def resolve_cache_dir(cache: Path | bool) -> Path | None:
-    """Return the folder that the value of a `cache:` key selects; None disables the cache."""
-    return cache if isinstance(cache, Path) else get_default_cache_dir() if cache else None
+from mtl_transformers.cache_dir import MAX_CACHE_BYTES, resolve_cache_dir
 
 
 class VectorCache:
     """A cache of arrays in files, which are written atomically; a damaged file counts as missing.
 
     Args:
-        folder: The folder of the cache; None disables the cache.
+        cache_dir: The folder of the cache; None disables the cache.
         strict: Whether it is an error if the folder is not writable, because the user has set it.
     """
 
@@ -101,7 +86,7 @@ class VectorCache:
 
     @staticmethod
     def _prune(cache_dir: Path) -> None:
-        """Delete the least recently used files until the total size is below `LARGEST`."""
+        """Delete the least recently used files until the total size is below `MAX_CACHE_BYTES`."""
         files = sorted(
             (path.stat().st_mtime, path.stat().st_size, path) for path in cache_dir.glob("*.safetensors")
         )

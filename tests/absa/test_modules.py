@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from absa_plugin.attention import Attention, SelfAttention
-from absa_plugin.attention_modules import AttentionPoolingGroup, SelfAttentionHead, masked_softmax
+from absa_plugin.attention_pooling import Attention
+from absa_plugin.attention_pooling_module import AttentionPoolingGroup
+from absa_plugin.masked_softmax import masked_softmax
 from absa_plugin.recurrent import BiGRU, BiLSTM
+from absa_plugin.self_attention import SelfAttention
+from absa_plugin.self_attention_module import SelfAttentionHead
 from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import BackboneSpec, Features, FeatureShape, MtlError
-from mtl_core.builtins.architectures import HardSharing
-from mtl_core.builtins.backbones import MLP, Identity
-from mtl_core.builtins.heads import Linear
-from mtl_core.builtins.losses import CrossEntropy
+from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.backbones.identity import Identity
+from mtl_core.builtins.backbones.mlp import MLP
+from mtl_core.builtins.heads.linear import Linear
+from mtl_core.builtins.losses.cross_entropy import CrossEntropy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.data.batches import Examples
 from mtl_core.evaluation.inference import run_network

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from absa_plugin import word_encoder
+from absa_plugin import spacy_tokenizer
 from absa_plugin.semeval import SemEval2014
 from absa_plugin.spacy_encoder import SpacyEncoder
 from absa_plugin.spelling import SpellingIndex
 from absa_plugin.stop_words import STOP_WORDS
 from absa_plugin.word_encoder import PADDING, UNKNOWN, TextItem, WordEncoder
-from absa_plugin.word_vectors import WordVectors
+from absa_plugin.word_vectors_layer import WordVectors
 from mtl_core.errors import MtlError
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -349,13 +349,13 @@ def test_refitting_replaces_the_vocabulary() -> None:
 
 
 def test_long_stream_of_new_words_does_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_encoder, "MAX_NEW_WORDS", 50)
+    monkeypatch.setattr(spacy_tokenizer, "MAX_NEW_WORDS", 50)
     encoder = build_fitted_encoder()
     before = [map_to_words(encoder, text) for text in ("delicous soup", "waiter xylophone")]
-    size = len(encoder._nlp.vocab)
+    size = len(encoder._tokenizer.nlp.vocab)
     for start in range(0, 400, 20):
         encode_texts(encoder, " ".join(f"word{number}" for number in range(start, start + 20)))
-    assert len(encoder._nlp.vocab) < size + 200
+    assert len(encoder._tokenizer.nlp.vocab) < size + 200
     assert [map_to_words(encoder, text) for text in ("delicous soup", "waiter xylophone")] == before
 
 
@@ -372,7 +372,7 @@ def test_texts_parsed_before_unload_can_be_encoded(pipeline: str) -> None:
 
 
 def test_fit_accepts_a_stream_with_many_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_encoder, "MAX_NEW_WORDS", 50)
+    monkeypatch.setattr(spacy_tokenizer, "MAX_NEW_WORDS", 50)
     encoder = SpacyEncoder().build()
     encoder.fit(one for part in range(30) for one in encoder.parse([f"p{part}w{word}" for word in range(20)]))
     assert len(encoder.vocabulary) == 600
@@ -400,8 +400,8 @@ def test_missing_pipeline_is_reported(name: str, message: str) -> None:
 
 
 def test_padding_stays_zero_under_weight_decay_and_a_frozen_table_stays_as_it_is(pipeline: str) -> None:
-    for tune in (True, False):
-        encoder = build_fitted_encoder(pipeline=pipeline, tune=tune)
+    for trainable in (True, False):
+        encoder = build_fitted_encoder(pipeline=pipeline, trainable=trainable)
         layer = encoder.input_layer()
         assert isinstance(layer, WordVectors)
         scale = torch.nn.Parameter(torch.ones(6))
@@ -415,7 +415,7 @@ def test_padding_stays_zero_under_weight_decay_and_a_frozen_table_stays_as_it_is
             (features.values * scale - 1).pow(2).sum().backward()
             optimizer.step()
         assert not layer.table[PADDING].any()
-        assert torch.equal(layer.table, before) is not tune
+        assert torch.equal(layer.table, before) is not trainable
 
 
 def test_word_dropout_reads_words_as_unknown_in_training_only(pipeline: str) -> None:

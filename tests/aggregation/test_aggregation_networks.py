@@ -12,7 +12,8 @@ from toy import task_block, write_experiment
 
 from mtl_core.config.load import load_experiment
 from mtl_core.data.batches import sample_token_mask
-from mtl_core.data.prepare import build_network, prepare
+from mtl_core.data.prepare import prepare
+from mtl_core.runs.build_network import build_network
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import compute_losses

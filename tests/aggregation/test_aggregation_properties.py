@@ -11,9 +11,9 @@ from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.testing.rng import temporary_seed
 from mtl_core.testing.sample_run import TASKS, SampleRun
-from mtl_torchjd.aggregation import AggregationError, GradientAggregation
 from mtl_torchjd.aggregator_spec import AggregatorSpec
-from mtl_torchjd.rules import AggregationResult, AggregationRule
+from mtl_torchjd.gradient_aggregation import AggregationError, GradientAggregation
+from mtl_torchjd.rule import AggregationResult, AggregationRule
 
 REGISTRY = Registry(Plugins.load_installed())
 NAMES = [

@@ -123,9 +123,9 @@ def test_registry_and_schema_need_neither_torchjd_nor_torch() -> None:
         "import sys; sys.modules['torchjd'] = None\n"
         "from mtl_core.plugins.loading import Plugins\n"
         "from mtl_core.plugins.registry import Registry\n"
-        "from mtl_core.config.json_schema import experiment_schema\n"
-        "registry = Registry(Plugins.installed())\n"
-        "print(sorted(registry.offers('weightings')), 'nash-mtl' in str(experiment_schema(registry)))\n"
+        "from mtl_core.config.json_schema import build_experiment_schema\n"
+        "registry = Registry(Plugins.load_installed())\n"
+        "print(sorted(registry.get_specs('weightings')), 'nash-mtl' in str(build_experiment_schema(registry)))\n"
         "assert 'torch' not in sys.modules"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -5,7 +5,7 @@ import torch
 from test_aggregation_properties import build_spec, draw_rows
 from torchjd import aggregation
 
-from mtl_torchjd.rules import AggregationResult, AggregationRule
+from mtl_torchjd.rule import AggregationResult, AggregationRule
 
 TASKS = ["a", "b", "c"]
 REQUIRED_OPTIONS = {

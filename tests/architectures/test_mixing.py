@@ -14,15 +14,15 @@ from mtl_architectures.cross_stitch_module import CrossStitchNetwork, CrossStitc
 from mtl_architectures.mmoe import MMoE
 from mtl_architectures.mmoe_module import MixtureOfExperts
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.builtins.architectures import HardSharing
-from mtl_core.builtins.backbones import MLP
+from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.plugins.specs import ArchitectureSpec
 from mtl_core.runs.run import run_experiment
 from mtl_text.lstm import LSTM
 
 BLOCKS: dict[str, Block] = {
     "cross-stitch": {"type": "cross-stitch"},
-    "per channel": {"type": "cross-stitch", "per_channel": True, "layers": 1, "same": 0.5},
+    "per channel": {"type": "cross-stitch", "per_channel": True, "layers": 1, "same_task_weight": 0.5},
     "mmoe": {"type": "mmoe", "experts": 3},
 }
 SPECS: dict[str, ArchitectureSpec] = {
@@ -170,8 +170,8 @@ def build_stitched_columns(**fields: Any) -> CrossStitchNetwork:
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_units_at_identity_keep_columns_independent(per_channel: bool) -> None:
-    trunk = build_stitched_columns(layers=2, same=1.0, per_channel=per_channel)
-    with torch.no_grad():  # `built` randomizes all weights
+    trunk = build_stitched_columns(layers=2, same_task_weight=1.0, per_channel=per_channel)
+    with torch.no_grad():  # `build_noisy_architecture` randomizes all weights
         for unit in trunk.units:
             for task, row in enumerate(unit.rows):  # type: ignore[union-attr, arg-type]
                 row.zero_()[task] = 1
@@ -191,10 +191,10 @@ def test_units_at_identity_keep_columns_independent(per_channel: bool) -> None:
 
 
 def test_independent_columns_learn_like_single_tasks(tmp_path: Path) -> None:
-    """With `same: 1`, the units start at identity; if they are frozen, the columns are independent networks."""
+    """With `same_task_weight: 1`, units start at identity; if they are frozen, columns are independent networks."""
     outputs = []
     for disabled_tasks in ([], ["t0", "t2"]):
-        bench = checks.TrainingSetup(tmp_path, {"type": "cross-stitch", "same": 1.0}, "momentum")
+        bench = checks.TrainingSetup(tmp_path, {"type": "cross-stitch", "same_task_weight": 1.0}, "momentum")
         bench.network.trunk.units.requires_grad_(False)  # type: ignore[union-attr]
         bench.network.trunk.columns.apply(lambda module: setattr(module, "p", 0.0))  # type: ignore[union-attr]
         for _ in range(4):

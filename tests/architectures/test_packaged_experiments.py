@@ -8,9 +8,14 @@ from subprocess import CompletedProcess
 import pytest
 
 import mtl_architectures
+import mtl_text
 
 Mtl = Callable[..., CompletedProcess[str]]
-EXPERIMENTS = sorted(path.stem for path in (Path(mtl_architectures.__file__).parent / "experiments").glob("*.yaml"))
+EXPERIMENTS = sorted(
+    path.stem
+    for plugin in (mtl_architectures, mtl_text)
+    for path in (Path(plugin.__file__).parent / "experiments").glob("topic-sentiment-*.yaml")
+)
 
 
 def test_every_architecture_has_an_experiment() -> None:

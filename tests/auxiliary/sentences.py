@@ -13,10 +13,11 @@ import yaml
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.data.corpus import Label
-from mtl_core.data.prepare import FittedData, prepare
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
 
 Row = Sequence[str]
-COLUMNS = ("part", "text", "mood", "topic")
+COLUMNS = ("split", "text", "mood", "topic")
 ROWS: list[Row] = [
     ("train", "Good good soup", "positive", "food"),
     ("train", "bad soup", "negative", "food"),
@@ -40,11 +41,11 @@ OPTIONS_BY_TYPE: dict[str, dict[str, Any]] = {
     "word-frequency": {},
     "part-of-speech": {"pipeline": "pipeline"},
     "sentence-length": {"bins": 2},
-    "opinion-words": {"min_count": 1, "min_score": 0.0, "max_share": 1.0},
-    "aspect-presence": {"missing": "absent", "absent": ["negative"]},
+    "opinion-words": {"min_count": 1, "min_score": 0.0, "max_df": 1.0},
+    "aspect-presence": {"missing": "absent", "absent_labels": ["negative"]},
     "adversarial": {"label": "topic"},
     "auxiliary-target": {"label": "topic"},
-    "masked-tokens": {"share": 0.4},
+    "masked-tokens": {"mask_ratio": 0.4},
     "bag-of-words": {},
     "reconstruction": {},
 }
@@ -100,7 +101,13 @@ def write_experiment(folder: Path, auxiliary: Sequence[Mapping[str, Any]], **blo
     content = {
         "name": "small",
         "seed": 1,
-        "data": {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood", "topic"]},
+        "data": {
+            "type": "table",
+            "train": "data.csv",
+            "split": "split",
+            "text": "text",
+            "labels": ["mood", "topic"],
+        },
         "split": "predefined",
         "encoder": {"type": "embedding", "dimensions": 6},
         "backbone": {"type": "lstm", "hidden_dim": 5, "output": "tokens", "dropout": 0.2},

@@ -12,9 +12,10 @@ from torch import nn
 
 from mtl_auxiliary.gradient_reversal import GradientReversal
 from mtl_core import Features, FeatureShape, HeadSpec
-from mtl_core.data.prepare import build_network, prepare
+from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.nn.heads import HeadGroup, HeadOutput
+from mtl_core.runs.build_network import build_network
 from mtl_core.training.objective import Objective
 
 WIDTH, OUTPUTS, TASKS = 4, 3, 2

@@ -15,8 +15,8 @@ from sentences import MOOD, ROWS, build_block, build_labels, load_config, prepar
 from mtl_auxiliary.log_odds import compute_log_odds, select_top_words
 from mtl_auxiliary.sentence_length import compute_bin_edges, format_bin_names
 from mtl_core.data.auxiliary_data import AuxiliaryData
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.label_space import MISSING
-from mtl_core.data.prepare import FittedData
 from mtl_core.errors import MtlError
 
 
@@ -142,7 +142,7 @@ def test_opinion_words_are_chosen_by_the_labels_of_training_examples(tmp_path: P
     assert negative[0] == "bad"
     assert "." not in positive + negative
     assert not set(positive) & set(negative)
-    labels_by_task = build_labels(tmp_path, {**rule, "count": 1})
+    labels_by_task = build_labels(tmp_path, {**rule, "max_words": 1})
     assert labels_by_task["opinion-words.positive"] == ["yes", "no", "yes", "no", "no", "yes", "no", "no"]
     assert labels_by_task["opinion-words.negative"] == ["no", "yes", "no", "yes", "no", "no", "yes", "yes"]
 
@@ -158,24 +158,26 @@ def test_words_that_are_rare_or_everywhere_are_not_chosen(tmp_path: Path) -> Non
     rows = [*ROWS, *[("train", f"it good {word}", "positive", "food") for word in ("pie", "pie", "tart")]]
     write_rows(tmp_path, rows)
     assert "it" in choose_words()[0]
-    assert "it" not in choose_words(max_share=0.3)[0]
-    assert "pie" in choose_words(max_share=0.3)[0]
+    assert "it" not in choose_words(max_df=0.3)[0]
+    assert "pie" in choose_words(max_df=0.3)[0]
 
 
 def test_an_example_with_labels_of_both_sides_chooses_no_words(tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["food", "sport", "travel", "music"]}
     both = [{**MOOD, "name": "first", "label": "mood"}, {**MOOD, "name": "second", "label": "topic", "kind": kind}]
-    rule = build_block("opinion-words", negative=["negative", "sport"], count=1)
+    rule = build_block("opinion-words", negative=["negative", "sport"], max_words=1)
     task_labels = build_labels(tmp_path, rule, tasks=both)["opinion-words.positive"]
     assert task_labels == ["yes", "no", "yes", "no", "no", "yes", "no", "no"]
     # "good game tonight" has labels of both sides, so it counts for neither; with mood only, it counts
-    for over, chooses in (("first", True), (None, False)):
-        wide = {**rule, "count": 9, "min_score": 0.4, "over": over and [over]}
+    for main_task, chooses in (("first", True), (None, False)):
+        wide = {**rule, "max_words": 9, "min_score": 0.4, "main_tasks": main_task and [main_task]}
         spec = load_config(tmp_path, [wide], tasks=both).auxiliary[0]
         positive, _ = spec.select_words(build_auxiliary_data(prepare_data(tmp_path, wide, tasks=both)))  # type: ignore[attr-defined]
         assert ("tonight" in positive) == chooses
-    rest = {**rule, "over": ["first"], "negative": ["negative"]}
-    assert build_labels(tmp_path, rest, tasks=both) == build_labels(tmp_path, {**rest, "over": None}, tasks=[MOOD])
+    others = {**rule, "main_tasks": ["first"], "negative": ["negative"]}
+    assert build_labels(tmp_path, others, tasks=both) == build_labels(
+        tmp_path, {**others, "main_tasks": None}, tasks=[MOOD]
+    )
 
 
 def test_words_can_be_configured(tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_words_can_be_configured(tmp_path: Path) -> None:
         "words.positive": ["no", "no", "yes", "yes", "yes", "no", "yes", "no"],
         "words.negative": ["yes", "yes", "no", "no", "no", "no", "no", "no"],
     }
-    positive_rule = build_block("opinion-words", positive_words="up.txt", count=1)
+    positive_rule = build_block("opinion-words", positive_words="up.txt", max_words=1)
     mixed_labels = build_labels(tmp_path, positive_rule)
     assert mixed_labels["opinion-words.positive"] == labels_by_task["words.positive"]
     assert mixed_labels["opinion-words.negative"] == ["no", "yes", "no", "yes", "no", "no", "yes", "yes"]
@@ -196,9 +198,9 @@ def test_words_can_be_configured(tmp_path: Path) -> None:
 # ── supervised ──
 
 
-ASPECT_COLUMNS = ("part", "text", "food", "price", "tags")
+ASPECT_COLUMNS = ("split", "text", "food", "price", "tags")
 ASPECTS = [{**MOOD, "name": name} for name in ("food", "price")]
-TABLE = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "lists": {"tags": ";"}}
+TABLE = {"type": "table", "train": "data.csv", "split": "split", "text": "text", "lists": {"tags": ";"}}
 
 
 def build_aspect_labels(folder: Path, rule: dict[str, object], tasks: object = ASPECTS) -> list[object]:
@@ -225,8 +227,8 @@ def test_aspect_presence_lists_tasks_with_a_present_aspect(tmp_path: Path) -> No
         ["price"],
         None,
     ]
-    assert build_aspect_labels(tmp_path, {"over": ["price"]}) == [[], [], ["price"], None, ["price"], None]
-    assert build_aspect_labels(tmp_path, {"absent": ["negative"]})[:3] == [
+    assert build_aspect_labels(tmp_path, {"main_tasks": ["price"]}) == [[], [], ["price"], None, ["price"], None]
+    assert build_aspect_labels(tmp_path, {"absent_labels": ["negative"]})[:3] == [
         ["food", "price"],
         ["food", "price"],
         ["price"],
@@ -256,7 +258,7 @@ def test_column_is_learned_and_labels_unseen_in_training_are_missing(tmp_path: P
 
 def test_adversary_can_predict_data_sets(tmp_path: Path) -> None:
     write_rows(tmp_path, ROWS)
-    table = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood"]}
+    table = {"type": "table", "train": "data.csv", "split": "split", "text": "text", "labels": ["mood"]}
     task_labels = build_labels(
         tmp_path, {"type": "adversarial", "source": True}, data=None, data_sets={"first": table, "second": table}
     )["adversarial"]
@@ -265,13 +267,13 @@ def test_adversary_can_predict_data_sets(tmp_path: Path) -> None:
 
 def test_auxiliary_target_can_be_of_any_kind(tmp_path: Path) -> None:
     rows = [
-        {"part": "train", "words": ["a", "b"], "mood": "up", "size": 1.5, "many": ["x"], "each": ["X", "Y"]},
-        {"part": "train", "words": ["c"], "mood": "down", "size": 3.5, "many": ["x", "y"], "each": ["X"]},
-        {"part": "test", "words": ["d", "e"], "mood": "up", "size": -1, "many": ["x", "z"], "each": ["Y", "Z"]},
-        {"part": "test", "words": ["d"], "mood": "up", "size": None, "many": [], "each": None},
+        {"split": "train", "words": ["a", "b"], "mood": "up", "size": 1.5, "many": ["x"], "each": ["X", "Y"]},
+        {"split": "train", "words": ["c"], "mood": "down", "size": 3.5, "many": ["x", "y"], "each": ["X"]},
+        {"split": "test", "words": ["d", "e"], "mood": "up", "size": -1, "many": ["x", "z"], "each": ["Y", "Z"]},
+        {"split": "test", "words": ["d"], "mood": "up", "size": None, "many": [], "each": None},
     ]
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    data = {"type": "table", "train": "data.jsonl", "part": "part", "words": "words"}
+    data = {"type": "table", "train": "data.jsonl", "split": "split", "words": "words"}
     write_rows(tmp_path, [])
     columns = {"size": "regression", "many": "multi-label", "each": "token-tagging"}
     blocks = [
@@ -305,7 +307,7 @@ def test_auxiliary_target_can_be_of_any_kind(tmp_path: Path) -> None:
 
 def test_unsupervised_targets_are_the_input(tmp_path: Path) -> None:
     names = ("masked-tokens", "bag-of-words", "reconstruction")
-    data = prepare_data(tmp_path, *[build_block(name, top=3) for name in names])
+    data = prepare_data(tmp_path, *[build_block(name, vocab_size=3) for name in names])
     assert [task.config.kind.type for task in data.tasks[1:]] == list(names)
     for task in data.tasks[1:]:
         assert list(task.space.classes) == ["bad", "game", "good"]  # each occurs three times; in alphabetical order
@@ -324,9 +326,9 @@ def test_unsupervised_targets_are_the_input(tmp_path: Path) -> None:
 
 
 def test_masked_tokens_uses_the_configured_ratio(tmp_path: Path) -> None:
-    for share in (0.15, 0.5):
-        data = prepare_data(tmp_path, build_block("masked-tokens", share=share))
-        assert data.groups[-1].tasks[0].kind.mask_ratio == share
+    for ratio in (0.15, 0.5):
+        data = prepare_data(tmp_path, build_block("masked-tokens", mask_ratio=ratio))
+        assert data.groups[-1].tasks[0].kind.mask_ratio == ratio
 
 
 def test_encoders_without_words_are_refused(tmp_path: Path) -> None:
@@ -336,7 +338,8 @@ def test_encoders_without_words_are_refused(tmp_path: Path) -> None:
     blocks = {"data": numbers, "encoder": "array", "backbone": {"type": "mlp", "hidden_dims": [4]}}
     supported = []
     for name in ("word-frequency", "part-of-speech", "sentence-length", "opinion-words", "masked-tokens",
-                 "bag-of-words", "reconstruction", "adversarial", "auxiliary-target", "aspect-presence"):  # fmt: skip
+                 "bag-of-words", "reconstruction", "adversarial", "auxiliary-target",
+                 "aspect-presence"):  # fmt: skip
         try:
             supported.append(list(build_labels(tmp_path, build_block(name), **blocks)))
         except MtlError as error:

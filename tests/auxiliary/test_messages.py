@@ -41,7 +41,7 @@ CONFIG_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
         "expected `label: COLUMN` or `source: true`, found both",
     ),
     "no column": ({"type": "auxiliary-target"}, "auxiliary.0.label: required, but missing"),
-    "a share of more than half": ({"type": "masked-tokens", "share": 0.9}, "auxiliary.0.mask_ratio"),
+    "a share of more than half": ({"type": "masked-tokens", "mask_ratio": 0.9}, "auxiliary.0.mask_ratio"),
     "a word file that is not there": (
         {"type": "opinion-words", "positive_words": "wrods.txt"},
         "auxiliary.0.positive_words: no such file: ",
@@ -75,7 +75,7 @@ DATA_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "misspelt label names": (
         {"type": "opinion-words", "positive": ["postive"]},
         "positive: no training example has one of the labels postive and none of the opposite; did you mean "
-        "'positive'\\? \\(labels of mood: negative, neutral, positive\\); name the labels, or give both",
+        "'positive'\\? \\(labels of mood: negative, neutral, positive\\); name the labels, or set both",
     ),
     "words that are all too rare": (
         {"type": "opinion-words", "min_count": 50},
@@ -98,12 +98,13 @@ DATA_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
         "latin.txt: not UTF-8",
     ),
     "a main task that is not there": (
-        {"type": "opinion-words", "over": ["mod"]},
-        "over: unknown task 'mod'; did you mean 'mood'\\? \\(tasks: mood\\)",
+        {"type": "opinion-words", "main_tasks": ["mod"]},
+        "main_tasks: unknown task 'mod'; did you mean 'mood'\\? \\(tasks: mood\\)",
     ),
     "an absent label that never occurs": (
-        {"type": "aspect-presence", "absent": ["neutrl"]},
-        "absent: no training example has one of the labels neutrl; did you mean 'neutral'\\?, so every task always",
+        {"type": "aspect-presence", "absent_labels": ["neutrl"]},
+        "absent_labels: no training example has one of the labels neutrl; did you mean 'neutral'\\?, "
+        "so every task is always",
     ),
     "a column that is not there": (
         {"type": "auxiliary-target", "label": "topik"},
@@ -142,7 +143,9 @@ def test_command_line_reports_the_error_in_one_line(tmp_path: Path, mtl: Any) ->
         tmp_path / "run",
     )
     assert result.returncode == 2
-    assert "auxiliary.0 ('inverse'): label: the data has no column 'topik'" in " ".join(result.stderr.split())
+    assert "auxiliary.0 ('auxiliary-target'): label: the data has no column 'topik'" in " ".join(
+        result.stderr.split()
+    )
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "run").exists()
 
@@ -161,14 +164,16 @@ def test_aspect_presence_requires_complete_labels(tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["positive", "negative", "food", "sport", "travel"]}
     tasks = [{**MOOD, "name": name, "kind": kind} for name in ("mood", "topic")]
     with pytest.raises(
-        MtlError, match=r"lacks a label of one of the tasks \(mood, topic\).*`over: .*missing: absent"
+        MtlError, match=r"lacks a label of one of the tasks \(mood, topic\).*`main_tasks: .*missing: absent"
     ):
         prepare_data(tmp_path, build_block("aspect-presence", missing="unknown"), tasks=tasks)
 
 
 def test_column_without_training_labels(tmp_path: Path) -> None:
     write_rows(tmp_path, [(part, text, mood, topic if part == "test" else "") for part, text, mood, topic in ROWS])
-    with pytest.raises(MtlError, match=r"\('inverse'\): no training example has a label in the column 'topic'"):
+    with pytest.raises(
+        MtlError, match=r"\('auxiliary-target'\): no training example has a label in the column 'topic'"
+    ):
         prepare_data(tmp_path, build_block("auxiliary-target"))
 
 
@@ -176,7 +181,7 @@ def test_duplicate_name_is_rejected(tmp_path: Path, mtl: Any) -> None:
     duplicate_blocks = [build_block("auxiliary-target"), build_block("auxiliary-target")]
     result = mtl("validate", write_experiment(tmp_path, duplicate_blocks))
     assert result.returncode == 2
-    assert "two auxiliary tasks are named 'inverse'" in result.stderr
+    assert "two auxiliary tasks are named 'auxiliary-target'" in result.stderr
     with pytest.raises(MtlError, match="auxiliary: 'mood' is also the name of another task"):
         prepare_data(tmp_path, {**build_block("auxiliary-target"), "name": "mood"})
 

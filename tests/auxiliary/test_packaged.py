@@ -75,7 +75,7 @@ def test_auxiliary_tasks_work_with_components_of_other_plugins(tmp_path: Path) -
 
 def test_adversary_of_data_sets_learns_from_all_data_sets(tmp_path: Path) -> None:
     write_rows(tmp_path, build_many_rows())
-    table = {"type": "table", "train": "data.csv", "part": "part", "text": "text", "labels": ["mood"]}
+    table = {"type": "table", "train": "data.csv", "split": "split", "text": "text", "labels": ["mood"]}
     blocks: dict[str, Any] = {"data": None, "data_sets": {"first": table, "second": table}}
     run_experiment(load_config(tmp_path, [{"type": "adversarial", "source": True}], **blocks), tmp_path / "run")
     score = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"][

@@ -12,16 +12,19 @@ import torch
 from safetensors.torch import load_file
 from sentences import OPTIONS_BY_TYPE, build_block, build_many_rows, load_config, write_rows
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import sample_token_mask
-from mtl_core.data.prepare import FittedData, build_network, prepare
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
 from mtl_core.nn.network import MultiTaskNetwork
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.runs.build_network import build_network
+from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved_run import load_run
+from mtl_core.training.callback import NullCallback
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.history import EpochRecord
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
 
@@ -184,8 +187,8 @@ def test_no_auxiliary_task_selects_an_epoch(data_dir: Path, baseline_run: Path, 
         for column in (baseline_run / "history.csv").read_text().splitlines()[0].split(",")
         if column.startswith("validation.")
     }
-    training = {"epochs": 1, "select": {"over": "sentence-length"}}
-    with pytest.raises(MtlError, match=r"training\.select\.over: unknown 'sentence-length'.*known: .*mood"):
+    training = {"epochs": 1, "select": {"aggregation": "sentence-length"}}
+    with pytest.raises(MtlError, match=r"training\.select\.aggregation: unknown 'sentence-length'.*known: .*mood"):
         run_experiment(
             load_config(data_dir, [build_block("sentence-length")], training=training), data_dir / "never"
         )
@@ -227,7 +230,8 @@ def test_saved_heads_predict_the_same_after_loading(data_dir: Path, saved_heads_
     saved_run = load_run(saved_heads_run)
     names = [task.name for group in saved_run.groups for task in group.tasks]
     records = [json.loads(line) for line in (saved_heads_run / "predictions.jsonl").read_text().splitlines()]
-    from mtl_core.runs.predict import parse_texts, predict
+    from mtl_core.runs.predict import predict
+    from mtl_core.runs.prediction_inputs import parse_texts
 
     predictions = list(predict(saved_run, parse_texts([record["text"] for record in records])))
     for before, after in zip(records, predictions, strict=True):
@@ -248,7 +252,7 @@ def test_evaluate_scores_main_tasks_only(data_dir: Path, saved_heads_run: Path, 
 
 
 def test_token_masks_do_not_change_other_tasks(data_dir: Path) -> None:
-    loaded = load_config(data_dir, [build_block("bag-of-words"), build_block("masked-tokens", share=0.5)])
+    loaded = load_config(data_dir, [build_block("bag-of-words"), build_block("masked-tokens", mask_ratio=0.5)])
     data, network, _ = build_parts(loaded)
     rows = data.split.validation
     all_outputs, partial_outputs = (
@@ -267,7 +271,7 @@ def test_token_masks_do_not_change_other_tasks(data_dir: Path) -> None:
 
 
 def test_token_masks_vary_in_training_and_are_fixed_in_evaluation(data_dir: Path) -> None:
-    data, _, _ = build_parts(load_config(data_dir, [build_block("masked-tokens", share=0.3)]))
+    data, _, _ = build_parts(load_config(data_dir, [build_block("masked-tokens", mask_ratio=0.3)]))
     rows = np.arange(6)
     with torch.random.fork_rng():
         torch.manual_seed(0)

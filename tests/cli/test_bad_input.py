@@ -65,7 +65,7 @@ def run_rejected(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., st
         ("encoder.pipeline=blank:zz", "encoder.pipeline: spaCy has no language 'zz'"),
         (
             "encoder.trainable=false",
-            "encoder.trainable: 'blank:en' has no word vectors, so they must be trained (tune: true)",
+            "encoder.trainable: 'blank:en' has no word vectors, so they must be trained (trainable: true)",
         ),
         (
             "training.select.metric=acuracy",
@@ -73,7 +73,7 @@ def run_rejected(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., st
         ),
         (
             "training.select={metric: macro_f1, aggregation: overall}",
-            "training.select: 'macro_f1' cannot be pooled over tasks; use `over",
+            "training.select: 'macro_f1' cannot be pooled over tasks; use `aggregation: mean`",
         ),
         (
             "training.select={metric: confusion, aggregation: mean}",
@@ -107,7 +107,7 @@ def test_invalid_experiment(setting: str, message: str, run_rejected: Callable[.
 
 
 def test_incompatible_components(toy_experiment: Path, run_rejected: Callable[..., str], experiment: Path) -> None:
-    assert "a recurrent backbone reads sequences" in run_rejected("backbone=bilstm", of=toy_experiment)
+    assert "the backbone 'bilstm' reads sequences" in run_rejected("backbone=bilstm", of=toy_experiment)
     assert "the head 'attention' reads tokens" in run_rejected("tasks.0.head=attention", of=toy_experiment)
     assert "the encoder 'spacy' reads texts or lists of words, found ndarray" in run_rejected(
         "encoder=spacy", of=toy_experiment

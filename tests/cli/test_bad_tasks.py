@@ -231,13 +231,13 @@ PRICE = {"name": "price", "kind": "regression"}
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"over": "mean"}, ": the tasks have different metrics, so they have no common score; set a `metric`"),
-        ({"over": "overall"}, ": the tasks have different metrics"),
+        ({"aggregation": "mean"}, ": the tasks have different metrics, so they have no common score; set a `metric`"),
+        ({"aggregation": "overall"}, ": the tasks have different metrics"),
         ({"metric": "accuracy"}, ".metric: task 'price' has no metric 'accuracy' (metrics: mae, rmse, r2)"),
-        ({"metric": "mea", "over": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
+        ({"metric": "mea", "aggregation": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
         (
-            {"over": "prize"},
-            ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, gain, topic",
+            {"aggregation": "prize"},
+            ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, relative_error_reduction, topic",
         ),
     ],
 )
@@ -248,12 +248,12 @@ def test_selection_over_tasks_with_different_metrics(
 
 
 def test_selection_by_an_unsuitable_metric(run_rejected: Callable[..., str]) -> None:
-    assert run_rejected(PRICE, training={"select": {"over": "overall"}}).startswith(
+    assert run_rejected(PRICE, training={"select": {"aggregation": "overall"}}).startswith(
         "training.select: 'mae' cannot be pooled over tasks; use `aggregation: mean` or the name of one task"
     )
     task = {"name": "topic", "kind": {"type": "classification", "metrics": ["confusion"]}}
-    for over in (None, "relative_error_reduction", "topic"):
-        assert run_rejected(task, training={"select": {"over": over}}) == (
+    for aggregation in (None, "relative_error_reduction", "topic"):
+        assert run_rejected(task, training={"select": {"aggregation": aggregation}}) == (
             "training.select.metric: 'confusion' is not one number, so it cannot select an epoch"
         )
 

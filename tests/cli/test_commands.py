@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.config.json_schema import build_experiment_schema
 from mtl_core.config.load import dump_config, load_experiment
 from mtl_core.config.yaml_file import parse_scalar, read_yaml
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
-from mtl_core.runs.run import NullCallback, run_experiment
-from mtl_core.training.history import EpochRecord
+from mtl_core.runs.run import run_experiment
+from mtl_core.training.callback import NullCallback
 
 Mtl = Callable[..., CompletedProcess[str]]
 TASKS = {"food", "service", "price"}

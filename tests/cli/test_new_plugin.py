@@ -268,5 +268,5 @@ def test_templates_are_packaged() -> None:
     """A template that matches no pattern of `package-data` would be missing from an installation."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["*"]
-    templates = (ROOT / "mtl_core" / "scaffold").glob("*.tmpl")
+    templates = (ROOT / "mtl_core" / "scaffold").rglob("*.tmpl")
     assert all(any(fnmatch(path.name, pattern) for pattern in patterns) for path in templates)

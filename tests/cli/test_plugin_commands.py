@@ -105,4 +105,4 @@ def test_help_loads_only_plugins_that_may_add_commands() -> None:
         plugin.name for plugin in Plugins.load_installed().loaded if hasattr(plugin.module, "mtl_commands")
     }
     assert names_with_commands <= loaded_names < all_names
-    assert "absa" in names_with_commands
+    assert "ratings" in names_with_commands

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import nn
 
 from mtl_core import BackboneSpec, Features, FeatureShape, hookimpl
-from mtl_core.builtins.modules import MLPBackbone
+from mtl_core.builtins.backbones.modules.mlp import MLPBackbone
 
 
 class Halting(BackboneSpec):

@@ -5,9 +5,10 @@ import os
 import torch
 
 from mtl_core.errors import MtlError
+from mtl_core.experiments.process_pool import Report
 
 
-def run_job(job: int) -> tuple[int, int, int]:
+def run_job(job: int, _: Report) -> tuple[int, int, int]:
     """Return the square, the process id and the number of threads; negative numbers fail in different ways."""
     if job == -1:
         raise MtlError("a mistake")

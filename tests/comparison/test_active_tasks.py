@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from toy import CLASSES, task_block, toy_config, write_experiment
 from two_tables import build_two_table_blocks
 
-from mtl_core.config.experiment import Selection
+from mtl_core.config.training import Selection
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.columns import find_rows
-from mtl_core.data.prepare import FittedData, prepare, prepare_refit
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare, prepare_refit
 from mtl_core.errors import MtlError
 from mtl_core.runs.evaluate import evaluate_test_split
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved_run import load_run
 from mtl_core.training.batch_sampler import LabelledSampler, build_batch_sampler
+from mtl_core.training.callback import NullCallback
 
 TESTED = {"data": {"type": "toy", "rows": 60, "test_rows": 20, "labelled": 0.4}}
 
@@ -40,7 +42,7 @@ def read_history(run: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("split", ["stratified", {"type": "k-fold", "folds": 3}, {"type": "random", "test": 0.2}])
 def test_split_encoder_and_batches_equal_those_of_the_full_run(tmp_path: Path, split: Any) -> None:
     blocks: dict[str, Any] = {"split": split, "training": {"epochs": 2, "batch_size": 4}, **TESTED}
-    full_config, config = toy_config(tmp_path, **blocks), toy_config(tmp_path, learn=["t1"], **blocks)
+    full_config, config = toy_config(tmp_path, **blocks), toy_config(tmp_path, active_tasks=["t1"], **blocks)
     full_data, data = prepare(full_config), prepare(config)
     for name in ("train", "validation", "test"):
         assert np.array_equal(getattr(full_data.split, name), getattr(data.split, name)), name
@@ -50,8 +52,8 @@ def test_split_encoder_and_batches_equal_those_of_the_full_run(tmp_path: Path, s
     labelled = {row for row, label in enumerate(data.labels["t1"]) if label in CLASSES}
     for epoch in range(2):
         batches, full_batches = (
-            build_sampler(config, data).epoch(epoch),
-            build_sampler(full_config, full_data).epoch(epoch),
+            build_sampler(config, data).get_batches(epoch),
+            build_sampler(full_config, full_data).get_batches(epoch),
         )
         assert len(batches) == len(full_batches) == build_sampler(config, data).steps_per_epoch
         for batch, full_batch in zip(batches, full_batches, strict=True):
@@ -95,7 +97,7 @@ def test_fully_labelled_data_equals_a_single_task_experiment(tmp_path: Path) -> 
         "schedule": {"type": "linear", "warmup": 0.1},
     }
     task_blocks = [{"name": name, **options} for name in ("t0", "t1", "t2")]
-    run_experiment(toy_config(tmp_path, tasks=task_blocks, learn=["t1"], **blocks), tmp_path / "part")
+    run_experiment(toy_config(tmp_path, tasks=task_blocks, active_tasks=["t1"], **blocks), tmp_path / "part")
     run_experiment(toy_config(tmp_path, tasks=task_blocks[1:2], **blocks), tmp_path / "alone")
     for name in ("model.safetensors", "predictions.jsonl", "outputs.safetensors", "history.csv"):
         assert (tmp_path / "part" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
@@ -108,8 +110,8 @@ def test_schedule_equals_the_full_run_despite_unlabelled_batches(tmp_path: Path)
         "schedule": {"type": "linear", "warmup": 0.1},
     }
     rates = []
-    for name, learn in (("whole", None), ("part", ["t2"])):
-        run_experiment(toy_config(tmp_path, learn=learn, **blocks), tmp_path / name)
+    for name, active_tasks in (("whole", None), ("part", ["t2"])):
+        run_experiment(toy_config(tmp_path, active_tasks=active_tasks, **blocks), tmp_path / name)
         rates.append([row["learning_rate"] for row in read_history(tmp_path / name)])
     assert rates[0] == rates[1]
 
@@ -135,7 +137,7 @@ def test_run_interrupted_within_an_epoch_resumes_bit_for_bit(tmp_path: Path, bat
         "split": "random",
         "training": {"epochs": 2, "batch_size": 2, "checkpoint_steps": 2, "refit": True},
     }
-    config = toy_config(tmp_path, learn=["t0", "t2"], **blocks)
+    config = toy_config(tmp_path, active_tasks=["t0", "t2"], **blocks)
     run_experiment(config, tmp_path / "whole")
     with pytest.raises(Interrupt):
         run_experiment(config, tmp_path / "cut", InterruptAfter(batches))
@@ -161,7 +163,7 @@ def test_run_interrupted_within_an_epoch_resumes_bit_for_bit(tmp_path: Path, bat
     ids=["plain", "refit", "architecture", "fold", "named and patterns", "patterns", "named"],
 )
 def test_a_run_of_one_task_is_trained_saved_loaded_and_scored(tmp_path: Path, blocks: dict[str, Any]) -> None:
-    config = toy_config(tmp_path, **{**TESTED, "learn": ["t1"], **blocks})
+    config = toy_config(tmp_path, **{**TESTED, "active_tasks": ["t1"], **blocks})
     report = run_experiment(config, tmp_path / "run")
     saved_run = load_run(tmp_path / "run")
     assert [task.name for task in saved_run.main_tasks] == ["t1"]
@@ -178,10 +180,13 @@ def test_a_run_of_one_task_is_trained_saved_loaded_and_scored(tmp_path: Path, bl
 
 def test_task_with_a_separate_data_set_learns_from_it_only(tmp_path: Path) -> None:
     blocks = build_two_table_blocks(tmp_path, training={"epochs": 2, "batch_size": 8})
-    config, full_config = toy_config(tmp_path, learn=["side"], **blocks), toy_config(tmp_path, **blocks)
+    config, full_config = toy_config(tmp_path, active_tasks=["side"], **blocks), toy_config(tmp_path, **blocks)
     data, full_data = prepare(config), prepare(full_config)
     across = set(find_rows(data.corpus.sources, "across").tolist())
-    batches, full_batches = build_sampler(config, data).epoch(0), build_sampler(full_config, full_data).epoch(0)
+    batches, full_batches = (
+        build_sampler(config, data).get_batches(0),
+        build_sampler(full_config, full_data).get_batches(0),
+    )
     for batch, full_batch in zip(batches, full_batches, strict=True):
         from_across = set(full_batch.tolist()) <= across
         assert batch.tolist() == (full_batch if from_across else full_batch[:1]).tolist()
@@ -190,7 +195,7 @@ def test_task_with_a_separate_data_set_learns_from_it_only(tmp_path: Path) -> No
 
 
 def test_refit_includes_validation_data(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, learn=["t1"], **TESTED)
+    config = toy_config(tmp_path, active_tasks=["t1"], **TESTED)
     prepared = prepare(config)
     refit_data = prepare_refit(config, prepared)
     labelled = [row for row, label in enumerate(prepared.labels["t1"]) if label in CLASSES]
@@ -204,7 +209,7 @@ def test_auxiliary_tasks_keep_their_labelled_examples(tmp_path: Path) -> None:
     pytest.importorskip("mtl_auxiliary")
     block = {"type": "auxiliary-target", "label": "t0", "head": "linear"}
     for weight, is_active in ((0.5, True), (0, False)):
-        config = toy_config(tmp_path, learn=["t1"], **{**TESTED, "auxiliary": [{**block, "weight": weight}]})
+        config = toy_config(tmp_path, active_tasks=["t1"], **{**TESTED, "auxiliary": [{**block, "weight": weight}]})
         prepared = prepare(config)
         has_auxiliary_label = [label is not None and is_active for label in prepared.corpus.labels["t0"]]
         has_label = [label in CLASSES for label in prepared.corpus.labels["t1"]]
@@ -219,14 +224,14 @@ def test_epochs_are_selected_by_the_metric_of_the_full_run(tmp_path: Path) -> No
     f1_first = {"type": "classification", "classes": CLASSES, "metrics": ["macro-f1", "accuracy"]}
     f1_only = {"type": "classification", "classes": CLASSES, "metrics": ["macro-f1"]}
     tasks = [task_block(name="t0", kind=f1_first), task_block(name="t1", kind=f1_only)]
-    run_experiment(toy_config(tmp_path, learn=["t0"], tasks=tasks), tmp_path / "run")
+    run_experiment(toy_config(tmp_path, active_tasks=["t0"], tasks=tasks), tmp_path / "run")
     best = json.loads((tmp_path / "run" / "metrics.json").read_text())["model"]
     row = read_history(tmp_path / "run")[best["best_epoch"] - 1]
     assert best["best_score"] == pytest.approx(float(row["validation.t0.macro_f1"]))
 
 
 def test_inactive_task_cannot_select_the_epoch(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, learn=["t0"], training={"epochs": 1, "select": {"over": "t1"}})
+    config = toy_config(tmp_path, active_tasks=["t0"], training={"epochs": 1, "select": {"aggregation": "t1"}})
     assert config.training.select == Selection(aggregation="t1")
     with pytest.raises(
         MtlError, match=r"the task 't1' is not trained, so it cannot select the epoch \(trained: t0\)"
@@ -239,19 +244,21 @@ def test_inactive_task_cannot_select_the_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("learn", "message"),
+    ("active_tasks", "message"),
     [
         (
             ["food", "servise"],
             "active_tasks.1: unknown task 'servise'; did you mean 'service'? (tasks: food, service)",
         ),
         (["food", "food"], "the task 'food' is listed twice"),
-        ([], "learn"),
+        ([], "active_tasks"),
     ],
 )
-def test_wrong_name_is_reported_with_its_line(tmp_path: Path, mtl: Any, learn: list[str], message: str) -> None:
+def test_wrong_name_is_reported_with_its_line(
+    tmp_path: Path, mtl: Any, active_tasks: list[str], message: str
+) -> None:
     tasks = [task_block(name=name) for name in ("food", "service")]
-    path = write_experiment(tmp_path, tasks=tasks, learn=learn)
+    path = write_experiment(tmp_path, tasks=tasks, active_tasks=active_tasks)
     result = mtl("validate", path)
     assert result.returncode == 2
     assert f"{path}:" in result.stderr

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from mtl_core.experiments.compare.bootstrap import (
     Floats,
     compute_interval,
-    compute_t_quantile,
     draw_examples,
     draw_seeds,
 )
@@ -164,4 +163,11 @@ def test_constant_scores_have_an_interval_of_width_0() -> None:
     ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (10, 2.2281), (1e6, 1.9600)]
 )
 def test_quantiles_of_students_t_are_those_of_tables(freedom: float, quantile: float) -> None:
-    assert compute_t_quantile(0.975, freedom) == pytest.approx(quantile, abs=2e-4)
+    """With one seed, the distances of the percentiles from the mean are multiplied by t over z."""
+    resampled = np.random.default_rng(0).normal(size=(500, 1))
+    seed_score = np.array([0.25])
+    estimate = compute_interval(seed_score, resampled, np.ones((500, 1)), n_examples=int(freedom) + 1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    stretch = quantile / 1.959964
+    assert estimate.low == pytest.approx(0.25 + stretch * (low - 0.25), abs=2e-4)
+    assert estimate.high == pytest.approx(0.25 + stretch * (high - 0.25), abs=2e-4)

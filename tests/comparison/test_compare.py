@@ -10,15 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import halting_components
 import numpy as np
 import pytest
 import toy
 from safetensors.torch import load_file, save_file
 from toy import write_experiment
 
-from mtl_core.cli.app import main
-from mtl_core.config.load import load_experiment
-from mtl_core.experiments.compare.results import (
+from mtl_core.artifacts.comparison import (
     Comparison,
     DeltaM,
     Difference,
@@ -26,9 +25,11 @@ from mtl_core.experiments.compare.results import (
     MeasuredTask,
     VariantSummary,
 )
+from mtl_core.cli.app import main
+from mtl_core.config.load import load_experiment
 from mtl_core.experiments.compare.run_outputs import read_run
 from mtl_core.experiments.compare.summary_text import summarize
-from mtl_core.experiments.trials import lock_folder
+from mtl_core.experiments.output_dir import lock_folder
 
 DATA = {"type": "toy", "rows": 40, "test_rows": 40, "labelled": 0.5}
 FAST: dict[str, Any] = {"data": DATA, "split": "random", "training": {"epochs": 2, "batch_size": 8}}
@@ -73,7 +74,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
 
 def test_scores_equal_those_of_the_runs(out: Path) -> None:
     comparison = read_comparison(out)
-    assert (comparison["seeds"], comparison["folds"], comparison["part"], comparison["examples"]) == (
+    assert (comparison["seeds"], comparison["folds"], comparison["split_name"], comparison["examples"]) == (
         [1, 2],
         None,
         "test",
@@ -233,7 +234,7 @@ def test_interrupted_comparison_with_two_processes_has_the_scores_of_one_process
         "data": {**DATA, "tasks": 2},
         "split": "random",
         "plugins": [toy.__file__, halting_components.__file__],
-        "backbone": {"type": "halting", "gate": str(pause_file), "runs": str(two), "after": 4},
+        "backbone": {"type": "halting", "pause_file": str(pause_file), "runs": str(two), "pause_after_steps": 4},
         "training": {"epochs": 4, "batch_size": 8},
     }
     path = write_experiment(tmp_path, **blocks)
@@ -282,7 +283,7 @@ def test_folds_test_every_training_example_once_per_seed(tmp_path: Path, mtl: An
     assert result.returncode == 0, result.stderr
     assert "each held out once in 2 folds" in result.stdout
     comparison = read_comparison(tmp_path / "out")
-    assert (comparison["folds"], comparison["part"], comparison["examples"]) == (2, "test", 40)
+    assert (comparison["folds"], comparison["split_name"], comparison["examples"]) == (2, "test", 40)
     config = load_experiment(path)
     for seed in (1, 2):
         runs = [read_run(tmp_path / "out" / f"multi-task-seed{seed}-fold{fold}", config) for fold in (0, 1)]
@@ -301,7 +302,7 @@ def test_one_seed_and_validation_data_are_reported(tmp_path: Path, mtl: Any) -> 
     path = write_experiment(tmp_path, **{**FAST, "data": {"type": "toy", "tasks": 2, "labelled": 0.9}})
     result = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--resamples", "100", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    assert read_comparison(tmp_path / "out")["part"] == "validation"
+    assert read_comparison(tmp_path / "out")["split_name"] == "validation"
     assert "but not over seeds: there is one. Use --seeds 5." in result.stdout
     assert "The scores are from validation data, which also selected each network's epoch" in result.stdout
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
 
-from mtl_core.config.experiment import Selection
-from mtl_core.data.task_groups import FittedTask
+from mtl_core.config.training import Selection
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.experiments.compare.bootstrap import draw_examples
-from mtl_core.experiments.compare.compare import resolve_metrics
 from mtl_core.experiments.compare.paired_bootstrap import Aggregation, PairedBootstrap, VariantOutputs
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScores
+from mtl_core.experiments.compare.variant_scores import resolve_metrics
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.runs.saved_outputs import TaskOutputs
 

@@ -53,7 +53,7 @@ def test_single_task_network_has_no_auxiliary_task_and_no_weighting(tmp_path: Pa
         weighting="label-count",
         architecture="soft-sharing",
         interactions={},
-        training={"epochs": 1, "select": {"over": "t0", "metric": "macro_f1"}},
+        training={"epochs": 1, "select": {"aggregation": "t0", "metric": "macro_f1"}},
     )
     common = ["weighting={type: sum}", "tasks.0.weight=1", "architecture={type: hard-sharing}"]
     common.append("interactions=null")
@@ -127,19 +127,19 @@ def test_type_name_becomes_its_block(tmp_path: Path) -> None:
 
 
 def test_only_active_tasks_are_compared(tmp_path: Path) -> None:
-    plan = build_test_plan(tmp_path, learn=["t0", "t2"])
+    plan = build_test_plan(tmp_path, active_tasks=["t0", "t2"])
     assert plan.tasks == ["t0", "t2"]
     assert len(plan.trials) == 3
 
 
 def test_single_task_networks_do_not_load_weights_of_other_heads(tmp_path: Path) -> None:
     (tmp_path / "before").mkdir()
-    warm_start = {"run": str(tmp_path / "before"), "parts": ["trunk.*", "heads.t1.*"]}
-    overrides = get_overrides(build_test_plan(tmp_path, start_from=warm_start), "single-task")
+    warm_start = {"run": str(tmp_path / "before"), "weights": ["trunk.*", "heads.t1.*"]}
+    overrides = get_overrides(build_test_plan(tmp_path, init_from=warm_start), "single-task")
     assert "init_from.weights=[trunk.*]" in overrides[0]
     assert not any(setting.startswith("init_from") for setting in overrides[1])
-    heads = {**warm_start, "parts": ["heads.t1.*"]}
-    assert "init_from=null" in get_overrides(build_test_plan(tmp_path, start_from=heads), "single-task")[0]
+    heads = {**warm_start, "weights": ["heads.t1.*"]}
+    assert "init_from=null" in get_overrides(build_test_plan(tmp_path, init_from=heads), "single-task")[0]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ TOO_FEW = "toy: has only one active task ('t0'); a comparison of multi-task lear
     [
         (["--set", "active_tasks=[t0]"], TOO_FEW),
         (
-            ["--variant", "weighting=by-label"],
-            "--variant weighting=by-label: weighting.type: unknown weighting 'by-label'; d",
+            ["--variant", "weighting=label-counts"],
+            "--variant weighting=label-counts: weighting.type: unknown weighting 'label-counts'; d",
         ),
         (
             ["--variant", "optimizer.lrr=1"],

@@ -9,7 +9,7 @@ from typing import Any
 from tiny_transformers import tiny_model
 
 from mtl_core import testing
-from mtl_core.data.label_space import DetectionSpace
+from mtl_core.data.class_space import DetectionSpace
 from mtl_core.nn.features import FeatureShape
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
@@ -93,7 +93,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     "encoders": {
         "transformer": [
             Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
-            Case({"model": get_tiny_model, "max_tokens": 6, "tune": False}, modules=["transformers"]),
+            Case({"model": get_tiny_model, "max_tokens": 6, "trainable": False}, modules=["transformers"]),
         ],
         "transformer-features": [
             Case(
@@ -111,7 +111,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
                     "model": get_tiny_model,
                     "dimensions": 6,
                     "cache": False,
-                    "unseen": "unknown",
+                    "oov": "unknown",
                     "whiten": True,
                     **DROPPED,
                 },
@@ -131,7 +131,11 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     "backbones": {
         "transformer": [
             Case({"dropout": 0.3}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
-            Case({"layers": 1, "output": "first"}, {"shapes": compute_tiny_shapes}, modules=["transformers"]),
+            Case(
+                {"trainable_layers": 1, "output": "first"},
+                {"shapes": compute_tiny_shapes},
+                modules=["transformers"],
+            ),
             Case({"lora": {"rank": 2}}, {"shapes": compute_tiny_shapes}, modules=["transformers", "peft"]),
         ],
         "mlp": [Case(), Case({"hidden_dims": [7, 5], "dropout": 0.4})],
@@ -155,8 +159,8 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "binary": [Case(), Case({"positive": "high"})],
         "classification": [Case(), Case({"loss": "focal", "class_weights": "balanced"})],
         "detect-and-classify": [
-            Case({"nothing": "low"}),
-            Case({"nothing": "high", "classes": ["low", "medium"], "detection_weight": 0.3, "threshold": 0.4}),
+            Case({"absent_label": "low"}),
+            Case({"absent_label": "high", "classes": ["low", "medium"], "detection_weight": 0.3, "threshold": 0.4}),
         ],
         "multi-label": DEFAULT_CASE,
         "ordinal": [Case(), Case({"classes": ["low", "medium", "high"]})],
@@ -164,11 +168,11 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "token-tagging": DEFAULT_CASE,
         "token-regression": DEFAULT_CASE,
         "reconstruction": DEFAULT_CASE,
-        "masked-tokens": [Case({"share": 0.3})],
+        "masked-tokens": [Case({"mask_ratio": 0.3})],
         "bag-of-words": DEFAULT_CASE,
     },
     "losses": {
-        "cross-entropy": [Case(), Case({"smoothing": 0.1})],
+        "cross-entropy": [Case(), Case({"label_smoothing": 0.1})],
         "focal": [Case(), Case({"gamma": 0.0})],
         "squared-error": [Case(options=NUMBERS)],
         "absolute-error": [Case(options=NUMBERS)],
@@ -178,7 +182,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     "class_weights": {
         "none": DEFAULT_CASE,
         "balanced": [Case(), Case({"power": 0.5})],
-        "given": [Case({"values": {"low": 3.0}})],
+        "explicit": [Case({"values": {"low": 3.0}})],
     },
     "metrics": {
         "accuracy": DEFAULT_CASE,
@@ -193,7 +197,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case(
                 options={
                     **DETECTION[0].options,
-                    "without": {"direction": "predicting everything as present is wrong"},
+                    "skip": {"direction": "predicting everything as present is wrong"},
                 }
             )
         ],
@@ -243,7 +247,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     },
     "schedules": {
         "constant": [Case(), Case({"warmup": 0.3})],
-        "linear": [Case({"warmup": 0.1, "end": 0.2})],
+        "linear": [Case({"warmup": 0.1, "final": 0.2})],
         "cosine": [Case({"warmup": 0.1})],
     },
     "architectures": {
@@ -264,12 +268,12 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "word-frequency": DEFAULT_CASE,
         "part-of-speech": [Case({"pipeline": str(TAGGER)}, needs=TAGGER)],
         "sentence-length": [Case(), Case({"bins": 2, "ordered": False})],
-        "opinion-words": [Case({"min_count": 1, "min_score": 0.0, "max_share": 1.0})],
+        "opinion-words": [Case({"min_count": 1, "min_score": 0.0, "max_df": 1.0})],
         "marked-words": [Case({"spans": "things"})],
         "aspect-presence": DEFAULT_CASE,
         "adversarial": [Case({"label": "food"})],
         "auxiliary-target": [Case({"label": "food"})],
-        "masked-tokens": [Case({"share": 0.3})],
+        "masked-tokens": [Case({"mask_ratio": 0.3})],
         "bag-of-words": DEFAULT_CASE,
         "reconstruction": DEFAULT_CASE,
         "sentence-vector": [

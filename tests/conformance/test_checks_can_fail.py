@@ -19,9 +19,9 @@ from wrong_training import WrongClassWeights, WrongOptimizer, WrongSampling, Wro
 from wrong_weightings import WrongWeighting
 
 from mtl_core import FeatureShape, testing
-from mtl_core.builtins.backbones import MLP
-from mtl_core.builtins.heads import TokenLinear
-from mtl_core.builtins.splitters import Stratified
+from mtl_core.builtins.backbones.mlp import MLP
+from mtl_core.builtins.heads.token_linear import TokenLinear
+from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.testing import Check, Checks, report
@@ -56,7 +56,7 @@ from mtl_core.testing import report, spec_checks
 class Mine(ScheduleSpec):
     """Constant."""
     type: Literal["mine"] = "mine"
-    def factor(self, step, total):
+    def compute_factor(self, step, total):
         return 1.0
 
 if __name__ == "__main__":
@@ -75,7 +75,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build_checks(suite: Suite, lines: Path, wrong: str = "") -> Checks:
     """Return the checks of a suite for the component of this suite, with a fault or without one."""
     required_keys: dict[str, Any] = {"train": lines} if suite is testing.loader_checks else {}
-    return suite(SUITES[suite](wrong=wrong, **required_keys), without=SKIPPED)
+    return suite(SUITES[suite](wrong=wrong, **required_keys), skip=SKIPPED)
 
 
 def list_check_names(suite: Suite, folder: Path) -> list[str]:
@@ -157,12 +157,12 @@ def test_concatenated_suites_keep_skipped_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("without", "message"),
+    ("skip", "message"),
     [({"paddings": "none"}, "did you mean 'padding'"), ({"padding": " "}, "needs a reason")],
 )
-def test_skipped_checks_must_exist_and_have_a_reason(without: dict[str, str], message: str) -> None:
+def test_skipped_checks_must_exist_and_have_a_reason(skip: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        testing.backbone_checks(MLP(), skip=without)
+        testing.backbone_checks(MLP(), skip=skip)
 
 
 def test_report_lists_passed_failed_and_skipped_checks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import Corpus, EncoderSpec, Features, FeatureShape, InputFile, LoaderSpec, MtlError, SplitterSpec
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.columns import UniqueIds
@@ -41,7 +41,7 @@ class WrongLoader(LoaderSpec):
         if not path.is_file():
             raise MtlError("no such file" if self.wrong == "missing-file" else f"{path}: no such file")
         rows = [line.split(",", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-        if self.wrong == "repeats":
+        if self.wrong == "deterministic":
             random.shuffle(rows)
         ids: Sequence[str] = [str(row) for row in range(len(rows))]
         return Corpus(
@@ -49,7 +49,7 @@ class WrongLoader(LoaderSpec):
             inputs=[text for _, text in rows],
             labels={"opinion": [label for label, _ in rows]},
             splits=[split_name] * len(rows),
-            locations=["" for _ in rows] if self.wrong == "origins" else (),
+            locations=["" for _ in rows] if self.wrong == "locations" else (),
         )
 
     def from_text(self, text: str) -> object:
@@ -84,7 +84,7 @@ class WrongSplitter(SplitterSpec):
         if self.wrong == "no-labels":
             units.indicators.argmax(axis=1)
         parts = np.zeros(len(units), dtype=np.int8)
-        parts[np.random.default_rng(seed).permutation(len(units))[::4]] = 3 if self.wrong == "parts" else 1
+        parts[np.random.default_rng(seed).permutation(len(units))[::4]] = 3 if self.wrong == "splits" else 1
         return np.ones_like(parts) if self.wrong == "partition" and len(units) == 35 else parts
 
 
@@ -111,7 +111,7 @@ class _Words(Encoder[list[str], list[int]]):
         if self.wrong == "accepts" and not isinstance(inputs[0], str):
             raise AttributeError("no text")
         for value in inputs:
-            if not isinstance(value, str) and self.wrong != "refuses":
+            if not isinstance(value, str) and self.wrong != "invalid-input":
                 raise MtlError("texts alone")
         return [str(value).split() for value in inputs]
 
@@ -122,9 +122,9 @@ class _Words(Encoder[list[str], list[int]]):
 
     def encode(self, parsed: Sequence[list[str]]) -> list[list[int]]:
         word_ids = {word: index for index, word in enumerate(self._words, start=2)}
-        if self.wrong == "unseen":
+        if self.wrong == "unseen-inputs":
             return [[word_ids[word] for word in words] for words in parsed]
-        if self.wrong == "release" and self._is_unloaded:
+        if self.wrong == "unload" and self._is_unloaded:
             word_ids = {}
         return [[word_ids.get(word, 1) for word in words] or [1] for words in parsed]
 
@@ -155,7 +155,7 @@ class _Words(Encoder[list[str], list[int]]):
         return inputs - 1 if self.wrong == "token-ids" else (inputs - 2).clamp(-1)
 
     def mask_tokens(self, inputs: torch.Tensor, token_mask: torch.Tensor) -> torch.Tensor:
-        return inputs if self.wrong == "hide" else inputs.masked_fill(token_mask, 1)
+        return inputs if self.wrong == "mask-tokens" else inputs.masked_fill(token_mask, 1)
 
     def state(self) -> dict[str, Any]:
         return {"words": self._words}
@@ -191,7 +191,7 @@ class WrongAuxiliary(AuxiliarySpec):
         rows = range(len(lengths)) if self.wrong == "no-leak" else data.train_rows.tolist()
         mean = sum(lengths[row] for row in rows) / len(rows)
         labels = ["long" if length > mean else "short" for length in lengths]
-        if self.wrong == "repeats":
+        if self.wrong == "deterministic":
             labels = ["long" if np.random.random() < 0.5 else "short" for _ in lengths]
         if self.wrong == "tasks":
             labels = labels[:-1]

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import Label, LossMaskSpec, LossSpec, MetricSpec, MtlError, TaskKindSpec
-from mtl_core.builtins.metric_sums import append_count
-from mtl_core.builtins.metrics import MacroF1
-from mtl_core.builtins.task_kinds.class_runtime import ClassificationKind
-from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics
+from mtl_core.builtins.metrics.label_sums import append_count
+from mtl_core.builtins.metrics.macro_f1 import MacroF1
+from mtl_core.builtins.task_kinds.runtime.classification import ClassificationKind
+from mtl_core.data.class_space import ClassSpace
+from mtl_core.data.label_space import LabelSpace
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.loss_mask import LossMask
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
-from mtl_core.training.losses import LossMask
 
 
 class WrongLoss(LossSpec):
@@ -42,7 +44,7 @@ class _Loss(nn.Module):
                 return losses.mean()
             case "rows" | "loss-rows":
                 return losses / len(losses)
-            case "repeats":
+            case "deterministic":
                 return losses * self.calls
             case "gradients":
                 return losses.detach() * outputs.sum() * 0 + losses.detach()
@@ -101,7 +103,7 @@ class WrongMetric(MetricSpec):
         return self.wrong != "direction"
 
     def select_rows(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(len(targets)) if self.wrong == "scored" else super().scored(space, targets)
+        return torch.zeros(len(targets)) if self.wrong == "scored-rows" else super().select_rows(space, targets)
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         if type(space) not in {ClassSpace, _Space}:
@@ -178,7 +180,7 @@ class _Space(ClassSpace):
         self.wrong = wrong
 
     def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
-        observed_mask = super().observed(targets)
+        observed_mask = super().compute_label_mask(targets)
         return (
             observed_mask.all(dim=1, keepdim=True).expand_as(observed_mask)
             if self.wrong == "influence"

@@ -103,7 +103,7 @@ class _Heads(HeadGroup):
             outputs = outputs[:, :1]
         if self.wrong == "attention" and attention is not None:
             attention = attention * 2
-        if self.wrong == "wanted" and output_mask is not None:
+        if self.wrong == "output-mask" and output_mask is not None:
             outputs = outputs * output_mask.sum(dim=1).view(-1, 1, 1)
         return HeadOutput(outputs, attention)
 
@@ -146,7 +146,7 @@ class _Branches(Architecture):
 
     def regularization_loss(self) -> torch.Tensor | None:
         first = next(self.branches[0].parameters())
-        return first.square() if self.wrong == "penalty" else first.square().sum()
+        return first.square() if self.wrong == "regularization-loss" else first.square().sum()
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         return [] if self.wrong == "task-parameters" else list(self.branches[task].parameters())

@@ -24,7 +24,7 @@ class WrongOptimizer(OptimizerSpec):
 
 class _Descent(torch.optim.SGD):
     def __init__(self, parameters: Iterable[torch.nn.Parameter], wrong: str) -> None:
-        super().__init__(parameters, lr=0.05, momentum=0.5, maximize=wrong == "moves")
+        super().__init__(parameters, lr=0.05, momentum=0.5, maximize=wrong == "reduces-loss")
         self.wrong, self.steps = wrong, 0
 
     def step(self, closure: Any = None) -> None:
@@ -80,9 +80,9 @@ class WrongSampling(SamplingSpec):
 
     def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
         if self.wrong == "draws":
-            return super().draws(batches, steps, total, seed) + 1
+            return super().choose_data_sets(batches, steps, total, seed) + 1
         if self.wrong == "draws-follow-shares":
             return np.zeros(len(steps), dtype=np.int64)
         if self.wrong == "seed":
-            return super().draws(batches, steps, total, np.random.randint(1000))
-        return super().draws(batches, steps, total, seed)
+            return super().choose_data_sets(batches, steps, total, np.random.randint(1000))
+        return super().choose_data_sets(batches, steps, total, seed)

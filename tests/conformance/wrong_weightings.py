@@ -33,7 +33,7 @@ class _Sum(Weighting):
             self.logs = torch.nn.Parameter(torch.zeros(len(weights)))
 
     def on_step_start(self, step: int, total: int, seed: int) -> None:
-        if self.wrong == "at":
+        if self.wrong == "on-step-start":
             self.draw = float(torch.rand(()))
 
     def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:

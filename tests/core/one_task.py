@@ -7,14 +7,16 @@ import numpy as np
 import torch
 
 from mtl_core import Label
-from mtl_core.config.experiment import NamedTask
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.batches import Batch
-from mtl_core.data.label_space import LabelStatistics
-from mtl_core.data.task_groups import FittedTask, TaskGroup, fit_task, group_tasks
+from mtl_core.data.fitted_task import FittedTask, fit_task
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.task_groups import TaskGroup, group_tasks
 from mtl_core.evaluation.inference import BatchOutputs
-from mtl_core.evaluation.scores import Scorer, TaskScore
+from mtl_core.evaluation.scorer import Scorer
+from mtl_core.evaluation.scores import TaskScore
 from mtl_core.nn.heads import HeadOutput
-from mtl_core.training.losses import TaskLosses
+from mtl_core.training.losses import TaskLosses, build_group_loss
 
 Labels = Sequence[Label | None]
 
@@ -61,7 +63,7 @@ class OneTask:
     ) -> TaskLosses:
         """Compute the loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
         weight_table = None if weights is None else weights.unsqueeze(1)
-        return self.group.build_loss()(outputs.unsqueeze(1), targets, self.group.mask(targets), weight_table)
+        return build_group_loss(self.group)(outputs.unsqueeze(1), targets, self.group.mask(targets), weight_table)
 
     def compute_score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
         """Compute the metrics of outputs `(batch, ...)`, updated in two batches."""

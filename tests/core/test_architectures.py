@@ -16,16 +16,19 @@ from torch import nn
 from toy import task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core import FeatureShape, MtlError
-from mtl_core.builtins.architecture_modules import SoftSharingTrunks, squared_distance, trace_norm
-from mtl_core.builtins.architectures import HardSharing, SoftSharing
+from mtl_core.builtins.architectures.modules.soft_sharing import SoftSharingTrunks, squared_distance, trace_norm
+from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.architectures.soft_sharing import SoftSharing
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import Examples
-from mtl_core.data.prepare import FittedData, build_network
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.nn.architecture import NetworkParts
 from mtl_core.nn.named_weights import collect_named_weights
 from mtl_core.nn.network import MultiTaskNetwork, count_parameters
-from mtl_core.runs.run import NullCallback, run_experiment
+from mtl_core.runs.build_network import build_network
+from mtl_core.runs.run import run_experiment
 from mtl_core.training.batch_sampler import build_batch_sampler
+from mtl_core.training.callback import NullCallback
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.loop import train
 from mtl_core.training.objective import Objective
@@ -426,7 +429,7 @@ from typing import Literal
 from torch import nn
 
 from mtl_core import ArchitectureSpec, hookimpl
-from mtl_core.builtins.architecture_modules import SharedBody
+from mtl_core.builtins.architectures.modules.hard_sharing import SharedTrunk
 from mtl_core.nn.architecture import Architecture
 
 
@@ -477,7 +480,7 @@ INVALID_PLUGIN = '''\
 from typing import Literal
 
 from mtl_core import hookimpl
-from mtl_core.builtins.architecture_modules import SharedBody
+from mtl_core.builtins.architectures.modules.hard_sharing import SharedTrunk
 from mtl_core.plugins.specs import ArchitectureSpec
 
 

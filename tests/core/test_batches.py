@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_core.builtins.array_encoder import StandardisedArrays
+from mtl_core.builtins.encoders.modules.array import StandardisedArrays
 from mtl_core.data.batches import Examples, build_epoch_batches, build_length_batches
 from mtl_core.data.targets import ExampleTargets
 

@@ -13,17 +13,20 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mtl_core.builtins.array_encoder import StandardisedArrays
-from mtl_core.builtins.backbones import MLP, Identity
+from mtl_core.builtins.encoders.modules.array import StandardisedArrays
+from mtl_core.builtins.backbones.identity import Identity
+from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
-from mtl_core.builtins.encoders import ArrayEncoder
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.encoders.array import ArrayEncoder
+from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
-from mtl_core.builtins.losses import CrossEntropy, Focal
+from mtl_core.builtins.losses.cross_entropy import CrossEntropy
+from mtl_core.builtins.losses.focal import Focal
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
-from mtl_core.builtins.weightings import LabelCount, WeightedSum
-from mtl_core.data.label_space import ClassSpace, MultiLabelSpace
+from mtl_core.builtins.weightings.label_count import LabelCount
+from mtl_core.builtins.weightings.weighted_sum import WeightedSum
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import CLASSES, task_block, toy_config
 
-from mtl_core.builtins.task_kinds.temperature import fit_temperature, fit_threshold
+from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
+from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
 from mtl_core.runs.predict import predict_corpus

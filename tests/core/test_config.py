@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_core.config.experiment import ExperimentConfig, NamedTask, TaskPattern
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, dump_config, load_experiment
 from mtl_core.config.overrides import apply_overrides
+from mtl_core.config.task_resolution import resolve_tasks
+from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.config.yaml_file import dump_yaml, parse_scalar, read_yaml
-from mtl_core.data.tasks import resolve_tasks
 from mtl_core.errors import MtlError
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
@@ -161,7 +162,7 @@ def test_missing_block_is_reported_with_remedies(key: str, write_variant: Varian
 
 def test_all_errors_are_reported_together(write_variant: Variant) -> None:
     path = write_variant(
-        ("dropout:", "drop:"), ("lr: 0.01", "lr: fast"), ("type: mlp", "type: gru"), more="sed: 1\nseed: x\n"
+        ("dropout:", "drop:"), ("lr: 0.01", "lr: fast"), ("type: mlp", "type: gru"), extra_text="sed: 1\nseed: x\n"
     )
     lines = load_error(path).splitlines()
     assert {line.removeprefix(f"{path}:").split(": ")[1] for line in lines} == {
@@ -387,9 +388,9 @@ def test_resolved_config_is_complete_and_loads_to_the_same(toy_experiment: Path,
     text = dump_config(config)
     value = read_yaml(write_yaml_file(tmp_path, text)).value
     assert value["version"] == 1
-    assert value["training"]["precision"] == "no"
+    assert value["training"]["precision"] == "fp32"
     assert value["optimizer"]["betas"] == [0.9, 0.999]
-    assert value["tasks"][0]["kind"]["loss"] == {"type": "cross-entropy", "smoothing": 0.0}
+    assert value["tasks"][0]["kind"]["loss"] == {"type": "cross-entropy", "label_smoothing": 0.0}
     reloaded = load_experiment(tmp_path / "e.yaml").config
     assert reloaded == config
     assert dump_config(reloaded) == text
@@ -460,7 +461,7 @@ def draw_experiments(draw: st.DrawFn) -> dict[str, Any]:
                     "type": "classification",
                     "classes": classes,
                     "class_weights": {
-                        "type": "given",
+                        "type": "explicit",
                         "values": draw(st.dictionaries(words, positive, max_size=2)),
                     },
                 },

@@ -13,11 +13,13 @@ from two_tables import build_loader_block, build_two_table_blocks, sample_rows, 
 
 from mtl_core import Corpus, LoaderSpec, MtlError
 from mtl_core.config.load import load_experiment
-from mtl_core.data.prepare import FittedData, prepare
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
 from mtl_core.data.sources import load_sources
 from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
 from mtl_core.runs.predict import predict_file
-from mtl_core.runs.run import RunReport, run_experiment
+from mtl_core.runs.run import run_experiment
+from mtl_core.runs.run_report import RunReport
 from mtl_core.runs.saved_run import SavedRun, load_run
 from mtl_core.training.batch_sampler import build_batch_sampler
 

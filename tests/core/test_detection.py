@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import CLASSES, task_block, toy_config
 
-from mtl_core.builtins.detection_metrics import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
+from mtl_core.builtins.metrics.detection import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
-from mtl_core.data.label_space import MISSING, DetectionSpace, LabelStatistics
+from mtl_core.data.class_space import DetectionSpace
+from mtl_core.data.label_space import MISSING
+from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.errors import MtlError
 from mtl_core.nn.task_kind import TaskKind
 from mtl_core.runs.evaluate import evaluate_test_split

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import task_block, toy_config, toy_network
 
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.heads.linear import Linear
 from mtl_core.data.batches import Batch
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.heads import HeadGroup, SeparateHeads

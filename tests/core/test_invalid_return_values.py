@@ -10,7 +10,7 @@ import torch
 from toy import toy_config
 
 from mtl_core import AuxiliarySpec, AuxiliaryTask, FeatureShape, HeadSpec, MetricSpec, MtlError, hookimpl
-from mtl_core.builtins.heads import Linear
+from mtl_core.builtins.heads.linear import Linear
 from mtl_core.data.prepare import prepare
 from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.loading import Plugins

@@ -16,7 +16,7 @@ from token_components import TASKS, build_experiment_blocks, build_task_blocks
 from toy import toy_config, toy_network
 
 from mtl_core.data.batches import Batch
-from mtl_core.data.prepare import FittedData
+from mtl_core.data.fitted_data import FittedData
 from mtl_core.evaluation.inference import run_network
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.training.losses import TaskLosses

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
 
-from mtl_core.data.label_space import ClassSpace, LabelSpace, LabelStatistics, MultiLabelSpace
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.label_space import LabelSpace
+from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 

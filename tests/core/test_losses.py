@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 from toy import task_block, tensor_bits, toy_config, toy_network
 
-from mtl_core.builtins.losses import CrossEntropy
+from mtl_core.builtins.losses.cross_entropy import CrossEntropy
 from mtl_core.data.batches import Batch
 from mtl_core.errors import MtlError
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.history import LossMeter
+from mtl_core.training.loss_meter import LossMeter
 from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
 from mtl_core.training.step import training_step
 

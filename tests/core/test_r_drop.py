@@ -11,8 +11,8 @@ from torch.nn import functional as F  # noqa: N812
 from toy import CLASSES, task_block, toy_config, toy_network
 
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
-from mtl_core.builtins.task_kinds.divergence import compute_binary_divergence, compute_class_divergence
-from mtl_core.data.label_space import DetectionSpace
+from mtl_core.builtins.task_kinds.kl_divergence import compute_binary_divergence, compute_class_divergence
+from mtl_core.data.class_space import DetectionSpace
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_run import load_run
 from mtl_core.training.losses import GroupLoss

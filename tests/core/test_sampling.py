@@ -18,7 +18,8 @@ from toy import toy_config
 
 from mtl_core import MtlError
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
-from mtl_core.data.prepare import FittedData, prepare
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
 from mtl_core.plugins.specs import SamplingSpec
 from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.training.batch_sampler import build_batch_sampler

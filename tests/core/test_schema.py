@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from mtl_core.config.experiment import ExperimentConfig, NamedTask, Selection, TaskPattern, Training
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.json_schema import build_experiment_schema
 from mtl_core.config.load import dump_config, load_experiment
+from mtl_core.config.tasks import NamedTask, TaskPattern
+from mtl_core.config.training import Selection, Training
 from mtl_core.config.yaml_file import parse_scalar, read_yaml
 from mtl_core.plugins.extension_points import EXTENSION_POINTS
 from mtl_core.plugins.loading import load_plugins

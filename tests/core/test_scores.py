@@ -12,14 +12,20 @@ from rich.console import Console
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from toy import Toy, toy_config
 
-from mtl_core.cli.score_table import build_score_table
-from mtl_core.config.experiment import NamedTask, Selection
+from mtl_core.artifacts.json_files import dump_json
+from mtl_core.cli.score_table import print_scores
+from mtl_core.config.tasks import NamedTask
+from mtl_core.config.training import Selection
 from mtl_core.data.batches import Batch
-from mtl_core.data.label_space import LabelStatistics, is_valid_label
-from mtl_core.data.task_groups import FittedTask, fit_task, group_tasks
+from mtl_core.data.fitted_task import FittedTask, fit_task
+from mtl_core.data.label_space import is_valid_label
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.task_groups import group_tasks
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import BatchOutputs
-from mtl_core.evaluation.scores import MetricValue, Scorer, Scores, TaskScore, pool_scores
+from mtl_core.evaluation.score_pooling import pool_scores
+from mtl_core.evaluation.scorer import Scorer
+from mtl_core.evaluation.scores import MetricValue, Scores, TaskScore
 from mtl_core.evaluation.selection import (
     compute_selection_score,
     flatten_scores,
@@ -27,7 +33,7 @@ from mtl_core.evaluation.selection import (
     resolve_selection,
 )
 from mtl_core.nn.heads import HeadOutput
-from mtl_core.runs.result_files import build_scores_report, dump_json
+from mtl_core.runs.result_files import build_scores_report
 from mtl_core.runs.run import run_experiment
 
 CLASSES = ["bad", "fair", "good", "best"]
@@ -215,7 +221,7 @@ def test_undefined_metrics_are_null_and_printed_as_undefined() -> None:
     assert report["overall"]["two_way_n"] == 1
 
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(build_score_table(result, "title"))
+    print_scores(console, result, "title")
     lines = {line.split()[0]: line for line in console.export_text().splitlines() if line.strip()}
     assert lines["b"].count("undefined (n=0)") == 4
     assert lines["c"].count("undefined (n=0)") == 1

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from mtl_core.builtins.table import Table
-from mtl_core.builtins.tables import corpus as table_corpus
-from mtl_core.builtins.tables import stores as table_stores
-from mtl_core.builtins.tables.ids import hash_text
+from mtl_core.builtins.loaders.table import Table
+from mtl_core.builtins.loaders.tables import corpus_builder as table_corpus
+from mtl_core.builtins.loaders.tables import column_stores as table_stores
+from mtl_core.builtins.loaders.tables.ids import hash_text
 from mtl_core.data.columns import CategoricalColumn, JsonColumn, NumericColumn, RowNumbers, UniqueIds
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.stored_inputs import StoredInputs
@@ -214,7 +214,7 @@ def test_input_from_text(tmp_path: Path) -> None:
     for fields in ({"text": "a"}, {"words": "a"}):
         with pytest.raises(MtlError, match="the text is empty"):
             Table(train=path, **fields).from_text(" ")
-    with pytest.raises(MtlError, match=r"inputs of this run are numbers \(a, b\), not texts; give a table"):
+    with pytest.raises(MtlError, match=r"inputs of this run are numbers \(a, b\), not texts; pass a table"):
         Table(train=path, numbers=["a", "b"]).from_text("1 2")
 
 
@@ -235,7 +235,7 @@ def test_missing_values(tmp_path: Path) -> None:
 
 
 def test_split_from_a_column(tmp_path: Path) -> None:
-    corpus = load(tmp_path, "review,y,split\na,p,train\nb,n,test\nc,p, validation\n", part="split")
+    corpus = load(tmp_path, "review,y,split\na,p,train\nb,n,test\nc,p, validation\n", split="split")
     assert corpus.splits == ["train", "test", "validation"]
     assert list(corpus.labels) == ["y"]
 
@@ -291,7 +291,7 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
         ("revue,topic\n", {}, ":1: no column 'review'; did you mean 'revue'? (columns: revue, topic)"),
         ("\nreview,topic\na,b\n", {"labels": ["topik"]}, ":2: no column 'topik'; did you mean 'topic'? (columns:"),
         ("review,topic\n", {"id": "number"}, ":1: no column 'number' (columns: review, topic)"),
-        ("review,topic\n", {"part": "split"}, ":1: no column 'split'"),
+        ("review,topic\n", {"split": "split"}, ":1: no column 'split'"),
         ("review,topic\n", {"weights": {"topic": "trust"}}, ":1: no column 'trust'"),
         (
             "review,topic,trust\n",
@@ -315,13 +315,13 @@ def test_a_table_without_rows_has_no_examples(tmp_path: Path) -> None:
         (b"review,topic\nb\xe9,b\n", {}, ":2: byte 14 (0xe9) is not UTF-8; save the file as UTF-8"),
         (
             "review,y,split\na,b,dev\n",
-            {"part": "split"},
+            {"split": "split"},
             ":2: column 'split': expected train, validation, test, found 'dev'",
         ),
-        ("review,y,split\na,b,Test\n", {"part": "split"}, "found 'Test'; did you mean 'test'?"),
+        ("review,y,split\na,b,Test\n", {"split": "split"}, "found 'Test'; did you mean 'test'?"),
         (
             "review,y,split\na,b,\n",
-            {"part": "split"},
+            {"split": "split"},
             ":2: column 'split': expected train, validation, test, found an",
         ),
         ("review,y,id\na,b,7\nc,d, 7\n", {"id": "id"}, ":3: duplicate id '7' ("),
@@ -446,7 +446,7 @@ def test_parquet_without_pyarrow_reports_what_to_install(tmp_path: Path, monkeyp
             "`lists` names 'abd', which is not a column; did you",
         ),
         ({"text": "a", "delimiter": '"'}, "'\"' cannot separate cells"),
-        ({"text": "a", "part": "b", "test": Path("t.csv")}, "so a `test` file is not allowed"),
+        ({"text": "a", "split": "b", "test": Path("t.csv")}, "so a `test` file is not allowed"),
         (
             {"text": "a", "test": Path("t.json")},
             "t.json: the file extension '.json' is not supported for tables; did you mean '.jsonl'? (supported",
@@ -595,8 +595,8 @@ def test_columns_use_compact_types(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("on_demand")
 def test_ids_are_unique_per_split(tmp_path: Path) -> None:
     rows = "review,id,split\na,x,train\nb,y,train\nc,x,test\nd,y,{}\ne,x,{}\n"
-    assert list(load(tmp_path, rows.format("test", "validation"), id="id", part="split").ids) == list("xyxyx")
-    message = load_error(tmp_path, rows.format("train", "test"), id="id", part="split")
+    assert list(load(tmp_path, rows.format("test", "validation"), id="id", split="split").ids) == list("xyxyx")
+    message = load_error(tmp_path, rows.format("train", "test"), id="id", split="split")
     assert message == f":5: duplicate id 'y' ({tmp_path}/reviews.csv:3)"
 
 

@@ -12,9 +12,11 @@ import torch
 from one_task import Labels, OneTask
 from sklearn.metrics import cohen_kappa_score, f1_score, r2_score
 
+from mtl_core.artifacts.json_files import dump_json
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.scores import Scores, pool_scores
-from mtl_core.runs.result_files import build_scores_report, dump_json
+from mtl_core.evaluation.score_pooling import pool_scores
+from mtl_core.evaluation.scores import Scores
+from mtl_core.runs.result_files import build_scores_report
 
 NAN = float("nan")
 WORDS = ["the", "soup", "was", "good"]
@@ -405,7 +407,7 @@ TOKEN_IDS = torch.tensor([[0, 3, 5, -1], [2, -1, -1, -1], [5, 4, -1, -1]])
 
 
 def test_reconstruction_targets_are_all_frequent_words() -> None:
-    task = OneTask({"type": "reconstruction", "top": 4}, vocabulary=[*WORDS, "x", "y"])
+    task = OneTask({"type": "reconstruction", "vocab_size": 4}, vocabulary=[*WORDS, "x", "y"])
     kind = task.task.kind
     assert (kind.n_outputs, kind.mask_ratio) == (4, 0.0)
     targets = kind.build_input_targets(TOKEN_IDS, None)
@@ -423,7 +425,9 @@ def test_reconstruction_targets_are_all_frequent_words() -> None:
 
 
 def test_masked_tokens_targets_are_masked_words() -> None:
-    kind = OneTask({"type": "masked-tokens", "top": 4, "share": 0.3}, vocabulary=[*WORDS, "x", "y"]).task.kind
+    kind = OneTask(
+        {"type": "masked-tokens", "vocab_size": 4, "mask_ratio": 0.3}, vocabulary=[*WORDS, "x", "y"]
+    ).task.kind
     assert kind.mask_ratio == 0.3
     token_mask = torch.tensor([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=torch.bool)
     assert kind.build_input_targets(TOKEN_IDS, token_mask).tolist() == [[-1, 3, -1, -1], [-1] * 4, [-1] * 4]
@@ -433,7 +437,7 @@ def test_masked_tokens_targets_are_masked_words() -> None:
 
 
 def test_bag_of_words_targets_are_the_words_of_the_input() -> None:
-    task = OneTask({"type": "bag-of-words", "top": 4}, vocabulary=[*WORDS, "x", "y"])
+    task = OneTask({"type": "bag-of-words", "vocab_size": 4}, vocabulary=[*WORDS, "x", "y"])
     token_ids = torch.cat([TOKEN_IDS, torch.tensor([[1, 1, 0, 5]])])
     targets = task.task.kind.build_input_targets(token_ids, None)
     assert targets.tolist() == [[1, 0, 0, 1], [0, 0, 1, 0], [-1] * 4, [1, 1, 0, 0]]

@@ -12,8 +12,10 @@ from toy import toy_config
 from mtl_core import Corpus
 from mtl_core.evaluation.scores import MetricValue
 from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
-from mtl_core.runs.predict import parse_texts, predict, predict_file
-from mtl_core.runs.run import RunReport, run_experiment
+from mtl_core.runs.predict import predict, predict_file
+from mtl_core.runs.prediction_inputs import parse_texts
+from mtl_core.runs.run import run_experiment
+from mtl_core.runs.run_report import RunReport
 from mtl_core.runs.saved_run import SavedRun, load_run
 
 MIN_ERROR_REDUCTION = {

@@ -20,15 +20,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from toy import CLASSES, tensor_bits, toy_config, write_experiment
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
 from mtl_core.data.batches import Examples
 from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved_run import load_run
-from mtl_core.training.history import EpochRecord
+from mtl_core.training.callback import NullCallback
 
 FILES = [
     "model.safetensors",

@@ -12,7 +12,7 @@ from token_components import SPECIAL, build_experiment_blocks, build_task_blocks
 from toy import CLASSES, task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core import MtlError
-from mtl_core.config.experiment import InitFrom
+from mtl_core.config.training import InitFrom
 from mtl_core.nn.named_weights import collect_named_weights
 from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved_run import load_run

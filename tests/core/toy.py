@@ -15,9 +15,11 @@ from torch import nn
 from mtl_core import Corpus, Features, FeatureShape, HeadSpec, Label, LoaderSpec, hookimpl
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.data.prepare import FittedData, build_network, prepare
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.prepare import prepare
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.runs.build_network import build_network
 from mtl_core.training.objective import Objective
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -17,7 +17,8 @@ from torch import nn
 from mtl_core import BackboneSpec, Corpus, Features, FeatureShape, HeadSpec, LoaderSpec, hookimpl
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.runs.run import NullCallback, run_experiment
+from mtl_core.runs.run import run_experiment
+from mtl_core.training.callback import NullCallback
 
 ROWS, WIDTH = 96, 4
 

@@ -13,13 +13,16 @@ from related import load_interactions, load_related_config
 from test_training import Interrupt, InterruptAfter, read_results
 from toy import tensor_bits, toy_config, toy_network
 
-from mtl_core.config.experiment import ExperimentConfig, InteractionConfig
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.data.prepare import build_network, prepare
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.config.training import InteractionConfig
+from mtl_core.data.prepare import prepare
+from mtl_core.runs.build_network import build_network
+from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.training.batch_sampler import build_batch_sampler
+from mtl_core.training.callback import NullCallback
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.interaction_observer import compute_gram_matrix
+from mtl_core.training.gram_matrix import compute_gram_matrix
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_core.training.objective import Objective

@@ -9,8 +9,9 @@ import torch
 from accelerate import Accelerator
 from related import get_matrix_entry, load_interactions, load_related_config, train_and_load_interactions
 
-from mtl_core.config.experiment import InteractionConfig
-from mtl_core.data.prepare import build_network, prepare
+from mtl_core.config.training import InteractionConfig
+from mtl_core.data.prepare import prepare
+from mtl_core.runs.build_network import build_network
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.gradients import StepGradients

@@ -11,14 +11,10 @@ import torch
 from numpy.typing import NDArray
 from related import load_related_config, train_and_load_interactions
 
-from mtl_core.config.experiment import InteractionConfig
+from mtl_core.artifacts.interactions import AuxiliaryInteraction, TaskGrouping, TaskInteractions
+from mtl_core.config.training import InteractionConfig
 from mtl_core.evaluation.interaction_suggestions import build_sentences, build_suggestions
-from mtl_core.evaluation.task_interactions import (
-    AuxiliaryInteraction,
-    TaskGrouping,
-    TaskInteractions,
-    summarize_interactions,
-)
+from mtl_core.evaluation.task_interactions import summarize_interactions
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.interaction_observer import InteractionObserver
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mtl_core.nn.task_kind import LabelPrediction
-from mtl_core.runs.predict import PredictionInput
 from mtl_core.runs.prediction import Prediction, TaskPrediction
-from mtl_ratings.pipeline import aggregate_reviews
-from mtl_ratings.ratings import Ratings, compute_ratings
+from mtl_core.runs.prediction_inputs import PredictionInput
+from mtl_ratings.pipeline import run_pipeline
+from mtl_ratings.ratings import Ratings
 from mtl_ratings.reviews import Review
 from mtl_ratings.settings import Settings
-from mtl_ratings.sums import Sums
 
 if TYPE_CHECKING:
     from mtl_ratings.opinions import Predictor
@@ -53,8 +52,7 @@ def rate_reviews_by_keywords(
     reviews: Iterable[Review], settings: Settings | None = None, predict: Predictor = predict_texts
 ) -> Ratings:
     """Rate reviews with the keyword predictions."""
-    settings = settings or Settings()
-    return compute_ratings(aggregate_reviews(reviews, predict, ASPECTS, Sums(settings.quotes)), ASPECTS, settings)
+    return run_pipeline(reviews, predict, ASPECTS, settings or Settings())
 
 
 def build_reviews(texts_by_product: Mapping[str, Sequence[str]]) -> list[Review]:

@@ -65,7 +65,7 @@ def test_command_writes_every_format_deterministically(
     bytes_of = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        paths = [tmp_path / name / f"ratings.{ending}" for ending in FORMATS]
+        paths = [tmp_path / name / f"ratings.{extension}" for extension in FORMATS]
         words = [word for out in paths for word in ("--out", out)]
         result = mtl(
             "absa",
@@ -177,9 +177,9 @@ def test_tasks_without_polarities_are_rejected(saved_run: SavedRun) -> None:
         ),
         (
             ["--text", "review", "--out", "r.htm"],
-            "'.htm' is no format of ratings; did you mean '.html'?",
+            "the file extension '.htm' is not supported for ratings; did you mean '.html'?",
         ),
-        (["--text", "review", "--out", "r"], "no ending is no format of ratings"),
+        (["--text", "review", "--out", "r"], "a missing file extension is not supported for ratings"),
         (["--text", "review", "--out", "nowhere/r.csv"], "the folder nowhere does not exist"),
         (["--text", "review", "--out", "r.csv", "--out", "r.csv"], "is named twice"),
         (["--text", "review", "--delimiter", ";;"], "--delimiter ';;': expected one character"),

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from mtl_core.errors import MtlError
-from mtl_ratings.csv_reviews import MAX_CELL_CHARACTERS
-from mtl_ratings.dates import parse_period
-from mtl_ratings.review_file import BadRow, open_reviews
-from mtl_ratings.reviews import Review, read_reviews, scan_reviews
+from mtl_ratings.readers.csv_file import MAX_CELL_CHARACTERS
+from mtl_ratings.readers.open_reviews import open_reviews
+from mtl_ratings.readers.review_file import BadRow
+from mtl_ratings.reviews import Review, parse_period, read_reviews
+from mtl_ratings.scan import scan_reviews
 from mtl_ratings.settings import Columns
 
 COLUMNS = Columns("review", "shop")
@@ -133,8 +134,8 @@ def test_invalid_row_is_reported_and_other_rows_are_read(
     assert reason in bad.reason
     with pytest.raises(MtlError, match=r":3: "):
         scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=False)
-    survey_result = scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
-    assert (survey_result.n_reviews, survey_result.n_bad, survey_result.messages) == (2, 1, (str(bad),))
+    scan = scan_reviews(open_reviews(path, COLUMNS.names), COLUMNS, skip_bad_rows=True)
+    assert (scan.n_reviews, scan.n_bad, scan.messages) == (2, 1, (str(bad),))
 
 
 def test_two_unclosed_quotation_marks_invalidate_two_rows(tmp_path: Path) -> None:
@@ -186,13 +187,13 @@ def test_missing_files_are_reported(tmp_path: Path) -> None:
         open_reviews(tmp_path / "b.csv", ["review"])
 
 
-def test_survey_counts_empty_and_undated_reviews(tmp_path: Path) -> None:
+def test_scan_counts_empty_and_undated_reviews(tmp_path: Path) -> None:
     rows = [("A", "fine", "2025-01-31"), ("A", " ", "2025-02"), ("A", "ok", "")]
     lines = [json.dumps({"shop": shop, "review": text, "when": when}) for shop, text, when in rows]
     path = _write_file(tmp_path / "a.jsonl", "\n".join(lines))
     columns = Columns("review", "shop", "when")
-    survey_result = scan_reviews(open_reviews(path, columns.names), columns, skip_bad_rows=False)
-    assert (survey_result.n_reviews, survey_result.n_empty, survey_result.n_undated, survey_result.n_bad) == (
+    scan = scan_reviews(open_reviews(path, columns.names), columns, skip_bad_rows=False)
+    assert (scan.n_reviews, scan.n_empty, scan.n_undated, scan.n_bad) == (
         3,
         1,
         1,

@@ -21,11 +21,12 @@ from mtl_core.runs.prediction import Prediction
 from mtl_ratings.confidence_intervals import Sample, compute_difference, compute_interval
 from mtl_ratings.opinions import CHUNK_SIZE, aggregate_opinions
 from mtl_ratings.pipeline import aggregate_reviews
+from mtl_ratings.quotes import MIN_QUOTE_WORDS
 from mtl_ratings.ratings import Rating
 from mtl_ratings.resumable_state import ResumableState
 from mtl_ratings.reviews import Review
 from mtl_ratings.settings import Settings
-from mtl_ratings.sums import MIN_QUOTE_WORDS, Sums
+from mtl_ratings.sums import Sums
 
 PLAIN = Settings(min_mentions=1, prior_reviews=0)
 
@@ -269,7 +270,7 @@ def test_interrupted_aggregation_resumes_to_the_same_sums(
         Review(words[n * n % 5], f"P{n % 7}", f"2025-0{1 + n % 9}", "", f"line {n}")
         for n in range(3 * CHUNK_SIZE + 5)
     ]
-    path = tmp_path_factory.mktemp("kept") / "sums"
+    path = tmp_path_factory.mktemp("state") / "sums"
     job = {"input": "abc"}
     for cut in cuts:
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_ratings.plain_text import strip_html
-from mtl_ratings.sentences import MAX_SENTENCE_CHARACTERS, split_sentences
+from mtl_ratings.sentences import MAX_SENTENCE_CHARACTERS, split_sentences, strip_html
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 from fastapi import UploadFile
 from fastapi.testclient import TestClient
 
-from mtl_core.serving.api_errors import ApiError
+from mtl_core.serving.errors import ApiError
 from mtl_core.serving.limits import Limits
 from mtl_core.serving.server import load_app
-from mtl_ratings.service import MAX_CONCURRENT_JOBS, Rater, RatingJob
+from mtl_ratings.rater import MAX_CONCURRENT_JOBS, Rater, RatingJob
 from mtl_ratings.settings import Columns, Settings
 
 FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 + b"B,The bill was dreadful.\n" * 5

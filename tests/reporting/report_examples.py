@@ -28,13 +28,19 @@ def build_interactions(tasks: Sequence[str], epochs: int = 3, affinity: bool = T
         observed_cosine[0][1] = observed_cosine[1][0] = None
     return {
         "tasks": list(tasks),
+        "observed_steps": 40,
         "cosine": observed_cosine,
+        "cosine_error": [[None if value is None else 0.05 for value in row] for row in observed_cosine],
         "conflicts": [
             [None if value is None else round(0.5 - value / 2, 3) for value in row] for row in observed_cosine
         ],
         "steps": [[0 if value is None else 40 for value in row] for row in observed_cosine],
+        "norms": [1.0 for _ in tasks],
         "by_epoch": [{"epoch": number + 1, "cosine": observed_cosine} for number in range(epochs)],
         "affinity": [[round(value / 50, 5) for value in row] for row in cosine] if affinity else None,
+        "affinity_error": [[0.01 for _ in row] for row in cosine] if affinity else None,
+        "groupings": None,
+        "auxiliary": {},
         "suggestions": [f"{tasks[0]} and {tasks[-1]} may be better off apart"],
     }
 
@@ -60,10 +66,10 @@ def build_comparison(
         "experiment": "made-up",
         "seeds": [1, 2, 3],
         "folds": None,
-        "part": "test",
+        "split_name": "test",
         "examples": 150,
         "resamples": 1000,
-        "level": 0.95,
+        "confidence_level": 0.95,
         "reference": "single-task",
         "tasks": task_entries,
         "variants": [
@@ -100,7 +106,7 @@ def _build_variant(
     return {
         "name": name,
         "kind": kind,
-        "settings": ["weighting=uncertainty"] if kind == "variant" else [],
+        "overrides": ["weighting=uncertainty"] if kind == "variant" else [],
         "tasks": {task: estimate(rng.uniform(0.4, 0.8), 0.03) for task in tasks},
         "overall": estimate(rng.uniform(0.5, 0.7), 0.02) if has_one_metric else None,
         "delta_m": None if is_single_task else {"mean": rng.uniform(-3, 5), "low": -4.0, "high": 6.0},

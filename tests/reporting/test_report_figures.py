@@ -13,9 +13,10 @@ from report_pages import Page
 from mtl_core.errors import MtlError
 from mtl_core.reporting.calibration_curve import CalibrationCurve, read_calibration_curves
 from mtl_core.reporting.figures.bars import Bar, draw_bars
-from mtl_core.reporting.figures.canvas import Drawing, plot_style, write_drawing
+from mtl_core.reporting.figures.drawing import Drawing, write_drawing
 from mtl_core.reporting.figures.inline_svg import render_inline_svg
 from mtl_core.reporting.figures.palette import PAGE, PAPER
+from mtl_core.reporting.figures.style import plot_style
 from mtl_core.reporting.formatting import format_duration, join_with_and, slugify, truncate_label
 from mtl_core.reporting.html_page import format_sentence
 from mtl_core.reporting.run.mistakes_section import shade_tokens
@@ -38,7 +39,7 @@ def test_wilson_worked_examples(correct: int, n: int, low: float, high: float) -
     assert compute_wilson_interval(correct, n) == pytest.approx((low, high), abs=5e-5)
 
 
-@given(n=st.integers(1, 10_000), share=st.floats(0, 1))
+@given(n=st.integers(1, 10_000), proportion=st.floats(0, 1))
 def test_wilson_contains_the_proportion_and_narrows(n: int, proportion: float) -> None:
     correct = round(proportion * n)
     low, high = compute_wilson_interval(correct, n)

@@ -10,8 +10,10 @@ import pytest
 from report_pages import Page
 from toy import task_block, toy_config
 
+from mtl_core.runs import split_evaluation
 from mtl_core.runs.mistakes import MAX_MISTAKES
-from mtl_core.runs.predict import parse_texts, predict
+from mtl_core.runs.predict import predict
+from mtl_core.runs.prediction_inputs import parse_texts
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_run import load_run
 
@@ -73,7 +75,7 @@ def test_page_contains_the_mistakes(tiny_run: Path) -> None:
     quotes = [node.text for node in section.find_all("blockquote")]
     records = _load_lines(tiny_run / "mistakes.jsonl")
     assert quotes == [" ".join(record["text"].split()) for record in records]
-    descriptions = [node.text for node in section.find_all("p") if node.attributes.get("class") == "said"]
+    descriptions = [node.text for node in section.find_all("p") if node.attributes.get("class") == "prediction"]
     assert descriptions == [
         f"predicted {record['label']} with confidence {100 * record['confidence']:.1f} %; "
         f"true label {record['gold']}"

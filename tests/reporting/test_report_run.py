@@ -180,7 +180,10 @@ def test_learning_curves_of_every_task(tiny_run: Path) -> None:
     texts = [svg.attributes["aria-label"] for svg in section.find_all("svg")]
     best = _load_metrics(tiny_run)["model"]["best_epoch"]
     for task in ("food", "service", "price"):
-        assert any(text.startswith(f"{task}: training loss") and f"epoch {best}, which" in text for text in texts)
+        assert any(
+            text.startswith(f"{task}: training loss") and f"epoch {best}, the selected epoch" in text
+            for text in texts
+        )
     assert "the loss of the refit" in section.text
     rows = {row[0] for row in Table(section.find_one("table")).rows}
     assert {"selection 1", "selection 2", "refit 1"} <= rows

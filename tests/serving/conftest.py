@@ -34,9 +34,9 @@ from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from mtl_core import MtlError, Service, hookimpl
-from mtl_core.runs.predict import Question
-from mtl_text.embedding import Embedding
-from mtl_text.embedding_encoder import EmbeddingEncoder
+from mtl_core.runs.prediction_inputs import PredictionInput
+from mtl_text.word_embedding import Embedding
+from mtl_text.word_embedding_encoder import EmbeddingEncoder
 
 
 BLOCK_FILE = Path(__file__).with_name("hold")
@@ -66,12 +66,12 @@ class FaultyEmbedding(Embedding):
         return plain
 
 
-def demo(served):
+def demo(served_run):
     router = APIRouter()
 
     @router.get("", include_in_schema=False)
     async def page() -> Response:
-        return served.frame.page("Demo", Markup("<h1>Demo</h1>"))
+        return served_run.page_layout.render_page("Demo", Markup("<h1>Demo</h1>"))
 
     @router.post("/length")
     async def length(request: Request) -> int:
@@ -79,8 +79,8 @@ def demo(served):
 
     @router.get("/places")
     def places(texts: int) -> list[str]:
-        questions = (Question(str(n), f"hotel number {n}", "query") for n in range(texts))
-        return [f"{answer.id} {answer.tasks['place'].label}" for answer in served.answers(questions)]
+        inputs = (PredictionInput(str(n), f"hotel number {n}", "query") for n in range(texts))
+        return [f"{item.id} {item.tasks['place'].label}" for item in served_run.predict_stream(inputs)]
 
     return router
 
@@ -98,7 +98,7 @@ def mtl_services():
     ]
 
 
-def nothing(served):
+def nothing(served_run):
     return None
 '''
 EXPERIMENT: dict[str, Any] = {

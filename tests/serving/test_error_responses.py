@@ -71,11 +71,11 @@ def post_body(client: TestClient, body: bytes | str, path: str = "/predict", **h
     ],
 )
 def test_invalid_body_is_described(
-    client: TestClient, path: str, body: str, status: int, where: str, found: str, expected: str
+    client: TestClient, path: str, body: str, status: int, location: str, actual: str, expected: str
 ) -> None:
     assert post_body(client, body, path) == (
         status,
-        {"error": {"location": where, "actual": found, "expected": expected}},
+        {"error": {"location": location, "actual": actual, "expected": expected}},
     )
 
 

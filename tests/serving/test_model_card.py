@@ -165,8 +165,8 @@ def test_server_returns_the_card(client: TestClient, notes_run: Path) -> None:
         == expected_metrics["accuracy"]
     )
     assert model_card["serving"] == {"max_text": 4000, "max_texts": 50, "max_bytes": 50000, "timeout": 30.0}
-    assert model_card["limits"]
-    schema = client.get("/openapi.json").json()["components"]["schemas"]["ModelCard"]
+    assert model_card["limitations"]
+    schema = client.get("/openapi.json").json()["components"]["schemas"]["ModelCardResponse"]
     assert set(model_card) == set(schema["properties"]) == set(schema["required"])
 
 

@@ -95,11 +95,11 @@ def test_invalid_text_does_not_affect_other_texts(client: TestClient, caplog: py
     with caplog.at_level(logging.ERROR):
         body = json.dumps({"texts": texts})
         response = client.post("/predict/batch", content=body, headers={"Content-Type": "application/json"})
-    answers = response.json()["predictions"]
+    predictions = response.json()["predictions"]
     assert response.status_code == 200
-    assert [answer["id"] for answer in answers] == ["1", "2", "3", "4", "5", "6", "last"]
-    assert [index for index, answer in enumerate(answers) if "tasks" in answer] == [0, 6]
-    errors = [answer.get("error") for answer in answers]
+    assert [prediction["id"] for prediction in predictions] == ["1", "2", "3", "4", "5", "6", "last"]
+    assert [index for index, prediction in enumerate(predictions) if "tasks" in prediction] == [0, 6]
+    errors = [prediction.get("error") for prediction in predictions]
     assert errors[1]["id"] in caplog.text
     assert "it exploded" in caplog.text
     assert "it exploded" not in response.text, "internal errors appear in the log only"

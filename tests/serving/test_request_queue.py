@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_core.errors import MtlError
-from mtl_core.runs.predict import PredictionInput
 from mtl_core.runs.prediction import Prediction
-from mtl_core.serving.queued_request import QueuedRequest, QueuedText
-from mtl_core.serving.request_queue import QueueFullError, RequestQueue
+from mtl_core.runs.prediction_inputs import PredictionInput
+from mtl_core.serving.request_queue import QueuedRequest, QueuedText, QueueFullError, RequestQueue
 from mtl_core.serving.worker import MAX_PADDING, Worker, group_into_batches
 
 
@@ -24,8 +23,8 @@ def drain_batches(queue: RequestQueue) -> list[list[str]]:
     """Return all batches until the queue is empty."""
     queue.close()
     batches = []
-    while jobs := queue.get_batch():
-        batches.append([job.prediction_input.text for job in jobs])
+    while texts := queue.get_batch():
+        batches.append([text.prediction_input.text for text in texts])
     return batches
 
 
@@ -50,7 +49,7 @@ def test_long_request_does_not_delay_a_short_one() -> None:
     queue = RequestQueue(1000, 4, 0.0)
     queue.put(build_request(*(f"long {index}" for index in range(500))))
     queue.put(build_request("short"))
-    assert "short" in [job.prediction_input.text for job in queue.get_batch()]
+    assert "short" in [text.prediction_input.text for text in queue.get_batch()]
 
 
 def test_cancelled_requests_are_dropped() -> None:
@@ -84,7 +83,7 @@ def test_batch_delay() -> None:
         timer = threading.Timer(0.05, lambda queue=queue: queue.put(build_request("b")))
         timer.start()
         start = time.monotonic()
-        assert [job.prediction_input.text for job in queue.get_batch()] == expected_batch
+        assert [text.prediction_input.text for text in queue.get_batch()] == expected_batch
         assert time.monotonic() - start < 3, "a full batch is returned immediately"
         timer.join()
 
@@ -92,29 +91,27 @@ def test_batch_delay() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(1, 3000), st.booleans(), st.sampled_from([None, "a", "b"])), min_size=1))
 def test_batches_contain_similar_texts(descriptions: list[tuple[int, bool, str | None]]) -> None:
-    jobs = [
+    texts = [
         QueuedText(build_request("x" * length, attention=attention, data_set=data_set), 0)
         for length, attention, data_set in descriptions
     ]
-    batches = list(group_into_batches(jobs))
-    assert sorted(map(id, (job for batch in batches for job in batch))) == sorted(map(id, jobs))
+    batches = list(group_into_batches(texts))
+    assert sorted(map(id, (text for batch in batches for text in batch))) == sorted(map(id, texts))
     for batch in batches:
-        lengths = [len(job.prediction_input.text) for job in batch]
+        lengths = [len(text.prediction_input.text) for text in batch]
         assert len(lengths) * max(lengths) - sum(lengths) <= MAX_PADDING
-        assert len({(job.request.attention, job.request.data_set) for job in batch}) == 1
+        assert len({(text.request.attention, text.request.data_set) for text in batch}) == 1
 
 
-def test_errors_are_per_text_and_stop_answers_accepted_requests() -> None:
+def test_errors_are_per_text_and_stop_completes_accepted_requests() -> None:
     batches: list[list[str]] = []
     batch_sizes: list[int] = []
 
-    def predict_batch(
-        questions: Sequence[PredictionInput], attention: bool, data_set: str | None
-    ) -> list[Prediction]:
-        batches.append([prediction_input.text for prediction_input in questions])
-        if any(prediction_input.text == "bad" for prediction_input in questions):
+    def predict_batch(inputs: Sequence[PredictionInput], attention: bool, data_set: str | None) -> list[Prediction]:
+        batches.append([prediction_input.text for prediction_input in inputs])
+        if any(prediction_input.text == "bad" for prediction_input in inputs):
             raise ValueError("bad")
-        return [Prediction(prediction_input.id, prediction_input.text, {}) for prediction_input in questions]
+        return [Prediction(prediction_input.id, prediction_input.text, {}) for prediction_input in inputs]
 
     worker = Worker(predict_batch, RequestQueue(100, 8, 0.0), None, lambda texts, _: batch_sizes.append(texts))
     mixed_request, valid_request = build_request("one", "bad", "two"), build_request("three")

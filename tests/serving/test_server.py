@@ -49,10 +49,10 @@ def get_metrics(port: int) -> str:
 
 def test_timeout_and_full_queue(served: Served, blocked_network: Any) -> None:
     with (
-        served(timeout=0.5, max_waiting=3, max_texts=3, batch_size=1) as (port, app),
+        served(timeout=0.5, max_queue=3, max_texts=3, batch_size=1) as (port, app),
         ThreadPoolExecutor(8) as clients,
     ):
-        queue = app.state.served.worker.waiting
+        queue = app.state.served.worker.queue
         blocked_request = clients.submit(post_text, port, "hold")
         wait_until(blocked_network.blocked_file.exists)
         queued_requests = [clients.submit(post_text, port, "Quiet .") for _ in range(3)]
@@ -77,7 +77,7 @@ def test_queued_texts_form_one_batch(served: Served, blocked_network: Any) -> No
         blocked_request = clients.submit(post_text, port, "hold")
         wait_until(blocked_network.blocked_file.exists)
         queued_requests = [clients.submit(post_text, port, "Quiet .", id=index) for index in range(12)]
-        wait_until(lambda: len(app.state.served.worker.waiting) == 12)
+        wait_until(lambda: len(app.state.served.worker.queue) == 12)
         blocked_network.unblock()
         assert [request.result().json()["id"] for request in queued_requests] == [str(index) for index in range(12)]
         assert blocked_request.result().status_code == 200
@@ -88,7 +88,7 @@ def test_queued_texts_form_one_batch(served: Served, blocked_network: Any) -> No
 
 def test_request_of_disconnected_client_is_cancelled(served: Served, blocked_network: Any) -> None:
     with served(batch_size=1) as (port, app):
-        queue = app.state.served.worker.waiting
+        queue = app.state.served.worker.queue
         body = json.dumps({"texts": ["hold"] * 50}).encode()
         with open_connection(port, format_request_head("/predict/batch", len(body)), body):
             wait_until(lambda: len(queue) == 49)
@@ -134,11 +134,11 @@ def test_accepted_requests_complete_before_shutdown(served: Served, blocked_netw
     with served(batch_size=1) as (port, app), ThreadPoolExecutor(4) as clients:
         worker = app.state.served.worker
         requests = [clients.submit(post_text, port, "hold") for _ in range(3)]
-        wait_until(lambda: blocked_network.blocked_file.exists() and len(worker.waiting) == 2)
+        wait_until(lambda: blocked_network.blocked_file.exists() and len(worker.queue) == 2)
         app.state.server.should_exit = True
         blocked_network.unblock()
         assert [request.result().status_code for request in requests] == [200, 200, 200]
-        wait_until(lambda: not worker.ready)
+        wait_until(lambda: not worker.is_ready)
 
 
 def test_plugin_routes_can_predict(served: Served) -> None:

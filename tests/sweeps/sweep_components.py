@@ -10,7 +10,7 @@ from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from mtl_core import BackboneSpec, FeatureShape, MetricSpec, hookimpl
-from mtl_core.builtins.modules import MLPBackbone
+from mtl_core.builtins.backbones.modules.mlp import MLPBackbone
 from mtl_core.data.label_space import LabelSpace
 
 

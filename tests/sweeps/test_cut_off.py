@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Write, results, rows
+from conftest import WriteSweep, load_deterministic_trials, load_trials
 
 N_TRIALS = "4"
 RANDOM_SAMPLER = {"sampler": "random"}
@@ -32,7 +32,7 @@ def _wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
 
 
 def test_killed_sweep_resumes_without_loss_or_duplicates(
-    write_sweep: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
+    write_sweep: WriteSweep, mtl: Any, mtl_fork: Any, tmp_path: Path
 ) -> None:
     """Kill a sweep of two processes within a trial and resume it with one; compare with an uninterrupted sweep."""
     path = write_sweep(sweep=RANDOM_SAMPLER, training=LONG_TRAINING)
@@ -44,23 +44,23 @@ def test_killed_sweep_resumes_without_loss_or_duplicates(
     process.kill()
     process.join()
     _wait_until(lambda: not _is_alive(process.pid))  # workers end with their parent
-    trials_before = rows(killed_dir)
+    trials_before = load_trials(killed_dir)
     assert 0 < len([row for row in trials_before if row["state"] == "complete"]) < int(N_TRIALS)
 
     for output_dir in (killed_dir, tmp_path / "whole"):
         result = mtl("sweep", path, "--trials", N_TRIALS, "--out", output_dir)
         assert result.returncode == 0, result.stderr
-    assert results(killed_dir) == results(tmp_path / "whole")
-    assert len(rows(killed_dir)) == int(N_TRIALS)
+    assert load_deterministic_trials(killed_dir) == load_deterministic_trials(tmp_path / "whole")
+    assert len(load_trials(killed_dir)) == int(N_TRIALS)
     complete_before = {row["number"]: row for row in trials_before if row["state"] == "complete"}
     assert all(
-        row == complete_before[row["number"]] for row in rows(killed_dir) if row["number"] in complete_before
+        row == complete_before[row["number"]] for row in load_trials(killed_dir) if row["number"] in complete_before
     )
 
 
 @pytest.mark.usefixtures("forked_workers")
 def test_keyboard_interrupt_keeps_complete_trials(
-    write_sweep: Write, mtl: Any, mtl_fork: Any, tmp_path: Path
+    write_sweep: WriteSweep, mtl: Any, mtl_fork: Any, tmp_path: Path
 ) -> None:
     path, out = write_sweep(sweep=RANDOM_SAMPLER, training=LONG_TRAINING, trials=200), tmp_path / "out"
     process = mtl_fork(tmp_path / "log", "sweep", path, "--jobs", "2", "--out", out)
@@ -72,17 +72,17 @@ def test_keyboard_interrupt_keeps_complete_trials(
     assert "Traceback" not in output
     assert f"{out / 'best.yaml'} contains the best trial so far" in output
     _wait_until(lambda: not _is_alive(process.pid))
-    assert [row for row in rows(out) if row["state"] == "complete"]
+    assert [row for row in load_trials(out) if row["state"] == "complete"]
     assert mtl("validate", out / "best.yaml").returncode == 0
 
 
 @pytest.mark.usefixtures("forked_workers")
-def test_trial_whose_process_dies_is_failed(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_trial_whose_process_dies_is_failed(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     space = {"backbone.deadly": {"choices": [False, True]}}
     path = write_sweep(space, trials=3, seed=2, backbone={"type": "fragile"}, sweep=RANDOM_SAMPLER)
     result = mtl("sweep", path, "--jobs", "2", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    trials = rows(tmp_path / "out")
+    trials = load_trials(tmp_path / "out")
     assert [row["backbone.deadly"] for row in trials] == ["false", "true", "false"]
     for row in trials:
         is_deadly = row["backbone.deadly"] == "true"

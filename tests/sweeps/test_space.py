@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Write, errors
+from conftest import WriteSweep, get_error_message
 from jsonschema import Draft7Validator
 
 from mtl_core.config.json_schema import build_experiment_schema
@@ -47,23 +47,25 @@ INVALID_SPACES = [
 ]
 
 
-@pytest.mark.parametrize(("space", "message_part"), INVALID_SPACES, ids=[said[:30] for _, said in INVALID_SPACES])
+@pytest.mark.parametrize(
+    ("space", "message_part"), INVALID_SPACES, ids=[message[:30] for _, message in INVALID_SPACES]
+)
 def test_invalid_block_is_rejected(
-    space: dict[str, Any], message_part: str, write_sweep: Write, mtl: Any, tmp_path: Path
+    space: dict[str, Any], message_part: str, write_sweep: WriteSweep, mtl: Any, tmp_path: Path
 ) -> None:
     path = write_sweep(space)
-    message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
+    message = get_error_message(mtl("sweep", path, "--out", tmp_path / "out"))
     assert message_part in message
     assert f"{path}:" in message
     assert "sweep.space" in message
     assert not (tmp_path / "out").exists()
 
 
-def test_other_commands_validate_the_block(write_sweep: Write, mtl: Any) -> None:
+def test_other_commands_validate_the_block(write_sweep: WriteSweep, mtl: Any) -> None:
     path = write_sweep({"optimizer.lr": {"type": "uniform", "low": -1.0, "high": 0.1}})
-    assert "sweep.space.optimizer.lr.low: the experiment refuses -1.0" in errors(mtl("validate", path))
+    assert "sweep.space.optimizer.lr.low: the experiment refuses -1.0" in get_error_message(mtl("validate", path))
     path = write_sweep({"optimizer.lr": {"type": "uniform", "low": 1.0, "high": 0.1}})
-    assert "expected `low` below `high`" in errors(mtl("run", path))
+    assert "expected `low` below `high`" in get_error_message(mtl("run", path))
 
 
 REJECTED_PARAMETERS = [
@@ -72,7 +74,7 @@ REJECTED_PARAMETERS = [
     ("training.epochs", {"type": "integer", "low": 0, "high": 3}, "training.epochs.low: the experiment refuses 0:"),
     ("training.epochs", {"type": "uniform", "low": 1.0, "high": 3.5}, "expected a valid integer"),
     ("backbone.dropout", {"type": "uniform", "low": 0.0, "high": 1.0}, "backbone.dropout.high: the experiment"),
-    ("weighting", {"choices": ["sum", "by-lables"]}, "did you mean 'label-count'?"),
+    ("weighting", {"choices": ["sum", "label-cuont"]}, "did you mean 'label-count'?"),
     ("backbone.type", {"choices": ["mlp", "identity"]}, "backbone.type.choices.1: the experiment refuses identity"),
     ("weighting", {"choices": ["label-count", {"type": "label-count"}]}, "is the same as choices.0"),
     ("tasks.7.weight", {"choices": [1.0, 2.0]}, "'7' is not an index of a list of 1"),
@@ -80,7 +82,7 @@ REJECTED_PARAMETERS = [
     ("seed", {"choices": [1, 2]}, "changes seed, and with it what is measured"),
     ("split", {"choices": ["random", "stratified"]}, "changes split"),
     ("data.rows", {"choices": [40, 60]}, "changes data"),
-    ("training", {"choices": [{"epochs": 2}, {"select": {"over": "mean"}}]}, "changes training.select"),
+    ("training", {"choices": [{"epochs": 2}, {"select": {"aggregation": "mean"}}]}, "changes training.select"),
     ("tasks.0.mask", {"choices": ["observed", {"type": "exclude-labels", "labels": ["c0"]}]}, "changes tasks.0."),
     ("name", {"choices": ["one", "two"]}, "it cannot be searched"),
     ("init_from.run", {"choices": ["one", "two"]}, "no such file or folder"),
@@ -90,20 +92,20 @@ REJECTED_PARAMETERS = [
 @pytest.mark.parametrize(
     ("key", "parameter", "message_part"),
     REJECTED_PARAMETERS,
-    ids=[f"{key}-{said[-20:]}" for key, _, said in REJECTED_PARAMETERS],
+    ids=[f"{key}-{message[-20:]}" for key, _, message in REJECTED_PARAMETERS],
 )
 def test_values_that_the_experiment_rejects_are_reported_before_training(
-    key: str, parameter: dict[str, Any], message_part: str, write_sweep: Write, mtl: Any, tmp_path: Path
+    key: str, parameter: dict[str, Any], message_part: str, write_sweep: WriteSweep, mtl: Any, tmp_path: Path
 ) -> None:
     path = write_sweep({key: parameter, "tasks.0.weight": {"choices": [1.0, 2.0]}})
-    message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
+    message = get_error_message(mtl("sweep", path, "--out", tmp_path / "out"))
     assert message_part in message
     block_lines = range(_find_line(path, f"{key}:"), _find_line(path, f"{key}:") + 5)
     assert any(f"{path}:{line}: sweep.space.{key}" in message for line in block_lines)
     assert not (tmp_path / "out").exists()
 
 
-def test_all_validation_errors_are_reported_at_once(write_sweep: Write) -> None:
+def test_all_validation_errors_are_reported_at_once(write_sweep: WriteSweep) -> None:
     path = write_sweep(
         {"optimizer.lrr": {"choices": [1, 2]}, "training.epochs": {"type": "integer", "low": -1, "high": 0}}
     )
@@ -116,7 +118,7 @@ def test_all_validation_errors_are_reported_at_once(write_sweep: Write) -> None:
     ]
 
 
-def test_baseline_values_are_those_within_the_space(write_sweep: Write) -> None:
+def test_baseline_values_are_those_within_the_space(write_sweep: WriteSweep) -> None:
     space = {
         "optimizer.lr": {"type": "log-uniform", "low": 0.001, "high": 0.1},
         "optimizer.weight_decay": {"type": "uniform", "low": 0.1, "high": 0.2},
@@ -144,7 +146,7 @@ def test_baseline_values_are_those_within_the_space(write_sweep: Write) -> None:
 
 
 def test_paths_in_choices_are_relative_to_the_file(
-    write_sweep: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -155,7 +157,7 @@ def test_paths_in_choices_are_relative_to_the_file(
     assert start.run == tmp_path / "two"
 
 
-def test_incompatible_values_are_one_message(write_sweep: Write) -> None:
+def test_incompatible_values_are_one_message(write_sweep: WriteSweep) -> None:
     """Each value is valid without the other, so the error appears only for the sampled combination."""
     space = {
         "backbone.width": {"type": "integer", "low": 1, "high": 8},
@@ -166,7 +168,7 @@ def test_incompatible_values_are_one_message(write_sweep: Write) -> None:
         variants.apply_params({"backbone.width": 8, "backbone.height": 8})
 
 
-def test_json_schema_covers_the_block(write_sweep: Write) -> None:
+def test_json_schema_covers_the_block(write_sweep: WriteSweep) -> None:
     value = read_yaml(write_sweep()).value
     schema = build_experiment_schema(Registry(load_plugins(value["plugins"])))
     validator = Draft7Validator(schema)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Write, errors, results, rows
+from conftest import WriteSweep, get_error_message, load_deterministic_trials, load_trials
 
 from mtl_core.config.load import load_experiment
-from mtl_core.experiments.trials import lock_folder
+from mtl_core.experiments.output_dir import lock_folder
 from mtl_core.runs.run import run_experiment
 
 SPACE_WITH_TINY_LR = {"optimizer.lr": {"choices": [0.02, 1.0e-9]}}
@@ -22,7 +22,7 @@ def _load_metrics(run_dir: Path) -> dict[str, Any]:
     return metrics
 
 
-def test_first_trial_uses_the_values_of_the_experiment(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_first_trial_uses_the_values_of_the_experiment(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     space = {
         "optimizer.lr": {"type": "uniform", "low": 0.5, "high": 0.9},
         "backbone.dropout": {"choices": [0.0, 0.2]},
@@ -30,7 +30,7 @@ def test_first_trial_uses_the_values_of_the_experiment(write_sweep: Write, mtl: 
     path = write_sweep(space, trials=2)
     result = mtl("sweep", path, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    first_trial, second_trial = rows(tmp_path / "out")
+    first_trial, second_trial = load_trials(tmp_path / "out")
     assert first_trial["optimizer.lr"] == "0.02", "the value is outside the space, but the first trial uses it"
     assert first_trial["backbone.dropout"] == "0.2"
     assert 0.5 <= float(second_trial["optimizer.lr"]) <= 0.9
@@ -40,7 +40,7 @@ def test_first_trial_uses_the_values_of_the_experiment(write_sweep: Write, mtl: 
 
 
 def test_known_best_is_found_and_is_reproducible(
-    write_sweep: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_sweep: WriteSweep, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_sweep(
         {"optimizer.lr": {"type": "log-uniform", "low": 1.0e-6, "high": 0.1}},
@@ -49,7 +49,7 @@ def test_known_best_is_found_and_is_reproducible(
     )
     result = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    trials = rows(tmp_path / "out")
+    trials = load_trials(tmp_path / "out")
     best = max(trials, key=lambda row: float(row["value"]))
     assert float(best["value"]) > float(trials[0]["value"]) + 0.2
     assert float(best["optimizer.lr"]) > 1e-3
@@ -71,7 +71,7 @@ def test_known_best_is_found_and_is_reproducible(
     assert "test" in metrics["splits"]
 
 
-def test_lower_is_better_for_error_metrics(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_lower_is_better_for_error_metrics(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["c0", "c1", "c2"], "metrics": ["accuracy", "rank-distance"]}
     kind["type"] = "ordinal"
     tasks = [
@@ -84,13 +84,15 @@ def test_lower_is_better_for_error_metrics(write_sweep: Write, mtl: Any, tmp_pat
     assert result.returncode == 0, result.stderr
     assert "lower is better" in result.stdout
     values_by_lr: dict[str, set[float]] = {}
-    for row in rows(tmp_path / "out"):
+    for row in load_trials(tmp_path / "out"):
         values_by_lr.setdefault(row["optimizer.lr"], set()).add(float(row["value"]))
     assert max(values_by_lr["0.02"]) < min(values_by_lr["1e-09"])
     assert yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["optimizer"]["lr"] == 0.02
 
 
-def test_unpromising_trial_is_pruned_and_its_folder_removed(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_unpromising_trial_is_pruned_and_its_folder_removed(
+    write_sweep: WriteSweep, mtl: Any, tmp_path: Path
+) -> None:
     pruning = {"type": "median", "startup_trials": 2, "warmup_epochs": 2}
     path = write_sweep(
         SPACE_WITH_TINY_LR,
@@ -100,7 +102,7 @@ def test_unpromising_trial_is_pruned_and_its_folder_removed(write_sweep: Write, 
     )
     result = mtl("sweep", path, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    trials = rows(tmp_path / "out")
+    trials = load_trials(tmp_path / "out")
     pruned = [row for row in trials if row["state"] == "pruned"]
     assert pruned
     for row in pruned:
@@ -115,7 +117,7 @@ def test_unpromising_trial_is_pruned_and_its_folder_removed(write_sweep: Write, 
     assert all(row["state"] == "pruned" for row in later_trials)
 
 
-def test_failed_trial_is_a_result(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_failed_trial_is_a_result(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     space = {
         "backbone.width": {"type": "integer", "low": 1, "high": 8},
         "backbone.height": {"type": "integer", "low": 1, "high": 8},
@@ -124,7 +126,7 @@ def test_failed_trial_is_a_result(write_sweep: Write, mtl: Any, tmp_path: Path) 
     path = write_sweep(space, backbone={"type": "fragile", "width": 2}, sweep={"sampler": "random"})
     result = mtl("sweep", path, "--trials", "8", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    trials = rows(tmp_path / "out")
+    trials = load_trials(tmp_path / "out")
     assert len(trials) == 8
     failed = [row for row in trials if row["state"] == "failed"]
     assert {"more than 10" in row["reason"] for row in failed} == {True, False}
@@ -136,14 +138,14 @@ def test_failed_trial_is_a_result(write_sweep: Write, mtl: Any, tmp_path: Path) 
     assert all(row["state"] == "complete" for row in trials if row not in failed)
 
 
-def test_failure_of_the_first_trial_ends_the_sweep(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_failure_of_the_first_trial_ends_the_sweep(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     path = write_sweep({"optimizer.lr": {"choices": [0.02, 1.0e30]}}, optimizer={"type": "adam", "lr": 1.0e30})
-    message = errors(mtl("sweep", path, "--out", tmp_path / "out"))
+    message = get_error_message(mtl("sweep", path, "--out", tmp_path / "out"))
     assert "trial 0, the experiment's own values: " in message
     assert "not finite" in message
 
 
-def test_sweeps_are_reproducible(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_sweeps_are_reproducible(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     """The trials are bit-identical, although one sweep runs in two parts."""
     path = write_sweep(
         sweep={"sampler": {"type": "tpe", "startup_trials": 2}, "pruning": {"type": "median", "startup_trials": 2}}
@@ -152,21 +154,21 @@ def test_sweeps_are_reproducible(write_sweep: Write, mtl: Any, tmp_path: Path) -
         for n_trials in trial_counts:
             result = mtl("sweep", path, "--trials", n_trials, "--out", tmp_path / out)
             assert result.returncode == 0, result.stderr
-    expected_trials = results(tmp_path / "whole")
+    expected_trials = load_deterministic_trials(tmp_path / "whole")
     assert [row["number"] for row in expected_trials] == [str(number) for number in range(6)]
     assert len({row["optimizer.lr"] for row in expected_trials}) == 6
-    assert results(tmp_path / "pieces") == expected_trials
+    assert load_deterministic_trials(tmp_path / "pieces") == expected_trials
     best = (tmp_path / "whole" / "best.yaml").read_bytes()
     assert (tmp_path / "pieces" / "best.yaml").read_bytes() == best
     other_seed = mtl("sweep", path, "--trials", "2", "--set", "seed=2", "--out", tmp_path / "other")
     assert other_seed.returncode == 0, other_seed.stderr
-    assert rows(tmp_path / "other")[1]["optimizer.lr"] != expected_trials[1]["optimizer.lr"]
+    assert load_trials(tmp_path / "other")[1]["optimizer.lr"] != expected_trials[1]["optimizer.lr"]
 
 
-def test_value_is_the_mean_over_seeds(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_value_is_the_mean_over_seeds(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     result = mtl("sweep", write_sweep(trials=2), "--seeds", "2", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    for row in rows(tmp_path / "out"):
+    for row in load_trials(tmp_path / "out"):
         runs = [_load_metrics(tmp_path / "out" / "trials" / f"000{row['number']}-seed{seed}") for seed in (1, 2)]
         scores = [run["model"]["best_score"] for run in runs]
         assert [run["seed"] for run in runs] == [1, 2]
@@ -175,7 +177,7 @@ def test_value_is_the_mean_over_seeds(write_sweep: Write, mtl: Any, tmp_path: Pa
         assert row["best_epoch"] == " ".join(str(run["model"]["best_epoch"]) for run in runs)
 
 
-def test_trials_never_use_the_test_split(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_trials_never_use_the_test_split(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     """A metric that fails on test labels ends `mtl run`, but no trial. Trials do not refit; the best run does."""
     names = ["c0", "c1", "c2"]
     kind = {"type": "classification", "classes": names, "metrics": ["secret"]}
@@ -187,7 +189,7 @@ def test_trials_never_use_the_test_split(write_sweep: Write, mtl: Any, tmp_path:
         "split": {"type": "predefined"},
         "training": {"epochs": 2, "batch_size": 8, "refit": True},
     }
-    plugin = tmp_path / "parts_of_data.py"
+    plugin = tmp_path / "class_split.py"
     plugin.write_text(CLASS_SPLIT_PLUGIN, encoding="utf-8")
     path = write_sweep(trials=3, **{**blocks, "data": {"type": "class-split"}})
     experiment = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -196,7 +198,7 @@ def test_trials_never_use_the_test_split(write_sweep: Write, mtl: Any, tmp_path:
 
     result = mtl("sweep", path, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    assert [row["state"] for row in rows(tmp_path / "out")] == ["complete"] * 3
+    assert [row["state"] for row in load_trials(tmp_path / "out")] == ["complete"] * 3
     for run_dir in (tmp_path / "out" / "trials").glob("*-seed1"):
         metrics = _load_metrics(run_dir)
         assert set(metrics["splits"]) == {"validation"}
@@ -226,9 +228,9 @@ class ClassSplit(LoaderSpec):
 
     def load(self) -> Corpus:
         rows = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-        parts = ["test" if row % 3 == 0 else "validation" if row % 3 == 1 else "train" for row in range(60)]
-        labels = ["c0" if part == "test" else "c1" if row.sum() > 0 else "c2" for part, row in zip(parts, rows)]
-        return Corpus(ids=[str(row) for row in range(60)], inputs=list(rows), labels={"t0": labels}, parts=parts)
+        splits = ["test" if row % 3 == 0 else "validation" if row % 3 == 1 else "train" for row in range(60)]
+        labels = ["c0" if split == "test" else "c1" if row.sum() > 0 else "c2" for split, row in zip(splits, rows)]
+        return Corpus(ids=[str(row) for row in range(60)], inputs=list(rows), labels={"t0": labels}, splits=splits)
 
 
 @hookimpl
@@ -237,33 +239,33 @@ def mtl_loaders():
 '''
 
 
-def test_missing_validation_split_is_an_error(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_missing_validation_split_is_an_error(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     path = write_sweep(split={"type": "random", "validation": 0.0})
-    assert f"{path}: has no validation data" in errors(mtl("sweep", path, "--out", tmp_path / "out"))
+    assert f"{path}: has no validation data" in get_error_message(mtl("sweep", path, "--out", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_missing_sweep_block_is_an_error(toy_experiment: Path, mtl: Any, tmp_path: Path) -> None:
-    message = errors(mtl("sweep", toy_experiment, "--out", tmp_path / "out"))
+    message = get_error_message(mtl("sweep", toy_experiment, "--out", tmp_path / "out"))
     assert f"{toy_experiment}: has no `sweep:` block" in message
 
 
 def test_missing_optuna_is_reported(
-    write_sweep: Write, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_sweep: WriteSweep, mtl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_sweep()
     monkeypatch.setitem(sys.modules, "optuna", None)
-    assert 'pip install "mtl-core[sweep]"' in errors(mtl("sweep", path, "--out", tmp_path / "out"))
+    assert 'pip install "mtl-core[sweep]"' in get_error_message(mtl("sweep", path, "--out", tmp_path / "out"))
     assert mtl("validate", path).returncode == 0
 
 
-def test_config_of_a_run_has_no_sweep_block(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_config_of_a_run_has_no_sweep_block(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     path = write_sweep()
     assert mtl("run", path, "--out", tmp_path / "run").returncode == 0
     assert "sweep" not in yaml.safe_load((tmp_path / "run" / "config.yaml").read_text(encoding="utf-8"))
 
 
-def test_only_the_same_sweep_resumes_in_a_folder(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_only_the_same_sweep_resumes_in_a_folder(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert mtl("sweep", write_sweep(trials=1), "--out", out).returncode == 0
     trials_before = (out / "trials.csv").read_bytes()
@@ -274,19 +276,21 @@ def test_only_the_same_sweep_resumes_in_a_folder(write_sweep: Write, mtl: Any, t
         ({}, ("--seeds", "2"), "another seeds"),
         ({"sweep": {"sampler": "random"}}, (), "another sampler"),
     ):
-        assert message_part in errors(mtl("sweep", write_sweep(**block), *options, "--out", out))
+        assert message_part in get_error_message(mtl("sweep", write_sweep(**block), *options, "--out", out))
     assert (out / "trials.csv").read_bytes() == trials_before
     unrelated_dir = tmp_path / "foreign"
     unrelated_dir.mkdir()
-    assert "contains no sweep" in errors(mtl("sweep", write_sweep(), "--out", unrelated_dir))
+    assert "contains no sweep" in get_error_message(mtl("sweep", write_sweep(), "--out", unrelated_dir))
     assert not list(unrelated_dir.iterdir())
     with lock_folder(out):
-        assert "another process is using this folder" in errors(mtl("sweep", write_sweep(trials=2), "--out", out))
+        assert "another process is using this folder" in get_error_message(
+            mtl("sweep", write_sweep(trials=2), "--out", out)
+        )
     assert mtl("sweep", write_sweep(trials=2), "--out", out).returncode == 0
-    assert len(rows(out)) == 2
+    assert len(load_trials(out)) == 2
 
 
-def test_nothing_in_the_folder_is_pickled(write_sweep: Write, mtl: Any, tmp_path: Path) -> None:
+def test_nothing_in_the_folder_is_pickled(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     assert mtl("sweep", write_sweep(trials=1), "--out", tmp_path / "o{u}t %41?").returncode == 0
     database = sqlite3.connect(tmp_path / "o{u}t %41?" / "study.db")
     for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_core.errors import MtlError
-from mtl_text.embedding import Embedding
-from mtl_text.embedding_encoder import MAX_WORD_LENGTH, EmbeddingEncoder
-from mtl_text.embedding_layer import PADDING, UNKNOWN, WordEmbedding
+from mtl_text.word_embedding import Embedding
+from mtl_text.word_embedding_encoder import MAX_WORD_LENGTH, EmbeddingEncoder
+from mtl_text.word_embedding_layer import PADDING, UNKNOWN, WordEmbedding
 from mtl_text.word_tokenizer import split_words
 
 TRAINING_TEXTS = ["The soup was good, and the waiter was good.", "Don't go: the soup was cold!", "Cold soup?"]

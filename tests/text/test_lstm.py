@@ -8,8 +8,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mtl_core import Features, FeatureShape
 from mtl_core.errors import MtlError
+from mtl_core.nn.packed_rnn import PackedRNN
 from mtl_text.lstm import LSTM
-from mtl_text.lstm_module import PackedLSTM
 
 WIDTH = 5
 LENGTHS = [4, 1, 7, 4, 2]
@@ -25,11 +25,11 @@ parametrize_fields = pytest.mark.parametrize(
 )
 
 
-def build_lstm(**fields: Any) -> PackedLSTM:
+def build_lstm(**fields: Any) -> PackedRNN:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = LSTM(hidden_dim=3, **fields).build(FeatureShape(WIDTH, sequence=True))
-    assert isinstance(module, PackedLSTM)
+    assert isinstance(module, PackedRNN)
     return module
 
 
@@ -39,7 +39,7 @@ def sample_texts() -> list[torch.Tensor]:
 
 
 def pad_batch(sequences: list[torch.Tensor], extra_padding: int = 0, filler: float = 0.0) -> Features:
-    """Return a batch with `extra_padding` extra padding positions; `filler` is the value at every padding position."""
+    """Return a batch with `extra_padding` extra padding positions; `filler` is the value at padding."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     values = pad_sequence([*sequences, torch.zeros(int(lengths.max()) + extra_padding, WIDTH)], batch_first=True)[
         :-1

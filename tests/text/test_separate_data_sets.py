@@ -17,7 +17,8 @@ from mtl_core.config.load import dump_config, load_experiment
 from mtl_core.config.yaml_file import parse_scalar, read_yaml
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
-from mtl_core.runs.run import NullCallback, run_experiment
+from mtl_core.runs.run import run_experiment
+from mtl_core.training.callback import NullCallback
 
 Mtl = Callable[..., CompletedProcess[str]]
 FOLDER = Path(mtl_text.__file__).parent

@@ -27,7 +27,8 @@ from tracker_readers import (
 )
 
 from mtl_core.errors import MtlError
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.runs.run import resume_run, run_experiment
+from mtl_core.training.callback import NullCallback
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(package) is None for package in ("tensorboard", "mlflow", "sqlalchemy", "alembic", "wandb")),

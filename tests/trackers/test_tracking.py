@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from json_lines_trackers import read_tracker_lines
 from toy import toy_config, write_experiment
 
+from mtl_core.artifacts.history import EpochRecord
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
-from mtl_core.runs.run import NullCallback, resume_run, run_experiment
+from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.tracking.tracked_names import TrackedNames
 from mtl_core.tracking.values import MAX_TEXT_LENGTH, flatten_config
-from mtl_core.training.history import EpochRecord
+from mtl_core.training.callback import NullCallback
 
 PLUGIN_PATHS = [
     str(Path(__file__).with_name("json_lines_trackers.py")),

@@ -89,19 +89,21 @@ def test_output_first_is_one_vector_per_text() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_the_last_layers_are_trained(kind: str) -> None:
-    encoder = fit_encoder(kind, tune=False)
-    layer, backbone = build_network(encoder, layers=1)
+    encoder = fit_encoder(kind, trainable=False)
+    layer, backbone = build_network(encoder, trainable_layers=1)
     trained = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
     assert trained
     assert all(".1." in name for name in trained)
-    assert not any(parameter.requires_grad for parameter in build_network(encoder, layers=0)[1].parameters())
+    assert not any(
+        parameter.requires_grad for parameter in build_network(encoder, trainable_layers=0)[1].parameters()
+    )
     assert not layer.table.requires_grad
 
 
 def test_frozen_layers_have_no_dropout() -> None:
-    encoder = fit_encoder(tune=False)
-    layer, frozen = build_network(encoder, layers=0, dropout=0.5)
-    _, trained = build_network(encoder, layers=1, dropout=0.5)
+    encoder = fit_encoder(trainable=False)
+    layer, frozen = build_network(encoder, trainable_layers=0, dropout=0.5)
+    _, trained = build_network(encoder, trainable_layers=1, dropout=0.5)
     layer.train()
     with torch.no_grad():
         assert torch.equal(
@@ -134,7 +136,7 @@ def test_dropout_rate_is_configurable() -> None:
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "deberta-v2"])
 def test_adapters_start_as_identity_and_only_they_are_trained(kind: str) -> None:
     pytest.importorskip("peft")
-    encoder = fit_encoder(kind, tune=False)
+    encoder = fit_encoder(kind, trainable=False)
     layer, plain = build_network(encoder)
     _, backbone = build_network(encoder, lora=Lora(rank=2))
     with torch.no_grad():
@@ -161,7 +163,7 @@ def test_adapters_of_selected_layers() -> None:
     trained = [name for name, parameter in backbone.named_parameters() if parameter.requires_grad]
     assert len(trained) == 4  # two matrices per layer
     assert all(".query." in name for name in trained)
-    with pytest.raises(MtlError, match=r"backbone\.lora\.targets: .*'qery'; did you mean 'query'\?"):
+    with pytest.raises(MtlError, match=r"backbone\.lora\.target_modules: .*'qery'; did you mean 'query'\?"):
         build_network(encoder, lora=Lora(target_modules=["qery"]))
 
 
@@ -181,8 +183,8 @@ def test_another_encoder_is_rejected() -> None:
 
 
 def test_too_many_layers_are_rejected() -> None:
-    with pytest.raises(MtlError, match=r"backbone\.layers: 3, but the model has 2 layers"):
-        build_network(fit_encoder(), layers=3)
+    with pytest.raises(MtlError, match=r"backbone\.trainable_layers: 3, but the model has 2 layers"):
+        build_network(fit_encoder(), trainable_layers=3)
 
 
 def test_bfloat16_is_close_and_finite() -> None:

@@ -27,7 +27,7 @@ def fit_encoder(**keys: Any) -> DistilledEncoder:
     return encoder
 
 
-def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "pieces") -> torch.Tensor:
+def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "subwords") -> torch.Tensor:
     """Compute the transformer's vector of each isolated word directly with transformers."""
     from transformers import AutoModel, AutoTokenizer
 
@@ -38,11 +38,11 @@ def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "piece
             states = model(**tokenizer(word, return_tensors="pt"), output_hidden_states=True).hidden_states[layer][
                 0
             ]
-            vectors.append({"pieces": states[1:-1], "first": states[:1], "all": states}[pooling].mean(dim=0))
+            vectors.append({"subwords": states[1:-1], "first": states[:1], "all": states}[pooling].mean(dim=0))
     return torch.stack(vectors)
 
 
-@pytest.mark.parametrize(("layer", "pooling"), [(-1, "pieces"), (1, "first"), (0, "all")])
+@pytest.mark.parametrize(("layer", "pooling"), [(-1, "subwords"), (1, "first"), (0, "all")])
 def test_vectors_are_projected_transformer_states(layer: int, pooling: str) -> None:
     encoder = fit_encoder(layers=[layer], pooling=pooling)
     input_layer = encoder.input_layer()
@@ -99,7 +99,7 @@ def test_oov_word_has_its_transformer_vector() -> None:
 
 def test_oov_unknown_requires_no_model(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model(), tmp_path / "own"))
-    encoder = fit_encoder(unseen="unknown", model=folder)
+    encoder = fit_encoder(oov="unknown", model=folder)
     restored = DistilledWords(model=folder, oov="unknown", **SMALL).build()
     shutil.rmtree(folder)
     restored.restore(json.loads(json.dumps(encoder.state())))

@@ -9,8 +9,7 @@ import torch
 from mtl_core import MtlError
 from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.distilled_layer import N_SPECIAL_ROWS
-from mtl_transformers.find_model import find_model
-from mtl_transformers.licence import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence, find_model
 from mtl_transformers.transformer_backbone import TransformerBackbone
 from mtl_transformers.transformer_encoder import TransformerEncoder
 

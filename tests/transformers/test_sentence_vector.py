@@ -12,7 +12,7 @@ from absa_plugin.spacy_encoder import SpacyEncoder
 from mtl_core import Corpus, MtlError
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_transformers.sentence_vector import SentenceVector
-from mtl_transformers.text_vectors import compute_text_vectors, project_to_principal_components
+from mtl_transformers.sentence_vector_targets import compute_text_vectors, project_to_principal_components
 from mtl_transformers.transformer_features import TransformerFeatures
 
 pytest.importorskip("transformers")
@@ -96,5 +96,5 @@ def test_cached_states_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object) -> None:
         raise AssertionError("the states were computed again")
 
-    monkeypatch.setattr("mtl_transformers.frozen_model.FrozenModel.states", refuse)
+    monkeypatch.setattr("mtl_transformers.frozen_model.FrozenModel.compute_states", refuse)
     assert len(build_task(cache=tmp_path).labels) == 6

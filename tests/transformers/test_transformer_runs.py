@@ -98,7 +98,7 @@ def test_weights_are_stored_once(run: Path) -> None:
 
 def test_bfloat16_with_adapters(tmp_path: Path, mtl: Mtl) -> None:
     pytest.importorskip("peft")
-    encoder = {"type": "transformer", "model": str(tiny_model()), "max_tokens": 36, "tune": False}
+    encoder = {"type": "transformer", "model": str(tiny_model()), "max_tokens": 36, "trainable": False}
     backbone = {"type": "transformer", "lora": {"rank": 2}}
     experiment = write_experiment(tmp_path, {"precision": "bf16"}, encoder=encoder, backbone=backbone)
     result = mtl("run", experiment, "--out", tmp_path / "run")

@@ -7,16 +7,14 @@ import pytest
 import torch
 from task_losses import build_task_losses, compute_loss_weights
 
-from mtl_core.builtins.weightings import (
-    FAMO,
-    DynamicWeightAverage,
-    Geometric,
-    GradNorm,
-    Random,
-    SmoothTchebycheff,
-    Uncertainty,
-    WeightedSum,
-)
+from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
+from mtl_core.builtins.weightings.famo import FAMO
+from mtl_core.builtins.weightings.geometric import Geometric
+from mtl_core.builtins.weightings.gradnorm import GradNorm
+from mtl_core.builtins.weightings.random_weights import Random
+from mtl_core.builtins.weightings.smooth_tchebycheff import SmoothTchebycheff
+from mtl_core.builtins.weightings.uncertainty import Uncertainty
+from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.sample_run import SampleRun
 from mtl_core.training.losses import TaskLosses
@@ -62,7 +60,7 @@ def build_weighting(spec: WeightingSpec, *weights: float) -> Weighting:
 
 def test_log_variances_converge_to_log_losses() -> None:
     weighting = build_weighting(Uncertainty(), 1.0, 1.0, 4.0)
-    run_gradient_descent(lambda place: torch.tensor([0.2, 5.0, 1.5]) + 0 * place.sum(), [0.0], weighting, 0.1, 400)
+    run_gradient_descent(lambda point: torch.tensor([0.2, 5.0, 1.5]) + 0 * point.sum(), [0.0], weighting, 0.1, 400)
     log_variances = [parameter.item() for parameter in weighting.parameters()]
     assert log_variances == pytest.approx([math.log(0.2), math.log(5), math.log(1.5)], abs=0.02)
 
@@ -76,7 +74,7 @@ def test_uncertainty_weights_are_inverse_to_the_noise_variance() -> None:
     )
     weighting = build_weighting(Uncertainty(), 1.0, 1.0)
     run_gradient_descent(
-        lambda place: (targets - (inputs @ place).unsqueeze(1)).square().mean(dim=0), [0.0] * 3, weighting, 0.1, 400
+        lambda point: (targets - (inputs @ point).unsqueeze(1)).square().mean(dim=0), [0.0] * 3, weighting, 0.1, 400
     )
     clean_weight, noisy_weight = compute_loss_weights(weighting, build_task_losses([1.0, 1.0]))
     assert clean_weight / noisy_weight == pytest.approx(2.0**2 / 0.5**2, rel=0.2)

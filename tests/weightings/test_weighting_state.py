@@ -6,7 +6,10 @@ import pytest
 import torch
 from task_losses import build_task_losses, compute_loss_weights
 
-from mtl_core.builtins.weightings import FAMO, DynamicWeightAverage, GradNorm, Uncertainty
+from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
+from mtl_core.builtins.weightings.famo import FAMO
+from mtl_core.builtins.weightings.gradnorm import GradNorm
+from mtl_core.builtins.weightings.uncertainty import Uncertainty
 from mtl_core.plugins.specs import WeightingSpec
 from mtl_core.testing.sample_run import SampleRun
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from mtl_core.builtins.task_kinds.checks import validate_unique
-from mtl_core.builtins.task_kinds.classification import collect_classes
+from mtl_core.builtins.task_kinds.class_task import collect_classes
+from mtl_core.builtins.task_kinds.unique_names import UniqueNamesSpec
 from mtl_core.errors import MtlError, join_names
 from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import LossField, MetricField
-from mtl_core.plugins.specs import TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import DetectionSpace, LabelSpace, LabelStatistics
+    from mtl_core.data.class_space import DetectionSpace
+    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.data.label_statistics import LabelStatistics
     from mtl_core.nn.task_kind import TaskKind
 
 
@@ -30,11 +31,11 @@ def _default_metrics() -> Any:
     ]
 
 
-class DetectAndClassify(TaskKindSpec):
+class DetectAndClassify(UniqueNamesSpec):
     """Detection and classification with one head: whether something is present in the input, and its class.
 
-    One label marks absence (`absent_label`); the others are classes. The head outputs the log-odds of presence and one
-    logit per class; the loss is the negative log-likelihood of both predictions, a hurdle model (Cragg, 1971).
+    One label marks absence (`absent_label`); the others are classes. The head outputs the log-odds of presence and
+    one logit per class; the loss is the negative log-likelihood of both predictions, a hurdle model (Cragg, 1971).
     Only examples with presence contribute to the loss of the class. A missing label is ignored.
     """
 
@@ -53,9 +54,7 @@ class DetectAndClassify(TaskKindSpec):
     """The metrics; the first is the main metric. Class metrics treat the label `absent_label` as one more class."""
 
     @model_validator(mode="after")
-    def _validate_names(self) -> DetectAndClassify:
-        validate_unique("class", self.classes or [])
-        validate_unique("metric", [metric.key() for metric in self.metrics])
+    def _validate_absent_label(self) -> DetectAndClassify:
         if self.absent_label in (self.classes or []):
             raise ValueError(f"'{self.absent_label}' is the value of `absent_label`, so it cannot be a class too")
         return self
@@ -66,7 +65,7 @@ class DetectAndClassify(TaskKindSpec):
         Raises:
             MtlError: If the mask excludes `absent_label`, or no label equals it.
         """
-        from mtl_core.data.label_space import DetectionSpace
+        from mtl_core.data.class_space import DetectionSpace
 
         if self.absent_label in label_statistics.excluded_labels:
             raise MtlError(f"the mask excludes '{self.absent_label}', which detection needs; use mask `observed`")
@@ -74,7 +73,7 @@ class DetectAndClassify(TaskKindSpec):
         if names and self.absent_label not in names:
             raise MtlError(
                 f"no label is '{self.absent_label}', so detection cannot be learned (labels: {join_names(names)}); "
-                "set `kind.nothing` to the label that marks absence"
+                "set `kind.absent_label` to the label that marks absence"
             )
         classes = self.classes or [name for name in names if name != self.absent_label]
         if len(classes) < 2:
@@ -85,13 +84,13 @@ class DetectAndClassify(TaskKindSpec):
 
     def restore_space(self, state: Mapping[str, Any]) -> DetectionSpace:
         """Return the label space of a saved run."""
-        from mtl_core.data.label_space import DetectionSpace
+        from mtl_core.data.class_space import DetectionSpace
 
         return DetectionSpace(state["classes"][:-1], state["classes"][-1], state["excluded"])
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
-        from mtl_core.builtins.task_kinds.detection_runtime import DetectionKind
+        from mtl_core.builtins.task_kinds.runtime.detection import DetectionKind
 
         return DetectionKind(
             space.classes, self.loss.build(), self.detection_weight, self.threshold, self.metrics, counts

@@ -1,20 +1,20 @@
-"""The task kinds `regression` and `token-regression`: numeric labels per example or per token."""
+"""The task kind `regression`: one or several numbers per example."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
-from mtl_core.builtins.task_kinds.checks import validate_unique
+from mtl_core.builtins.task_kinds.unique_names import UniqueNamesSpec
 from mtl_core.errors import MtlError
 from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import LossField, MetricField
-from mtl_core.plugins.specs import Level, TaskKindSpec
 
 if TYPE_CHECKING:
-    from mtl_core.data.label_space import LabelSpace, LabelStatistics
+    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.data.label_statistics import LabelStatistics
     from mtl_core.data.number_space import NumberSpace
     from mtl_core.nn.task_kind import TaskKind
 
@@ -23,7 +23,7 @@ def _default_metrics() -> Any:
     return [{"type": "mae"}, {"type": "rmse"}, {"type": "r2"}]
 
 
-class _RegressionSpec(TaskKindSpec):
+class RegressionSpec(UniqueNamesSpec):
     """Base class: the keys of both kinds."""
 
     standardise: bool = True
@@ -33,11 +33,6 @@ class _RegressionSpec(TaskKindSpec):
     metrics: list[MetricField] = Field(default_factory=_default_metrics, validate_default=True, min_length=1)
     """The metrics, in the units of the labels; the first is the main metric."""
 
-    @model_validator(mode="after")
-    def _validate_names(self) -> _RegressionSpec:
-        validate_unique("metric", [metric.key() for metric in self.metrics])
-        return self
-
     def restore_space(self, state: Mapping[str, Any]) -> NumberSpace:
         """Return the label space of a saved run."""
         from mtl_core.data.number_space import NumberSpace
@@ -46,14 +41,14 @@ class _RegressionSpec(TaskKindSpec):
 
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
-        from mtl_core.builtins.task_kinds.regression_runtime import RegressionKind
+        from mtl_core.builtins.task_kinds.runtime.regression import RegressionKind
         from mtl_core.data.number_space import NumberSpace
 
         assert isinstance(space, NumberSpace)  # noqa: S101  made by this spec
         return RegressionKind(space, self.loss.build(), self.metrics)
 
 
-class Regression(_RegressionSpec):
+class Regression(RegressionSpec):
     """Regression to one or several numbers, with one linear output per number."""
 
     type: Literal["regression"] = "regression"
@@ -74,25 +69,3 @@ class Regression(_RegressionSpec):
         if len(space.mean) != self.outputs:
             raise MtlError(f"numbers per label: found {len(space.mean)}, but kind.outputs is {self.outputs}")
         return space
-
-
-class TokenRegression(_RegressionSpec):
-    """Regression per token, such as the logarithm of word frequency; a label is a list with one number per word."""
-
-    type: Literal["token-regression"] = "token-regression"
-    level: ClassVar[Level] = "token"
-
-    def build_space(self, label_statistics: LabelStatistics) -> NumberSpace:
-        """Fit the scale to the numbers of all training tokens."""
-        from mtl_core.data.number_space import NumberSpace, parse_numbers
-
-        locations = (
-            label_statistics.locations
-            if len(label_statistics.locations)
-            else ["a training label"] * len(label_statistics.training_labels)
-        )
-        rows = (
-            parse_numbers(label, locations, index) for index, label in enumerate(label_statistics.training_labels)
-        )
-        numbers = [number for row in rows for number in row if number == number]
-        return NumberSpace.fit(numbers, vector=False, standardise=self.standardise)

@@ -1,6 +1,6 @@
 """Train one experiment in several ways and compare the results by paired bootstrap.
 
-`variants.py` and `plan.py` define what is trained, `trials.py` and `workers.py` train it, `outputs.py` reads the
-outputs of runs, `scores.py` and `bootstrap.py` resample them, `measure.py` and `compare.py` compare variants,
-`words.py`, `tables.py` and `latex.py` format the result. `summary.py` defines the types of the result.
+`variants.py`, `baselines.py` and `plan.py` define what is trained; `run_outputs.py` reads the outputs of runs, and
+`comparability.py` checks them; `seed_scores.py`, `bootstrap.py` and `paired_bootstrap.py` score and resample them;
+`compare_runs.py` and `variant_scores.py` compare variants; the other modules format and write the result.
 """

@@ -9,13 +9,12 @@ Satterthwaite. With one seed only examples are sampled, and the factor is nearly
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import lgamma, pi
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.comparison import Interval
 from mtl_core.seeding import derive_seed
 
 Floats = NDArray[np.float64]
@@ -24,21 +23,6 @@ CONFIDENCE_LEVEL = 0.95
 """The confidence level: the share of such intervals that contain the true value."""
 CHUNK_NUMBERS = 4_000_000
 """Upper limit of the size of one chunk of sample counts, `resamples * examples`."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The mean of a score over seeds, with its confidence interval.
-
-    Attributes:
-        mean: The mean; None if it is undefined.
-        low: The lower end of the interval; None if it is undefined.
-        high: The upper end of the interval; None if it is undefined.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
 
 
 UNDEFINED = Interval(None, None, None)
@@ -96,11 +80,13 @@ def compute_interval(
     resampled_variance = float(resampled_means.var(ddof=1))
     if resampled_variance == 0:
         return Interval(mean, mean, mean)
+    from scipy.stats import t
+
     variance, degrees_of_freedom = _estimate_variance(seed_scores, resampled, n_examples)
     upper_probability = (1 + confidence_level) / 2
     stretch = (
         (variance / resampled_variance) ** 0.5
-        * compute_t_quantile(upper_probability, degrees_of_freedom)
+        * float(t.ppf(upper_probability, degrees_of_freedom))
         / NormalDist().inv_cdf(upper_probability)
     )
     low, high = np.quantile(resampled_means, [1 - upper_probability, upper_probability])
@@ -128,16 +114,3 @@ def _estimate_variance(seed_scores: Floats, resampled: Floats, n_examples: int) 
         remaining_variance**2 / (n_seeds - 1) + example_variance**2 / max(n_examples - 1, 1)
     )
     return variance, degrees_of_freedom
-
-
-def compute_t_quantile(probability: float, degrees_of_freedom: float) -> float:
-    """Compute the quantile of Student's t at the probability `probability`, by integrating the density."""
-    values = np.linspace(0, 40, 40_001)
-    scale = (
-        lgamma((degrees_of_freedom + 1) / 2)
-        - lgamma(degrees_of_freedom / 2)
-        - 0.5 * np.log(degrees_of_freedom * pi)
-    )
-    density = np.exp(scale - (degrees_of_freedom + 1) / 2 * np.log1p(values**2 / degrees_of_freedom))
-    cumulative = 0.5 + np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)]) * values[1]
-    return float(np.interp(probability, cumulative, values))

@@ -3,8 +3,9 @@
 Rows are tasks or variants, whichever are more numerous, so that the table fits the page.
 """
 
-from mtl_core.experiments.compare.results import OVERALL, Comparison, Difference, Estimate, VariantSummary
-from mtl_core.experiments.compare.summary_text import format_score
+from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, VariantSummary
+from mtl_core.experiments.compare.formatting import format_score
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -26,6 +27,7 @@ def format_latex(comparison: Comparison) -> str:
     rows = _build_rows(comparison)
     if len(rows[0]) > len(rows):
         rows = [list(row) for row in zip(*rows, strict=True)]
+    label = "".join(character if character.isalnum() else "-" for character in comparison.experiment)
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
@@ -39,7 +41,7 @@ def format_latex(comparison: Comparison) -> str:
             r"\bottomrule",
             r"\end{tabular}",
             rf"\caption{{{_format_caption(comparison)}}}",
-            rf"\label{{tab:{''.join(character if character.isalnum() else '-' for character in comparison.experiment)}}}",
+            rf"\label{{tab:{label}}}",
             r"\end{table}",
             "",
         ]
@@ -89,7 +91,8 @@ def _format_cell(estimate: Estimate | None, difference: Difference | None) -> st
     if estimate is None or estimate.mean is None or estimate.low is None or estimate.high is None:
         return "--"
     arrow = ARROWS[difference.verdict] if difference is not None else ""
-    return f"{format_score(estimate.mean)}{arrow} {_format_interval(format_score(estimate.low), format_score(estimate.high))}"
+    interval = _format_interval(format_score(estimate.low), format_score(estimate.high))
+    return f"{format_score(estimate.mean)}{arrow} {interval}"
 
 
 def _format_interval(low: str, high: str) -> str:
@@ -102,10 +105,12 @@ def _format_caption(comparison: Comparison) -> str:
     metric_note = f" {escape_latex(metrics.pop())}," if len(metrics) == 1 else ""
     seeds_note = f"{seeds} seeds and " if seeds > 1 and comparison.variants[0].kind != "run" else ""
     folds_note = f" (each held out once in {comparison.folds} folds)" if comparison.folds else ""
+    reference = escape_latex(comparison.reference)
     return (
-        f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} {comparison.split_name} "
-        rf"examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals of a paired bootstrap. "
-        rf"$\uparrow$ and $\downarrow$: better and worse than {escape_latex(comparison.reference)}; the interval of the "
+        f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} "
+        rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals of a "
+        r"paired bootstrap. "
+        rf"$\uparrow$ and $\downarrow$: better and worse than {reference}; the interval of the "
         r"difference excludes 0. "
-        rf"$\Delta_m$: mean relative gain over {escape_latex(comparison.reference)}."
+        rf"$\Delta_m$: mean relative gain over {reference}."
     )

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.artifacts.comparison import DeltaM, Difference, Estimate, Kind, Verdict
 from mtl_core.experiments.compare.bootstrap import Floats, compute_interval, draw_examples, draw_seeds
-from mtl_core.experiments.compare.results import OVERALL, DeltaM, Difference, Estimate, Kind, Verdict
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScores
 from mtl_core.plugins.specs import MetricSpec
@@ -52,9 +53,9 @@ class PairedBootstrap:
     """The scores of all variants on the same resamples.
 
     Args:
-        contenders: The variants, with outputs for the same labels.
+        variants: The variants, with outputs for the same labels.
         metrics: Name of each task to its metric.
-        pooling: The aggregation over tasks.
+        aggregation: The aggregation over tasks.
         examples: Ids of all examples that were scored with any seed.
         resamples: Number of bootstrap resamples.
         seed: The seed of the resampling.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_core.config.load import Experiment, dump_config, load_experiment
+from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask, load_experiment_data
-from mtl_core.data.tasks import select_active_tasks
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.variants import TrainingSpec, Variant, VariantBuilder
-from mtl_core.experiments.trials import Trial
+from mtl_core.experiments.trials import Trial, build_fold_overrides, get_run_dir, list_folds
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,11 @@ class Plan:
     @property
     def folds(self) -> Sequence[int | None]:
         """The indices of the folds; a single None without cross-validation."""
-        return list(range(self.n_folds)) if self.n_folds else [None]
+        return list_folds(self.n_folds)
 
     def get_run_dir(self, training_spec: TrainingSpec, seed: int, fold: int | None) -> Path:
         """Return the run directory of a trial."""
-        return get_run_dir(self.output_dir, training_spec, seed, fold)
-
-
-def get_run_dir(output_dir: Path, training_spec: TrainingSpec, seed: int, fold: int | None) -> Path:
-    """Return the run directory of a trial."""
-    return output_dir / (f"{training_spec.name}-seed{seed}" + ("" if fold is None else f"-fold{fold}"))
+        return get_run_dir(self.output_dir, training_spec.name, seed, fold)
 
 
 def build_plan(
@@ -80,11 +75,11 @@ def build_plan(
     task_names = [task.name for task in tasks]
     if len(task_names) < 2:
         raise MtlError(
-            f"{base.config.name}: has only one active task ('{task_names[0]}'); a comparison of multi-task learning "
-            "needs two or more"
+            f"{base.config.name}: has only one active task ('{task_names[0]}'); a comparison of multi-task "
+            "learning needs two or more"
         )
     if n_folds is not None:
-        load_experiment(source, [*overrides, *_format_split_overrides(n_folds, 0)], plugins)
+        load_experiment(source, [*overrides, *build_fold_overrides(n_folds, 0, "test")], plugins)
     variants = _share_networks(
         VariantBuilder(source, overrides, plugins, base, task_names).build_all(extra_variants)
     )
@@ -102,19 +97,15 @@ def build_plan(
                 *overrides,
                 *training_spec.overrides,
                 f"seed={seed}",
-                *([] if fold is None else _format_split_overrides(n_folds or 0, fold)),
+                *build_fold_overrides(n_folds, fold, "test"),
             ],
-            get_run_dir(output_dir, training_spec, seed, fold),
+            get_run_dir(output_dir, training_spec.name, seed, fold),
         )
         for training_spec in sorted_specs
         for seed in seed_values
-        for fold in (range(n_folds) if n_folds else [None])
+        for fold in list_folds(n_folds)
     ]
     return Plan(base, task_names, variants, seed_values, n_folds, trials, output_dir)
-
-
-def _format_split_overrides(n_folds: int, fold: int) -> list[str]:
-    return [f"split={{type: k-fold, folds: {n_folds}, fold: {fold}, hold_out: test}}"]
 
 
 def _estimate_visits(training_spec: TrainingSpec, data: ExperimentData) -> int:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.load import Experiment
-from mtl_core.data.label_space import MultiLabelSpace
-from mtl_core.data.task_groups import FittedTask
+from mtl_core.data.class_space import MultiLabelSpace
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError
-from mtl_core.experiments.trials import check_has_outputs
+from mtl_core.experiments.compare.comparability import check_has_outputs
 from mtl_core.runs.saved_outputs import TaskOutputs, read_outputs
 from mtl_core.runs.saved_run import restore_tasks
 
@@ -91,7 +92,7 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
         MtlError: If the run is not finished, was made by a version that stored no outputs, or is damaged.
     """
     run = RunDirectory.open(path)
-    metrics = _read_metrics(run)
+    metrics = read_json(run.require_file(run.metrics))
     check_has_outputs(path)
     split_name, outputs = read_outputs(run)
     ids = _read_ids(run)
@@ -119,76 +120,9 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
         raise MtlError(f"{run.metrics}: damaged: {type(error).__name__}: {error}") from error
 
 
-def _read_metrics(run: RunDirectory) -> dict[str, Any]:
-    try:
-        metrics: dict[str, Any] = json.loads(run.require_file(run.metrics).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MtlError(f"{run.metrics}: damaged: {error}") from error
-    return metrics
-
-
 def _read_ids(run: RunDirectory) -> NDArray[np.str_]:
     try:
         with run.require_file(run.predictions).open(encoding="utf-8") as lines:
             return np.array([json.loads(line)["id"] for line in lines], dtype=np.str_)
     except (ValueError, KeyError) as error:
         raise MtlError(f"{run.predictions}: damaged: {type(error).__name__}: {error}") from error
-
-
-def check_same_labels(
-    first: Mapping[str, LabelledOutputs], second: Mapping[str, LabelledOutputs], names: tuple[str, str]
-) -> None:
-    """Check that two runs were scored on the same examples and the same labels.
-
-    Args:
-        first: Task to the outputs of the first run.
-        second: Task to the outputs of the second run, for the same tasks.
-        names: The names of the two runs, for messages.
-
-    Raises:
-        MtlError: If examples or labels differ; the message contains the first difference.
-    """
-    first_name, second_name = names
-    for name, first_outputs in first.items():
-        second_outputs = second[name]
-        if not np.array_equal(first_outputs.ids, second_outputs.ids):
-            raise MtlError(
-                f"{second_name}: task '{name}' was measured on other examples than in {first_name} ({_describe_id_differences(first_outputs, second_outputs)}); "
-                "only runs on the same test examples can be compared"
-            )
-        if (
-            not (
-                label_index := _find_differing_label(
-                    first_outputs.get_gold_labels(), second_outputs.get_gold_labels()
-                )
-            )
-            == -1
-        ):
-            raise MtlError(
-                f"{second_name}: task '{name}' has another label for example '{first_outputs.ids[label_index]}' than in {first_name} "
-                f"({_format_label(second_outputs.get_gold_labels()[label_index])}, not {_format_label(first_outputs.get_gold_labels()[label_index])}); only runs on the same labels "
-                "can be compared"
-            )
-
-
-def _describe_id_differences(first: LabelledOutputs, second: LabelledOutputs) -> str:
-    missing = sorted(set(first.ids.tolist()) - set(second.ids.tolist()))
-    extra = sorted(set(second.ids.tolist()) - set(first.ids.tolist()))
-    differences = [
-        f"{len(ids)} {word}, such as '{ids[0]}'" for ids, word in ((missing, "missing"), (extra, "more")) if ids
-    ]
-    return "; ".join(differences) or f"{len(second.ids)} labels, not {len(first.ids)}"
-
-
-def _find_differing_label(first: NDArray[Any], second: NDArray[Any]) -> int:
-    """Return the index of the first label that differs, -1 if none does; numbers may differ by rounding."""
-    if first.dtype.kind == "f":
-        is_equal = np.isclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
-    else:
-        is_equal = first == second
-    rows = is_equal.reshape(len(is_equal), -1).all(axis=1)
-    return -1 if rows.all() else int(np.argmin(rows))
-
-
-def _format_label(label: Any) -> str:
-    return f"'{label}'" if isinstance(label, str) else str(label)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_core.evaluation.scores import compute_value
+from mtl_core.evaluation.scorer import compute_value
 from mtl_core.experiments.compare.bootstrap import Floats
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.plugins.specs import MetricSpec
@@ -17,8 +17,8 @@ class SeedScores:
 
     Args:
         spec: The metric.
-        parts: The outputs of each fold; a single one without cross-validation.
-        places: Id of an example to its column in the resampled counts.
+        folds: The outputs of each fold; a single one without cross-validation.
+        column_by_id: Id of an example to its column in the resampled counts.
     """
 
     def __init__(self, spec: MetricSpec, folds: Sequence[LabelledOutputs], column_by_id: Mapping[str, int]) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.artifacts.comparison import Comparison, Difference, VariantSummary
 from mtl_core.errors import join_names
-from mtl_core.experiments.compare.results import OVERALL, Comparison, DeltaM, Difference, VariantSummary
+from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, format_score
 
 SEED_ADVICE = {
     2: "with 2 seeds, intervals contain the true value too rarely where seeds differ (86 % in simulations): use 5",
@@ -31,31 +33,10 @@ def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[s
                 )
     return [
         *sentences,
-        *_describe_unlearned_tasks(comparison),
+        *_describe_tasks_at_baseline(comparison),
         *_describe_undefined_tasks(comparison),
         *_describe_confidence(comparison),
     ]
-
-
-def format_score(value: float) -> str:
-    """Format a score for display."""
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
-
-
-def format_difference(difference: Difference) -> str:
-    """Format a difference with its interval."""
-    if difference.mean is None or difference.low is None or difference.high is None:
-        return "undefined"
-    sizes = [abs(value) for value in (difference.mean, difference.low, difference.high)]
-    format_spec = "+.4f" if max(sizes) < 1000 else "+,.1f"
-    return f"{difference.mean:{format_spec}} ({difference.low:{format_spec}} to {difference.high:{format_spec}})"
-
-
-def format_delta_m(delta_m: DeltaM) -> str:
-    """Format Delta_m with its interval, in percent."""
-    if delta_m.mean is None or delta_m.low is None or delta_m.high is None:
-        return "undefined"
-    return f"{delta_m.mean:+.1f} % ({delta_m.low:+.1f} to {delta_m.high:+.1f})"
 
 
 def _describe_reference_differences(
@@ -75,20 +56,8 @@ def _describe_reference_differences(
     if not_significant:
         parts.append(f"not significant: {join_names(not_significant)}")
     if OVERALL in differences:
-        parts.append(
-            f"overall {format_difference(differences[OVERALL])}, {_describe_verdict(differences[OVERALL])}"
-        )
+        parts.append(f"overall {format_difference(differences[OVERALL])}, {differences[OVERALL].verdict}")
     return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
-
-
-def _describe_verdict(difference: Difference) -> str:
-    descriptions = {
-        "improved": "improved",
-        "degraded": "degraded",
-        "not significant": "not significant",
-        "undefined": "undefined",
-    }
-    return descriptions[difference.verdict]
 
 
 def _describe_equal_weight_differences(
@@ -108,7 +77,7 @@ def _describe_equal_weight_differences(
     return f"{variant.name} against {base}: {'; '.join(parts)}; the other differences are not significant."
 
 
-def _describe_unlearned_tasks(comparison: Comparison) -> Iterator[str]:
+def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence per task on which no variant beats the majority baseline: gains there mean little."""
     majority = next((one for one in comparison.variants if one.kind == "majority"), None)
     if majority is None:
@@ -141,7 +110,9 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
     else:
         folds_note = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
         seed_advice = f"; {SEED_ADVICE[seeds]}" if seeds in SEED_ADVICE else ""
-        yield f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}."
+        yield (
+            f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}."
+        )
     compared_variants = [
         one for one in comparison.variants if one.differences_from_reference is not None and one.kind != "majority"
     ]

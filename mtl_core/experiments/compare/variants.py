@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
 
-from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.artifacts.comparison import Kind
 from mtl_core.config.load import Experiment, check_inputs, load_experiment
-from mtl_core.config.value_at import get_value
-from mtl_core.config.yaml_file import dump_inline_yaml, parse_scalar
+from mtl_core.config.overrides import get_value
+from mtl_core.config.yaml_file import parse_scalar
 from mtl_core.errors import MtlError
-from mtl_core.experiments.compare.results import Kind
-from mtl_core.experiments.evaluation_settings import get_evaluation_settings
+from mtl_core.experiments.compare.baselines import build_equal_weight_overrides, build_single_task_overrides
+from mtl_core.experiments.evaluation_settings import find_first_change
 from mtl_core.plugins.specs import Spec
 
 MULTI_TASK, EQUAL, SINGLE_TASK, MAJORITY = "multi-task", "equal weights", "single-task", "majority"
@@ -24,7 +22,7 @@ FIXED_KEYS = {
     "data": "the data",
     "data_sets": "the data",
     "split": "the split",
-    "learn": "the tasks",
+    "active_tasks": "the tasks",
     "sweep": "the search space",
 }
 """Keys that must be the same for all variants, and what they set."""
@@ -102,7 +100,9 @@ class VariantBuilder:
                 )
             )
         single_task_specs = [
-            self._build_training_spec(f"{SINGLE_TASK}-{task}", self._build_single_task_overrides(task), task)
+            self._build_training_spec(
+                f"{SINGLE_TASK}-{task}", build_single_task_overrides(self._base.config, task), task
+            )
             for task in self._tasks
         ]
         variants.append(
@@ -122,9 +122,6 @@ class VariantBuilder:
             raise MtlError(f"--variant {duplicate}: given twice")
         return variants
 
-    def _build_single_task_overrides(self, task: str) -> list[str]:
-        return build_single_task_overrides(self._base.config, task)
-
     def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
         experiment = load_experiment(self._source, [*self._overrides, *overrides], self._plugins)
         return TrainingSpec(name, overrides, experiment, task)
@@ -137,7 +134,8 @@ class VariantBuilder:
         if key.split(".")[0] in FIXED_KEYS:
             description = FIXED_KEYS[key.split(".")[0]]
             raise MtlError(
-                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a comparison"
+                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a "
+                "comparison"
             )
         for value in split_values(values):
             yield self._build_variant(key, value)
@@ -152,59 +150,15 @@ class VariantBuilder:
             check_inputs(training_spec.experiment)
         except MtlError as error:
             raise MtlError(f"--variant {name}: {str(error).replace('--set ', '')}") from error
-        before, after = (
-            _get_evaluation_settings(self._base.config),
-            _get_evaluation_settings(training_spec.experiment.config),
+        changed_setting = find_first_change(
+            self._base.config, training_spec.experiment.config, ignored_prefix="training."
         )
-        changed_setting = next((key for key in after if key not in before or before[key] != after[key]), None)
         if changed_setting is not None:
             raise MtlError(
-                f"--variant {name}: changes {changed_setting}, and with it what is measured; variants could not be compared"
+                f"--variant {name}: changes {changed_setting}, and with it what is measured; variants could not be "
+                "compared"
             )
         return Variant(name, "variant", [override], [training_spec])
-
-
-def _get_evaluation_settings(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the settings that determine the metric and the examples; the selection of the epoch may differ."""
-    return {name: value for name, value in get_evaluation_settings(config) if not name.startswith("training.")}
-
-
-def build_equal_weight_overrides(config: ExperimentConfig) -> list[str]:
-    """Return the overrides that give all tasks equal weights (Kurin et al., 2022); empty if weights are equal."""
-    has_plain_sum = config.weighting.type == "sum" and config.weighting == type(config.weighting).model_validate(
-        {}
-    )
-    overrides = [] if has_plain_sum else ["weighting={type: sum}"]
-    return overrides + [f"tasks.{index}.weight=1" for index, task in enumerate(config.tasks) if task.weight != 1]
-
-
-def build_single_task_overrides(config: ExperimentConfig, task: str) -> list[str]:
-    """Return the overrides of an independent single-task network, without auxiliary tasks, sharing or weighting."""
-    overrides = [f"learn={dump_inline_yaml([task])}", *build_equal_weight_overrides(config)]
-    if config.auxiliary:
-        overrides.append("auxiliary=[]")
-    if config.architecture.type != "hard-sharing":
-        overrides.append("architecture={type: hard-sharing}")
-    if config.interactions is not None:
-        overrides.append("interactions=null")
-    select = config.training.select
-    if select.aggregation not in {None, "overall", "mean", "relative_error_reduction", task}:
-        overrides.append(f"training.select={dump_inline_yaml({'over': task})}")
-    if config.init_from is not None:
-        patterns = [pattern for pattern in config.init_from.weights if _can_match_task(pattern, task)]
-        if patterns != config.init_from.weights:
-            overrides.append(f"init_from.weights={dump_inline_yaml(patterns)}" if patterns else "init_from=null")
-    return overrides
-
-
-def _can_match_task(pattern: str, task: str) -> bool:
-    """Return whether a pattern of weight names can match a weight of a single-task network."""
-    head_prefix = f"heads.{task}."
-    return (
-        not pattern.startswith("heads.")
-        or pattern.startswith(head_prefix)
-        or fnmatchcase(f"{head_prefix}weight", pattern)
-    )
 
 
 def split_values(text: str) -> list[str]:

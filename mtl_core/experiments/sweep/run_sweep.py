@@ -10,13 +10,14 @@ from mtl_core.config.load import dump_config
 from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.selection import is_higher_better, resolve_selection
+from mtl_core.experiments.output_dir import lock_folder
+from mtl_core.experiments.process_pool import run_jobs
 from mtl_core.experiments.sweep.directory import SweepDirectory
-from mtl_core.experiments.sweep.process_pool import train_in_parallel, train_sequentially
 from mtl_core.experiments.sweep.search_space import SearchSpace
-from mtl_core.experiments.sweep.study import BASELINE_TRIAL, SampledTrial, Study, TrialRecord
-from mtl_core.experiments.sweep.trial import TrialJob, TrialOutcome
+from mtl_core.experiments.sweep.study import Study
+from mtl_core.experiments.sweep.train_trial import TrialJob, train_trial
+from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialOutcome, TrialRecord
 from mtl_core.experiments.sweep.trials_table import format_trials_csv
-from mtl_core.experiments.trials import lock_folder
 from mtl_core.seeding import isolate_torch_rng
 
 
@@ -105,10 +106,15 @@ def run_sweep(
         callback.on_sweep_start(
             n_trials, sum(record.outcome is not None for record in study.get_records()), objective.name
         )
-        if n_jobs == 1:
-            train_sequentially(scheduler.next_job, scheduler.should_prune, scheduler.finish_trial)
-        else:
-            train_in_parallel(n_jobs, scheduler.next_job, scheduler.should_prune, scheduler.finish_trial)
+        for job, outcome in run_jobs(
+            train_trial,
+            iter(scheduler.next_job, None),
+            n_jobs,
+            on_report=scheduler.should_prune,
+            on_killed=lambda _, reason: TrialOutcome("failed", reason=f"its {reason}"),
+            n_threads=None if n_jobs == 1 else 1,
+        ):
+            scheduler.finish_trial(job, outcome)
         scheduler.write_results()
         records, best, importance = study.get_records(), study.find_best(), study.compute_importance()
         return SweepReport(
@@ -159,8 +165,9 @@ class TrialScheduler:
             return job
         return None
 
-    def should_prune(self, job: TrialJob, epoch: int, score: float) -> bool:
-        """Report an epoch, and return whether to prune the trial."""
+    def should_prune(self, job: TrialJob, epoch_score: tuple[int, float]) -> bool:
+        """Report the number and the score of an epoch, and return whether to prune the trial."""
+        epoch, score = epoch_score
         self.callback.on_epoch_end(job.number, epoch, score)
         return self.study.report(job.number, epoch, score)
 

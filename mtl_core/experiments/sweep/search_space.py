@@ -1,6 +1,6 @@
 """Apply sampled values to the searched keys of an experiment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,20 +11,20 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, build_config
 from mtl_core.config.overrides import set_value
 from mtl_core.config.sweep import ParamValue, Sweep, resolve_value
-from mtl_core.config.validation_messages import describe_error
+from mtl_core.config.validation_messages import list_errors
 from mtl_core.config.yaml_file import Loc
 from mtl_core.errors import MtlError
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """The search space of an experiment. `check_space` validates and completes it.
+    """The search space of an experiment. `validate_space` validates and completes it.
 
     Attributes:
         experiment: The experiment.
         sweep: Its `sweep:` block.
-        baseline_params: Searched key to the experiment's own value, in the format of sampled values; only keys whose space
-            contains this value.
+        baseline_params: Searched key to the experiment's own value, in the format of sampled values; only keys
+            whose space contains this value.
         baseline_texts: Searched key to the experiment's own value as text; empty where there is none.
     """
 
@@ -47,7 +47,8 @@ class SearchSpace:
         try:
             return self.build({key: resolve_value(self.sweep.space[key], value) for key, value in params.items()})
         except ValidationError as error:
-            raise MtlError("; ".join(_format_errors(error, self.experiment.source.path.name))) from error
+            lines = list_errors(error, self.experiment.source.path.name)
+            raise MtlError("; ".join(f"{line.key}: {line.message}" for line in lines)) from error
 
     def build(self, values: Mapping[str, Any]) -> ExperimentConfig:
         """Validate the experiment with other values, which are parsed like values in its file.
@@ -74,9 +75,3 @@ class SearchSpace:
         source, loc = self.experiment.source, ("sweep", "space", key, *location)
         number = source.find_line(loc)
         return f"{source.path}{f':{number}' if number else ''}: {'.'.join(map(str, loc))}"
-
-
-def _format_errors(error: ValidationError, file: str) -> Iterator[str]:
-    for line in error.errors(include_url=False):
-        loc = ".".join(map(str, line["loc"])) or "experiment"
-        yield f"{loc}: {describe_error(dict(line), loc, file)}"

@@ -16,51 +16,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import URL
 
 from mtl_core.config.sweep import Choices, Integer, LogInteger, Parameter, ParamValue, Sweep, Tpe, Uniform
-from mtl_core.experiments.sweep.trial import TrialOutcome
+from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialOutcome, TrialRecord
 from mtl_core.seeding import derive_seed
 
-BASELINE_TRIAL = 0
-"""The number of the trial with the experiment's own values."""
 MIN_TRIALS_FOR_IMPORTANCE = 10
 """Minimum number of complete trials for parameter importances."""
-
-
-@dataclass(frozen=True)
-class SampledTrial:
-    """A sampled trial, not yet trained.
-
-    Attributes:
-        number: The number of the trial, counted from 0.
-        params: Searched key to its sampled value; missing keys have the experiment's own value.
-    """
-
-    number: int
-    params: Mapping[str, ParamValue]
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """A stored trial.
-
-    Attributes:
-        number: The number of the trial, counted from 0.
-        params: Searched key to its sampled value.
-        outcome: The outcome; None while the trial is running, or if it was interrupted.
-    """
-
-    number: int
-    params: Mapping[str, ParamValue]
-    outcome: TrialOutcome | None
-
-    @property
-    def value(self) -> float | None:
-        """The trial's score; None if it is not complete."""
-        return None if self.outcome is None else self.outcome.value
-
-    @property
-    def best_epochs(self) -> str:
-        """The best epoch of each seed, separated by spaces."""
-        return "" if self.outcome is None else " ".join(map(str, self.outcome.best_epochs))
 
 
 @dataclass
@@ -79,7 +39,7 @@ class Study:
         sweep: The `sweep:` block.
         seed: The experiment's seed.
         higher_is_better: Whether higher scores are better.
-        own: Searched key to the experiment's own value, for keys whose space contains it.
+        baseline_params: Searched key to the experiment's own value, for keys whose space contains it.
     """
 
     def __init__(

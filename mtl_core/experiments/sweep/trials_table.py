@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from mtl_core.experiments.sweep.study import BASELINE_TRIAL, TrialRecord
+from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, TrialRecord
 
 
 def format_trials_csv(

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, validate_input_path
+from mtl_core.config.overrides import get_value
 from mtl_core.config.paths import input_paths
 from mtl_core.config.sweep import Choices, Integer, Parameter, ParamValue, Range, format_label, get_probe_values
-from mtl_core.config.validation_messages import describe_error
+from mtl_core.config.validation_messages import list_errors
 from mtl_core.config.yaml_file import Loc
 from mtl_core.errors import MtlError
 from mtl_core.experiments.evaluation_settings import find_first_change
@@ -45,7 +46,7 @@ def validate_space(experiment: Experiment) -> SearchSpace:
         configs_by_location: dict[Loc, ExperimentConfig] = {}
         for probe_location, value in get_probe_values(parameter).items():
             validation_errors += _validate_value(search_space, key, probe_location, value, configs_by_location)
-        value = _get_value(experiment.config, key)
+        value = get_value(experiment.config, key)
         param_value = _find_baseline_param(search_space, parameter, value, configs_by_location)
         if param_value is not None:
             baseline_params[key] = param_value
@@ -72,16 +73,13 @@ def _validate_value(
             f"{search_space.format_location(key)}: changes {changed_setting}, and with it what is measured; "
             "the scores of trials could not be compared"
         )
-    duplicate_location = next(
-        (
-            other
-            for other, other_config in configs_by_location.items()
-            if other_config == config and "choices" in other
-        ),
-        None,
-    )
-    if duplicate_location is not None:
-        yield f"{search_space.format_location(key, location)}: {format_label(value)} is the same as {'.'.join(map(str, duplicate_location))}"
+    for other_location, other_config in configs_by_location.items():
+        if other_config == config and "choices" in other_location:
+            yield (
+                f"{search_space.format_location(key, location)}: {format_label(value)} is the same as "
+                f"{'.'.join(map(str, other_location))}"
+            )
+            break
     known_paths = input_paths(search_space.base_config)
     for _, path, must_be_file in (
         input_path for input_path in input_paths(config) if input_path not in known_paths
@@ -94,15 +92,15 @@ def _validate_value(
 def _explain_errors(
     error: ValidationError, search_space: SearchSpace, key: str, location: Loc, value: Any
 ) -> Iterator[str]:
-    file = search_space.experiment.source.path.name
-    for line in error.errors(include_url=False):
-        loc = ".".join(map(str, line["loc"]))
-        message = describe_error(dict(line), loc, file)
-        if line["type"] == "unknown_key" and loc == key:
-            yield f"{search_space.format_location(key)}: {message}"
+    for line in list_errors(error, search_space.experiment.source.path.name):
+        if line.type == "unknown_key" and line.key == key:
+            yield f"{search_space.format_location(key)}: {line.message}"
         else:
-            prefix = "" if loc in {key, ""} else f"{loc}: "
-            yield f"{search_space.format_location(key, location)}: the experiment refuses {format_label(value)}: {prefix}{message}"
+            prefix = f"{line.key}: " if line.loc and line.key != key else ""
+            yield (
+                f"{search_space.format_location(key, location)}: the experiment refuses {format_label(value)}: "
+                f"{prefix}{line.message}"
+            )
 
 
 def _find_baseline_param(
@@ -122,21 +120,6 @@ def _is_in_range(parameter: Range, value: Any) -> bool:
         return False
     on_step = not isinstance(parameter, Integer) or (value - parameter.low) % parameter.step == 0
     return parameter.low <= value <= parameter.high and on_step
-
-
-def _get_value(config: ExperimentConfig, key: str) -> Any:
-    """Return the value at a dotted key; None if there is none."""
-    value: Any = config
-    for step in key.split("."):
-        if isinstance(value, BaseModel):
-            value = getattr(value, step) if step in type(value).model_fields else None
-        elif isinstance(value, dict):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
 
 
 def _format_value(value: Any) -> str:

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mtl_core.reporting.figures.canvas import COLUMN_WIDTH, Drawing, add_axes, draw_intervals, estimate_text_width
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import COLUMN_WIDTH, add_axes, draw_intervals, estimate_text_width
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.formatting import format_metric, format_percent, join_with_and, truncate_label
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mtl_core.reporting.figures.canvas import (
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import (
     COLUMN_WIDTH,
-    Drawing,
     add_axes,
     add_legend,
     compute_legend_height,
@@ -137,7 +137,8 @@ def _build_legend_handle(variant_series: DifferenceSeries, palette: Palette) -> 
 
 def _describe(rows: Sequence[str], series: Sequence[DifferenceSeries], axis_label: str, factor: int) -> str:
     descriptions = [
-        f"{one.name}, {row}: {difference.mean * factor:+.3g} ({difference.low * factor:+.3g} to {difference.high * factor:+.3g})"
+        f"{one.name}, {row}: {difference.mean * factor:+.3g} "
+        f"({difference.low * factor:+.3g} to {difference.high * factor:+.3g})"
         for row in rows
         for one in series
         if (difference := one.differences.get(row)) is not None

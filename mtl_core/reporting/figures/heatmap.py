@@ -10,10 +10,12 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from mtl_core.reporting.figures.canvas import FONT_SIZE, Drawing, add_axes, estimate_text_width
+from mtl_core.artifacts.interactions import Matrix
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import add_axes, estimate_text_width
 from mtl_core.reporting.figures.palette import Palette
+from mtl_core.reporting.figures.style import FONT_SIZE
 from mtl_core.reporting.formatting import MINUS_SIGN, join_with_and, truncate_label
-from mtl_core.reporting.read_interactions import Matrix
 
 CELL_SIZE = 0.44
 """Size of a cell with a number in inches."""

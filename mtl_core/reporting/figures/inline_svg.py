@@ -6,7 +6,7 @@ from html import escape
 
 import matplotlib
 
-from mtl_core.reporting.figures.canvas import UNDATED_METADATA, Drawing
+from mtl_core.reporting.figures.drawing import UNDATED_METADATA, Drawing
 from mtl_core.reporting.figures.palette import CSS_VARIABLES
 
 _REMOVED_PATTERN = re.compile(
@@ -54,4 +54,5 @@ def _build_root_tag(tag: str, alt_text: str) -> str:
     size = _VIEW_BOX.search(tag)
     width, height = size.groups() if size else ("0", "0")
     pixels = round(float(width) * 96 / 72)
-    return f'<svg viewBox="0 0 {width} {height}" style="--drawn: {pixels}px" role="img" aria-label="{escape(alt_text)}">'
+    label = escape(alt_text)
+    return f'<svg viewBox="0 0 {width} {height}" style="--drawn: {pixels}px" role="img" aria-label="{label}">'

@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mtl_core.reporting.figures.canvas import FONT_SIZE, Drawing, add_axes
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import add_axes
 from mtl_core.reporting.figures.palette import Palette
+from mtl_core.reporting.figures.style import FONT_SIZE
 from mtl_core.reporting.formatting import format_metric, truncate_label
 
 WIDTH = 2.4
@@ -88,8 +90,10 @@ def _describe(curves: LearningCurves) -> str:
     text = f"{curves.task}:"
     if curves.loss:
         (first, first_loss), (last, last_loss) = curves.loss[0], curves.loss[-1]
-        text += f" training loss {format_metric(first_loss)} in epoch {first}, {format_metric(last_loss)} in epoch {last}."
+        text += f" training loss {format_metric(first_loss)} in epoch {first}, "
+        text += f"{format_metric(last_loss)} in epoch {last}."
     if curves.validation_metric:
-        best_value = dict(curves.validation_metric).get(curves.selected_epoch)
-        text += f" Validation {curves.metric_name} {format_metric(best_value)} in epoch {curves.selected_epoch}, the selected epoch."
+        epoch = curves.selected_epoch
+        value = format_metric(dict(curves.validation_metric).get(epoch))
+        text += f" Validation {curves.metric_name} {value} in epoch {epoch}, the selected epoch."
     return text

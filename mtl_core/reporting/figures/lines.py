@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mtl_core.reporting.figures.canvas import COLUMN_WIDTH, FONT_SIZE, Drawing, add_axes, estimate_text_width
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import COLUMN_WIDTH, add_axes, estimate_text_width
 from mtl_core.reporting.figures.palette import DASHES, MARKERS, Palette
+from mtl_core.reporting.figures.style import FONT_SIZE
 from mtl_core.reporting.formatting import format_metric, truncate_label
 
 LEGEND_LINE_HEIGHT = 0.16

@@ -4,7 +4,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from mtl_core.reporting.calibration_curve import N_BINS, CalibrationCurve
-from mtl_core.reporting.figures.canvas import Drawing, add_axes
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import add_axes
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.formatting import format_count, format_percent, truncate_label
 from mtl_core.reporting.wilson_interval import compute_wilson_interval
@@ -56,7 +57,8 @@ def draw_reliability_diagram(name: str, title: str, curve: CalibrationCurve, pal
 
 def _describe(title: str, curve: CalibrationCurve) -> str:
     descriptions = ", ".join(
-        f"confidence {format_percent(one.mean_confidence)}, accuracy {format_percent(one.accuracy)} ({format_count(one.n)})"
+        f"confidence {format_percent(one.mean_confidence)}, accuracy {format_percent(one.accuracy)} "
+        f"({format_count(one.n)})"
         for one in curve.nonempty_bins
     )
     return f"Reliability diagram, {title}. Bins, with their number of predictions: {descriptions}."

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mtl_core.reporting.figures.canvas import (
+from mtl_core.reporting.figures.drawing import Drawing
+from mtl_core.reporting.figures.layout import (
     COLUMN_WIDTH,
-    Drawing,
     add_axes,
     add_legend,
     compute_legend_height,
@@ -58,7 +58,7 @@ def draw_variant_bars(
     is_proportion: bool,
     palette: Palette,
 ) -> Drawing:
-    """Draw one group of bars per task, or of dots if there are more than `MOST_BARS` bars.
+    """Draw one group of bars per task, or of dots if there are more than `MAX_BARS` bars.
 
     Args:
         name: The name of the figure, also the stem of its file name.

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_core.reporting.run_artifacts import RunArtifacts
+from mtl_core.artifacts.metrics import CalibrationError
+from mtl_core.reporting.read_run import RunArtifacts
 from mtl_core.reporting.task_metrics import TaskMetrics
 
 
@@ -35,16 +36,6 @@ class ClassScores:
 
 
 @dataclass(frozen=True)
-class CalibrationFacts:
-    """The expected calibration error of one kind of decision, before and after calibration."""
-
-    question: str
-    n: int
-    before: float | None
-    after: float | None
-
-
-@dataclass(frozen=True)
 class Card:
     """The content of a model card.
 
@@ -52,14 +43,14 @@ class Card:
         files: The files of the run, as the report reads them.
         kinds: Name of each main task to its kind.
         parts: Name and description of each component of the network and of the training.
-        calibration: Calibration errors; empty without calibration.
+        calibration: Kind of decision to its calibration error; empty without calibration.
         licences: Licence notes about data and pretrained weights.
     """
 
     files: RunArtifacts
     kinds: Mapping[str, str]
     parts: Sequence[tuple[str, str]]
-    calibration: Sequence[CalibrationFacts]
+    calibration: Mapping[str, CalibrationError]
     licences: Sequence[str]
 
     def compute_class_scores(self, task: TaskMetrics) -> list[ClassScores]:

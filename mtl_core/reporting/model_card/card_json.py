@@ -1,70 +1,59 @@
 """A model card as JSON."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
+from mtl_core.reporting.headline import format_headline
 from mtl_core.reporting.model_card.card import Card
 from mtl_core.reporting.model_card.limitations import describe_limits, describe_use
-from mtl_core.reporting.run.summary_section import format_headline
-from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics
+from mtl_core.reporting.model_card.schema import ClassMetrics, MetricResult, ModelCard, TaskCard, TaskSplitMetrics
+from mtl_core.reporting.task_metrics import TaskMetrics
 
 
-def card_to_json(card: Card) -> dict[str, Any]:
-    """Convert a card to a JSON object with the keys of `schemas.ModelCardResponse` of the server."""
+def build_model_card(card: Card) -> ModelCard:
+    """Convert the content of a card to its JSON schema."""
     files = card.files
-    return {
-        "name": files.experiment,
-        "headline": format_headline(files),
-        "disclaimer": files.data.disclaimer,
-        "use": describe_use(card),
-        "parameters": files.parameters,
-        "seed": files.seed,
-        "tasks": [
-            {
-                "name": name,
-                "kind": kind,
-                "classes": list(files.classes.get(name, ())),
-                "label_counts": {
-                    split_scores: dict(card.get_label_counts(split_scores, name))
-                    for split_scores in files.data.example_counts
-                },
-                "splits": {
-                    split_scores.split_name: _build_scores(card, split_scores, name)
-                    for split_scores in files.splits
-                },
-            }
-            for name, kind in card.kinds.items()
-        ],
-        "data": {"examples": dict(files.data.example_counts), "warnings": list(files.data.warnings)},
-        "components": dict(card.parts),
-        "calibration": [asdict(errors) for errors in card.calibration],
-        "limitations": list(describe_limits(card)),
-        "licences": list(card.licences),
-    }
+    return ModelCard(
+        name=files.experiment,
+        headline=format_headline(files),
+        disclaimer=files.data.disclaimer,
+        use=describe_use(card),
+        parameters=files.parameters,
+        seed=files.seed,
+        tasks=[_build_task(card, name, kind) for name, kind in card.kinds.items()],
+        data={"examples": dict(files.data.examples), "warnings": list(files.data.warnings)},
+        components=dict(card.parts),
+        calibration=[{"question": decision, **asdict(errors)} for decision, errors in card.calibration.items()],
+        limitations=list(describe_limits(card)),
+        licences=list(card.licences),
+    )
 
 
-def _build_scores(card: Card, split_scores: SplitMetrics, name: str) -> Mapping[str, Any]:
-    task = next((task for task in split_scores.tasks if task.name == name), None)
-    if task is None:
-        return {}
-    return {
-        "n": task.n,
-        "metrics": {
-            metric.name: {"value": metric.value, "baseline": metric.baseline, "n": metric.n}
+def _build_task(card: Card, name: str, kind: str) -> TaskCard:
+    return TaskCard(
+        name=name,
+        kind=kind,
+        classes=list(card.files.classes.get(name, ())),
+        label_counts={
+            split_name: dict(card.get_label_counts(split_name, name)) for split_name in card.files.data.examples
+        },
+        splits={
+            split.split_name: _build_split(card, task)
+            for split in card.files.splits
+            for task in split.tasks
+            if task.name == name
+        },
+    )
+
+
+def _build_split(card: Card, task: TaskMetrics) -> TaskSplitMetrics:
+    return TaskSplitMetrics(
+        n=task.n,
+        metrics={
+            metric.name: MetricResult(value=metric.value, baseline=metric.baseline, n=metric.n)
             for metric in task.metrics
         },
-        "classes": _build_classes(card, task),
-    }
-
-
-def _build_classes(card: Card, task: TaskMetrics) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": class_scores.name,
-            "n": class_scores.n,
-            "recall": class_scores.recall,
-            "precision": class_scores.precision,
-        }
-        for class_scores in card.compute_class_scores(task)
-    ]
+        classes=[
+            ClassMetrics(name=one.name, n=one.n, recall=one.recall, precision=one.precision)
+            for one in card.compute_class_scores(task)
+        ],
+    )

@@ -46,7 +46,8 @@ def _describe_scores(card: Card) -> Iterator[str]:
         task.name for task in split_scores.tasks if task.main_metric is None or task.main_metric.value is None
     ]
     if unknown:
-        yield f"No score, since the {split_scores.split_name} split has no valid label: {join_with_and(unknown, MAX_NAMES)}."
+        names = join_with_and(unknown, MAX_NAMES)
+        yield f"No score, since the {split_scores.split_name} split has no valid label: {names}."
 
 
 def _describe_small_classes(card: Card) -> Iterator[str]:
@@ -71,7 +72,8 @@ def _describe_missing_classes(card: Card) -> Iterator[str]:
         if not class_scores.n
     ]
     if absent:
-        yield f"The {split_scores.split_name} split has no labels of these classes: {join_with_and(absent, MAX_NAMES)}."
+        classes = join_with_and(absent, MAX_NAMES)
+        yield f"The {split_scores.split_name} split has no labels of these classes: {classes}."
 
 
 def _describe_missed_classes(card: Card) -> Iterator[str]:
@@ -92,10 +94,11 @@ def _describe_calibration(card: Card) -> Iterator[str]:
     if not card.calibration:
         yield "Probabilities are not calibrated: 0.9 does not mean that nine in ten are correct."
         return
-    for errors in card.calibration:
+    for decision, errors in card.calibration.items():
         yield (
-            f"Calibrated on {pluralize(errors.n, 'prediction')} of the validation split ({errors.question}): the expected "
-            f"calibration error is {format_metric(errors.before)} before and {format_metric(errors.after)} after it."
+            f"Calibrated on {pluralize(errors.n, 'prediction')} of the validation split ({decision}): the expected "
+            f"calibration error is {format_metric(errors.before)} before and {format_metric(errors.after)} after "
+            "it."
         )
 
 

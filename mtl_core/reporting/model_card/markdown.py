@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from mtl_core import __version__
 from mtl_core.config.yaml_file import dump_yaml
 from mtl_core.reporting.blocks import Block, Table, TextBlock
+from mtl_core.reporting.headline import format_headline
 from mtl_core.reporting.model_card.card import Card
 from mtl_core.reporting.model_card.sections import build_sections
-from mtl_core.reporting.run.summary_section import format_headline
 
 _CODE = re.compile(r"(`[^`]+`)")
 _SPECIAL_CHARACTERS = re.compile(r"[\\|<>*\[\]#`]|(?<!\w)_|_(?!\w)")

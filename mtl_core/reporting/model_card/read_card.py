@@ -5,10 +5,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from mtl_core.artifacts.json_files import read_json, wrap_parse_errors
+from mtl_core.artifacts.json_files import parse_schema, read_json, wrap_parse_errors
+from mtl_core.artifacts.metrics import CalibrationError
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.yaml_file import read_yaml
-from mtl_core.reporting.model_card.card import CalibrationFacts, Card
+from mtl_core.reporting.model_card.card import Card
 from mtl_core.reporting.read_run import read_run
 
 BLOCKS = ("encoder", "backbone", "architecture", "weighting", "optimizer", "schedule")
@@ -28,10 +29,7 @@ def read_card(path: Path) -> Card:
     config = read_yaml(run.config).value
     with wrap_parse_errors(run.metrics):
         errors = metrics.get("calibration", {}).get("errors", {})
-        calibration = [
-            CalibrationFacts(name, int(entry["n"]), entry["before"], entry["after"])
-            for name, entry in errors.items()
-        ]
+        calibration = parse_schema(dict[str, CalibrationError], errors, run.metrics)
         licences = [str(note) for note in metrics.get("licences", ())]
     with wrap_parse_errors(run.config):
         tasks = files.main_split.tasks if files.main_split is not None else []

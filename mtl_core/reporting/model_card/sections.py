@@ -45,8 +45,8 @@ def build_sections(card: Card) -> list[Section]:
 def _build_overview(card: Card) -> Iterator[Block]:
     files = card.files
     sentences = [
-        f"One network for {pluralize(len(card.kinds), 'task')}, with {format_count(files.parameters)} parameters, trained "
-        f"by multi-task learning from the experiment `{files.experiment}`."
+        f"One network for {pluralize(len(card.kinds), 'task')}, with {format_count(files.parameters)} parameters, "
+        f"trained by multi-task learning from the experiment `{files.experiment}`."
     ]
     if files.warm_start is not None:
         sentences.append(
@@ -66,12 +66,11 @@ def _build_tasks(card: Card) -> Table:
 
 def _build_data(card: Card) -> Iterator[Block]:
     data = card.files.data
-    split_names = list(data.example_counts)
+    split_names = list(data.examples)
     yield TextBlock(
         [
             ", ".join(
-                f"{split_name}: {pluralize(number, 'example')}"
-                for split_name, number in data.example_counts.items()
+                f"{split_name}: {pluralize(number, 'example')}" for split_name, number in data.examples.items()
             )
             + "."
         ]
@@ -106,11 +105,11 @@ def _iterate_label_rows(card: Card, task: str, split_names: Sequence[str]) -> It
 def _build_training(card: Card) -> Iterator[Block]:
     files = card.files
     yield Table("Parts", _build_columns("part", "value"), [_build_cells(*part) for part in card.parts])
-    epochs = sum(epoch.stage == "selection" for epoch in files.history)
+    epochs = len(files.history.selection)
     yield TextBlock(
         [
             f"Seed {files.seed}; epoch {files.best_epoch} of {epochs} is selected; training takes "
-            f"{format_duration(files.timing.get('train_s') or 0.0)}. `config.yaml` contains every option."
+            f"{format_duration(files.timing.train_s)}. `config.yaml` contains every option."
         ]
     )
 
@@ -136,8 +135,8 @@ def _build_evaluation(card: Card) -> Iterator[Block]:
         )
         if classes:
             yield Table(
-                f"{split_scores.split_name.capitalize()} data by class: recall (fraction of its labels that are predicted) and "
-                "precision (fraction of its predictions that are correct)",
+                f"{split_scores.split_name.capitalize()} data by class: recall (fraction of its labels that are "
+                "predicted) and precision (fraction of its predictions that are correct)",
                 _build_columns("task", "class", numbers=("labels", "recall", "precision")),
                 classes,
             )

@@ -20,8 +20,11 @@ def build_confusion_section(split: SplitMetrics, classes: Mapping[str, Sequence[
     ]
     if not tables:
         return None
-    explanation = f"On the {split.split_name} data. Rows: true classes; columns: predicted classes; shade: fraction of the row."
-    blocks: list[Block] = [TextBlock([explanation]), SideBySide(tables[:MAX_OPEN_TABLES])]
+    explanation = "Rows: true classes; columns: predicted classes; shade: fraction of the row."
+    blocks: list[Block] = [
+        TextBlock([f"On the {split.split_name} data. {explanation}"]),
+        SideBySide(tables[:MAX_OPEN_TABLES]),
+    ]
     if len(tables) > MAX_OPEN_TABLES:
         blocks.append(
             Collapsible(f"The other {len(tables) - MAX_OPEN_TABLES} tasks", [SideBySide(tables[MAX_OPEN_TABLES:])])

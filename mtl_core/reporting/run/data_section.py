@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from mtl_core.artifacts.metrics import DataReport
 from mtl_core.reporting.blocks import Block, Cell, Collapsible, Column, Section, Table, TextBlock
 from mtl_core.reporting.formatting import format_count, format_percent
-from mtl_core.reporting.run_artifacts import DataSummary
 
 MAX_OPEN_ROWS = 60
 """Maximum number of rows of a visible label table; a longer table is collapsed."""
@@ -12,16 +12,13 @@ MAX_CLASSES = 20
 """Maximum number of classes per task in the label table."""
 
 
-def build_data_section(summary: DataSummary) -> Section:
+def build_data_section(summary: DataReport) -> Section:
     """Build the section on examples and labels of each split."""
-    split_names = list(summary.example_counts)
+    split_names = list(summary.examples)
     examples = Table(
         "Examples",
         [Column("split", is_numeric=False), Column("examples")],
-        [
-            [Cell(split_name), Cell(format_count(n_examples))]
-            for split_name, n_examples in summary.example_counts.items()
-        ],
+        [[Cell(split_name), Cell(format_count(n_examples))] for split_name, n_examples in summary.examples.items()],
     )
     labels = _build_label_table(summary, split_names)
     blocks: list[Block] = []
@@ -30,20 +27,21 @@ def build_data_section(summary: DataSummary) -> Section:
     blocks.append(examples)
     if labels.rows:
         blocks.append(labels if len(labels.rows) <= MAX_OPEN_ROWS else Collapsible("Labels per task", [labels]))
-    if summary.largest_imbalance is not None:
-        imbalance = summary.largest_imbalance
+    if summary.split_deviation is not None:
+        imbalance = summary.split_deviation
         blocks.append(
             TextBlock(
                 [
                     f"Quality of the split: {imbalance.task} = {imbalance.label} has the largest imbalance between "
-                    f"training and validation data; its proportion differs by {imbalance.percentage_points:.2f} percentage points."
+                    f"training and validation data; its proportion differs by {imbalance.points:.2f} percentage "
+                    "points."
                 ]
             )
         )
     return Section("data", "Data", blocks)
 
 
-def _build_label_table(summary: DataSummary, split_names: Sequence[str]) -> Table:
+def _build_label_table(summary: DataReport, split_names: Sequence[str]) -> Table:
     tasks = list(
         dict.fromkeys(task for split_name in split_names for task in summary.label_counts.get(split_name, {}))
     )

@@ -1,11 +1,15 @@
 """The section on learning curves."""
 
+from collections.abc import Sequence
+
+from mtl_core.artifacts.history import EpochRecord, History
+from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.reporting.blocks import Block, Cell, Collapsible, Column, FigureBlock, Section, Table
 from mtl_core.reporting.figures.learning_curves import LearningCurves, draw_curves
 from mtl_core.reporting.figures.lines import Line, draw_lines
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.formatting import NO_VALUE, format_metric, format_metric_name, slugify
-from mtl_core.reporting.run_artifacts import Epoch, RunArtifacts
+from mtl_core.reporting.read_run import RunArtifacts
 
 MAX_FIGURES = 12
 """Maximum number of tasks with learning curves."""
@@ -16,7 +20,7 @@ MIN_RELATIVE_CHANGE = 0.25
 def build_learning_curves_section(artifacts: RunArtifacts, palette: Palette) -> Section:
     """Build the section: one figure per task, loss weights if they change, a collapsed table of all epochs."""
     tasks = [task.name for task in artifacts.main_split.tasks] if artifacts.main_split else []
-    logged_tasks = list(dict.fromkeys(name for epoch in artifacts.history for name in epoch.losses))
+    logged_tasks = _list_logged_tasks(artifacts.history)
     tasks = [name for name in tasks if name in logged_tasks] or logged_tasks
     auxiliary_tasks = [name for name in logged_tasks if name not in tasks]
     label_counts = {task.name: task.n for task in artifacts.main_split.tasks} if artifacts.main_split else {}
@@ -41,24 +45,23 @@ def _select_tasks_with_most_labels(tasks: list[str], label_counts: dict[str, int
 
 
 def _build_curves(artifacts: RunArtifacts, task: str) -> LearningCurves:
-    selection_epochs = [epoch for epoch in artifacts.history if epoch.stage == "selection"]
-    refit_epochs = [epoch for epoch in artifacts.history if epoch.stage != "selection"]
+    selection_epochs = artifacts.history.selection
     metric = _find_main_metric(artifacts, task)
     return LearningCurves(
         task,
         _collect_losses(selection_epochs, task),
-        _collect_losses(refit_epochs, task),
+        _collect_losses(artifacts.history.refit, task),
         [
             (one.epoch, value)
             for one in selection_epochs
-            if (value := one.validation_metrics.get((task, metric))) is not None
+            if (value := one.validation.get(f"{task}.{metric}")) is not None
         ],
         format_metric_name(metric),
         artifacts.best_epoch,
     )
 
 
-def _collect_losses(epochs: list[Epoch], task: str) -> list[tuple[int, float]]:
+def _collect_losses(epochs: Sequence[EpochRecord], task: str) -> list[tuple[int, float]]:
     return [(one.epoch, value) for one in epochs if (value := one.losses.get(task)) is not None]
 
 
@@ -70,7 +73,7 @@ def _find_main_metric(artifacts: RunArtifacts, task: str) -> str:
 
 def _build_caption(artifacts: RunArtifacts, n_plotted: int, n_tasks: int) -> str:
     caption = "Training loss and main validation metric per epoch; the dotted line marks the selected epoch."
-    if any(epoch.stage == "refit" for epoch in artifacts.history):
+    if artifacts.history.refit:
         caption += " Dashed: the loss of the refit on training and validation data."
     if n_plotted < n_tasks:
         caption += (
@@ -81,11 +84,14 @@ def _build_caption(artifacts: RunArtifacts, n_plotted: int, n_tasks: int) -> str
 
 def _build_weight_figures(artifacts: RunArtifacts, tasks: list[str], palette: Palette) -> list[FigureBlock]:
     """Draw the loss weights if the weighting changes them."""
-    selection_epochs = [epoch for epoch in artifacts.history if epoch.stage == "selection"]
     lines = [
         Line(
             task,
-            [(one.epoch, value) for one in selection_epochs if (value := one.loss_weights.get(task)) is not None],
+            [
+                (one.epoch, value)
+                for one in artifacts.history.selection
+                if (value := one.weights.get(task)) is not None
+            ],
         )
         for task in tasks
     ]
@@ -101,28 +107,36 @@ def _build_weight_figures(artifacts: RunArtifacts, tasks: list[str], palette: Pa
     return [FigureBlock(caption, [draw_lines("weights", lines, "loss weight", False, palette)])]
 
 
+def _list_logged_tasks(history: History) -> list[str]:
+    return list(dict.fromkeys(name for epoch in (*history.selection, *history.refit) for name in epoch.losses))
+
+
 def _build_epoch_table(artifacts: RunArtifacts) -> Table:
-    tasks = list(dict.fromkeys(name for epoch in artifacts.history for name in epoch.losses))[:MAX_FIGURES]
-    metric_keys = (
-        [key for key in artifacts.history[0].validation_metrics if key[0] == "overall"] if artifacts.history else []
-    )
-    metric_keys += [
-        (name, _find_main_metric(artifacts, name)) for name in tasks if _find_main_metric(artifacts, name)
-    ]
+    history = artifacts.history
+    tasks = _list_logged_tasks(history)[:MAX_FIGURES]
+    metrics = [(OVERALL, metric.removeprefix(f"{OVERALL}.")) for metric in _list_overall_metrics(history)]
+    metrics += [(name, metric) for name in tasks if (metric := _find_main_metric(artifacts, name))]
     columns = [
         Column("stage, epoch", is_numeric=False),
         *(Column(f"{name}: loss") for name in tasks),
-        *(Column(f"{name}: {format_metric_name(metric)}") for name, metric in metric_keys),
+        *(Column(f"{name}: {format_metric_name(metric)}") for name, metric in metrics),
     ]
     rows = [
         [
-            Cell(f"{epoch.stage} {epoch.epoch}"),
+            Cell(f"{stage} {epoch.epoch}"),
             *(_build_cell(epoch.losses.get(name)) for name in tasks),
-            *(_build_cell(epoch.validation_metrics.get(key)) for key in metric_keys),
+            *(_build_cell(epoch.validation.get(f"{name}.{metric}")) for name, metric in metrics),
         ]
-        for epoch in artifacts.history
+        for stage, epochs in (("selection", history.selection), ("refit", history.refit))
+        for epoch in epochs
     ]
     return Table("Training loss and validation metrics per epoch", columns, rows)
+
+
+def _list_overall_metrics(history: History) -> list[str]:
+    return [
+        name for epoch in history.selection[:1] for name in epoch.validation if name.rpartition(".")[0] == OVERALL
+    ]
 
 
 def _build_cell(value: float | None) -> Cell:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from mtl_core.artifacts.mistakes import Mistake
 from mtl_core.reporting.blocks import Quote, Quotes, Section, TextBlock, TextSpan
 from mtl_core.reporting.formatting import format_percent
-from mtl_core.reporting.run_artifacts import Mistake
 
 MAX_TASKS = 12
 """Maximum number of tasks whose mistakes are shown."""
@@ -22,7 +22,7 @@ def build_mistakes_section(mistakes: Sequence[Mistake]) -> Section | None:
     if not by_task:
         return None
     text = "The wrong predictions with the highest confidence, for each task."
-    if any(mistake.attention for mistake in mistakes):
+    if any(mistake.token_weights for mistake in mistakes):
         text += (
             " The shade of a word is its attention weight in the task's head, strongest at three times the uniform "
             "weight. Attention does not always explain a prediction."
@@ -47,16 +47,15 @@ def _build_quote(mistake: Mistake) -> Quote:
     prediction = (
         f"predicted {mistake.label} with confidence {format_percent(mistake.confidence)}; true label {mistake.gold}"
     )
-    if not mistake.attention:
+    token_weights = mistake.token_weights
+    if not token_weights:
         return Quote([TextSpan(mistake.text or "not a text")], prediction, [f"example {mistake.id}"])
-    largest_weights = sorted(zip(mistake.attention, mistake.tokens, strict=True), key=lambda pair: -pair[0])[
-        :N_PRINTED_WEIGHTS
-    ]
-    weights = ", ".join(f"“{token}” {weight:.2f}" for weight, token in largest_weights)
+    largest_weights = sorted(token_weights, key=lambda pair: -pair[1])[:N_PRINTED_WEIGHTS]
+    weights = ", ".join(f"“{token}” {weight:.2f}" for token, weight in largest_weights)
     return Quote(
-        list(shade_tokens(mistake.text, mistake.tokens, mistake.attention)),
+        list(shade_tokens(mistake.text, *zip(*token_weights, strict=True))),
         prediction,
-        [f"highest attention: {weights} (uniform: {1 / len(mistake.tokens):.2f})", f"example {mistake.id}"],
+        [f"highest attention: {weights} (uniform: {1 / len(token_weights):.2f})", f"example {mistake.id}"],
     )
 
 
@@ -70,7 +69,6 @@ def shade_tokens(text: str, tokens: Sequence[str], weights: Sequence[float]) -> 
         tokens: Its tokens.
         weights: The attention weight of each token.
     """
-    offsets = _find_token_offsets(text, tokens)
     full_shade_weight = FULL_SHADE_FACTOR / len(tokens) if tokens else 1.0
     heats = [min(weight / full_shade_weight, 1.0) for weight in weights]
     offsets = _find_token_offsets(text, tokens)

@@ -3,16 +3,18 @@
 from mtl_core.reporting.blocks import Page, Preformatted, Section, TextBlock
 from mtl_core.reporting.calibration_curve import CalibrationCurves, read_calibration_curves
 from mtl_core.reporting.figures.palette import Palette
+from mtl_core.reporting.headline import format_headline
+from mtl_core.reporting.interactions_section import build_interactions_section
+from mtl_core.reporting.read_run import RunArtifacts
+from mtl_core.reporting.run.auxiliary_section import build_auxiliary_section
 from mtl_core.reporting.run.calibration_section import build_calibration_section
 from mtl_core.reporting.run.confusion_section import build_confusion_section
-from mtl_core.reporting.run.cost_section import build_auxiliary_section, build_cost_section
+from mtl_core.reporting.run.cost_section import build_cost_section
 from mtl_core.reporting.run.data_section import build_data_section
-from mtl_core.reporting.run.interactions_section import build_interactions_section
 from mtl_core.reporting.run.learning_curves_section import build_learning_curves_section
 from mtl_core.reporting.run.mistakes_section import build_mistakes_section
 from mtl_core.reporting.run.results_section import build_results_section
-from mtl_core.reporting.run.summary_section import build_summary_section, collect_facts, format_headline
-from mtl_core.reporting.run_artifacts import RunArtifacts
+from mtl_core.reporting.run.summary_section import build_summary_section, collect_facts
 
 METHOD_PARAGRAPHS = (
     "95 % intervals of proportions are Wilson intervals (1927). They cover the variation between test examples for "
@@ -29,7 +31,7 @@ def build_run_page(artifacts: RunArtifacts, palette: Palette) -> Page:
 
     Args:
         artifacts: The contents of the run directory.
-        palette: The colours of the figures; call this function inside `drawing` with the same palette.
+        palette: The colours of the figures; call this function inside `plot_style` with the same palette.
     """
     split = artifacts.main_split
     calibration_curves = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mtl_core.reporting.blocks import Block, Cell, Column, FigureBlock, Section, Table
 from mtl_core.reporting.figures.bars import Bar, draw_bars
-from mtl_core.reporting.figures.canvas import Drawing
+from mtl_core.reporting.figures.drawing import Drawing
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.formatting import (
     NO_VALUE,

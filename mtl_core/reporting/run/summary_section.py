@@ -1,92 +1,40 @@
-"""The headline, the facts and the summary section of a run."""
+"""The facts and the summary section of a run."""
 
 from collections.abc import Iterator
-from statistics import mean
 
+from mtl_core.artifacts.interactions import TaskInteractions
 from mtl_core.reporting.blocks import Section, TextBlock
 from mtl_core.reporting.calibration_curve import CalibrationCurves
 from mtl_core.reporting.formatting import (
     format_count,
     format_duration,
     format_metric,
-    format_metric_name,
     format_percent,
     format_percentage_points,
     format_signed,
     join_with_and,
     pluralize,
 )
-from mtl_core.reporting.read_interactions import TaskInteractions
-from mtl_core.reporting.run_artifacts import RunArtifacts
+from mtl_core.reporting.read_run import RunArtifacts
 from mtl_core.reporting.task_metrics import MetricValue, SplitMetrics
 
-MAJORITY_BASELINE = "majority-class baseline"
 MIN_CALIBRATION_GAP = 0.02
 """Minimum difference between confidence and accuracy to be reported."""
 N_STANDARD_ERRORS = 2.0
 """Number of standard errors below zero from which a negative cosine is reported."""
 
 
-def format_headline(artifacts: RunArtifacts) -> str:
-    """Summarize the performance of the network and of the baseline in one sentence."""
-    split = artifacts.main_split
-    if split is None:
-        return "No metrics: the run has neither validation nor test data."
-    overall_metric = split.overall.main_metric
-    if (
-        split.shared_metric is not None
-        and overall_metric is not None
-        and overall_metric.name == split.shared_metric
-    ):
-        return _format_shared_metric(overall_metric, split)
-    if len(split.tasks) == 1 and split.tasks[0].main_metric is not None:
-        return _format_single_task(split.tasks[0].main_metric, split)
-    reductions = [
-        reduction
-        for task in split.tasks
-        if task.main_metric and (reduction := task.main_metric.relative_error_reduction) is not None
-    ]
-    if not reductions:
-        return f"No metrics: the {split.split_name} data has no labels that count."
-    mean_reduction = mean(reductions)
-    return (
-        f"The error is {format_percent(abs(mean_reduction))} {'smaller' if mean_reduction >= 0 else 'larger'} than that of the baseline on "
-        f"the {split.split_name} data (mean over {pluralize(len(reductions), 'task')} with different metrics)."
-    )
-
-
-def _format_shared_metric(metric: MetricValue, split: SplitMetrics) -> str:
-    if metric.value is None:
-        return f"No metrics: the {split.split_name} data has no labels that count."
-    labels = f"{format_count(metric.n)} {split.split_name} {'label' if metric.n == 1 else 'labels'}"
-    correct_text = (
-        "correct" if metric.name in {"accuracy", "exact_match"} else f"correct ({format_metric_name(metric.name)})"
-    )
-    text = f"{format_percent(metric.value)} of {labels} {correct_text}"
-    return text + (
-        f"; {MAJORITY_BASELINE}: {format_percent(metric.baseline)}." if metric.baseline is not None else "."
-    )
-
-
-def _format_single_task(metric: MetricValue, split: SplitMetrics) -> str:
-    label_text = f"on {format_count(metric.n)} {split.split_name} {'label' if metric.n == 1 else 'labels'}"
-    direction = "smaller" if metric.lower_is_better else "larger"
-    text = f"{format_metric_name(metric.name)} {format_metric(metric.value)} {label_text} ({direction} is better)"
-    return text + (f"; baseline: {format_metric(metric.baseline)}." if metric.baseline is not None else ".")
-
-
 def collect_facts(artifacts: RunArtifacts) -> list[tuple[str, str]]:
     """Collect names and values for the header of the page."""
-    epochs = sum(epoch.stage == "selection" for epoch in artifacts.history)
+    epochs = len(artifacts.history.selection)
     entries = [("tasks", format_count(len(artifacts.main_split.tasks)))] if artifacts.main_split else []
     entries += [
-        (split_name, pluralize(n_examples, "example"))
-        for split_name, n_examples in artifacts.data.example_counts.items()
+        (split_name, pluralize(n_examples, "example")) for split_name, n_examples in artifacts.data.examples.items()
     ]
     entries += [
         ("parameters", format_count(artifacts.parameters)),
         ("selected epoch", f"{artifacts.best_epoch} of {epochs}"),
-        ("training", format_duration(artifacts.timing["train_s"] or 0.0)),
+        ("training", format_duration(artifacts.timing.train_s)),
         ("seed", str(artifacts.seed)),
     ]
     return entries
@@ -123,13 +71,14 @@ def _compare_with_baselines(split: SplitMetrics | None) -> Iterator[str]:
             yield f"Better than the baseline in all {len(split.tasks)} tasks."
     if not_significant:
         yield (
-            f"The difference from the baseline is not significant for {join_with_and(not_significant)}: the baseline is within "
-            "the 95 % interval."
+            f"The difference from the baseline is not significant for {join_with_and(not_significant)}: the "
+            "baseline is within the 95 % interval."
         )
     if worse:
         yield f"No better than the baseline, which ignores the input: {join_with_and(worse)}."
     if undefined:
-        yield f"Undefined, because the {split.split_name} data has no labels that count: {join_with_and(undefined)}."
+        names = join_with_and(undefined)
+        yield f"Undefined, because the {split.split_name} data has no labels that count: {names}."
 
 
 def _is_baseline_in_interval(metric: MetricValue) -> bool:
@@ -141,11 +90,12 @@ def _describe_best_epoch(artifacts: RunArtifacts) -> Iterator[str]:
     if artifacts.best_score is None:
         yield "Without validation data, the last epoch is selected."
         return
-    epochs = sum(epoch.stage == "selection" for epoch in artifacts.history)
-    yield f"Epoch {artifacts.best_epoch} of {epochs} has the best validation score, {format_metric(artifacts.best_score)}."
+    epochs = len(artifacts.history.selection)
+    score = format_metric(artifacts.best_score)
+    yield f"Epoch {artifacts.best_epoch} of {epochs} has the best validation score, {score}."
     if artifacts.best_epoch == epochs > 1:
         yield "The last epoch is the best one: more epochs may improve the results."
-    if any(epoch.stage == "refit" for epoch in artifacts.history):
+    if artifacts.history.refit:
         yield (
             "The network was then refitted on training and validation data; test metrics are of the refitted "
             "network, validation metrics of the first one."
@@ -159,12 +109,14 @@ def _describe_calibration(calibration_curves: CalibrationCurves | None) -> Itera
     if pooled.mean_confidence is None or pooled.accuracy is None:
         return
     confidence_gap = pooled.mean_confidence - pooled.accuracy
+    confidence, accuracy = format_percent(pooled.mean_confidence), format_percent(pooled.accuracy)
     if abs(confidence_gap) < MIN_CALIBRATION_GAP:
-        yield f"Well calibrated: mean confidence {format_percent(pooled.mean_confidence)}, accuracy {format_percent(pooled.accuracy)}."
+        yield f"Well calibrated: mean confidence {confidence}, accuracy {accuracy}."
         return
+    direction = "over" if confidence_gap > 0 else "under"
     yield (
-        f"The network is {'over' if confidence_gap > 0 else 'under'}confident by {format_percentage_points(confidence_gap)} (mean confidence "
-        f"{format_percent(pooled.mean_confidence)}, accuracy {format_percent(pooled.accuracy)})."
+        f"The network is {direction}confident by {format_percentage_points(confidence_gap)} (mean confidence "
+        f"{confidence}, accuracy {accuracy})."
     )
 
 
@@ -172,7 +124,7 @@ def _describe_strongest_conflict(interactions: TaskInteractions | None) -> Itera
     if interactions is None or not interactions.pairs:
         return
     cosine, a, b = min((interactions.cosine[a][b] or 0.0, a, b) for a, b in interactions.pairs)
-    error = (interactions.cosine_error[a][b] or 0.0) if interactions.cosine_error is not None else 0.0
+    error = interactions.cosine_error[a][b] or 0.0
     if cosine + N_STANDARD_ERRORS * error < 0:
         names = f"{interactions.tasks[a]} and {interactions.tasks[b]}"
         yield f"{names} have the most conflicting gradients: their mean cosine is {format_signed(cosine)}."

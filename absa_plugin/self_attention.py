@@ -1,0 +1,33 @@
+"""The self-attention head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import PositiveInt
+
+from mtl_core import HeadSpec
+from mtl_core.plugins.number_fields import Probability
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mtl_core import FeatureShape
+
+
+class SelfAttention(HeadSpec):
+    """Multi-head self-attention (Vaswani et al., 2017), the mean over the tokens, then two linear layers."""
+
+    type: Literal["self-attention"] = "self-attention"
+    attention_heads: PositiveInt = 2
+    """Number of attention heads; it must divide the width of the features."""
+    hidden_dim: PositiveInt = 64
+    """Width of the first linear layer."""
+    dropout: Probability = 0.2
+    """Dropout between the linear layers."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Build the head of one task."""
+        from absa_plugin.self_attention_module import SelfAttentionHead
+
+        return SelfAttentionHead(inputs, outputs, self.attention_heads, self.hidden_dim, self.dropout)

@@ -1,0 +1,24 @@
+"""The backbone that returns its input features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mtl_core.plugins.specs import BackboneSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mtl_core.nn.features import FeatureShape
+
+
+class Identity(BackboneSpec):
+    """No backbone: the heads read the input features directly (a baseline)."""
+
+    type: Literal["identity"] = "identity"
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        """Build a module that returns its input features."""
+        from mtl_core.builtins.backbones.modules.identity import IdentityBackbone
+
+        return IdentityBackbone(inputs)

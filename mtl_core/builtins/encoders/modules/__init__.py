@@ -1,0 +1,1 @@
+"""The torch module of the encoder."""

@@ -1,0 +1,32 @@
+"""The linear head for tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mtl_core.plugins.number_fields import Probability
+from mtl_core.plugins.specs import HeadSpec, Level
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mtl_core.nn.features import FeatureShape
+
+
+class TokenLinear(HeadSpec):
+    """One linear layer applied to every token, for token-level tasks."""
+
+    type: Literal["token-linear"] = "token-linear"
+    level: ClassVar[Level] = "token"
+    dropout: Probability = 0.0
+    """Dropout before the layer."""
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Build one task's layer.
+
+        Raises:
+            MtlError: If the features are not a sequence.
+        """
+        from mtl_core.builtins.heads.modules.token_linear import TokenLinearHead
+
+        return TokenLinearHead(inputs, outputs, self.dropout)

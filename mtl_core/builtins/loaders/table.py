@@ -1,0 +1,171 @@
+"""The loader of tabular files: CSV, TSV, JSON Lines and Parquet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mtl_core.config.paths import InputFile
+from mtl_core.data.files.extensions import validate_extension
+from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core.plugins.specs import LoaderSpec
+
+if TYPE_CHECKING:
+    from mtl_core.builtins.loaders.tables.input_readers import InputReader
+    from mtl_core.data.corpus import Corpus, SplitName
+
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
+class Table(LoaderSpec):
+    """Tables with one row per example: CSV, TSV, JSON Lines or Parquet, chosen by the file extension.
+
+    Inputs are the texts of one column, or its lists of words, or the numbers of several columns. Every other
+    column can be a label column. Files of any size are read with little memory: inputs of large files stay on
+    disk until they are needed.
+    """
+
+    type: Literal["table"] = "table"
+    reads_json_lines: ClassVar[bool] = True
+    train: InputFile
+    """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`."""
+    validation: InputFile | None = None
+    """The validation file; without it, validation data is split off the training file."""
+    test: InputFile | None = None
+    """The test file."""
+    text: ColumnName | None = None
+    """The column of texts. One of `text`, `words` and `numbers` is needed."""
+    words: ColumnName | None = None
+    """The column of lists of words, for tokenized texts."""
+    numbers: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    """The numeric columns that form an array; a cell may be a list of numbers in JSON Lines and Parquet."""
+    labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    """The label columns; null selects every column of the training file that has no other use."""
+    id: ColumnName | None = None
+    """The column of ids, unique within a split; null numbers the rows of each file."""
+    split: ColumnName | None = None
+    """The column with the split (`train`, `validation` or `test`), if one file contains all splits."""
+    weights: dict[ColumnName, ColumnName] = {}
+    """Label column: column of weights for the labels of each example. An empty cell means 1."""
+    lists: dict[ColumnName, Annotated[str, Field(min_length=1)]] = {}
+    """Column: separator of its list members, where cells are texts (a space for `words`)."""
+    missing: list[str] = [""]
+    """Cell values that mark a missing label; null in JSON Lines and Parquet always does."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Delimiter of CSV files; null is a tab in `.tsv` files and a comma in others."""
+    quoted: bool = True
+    """Whether quotation marks enclose cells of CSV files; otherwise they are ordinary characters."""
+    disclaimer: str = ""
+    """A disclaimer that every output repeats, such as that the data is a sample."""
+
+    @field_validator("train", "validation", "test")
+    @classmethod
+    def _validate_extension(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                validate_extension(path)
+            except MtlError as error:
+                raise ValueError(str(error)) from error
+        return path
+
+    @field_validator("delimiter")
+    @classmethod
+    def _validate_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and delimiter in '"\r\n\0':
+            raise ValueError(f"{delimiter!r} cannot separate cells")
+        return delimiter
+
+    @model_validator(mode="after")
+    def _validate_columns(self) -> Table:
+        input_keys = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
+        if len(input_keys) != 1:
+            detail = f"found {' and '.join(input_keys)}" if input_keys else "found none of them"
+            raise ValueError(f"expected one of `text`, `words` and `numbers`, which define the inputs; {detail}")
+        if self.split and (self.validation or self.test):
+            split_name = "validation" if self.validation else "test"
+            raise ValueError(f"`split` divides the training file, so a `{split_name}` file is not allowed")
+        self._validate_names()
+        return self
+
+    def _validate_names(self) -> None:
+        inputs = self.input_names
+        for key, names in {"numbers": self.numbers or [], "labels": self.labels or []}.items():
+            duplicates = [name for name, count in Counter(names).items() if count > 1]
+            if duplicates:
+                raise ValueError(f"`{key}` names '{duplicates[0]}' twice")
+        for name in self.labels or []:
+            if name in inputs:
+                raise ValueError(f"the column '{name}' cannot be both an input and a label")
+        if self.labels is None:
+            return
+        for name in self.weights:
+            self._validate_known("weights", name, self.labels)
+        for name in self.lists:
+            self._validate_known("lists", name, [*self.labels, *([self.words] if self.words else [])])
+
+    def _validate_known(self, key: str, name: str, known: Sequence[str]) -> None:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise ValueError(f"`{key}` names '{name}', which is not a column{hint} (columns: {join_names(known)})")
+
+    @property
+    def input_names(self) -> list[str]:
+        """The input columns."""
+        return self.numbers or [name for name in (self.text, self.words) if name is not None]
+
+    @property
+    def reserved_columns(self) -> set[str]:
+        """The columns that are not labels."""
+        metadata_columns = {name for name in (self.id, self.split) if name is not None}
+        return {*self.input_names, *metadata_columns, *self.weights.values()}
+
+    def build_input_reader(self) -> InputReader:
+        """Return the reader of this table's inputs."""
+        from mtl_core.builtins.loaders.tables.input_readers import (
+            NumberInputReader,
+            TextInputReader,
+            WordInputReader,
+        )
+
+        if self.numbers is not None:
+            return NumberInputReader(self.numbers)
+        if self.words is not None:
+            return WordInputReader(self.words, self.lists.get(self.words, " "))
+        return TextInputReader(self.input_names[0])
+
+    def load(self) -> Corpus:
+        """Read the training, validation and test files.
+
+        Raises:
+            MtlError: If a file is missing or malformed; the message names file, line and column.
+        """
+        from mtl_core.builtins.loaders.tables.corpus_builder import read_tables
+
+        files: list[tuple[Path, SplitName]] = [(self.train, "train")]
+        if self.validation:
+            files.append((self.validation, "validation"))
+        if self.test:
+            files.append((self.test, "test"))
+        return read_tables(self, files)
+
+    def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
+        """Read another table as test data: its inputs, and those of the given label columns that it contains.
+
+        Raises:
+            MtlError: If the file is missing or malformed.
+        """
+        from mtl_core.builtins.loaders.tables.corpus_builder import read_tables
+
+        return read_tables(self, [(path, "test")], columns)
+
+    def from_text(self, text: str) -> object:
+        """Convert a text to an input; for `words`, split it at white space.
+
+        Raises:
+            MtlError: If the text is empty, or inputs are numbers.
+        """
+        return self.build_input_reader().from_text(text)

@@ -1,0 +1,145 @@
+"""Readers of inputs: a text, a list of words, or numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core.data.files.cells import Cells, format_cell, parse_number, require_cell, split_list
+from mtl_core.errors import MtlError, join_names
+
+
+class InputReader(ABC):
+    """Base class of readers of a row's input.
+
+    Attributes:
+        names: The columns to read.
+    """
+
+    names: Sequence[str]
+
+    @abstractmethod
+    def read(self, cells: Cells) -> object:
+        """Return the input of a row.
+
+        Raises:
+            MtlError: If it is missing or of another type. The message names the column, not the row.
+        """
+
+    @abstractmethod
+    def size(self, value: Any) -> int:
+        """Return the length of an input."""
+
+    @abstractmethod
+    def from_text(self, text: str) -> object:
+        """Convert a text that a user typed to an input.
+
+        Raises:
+            MtlError: If the text is empty, or inputs are not texts.
+        """
+
+
+class TextInputReader(InputReader):
+    """The texts of one column, stripped."""
+
+    def __init__(self, name: str) -> None:
+        self.names = [name]
+
+    def read(self, cells: Cells) -> str:
+        """Return the stripped text."""
+        name = self.names[0]
+        cell = require_cell(cells, name)
+        if not isinstance(cell, str):
+            raise MtlError(f"column '{name}': expected a text, found {format_cell(cell)}")
+        text = cell.strip()
+        if not text:
+            raise MtlError(f"column '{name}': the text is empty")
+        return text
+
+    def size(self, value: str) -> int:
+        """Return the number of characters."""
+        return len(value)
+
+    def from_text(self, text: str) -> str:
+        """Return the stripped text."""
+        text = text.strip()
+        if not text:
+            raise MtlError("the text is empty")
+        return text
+
+
+class WordInputReader(InputReader):
+    """The lists of words of one column.
+
+    Args:
+        name: The column.
+        separator: The separator of words in cells that are texts.
+    """
+
+    def __init__(self, name: str, separator: str) -> None:
+        self.names = [name]
+        self._separator = separator
+
+    def read(self, cells: Cells) -> tuple[str, ...]:
+        """Return the words, none of which may be empty."""
+        name = self.names[0]
+        cell = require_cell(cells, name)
+        words = split_list(cell, self._separator) if isinstance(cell, str) else cell
+        if not isinstance(words, list):
+            raise MtlError(f"column '{name}': expected a list of words, found {format_cell(cell)}")
+        if not words:
+            raise MtlError(f"column '{name}': the list of words is empty")
+        for position, word in enumerate(words, start=1):
+            if not isinstance(word, str) or not word.strip():
+                raise MtlError(
+                    f"column '{name}': expected a word at position {position}, found {format_cell(word)}"
+                )
+        return tuple(words)
+
+    def size(self, value: tuple[str, ...]) -> int:
+        """Return the number of words."""
+        return len(value)
+
+    def from_text(self, text: str) -> tuple[str, ...]:
+        """Split a text at white space."""
+        words = tuple(text.split())
+        if not words:
+            raise MtlError("the text is empty")
+        return words
+
+
+class NumberInputReader(InputReader):
+    """The numbers of several columns, concatenated.
+
+    Args:
+        names: The columns; a cell is a number or a list of them.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def read(self, cells: Cells) -> NDArray[np.float32]:
+        """Return an array `(numbers,)`, float32."""
+        numbers: list[float] = []
+        for name in self.names:
+            cell = require_cell(cells, name)
+            if isinstance(cell, list):
+                numbers += [parse_number(member, name) for member in cell]
+            else:
+                numbers.append(parse_number(cell, name))
+        return np.array(numbers, dtype=np.float32)
+
+    def size(self, value: NDArray[np.float32]) -> int:
+        """Return the number of values."""
+        return len(value)
+
+    def from_text(self, text: str) -> object:
+        """Raise an error: numbers cannot be read from a text."""
+        raise MtlError(
+            f"the inputs of this run are numbers ({join_names(self.names)}), not texts; "
+            "pass a table with these columns"
+        )

@@ -1,0 +1,151 @@
+"""The label columns of tables and their weights, collected row by row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mtl_core.builtins.loaders.tables.label_parsing import LabelColumn, LabelParser
+from mtl_core.builtins.loaders.tables.table_file import TableFile
+from mtl_core.data.files.cells import Cells, format_cell, parse_number
+from mtl_core.errors import MtlError, did_you_mean, join_names
+
+if TYPE_CHECKING:
+    from mtl_core.builtins.loaders.table import Table
+    from mtl_core.data.corpus import Label
+
+
+class TableColumns:
+    """Collector of labels and weights from one file after the other, the training file first.
+
+    Args:
+        table: Defines the columns.
+        compact: Whether to store columns with little memory.
+        known: The label columns of a trained run that reads a new file; None for a new run.
+
+    Attributes:
+        rows: Number of rows read so far.
+        warnings: Warnings about the columns for the user.
+    """
+
+    def __init__(self, table: Table, compact: bool, label_columns: Sequence[str] | None) -> None:
+        self.rows = 0
+        self.warnings: list[str] = []
+        self._table = table
+        self._compact = compact
+        self._labels: dict[str, LabelColumn] = {}
+        self._weights = {name: array("f") for name in (table.weights if label_columns is None else ())}
+        self._missing_weights = {"", *(text.strip() for text in table.missing)}
+        self._seen_columns: dict[str, None] = {}
+        self._has_header = False
+        self._declared_labels = table.labels if label_columns is None else label_columns
+        self._infers_labels = self._declared_labels is None
+        for name in self._declared_labels or ():
+            self._add_column(name)
+
+    @property
+    def columns_to_read(self) -> list[str] | None:
+        """The columns to read; None for all."""
+        return None if self._infers_labels else [*self._labels, *self._table.reserved_columns]
+
+    def start_file(self, file: TableFile, is_training: bool) -> None:
+        """Validate a file's header, if it has one.
+
+        Raises:
+            MtlError: If a required column is missing.
+        """
+        self._seen_columns = {}
+        self._has_header = file.header is not None
+        if file.header is not None:
+            self._record_columns(file.header)
+            self._validate_required(file, is_training)
+
+    def add(self, cells: Cells) -> None:
+        """Add the labels and weights of a row.
+
+        Raises:
+            MtlError: If a cell is invalid. The message names the column, not the row.
+        """
+        if not self._has_header and not cells.keys() <= self._seen_columns.keys():
+            self._record_columns(cells)
+        for name, column in self._labels.items():
+            column.add(cells.get(name))
+        for name, weights in self._weights.items():
+            weights.append(self._parse_weight(cells, self._table.weights[name]))
+        self.rows += 1
+
+    def finish_file(self, file: TableFile, is_training: bool) -> None:
+        """Validate the columns of a file after its last row.
+
+        Raises:
+            MtlError: If a required column occurs in no row.
+        """
+        if not self._has_header:
+            self._validate_required(file, is_training)
+        if is_training:
+            self._infers_labels = False
+            words = [self._table.words] if self._table.words else []
+            self._validate_keys("weights", self._table.weights, [*self._labels], file)
+            self._validate_keys("lists", self._table.lists, [*self._labels, *words], file)
+
+    def labels(self) -> dict[str, Sequence[Label | None]]:
+        """Return the labels of each column."""
+        return {name: column.column() for name, column in self._labels.items()}
+
+    def weights(self) -> dict[str, Sequence[float]]:
+        """Return the weights of each weighted label column."""
+        return dict(self._weights)
+
+    def _add_column(self, name: str) -> None:
+        parser = LabelParser(name, self._table.missing, self._table.lists.get(name))
+        self._labels[name] = LabelColumn(parser, self._compact, self.rows)
+
+    def _record_columns(self, names: Iterable[str]) -> None:
+        """Record existing columns; in a training file, add those without another use as label columns."""
+        for name in names:
+            if name and name not in self._seen_columns:
+                self._seen_columns[name] = None
+                if self._infers_labels and name not in self._table.reserved_columns:
+                    self._add_column(name)
+
+    def _validate_required(self, file: TableFile, is_training: bool) -> None:
+        table = self._table
+        required = [*table.input_names]
+        if is_training:
+            required += [*(self._declared_labels or ()), *(name for name in (table.id, table.split) if name)]
+            required += table.weights.values()
+        for name in required:
+            if name not in self._seen_columns:
+                raise MtlError(f"{file.header_location}: {self._format_missing_column(name)}")
+        if not is_training:
+            missing_columns = [name for name in self._labels if name not in self._seen_columns]
+            self.warnings += [
+                f"{file.path.name}: {self._format_missing_column(name)}; these labels are missing"
+                for name in missing_columns
+            ]
+            if table.id and table.id not in self._seen_columns:
+                self.warnings.append(
+                    f"{file.path.name}: {self._format_missing_column(table.id)}; ids are row numbers"
+                )
+
+    def _format_missing_column(self, name: str) -> str:
+        hint = did_you_mean(name, self._seen_columns)
+        return f"no column '{name}'{hint} (columns: {join_names(self._seen_columns)})"
+
+    def _validate_keys(self, key: str, names: Iterable[str], known: Sequence[str], file: TableFile) -> None:
+        for name in names:
+            if name not in known:
+                raise MtlError(
+                    f"{file.header_location}: `{key}` names '{name}', which is not a label column"
+                    f"{did_you_mean(name, known)} (label columns: {join_names(known)})"
+                )
+
+    def _parse_weight(self, cells: Cells, name: str) -> float:
+        cell = cells.get(name)
+        if cell is None or (isinstance(cell, str) and cell.strip() in self._missing_weights):
+            return 1.0
+        weight = parse_number(cell, name)
+        if weight < 0:
+            raise MtlError(f"column '{name}': expected a weight of at least 0, found {format_cell(cell)}")
+        return weight

@@ -1,0 +1,34 @@
+"""Exact match of multi-label tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mtl_core.builtins.metrics.label_spaces import INDICATOR_THRESHOLD, require_multilabel_space
+from mtl_core.plugins.specs import MetricSpec
+
+if TYPE_CHECKING:
+    import torch
+    import torchmetrics
+
+    from mtl_core.data.label_space import LabelSpace
+
+
+class ExactMatch(MetricSpec):
+    """Fraction of examples whose predicted set of labels equals the true set."""
+
+    type: Literal["exact-match"] = "exact-match"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Build exact match of indicators."""
+        from torchmetrics.classification import MultilabelExactMatch
+
+        return MultilabelExactMatch(len(require_multilabel_space(space, self).classes), validate_args=False)
+
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Return whether each example matches exactly, and a one that counts it: `(n, 2)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import append_count
+
+        return append_count(((outputs > INDICATOR_THRESHOLD) == (targets > 0)).all(dim=1))

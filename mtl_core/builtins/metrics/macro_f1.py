@@ -1,0 +1,50 @@
+"""Macro-averaged F1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mtl_core.builtins.metrics.label_spaces import require_class_space
+from mtl_core.plugins.specs import MetricSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    import torchmetrics
+    from numpy.typing import NDArray
+
+    from mtl_core.data.label_space import LabelSpace
+
+
+class MacroF1(MetricSpec):
+    """Mean F1 over the classes that occur, as labels or as predictions."""
+
+    type: Literal["macro-f1"] = "macro-f1"
+    pooled: ClassVar[bool] = False
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Build macro F1; a class without labels and without predictions is left out of the mean."""
+        from torchmetrics.classification import MulticlassF1Score
+
+        return MulticlassF1Score(
+            len(require_class_space(space, self).classes), average="macro", validate_args=False
+        )
+
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Return true positives, false positives and false negatives per class: `(n, 3 * classes)`, float64."""
+        from torch.nn.functional import one_hot
+
+        from mtl_core.builtins.metrics.label_sums import compute_confusion_counts
+
+        n_classes = len(space.classes)
+        return compute_confusion_counts(
+            one_hot(outputs.argmax(dim=-1), n_classes), one_hot(targets.long(), n_classes)
+        )
+
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Compute the mean F1 over the classes that occur."""
+        from mtl_core.builtins.metrics.label_sums import compute_f1, compute_nanmean
+
+        return compute_nanmean(compute_f1(sums))

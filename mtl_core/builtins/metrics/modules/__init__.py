@@ -1,0 +1,1 @@
+"""The torchmetrics metrics that the library does not provide."""

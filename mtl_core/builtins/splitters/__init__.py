@@ -1,0 +1,1 @@
+"""The built-in splitters, which divide data into training, validation and test splits."""

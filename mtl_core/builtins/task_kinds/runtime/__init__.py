@@ -1,0 +1,1 @@
+"""The run-time classes of the task kinds."""

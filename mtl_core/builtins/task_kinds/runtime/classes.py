@@ -1,0 +1,72 @@
+"""The base class of tasks with classes."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from mtl_core.nn.task_kind import Confidences, LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
+
+
+class ClassKind(TaskKind):
+    """Base class of tasks with classes; the baseline is the most frequent class of the training labels.
+
+    Args:
+        classes: Names of the classes.
+        loss: Module from outputs and class codes to losses.
+        weights: One weight per class.
+        metrics: The metrics to compute.
+        counts: Frequency of each class in the training labels.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        loss: nn.Module,
+        weights: Sequence[float],
+        metrics: Sequence[MetricSpec],
+        counts: Mapping[str, int],
+    ) -> None:
+        self.classes = classes
+        self.n_outputs = self.count_outputs(len(classes))
+        self.loss = loss
+        self.class_weights = None if set(weights) == {1.0} else torch.tensor(weights)
+        self.metrics = metrics
+        self.counts = torch.tensor([float(counts.get(name, 0)) for name in classes])
+        # There is no majority class without training labels; ties select the first class.
+        self.baseline = int(self.counts.argmax()) if self.counts.any() else None
+
+    def count_outputs(self, n_classes: int) -> int:
+        """Return the number of outputs for a number of classes."""
+        return n_classes
+
+    @property
+    def temperature(self) -> float:
+        """The temperature by which logits are divided; 1 without calibration."""
+        return self.calibration.get("temperature", 1.0)
+
+    @abstractmethod
+    def compute_probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Compute the probability of each class, `(n, classes)`, from outputs `(n, outputs)`."""
+
+    def predict_codes(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """Return the predicted class, `(n,)`, for probabilities `(n, classes)`."""
+        return probabilities.argmax(dim=-1)
+
+    def compute_confidences(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, Confidences]:
+        """Return the probability of each predicted class, and whether the prediction is correct."""
+        probabilities = self.compute_probabilities(outputs)
+        codes = self.predict_codes(probabilities)
+        confidence = probabilities.gather(1, codes.unsqueeze(1))[:, 0]
+        return {"label": Confidences(confidence, codes == targets)}
+
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
+        """Return the predicted class and the probability of each class, per example."""
+        probabilities = self.compute_probabilities(outputs)
+        codes = self.predict_codes(probabilities).tolist()
+        return [
+            LabelPrediction(self.classes[code], dict(zip(self.classes, row, strict=True)))
+            for code, row in zip(codes, probabilities.tolist(), strict=True)
+        ]

@@ -1,0 +1,68 @@
+"""The run-time class of multi-label tasks, and its loss."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.plugins.specs import MetricSpec
+
+
+class MultiLabelKind(TaskKind):
+    """Multi-label classification; the baseline predicts only the most frequent label of the training data.
+
+    Args:
+        classes: Names of the labels.
+        threshold: The minimum probability to predict a label.
+        metrics: The metrics to compute.
+        counts: Frequency of each label in the training data.
+    """
+
+    def __init__(
+        self, classes: Sequence[str], threshold: float, metrics: Sequence[MetricSpec], counts: Mapping[str, int]
+    ) -> None:
+        self.classes = classes
+        self.n_outputs = len(classes)
+        self.loss = IndicatorLoss()
+        self.threshold = threshold
+        self.metrics = metrics
+        highest_count = max((counts.get(name, 0) for name in classes), default=0)
+        self.baseline = (
+            next(i for i, name in enumerate(classes) if counts.get(name, 0) == highest_count)
+            if highest_count
+            else None
+        )
+
+    def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
+        """Return the labels at or above the threshold, and the probability of each label, per example."""
+        rows = torch.sigmoid(outputs.float()).tolist()
+        return [
+            LabelPrediction(
+                [name for name, value in zip(self.classes, row, strict=True) if value >= self.threshold],
+                dict(zip(self.classes, row, strict=True)),
+            )
+            for row in rows
+        ]
+
+    def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
+        """Return outputs that predict only the most frequent label."""
+        outputs = torch.full((n_examples, self.n_outputs), -10.0)
+        outputs[:, int(self.baseline or 0)] = 10.0
+        return outputs
+
+    def prepare_for_metrics(
+        self, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
+        predicted = torch.sigmoid(outputs.float()) >= self.threshold
+        return predicted.float(), targets.long()
+
+
+class IndicatorLoss(nn.Module):
+    """Mean binary cross entropy over the labels of a multi-label task."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`."""
+        return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").mean(dim=1)

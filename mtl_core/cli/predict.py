@@ -1,0 +1,110 @@
+"""`mtl predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from mtl_core.atomic import write_atomically
+from mtl_core.cli.console import print_plain
+from mtl_core.errors import MtlError
+
+if TYPE_CHECKING:
+    from mtl_core.runs.precision import Precision
+
+
+def predict_command(
+    path: Path,
+    texts: Sequence[str],
+    file: Path | None,
+    data_set: str | None,
+    output: Path | None,
+    as_json: bool,
+    attention: bool,
+    precision: Precision,
+    plugins: Sequence[str],
+) -> None:
+    """Predict, and print or write the predictions."""
+    if texts and file is not None:
+        raise MtlError("give texts or --input, not both")
+    if not texts and file is None and sys.stdin.isatty():
+        raise MtlError('nothing to predict for: give a TEXT, --input FILE, or "-" for standard input')
+    if output is not None and not output.parent.is_dir():
+        raise MtlError(f"--output {output}: the folder {output.parent} does not exist")
+
+    from mtl_core.runs.precision import convert_precision
+    from mtl_core.runs.predict import predict, predict_file
+    from mtl_core.runs.prediction_inputs import parse_text_lines, parse_texts
+    from mtl_core.runs.saved_run import load_run
+
+    saved_run = convert_precision(load_run(path, plugins), precision)
+    records: Iterator[dict[str, Any]]
+    if file is not None:
+        records = predict_file(saved_run, file, attention, data_set)
+    elif not texts or list(texts) == ["-"]:
+        records = predict(saved_run, parse_text_lines(sys.stdin, "standard input"), attention, data_set)
+    else:
+        records = predict(saved_run, parse_texts(texts), attention, data_set)
+    if output is not None:
+        count = _write_predictions(output, records)
+        typer.echo(f"{output}: {count} predictions")
+    elif as_json:
+        for record in records:
+            sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+    else:
+        _print_readable(records)
+
+
+def _write_predictions(output_path: Path, records: Iterable[dict[str, Any]]) -> int:
+    count = 0
+
+    def write(path: Path) -> None:
+        nonlocal count
+        with path.open("w", encoding="utf-8") as lines:
+            for count, record in enumerate(records, start=1):  # noqa: B007
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    write_atomically(output_path, write)
+    return count
+
+
+def _print_readable(records: Iterable[dict[str, Any]]) -> None:
+    console = Console()
+    for record in records:
+        print_plain(console, record["text"] or record["id"], style="bold")
+        width = max((len(name) for name in record["tasks"]), default=0)
+        if not record["tasks"]:
+            console.print("  nothing found", highlight=False)
+        for name, task in record["tasks"].items():
+            line = f"  {name:<{width}}  {_format_prediction(task, record.get('tokens', []))}"
+            if "attention" in task:
+                heaviest = sorted(zip(task["attention"], record["tokens"], strict=True), reverse=True)[:3]
+                line += "  attention: " + ", ".join(f"{token} {weight:.2f}" for weight, token in heaviest)
+            print_plain(console, line)
+
+
+def _format_prediction(task: dict[str, Any], tokens: Sequence[str]) -> str:
+    """Format a prediction: a class with its probability, a number, a list of labels, or one label per token."""
+    label = task["label"]
+    if (isinstance(label, list) and "confidence" in task) or (
+        isinstance(label, list) and len(label) == len(tokens) > 0
+    ):
+        return " ".join(
+            f"{token}/{_format_label(token_label)}" for token, token_label in zip(tokens, label, strict=True)
+        )
+    if isinstance(label, list):
+        return ", ".join(map(_format_label, label)) or "none"
+    confidence = task["probabilities"].get(label)
+    if "detection" in task:  # probabilities are joint: detected, and this class
+        return f"{_format_label(label)}  {confidence / task['detection']:.2f}  detected: {task['detection']:.2f}"
+    return _format_label(label) + (f"  {confidence:.2f}" if confidence is not None else "")
+
+
+def _format_label(label: object) -> str:
+    return f"{label:.4g}" if isinstance(label, float) else str(label)

@@ -1,0 +1,108 @@
+"""Fit a task to its labels."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtl_core.config.tasks import NamedTask, describe_level_mismatch
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.label_space import LabelSpace, flatten_label
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.errors import MtlError
+from mtl_core.nn.task_kind import TaskKind
+from mtl_core.plugins.specs import AuxiliarySpec
+
+MAX_NUMERIC_CLASSES = 50
+"""The maximum number of classes that are numbers without a warning."""
+
+
+@dataclass(frozen=True)
+class FittedTask:
+    """A declared task with the state that is fitted to the training data.
+
+    Attributes:
+        config: The task as the experiment declares it, or as the spec of an auxiliary task builds it.
+        space: The label space.
+        class_counts: Frequency of each class in the training labels; empty for numeric labels.
+        kind: Loss, decoding and metrics.
+        auxiliary_spec: The spec that builds the task if it is an auxiliary task; None for a main task.
+    """
+
+    config: NamedTask
+    space: LabelSpace
+    class_counts: Mapping[str, int]
+    kind: TaskKind
+    auxiliary_spec: AuxiliarySpec | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.config.name
+
+
+def fit_task(
+    task_config: NamedTask, label_statistics: LabelStatistics, auxiliary_spec: AuxiliarySpec | None = None
+) -> FittedTask:
+    """Fit a task to its labels.
+
+    Args:
+        task_config: The task.
+        label_statistics: Its labels in the training and validation data.
+        auxiliary_spec: The spec that builds the task if it is an auxiliary task.
+
+    Raises:
+        MtlError: If the labels are invalid for the task.
+    """
+    try:
+        check_level(task_config)
+        space = task_config.kind.build_space(label_statistics)
+        return FittedTask(task_config, space, *_build_kind(task_config, space, label_statistics), auxiliary_spec)
+    except MtlError as error:
+        raise MtlError(f"task '{task_config.name}': {error}") from error
+
+
+def _build_kind(
+    task_config: NamedTask, space: LabelSpace, label_statistics: LabelStatistics
+) -> tuple[Mapping[str, int], TaskKind]:
+    class_counts: Counter[str] = Counter()
+    if space.classes and not task_config.kind.reads_inputs:
+        class_counts.update(
+            str(member) for label in label_statistics.training_labels for member in flatten_label(label)
+        )
+        for name in label_statistics.excluded_labels:
+            del class_counts[name]
+    kind = task_config.kind.build(space, class_counts)
+    for metric in kind.metrics:
+        metric.build(space)  # rejects an unsuitable metric before the first epoch
+    return class_counts, kind
+
+
+def describe_numeric_classes(task: FittedTask) -> str:
+    """Return a warning about a task with a class per number, which regression fits better; else an empty text."""
+    names, reads_inputs = task.space.classes, task.config.kind.reads_inputs
+    has_one_label = isinstance(task.space, ClassSpace) and not isinstance(task.space, MultiLabelSpace)
+    if not has_one_label or reads_inputs or len(names) <= MAX_NUMERIC_CLASSES or not all(map(_is_number, names)):
+        return ""
+    regression = "regression" if task.config.kind.level == "example" else "token-regression"
+    return (
+        f"task '{task.name}': each of the {len(names)} different numbers in the column '{task.config.column}' is a "
+        f"class; if they are quantities, use `kind: {regression}`"
+    )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def check_level(task_config: NamedTask) -> None:
+    """Check that head and kind of a task have the same level: example or token.
+
+    Raises:
+        MtlError: If the levels differ.
+    """
+    if validation_error := describe_level_mismatch(task_config.kind, task_config.head):
+        raise MtlError(validation_error)

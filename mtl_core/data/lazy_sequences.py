@@ -1,0 +1,58 @@
+"""Sequences that compute their elements on access."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+Value = TypeVar("Value")
+
+
+class VirtualSequence(Sequence[Value]):
+    """A sequence whose subclass defines the length and the value of a row."""
+
+    @abstractmethod
+    def get_row(self, row: int) -> Value:
+        """Return the value of a row, counted from 0; the row is within the bounds."""
+
+    @overload
+    def __getitem__(self, index: int) -> Value: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Value]: ...
+    def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
+        """Return the value of one row, or the values of a slice."""
+        rows = range(len(self))
+        return [self.get_row(row) for row in rows[index]] if isinstance(index, slice) else self.get_row(rows[index])
+
+
+CHUNK_SIZE = 1024
+"""Number of inputs that are parsed together during a pass over all inputs."""
+
+
+class LazySequence(Sequence[Any]):
+    """A sequence that computes its elements from stored inputs on every access.
+
+    Args:
+        source: The inputs, or another lazy sequence.
+        transform: Function from a sequence of source elements to an equally long sequence of results.
+    """
+
+    def __init__(self, source: Sequence[Any], transform: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        self._source = source
+        self._transform = transform
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Compute one element, or the elements of a slice."""
+        if isinstance(index, slice):
+            return self._transform(list(self._source[index]))
+        return self._transform([self._source[index]])[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), CHUNK_SIZE):
+            yield from self[start : start + CHUNK_SIZE]

@@ -1,0 +1,111 @@
+"""Check that runs can be compared: that they were scored, and on the same examples, labels and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.errors import MtlError, join_names
+
+if TYPE_CHECKING:  # it imports torch, which `mtl compare` does not need to check that trials were scored
+    from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+
+
+def check_has_outputs(path: Path) -> None:
+    """Check that a finished run was scored.
+
+    Raises:
+        MtlError: If it has no stored outputs.
+    """
+    run = RunDirectory(path)
+    if run.outputs.is_file():
+        return
+    if run.predictions.is_file():
+        raise MtlError(
+            f"{path}: the run has no {run.outputs.name}, which a comparison requires: an earlier version of "
+            f"mtl-core made it; repeat it with `mtl run {run.config} --out NEW`"
+        )
+    raise MtlError(
+        f"{path}: the run has no scores: its data has neither a test split nor validation data; add one "
+        "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
+    )
+
+
+def check_same_labels(
+    first: Mapping[str, LabelledOutputs], second: Mapping[str, LabelledOutputs], names: tuple[str, str]
+) -> None:
+    """Check that two runs were scored on the same examples and the same labels.
+
+    Args:
+        first: Task to the outputs of the first run.
+        second: Task to the outputs of the second run, for the same tasks.
+        names: The names of the two runs, for messages.
+
+    Raises:
+        MtlError: If examples or labels differ; the message contains the first difference.
+    """
+    first_name, second_name = names
+    for name, first_outputs in first.items():
+        second_outputs = second[name]
+        if not np.array_equal(first_outputs.ids, second_outputs.ids):
+            raise MtlError(
+                f"{second_name}: task '{name}' was measured on other examples than in {first_name} "
+                f"({_describe_id_differences(first_outputs, second_outputs)}); "
+                "only runs on the same test examples can be compared"
+            )
+        first_labels, second_labels = first_outputs.get_gold_labels(), second_outputs.get_gold_labels()
+        label_index = _find_differing_label(first_labels, second_labels)
+        if label_index is not None:
+            raise MtlError(
+                f"{second_name}: task '{name}' has another label for example '{first_outputs.ids[label_index]}' "
+                f"than in {first_name} ({_format_label(second_labels[label_index])}, not "
+                f"{_format_label(first_labels[label_index])}); only runs on the same labels can be compared"
+            )
+
+
+def check_same_classes(outputs: Sequence[Sequence[Mapping[str, LabelledOutputs]]]) -> None:
+    """Check that all folds have the same classes; otherwise their outputs cannot be concatenated.
+
+    Args:
+        outputs: Task to outputs, per seed and fold.
+
+    Raises:
+        MtlError: If the classes of two folds differ.
+    """
+    for first_fold, *remaining_folds in outputs:
+        for name, first_outputs in first_fold.items():
+            classes = list(first_outputs.task.space.classes)
+            for fold in remaining_folds:
+                if (fold_classes := list(fold[name].task.space.classes)) != classes:
+                    raise MtlError(
+                        f"task '{name}': folds have different classes ({join_names(classes)}; "
+                        f"{join_names(fold_classes)}); declare `kind.classes`, so that all folds have the same"
+                    )
+
+
+def _describe_id_differences(first: LabelledOutputs, second: LabelledOutputs) -> str:
+    missing = sorted(set(first.ids.tolist()) - set(second.ids.tolist()))
+    extra = sorted(set(second.ids.tolist()) - set(first.ids.tolist()))
+    differences = [
+        f"{len(ids)} {word}, such as '{ids[0]}'" for ids, word in ((missing, "missing"), (extra, "more")) if ids
+    ]
+    return "; ".join(differences) or f"{len(second.ids)} labels, not {len(first.ids)}"
+
+
+def _find_differing_label(first: NDArray[Any], second: NDArray[Any]) -> int | None:
+    """Return the index of the first label that differs, None if none does; numbers may differ by rounding."""
+    if first.dtype.kind == "f":
+        is_equal = np.isclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
+    else:
+        is_equal = first == second
+    rows = is_equal.reshape(len(is_equal), -1).all(axis=1)
+    return None if rows.all() else int(np.argmin(rows))
+
+
+def _format_label(label: Any) -> str:
+    return f"'{label}'" if isinstance(label, str) else str(label)

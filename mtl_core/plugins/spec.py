@@ -1,0 +1,38 @@
+"""The base class of all specs.
+
+A spec is both the schema of a YAML block and a factory: its fields are the keys, its docstring is the
+documentation, `build` (or `load`, `split`) is the factory. Values that are known only at run time are arguments of
+`build`. A module that declares specs does not import torch: implementations are imported inside `build`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mtl_core.plugins.strict_model import StrictModel
+
+Level = Literal["example", "token"]
+"""Whether there is one label (and one output) per example or per token."""
+LEVELS: tuple[Level, ...] = ("example", "token")
+
+
+class Spec(StrictModel):
+    """A YAML block with a `type:`, and the factory of the part that it describes.
+
+    A subclass declares `type` as a literal with a default: `type: Literal["bilstm"] = "bilstm"`.
+    """
+
+    type: str
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the name that selects this spec in YAML."""
+        return str(cls.model_fields["type"].default)
+
+    @classmethod
+    def unknown_key_message(cls, key: str) -> str:
+        """Add the type to the message, since keys of the previous type often remain when a type is changed."""
+        return super().unknown_key_message(key).replace("keys here:", f"keys of type '{cls.type_name()}':")
+
+    def list_licence_notes(self) -> Sequence[str]:
+        """Return notes on the licences of the data or weights of this part, one sentence each, for model cards."""
+        return ()

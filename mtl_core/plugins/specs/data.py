@@ -1,0 +1,122 @@
+"""Specs of the data: loaders, splitters, encoders, sampling strategies."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mtl_core.errors import MtlError
+from mtl_core.plugins.extension_points import spec_base
+from mtl_core.plugins.spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mtl_core.data.corpus import Corpus
+    from mtl_core.data.encoder import Encoder
+    from mtl_core.data.splitting import SplitUnits
+
+
+@spec_base("loaders")
+class LoaderSpec(Spec):
+    """Spec of a loader, which reads files into a `Corpus`."""
+
+    reads_json_lines: ClassVar[bool] = False
+    """Whether `load_file` reads `.jsonl` files. `mtl predict` reads objects with a `text` without it."""
+    sample_texts: ClassVar[Sequence[str]] = ()
+    """Example texts for the page of `mtl serve`; if empty, texts of the run's predictions are shown."""
+
+    @abstractmethod
+    def load(self) -> Corpus:
+        """Read all files that this block names.
+
+        Raises:
+            MtlError: If a file is missing or malformed; the message names file, line and example.
+        """
+
+    def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
+        """Read another file of the same format, labelled or not, as test data.
+
+        Args:
+            path: The file.
+            columns: The label columns of the run. The file may have other columns, or none of these.
+
+        Raises:
+            MtlError: If this loader has no single-file format, or the file is missing or malformed.
+        """
+        raise MtlError(f"the loader '{self.type}' cannot read a single file such as {path}")
+
+    def from_text(self, text: str) -> object:
+        """Convert a text, as typed or read from a line of a file, into an input.
+
+        Raises:
+            MtlError: If this loader's inputs are not texts.
+        """
+        raise MtlError(f"the loader '{self.type}' does not read texts, so this run cannot predict from text")
+
+
+@spec_base("splitters")
+class SplitterSpec(Spec):
+    """Spec of a splitter, which splits units (examples, with identical inputs merged)."""
+
+    @property
+    def replaces_test(self) -> bool:
+        """Whether its test split replaces the test split that the data itself declares."""
+        return False
+
+    @abstractmethod
+    def split(self, units: SplitUnits, seed: int) -> NDArray[np.int8]:
+        """Assign each unit to a split.
+
+        Args:
+            units: The units to split.
+            seed: The only source of randomness; the global random state must not change.
+
+        Returns:
+            Shape `(units,)`: 0 for training, 1 for validation, 2 for test.
+        """
+
+
+@spec_base("encoders")
+class EncoderSpec(Spec):
+    """Spec of an encoder, which converts raw inputs into the inputs of the backbone."""
+
+    @abstractmethod
+    def build(self) -> Encoder[Any, Any]:
+        """Build an encoder that is not fitted yet."""
+
+
+@spec_base("samplings")
+class SamplingSpec(Spec):
+    """Spec of a sampling strategy, which chooses the data set of the next batch."""
+
+    @abstractmethod
+    def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
+        """Return the share of the draws of each data set; shares are normalised to a sum of 1.
+
+        Args:
+            batches: The number of training batches of each data set.
+            progress: The progress of the run, from 0 (first step) to 1 (last step).
+        """
+
+    def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
+        """Choose the data set of the batch of each step.
+
+        The drawn shares follow `shares` at all times (they differ by about one draw per data set at the end of each
+        window of draws), and the order within a window is random.
+
+        Args:
+            batches: The number of training batches of each data set; their sum is the number of steps per epoch.
+            steps: The steps, counted from the first step of the run.
+            total: The number of steps of the whole run.
+            seed: The only source of randomness.
+
+        Returns:
+            Shape `(len(steps),)`: indices into `batches`.
+        """
+        from mtl_core.plugins.quota_sampling import draw_by_quota
+
+        return draw_by_quota(lambda progress: self.compute_shares(batches, progress), batches, steps, total, seed)

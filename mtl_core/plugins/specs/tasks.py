@@ -1,0 +1,150 @@
+"""Specs of tasks: task kinds, losses, loss masks, class weights, metrics."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mtl_core.plugins.extension_points import spec_base
+from mtl_core.plugins.spec import Level, Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    import torchmetrics
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from mtl_core.data.label_space import LabelSpace
+    from mtl_core.data.label_statistics import LabelStatistics
+    from mtl_core.data.loss_mask import LossMask
+    from mtl_core.nn.task_kind import TaskKind
+
+
+@spec_base("task_kinds")
+class TaskKindSpec(Spec):
+    """Spec of a kind of task: label space, loss, decoding, metrics."""
+
+    level: ClassVar[Level] = "example"
+    """Whether there is one label per example or per token."""
+    reads_inputs: ClassVar[bool] = False
+    """Whether labels are derived from the inputs, so that no label column is needed."""
+
+    @abstractmethod
+    def build_space(self, label_statistics: LabelStatistics) -> LabelSpace:
+        """Build the label space from the declaration, or from the labels of the data.
+
+        Raises:
+            MtlError: If the labels do not fit a task of this kind.
+        """
+
+    @abstractmethod
+    def restore_space(self, state: Mapping[str, Any]) -> LabelSpace:
+        """Restore the label space from the result of `LabelSpace.state`."""
+
+    @abstractmethod
+    def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
+        """Build the run-time object of the task: loss, output width, decoding, metrics.
+
+        Args:
+            space: The label space.
+            counts: The number of training labels of each class, without masked labels; empty for numbers.
+        """
+
+
+@spec_base("losses")
+class LossSpec(Spec):
+    """Spec of a loss of each output, unreduced."""
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """Build a module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`, unreduced."""
+
+
+@spec_base("loss_masks")
+class LossMaskSpec(Spec):
+    """Spec of a loss mask, which selects the labels that count."""
+
+    def list_excluded_labels(self) -> frozenset[str]:
+        """Return the labels that are never a class of a task with this mask."""
+        return frozenset()
+
+    @abstractmethod
+    def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
+        """Build a function from targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`.
+
+        For tasks that label tokens, it maps targets `(batch, tasks, length)` to a tensor of the same shape.
+
+        Args:
+            spaces: The label space of each task, in the order of the targets' columns.
+        """
+
+
+@spec_base("class_weights")
+class ClassWeightsSpec(Spec):
+    """Spec of the weights of a task's classes in its loss."""
+
+    @abstractmethod
+    def compute_weights(self, counts: Mapping[str, int]) -> Sequence[float]:
+        """Return one weight per class.
+
+        Args:
+            counts: The number of training labels of each class, without masked labels.
+        """
+
+
+@spec_base("metrics")
+class MetricSpec(Spec):
+    """Spec of a torchmetrics metric of a task."""
+
+    pooled: ClassVar[bool] = True
+    """Whether tasks are pooled by the mean weighted with their label counts (valid for accuracies)."""
+    pooled_by_sums: ClassVar[bool] = False
+    """Whether tasks are pooled by adding up the sums of `label_sums` (micro averages)."""
+    higher_is_better: ClassVar[bool] = True
+    """Whether a higher value is better, for the selection of the best epoch."""
+    scalar: ClassVar[bool] = True
+    """Whether the value is one number, which has a column in tables."""
+
+    def key(self) -> str:
+        """Return the name of the metric in `metrics.json` and in tables."""
+        return self.type.replace("-", "_")
+
+    def select_rows(self, space: LabelSpace, targets: torch.Tensor) -> torch.Tensor:
+        """Return a mask `(n,)` of the rows of the labelled targets `(n, ...)` that it uses; by default all rows."""
+        import torch
+
+        return torch.ones(len(targets), dtype=torch.bool, device=targets.device)
+
+    @abstractmethod
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        """Build a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
+
+    def compute_label_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Compute each label's contribution to the sums behind the metric, for fast resampling in comparisons.
+
+        Args:
+            space: The label space.
+            outputs: The outputs `(n, outputs)`, as in the metric's `update`.
+            targets: The targets `(n,)`, as in the metric's `update`.
+
+        Returns:
+            `(n, sums)`, from which `of_sums` computes the value; None (the default) if the metric is not a function
+            of sums. Then every resampled value is computed by the metric itself.
+        """
+        return None
+
+    def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Compute the metric from sums over labels; by default the first sum divided by the second, a mean.
+
+        Args:
+            sums: Shape `(..., sums)`.
+
+        Returns:
+            Shape `(...)`; NaN where the metric is undefined.
+        """
+        quotient: NDArray[np.float64] = sums[..., 0] / sums[..., 1]
+        return quotient

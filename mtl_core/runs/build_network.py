@@ -1,0 +1,35 @@
+"""Build the network of a run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.data.encoder import Encoder
+from mtl_core.data.task_groups import (
+    TaskGroup,
+)
+from mtl_core.nn.architecture import NetworkParts, build_architecture, build_backbone
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.seeding import derive_seed
+
+
+def build_network(
+    config: ExperimentConfig, encoder: Encoder[Any, Any], groups: Sequence[TaskGroup]
+) -> MultiTaskNetwork:
+    """Build a network with initial weights from the seed of the run.
+
+    With task-specific features, the initial weights of a task depend only on the seed and the task name, not on the
+    other tasks.
+    """
+    torch.manual_seed(derive_seed(config.seed, "init"))
+    names = [task.name for group in groups for task in group.tasks]
+    parts = NetworkParts(encoder.input_layer, lambda shape: build_backbone(config.backbone, shape))
+    trunk = build_architecture(config.architecture, parts, names)
+    heads = []
+    for group in groups:
+        if config.architecture.task_specific_features:
+            torch.manual_seed(derive_seed(config.seed, "init", group.tasks[0].name))
+        heads.append(group.build_heads(trunk.output))
+    return MultiTaskNetwork(trunk, heads)

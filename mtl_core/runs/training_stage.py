@@ -1,0 +1,170 @@
+"""One training of a run: the training that selects the epoch, or the refit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from accelerate import Accelerator
+
+from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.data.fitted_data import FittedData
+from mtl_core.errors import MtlError
+from mtl_core.evaluation.scorer import compute_scores
+from mtl_core.evaluation.selection import (
+    compute_selection_score,
+    flatten_scores,
+    is_higher_better,
+    resolve_selection,
+)
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.runs.build_network import build_network
+from mtl_core.runs.saved_run import save_model
+from mtl_core.runs.warm_start import WarmStartReport, initialize_from_run
+from mtl_core.tracking.run_trackers import RunTrackers
+from mtl_core.tracking.tracking_callback import TrackingCallback
+from mtl_core.tracking.values import Stage
+from mtl_core.training.batch_sampler import build_batch_sampler
+from mtl_core.training.callback import Callback
+from mtl_core.training.distributed import DistributedContext
+from mtl_core.training.gradients import find_shared_parameters
+from mtl_core.training.interaction_observer import InteractionObserver
+from mtl_core.training.loop import TrainingResult, ValidationMetrics, train
+from mtl_core.training.non_finite import TrainingFailedError
+from mtl_core.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all stages of a run use.
+
+    Attributes:
+        config: The experiment.
+        run: The run directory.
+        accelerator: Devices and precision.
+        callback: The callback for progress.
+        trackers: The trackers that log the epochs.
+    """
+
+    config: ExperimentConfig
+    run: RunDirectory
+    accelerator: Accelerator
+    callback: Callback
+    trackers: RunTrackers
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network and its data.
+
+    Attributes:
+        network: The network with the weights of the best epoch.
+        data: The data on which it was trained.
+        result: The history and the best epoch.
+        warm_start: The report of the warm start; None without `init_from`.
+    """
+
+    network: MultiTaskNetwork
+    data: FittedData
+    result: TrainingResult
+    warm_start: WarmStartReport | None
+
+
+def train_network(
+    context: RunContext,
+    data: FittedData,
+    stage: Stage,
+    epochs: int,
+    observer: InteractionObserver | None = None,
+) -> TrainedNetwork:
+    """Build a network and train it; an interrupted training resumes from the checkpoint of its stage.
+
+    Args:
+        context: The run.
+        data: The fitted data.
+        stage: The stage.
+        epochs: Maximum number of epochs.
+        observer: Measures task interactions.
+
+    Raises:
+        MtlError: If tasks share no parameters although their gradients are compared, or if training fails.
+    """
+    config = context.config
+    network = build_network(config, data.encoder, data.groups)
+    warm_start = None
+    if config.init_from is not None:
+        warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
+    data.encoder.unload()
+    distributed = DistributedContext.from_accelerator(context.accelerator)
+    objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
+    _check_shared_parameters(config, network, objective.group_sizes)
+    try:
+        result = train(
+            config,
+            network,
+            objective,
+            data.examples,
+            build_batch_sampler(config, data.corpus, data.split, data.examples.lengths),
+            epochs,
+            context.accelerator,
+            _build_validation(config, network, data) if len(data.split.validation) else None,
+            context.run.checkpoint if stage == "selection" else context.run.refit_checkpoint,
+            TrackingCallback(context.callback, context.trackers, stage),
+            observer,
+        )
+    except TrainingFailedError as error:
+        raise _save_failed_run(error, context.run, config, data, network) from error
+    return TrainedNetwork(network, data, result, warm_start)
+
+
+def _build_validation(
+    config: ExperimentConfig, network: MultiTaskNetwork, data: FittedData
+) -> Callable[[], ValidationMetrics]:
+    """Return a function that computes the validation metrics of the main tasks."""
+    select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+    active_groups = [not group.is_auxiliary for group in data.groups]
+    rows = data.split.select_labelled(data.split.validation)
+
+    def compute_validation() -> ValidationMetrics:
+        scores = compute_scores(network, data.examples, rows, data.groups, active_groups)
+        score = compute_selection_score(select, scores)
+        return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, data.tasks))
+
+    return compute_validation
+
+
+def _check_shared_parameters(
+    config: ExperimentConfig, network: MultiTaskNetwork, group_sizes: Sequence[int]
+) -> None:
+    """Check that tasks share trainable parameters if the experiment compares their gradients."""
+    if find_shared_parameters(network, group_sizes):
+        return
+    problem = (
+        "compares the gradients of tasks at the parameters that they share, but with the architecture "
+        f"'{config.architecture.type}' and the backbone '{config.backbone.type}' they share none that is trained"
+    )
+    if config.weighting.balances_gradients:
+        raise MtlError(
+            f"weighting '{config.weighting.type}': {problem}; choose a weighting of losses (`sum`) or another "
+            "architecture (`hard-sharing`)"
+        )
+    if config.interactions is not None:
+        raise MtlError(
+            f"interactions: {problem}; remove `interactions`, or choose another architecture (`hard-sharing`)"
+        )
+
+
+def _save_failed_run(
+    error: TrainingFailedError,
+    run: RunDirectory,
+    config: ExperimentConfig,
+    data: FittedData,
+    network: MultiTaskNetwork,
+) -> MtlError:
+    """Save the last finite weights of a failed training, and return the error whose message reports it."""
+    summary = "Nothing is saved: there are no finite weights yet."
+    if error.weights_description is not None:
+        save_model(run, config, network, data.encoder, data.groups)
+        summary = (
+            f"Saved: {error.weights_description}; `mtl predict {run.path}` and `mtl evaluate {run.path}` use them."
+        )
+    return error.to_user_error(data.corpus.ids, summary)
