@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,14 +77,11 @@ def parse_schema(schema: type[Schema], content: Any, path: Path) -> Schema:
         MtlError: If a key is missing or a value has the wrong type; the message names the file and the key.
     """
     try:
-        return _get_adapter(schema).validate_python(content)
+        return TypeAdapter(schema).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         location = ".".join(map(str, first["loc"]))
         raise MtlError(f"{path}: damaged: {location + ': ' if location else ''}{first['msg']}") from error
-
-
-_get_adapter = cache(TypeAdapter)
 
 
 def dump_json(content: Mapping[str, Any]) -> str:

@@ -54,4 +54,4 @@ def read_mistakes(path: Path) -> list[Mistake] | None:
     """
     if not path.is_file():
         return None
-    return [parse_schema(Mistake, record, path) for record in read_json_lines(path)]
+    return parse_schema(list[Mistake], list(read_json_lines(path)), path)

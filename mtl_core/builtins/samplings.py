@@ -67,9 +67,9 @@ class Annealed(SamplingSpec):
 
     type: Literal["annealed"] = "annealed"
     start: Fraction = 1.0
-    """Fraction of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
+    """Exponent of the sizes at the first step: 1 is `proportional`, 0 is `uniform`."""
     end: Fraction = 0.2
-    """Fraction at the last step."""
+    """Exponent at the last step."""
 
     def compute_shares(self, batches: Sequence[int], progress: float) -> Sequence[float]:
         """Return the sizes to an exponent that changes linearly."""

@@ -29,7 +29,7 @@ def build_ablation_table(
         show_edge=False,
         pad_edge=False,
     )
-    table.add_column("auxiliary tasks", no_wrap=True)
+    table.add_column("auxiliary tasks", overflow="fold")
     for column in ("score", "against none", "training"):
         table.add_column(column, justify="right", no_wrap=True)
     base = summaries[0].train_s

@@ -238,11 +238,19 @@ def serve(
 
 
 @app.command()
-def validate(experiment: ExperimentArgument, settings: SetOption = None, plugin: PluginOption = None) -> None:
+def validate(
+    experiment: ExperimentArgument,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    data: Annotated[
+        bool,
+        typer.Option("--data", help="Also load the data, fit the tasks, and pass one batch through the network."),
+    ] = False,
+) -> None:
     """Validate an experiment without running it."""
     from mtl_core.cli.validate import validate_command
 
-    validate_command(experiment, settings or [], plugin or [])
+    validate_command(experiment, settings or [], plugin or [], data)
 
 
 @app.command()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from mtl_core.artifacts.comparison import COMPARISON_FILE
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
-from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.config.load import check_inputs, is_packaged_experiment, load_experiment
 from mtl_core.errors import MtlError, join_names
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mtl_core.experiments.compare.plan import Plan
     from mtl_core.experiments.trials import Trial
 
-PLAN, RESULT = "comparison.plan.json", "comparison.json"
+PLAN = "comparison.plan.json"
 DEFAULT_SEEDS = 5
 """Default number of seeds."""
 
@@ -35,7 +36,14 @@ def compare_command(
 ) -> None:
     """Compare variants of an experiment, or finished runs."""
     paths = [Path(target) for target in targets]
-    if all(path.is_dir() for path in paths):
+    is_shadowed = len(paths) == 1 and paths[0].is_dir() and is_packaged_experiment(targets[0], plugins)
+    if is_shadowed:
+        typer.echo(
+            f"note: {targets[0]}: the packaged experiment is used, not the folder of this name, "
+            f"which would be ./{targets[0]}",
+            err=True,
+        )
+    elif all(path.is_dir() for path in paths):
         experiment_options = {
             "--set": overrides,
             "--seeds": n_seeds,
@@ -78,7 +86,7 @@ def _compare_runs(
     if len(paths) == 1:
         raise MtlError(f"{paths[0]}: one run alone cannot be compared; name two or more, the reference first")
     comparison_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), "comparison")
-    if (comparison_dir / RESULT).exists() or (comparison_dir.exists() and not comparison_dir.is_dir()):
+    if (comparison_dir / COMPARISON_FILE).exists() or (comparison_dir.exists() and not comparison_dir.is_dir()):
         raise MtlError(f"{comparison_dir}: exists already; choose another --out")
 
     from mtl_core.experiments.compare.compare_runs import compare_runs
@@ -154,5 +162,5 @@ def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     console.print(build_costs_table(comparison))
     for sentence in comparison.summary:
         print_plain(console, sentence)
-    typer.echo(f"{output_dir}: {RESULT}, {CSV} and {LATEX} written")
+    typer.echo(f"{output_dir}: {COMPARISON_FILE}, {CSV} and {LATEX} written")
     typer.echo(f"report: {write_report(output_dir)[0]}; its figures as PDF and SVG next to it")

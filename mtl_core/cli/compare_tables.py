@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from mtl_core.artifacts.comparison import Comparison, Estimate, VariantSummary
-from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, format_score, group_by_task
+from mtl_core.artifacts.comparison import VERDICT_MARKS, Comparison, Estimate, VariantSummary
+from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, group_by_task
+from mtl_core.reporting.formatting import format_metric, format_metric_name
 
-MARKS = {"improved": "▲", "degraded": "▼", "not significant": "", "undefined": ""}
-"""Marks of significant differences: improved, or degraded."""
 MAX_MIN_WIDTH = 28
 """Upper limit of the minimum width of a column, in characters."""
 
@@ -30,7 +29,8 @@ def build_score_tables(comparison: Comparison) -> Iterator[Table]:
             table.add_column(
                 header,
                 justify="right" if column in {1, 2, 3} else "left",
-                no_wrap=True,
+                no_wrap=column > 0,
+                overflow="fold",
                 min_width=min(max(width, len(header)), MAX_MIN_WIDTH),
             )
         for row, variant in zip(task_rows, comparison.variants, strict=False):
@@ -42,19 +42,19 @@ def _build_row(task: str, variant: VariantSummary, estimate: Estimate) -> list[s
     difference = (variant.differences_from_reference or {}).get(task)
     return [
         variant.name,
-        "undefined" if estimate.mean is None else format_score(estimate.mean),
+        format_metric(estimate.mean),
         ""
         if estimate.low is None or estimate.high is None
-        else f"{format_score(estimate.low)} to {format_score(estimate.high)}",
+        else f"{format_metric(estimate.low)} to {format_metric(estimate.high)}",
         "" if difference is None else format_difference(difference),
-        "" if difference is None else MARKS[difference.verdict],
+        "" if difference is None else VERDICT_MARKS[difference.verdict],
     ]
 
 
 def build_costs_table(comparison: Comparison) -> Table:
     """Build the table of mean relative gains and costs, one row per variant."""
     table = _create_table("all tasks: mean relative gain and cost")
-    table.add_column("variant", no_wrap=True)
+    table.add_column("variant", overflow="fold")
     for column in ("mean relative gain", "parameters", "training", "inference"):
         table.add_column(column, justify="right", no_wrap=True)
     for variant in comparison.variants:
@@ -84,7 +84,7 @@ def _format_task_title(comparison: Comparison, task: str) -> str:
     return (
         task
         if measured_task is None
-        else f"{task} ({measured_task.metric.replace('_', ' ')}, n={measured_task.n:,})"
+        else f"{task} ({format_metric_name(measured_task.metric)}, n={measured_task.n:,})"
     )
 
 

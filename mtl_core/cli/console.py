@@ -6,12 +6,17 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.table import Column, Table
 
 
 def print_plain(console: Console, text: str, style: str | None = None) -> None:
     """Print a text as it is: without markup, highlighting, or line breaks at the terminal's width."""
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def measure_width(console: Console, table: Table) -> int:
+    """Return the width in characters that a table would have in a terminal of any width."""
+    return console.measure(table, options=console.options.update(max_width=10_000)).maximum
 
 
 def build_progress(console: Console, label: str = "{task.description}") -> Progress:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mtl_core.artifacts.interactions import Matrix, TaskInteractions, mask_diagonal, read_interactions
 from mtl_core.artifacts.run_directory import RunDirectory
-from mtl_core.cli.console import print_plain
+from mtl_core.cli.console import measure_width, print_plain
 from mtl_core.errors import MtlError
 
 MAX_SQUARE_TASKS = 10
@@ -28,7 +28,9 @@ def interactions_command(path: Path) -> None:
             f'`mtl run {run.config} --set "interactions={{every_n_steps: 20, affinity: true}}"`'
         )
     console = Console()
-    for title, table in _build_tables(interactions):  # rich would wrap a title of the table to the table's width
+    for title, table in _build_tables(
+        console, interactions
+    ):  # rich would wrap a title of the table to the table's width
         print_plain(console, title, style="bold")
         console.print(table)
     for sentence in interactions.suggestions:
@@ -36,30 +38,49 @@ def interactions_command(path: Path) -> None:
     print_plain(console, f"{run.interactions}: all values")
 
 
-def _build_tables(interactions: TaskInteractions) -> Iterator[tuple[str, Table]]:
+def _build_tables(console: Console, interactions: TaskInteractions) -> Iterator[tuple[str, Table]]:
     """Yield titles and tables."""
     names = interactions.tasks
     if len(names) > MAX_SQUARE_TASKS:
         yield _build_pairs_table(interactions)
         return
     cosine, conflicts = mask_diagonal(interactions.cosine), mask_diagonal(interactions.conflicts)
-    yield "mean cosine of gradients", _build_square_table(names, cosine, lambda value: f"{value:+.2f}")
+    yield "mean cosine of gradients", _build_square_table(console, names, cosine, lambda value: f"{value:+.2f}")
     conflicts_title = "share of steps with conflicting gradients"
-    yield conflicts_title, _build_square_table(names, conflicts, lambda value: f"{value:.0%}")
-    yield "steps with both tasks", _build_square_table(names, interactions.steps, lambda value: f"{value:.0f}")
+    yield conflicts_title, _build_square_table(console, names, conflicts, lambda value: f"{value:.0%}")
+    yield (
+        "steps with both tasks",
+        _build_square_table(console, names, interactions.steps, lambda value: f"{value:.0f}"),
+    )
     if interactions.affinity is not None:
         power = _find_power(interactions.affinity)
         title = "affinity of the row's task onto the column's" + (f", in 10^-{power}" if power else "")
-        yield title, _build_square_table(names, interactions.affinity, lambda value: f"{value * 10**power:+.2f}")
+        yield (
+            title,
+            _build_square_table(console, names, interactions.affinity, lambda value: f"{value * 10**power:+.2f}"),
+        )
 
 
-def _build_square_table(tasks: Sequence[str], matrix: Matrix, format_value: Callable[[float], str]) -> Table:
+def _build_square_table(
+    console: Console, tasks: Sequence[str], matrix: Matrix, format_value: Callable[[float], str]
+) -> Table:
+    """Build a table with one row and one column per task; in a narrow terminal, the headings are numbers."""
+    cells = [["-" if value is None else format_value(value) for value in row] for row in matrix]
+    table = _build_matrix_table(tasks, tasks, cells)
+    if measure_width(console, table) <= console.width:
+        return table
+    numbers = [str(number) for number in range(1, len(tasks) + 1)]
+    row_names = [f"{number} {name}" for number, name in zip(numbers, tasks, strict=True)]
+    return _build_matrix_table(row_names, numbers, cells)
+
+
+def _build_matrix_table(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
     table = _create_table()
-    table.add_column("", no_wrap=True)
-    for name in tasks:
-        table.add_column(name, justify="right")
-    for name, row in zip(tasks, matrix, strict=True):
-        table.add_row(name, *("-" if value is None else format_value(value) for value in row))
+    table.add_column("", overflow="fold")
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, row in zip(rows, cells, strict=True):
+        table.add_row(name, *row)
     return table
 
 

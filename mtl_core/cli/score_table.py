@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mtl_core.cli.console import measure_width
 from mtl_core.evaluation.scores import MetricValue, Scores, TaskScore
 
 MAX_NAME_WIDTH = 26
@@ -47,11 +48,14 @@ def print_scores(console: Console, scores: Scores, title: str) -> None:
         heading = name.removeprefix(f"{main}_").replace("detection_", "detection ").replace("_", " ")
         columns.append(_Column(heading, _format_column(rows, name), "bold" if name == main else None))
     tasks = list(scores.tasks)
-    if _measure(console, _build_uniform_table(tasks, columns, title)) > console.width:
+    if measure_width(console, _build_uniform_table(tasks, columns, title)) > console.width:
         columns = [column._replace(heading=column.heading.replace(" ", "\n")) for column in columns]
     while columns:
         count = len(columns)
-        while count > 1 and _measure(console, _build_uniform_table(tasks, columns[:count], title)) > console.width:
+        while (
+            count > 1
+            and measure_width(console, _build_uniform_table(tasks, columns[:count], title)) > console.width
+        ):
             count -= 1
         console.print(_build_uniform_table(tasks, columns[:count], title))
         columns, title = columns[count:], f"{title.removesuffix(', continued')}, continued"
@@ -80,7 +84,7 @@ def print_mixed_scores(console: Console, tasks: Mapping[str, TaskScore], title: 
     rows = [_list_metric_rows(task, score) for task, score in tasks.items()]
     extra = [", ".join(f"{row[2]} {row[4]}" for row in task_rows[1:]) for task_rows in rows]
     table = _build_mixed_table([task_rows[0] for task_rows in rows], title)
-    if console.width - _measure(console, table) - 2 >= min(MIN_EXTRA_WIDTH, max(map(len, extra), default=0)):
+    if console.width - measure_width(console, table) - 2 >= min(MIN_EXTRA_WIDTH, max(map(len, extra), default=0)):
         first_rows = [(*task_rows[0], text) for task_rows, text in zip(rows, extra, strict=True)]
         table = _build_mixed_table(first_rows, title, "also")
     else:
@@ -122,11 +126,6 @@ def _create_table(title: str) -> Table:
     )
     table.add_column("task", overflow="fold", max_width=MAX_NAME_WIDTH)
     return table
-
-
-def _measure(console: Console, table: Table) -> int:
-    """Return the width of a table in a terminal of any width."""
-    return console.measure(table, options=console.options.update(max_width=10_000)).maximum
 
 
 def _select_scalars(score: TaskScore) -> dict[str, MetricValue]:

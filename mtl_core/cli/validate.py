@@ -1,23 +1,70 @@
 """`mtl validate`. It imports no torch, unless the data is validated too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
 
+from mtl_core.cli.console import print_plain
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.config.tasks import NamedTask
 from mtl_core.experiments.sweep.validate_space import validate_space
 
+if TYPE_CHECKING:
+    from mtl_core.runs.dry_run import DryRun
 
-def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str]) -> None:
-    """Validate an experiment, and print a description of it."""
+
+MAX_LABELS = 6
+"""Maximum number of labels whose counts are printed."""
+
+
+def validate_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], with_data: bool) -> None:
+    """Validate an experiment, with its data if requested, and print a description of it."""
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     if loaded.config.sweep is not None:
         validate_space(loaded)
+    if with_data:
+        from mtl_core.runs.dry_run import dry_run
+
+        result = dry_run(loaded.config)
     typer.echo(f"{loaded.source.path}: valid")
     typer.echo(describe_experiment(loaded.config))
+    if with_data:
+        _print_data(Console(), result)
+    else:
+        typer.echo("the data was not checked; `--data` loads it and passes one batch through the network")
+
+
+def _print_data(console: Console, result: "DryRun") -> None:
+    from mtl_core.runs.result_files import build_data_report
+
+    report, data = build_data_report(result.data), result.data
+    for warning in report.warnings:
+        print_plain(console, f"note: {warning}")
+    print_plain(console, ", ".join(f"{count} {name} examples" for name, count in report.examples.items()))
+    print_plain(console, f"label columns: {', '.join(data.corpus.labels)}")
+    for task in data.tasks:
+        column = f"column '{task.config.column}'" if task.config.column else "from the inputs"
+        shape = " x ".join(map(str, result.output_shapes[task.name]))
+        print_plain(console, f"task {task.name}: {column}, {task.config.kind.type}, outputs {shape}")
+        for split_name, counts in report.label_counts.items():
+            if task.name in counts:
+                print_plain(console, f"  {split_name}: {_format_counts(counts[task.name])}")
+    per_token = " per token" if result.features.sequence else ""
+    print_plain(
+        console,
+        f"one batch of {result.batch_size} examples passed the network: {result.features.width} features"
+        f"{per_token}, {result.n_parameters:,} parameters",
+    )
+
+
+def _format_counts(counts: Mapping[str, int]) -> str:
+    labels = sorted(counts, key=lambda label: -counts[label])
+    listed = [f"{label} {counts[label]}" for label in labels[:MAX_LABELS]]
+    return ", ".join(listed) + (f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else "")
 
 
 def describe_experiment(config: ExperimentConfig) -> str:

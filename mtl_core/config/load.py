@@ -55,9 +55,7 @@ def load_experiment(
     """
     if isinstance(overrides, str) or isinstance(plugins, str):
         raise MtlError("overrides and plugins are lists of texts, such as ['training.epochs=3']; found one text")
-    loaded = Plugins.load_installed()
-    for name in plugins:
-        loaded.add(name)
+    loaded = _load_plugins(plugins)
     source = read_yaml(_find_experiment_file(str(experiment), Registry(loaded)))
     value, override_locations = apply_overrides(migrate(source), overrides)
     value.setdefault("name", source.path.stem)
@@ -85,6 +83,19 @@ def load_experiment(
     except ValidationError as error:
         raise MtlError(format_validation_error(error, source, override_locations)) from error
     return Experiment(config, registry, source, override_locations, value)
+
+
+def is_packaged_experiment(name: str, plugins: Sequence[str] = ()) -> bool:
+    """Return whether a plugin contains an experiment of this name."""
+    return name in Registry(_load_plugins(plugins)).collect_experiments()
+
+
+def _load_plugins(names: Sequence[str]) -> Plugins:
+    """Load the installed plugins and those with these names."""
+    loaded = Plugins.load_installed()
+    for name in names:
+        loaded.add(name)
+    return loaded
 
 
 def build_config(

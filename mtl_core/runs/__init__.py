@@ -1,0 +1,5 @@
+"""Run experiments, and load, evaluate and use the runs that they leave."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""Validation of an experiment with its data: everything that a run does before the first step, and one forward pass."""
+"""Validation of an experiment with its data: everything that a run does before its first training step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from mtl_core.data.prepare import prepare
 from mtl_core.evaluation.calibration import check_calibration
 from mtl_core.evaluation.selection import resolve_selection
 from mtl_core.nn.features import FeatureShape
+from mtl_core.nn.network import count_parameters
 from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.runs.build_network import build_network
 from mtl_core.runs.training_stage import check_shared_parameters
@@ -40,7 +41,7 @@ class DryRun:
 
 
 def dry_run(config: ExperimentConfig) -> DryRun:
-    """Load the data, fit the tasks, build the network, and compute outputs and losses of one batch without training.
+    """Load the data, fit the tasks, and compute the outputs and losses of one batch, without training.
 
     Args:
         config: The experiment.
@@ -68,5 +69,4 @@ def dry_run(config: ExperimentConfig) -> DryRun:
         for group, output in zip(data.groups, outputs, strict=True)
         for task in group.tasks
     }
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return DryRun(data, network.trunk.output, output_shapes, n_parameters, len(rows))
+    return DryRun(data, network.trunk.output, output_shapes, count_parameters(network), len(rows))

@@ -96,7 +96,7 @@ def train_network(
     data.encoder.unload()
     distributed = DistributedContext.from_accelerator(context.accelerator)
     objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
-    _check_shared_parameters(config, network, objective.group_sizes)
+    check_shared_parameters(config, network, objective.group_sizes)
     try:
         result = train(
             config,
@@ -132,7 +132,7 @@ def _build_validation(
     return compute_validation
 
 
-def _check_shared_parameters(
+def check_shared_parameters(
     config: ExperimentConfig, network: MultiTaskNetwork, group_sizes: Sequence[int]
 ) -> None:
     """Check that tasks share trainable parameters if the experiment compares their gradients."""

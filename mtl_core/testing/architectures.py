@@ -9,14 +9,23 @@ from torch import nn
 from mtl_core.nn.architecture import Architecture, NetworkParts, build_architecture, validate_features
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.plugins.specs import ArchitectureSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import Checks, build_accepted, expect, fail
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
 from mtl_core.testing.rng import temporary_seed
-from mtl_core.testing.sample_features import collate_samples, name_shapes, unpad_features
-from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
+from mtl_core.testing.sample_modules import (
+    SampleBackbone,
+    SampleInputLayer,
+    collate_samples,
+    name_shapes,
+    unpad_features,
+)
 from mtl_core.testing.spec import spec_checks
+from mtl_core.testing.task_parameters import (
+    check_shared,
+    check_task_specific,
+    compute_task_gradients,
+    index_task_parameters,
+)
 from mtl_core.testing.tensors import describe_value, expect_finite, expect_rows, expect_tensor
 
 TASKS = ("first", "second.task", "third")
@@ -98,8 +107,8 @@ def _check_shape(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
             n_features = len(tasks) if spec.task_specific_features else 1
             expect(
                 len(outputs) == n_features,
-                f"expected {n_features} features for {len(tasks)} tasks, since `own_features` is {spec.task_specific_features}, "
-                f"found {len(outputs)}",
+                f"expected {n_features} features for {len(tasks)} tasks, since `task_specific_features` is "
+                f"{spec.task_specific_features}, found {len(outputs)}",
             )
             for task_features in outputs:
                 checked = validate_features(task_features, output)
@@ -159,37 +168,18 @@ def _check_task_parameters(spec: ArchitectureSpec, fixture: ModuleFixture) -> No
         if not isinstance(module, Architecture):
             fail(f"expected an Architecture, found {describe_value(module)}")
         trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        task_by_id = {id(p): task for task in range(len(TASKS)) for p in module.task_parameters(task)}
-        foreign_ids = task_by_id.keys() - {id(parameter) for parameter in module.parameters()}
-        expect(not foreign_ids, f"expected only parameters of the module, found {len(foreign_ids)} others")
-        tasks_by_id = _find_tasks_by_parameter(module, fixture, list(trainable.values()))
+        task_by_id = index_task_parameters(module, len(TASKS))
+        totals: list[torch.Tensor | None] = []
+        for features in _compute_features(module, collate_samples(fixture.draw_samples())):
+            if features is None or not features.values.requires_grad:
+                totals.append(None)
+                continue
+            rows = unpad_features(features)
+            totals.append(torch.stack([(row * torch.randn_like(row)).sum() for row in rows]).sum())
+        gradients_by_id = compute_task_gradients(totals, list(trainable.values()))
     for name, parameter in trainable.items():
-        tasks, owner = tasks_by_id[id(parameter)], task_by_id.get(id(parameter))
+        owner = task_by_id.get(id(parameter))
         if owner is not None:
-            expect(
-                set(tasks) <= {owner},
-                f"expected only task {owner} to use the parameter '{name}', as `task_parameters` declares, found "
-                f"that the gradients of the tasks {tasks} reach it",
-            )
+            check_task_specific(name, owner, gradients_by_id[id(parameter)])
         elif spec.task_specific_features:
-            expect(
-                len(tasks) != 1,
-                f"expected `task_parameters({tasks[0] if tasks else 0})` to contain the parameter '{name}', which"
-                " no other task uses: the parameters of an idle task must not change",
-            )
-
-
-def _find_tasks_by_parameter(
-    module: nn.Module, fixture: ModuleFixture, parameters: Sequence[nn.Parameter]
-) -> dict[int, list[int]]:
-    """Return the tasks whose features depend on each parameter."""
-    tasks_by_id: dict[int, list[int]] = {id(parameter): [] for parameter in parameters}
-    for task, features in enumerate(_compute_features(module, collate_samples(fixture.draw_samples()))):
-        if features is None or not features.values.requires_grad:
-            continue
-        total = torch.stack([(row * torch.randn_like(row)).sum() for row in unpad_features(features)]).sum()
-        gradients = torch.autograd.grad(total, parameters, retain_graph=True, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if gradient is not None and gradient.any():
-                tasks_by_id[id(parameter)].append(task)
-    return tasks_by_id
+            check_shared(name, gradients_by_id[id(parameter)])

@@ -1,25 +1,30 @@
 """Checks of auxiliary tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from mtl_core.config.tasks import NamedTask
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label, Span
+from mtl_core.data.encoder import Encoder
 from mtl_core.data.fitted_task import fit_task
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
+from mtl_core.testing.checks import Checks, expect
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
-from mtl_core.testing.sample_word_encoder import SampleWordEncoder
 from mtl_core.testing.spec import spec_checks
 
 POSITIVE_WORDS = ("lovely", "splendid", "grand", "fine")
+
 NEGATIVE_WORDS = ("dreadful", "grim", "sorry", "awful")
+
 ASPECT_TERMS = {"food": ("soup", "bread", "curry"), "service": ("waiter", "host", "cook")}
 
 
@@ -174,3 +179,61 @@ def _replace_examples(data: AuxiliaryData, source: int) -> AuxiliaryData:
     corpus = replace(data.corpus, inputs=[data.corpus.inputs[row] for row in rows], labels=labels, groups=())
     tasks = {name: [column[row] for row in rows] for name, column in data.task_labels.items()}
     return replace(data, corpus=corpus, task_labels=tasks, parsed=[data.parsed[row] for row in rows])
+
+
+Words = tuple[str, ...]
+
+
+class SampleWordEncoder(Encoder[Words, list[int]]):
+    """Splits texts at white space, and encodes words as vocabulary indices."""
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+
+    def parse(self, inputs: Sequence[Any]) -> list[Words]:
+        """Split texts at white space."""
+        return [tuple(str(value).split()) for value in inputs]
+
+    def fit(self, parsed: Iterable[Words]) -> None:
+        """Build the vocabulary, most frequent words first."""
+        counts = Counter(word for words in parsed for word in words)
+        self._words = [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+
+    def encode(self, parsed: Sequence[Words]) -> list[list[int]]:
+        """Return vocabulary indices; the vocabulary size for words outside it."""
+        indices = {word: index for index, word in enumerate(self._words)}
+        return [[indices.get(word, len(indices)) for word in words] for words in parsed]
+
+    def length(self, item: list[int]) -> int:
+        """Return the number of words."""
+        return len(item)
+
+    def collate(self, items: Sequence[list[int]]) -> torch.Tensor:
+        """Return `(batch, length)`, int64; -1 at padding."""
+        longest = max(map(len, items))
+        return torch.tensor([[*item, *[-1] * (longest - len(item))] for item in items])
+
+    def input_layer(self) -> nn.Module:
+        """Raise `NotImplementedError`: the batches are not fed into a network."""
+        raise NotImplementedError("this encoder is for deriving labels only")
+
+    def words(self, parsed: Words) -> list[str]:
+        """Return the words."""
+        return list(parsed)
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The words that it was fitted on, most frequent first."""
+        return self._words
+
+    def token_ids(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the batch, with -1 for words outside the vocabulary."""
+        return torch.where(inputs < len(self._words), inputs, -1)
+
+    def state(self) -> dict[str, Any]:
+        """Return the vocabulary."""
+        return {"words": self._words}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Set the vocabulary."""
+        self._words = list(state["words"])

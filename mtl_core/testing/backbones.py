@@ -8,12 +8,10 @@ from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.plugins.specs import BackboneSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
+from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
 from mtl_core.testing.rng import temporary_seed
-from mtl_core.testing.sample_features import collate_samples, name_shapes, unpad_features
+from mtl_core.testing.sample_modules import collate_samples, name_shapes, unpad_features
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_tensor
 

@@ -1,15 +1,33 @@
-"""The elements of a conformance suite: checks, and the skipped checks with reasons."""
+"""The elements of a conformance suite: assertions, checks, and the skipped checks with reasons."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NoReturn, Self, TypeVar
 
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.testing.expectations import RandomStateError
-from mtl_core.testing.rng import isolate_rng
+from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core.testing.rng import RandomStateError, isolate_rng, temporary_seed
+
+
+def expect(condition: object, message: str) -> None:
+    """Raise an `AssertionError` with a message unless a condition is true.
+
+    Raises:
+        AssertionError: If `condition` is false.
+    """
+    if not condition:
+        fail(message)
+
+
+def fail(message: str) -> NoReturn:
+    """Raise an `AssertionError` with a message.
+
+    Raises:
+        AssertionError: Always.
+    """
+    raise AssertionError(message)
 
 
 @dataclass(frozen=True)
@@ -155,3 +173,46 @@ def report(checks: Iterable[Check]) -> bool:
         print(f"skipped   {skipped.name}: {skipped.reason}")
     print(f"{n_run} checks, {n_failed} failed")
     return n_run > 0 and not n_failed
+
+
+Candidate = TypeVar("Candidate")
+
+Built = TypeVar("Built")
+
+
+def build_accepted(
+    checks: Checks, candidates: Mapping[str, Candidate], build: Callable[[Candidate], Built], noun: str
+) -> dict[str, Built]:
+    """Try a part with several candidates, and skip those that it refuses, with the reason.
+
+    Adds one check: the part accepts at least one candidate, and raises an `MtlError` for those it does not accept.
+
+    Args:
+        checks: The part's checks.
+        candidates: Name to candidate.
+        build: Builds something from one candidate.
+        noun: What the candidates are, for messages.
+
+    Returns:
+        Name of each accepted candidate to the result of `build`.
+    """
+    built: dict[str, Built] = {}
+    refusals: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for name, candidate in candidates.items():
+        try:
+            with temporary_seed(0):
+                built[name] = build(candidate)
+        except MtlError as error:
+            refusals[name] = str(error)
+            checks.skip(f"everything on {name}", f"refused: {error}")
+        except Exception as error:  # noqa: BLE001  the check reports it
+            errors[name] = f"{type(error).__name__}: {error}"
+            checks.skip(f"everything on {name}", f"the check 'accepts' fails: {errors[name]}")
+
+    def accepts() -> None:
+        expect(not errors, f"expected {noun} to be accepted, or refused by an MtlError, found {errors}")
+        expect(built, f"expected {noun} that the part accepts, found all refused: {refusals}")
+
+    checks.add("accepts", f"It accepts some {noun}, and raises an `MtlError` for the others.", accepts)
+    return built

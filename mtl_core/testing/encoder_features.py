@@ -3,8 +3,8 @@
 import torch
 
 from mtl_core.nn.features import FeatureShape
+from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.encoder_fixture import EncoderFixture
-from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.modules import check_gradients
 from mtl_core.testing.rng import temporary_seed
 from mtl_core.testing.tensors import describe_value, expect_finite, expect_rows, expect_tensor

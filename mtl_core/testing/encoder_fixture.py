@@ -10,8 +10,8 @@ from torch import nn
 from mtl_core.data.encoder import Encoder
 from mtl_core.nn.features import Features
 from mtl_core.plugins.specs import EncoderSpec
-from mtl_core.testing.expectations import fail
-from mtl_core.testing.sample_features import unpad_features
+from mtl_core.testing.checks import fail
+from mtl_core.testing.sample_modules import unpad_features
 from mtl_core.testing.tensors import describe_value
 
 

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load, save
 
 from mtl_core.errors import MtlError
+from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.encoder_fixture import EncoderFixture
-from mtl_core.testing.expectations import expect, fail
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.tensors import expect_rows
 

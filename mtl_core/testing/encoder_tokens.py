@@ -2,8 +2,8 @@
 
 import torch
 
+from mtl_core.testing.checks import expect
 from mtl_core.testing.encoder_fixture import EncoderFixture
-from mtl_core.testing.expectations import expect
 from mtl_core.testing.rng import temporary_seed
 from mtl_core.testing.tensors import expect_tensor
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from mtl_core.plugins.specs import EncoderSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
+from mtl_core.testing.checks import Checks, build_accepted
 from mtl_core.testing.encoder_features import EncoderFeatureChecks
 from mtl_core.testing.encoder_fixture import EncoderFixture
 from mtl_core.testing.encoder_state import EncoderStateChecks
@@ -48,7 +47,10 @@ def encoder_checks(
             name,
         )
         checks.add(
-            "unseen-inputs", "Inputs that it was not fitted on can be encoded.", feature_checks.check_unseen_inputs, name
+            "unseen-inputs",
+            "Inputs that it was not fitted on can be encoded.",
+            feature_checks.check_unseen_inputs,
+            name,
         )
         checks.add(
             "gradients",

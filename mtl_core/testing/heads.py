@@ -10,14 +10,20 @@ from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.specs import HeadSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
-from mtl_core.testing.head_parameters import check_declared_parameters
+from mtl_core.testing.checks import Checks, build_accepted, expect, fail
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
 from mtl_core.testing.rng import temporary_seed
-from mtl_core.testing.sample_features import collate_samples, draw_sample_features, name_shapes
+from mtl_core.testing.sample_modules import collate_samples, draw_sample_features, name_shapes
 from mtl_core.testing.spec import spec_checks
+from mtl_core.testing.task_parameters import (
+    TaskGradients,
+    check_not_stacked,
+    check_shared,
+    check_stacked,
+    check_task_specific,
+    compute_task_gradients,
+    index_task_parameters,
+)
 from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 
 TASKS = ("first", "second", "third")
@@ -53,7 +59,7 @@ def _add_checks(checks: Checks, spec: HeadSpec, fixture: ModuleFixture) -> None:
     add_module_checks(checks, fixture)
     add("output-mask", "Outputs inside the output mask do not depend on the rest of the mask.", _check_output_mask)
     description = "It declares which parameters belong to which task, so that those of idle tasks do not change."
-    add("task-parameters", description, lambda fixture: check_declared_parameters(fixture, len(TASKS)))
+    add("task-parameters", description, _check_task_parameters)
 
 
 def _compute_outputs(module: nn.Module, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
@@ -133,3 +139,47 @@ def _check_output_mask(fixture: ModuleFixture) -> None:
                     fixture.tolerance,
                     name,
                 )
+
+
+def _check_task_parameters(fixture: ModuleFixture) -> None:
+    """Compare `stacked_parameters` and `task_parameters` with the gradients of each task's outputs."""
+    with temporary_seed(0):
+        module = fixture.build_module()
+        if not isinstance(module, HeadGroup):
+            fail(f"expected a HeadGroup, found a {type(module).__name__}")
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        stacked = {id(parameter) for parameter in module.stacked_parameters()}
+        task_by_id = index_task_parameters(module, len(TASKS))
+        foreign_ids = stacked - names.keys()
+        expect(not foreign_ids, f"expected only parameters of the module, found {len(foreign_ids)} others")
+        duplicates = sorted(names[parameter_id] for parameter_id in stacked & task_by_id.keys())
+        expect(
+            not duplicates,
+            f"expected each parameter to be declared once, found stacked and task-specific: {duplicates}",
+        )
+        gradients_by_id = _compute_gradients(fixture, module)
+    for parameter in module.parameters():
+        name, task_gradients = names[id(parameter)], gradients_by_id.get(id(parameter))
+        if id(parameter) in stacked and (not parameter.ndim or len(parameter) != len(TASKS)):
+            fail(
+                f"expected the stacked parameter '{name}' to have {len(TASKS)} rows, one per task, "
+                f"found the shape {tuple(parameter.shape)}"
+            )
+        if task_gradients is None:
+            continue
+        if id(parameter) in stacked:
+            check_stacked(name, task_gradients)
+        elif id(parameter) in task_by_id:
+            check_task_specific(name, task_by_id[id(parameter)], task_gradients)
+        else:
+            check_shared(name, task_gradients)
+            check_not_stacked(name, task_gradients)
+
+
+def _compute_gradients(fixture: ModuleFixture, module: HeadGroup) -> dict[int, TaskGradients]:
+    features = collate_samples(fixture.draw_samples(), extra_padding=1)
+    outputs = module(features).outputs
+    if outputs.ndim == 4 and features.mask is not None:
+        outputs = outputs * features.mask.unsqueeze(1).unsqueeze(-1)
+    totals = [(output * torch.randn_like(output)).sum() for output in outputs.unbind(dim=1)]
+    return compute_task_gradients(totals, [p for p in module.parameters() if p.requires_grad])

@@ -1,4 +1,4 @@
-"""Sample labels of several forms: a task kind is checked with all forms that it accepts."""
+"""A task kind built for sample labels."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,51 +10,8 @@ from mtl_core.data.corpus import Label
 from mtl_core.data.label_space import LabelSpace, flatten_label
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.nn.task_kind import TaskKind
-from mtl_core.plugins.specs import Level, TaskKindSpec
-
-
-@dataclass(frozen=True)
-class LabelSample:
-    """Sample labels without missing ones.
-
-    Attributes:
-        name: The name of the form.
-        level: `example` for one label per example, `token` for a list with one label per token.
-        labels: One entry per example.
-        out_of_space_label: A label outside the space, of one example or one token.
-    """
-
-    name: str
-    level: Level
-    labels: Sequence[Label]
-    out_of_space_label: Label
-
-    @property
-    def encodable_labels(self) -> list[Label]:
-        """What a label space encodes: one label per example, or one label per token."""
-        return (
-            list(self.labels)
-            if self.level == "example"
-            else [member for label in self.labels for member in flatten_label(label)]
-        )
-
-
-LABEL_SAMPLES: Sequence[LabelSample] = (
-    LabelSample("classes", "example", ["low", "high", "medium", "low", "high", "low", "low"], "no such label"),
-    LabelSample("two-classes", "example", ["low", "high", "low", "low", "high", "low"], "no such label"),
-    LabelSample("numbers", "example", [1.5, -2.0, 40, 0.25, 3, 3.5], "no number"),
-    LabelSample("grades", "example", ["1", "3", "2", "3", "3", "1"], "no such label"),
-    LabelSample("lists", "example", [["low"], ["high", "low"], [], ["high"], ["low"]], ["no such label"]),
-    LabelSample("lists-of-numbers", "example", [[1.5, 2.0], [-3, 1], [0.5, 8], [2, 2]], ["no number", 1.0]),
-    LabelSample(
-        "tags", "token", [["noun", "verb"], ["noun"], ["verb", "other", "noun"], ["noun"]], "no such label"
-    ),
-    LabelSample("numbers-of-tokens", "token", [[1.5, 2.0], [7], [0.25, -1, 3], [4]], "no number"),
-)
-VOCABULARY = ("the", "a", "film", "was", "good", "bad", "long", "short", "very", "not", "food", "waiter")
-"""The vocabulary for kinds that predict their input."""
-TOKEN_IDS = torch.tensor([[0, 2, 3, 4, -1], [1, 11, 3, 5, 6], [0, 10, 3, -1, -1], [4, 2, -1, -1, -1]])
-"""Token ids of such inputs, `(batch, length)`, int64; -1 at padding."""
+from mtl_core.plugins.specs import TaskKindSpec
+from mtl_core.testing.sample_labels import TOKEN_IDS, VOCABULARY, LabelSample
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from mtl_core.config.paths import input_paths
 from mtl_core.data.corpus import Corpus, Label, compute_input_key
 from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import LoaderSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import Checks, expect, fail
 from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 
@@ -23,7 +22,9 @@ def loader_checks(spec: LoaderSpec, file: Path | None, text: str | None, skip: M
     checks.add("ids", "Ids are strings, and distinct within their split.", lambda: _check_ids(spec))
     checks.add("locations", "Every example has a location.", lambda: _check_locations(spec))
     checks.add(
-        "deterministic", "Loading twice gives the same corpus; nothing is random.", lambda: _check_deterministic(spec)
+        "deterministic",
+        "Loading twice gives the same corpus; nothing is random.",
+        lambda: _check_deterministic(spec),
     )
     files = [path for _, path, is_file in input_paths(spec) if is_file]
     if files:

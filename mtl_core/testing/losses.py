@@ -7,10 +7,9 @@ import torch
 from torch import nn
 
 from mtl_core.plugins.specs import LossSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
-from mtl_core.testing.labels import create_sample_labels
+from mtl_core.testing.checks import Checks, expect
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
+from mtl_core.testing.sample_labels import create_sample_labels
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_close, expect_finite, expect_tensor
 

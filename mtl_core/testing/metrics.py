@@ -11,11 +11,9 @@ import torchmetrics
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.plugins.specs import MetricSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
-from mtl_core.testing.labels import create_sample_labels
+from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.rng import preserves_rng_state
+from mtl_core.testing.sample_labels import create_sample_labels
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_close, expect_tensor
 

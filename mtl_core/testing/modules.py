@@ -8,10 +8,9 @@ from safetensors.torch import load, save
 from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
+from mtl_core.testing.checks import Checks, expect
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
-from mtl_core.testing.sample_features import collate_samples, draw_sample_features
+from mtl_core.testing.sample_modules import collate_samples, draw_sample_features
 from mtl_core.testing.tensors import expect_close, expect_finite, expect_rows
 
 Rows = list[torch.Tensor]

@@ -1,4 +1,4 @@
-"""Context managers that seed, restore and watch the global random state."""
+"""Assertions whose messages contain what was expected and what was found."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from mtl_core.testing.expectations import RandomStateError
+
+class RandomStateError(AssertionError):
+    """The state of a global random generator changed."""
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mtl_core.nn.architecture import NetworkParts
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.plugins.specs import WeightingSpec
-from mtl_core.testing.sample_network import SampleBackbone, SampleInputLayer
+from mtl_core.testing.sample_modules import SampleBackbone, SampleInputLayer
 from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.loss_meter import LossMeter

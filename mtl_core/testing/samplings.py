@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.plugins.specs import SamplingSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
+from mtl_core.testing.checks import Checks, expect
 from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 
@@ -85,6 +84,6 @@ def _check_draws_follow_shares(spec: SamplingSpec) -> None:
         deviates = np.abs(counts - expected_counts) > tolerance
         expect(
             not deviates.any(),
-            f"expected about {np.round(expected_counts).tolist()} draws of data sets with {list(batch_counts)} batches, "
-            f"found {counts.tolist()}",
+            f"expected about {np.round(expected_counts).tolist()} draws of data sets with {list(batch_counts)} "
+            f"batches, found {counts.tolist()}",
         )

@@ -9,8 +9,7 @@ from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.splitting import SplitUnits, split_corpus
 from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import SplitterSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect
+from mtl_core.testing.checks import Checks, expect
 from mtl_core.testing.rng import preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 

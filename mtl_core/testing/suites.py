@@ -2,8 +2,8 @@
 
 All suites have in common: the first argument is the part, as a spec. `skip` maps checks to skip to reasons, and
 `tolerance` is the tolerance for numbers that should be equal (relative for numbers above 1). Checks that a suite
-skips itself are in `skipped_checks` of its result. Every suite starts with the checks of `spec_checks`. A suite builds
-the part when it is created, so it imports torch if the part does; this module does not.
+skips itself are in `skipped_checks` of its result. Every suite starts with the checks of `spec_checks`. A suite
+builds the part when it is created, so it imports torch if the part does; this module does not.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def class_weights_checks(
         counts: Class to its number of training labels.
         skip: Name of each check to skip to the reason.
     """
-    from mtl_core.testing.small_parts import class_weights_checks as checks
+    from mtl_core.testing.class_weights import class_weights_checks as checks
 
     return checks(spec, counts, skip or {})
 
@@ -215,14 +215,14 @@ def weighting_checks(
 
 def optimizer_checks(spec: specs.OptimizerSpec, *, skip: Reasons | None = None) -> Checks:
     """Check an optimizer: it reduces a loss, uses its learning rate, and resumes bit for bit."""
-    from mtl_core.testing.small_parts import optimizer_checks as checks
+    from mtl_core.testing.optimizers import optimizer_checks as checks
 
     return checks(spec, skip or {})
 
 
 def schedule_checks(spec: specs.ScheduleSpec, *, skip: Reasons | None = None) -> Checks:
     """Check a schedule: a finite factor of 0 or more for every step of any run."""
-    from mtl_core.testing.small_parts import schedule_checks as checks
+    from mtl_core.testing.schedules import schedule_checks as checks
 
     return checks(spec, skip or {})
 

@@ -7,9 +7,9 @@ from torch import nn
 
 from mtl_core.data.label_space import MISSING
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.kind_fixture import KindFixture
-from mtl_core.testing.mask_invariance import expect_mask_invariance
+from mtl_core.testing.loss_masks import expect_mask_invariance
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.tensors import describe_value, expect_close, expect_finite, expect_tensor
 
@@ -43,7 +43,7 @@ class TaskKindChecks:
         )
         keys = [metric.key() for metric in kind.metrics]
         expect(keys and len(set(keys)) == len(keys), f"expected metrics of different names, found {keys}")
-        expect(0 <= kind.mask_ratio < 1, f"expected `hides` from 0 to 1, found {kind.mask_ratio}")
+        expect(0 <= kind.mask_ratio < 1, f"expected `mask_ratio` from 0 to 1, found {kind.mask_ratio}")
         if kind.class_weights is not None:
             expect_tensor(kind.class_weights, (len(self.fixture.space.classes),), "the class weights")
         if kind.baseline is not None:
@@ -85,7 +85,8 @@ class TaskKindChecks:
         is_same = observed.shape == label_mask.shape and torch.equal(observed, label_mask)
         expect(
             is_same,
-            f"expected `observed` to find the labels {label_mask.tolist()} of two tasks, found {observed.tolist()}",
+            f"expected `compute_label_mask` to find the labels {label_mask.tolist()} of two tasks, "
+            f"found {observed.tolist()}",
         )
         expect_mask_invariance(self.kind.loss, self.kind.n_outputs, targets, label_mask, self.tolerance)
 

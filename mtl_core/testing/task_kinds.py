@@ -1,15 +1,21 @@
-"""Checks of task kinds."""
+"""Checks of task kinds, and of their label spaces."""
 
+from __future__ import annotations
+
+import json
 from collections.abc import Mapping, Sequence
 
+import torch
+
 from mtl_core.data.corpus import Label
+from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import TaskKindSpec
-from mtl_core.testing.acceptance import build_accepted
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.kind_fixture import LABEL_SAMPLES, LabelSample, build_kind_fixture
-from mtl_core.testing.label_space_checks import LabelSpaceChecks
+from mtl_core.testing.checks import Checks, build_accepted, expect, fail
+from mtl_core.testing.kind_fixture import KindFixture, build_kind_fixture
+from mtl_core.testing.sample_labels import LABEL_SAMPLES, LabelSample
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.task_kind_checks import TaskKindChecks
+from mtl_core.testing.tensors import expect_close
 
 
 def task_kind_checks(
@@ -49,7 +55,7 @@ def _add_label_space_checks(checks: Checks, label_space_checks: LabelSpaceChecks
         name,
     )
     if label_space_checks.fixture.sample is None:
-        checks.skip(f"strange-label-{name}", "its labels are derived from the inputs")
+        checks.skip(f"out-of-space-label-{name}", "its labels are derived from the inputs")
     else:
         checks.add(
             "out-of-space-label",
@@ -90,3 +96,59 @@ def _add_kind_checks(checks: Checks, kind_checks: TaskKindChecks, name: str) -> 
         checks.add(
             "agreement", "Outputs of minimal loss are decoded as the labels.", kind_checks.check_agreement, name
         )
+
+
+class LabelSpaceChecks:
+    """Checks of the label space that a kind builds from sample labels.
+
+    Args:
+        fixture: The kind with its sample labels.
+    """
+
+    def __init__(self, fixture: KindFixture) -> None:
+        self.fixture = fixture
+
+    def check_state(self) -> None:
+        """Save the label space as JSON and restore it."""
+        space = self.fixture.space
+        restored = self.fixture.spec.restore_space(json.loads(json.dumps(space.state())))
+        expect(
+            list(restored.classes) == list(space.classes),
+            f"expected the classes {list(space.classes)} after restoring, found {list(restored.classes)}",
+        )
+        if self.fixture.sample is not None:
+            labels = [*self.fixture.sample.encodable_labels, None]
+            encoded = torch.from_numpy(restored.encode(labels, ["somewhere"] * len(labels)))
+            expect_close(
+                encoded.nan_to_num(9), self.fixture.encode(labels).nan_to_num(9), 0, "encoded after restoring"
+            )
+
+    def check_missing_labels(self) -> None:
+        """Encode None and labels."""
+        expect(
+            self.fixture.compute_label_mask(self.fixture.targets).all(),
+            "expected every label to be observed, found one that is missing",
+        )
+        if self.fixture.sample is None:
+            return
+        encoded = self.fixture.encode([None, self.fixture.sample.encodable_labels[0], None])
+        expect(len(encoded) == 3, f"expected 3 targets of 3 labels, found {len(encoded)}")
+        expect(
+            self.fixture.compute_label_mask(encoded).tolist() == [False, True, False],
+            f"expected None to be encoded as missing, found {encoded.tolist()} of [None, a label, None]",
+        )
+
+    def check_out_of_space_label(self) -> None:
+        """Encode a label outside the space."""
+        sample = self.fixture.sample
+        assert sample is not None  # noqa: S101  skipped otherwise
+        try:
+            self.fixture.space.encode(
+                [sample.encodable_labels[0], sample.out_of_space_label], ["somewhere:1", "somewhere:2"]
+            )
+        except MtlError as error:
+            expect(
+                "somewhere:2" in str(error), f"expected a message with the location of the label, found: {error}"
+            )
+            return
+        fail(f"expected the label {sample.out_of_space_label!r} to be refused by an MtlError, found it encoded")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import expect, fail
 
 
 def describe_value(value: object) -> str:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mtl_core.plugins.specs import TrackerSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import RandomStateError, expect, fail
-from mtl_core.testing.rng import preserves_rng_state
+from mtl_core.testing.checks import Checks, expect, fail
+from mtl_core.testing.rng import RandomStateError, preserves_rng_state
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value
 from mtl_core.tracking.environment_snapshot import EnvironmentSnapshot

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from mtl_core.plugins.specs import WeightingSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import Checks, expect, fail
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.sample_run import TASKS, SampleRun
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.tensors import describe_value, expect_close, expect_finite, expect_tensor
-from mtl_core.testing.weighting_steps import add_step_checks
+from mtl_core.testing.weighting_training import add_step_checks
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.weighting import Weighting
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_auxiliary.self_supervised import SelfSupervisedTask
-from mtl_core.builtins.task_kinds.bag_of_words import BagOfWords
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import HeadField
+from mtl_core.task_kinds import BagOfWords
 
 
 class BagOfWordsTask(SelfSupervisedTask):

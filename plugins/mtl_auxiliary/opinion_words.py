@@ -11,12 +11,12 @@ from mtl_auxiliary.main_labels import collect_label_names, get_label_names, get_
 from mtl_auxiliary.word_counts import count_words, iterate_words, normalize_word, require_words
 from mtl_auxiliary.word_list import read_word_list
 from mtl_core import InputFile, MtlError
-from mtl_core.builtins.task_kinds.binary import Binary
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.errors import did_you_mean, join_names
 from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import HeadField
 from mtl_core.plugins.specs import AuxiliarySpec
+from mtl_core.task_kinds import Binary
 
 Labels = Annotated[list[str], Field(min_length=1)]
 

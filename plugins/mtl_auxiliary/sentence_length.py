@@ -9,12 +9,11 @@ from pydantic import Field
 
 from mtl_auxiliary.word_counts import iterate_words, require_words
 from mtl_core import MtlError, TaskKindSpec
-from mtl_core.builtins.task_kinds.classification import Classification
-from mtl_core.builtins.task_kinds.ordinal import Ordinal
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import HeadField
 from mtl_core.plugins.specs import AuxiliarySpec
+from mtl_core.task_kinds import Classification, Ordinal
 
 
 class SentenceLength(AuxiliarySpec):

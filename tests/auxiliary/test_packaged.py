@@ -60,7 +60,7 @@ def test_auxiliary_tasks_work_with_components_of_other_plugins(tmp_path: Path) -
     write_rows(tmp_path, build_many_rows())
     blocks = [
         build_block("opinion-words", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}),
-        build_block("adversarial", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, keep=True),
+        build_block("adversarial", head={"type": "attention", "key_dim": 3, "hidden_dim": 3}, save_head=True),
         build_block("word-frequency"),
         build_block("masked-tokens"),
     ]

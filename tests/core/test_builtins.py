@@ -13,11 +13,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mtl_core.builtins.encoders.modules.array import StandardisedArrays
 from mtl_core.builtins.backbones.identity import Identity
 from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
 from mtl_core.builtins.encoders.array import ArrayEncoder
+from mtl_core.builtins.encoders.modules.array import StandardisedArrays
 from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy

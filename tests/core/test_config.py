@@ -1,5 +1,6 @@
 """Loading experiments: strictness, messages, overrides, paths, versions and serialisation."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, dump_config, load_experiment
-from mtl_core.config.overrides import apply_overrides
+from mtl_core.config.overrides import apply_overrides, set_value
 from mtl_core.config.task_resolution import resolve_tasks
 from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.config.yaml_file import dump_yaml, parse_scalar, read_yaml
@@ -36,6 +37,28 @@ def write_variant(toy_experiment: Path, toy_plugin: Path, tmp_path: Path) -> Var
         return path
 
     return write
+
+
+words = st.text(min_size=1, max_size=8) | st.sampled_from(
+    [
+        "no",
+        "1e3",
+        "010",
+        "0o7",
+        "12:30",
+        "null",
+        "~",
+        "=",
+        "<<",
+        "- a",
+        "#x",
+        "a: b",
+        ".inf",
+        "1_0",
+        "true",
+        "\ufeff",
+    ]
+)
 
 
 def load_error(path: Path, *overrides: str) -> str:
@@ -85,7 +108,7 @@ def write_yaml_file(folder: Path, text: str) -> Path:
         (("labels:", "lables:"), "10: tasks.0.mask.lables: unknown key 'lables'; did you mean 'labels'? (keys of"),
         (
             ("lr:", "learning_rate:"),
-            "11: optimizer.learning_rate: unknown key 'learning_rate' (keys of type 'adam'",
+            "11: optimizer.learning_rate: unknown key 'learning_rate'; did you mean 'optimizer.lr'? (keys of type",
         ),
         (
             ("epochs:", "epoch:"),
@@ -245,6 +268,13 @@ def test_yaml_scalars(text: str, value: object) -> None:
         ("name: a\n\tseed: 1\n", ":2: not valid YAML: "),
         ("name: !!python/object/apply:os.getcwd []\n", ":1: not valid YAML: could not determine a constructor"),
         ("name: a\n---\nname: b\n", ":2: not valid YAML: "),
+        ("name: a\nseed: \x01\n", ":2: not valid YAML: it contains the control character U+0001"),
+        ("name: a\n\x7fseed: 1\n", ":2: not valid YAML: it contains the control character U+007F"),
+        ("name: !!int one\n", ":1: not valid YAML: 'one' is not a value of the type int"),
+        (f"name: a\nseed: {'9' * 5000}\n", ":2: not valid YAML: '999999999"),
+        ("seed: !!bool maybe\n", ":1: not valid YAML: 'maybe' is not a value of the type bool"),
+        ("!!set {name: null}\n", ":1: not valid YAML: could not determine a constructor"),
+        ("name: &a [*a]\n", ": nested too deeply"),
     ],
 )
 def test_invalid_experiment_files(text: str, message: str, tmp_path: Path) -> None:
@@ -255,7 +285,7 @@ def test_invalid_experiment_files(text: str, message: str, tmp_path: Path) -> No
 def test_non_utf8_file_and_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("name: café\n".encode("latin-1"))
-    assert load_error(path).startswith(f"{path}: cannot be read: ")
+    assert load_error(path) == f"{path}:1: not UTF-8: the byte 0xe9 is not valid"
     assert load_error(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: no such file"
     assert "is a folder" in load_error(Path(f"{tmp_path}/."))
 
@@ -324,7 +354,16 @@ def test_overrides_do_not_change_their_input() -> None:
         ("backbone={type: mlp", "the value '{type: mlp' is not valid YAML"),
         ("backbone=identiy", "--set backbone.type: unknown backbone 'identiy'; did you mean 'identity'?"),
         ("bakbone.type=mlp", "--set bakbone.type: unknown key 'bakbone'; did you mean 'backbone'?"),
-        ("schedule.warmup=0.1", "--set schedule.warmup: expected a schedule: a block with `type:`"),
+        (
+            "schedule.warmpu=0.1",
+            "--set schedule.warmpu: unknown key 'warmpu'; did you mean 'warmup'? (keys of type 'co",
+        ),
+        (
+            "weighting.temperature=2",
+            "--set weighting.temperature: unknown key 'temperature' (keys of type 'sum': type)",
+        ),
+        ("split.folds=3", "--set split.folds: unknown key 'folds' (keys of type 'random': "),
+        ("tasks.0.mask.label=[a]", "--set tasks.0.mask.label: unknown key 'label'; did you mean 'labels'?"),
         ("training..epochs=3", "--set training..epochs: unknown key ''"),
         ("version=9", "--set version: expected 1, found 9"),
         ("plugins=[no.py]", "--set plugins: plugin 'no.py': no such file: "),
@@ -332,6 +371,138 @@ def test_overrides_do_not_change_their_input() -> None:
 )
 def test_invalid_override_is_reported(override: str, message: str, toy_experiment: Path) -> None:
     assert load_error(toy_experiment, override).startswith(message)
+
+
+def test_set_starts_with_the_default_type_of_a_missing_block(write_variant: Variant) -> None:
+    changes = [
+        ("optimizer: {type: adam, lr: 0.01}\n", ""),
+        ("split: {type: random, validation: 0.25}\n", ""),
+        ("    kind: {type: classification, metrics: [accuracy]}\n", ""),
+    ]
+    config = load_experiment(
+        write_variant(*changes, extra_text="schedule:\n"),
+        [
+            "optimizer.lr=0.5",
+            "split.validation=0.3",
+            "schedule.warmup=0.1",
+            "weighting.type=uncertainty",
+            "tasks.0.kind.classes=[a, b]",
+        ],
+    ).config
+    assert (config.optimizer.type, config.optimizer.model_dump()["lr"]) == ("adam", 0.5)
+    assert (config.split.type, config.split.model_dump()["validation"]) == ("stratified", 0.3)
+    assert (config.schedule.type, config.schedule.model_dump()["warmup"]) == ("constant", 0.1)
+    assert config.weighting.type == "uncertainty"
+    assert config.tasks[0].kind.model_dump()["classes"] == ["a", "b"]
+
+
+def test_block_without_a_default_type_still_needs_one(write_variant: Variant) -> None:
+    path = write_variant(("encoder: {type: array, standardise: false}\n", ""))
+    assert load_error(path, "encoder.standardise=true").startswith(
+        "--set encoder.standardise: expected an encoder: a block with `type:`, one of array, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("training.lr", "; did you mean 'optimizer.lr'? (keys here: "),
+        ("lr", "; did you mean 'optimizer.lr'? (keys here: "),
+        ("training.learning_rate", "; did you mean 'optimizer.lr'? (keys here: "),
+        ("training.device", "; the device is chosen automatically; set CUDA_VISIBLE_DEVICES (keys here: "),
+        ("device", "; the device is chosen automatically; set CUDA_VISIBLE_DEVICES (keys here: "),
+        ("batch_size", "; did you mean 'training.batch_size'? (keys here: "),
+        ("epochs", "; did you mean 'training.epochs'? (keys here: "),
+        ("training.seed", "; did you mean 'seed'? (keys here: "),
+        ("optimizer.epochs", "; did you mean 'training.epochs'? (keys of type 'adam': "),
+        ("scheduler", "; did you mean 'schedule'? (keys here: "),
+        ("tasks.0.loss", "; did you mean 'tasks.0.kind.loss'? (keys here: "),
+        ("backbone.epochs", " (keys of type 'mlp': "),
+    ],
+)
+def test_guessed_key_is_answered_with_the_key_that_is_meant(key: str, hint: str, toy_experiment: Path) -> None:
+    name = key.rpartition(".")[2]
+    assert load_error(toy_experiment, f"{key}=3").startswith(f"--set {key}: unknown key '{name}'{hint}")
+
+
+yaml_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words | st.sampled_from(["mlp", "a\0b", "~nobody/x"]),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(words | st.integers(), children, max_size=3),
+    max_leaves=5,
+)
+key_paths = st.sampled_from(
+    [
+        *(
+            "name",
+            "seed",
+            "version",
+            "data",
+            "data.extra_file",
+            "data.type",
+            "data_sets",
+            "split",
+            "encoder",
+            "heads",
+        ),
+        *(
+            "backbone.hidden_dims",
+            "backbone.type",
+            "tasks",
+            "tasks.0",
+            "tasks.0.each",
+            "tasks.0.kind",
+            "tasks.0.head",
+        ),
+        *(
+            "tasks.0.kind.metrics",
+            "tasks.0.mask.labels",
+            "optimizer.lr",
+            "training",
+            "training.select",
+            "training.lr",
+        ),
+        *("active_tasks", "auxiliary", "init_from", "weighting", "schedule", "interactions", "trackers", "sweep"),
+        *("sweep.space", "training.lr_multipliers", "unknown", "init_from.run"),
+    ]
+)
+
+
+def load_or_reject(path: Path, overrides: list[str] | None = None) -> None:
+    """Load an experiment; any exception except `MtlError` is a bug."""
+    try:
+        check_inputs(load_experiment(path, overrides or []))
+    except MtlError as error:
+        assert str(error)  # noqa: PT017
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_damaged_file_is_loaded_or_rejected(toy_experiment: Path, data: st.DataObject) -> None:
+    content = bytearray(toy_experiment.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        stop = start + data.draw(st.integers(0, 4))
+        tokens = st.sampled_from(
+            [b"!!int ", b"!!set ", b"&a ", b"*a", b"<<: ", b"? ", b"\t", b"\x01", b"\xff", b"\n", b"- "]
+        )
+        content[start:stop] = data.draw(
+            tokens | st.binary(max_size=4) | st.sampled_from(list(b"{}[]:,'\"#|>%@~")).map(lambda c: bytes([c]))
+        )
+    path = toy_experiment.with_name("damaged.yaml")
+    path.write_bytes(content)
+    load_or_reject(path)
+
+
+@given(st.dictionaries(key_paths, yaml_values, min_size=1, max_size=3))
+@settings(max_examples=80, deadline=None)
+def test_any_value_is_accepted_or_rejected(toy_experiment: Path, changes: dict[str, Any]) -> None:
+    value = read_yaml(toy_experiment).value
+    for key, item in changes.items():
+        with contextlib.suppress(MtlError):  # a key below a value that is not a block
+            set_value(value, key, item, "")
+    path = toy_experiment.with_name("changed.yaml")
+    path.write_text(dump_yaml(value), encoding="utf-8", errors="surrogateescape")
+    load_or_reject(path)
 
 
 # Paths
@@ -380,6 +551,21 @@ def test_missing_file_is_reported_before_the_run(
     check_inputs(load_experiment(path, ["data.extra_file=train.txt"]))
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ('data.extra_file="a\\0b"', "--set data.extra_file: not a valid path: embedded null byte"),
+        ("data.extra_file=~nobody-here/x", "--set data.extra_file: not a valid path: Could not determine home"),
+        (f"data.extra_file={'x' * 300}", "--set data.extra_file: "),
+        ('plugins=["a\\0b.py"]', "--set plugins: plugin 'a\\x00b.py': not a valid path: embedded null byte"),
+    ],
+)
+def test_path_that_cannot_exist_is_refused(override: str, message: str, toy_experiment: Path) -> None:
+    with pytest.raises(MtlError) as excinfo:
+        check_inputs(load_experiment(toy_experiment, [override]))
+    assert str(excinfo.value).startswith(message)
+
+
 # Serialisation
 
 
@@ -412,26 +598,6 @@ def test_plugin_paths_are_written_as_absolute_paths(
     assert config_with_plugin == config
 
 
-words = st.text(min_size=1, max_size=8) | st.sampled_from(
-    [
-        "no",
-        "1e3",
-        "010",
-        "0o7",
-        "12:30",
-        "null",
-        "~",
-        "=",
-        "<<",
-        "- a",
-        "#x",
-        "a: b",
-        ".inf",
-        "1_0",
-        "true",
-        "\ufeff",
-    ]
-)
 positive = st.floats(min_value=1e-300, allow_infinity=False, exclude_min=False)
 rate = st.floats(min_value=0, max_value=1, exclude_max=True)
 

@@ -23,14 +23,14 @@ def get_learning_rates(config: ExperimentConfig) -> dict[str, float]:
 
 
 def test_longest_matching_pattern_sets_the_learning_rate(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, training={"rates": {"trunk.*.bias": 0.5, "trunk.*": 0.1}})
+    config = toy_config(tmp_path, training={"lr_multipliers": {"trunk.*.bias": 0.5, "trunk.*": 0.1}})
     for name, lr in get_learning_rates(config).items():
         factor = 1.0 if name.startswith("groups.") else 0.5 if name.endswith(".bias") else 0.1
         assert lr == pytest.approx(0.02 * factor), name
 
 
 def test_multiplier_of_all_parameters_scales_the_optimizer_lr(tmp_path: Path) -> None:
-    scaled_config = toy_config(tmp_path, training={"rates": {"*": 0.25}, "epochs": 2})
+    scaled_config = toy_config(tmp_path, training={"lr_multipliers": {"*": 0.25}, "epochs": 2})
     plain_config = toy_config(tmp_path, training={"epochs": 2}, optimizer={"type": "adam", "lr": 0.005})
     scaled_run, plain_run = (
         run_experiment(config, tmp_path / str(i)).path for i, config in enumerate((scaled_config, plain_config))
@@ -50,13 +50,13 @@ def compute_backbone_distance(folder: Path, name: str, **training: Any) -> float
 
 
 def test_small_multiplier_reduces_backbone_updates(tmp_path: Path) -> None:
-    assert compute_backbone_distance(tmp_path, "slow", rates={"trunk.*": 0.001}) < 0.01 * compute_backbone_distance(
+    assert compute_backbone_distance(tmp_path, "slow", lr_multipliers={"trunk.*": 0.001}) < 0.01 * compute_backbone_distance(
         tmp_path, "usual"
     )
 
 
 def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
-    config = toy_config(tmp_path, training={"rates": {"trnk.*": 0.1}})
-    with pytest.raises(MtlError, match=r"training\.rates: 'trnk\.\*' matches no trainable parameter") as excinfo:
+    config = toy_config(tmp_path, training={"lr_multipliers": {"trnk.*": 0.1}})
+    with pytest.raises(MtlError, match=r"training\.lr_multipliers: 'trnk\.\*' matches no trainable parameter") as excinfo:
         run_experiment(config, tmp_path / "run")
     assert "body." in str(excinfo.value)

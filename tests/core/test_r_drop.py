@@ -78,7 +78,7 @@ def test_no_effect_without_dropout(tmp_path: Path) -> None:
     backbone = {"type": "mlp", "hidden_dims": [8]}
     weights = []
     for number, strength in enumerate((0.0, 2.0)):
-        config = toy_config(tmp_path, backbone=backbone, training={"epochs": 2, "consistency": strength})
+        config = toy_config(tmp_path, backbone=backbone, training={"epochs": 2, "r_drop": strength})
         run = run_experiment(config, tmp_path / str(number)).path
         weights.append(load_run(run).network.state_dict())
     assert all(torch.allclose(weights[0][name], weights[1][name], atol=1e-4) for name in weights[0])
@@ -92,7 +92,7 @@ def test_reduces_the_variance_of_outputs_with_dropout(tmp_path: Path) -> None:
             data={"type": "toy", "rows": 120},
             backbone={"type": "mlp", "hidden_dims": [16], "dropout": 0.5},
             tasks=[task_block(kind={"type": "classification", "classes": CLASSES})],
-            training={"epochs": 12, "consistency": strength},
+            training={"epochs": 12, "r_drop": strength},
         )
         network = load_run(run_experiment(config, tmp_path / str(number)).path).network
         prepared = toy_network(config)[0]

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from mtl_core.builtins.splitters.k_fold import KFold
 from mtl_core.builtins.splitters.predefined import Predefined
 from mtl_core.builtins.splitters.random_split import RandomSplit
-from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.builtins.splitters.stratification import stratify
+from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.data.corpus import Corpus, Label, SplitName
 from mtl_core.data.splitting import MAX_DISTINCT_VALUES, Split, SplitUnits, build_indicator_columns, split_corpus
 from mtl_core.errors import MtlError

@@ -16,8 +16,8 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from mtl_core.builtins.loaders.table import Table
-from mtl_core.builtins.loaders.tables import corpus_builder as table_corpus
 from mtl_core.builtins.loaders.tables import column_stores as table_stores
+from mtl_core.builtins.loaders.tables import corpus_builder as table_corpus
 from mtl_core.builtins.loaders.tables.ids import hash_text
 from mtl_core.data.columns import CategoricalColumn, JsonColumn, NumericColumn, RowNumbers, UniqueIds
 from mtl_core.data.corpus import Corpus

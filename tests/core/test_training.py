@@ -105,7 +105,7 @@ def test_failing_run_keeps_the_global_state(tmp_path: Path) -> None:
     run_toy(tmp_path, "warm-up")
     before = global_states()
     with pytest.raises(MtlError):
-        run_toy(tmp_path, training={"select": {"over": "nothing"}})
+        run_toy(tmp_path, training={"select": {"aggregation": "nothing"}})
     with pytest.raises(Interrupt):
         run_experiment(toy_config(tmp_path), tmp_path / "run", InterruptAfter(3))
     assert global_states() == before
@@ -393,7 +393,7 @@ def test_test_data_does_not_affect_selection(tmp_path: Path, training: dict[str,
 def test_another_metric_selects_another_epoch(tmp_path: Path) -> None:
     best_epochs = {}
     for aggregation in ("overall", "t0", "t1", "t2"):
-        training = {"epochs": 8, "batch_size": 8, "select": {"metric": "accuracy", "over": aggregation}}
+        training = {"epochs": 8, "batch_size": 8, "select": {"metric": "accuracy", "aggregation": aggregation}}
         path = run_toy(tmp_path, aggregation, training=training, **OVERFIT)
         scores = [float(row[f"validation.{aggregation}.accuracy"]) for row in read_history(path)]
         best_epochs[aggregation] = scores.index(max(scores)) + 1

@@ -259,7 +259,7 @@ def test_folder_without_a_run_is_refused(tmp_path: Path, runs: dict[str, Path], 
     if damage == "no weights":
         (folder / "config.yaml").write_bytes((runs["separate"] / "config.yaml").read_bytes())
     message = "not a run directory" if damage == "empty" else "the run is incomplete: model.safetensors is missing"
-    config = toy_config(tmp_path, start_from={"run": str(folder)})
+    config = toy_config(tmp_path, init_from={"run": str(folder)})
     with pytest.raises(MtlError, match=message):
         run_experiment(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -271,7 +271,7 @@ def test_folder_without_a_run_is_refused(tmp_path: Path, runs: dict[str, Path], 
 def test_run_reports_its_warm_start(tmp_path: Path, runs: dict[str, Path]) -> None:
     block = {"run": str(runs["separate"]), "parts": ["trunk.*", "heads.t1.*"]}
     frozen_optimizer = {"type": "sgd", "lr": 1e-12}
-    config = toy_config(tmp_path, start_from=block, optimizer=frozen_optimizer, training={"epochs": 1}, seed=7)
+    config = toy_config(tmp_path, init_from=block, optimizer=frozen_optimizer, training={"epochs": 1}, seed=7)
     report = run_experiment(config, tmp_path / "run")
     expected = WarmStart(tmp_path, runs["separate"], *block["parts"], seed=7).report
     assert report.warm_start == expected
@@ -303,7 +303,7 @@ def test_run_without_warm_start_reports_none(runs: dict[str, Path]) -> None:
 
 def test_warm_started_run_can_be_interrupted_and_refitted(tmp_path: Path, runs: dict[str, Path]) -> None:
     training = {"epochs": 2, "batch_size": 16, "checkpoint_steps": 1, "refit": True}
-    config = toy_config(tmp_path, start_from={"run": str(runs["separate"])}, training=training, seed=3)
+    config = toy_config(tmp_path, init_from={"run": str(runs["separate"])}, training=training, seed=3)
     run_experiment(config, tmp_path / "whole")
     for events in (2, 8, 11):
         path = tmp_path / f"cut-{events}"

@@ -251,7 +251,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "tags": {"kind": "token-tagging", "head": "token-linear"},
     "costs": {"kind": "token-regression", "head": "token-linear"},
     "again": {"kind": "reconstruction", "head": {"type": "sequence-decoder", "hidden_dim": 16}},
-    "hidden": {"kind": {"type": "masked-tokens", "share": 0.25}, "head": "token-linear"},
+    "hidden": {"kind": {"type": "masked-tokens", "mask_ratio": 0.25}, "head": "token-linear"},
     "bag": {"kind": "bag-of-words", "head": "linear"},
 }
 """One task per kind, by name."""

@@ -115,7 +115,7 @@ def write_experiment(folder: Path, *tasks: str, **blocks: Any) -> Path:
         "tasks": [{"name": name, "kind": "regression", "head": head} for name in tasks],
         "optimizer": {"type": "sgd", "lr": 0.01},
         "training": {"epochs": 3, "batch_size": 8},
-        "interactions": {"every": 1, "affinity": True},
+        "interactions": {"every_n_steps": 1, "affinity": True},
         **blocks,
     }
     path = folder / "related.yaml"

@@ -178,7 +178,7 @@ def test_resumed_run_has_the_same_interactions(tmp_path: Path) -> None:
         *("up", "aside", "down"),
         backbone=NOISY,
         training={"epochs": 2, "batch_size": 16, "checkpoint_steps": 1, "refit": True},
-        interactions={"every": 2, "affinity": True},
+        interactions={"every_n_steps": 2, "affinity": True},
     )
     run_experiment(config, tmp_path / "whole", NullCallback())
     expected = (tmp_path / "whole" / "interactions.json").read_bytes()

@@ -42,7 +42,7 @@ def test_extreme_pairs_of_many_tasks_are_printed(tmp_path: Path, mtl: Any) -> No
         for copy in range(4)
         for name in NAMES
     ]
-    path = write_experiment(tmp_path, tasks=tasks, interactions={"every": 5})
+    path = write_experiment(tmp_path, tasks=tasks, interactions={"every_n_steps": 5})
     assert mtl("run", path, "--out", tmp_path / "run").returncode == 0
     output = mtl("interactions", tmp_path / "run").stdout
     assert "20 of 66 pairs" in output
@@ -94,8 +94,8 @@ INVALID_EXPERIMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
         {"training": {"precision": "fp16"}},
         "training.precision: `interactions` compares gradients, which are not available in fp16",
     ),
-    "every 0": (NAMES, {"interactions": {"every": 0}}, "interactions.every_n_steps: "),
-    "one network": (NAMES, {"interactions": {"networks": 1}}, "interactions.max_groups: "),
+    "every 0": (NAMES, {"interactions": {"every_n_steps": 0}}, "interactions.every_n_steps: "),
+    "one network": (NAMES, {"interactions": {"max_groups": 1}}, "interactions.max_groups: "),
     "misspelt": (NAMES, {"interactions": {"afinity": True}}, "did you mean 'affinity'?"),
 }
 
@@ -132,7 +132,7 @@ def test_every_key_of_the_file_is_documented(tmp_path: Path, mtl: Any) -> None:
     keys = {
         *interactions,
         *interactions["by_epoch"][0],
-        *interactions["groups"]["2"],
+        *interactions["groupings"]["2"],
         *interactions["auxiliary"]["friend"],
     }
     assert len(keys) >= 20

@@ -25,7 +25,7 @@ STEPS = 3 * 9
 def test_equal_tasks_align_and_opposite_tasks_conflict(tmp_path: Path) -> None:
     interactions = train_and_load_interactions(tmp_path, "up", "up-too", "down")
     assert interactions["tasks"] == ["up", "up-too", "down"]
-    assert interactions["observed"] == STEPS
+    assert interactions["observed_steps"] == STEPS
     assert all(count == STEPS for row in interactions["steps"] for count in row)
     assert get_matrix_entry(interactions, "cosine", "up", "up-too") == pytest.approx(1)
     assert get_matrix_entry(interactions, "conflicts", "up", "up-too") == 0
@@ -53,11 +53,11 @@ def test_interactions_match_the_formulas(tmp_path: Path) -> None:
             {"type": "auxiliary-target", "name": "foe", "label": "down", "kind": "regression", "head": "read-out"}
         ],
         optimizer={"type": "sgd", "lr": lr},
-        interactions={"every": 10_000, "affinity": True},
+        interactions={"every_n_steps": 10_000, "affinity": True},
     )
     run_experiment(config, tmp_path / "run")
     interactions = load_interactions(tmp_path / "run")
-    assert interactions["observed"] == 1
+    assert interactions["observed_steps"] == 1
 
     prepared = prepare(config)
     order = build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths)
@@ -108,7 +108,7 @@ def test_tasks_without_common_steps_have_no_values(tmp_path: Path) -> None:
         assert get_matrix_entry(separate, key, "early", "late") is None
     assert "no conclusion" in separate["suggestions"][0]
     assert all(norm > 0 for norm in separate["norms"])
-    assert 0 < get_matrix_entry(separate, "steps", "early", "early") < separate["observed"]
+    assert 0 < get_matrix_entry(separate, "steps", "early", "early") < separate["observed_steps"]
     common = train_and_load_interactions(tmp_path, "early", "late", name="together")  # batches of eight
     assert get_matrix_entry(common, "steps", "early", "late") > STEPS / 2
     assert get_matrix_entry(common, "affinity", "early", "late") is not None
@@ -144,17 +144,17 @@ def test_task_without_gradient_in_shared_parameters_is_not_compared(tmp_path: Pa
 @pytest.mark.parametrize("refit", [False, True])
 def test_only_the_selection_stage_is_observed(tmp_path: Path, refit: bool) -> None:
     training = {"epochs": 3, "batch_size": 8, "refit": refit}
-    assert train_and_load_interactions(tmp_path, "up", "down", training=training)["observed"] == STEPS
+    assert train_and_load_interactions(tmp_path, "up", "down", training=training)["observed_steps"] == STEPS
 
 
 def test_observation_interval(tmp_path: Path) -> None:
-    interactions = train_and_load_interactions(tmp_path, "up", "down", interactions={"every": 10})
-    assert interactions["observed"] == 3  # steps 1, 11 and 21 of 27
+    interactions = train_and_load_interactions(tmp_path, "up", "down", interactions={"every_n_steps": 10})
+    assert interactions["observed_steps"] == 3  # steps 1, 11 and 21 of 27
     assert interactions["affinity"] is None
     assert interactions["affinity_error"] is None
     assert [epoch["epoch"] for epoch in interactions["by_epoch"]] == [1, 2, 3]
     rare_interactions = train_and_load_interactions(
-        tmp_path, "up", "down", name="seldom", interactions={"every": 20}
+        tmp_path, "up", "down", name="seldom", interactions={"every_n_steps": 20}
     )
     assert [epoch["epoch"] for epoch in rare_interactions["by_epoch"]] == [1, 3]
 

@@ -27,15 +27,15 @@ AUXILIARY = [
 @pytest.mark.parametrize("affinity", [True, False])
 def test_correct_grouping_is_found(tmp_path: Path, affinity: bool) -> None:
     interactions = train_and_load_interactions(
-        tmp_path, "up", "down", "up-too", interactions={"every": 1, "affinity": affinity}
+        tmp_path, "up", "down", "up-too", interactions={"every_n_steps": 1, "affinity": affinity}
     )
-    assert set(interactions["groups"]) == {"2", "3"}
-    for grouping in interactions["groups"].values():
+    assert set(interactions["groupings"]) == {"2", "3"}
+    for grouping in interactions["groupings"].values():
         assert grouping["networks"] == [["up", "up-too"], ["down"]]
-        assert grouping["by"] == ("affinity" if affinity else "cosine")
-        assert grouping["gain"] > 2 * grouping["error"] > 0
+        assert grouping["criterion"] == ("affinity" if affinity else "cosine")
+        assert grouping["improvement"] > 2 * grouping["error"] > 0
         assert grouping["steps"] == 13  # every second one of 27, the first being used to choose
-    [suggestion] = interactions["build_suggestions"]
+    [suggestion] = interactions["suggestions"]
     assert "up, up-too | down" in suggestion
     assert "27 observed steps" in suggestion
     if affinity:
@@ -48,21 +48,21 @@ def test_correct_grouping_is_found(tmp_path: Path, affinity: bool) -> None:
 
 def test_equal_tasks_share_a_network(tmp_path: Path) -> None:
     interactions = train_and_load_interactions(tmp_path, "up", "up-too")
-    assert interactions["groups"]["2"]["networks"] == [["up", "up-too"]]
+    assert interactions["groupings"]["2"]["networks"] == [["up", "up-too"]]
     assert "no grouping is better than one network for all" in interactions["suggestions"][0]
 
 
 def test_number_of_networks_is_configurable(tmp_path: Path) -> None:
-    settings = {"every": 1, "affinity": True, "networks": 2}
+    settings = {"every_n_steps": 1, "affinity": True, "max_groups": 2}
     interactions = train_and_load_interactions(tmp_path, "up", "down", "up-too", "aside", interactions=settings)
-    assert set(interactions["groups"]) == {"2"}
+    assert set(interactions["groupings"]) == {"2"}
 
 
 def test_few_steps_allow_no_conclusion(tmp_path: Path) -> None:
     interactions = train_and_load_interactions(
-        tmp_path, "up", "down", interactions={"every": 9, "affinity": True}, auxiliary=AUXILIARY
+        tmp_path, "up", "down", interactions={"every_n_steps": 9, "affinity": True}, auxiliary=AUXILIARY
     )
-    assert interactions["observed"] == 3
+    assert interactions["observed_steps"] == 3
     assert len(interactions["suggestions"]) == 3
     for sentence in interactions["suggestions"]:
         assert "no conclusion from 3 steps" in sentence
@@ -73,12 +73,12 @@ def test_auxiliary_tasks_are_assessed_by_their_effect_on_main_tasks(tmp_path: Pa
         tmp_path, "up", "aside", auxiliary=AUXILIARY, training={"epochs": 8, "batch_size": 8}
     )
     assert interactions["tasks"] == ["up", "aside", "friend", "foe"]
-    assert all(name not in str(interactions["groups"]) for name in ("friend", "foe"))
+    assert all(name not in str(interactions["groupings"]) for name in ("friend", "foe"))
     helpful, harmful = interactions["auxiliary"]["friend"], interactions["auxiliary"]["foe"]
     assert helpful["cosine"] > 0 > harmful["cosine"]
     assert helpful["affinity"] > 0 > harmful["affinity"]
     assert harmful["conflicts"] > 0.5 > helpful["conflicts"]
-    helpful_suggestion, harmful_suggestion = interactions["build_suggestions"][1:]
+    helpful_suggestion, harmful_suggestion = interactions["suggestions"][1:]
     assert helpful_suggestion.startswith("auxiliary task friend: no reason to leave it out; ")
     assert harmful_suggestion.startswith("auxiliary task foe: a candidate to leave out; ")
     for sentence in (helpful_suggestion, harmful_suggestion):
@@ -87,10 +87,12 @@ def test_auxiliary_tasks_are_assessed_by_their_effect_on_main_tasks(tmp_path: Pa
 
 
 def test_opposing_task_without_affinity_is_a_weak_candidate(tmp_path: Path) -> None:
-    interactions = train_and_load_interactions(tmp_path, "up", auxiliary=AUXILIARY, interactions={"every": 1})
-    assert interactions["groups"] is None  # one main task
+    interactions = train_and_load_interactions(
+        tmp_path, "up", auxiliary=AUXILIARY, interactions={"every_n_steps": 1}
+    )
+    assert interactions["groupings"] is None  # one main task
     assert interactions["auxiliary"]["friend"]["affinity"] is None
-    helpful_suggestion, harmful_suggestion = interactions["build_suggestions"]
+    helpful_suggestion, harmful_suggestion = interactions["suggestions"]
     assert helpful_suggestion.startswith("auxiliary task friend: no conclusion")
     assert harmful_suggestion.startswith("auxiliary task foe: a weak candidate to leave out; its gradient opposes")
     assert "in 100% of 27 steps" in harmful_suggestion
@@ -209,7 +211,7 @@ def test_pairs_without_common_steps_are_mentioned() -> None:
 
 
 def test_significant_conflicts_are_reported(tmp_path: Path) -> None:
-    config = load_related_config(tmp_path, "up", "up-too", "down", interactions={"every": 1})
+    config = load_related_config(tmp_path, "up", "up-too", "down", interactions={"every_n_steps": 1})
     report = run_experiment(config, tmp_path / "run")
     assert report.interactions is not None
     first, second, *remaining_sentences = build_sentences(report.interactions)

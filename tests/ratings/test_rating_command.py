@@ -9,6 +9,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -280,12 +281,11 @@ def test_killed_job_resumes_without_loss(run: Path, tmp_path: Path, mtl: Mtl) ->
 def test_ctrl_c_reports_how_to_resume(
     review_file: Path, run: Path, tmp_path: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mtl_core.runs.predict as predict
-
     def raise_interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "iterate_predictions", raise_interrupt)  # simulates Ctrl-C at a known point
+    predict_module = import_module("mtl_core.runs.predict")  # `mtl_core.runs.predict` is also a function
+    monkeypatch.setattr(predict_module, "iterate_predictions", raise_interrupt)  # simulates Ctrl-C at a known point
     result = mtl("absa", "rate", review_file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
     assert result.returncode == 130
     assert "interrupted; the same command resumes the job" in result.stderr

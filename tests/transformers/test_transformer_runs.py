@@ -91,7 +91,7 @@ def test_predict_requires_only_the_run_directory(run: Path, mtl: Mtl) -> None:
 
 def test_weights_are_stored_once(run: Path) -> None:
     tensors = load_file(run / "model.safetensors")
-    tables = [name for name, value in tensors.items() if value.shape[0] > 80 and name.startswith("body.")]
+    tables = [name for name, value in tensors.items() if value.shape[0] > 80 and name.startswith("trunk.")]
     assert len(tables) == 1
     assert not any("lora" in name or "base_layer" in name for name in tensors)
 

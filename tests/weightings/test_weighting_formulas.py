@@ -7,11 +7,11 @@ import pytest
 import torch
 from task_losses import build_task_losses, compute_loss_weights
 
-from mtl_core.builtins.weightings.modules.scalar_adam import ScalarAdam
 from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
 from mtl_core.builtins.weightings.famo import FAMO
 from mtl_core.builtins.weightings.geometric import Geometric
 from mtl_core.builtins.weightings.gradnorm import GradNorm
+from mtl_core.builtins.weightings.modules.scalar_adam import ScalarAdam
 from mtl_core.builtins.weightings.random_weights import Random
 from mtl_core.builtins.weightings.smooth_tchebycheff import SmoothTchebycheff
 from mtl_core.builtins.weightings.uncertainty import Uncertainty

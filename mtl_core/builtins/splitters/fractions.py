@@ -19,9 +19,9 @@ class FractionSplitter(SplitterSpec):
     """Base class of splitters with configured fractions."""
 
     validation: Probability | None = None
-    """Probability of training examples used for validation; null is 0.2, or 0 if the data has a validation split."""
+    """Fraction of training examples used for validation; null is 0.2, or 0 if the data has a validation split."""
     test: Probability = 0.0
-    """Probability of training examples used for testing; for data without a test split."""
+    """Fraction of training examples used for testing; for data without a test split."""
 
     @model_validator(mode="after")
     def _validate_sum(self) -> FractionSplitter:

@@ -1,4 +1,4 @@
-"""Experiment trackers, which log the metrics of a run. All of them work offline."""
+"""The output folder of a tracker."""
 
 from __future__ import annotations
 

@@ -2,13 +2,8 @@
 
 from collections.abc import Iterator
 
-from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.artifacts.comparison import Comparison, DeltaM, Difference, Estimate, VariantSummary
-
-
-def format_score(value: float) -> str:
-    """Format a score for display."""
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+from mtl_core.artifacts.metrics import OVERALL
 
 
 def format_difference(difference: Difference) -> str:

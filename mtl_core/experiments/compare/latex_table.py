@@ -3,9 +3,9 @@
 Rows are tasks or variants, whichever are more numerous, so that the table fits the page.
 """
 
-from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, VariantSummary
-from mtl_core.experiments.compare.formatting import format_score
+from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.reporting.formatting import format_metric, format_metric_name
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -55,7 +55,7 @@ def _build_rows(comparison: Comparison) -> list[list[str]]:
     headers = [
         escape_latex(name)
         if len(metrics) == 1
-        else f"{escape_latex(name)} ({escape_latex(task.metric.replace('_', ' '))})"
+        else f"{escape_latex(name)} ({escape_latex(format_metric_name(task.metric))})"
         for name, task in comparison.tasks.items()
     ]
     columns = [*comparison.tasks, *overall]
@@ -91,8 +91,8 @@ def _format_cell(estimate: Estimate | None, difference: Difference | None) -> st
     if estimate is None or estimate.mean is None or estimate.low is None or estimate.high is None:
         return "--"
     arrow = ARROWS[difference.verdict] if difference is not None else ""
-    interval = _format_interval(format_score(estimate.low), format_score(estimate.high))
-    return f"{format_score(estimate.mean)}{arrow} {interval}"
+    interval = _format_interval(format_metric(estimate.low), format_metric(estimate.high))
+    return f"{format_metric(estimate.mean)}{arrow} {interval}"
 
 
 def _format_interval(low: str, high: str) -> str:
@@ -101,15 +101,15 @@ def _format_interval(low: str, high: str) -> str:
 
 def _format_caption(comparison: Comparison) -> str:
     seeds = len(comparison.seeds)
-    metrics = {task.metric.replace("_", " ") for task in comparison.tasks.values()}
+    metrics = {format_metric_name(task.metric) for task in comparison.tasks.values()}
     metric_note = f" {escape_latex(metrics.pop())}," if len(metrics) == 1 else ""
     seeds_note = f"{seeds} seeds and " if seeds > 1 and comparison.variants[0].kind != "run" else ""
     folds_note = f" (each held out once in {comparison.folds} folds)" if comparison.folds else ""
     reference = escape_latex(comparison.reference)
     return (
         f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} "
-        rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals of a "
-        r"paired bootstrap. "
+        rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals "
+        r"of a paired bootstrap. "
         rf"$\uparrow$ and $\downarrow$: better and worse than {reference}; the interval of the "
         r"difference excludes 0. "
         rf"$\Delta_m$: mean relative gain over {reference}."

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.artifacts.comparison import DeltaM, Difference, Estimate, Kind, Verdict
+from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.experiments.compare.bootstrap import Floats, compute_interval, draw_examples, draw_seeds
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScores

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from mtl_core.artifacts.comparison import Comparison
+from mtl_core.artifacts.comparison import COMPARISON_FILE, Comparison
 from mtl_core.atomic import write_text_atomically
 from mtl_core.experiments.compare.csv_table import format_csv
 from mtl_core.experiments.compare.latex_table import format_latex
 from mtl_core.experiments.output_dir import create_folder
 
-RESULT, CSV, LATEX = "comparison.json", "comparison.csv", "comparison.tex"
+CSV, LATEX = "comparison.csv", "comparison.tex"
 
 
 def write_comparison(comparison: Comparison, output_dir: Path) -> None:
@@ -18,6 +18,6 @@ def write_comparison(comparison: Comparison, output_dir: Path) -> None:
         MtlError: If a file cannot be written. Files that were written before are kept.
     """
     create_folder(output_dir, exist_ok=True)
-    comparison.write(output_dir / RESULT)
+    comparison.write(output_dir / COMPARISON_FILE)
     write_text_atomically(output_dir / CSV, format_csv(comparison))
     write_text_atomically(output_dir / LATEX, format_latex(comparison))

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.artifacts.comparison import Comparison, Difference, VariantSummary
+from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.errors import join_names
-from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, format_score
+from mtl_core.experiments.compare.formatting import format_delta_m, format_difference
+from mtl_core.reporting.formatting import format_metric
 
 SEED_ADVICE = {
     2: "with 2 seeds, intervals contain the true value too rarely where seeds differ (86 % in simulations): use 5",
@@ -90,7 +91,7 @@ def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
             continue
         best = max(means) if task.higher_is_better else min(means)
         if best <= base if task.higher_is_better else best >= base:
-            yield f"{name}: no variant is better than the baseline that ignores the input ({format_score(base)})."
+            yield f"{name}: no variant is better than the baseline that ignores the input ({format_metric(base)})."
 
 
 def _describe_undefined_tasks(comparison: Comparison) -> Iterator[str]:

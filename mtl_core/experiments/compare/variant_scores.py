@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.artifacts.comparison import Comparison, Kind, MeasuredTask, VariantSummary
+from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.evaluation.selection import resolve_selection

@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics import Metric
 
+from mtl_core.builtins.metrics.label_sums import compute_confusion_counts
+
 
 def compute_detection_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:
     """Return TP, FP and FN of detection `(n, 3)`, float64, from outputs `(n, classes)` and codes `(n,)`."""
     is_detected, is_present = outputs.argmax(dim=-1) != absent_code, targets != absent_code
-    return torch.stack(
-        [is_detected & is_present, is_detected & ~is_present, ~is_detected & is_present], dim=1
-    ).double()
+    return compute_confusion_counts(is_detected.unsqueeze(1), is_present.unsqueeze(1))
 
 
 def compute_joint_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:

@@ -11,6 +11,16 @@ from mtl_core.nn.task_kind import LabelPrediction, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
 
+class BagLoss(nn.Module):
+    """Mean negative log-likelihood of an input's words (Zhao et al., 2017)."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses `(n,)` from logits and indicators `(n, words)`; 0 for an input without words."""
+        indicators = targets.to(outputs.dtype)
+        target_distribution = indicators / indicators.sum(dim=1, keepdim=True).clamp_min(1)
+        return -(torch.log_softmax(outputs, dim=1) * target_distribution).sum(dim=1)
+
+
 class BagKind(TaskKind):
     """Prediction of the set of an input's words; the baseline is the most frequent words.
 
@@ -55,13 +65,3 @@ class BagKind(TaskKind):
         n_words = targets.sum(dim=1, keepdim=True)
         ranks = outputs.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         return (ranks < n_words).float(), targets.long()
-
-
-class BagLoss(nn.Module):
-    """Mean negative log-likelihood of an input's words (Zhao et al., 2017)."""
-
-    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from logits and indicators `(n, words)`; 0 for an input without words."""
-        indicators = targets.to(outputs.dtype)
-        target_distribution = indicators / indicators.sum(dim=1, keepdim=True).clamp_min(1)
-        return -(torch.log_softmax(outputs, dim=1) * target_distribution).sum(dim=1)

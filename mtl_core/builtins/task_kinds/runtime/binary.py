@@ -11,6 +11,14 @@ from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 
 
+class SigmoidLoss(nn.Module):
+    """Binary cross entropy of one output."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses `(n,)` from log-odds `(n, 1)` and codes `(n,)`."""
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
+
+
 class BinaryKind(ClassKind):
     """Binary classification with one output: the log-odds of the second class."""
 
@@ -41,11 +49,3 @@ class BinaryKind(ClassKind):
         """Return the log-odds of the training labels in every row."""
         first, second = (self.counts + 0.5).tolist()
         return torch.full((n_examples, 1), second / first).log()
-
-
-class SigmoidLoss(nn.Module):
-    """Binary cross entropy of one output."""
-
-    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from log-odds `(n, 1)` and codes `(n,)`."""
-        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")

@@ -10,6 +10,14 @@ from mtl_core.nn.task_kind import LabelPrediction, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
 
+class IndicatorLoss(nn.Module):
+    """Mean binary cross entropy over the labels of a multi-label task."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`."""
+        return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").mean(dim=1)
+
+
 class MultiLabelKind(TaskKind):
     """Multi-label classification; the baseline predicts only the most frequent label of the training data.
 
@@ -58,11 +66,3 @@ class MultiLabelKind(TaskKind):
         """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
         predicted = torch.sigmoid(outputs.float()) >= self.threshold
         return predicted.float(), targets.long()
-
-
-class IndicatorLoss(nn.Module):
-    """Mean binary cross entropy over the labels of a multi-label task."""
-
-    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`."""
-        return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").mean(dim=1)

@@ -7,6 +7,16 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
 
 
+class ThresholdLoss(nn.Module):
+    """Mean binary cross entropy over the thresholds of an ordinal scale (Frank and Hall, 2001)."""
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses `(n,)` from log-odds `(n, classes - 1)` and codes `(n,)`."""
+        thresholds = torch.arange(outputs.shape[1], device=outputs.device)
+        above = (targets.unsqueeze(1) > thresholds).to(outputs.dtype)
+        return F.binary_cross_entropy_with_logits(outputs, above, reduction="none").mean(dim=1)
+
+
 class OrdinalKind(ClassKind):
     """Ordinal classification: one output per threshold, the log-odds of exceeding it (Frank and Hall, 2001)."""
 
@@ -40,13 +50,3 @@ class OrdinalKind(ClassKind):
         thresholds = torch.arange(self.n_outputs)
         above = thresholds < (self.baseline or 0)
         return torch.where(above, 1.0, -1.0).expand(n_examples, -1) * 10
-
-
-class ThresholdLoss(nn.Module):
-    """Mean binary cross entropy over the thresholds of an ordinal scale (Frank and Hall, 2001)."""
-
-    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from log-odds `(n, classes - 1)` and codes `(n,)`."""
-        thresholds = torch.arange(outputs.shape[1], device=outputs.device)
-        above = (targets.unsqueeze(1) > thresholds).to(outputs.dtype)
-        return F.binary_cross_entropy_with_logits(outputs, above, reduction="none").mean(dim=1)

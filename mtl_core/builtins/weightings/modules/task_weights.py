@@ -25,5 +25,5 @@ class DeclaredWeights(Weighting):
 
 
 def clamp_losses(values: torch.Tensor) -> torch.Tensor:
-    """Clamp losses to at least `MIN_LOSS` without changing their gradient, so that smaller losses still decrease."""
+    """Clamp losses to at least `MIN_LOSS` without changing their gradient: smaller losses still decrease."""
     return values + (MIN_LOSS - values).clamp_min(0).detach()

@@ -1,6 +1,6 @@
-"""Sample labels for the checks of masks, losses and metrics."""
+"""Sample labels: encoded ones of three tasks for masks, losses and metrics, and raw ones for task kinds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +10,19 @@ from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.corpus import Label
-from mtl_core.data.label_space import LabelSpace
+from mtl_core.data.label_space import LabelSpace, flatten_label
 from mtl_core.data.number_space import NumberSpace
+from mtl_core.plugins.specs import Level
 
 CLASSES = ("high", "low", "medium")
+
 VARIANTS = ("classes", "lists", "numbers", "tags")
 """One class per label, any number of classes per label, one number per label, one class per token."""
+
 TASKS = 3
+
 EXAMPLES = 10
+
 _LENGTH = 4
 
 
@@ -108,3 +113,49 @@ def _binary_cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch
 
 def _squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (outputs[:, 0] - targets).square()
+
+
+@dataclass(frozen=True)
+class LabelSample:
+    """Sample labels without missing ones.
+
+    Attributes:
+        name: The name of the form.
+        level: `example` for one label per example, `token` for a list with one label per token.
+        labels: One entry per example.
+        out_of_space_label: A label outside the space, of one example or one token.
+    """
+
+    name: str
+    level: Level
+    labels: Sequence[Label]
+    out_of_space_label: Label
+
+    @property
+    def encodable_labels(self) -> list[Label]:
+        """What a label space encodes: one label per example, or one label per token."""
+        return (
+            list(self.labels)
+            if self.level == "example"
+            else [member for label in self.labels for member in flatten_label(label)]
+        )
+
+
+LABEL_SAMPLES: Sequence[LabelSample] = (
+    LabelSample("classes", "example", ["low", "high", "medium", "low", "high", "low", "low"], "no such label"),
+    LabelSample("two-classes", "example", ["low", "high", "low", "low", "high", "low"], "no such label"),
+    LabelSample("numbers", "example", [1.5, -2.0, 40, 0.25, 3, 3.5], "no number"),
+    LabelSample("grades", "example", ["1", "3", "2", "3", "3", "1"], "no such label"),
+    LabelSample("lists", "example", [["low"], ["high", "low"], [], ["high"], ["low"]], ["no such label"]),
+    LabelSample("lists-of-numbers", "example", [[1.5, 2.0], [-3, 1], [0.5, 8], [2, 2]], ["no number", 1.0]),
+    LabelSample(
+        "tags", "token", [["noun", "verb"], ["noun"], ["verb", "other", "noun"], ["noun"]], "no such label"
+    ),
+    LabelSample("numbers-of-tokens", "token", [[1.5, 2.0], [7], [0.25, -1, 3], [4]], "no number"),
+)
+
+VOCABULARY = ("the", "a", "film", "was", "good", "bad", "long", "short", "very", "not", "food", "waiter")
+"""The vocabulary for kinds that predict their input."""
+
+TOKEN_IDS = torch.tensor([[0, 2, 3, 4, -1], [1, 11, 3, 5, 6], [0, 10, 3, -1, -1], [4, 2, -1, -1, -1]])
+"""Token ids of such inputs, `(batch, length)`, int64; -1 at padding."""

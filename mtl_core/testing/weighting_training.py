@@ -9,8 +9,7 @@ import torch
 
 from mtl_core.nn.task_keys import build_task_keys
 from mtl_core.plugins.specs import WeightingSpec
-from mtl_core.testing.checks import Checks
-from mtl_core.testing.expectations import expect, fail
+from mtl_core.testing.checks import Checks, expect, fail
 from mtl_core.testing.rng import preserves_rng_state, temporary_seed
 from mtl_core.testing.sample_run import TASKS, SampleRun
 from mtl_core.testing.tensors import expect_close, expect_finite
@@ -18,6 +17,7 @@ from mtl_core.training.losses import TaskLosses
 
 CHANGING_TASKS = ((0, 1, 2, 3), (0, 2, 3), (1, 2), (3,), (0, 1, 2, 3), (0, 1))
 """The tasks that have labels in each batch of an epoch."""
+
 TWO_LABELLED_TASKS = ((0, 1), (1,), (0, 1), (0,))
 """The same for an epoch in which two tasks have no labels."""
 

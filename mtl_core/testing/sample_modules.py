@@ -1,15 +1,18 @@
-"""Sample features for the checks of modules."""
+"""Sample features, a small input layer and a small backbone for the checks of modules."""
 
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
 
 LENGTHS = (4, 1, 7, 4, 2)
 """Number of tokens of each sample: several lengths, one of them 1, two of them equal."""
+
 DEFAULT_SHAPES = {"tokens": FeatureShape(12, sequence=True), "vectors": FeatureShape(12, sequence=False)}
 """The shapes of features that parts are checked with: one vector per token, one per example."""
+
 GARBAGE_SCALE = 100.0
 """Standard deviation of the values at padding."""
 
@@ -53,3 +56,40 @@ def name_shapes(shapes: Sequence[FeatureShape] | None) -> dict[str, FeatureShape
     if shapes is None:
         return dict(DEFAULT_SHAPES)
     return {f"{'tokens' if shape.sequence else 'vectors'}-{shape.width}": shape for shape in shapes}
+
+
+class SampleInputLayer(nn.Module):
+    """An input layer whose inputs are features: applies one linear layer.
+
+    Args:
+        shape: Shape of the features.
+    """
+
+    def __init__(self, shape: FeatureShape) -> None:
+        super().__init__()
+        self.layer = nn.Linear(shape.width, shape.width)
+        self.output = shape
+
+    def forward(self, features: Features) -> Features:
+        """Return features of the same shape."""
+        return Features(self.layer(features.values), features.mask)
+
+
+class SampleBackbone(nn.Module):
+    """A layer over each token and the mean of all tokens; input and output have the same shape.
+
+    Args:
+        shape: Shape of the features.
+    """
+
+    def __init__(self, shape: FeatureShape) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2 * shape.width, shape.width)
+        self.output = shape
+
+    def forward(self, features: Features) -> Features:
+        """Return features of the same shape."""
+        mean = features.mean_pool()
+        if features.mask is not None:
+            mean = mean.unsqueeze(1).expand_as(features.values)
+        return Features(torch.tanh(self.layer(torch.cat([features.values, mean], dim=-1))), features.mask)

@@ -1,0 +1,112 @@
+from .artifacts.run_directory import RunDirectory
+from .atomic import write_atomically, write_text_atomically
+from .builtins.task_kinds.bag_of_words import BagOfWords
+from .builtins.task_kinds.binary import Binary
+from .builtins.task_kinds.classification import Classification
+from .builtins.task_kinds.masked_tokens import MaskedTokens
+from .builtins.task_kinds.multilabel import MultiLabel
+from .builtins.task_kinds.ordinal import Ordinal
+from .builtins.task_kinds.reconstruction import Reconstruction
+from .builtins.task_kinds.regression import Regression
+from .builtins.task_kinds.token_regression import TokenRegression
+from .builtins.task_kinds.token_tagging import TokenTagging
+from .builtins.weightings.modules.stateless import LossSum
+from .config.load import load_experiment
+from .config.paths import InputFile, InputPath
+from .data.auxiliary_data import AuxiliaryData, AuxiliaryTask
+from .data.corpus import Corpus, Label
+from .errors import MtlError, did_you_mean, join_names
+from .nn.features import Features, FeatureShape
+from .plugins.active_registry import use_registry
+from .plugins.contributions import Commands, Service
+from .plugins.hookspecs import hookimpl
+from .plugins.loading import Plugins, load_plugins
+from .plugins.number_fields import Fraction, Probability
+from .plugins.optional_packages import describe_missing_packages
+from .plugins.registry import Registry
+from .plugins.registry_validator import default_type
+from .plugins.spec import Level
+from .plugins.spec_fields import HeadField, TaskKindField, WeightingField
+from .plugins.specs.auxiliary import AuxiliarySpec
+from .plugins.specs.data import EncoderSpec, LoaderSpec, SamplingSpec, SplitterSpec
+from .plugins.specs.network import ArchitectureSpec, BackboneSpec, HeadSpec
+from .plugins.specs.tasks import ClassWeightsSpec, LossMaskSpec, LossSpec, MetricSpec, TaskKindSpec
+from .plugins.specs.tracking import TrackerSpec
+from .plugins.specs.training import OptimizerSpec, ScheduleSpec, WeightingSpec
+from .plugins.strict_model import StrictModel
+from .serving.disconnect import CLIENT_CLOSED_REQUEST, cancel_on_disconnect
+from .serving.errors import ApiError, json_response
+from .serving.schemas import ErrorResponse
+from .serving.served_run import ServedRun
+from .tracking.tracked_run import TrackedRun
+
+__version__: str
+
+__all__ = [
+    "CLIENT_CLOSED_REQUEST",
+    "ApiError",
+    "ArchitectureSpec",
+    "AuxiliaryData",
+    "AuxiliarySpec",
+    "AuxiliaryTask",
+    "BackboneSpec",
+    "BagOfWords",
+    "Binary",
+    "ClassWeightsSpec",
+    "Classification",
+    "Commands",
+    "Corpus",
+    "EncoderSpec",
+    "ErrorResponse",
+    "FeatureShape",
+    "Features",
+    "Fraction",
+    "HeadField",
+    "HeadSpec",
+    "InputFile",
+    "InputPath",
+    "Label",
+    "Level",
+    "LoaderSpec",
+    "LossMaskSpec",
+    "LossSpec",
+    "LossSum",
+    "MaskedTokens",
+    "MetricSpec",
+    "MtlError",
+    "MultiLabel",
+    "OptimizerSpec",
+    "Ordinal",
+    "Plugins",
+    "Probability",
+    "Reconstruction",
+    "Registry",
+    "Regression",
+    "RunDirectory",
+    "SamplingSpec",
+    "ScheduleSpec",
+    "ServedRun",
+    "Service",
+    "SplitterSpec",
+    "StrictModel",
+    "TaskKindField",
+    "TaskKindSpec",
+    "TokenRegression",
+    "TokenTagging",
+    "TrackedRun",
+    "TrackerSpec",
+    "WeightingField",
+    "WeightingSpec",
+    "cancel_on_disconnect",
+    "default_type",
+    "describe_missing_packages",
+    "did_you_mean",
+    "hookimpl",
+    "join_names",
+    "json_response",
+    "load_experiment",
+    "load_plugins",
+    "use_registry",
+    "write_atomically",
+    "write_text_atomically",
+]

@@ -1,0 +1,36 @@
+from .auxiliary_data import AuxiliaryData, AuxiliaryTask
+from .corpus import Corpus, Label, Span, SplitName
+from .encoder import Encoder
+from .files.cells import Cells
+from .files.csv_reading import allow_long_cells, build_csv_reader, explain_csv_error
+from .files.extensions import validate_extension
+from .files.line_reader import LineReader
+from .fitted_task import FittedTask
+from .label_space import LabelSpace, flatten_label
+from .label_statistics import LabelStatistics
+from .splitting import Split, SplitUnits
+from .text_inputs import replace_surrogates, validate_text
+
+__all__ = [
+    "AuxiliaryData",
+    "AuxiliaryTask",
+    "Cells",
+    "Corpus",
+    "Encoder",
+    "FittedTask",
+    "Label",
+    "LabelSpace",
+    "LabelStatistics",
+    "LineReader",
+    "Span",
+    "Split",
+    "SplitName",
+    "SplitUnits",
+    "allow_long_cells",
+    "build_csv_reader",
+    "explain_csv_error",
+    "flatten_label",
+    "replace_surrogates",
+    "validate_extension",
+    "validate_text",
+]

@@ -1,0 +1,19 @@
+from .architecture import Architecture, NetworkParts, validate_features
+from .features import Features, FeatureShape
+from .heads import HeadGroup, HeadOutput
+from .packed_rnn import PackedRNN
+from .task_keys import build_task_keys
+from .task_kind import TaskKind
+
+__all__ = [
+    "Architecture",
+    "FeatureShape",
+    "Features",
+    "HeadGroup",
+    "HeadOutput",
+    "NetworkParts",
+    "PackedRNN",
+    "TaskKind",
+    "build_task_keys",
+    "validate_features",
+]
