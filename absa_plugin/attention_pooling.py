@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt, model_validator
 
-from mtl_core import HeadSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import HeadSpec, Probability
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
-    from mtl_core.nn.heads import HeadGroup
+    from mtl_core.nn import HeadGroup
 
 
 class Attention(HeadSpec):

@@ -7,7 +7,7 @@ from torch import nn
 
 from absa_plugin.masked_softmax import masked_softmax
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.nn.heads import HeadGroup, HeadOutput
+from mtl_core.nn import HeadGroup, HeadOutput
 
 
 class AttentionPoolingGroup(HeadGroup):

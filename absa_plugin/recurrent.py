@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from mtl_core import BackboneSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import BackboneSpec, Probability
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +36,7 @@ class BiLSTM(_Recurrent):
         """Build the layers."""
         from torch.nn import LSTM
 
-        from mtl_core.nn.packed_rnn import PackedRNN
+        from mtl_core.nn import PackedRNN
 
         return PackedRNN(
             self.type, LSTM, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout
@@ -53,7 +52,7 @@ class BiGRU(_Recurrent):
         """Build the layers."""
         from torch.nn import GRU
 
-        from mtl_core.nn.packed_rnn import PackedRNN
+        from mtl_core.nn import PackedRNN
 
         return PackedRNN(
             self.type, GRU, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from mtl_core import HeadSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import HeadSpec, Probability
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ from torch import nn
 
 from absa_plugin.masked_softmax import masked_softmax
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.nn.heads import HeadOutput
+from mtl_core.nn import HeadOutput
 
 
 class SelfAttentionHead(nn.Module):

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from absa_plugin.semeval_labels import ABSENT, LabelledFile, build_corpus
-from mtl_core.config.paths import InputFile
-from mtl_core.errors import MtlError
-from mtl_core.plugins.specs import LoaderSpec
+from mtl_core import InputFile, LoaderSpec, MtlError
 
 if TYPE_CHECKING:
-    from mtl_core.data.corpus import Corpus, SplitName
+    from mtl_core import Corpus
+    from mtl_core.data import SplitName
 
 SAMPLE = Path(__file__).resolve().parent / "sample"
 

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 
 if TYPE_CHECKING:
     from absa_plugin.semeval_xml import Mention, Sentence, SentenceFile
-    from mtl_core.data.corpus import Corpus, Span, SplitName
+    from mtl_core import Corpus
+    from mtl_core.data import Span, SplitName
 
 TERMS = "terms"
 """The name of the spans of aspect terms."""
@@ -56,7 +57,7 @@ class LabelledFile:
         return [self._build_spans(sentence) for sentence in self.sentences]
 
     def _build_spans(self, sentence: Sentence) -> list[Span] | None:
-        from mtl_core.data.corpus import Span
+        from mtl_core.data import Span
 
         if not self.has_terms or (sentence.mentions is None and not sentence.terms):
             return None
@@ -133,7 +134,7 @@ class LabelledFile:
 
 def build_corpus(files: Sequence[LabelledFile], columns: Sequence[str]) -> Corpus:
     """Build a corpus from the sentences of all files, with one label column per category."""
-    from mtl_core.data.corpus import Corpus
+    from mtl_core import Corpus
 
     labels = [labels for file in files for labels in file.labels]
     has_terms = any(file.has_terms for file in files)

@@ -9,7 +9,7 @@ from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
 
-from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 
 ALLOWED_CHILDREN: Mapping[str, tuple[str, ...]] = {
     "": ("sentences",),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveInt
 
 from absa_plugin.pipeline_licence import describe_licence
-from mtl_core import EncoderSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import EncoderSpec, Probability
 
 if TYPE_CHECKING:
     from absa_plugin.word_encoder import WordEncoder

@@ -5,7 +5,7 @@ from pathlib import Path
 import spacy
 from spacy.language import Language
 
-from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 
 
 def load_pipeline(name: str) -> Language:

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 
 from absa_plugin.spacy_pipelines import load_pipeline
 from absa_plugin.stop_words import STOP_WORDS
-from mtl_core.data.text_inputs import validate_text
+from mtl_core.data import validate_text
 
 MAX_NEW_WORDS = 30_000
 """Number of new words after which the pipeline is reloaded, so that a long stream needs bounded memory."""

@@ -16,8 +16,8 @@ from torch import nn
 from absa_plugin.spacy_tokenizer import ParsedText, SpacyTokenizer
 from absa_plugin.spelling import SpellingIndex
 from absa_plugin.word_vectors_layer import TokenBatch, WordVectors
-from mtl_core.data.encoder import Encoder
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
+from mtl_core.data import Encoder
 
 PADDING, UNKNOWN = 0, 1
 SPECIAL_TOKENS = ["<padding>", "<unknown>"]

@@ -8,6 +8,7 @@ from .files.line_reader import LineReader
 from .fitted_task import FittedTask
 from .label_space import LabelSpace, flatten_label
 from .label_statistics import LabelStatistics
+from .loss_mask import LossMask
 from .splitting import Split, SplitUnits
 from .text_inputs import replace_surrogates, validate_text
 
@@ -22,6 +23,7 @@ __all__ = [
     "LabelSpace",
     "LabelStatistics",
     "LineReader",
+    "LossMask",
     "Span",
     "Split",
     "SplitName",

@@ -124,7 +124,7 @@ def _is_word_table(
     source_encoder: Encoder[Any, Any],
 ) -> bool:
     """Return whether a weight has one row per word of the vocabulary, after a few rows for special tokens."""
-    if not name.startswith("body.") or target.ndim != 2 or target.shape[1:] != source.shape[1:]:
+    if not name.startswith("trunk.") or target.ndim != 2 or target.shape[1:] != source.shape[1:]:
         return False
     n_special = len(target) - len(target_encoder.vocabulary)
     has_different_words = (

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from mtl_core import ArchitectureSpec
-from mtl_core.plugins.number_fields import Fraction
+from mtl_core import ArchitectureSpec, Fraction
 
 if TYPE_CHECKING:
-    from mtl_core.nn.architecture import Architecture, NetworkParts
+    from mtl_core.nn import Architecture, NetworkParts
 
 
 class CrossStitch(ArchitectureSpec):

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.nn.architecture import Architecture, NetworkParts, validate_features
-from mtl_core.nn.task_keys import build_task_keys
+from mtl_core.nn import Architecture, NetworkParts, build_task_keys, validate_features
 
 
 class CrossStitchUnit(nn.Module):

@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from mtl_core import ArchitectureSpec
 
 if TYPE_CHECKING:
-    from mtl_core.nn.architecture import Architecture, NetworkParts
+    from mtl_core.nn import Architecture, NetworkParts
 
 
 class MMoE(ArchitectureSpec):

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core import Features, FeatureShape
-from mtl_core.nn.architecture import Architecture, NetworkParts, validate_features
-from mtl_core.nn.task_keys import build_task_keys
+from mtl_core.nn import Architecture, NetworkParts, build_task_keys, validate_features
 
 
 class Gate(nn.Module):

@@ -14,8 +14,7 @@ from mtl_auxiliary.part_of_speech import PartOfSpeech
 from mtl_auxiliary.reconstruction import ReconstructionTask
 from mtl_auxiliary.sentence_length import SentenceLength
 from mtl_auxiliary.word_frequency import WordFrequency
-from mtl_core import HeadSpec, hookimpl
-from mtl_core.plugins.specs import AuxiliarySpec
+from mtl_core import AuxiliarySpec, HeadSpec, hookimpl
 
 
 @hookimpl

@@ -6,13 +6,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtl_auxiliary.main_labels import collect_label_names, get_label_names, get_main_labels
-from mtl_core import Label, MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import MultiLabel
+from mtl_core import (
+    AuxiliaryData,
+    AuxiliarySpec,
+    AuxiliaryTask,
+    HeadField,
+    Label,
+    MtlError,
+    MultiLabel,
+    default_type,
+    did_you_mean,
+    join_names,
+)
 
 LabelColumns = Mapping[str, Sequence[Label | None]]
 

@@ -8,10 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from mtl_auxiliary.label_columns import get_label_column, mask_unseen_classes
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField, TaskKindField
-from mtl_core.plugins.specs import AuxiliarySpec
+from mtl_core import AuxiliaryData, AuxiliarySpec, AuxiliaryTask, HeadField, TaskKindField, default_type
 
 
 class AuxiliaryTarget(AuxiliarySpec):

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat
 
-from mtl_core import HeadSpec
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
+from mtl_core import HeadField, HeadSpec, default_type
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mtl_core import FeatureShape
-    from mtl_core.nn.heads import HeadGroup
-    from mtl_core.plugins.specs import Level
+    from mtl_core import FeatureShape, Level
+    from mtl_core.nn import HeadGroup
 
 
 class GradientReversal(HeadSpec):

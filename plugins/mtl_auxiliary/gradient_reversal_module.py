@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mtl_core import Features
-from mtl_core.nn.heads import HeadGroup, HeadOutput
+from mtl_core.nn import HeadGroup, HeadOutput
 
 
 class _GradientReversal(torch.autograd.Function):

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from mtl_core import Label, MtlError, TaskKindSpec
-from mtl_core.data.auxiliary_data import AuxiliaryData
-from mtl_core.data.label_statistics import LabelStatistics
-from mtl_core.errors import did_you_mean, join_names
+from mtl_core import AuxiliaryData, Label, MtlError, TaskKindSpec, did_you_mean, join_names
+from mtl_core.data import LabelStatistics
 
 
 def get_label_column(data: AuxiliaryData, name: str) -> Sequence[Label | None]:

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtl_core import Label, MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData
-from mtl_core.data.label_space import flatten_label
-from mtl_core.errors import did_you_mean, join_names
+from mtl_core import AuxiliaryData, Label, MtlError, did_you_mean, join_names
+from mtl_core.data import flatten_label
 
 
 def get_main_labels(data: AuxiliaryData, task_names: Sequence[str] | None) -> Mapping[str, Sequence[Label | None]]:

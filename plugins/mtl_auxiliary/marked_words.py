@@ -6,14 +6,18 @@ from typing import Literal
 from pydantic import Field
 
 from mtl_auxiliary.word_counts import require_words
-from mtl_core import MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.data.corpus import Span
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import TokenTagging
+from mtl_core import (
+    AuxiliaryData,
+    AuxiliarySpec,
+    AuxiliaryTask,
+    HeadField,
+    MtlError,
+    TokenTagging,
+    default_type,
+    did_you_mean,
+    join_names,
+)
+from mtl_core.data import Span
 
 
 class MarkedWords(AuxiliarySpec):

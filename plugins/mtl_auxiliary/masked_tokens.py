@@ -8,10 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtl_auxiliary.self_supervised import SelfSupervisedTask
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.task_kinds import MaskedTokens
+from mtl_core import AuxiliaryData, AuxiliaryTask, HeadField, MaskedTokens, default_type
 
 
 class MaskedTokensTask(SelfSupervisedTask):

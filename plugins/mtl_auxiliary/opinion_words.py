@@ -10,13 +10,18 @@ from mtl_auxiliary.log_odds import compute_log_odds, select_top_words
 from mtl_auxiliary.main_labels import collect_label_names, get_label_names, get_main_labels
 from mtl_auxiliary.word_counts import count_words, iterate_words, normalize_word, require_words
 from mtl_auxiliary.word_list import read_word_list
-from mtl_core import InputFile, MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import Binary
+from mtl_core import (
+    AuxiliaryData,
+    AuxiliarySpec,
+    AuxiliaryTask,
+    Binary,
+    HeadField,
+    InputFile,
+    MtlError,
+    default_type,
+    did_you_mean,
+    join_names,
+)
 
 Labels = Annotated[list[str], Field(min_length=1)]
 

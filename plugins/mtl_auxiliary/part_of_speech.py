@@ -6,13 +6,16 @@ from typing import Literal
 from pydantic import Field
 
 from mtl_auxiliary.word_counts import iterate_words, require_words
-from mtl_core import MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.errors import join_names
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import TokenTagging
+from mtl_core import (
+    AuxiliaryData,
+    AuxiliarySpec,
+    AuxiliaryTask,
+    HeadField,
+    MtlError,
+    TokenTagging,
+    default_type,
+    join_names,
+)
 
 
 class PartOfSpeech(AuxiliarySpec):

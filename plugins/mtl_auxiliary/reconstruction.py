@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_auxiliary.self_supervised import SelfSupervisedTask
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.task_kinds import Reconstruction
+from mtl_core import AuxiliaryData, AuxiliaryTask, HeadField, Reconstruction, default_type
 
 
 class ReconstructionTask(SelfSupervisedTask):

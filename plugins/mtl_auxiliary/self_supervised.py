@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import PositiveInt
 
-from mtl_core import MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
+from mtl_core import AuxiliaryData, AuxiliarySpec, AuxiliaryTask, HeadField, MtlError
 
 if TYPE_CHECKING:
     from mtl_core import TaskKindSpec

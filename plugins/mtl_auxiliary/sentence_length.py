@@ -8,12 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtl_auxiliary.word_counts import iterate_words, require_words
-from mtl_core import MtlError, TaskKindSpec
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import Classification, Ordinal
+from mtl_core import (
+    AuxiliaryData,
+    AuxiliarySpec,
+    AuxiliaryTask,
+    Classification,
+    HeadField,
+    MtlError,
+    Ordinal,
+    TaskKindSpec,
+    default_type,
+)
 
 
 class SentenceLength(AuxiliarySpec):

@@ -7,8 +7,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 
 EXCLUDED_COMPONENTS = ["parser", "senter", "ner", "entity_linker", "entity_ruler", "lemmatizer", "textcat"]
 """Components of the standard spaCy pipelines that tags do not need and that need most of the time."""

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from mtl_core import MtlError
-from mtl_core.data.auxiliary_data import AuxiliaryData
+from mtl_core import AuxiliaryData, MtlError
 
 
 def require_words(data: AuxiliaryData) -> None:

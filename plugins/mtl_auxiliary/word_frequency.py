@@ -5,11 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mtl_auxiliary.word_counts import count_words, iterate_words, normalize_word, require_words
-from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.plugins.specs import AuxiliarySpec
-from mtl_core.task_kinds import TokenRegression
+from mtl_core import AuxiliaryData, AuxiliarySpec, AuxiliaryTask, HeadField, TokenRegression, default_type
 
 
 class WordFrequency(AuxiliarySpec):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtl_core.errors import MtlError, join_names
+from mtl_core import MtlError, join_names
 
 if TYPE_CHECKING:
-    from mtl_core.data.fitted_task import FittedTask
-    from mtl_core.runs.saved_run import SavedRun
+    from mtl_core.data import FittedTask
+    from mtl_core.runs import SavedRun
 
 POSITIVE, NEGATIVE, NEUTRAL, CONFLICT = "positive", "negative", "neutral", "conflict"
 POLARITIES = (POSITIVE, NEGATIVE, NEUTRAL, CONFLICT)

@@ -11,12 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mtl_core.atomic import write_atomically
-from mtl_core.reporting.figures.drawing import UNDATED_METADATA, Drawing
-from mtl_core.reporting.figures.layout import COLUMN_WIDTH, add_axes, estimate_text_width
-from mtl_core.reporting.figures.palette import PAPER, Palette
-from mtl_core.reporting.figures.style import plot_style
-from mtl_core.reporting.formatting import format_count, pluralize, truncate_label
+from mtl_core import write_atomically
+from mtl_core.reporting import (
+    COLUMN_WIDTH,
+    PAPER,
+    UNDATED_METADATA,
+    Drawing,
+    Palette,
+    add_axes,
+    estimate_text_width,
+    format_count,
+    plot_style,
+    pluralize,
+    truncate_label,
+)
 from mtl_ratings.formatting import MAX_PRODUCTS, compare_to_mean, format_stars, select_products
 from mtl_ratings.provenance import Provenance
 from mtl_ratings.ratings import Rating, Ratings

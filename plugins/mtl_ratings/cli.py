@@ -88,7 +88,7 @@ def rate(
 
     The same command resumes an interrupted job.
     """
-    from mtl_core.errors import MtlError
+    from mtl_core import MtlError
     from mtl_ratings.command import RateRequest, run_rate_command
     from mtl_ratings.settings import Columns, Settings
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
 from mtl_ratings.settings import Columns, Settings
 
 if TYPE_CHECKING:
-    from mtl_core.runs.precision import Precision
+    from mtl_core.runs import Precision
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def run_rate_command(request: RateRequest) -> None:
     file = open_reviews(request.reviews, request.columns.names, request.delimiter, request.quoted)
     scan = scan_reviews(file, request.columns, request.skip_bad_rows)
 
-    from mtl_core.runs.precision import convert_precision
-    from mtl_core.runs.predict import iterate_predictions
-    from mtl_core.runs.saved_run import load_run
+    from mtl_core.runs import convert_precision, iterate_predictions, load_run
     from mtl_ratings.aspects import find_aspects
     from mtl_ratings.pipeline import run_pipeline
     from mtl_ratings.provenance import Provenance, compute_fingerprint, load_disclaimer

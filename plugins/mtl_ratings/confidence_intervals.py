@@ -3,7 +3,7 @@
 from math import sqrt
 from typing import NamedTuple
 
-from mtl_core.reporting.wilson_interval import Z_95
+from mtl_core.reporting import Z_95
 
 PSEUDO_COUNT = 10
 """Number of pseudo-observations, all of them zeros and ones, in the estimate of the variance ratio."""

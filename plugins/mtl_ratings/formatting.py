@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtl_core.reporting.formatting import MINUS_SIGN, NO_VALUE, format_count
+from mtl_core.reporting import MINUS_SIGN, NO_VALUE, format_count
 from mtl_ratings.ratings import Change, Rating, Ratings
 
 MAX_PRODUCTS = 20

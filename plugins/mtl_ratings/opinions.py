@@ -11,8 +11,7 @@ from mtl_ratings.reviews import Review
 from mtl_ratings.sentences import split_sentences, strip_html
 
 if TYPE_CHECKING:
-    from mtl_core.runs.prediction import Prediction, TaskPrediction
-    from mtl_core.runs.prediction_inputs import PredictionInput
+    from mtl_core.runs import Prediction, PredictionInput, TaskPrediction
 
     Predictor = Callable[[Iterable[PredictionInput]], Iterator[Prediction]]
     """Predicts for a stream of inputs, in order."""
@@ -152,7 +151,7 @@ def _split_chunks(reviews: Iterable[Review]) -> Iterator[list[Review]]:
 def _build_inputs(
     chunk: Sequence[Review], sentences_per_review: Sequence[Sequence[str]]
 ) -> Iterator[PredictionInput]:
-    from mtl_core.runs.prediction_inputs import PredictionInput
+    from mtl_core.runs import PredictionInput
 
     for review, sentences in zip(chunk, sentences_per_review, strict=True):
         for number, sentence in enumerate(sentences, start=1):

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mtl_core.reporting.blocks import Block, Collapsible, FigureBlock, Page, Section, TextBlock
-from mtl_core.reporting.figures.drawing import Drawing
-from mtl_core.reporting.figures.forest_plot import DifferenceSeries, PlottedDifference, draw_forest_plot
-from mtl_core.reporting.figures.palette import PAGE, Palette
-from mtl_core.reporting.figures.style import plot_style
-from mtl_core.reporting.formatting import pluralize
-from mtl_core.reporting.html_page import render_html
+from mtl_core.reporting import (
+    PAGE,
+    Block,
+    Collapsible,
+    DifferenceSeries,
+    Drawing,
+    FigureBlock,
+    Page,
+    Palette,
+    PlottedDifference,
+    Section,
+    TextBlock,
+    draw_forest_plot,
+    plot_style,
+    pluralize,
+    render_html,
+)
 from mtl_ratings.chart import plot_aspects
 from mtl_ratings.formatting import MAX_PRODUCTS, format_periods, format_selection_note, select_products
 from mtl_ratings.page_tables import (

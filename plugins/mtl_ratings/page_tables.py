@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from mtl_core.reporting.blocks import Cell, Column, Table
-from mtl_core.reporting.formatting import NO_VALUE, format_count, format_percent, pluralize
+from mtl_core.reporting import NO_VALUE, Cell, Column, Table, format_count, format_percent, pluralize
 from mtl_ratings.formatting import (
     format_change,
     format_interval,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mtl_core.reporting.formatting import format_count, format_percent, join_with_and, pluralize
+from mtl_core.reporting import format_count, format_percent, join_with_and, pluralize
 from mtl_ratings.formatting import compare_to_mean, format_change, format_periods, format_stars
 from mtl_ratings.provenance import Provenance
 from mtl_ratings.ratings import Rating, Ratings

@@ -16,7 +16,7 @@ from mtl_ratings.settings import Settings
 from mtl_ratings.sums import Sums
 
 if TYPE_CHECKING:
-    from mtl_core.runs.saved_run import SavedRun
+    from mtl_core.runs import SavedRun
     from mtl_ratings.opinions import Predictor
     from mtl_ratings.resumable_state import ResumableState
 
@@ -35,7 +35,7 @@ def rate_reviews(
     Raises:
         MtlError: If the run has no task that can be rated.
     """
-    from mtl_core.runs.predict import iterate_predictions
+    from mtl_core.runs import iterate_predictions
 
     predict = partial(iterate_predictions, saved_run, data_set=data_set)
     return run_pipeline(reviews, predict, find_aspects(saved_run, data_set).names, settings or Settings())

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core import RunDirectory
 from mtl_ratings.scan import ReviewScan
 from mtl_ratings.settings import Columns
 

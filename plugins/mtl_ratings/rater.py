@@ -10,12 +10,8 @@ from threading import BoundedSemaphore, Event
 
 from fastapi import UploadFile
 
-from mtl_core.errors import MtlError
-from mtl_core.runs.prediction import Prediction
-from mtl_core.runs.prediction_inputs import PredictionInput
-from mtl_core.serving.disconnect import CLIENT_CLOSED_REQUEST
-from mtl_core.serving.errors import ApiError
-from mtl_core.serving.served_run import ServedRun
+from mtl_core import CLIENT_CLOSED_REQUEST, ApiError, MtlError, ServedRun
+from mtl_core.runs import Prediction, PredictionInput
 from mtl_ratings.aspects import find_aspects
 from mtl_ratings.pipeline import run_pipeline
 from mtl_ratings.provenance import Provenance

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from mtl_core.atomic import write_text_atomically
+from mtl_core import write_text_atomically
 from mtl_ratings.polarity_counts import PolarityCounts
 from mtl_ratings.quotes import Quote, Quotes
 from mtl_ratings.sums import AspectSums, ProductSums, Sums

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
 from mtl_ratings.readers.review_file import BadRow, FileRow, ReviewFile
 from mtl_ratings.settings import Columns, Period
 

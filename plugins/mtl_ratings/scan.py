@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
 from mtl_ratings.readers.review_file import BadRow, ReviewFile
 from mtl_ratings.reviews import read_reviews
 from mtl_ratings.settings import Columns

@@ -10,11 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from mtl_core.errors import MtlError
-from mtl_core.serving.disconnect import cancel_on_disconnect
-from mtl_core.serving.errors import ApiError, json_response
-from mtl_core.serving.schemas import ErrorResponse
-from mtl_core.serving.served_run import ServedRun
+from mtl_core import ApiError, ErrorResponse, MtlError, ServedRun, cancel_on_disconnect, json_response
 from mtl_ratings.json_record import build_ratings_record
 from mtl_ratings.page import render_page
 from mtl_ratings.provenance import Provenance

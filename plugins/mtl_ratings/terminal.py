@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mtl_core.reporting.formatting import NO_VALUE, format_count, pluralize, truncate_label
+from mtl_core.reporting import NO_VALUE, format_count, pluralize, truncate_label
 from mtl_ratings.formatting import MAX_PRODUCTS, format_stars, select_products
 from mtl_ratings.provenance import Provenance
 from mtl_ratings.ratings import Rating, Ratings

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtl_core.atomic import write_atomically, write_text_atomically
-from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names, write_atomically, write_text_atomically
 from mtl_ratings.flat_table import COLUMNS, build_rows, format_csv
 from mtl_ratings.json_record import build_ratings_record
 from mtl_ratings.provenance import Provenance

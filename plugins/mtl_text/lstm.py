@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt
 
-from mtl_core import BackboneSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import BackboneSpec, Probability
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +35,7 @@ class LSTM(BackboneSpec):
         """Build the module."""
         from torch import nn
 
-        from mtl_core.nn.packed_rnn import PackedRNN
+        from mtl_core.nn import PackedRNN
 
         return PackedRNN(
             self.type,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core import EncoderSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import EncoderSpec, Probability
 
 if TYPE_CHECKING:
     from mtl_text.word_embedding_encoder import EmbeddingEncoder

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mtl_core.data.encoder import Encoder
-from mtl_core.data.text_inputs import validate_text
+from mtl_core.data import Encoder, validate_text
 from mtl_text.word_embedding_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, WordEmbedding
 from mtl_text.word_tokenizer import normalize_word, split_words
 

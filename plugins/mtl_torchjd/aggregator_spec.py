@@ -6,15 +6,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from mtl_core import MtlError, WeightingSpec
-from mtl_core.errors import did_you_mean, join_names
-from mtl_core.plugins.optional_packages import describe_missing_packages
+from mtl_core import MtlError, WeightingSpec, describe_missing_packages, did_you_mean, join_names
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchjd.aggregation import Aggregator
 
-    from mtl_core.training.weighting import Weighting
+    from mtl_core.training import Weighting
     from mtl_torchjd.rule import AggregationRule
 
 EXTRA = "'mtl-core[torchjd]'"

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import field_validator
 
-from mtl_core.plugins.number_fields import Fraction
-from mtl_core.plugins.registry_validator import default_type
-from mtl_core.plugins.spec_fields import WeightingField
+from mtl_core import Fraction, WeightingField, default_type
 from mtl_torchjd.aggregator_spec import AggregatorSpec
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mtl_core.plugins.number_fields import Fraction
+from mtl_core import Fraction
 from mtl_torchjd.aggregator_spec import StatelessSpec, order_by_task
 
 if TYPE_CHECKING:

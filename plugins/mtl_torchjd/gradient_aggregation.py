@@ -5,11 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-from mtl_core import MtlError
-from mtl_core.builtins.weightings.modules.stateless import LossSum
-from mtl_core.training.gradients import StepGradients
-from mtl_core.training.losses import TaskLosses
-from mtl_core.training.non_finite import NonFiniteLossError
+from mtl_core import LossSum, MtlError
+from mtl_core.training import NonFiniteLossError, StepGradients, TaskLosses
 from mtl_torchjd.rule import AggregationResult, AggregationRule
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat
 
-from mtl_core.plugins.number_fields import Fraction
+from mtl_core import Fraction
 from mtl_torchjd.aggregator_spec import AggregatorSpec
 
 if TYPE_CHECKING:

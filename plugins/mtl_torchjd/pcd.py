@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat
 
-from mtl_core.plugins.number_fields import Fraction, Probability
+from mtl_core import Fraction, Probability
 from mtl_torchjd.aggregator_spec import AggregatorSpec, find_task_index, order_by_task
 
 if TYPE_CHECKING:

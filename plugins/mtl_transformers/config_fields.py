@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from mtl_core import MtlError
-from mtl_core.plugins.optional_packages import describe_missing_packages
+from mtl_core import MtlError, describe_missing_packages
 
 EXTRA = "'mtl-core[transformers]'"
 DEFAULT_MODEL = "all-minilm-l6-v2"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtl_core import EncoderSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import EncoderSpec, Probability
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 from mtl_transformers.find_model import describe_model_licence
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import MtlError
-from mtl_core.data.encoder import Encoder
+from mtl_core.data import Encoder
 from mtl_transformers.distilled_layer import N_SPECIAL_ROWS, PADDING, UNKNOWN, DistilledEmbedding, WordBatch
 from mtl_transformers.pca import PCA, Matrix
 from mtl_transformers.spacy_tokenizer import SpacyTokenizer, WordText

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.data.encoder import Encoder
+from mtl_core.data import Encoder
 from mtl_transformers.frozen_model import FrozenModel
 from mtl_transformers.state_cache import StateCache
 from mtl_transformers.subword_encoder import SubwordEncoder, SubwordText

@@ -6,8 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 from mtl_transformers.config_fields import EXTRA
 from mtl_transformers.silence_transformers import silence_transformers
 

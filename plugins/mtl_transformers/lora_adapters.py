@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mtl_core import MtlError
-from mtl_core.errors import did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
 from mtl_transformers.lora_config import Lora
 from mtl_transformers.silence_transformers import silence_transformers
 

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtl_core.plugins.number_fields import Probability
-from mtl_core.plugins.strict_model import StrictModel
+from mtl_core import Probability, StrictModel
 
 
 class Lora(StrictModel):

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from mtl_core import MtlError
-from mtl_core.errors import did_you_mean
+from mtl_core import MtlError, did_you_mean
 from mtl_transformers.silence_transformers import silence_transformers
 
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"

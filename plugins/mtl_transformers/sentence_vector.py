@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core import AuxiliarySpec, default_type
-from mtl_core.data.auxiliary_data import AuxiliaryTask
-from mtl_core.plugins.spec_fields import HeadField
-from mtl_core.task_kinds import Regression
+from mtl_core import AuxiliarySpec, AuxiliaryTask, HeadField, Regression, default_type
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
 from mtl_transformers.find_model import describe_model_licence
 

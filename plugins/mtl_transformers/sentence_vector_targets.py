@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.encoder import Encoder
+from mtl_core.data import Encoder
 
 BATCH_SIZE = 1024
 

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from mtl_core import MtlError
-from mtl_core.data.text_inputs import replace_surrogates, validate_text
+from mtl_core.data import replace_surrogates, validate_text
 
 MAX_CHARACTERS = 100_000
 """Maximum number of characters to tokenize; longer texts are truncated."""

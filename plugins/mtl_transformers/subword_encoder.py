@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core import MtlError
-from mtl_core.data.encoder import Encoder
-from mtl_core.data.text_inputs import validate_text
+from mtl_core.data import Encoder, validate_text
 from mtl_transformers.find_model import find_model
 from mtl_transformers.model_files import build_config, find_weight_files, read_config
 from mtl_transformers.pretrained_model import PretrainedModel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from mtl_core import MtlError
-from mtl_core.data.text_inputs import replace_surrogates
+from mtl_core.data import replace_surrogates
 from mtl_transformers.silence_transformers import silence_transformers
 from mtl_transformers.special_tokens import SpecialTokenIds, find_special_ids
 

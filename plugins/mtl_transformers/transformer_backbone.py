@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeInt
 
-from mtl_core import BackboneSpec
-from mtl_core.plugins.number_fields import Probability
+from mtl_core import BackboneSpec, Probability
 from mtl_transformers.config_fields import require_installed
 from mtl_transformers.lora_config import Lora
 

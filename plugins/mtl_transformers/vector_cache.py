@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from mtl_core import MtlError
-from mtl_core.atomic import write_atomically
+from mtl_core import MtlError, write_atomically
 from mtl_transformers.cache_dir import MAX_CACHE_BYTES, resolve_cache_dir
 
 

@@ -200,7 +200,7 @@ def test_runs_of_one_and_of_three_tasks_save_the_same_networks(tmp_path: Path) -
         task_weights = {
             key.replace(f"groups.{group_index}.", "groups.0."): value
             for key, value in joint_weights.items()
-            if key.startswith((f"trunk.bodies.task-{name}.", f"groups.{group_index}."))
+            if key.startswith((f"trunk.trunks.task-{name}.", f"groups.{group_index}."))
         }
         assert tensor_bits(task_weights) == single_weights
 
@@ -436,7 +436,7 @@ from mtl_core.nn.architecture import Architecture
 class Trunks(Architecture):
     def __init__(self, parts, tasks, shared_input):
         super().__init__()
-        self.trunks = nn.ModuleList([SharedBody(parts) for _ in tasks])
+        self.trunks = nn.ModuleList([SharedTrunk(parts) for _ in tasks])
         if shared_input:
             for trunk in self.trunks:
                 trunk.input_layer = self.trunks[0].input_layer
@@ -484,7 +484,7 @@ from mtl_core.builtins.architectures.modules.hard_sharing import SharedTrunk
 from mtl_core.plugins.specs import ArchitectureSpec
 
 
-class Body(SharedBody):
+class Trunk(SharedTrunk):
     def forward(self, inputs, active):
         [features] = super().forward(inputs, active)
         return {"single": features, "two": [features] * 2, "none": [None] * 3}[self.what]
@@ -497,11 +497,11 @@ class Wrong(ArchitectureSpec):
     what: str
 
     def build(self, parts, tasks):
-        body = Body(parts)
+        trunk = Trunk(parts)
         trunk.what = self.what
         if self.what == "shapeless":
             del trunk.output
-        return trunk.backbone if self.what == "backbone" else body
+        return trunk.backbone if self.what == "backbone" else trunk
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
-from mtl_core.task_kinds import Binary
+from mtl_core import Binary
 
 
 class CustomAuxiliary(AuxiliarySpec):

@@ -158,7 +158,7 @@ def test_empty_table_of_numbers_has_a_float_dtype() -> None:
 def test_unknown_classes_are_reported_by_name() -> None:
     with pytest.raises(MtlError, match=r"x:1: the label 'd' is not one of the task's classes \(classes: a, b, c\)"):
         SPACES["classes"].encode(["d"], ["x:1"])
-    with pytest.raises(MtlError, match=r"x:1: the label 'absnt' is none of .*; did you mean 'absent'"):
+    with pytest.raises(MtlError, match=r"x:1: the label 'absnt' is not one of .*; did you mean 'absent'"):
         SPACES["classes"].encode(["absnt"], ["x:1"])
     with pytest.raises(MtlError, match=r"x:1: the label '\['a'\]' is a list, expected one of"):
         SPACES["classes"].encode([["a"]], ["x:1"])

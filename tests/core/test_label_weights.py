@@ -66,7 +66,7 @@ def test_equal_weights_have_no_effect(name: str) -> None:
 
 
 def test_weights_of_labels_and_of_classes_are_multiplied() -> None:
-    class_weights = {"type": "given", "values": {"a": 2.0, "b": 0.5}}
+    class_weights = {"type": "explicit", "values": {"a": 2.0, "b": 0.5}}
     task = OneTask({"type": "classification", "class_weights": class_weights}, ["a", "b", "c"])
     outputs = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     labels = ["a", "b", "c", "a"]

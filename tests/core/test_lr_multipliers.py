@@ -45,18 +45,20 @@ def compute_backbone_distance(folder: Path, name: str, **training: Any) -> float
     _, start, _ = toy_network(config)
     end = load_run(run_experiment(config, folder / name).path).network.state_dict()
     return sum(
-        float((end[key] - value).norm()) for key, value in start.state_dict().items() if key.startswith("body.")
+        float((end[key] - value).norm()) for key, value in start.state_dict().items() if key.startswith("trunk.")
     )
 
 
 def test_small_multiplier_reduces_backbone_updates(tmp_path: Path) -> None:
-    assert compute_backbone_distance(tmp_path, "slow", lr_multipliers={"trunk.*": 0.001}) < 0.01 * compute_backbone_distance(
-        tmp_path, "usual"
-    )
+    assert compute_backbone_distance(
+        tmp_path, "slow", lr_multipliers={"trunk.*": 0.001}
+    ) < 0.01 * compute_backbone_distance(tmp_path, "usual")
 
 
 def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
     config = toy_config(tmp_path, training={"lr_multipliers": {"trnk.*": 0.1}})
-    with pytest.raises(MtlError, match=r"training\.lr_multipliers: 'trnk\.\*' matches no trainable parameter") as excinfo:
+    with pytest.raises(
+        MtlError, match=r"training\.lr_multipliers: 'trnk\.\*' matches no trainable parameter"
+    ) as excinfo:
         run_experiment(config, tmp_path / "run")
-    assert "body." in str(excinfo.value)
+    assert "trunk." in str(excinfo.value)

@@ -44,7 +44,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 class WarmStart:
     """A new network with its initial weights and with the weights after the warm start."""
 
-    def __init__(self, folder: Path, run: Path, *parts: str, **overrides: Any) -> None:
+    def __init__(self, folder: Path, run: Path, *patterns: str, **overrides: Any) -> None:
         config = toy_config(folder, **overrides)
         prepared, network, _ = toy_network(config)
         names = [[task.name for task in group.tasks] for group in prepared.groups]
@@ -53,7 +53,7 @@ class WarmStart:
         }
         self.encoder = prepared.encoder
         self.report: WarmStartReport = initialize_from_run(
-            InitFrom(run=run, weights=list(parts or ["trunk.*"])), network, prepared.groups, prepared.encoder
+            InitFrom(run=run, weights=list(patterns or ["trunk.*"])), network, prepared.groups, prepared.encoder
         )
         self.weights = collect_named_weights(network, names)
         saved = load_run(run)
@@ -234,7 +234,7 @@ def test_separate_and_grouped_heads_are_incompatible(tmp_path: Path, runs: dict[
 
 def test_pattern_without_match_is_refused_with_the_nearest_name(tmp_path: Path, runs: dict[str, Path]) -> None:
     with pytest.raises(
-        MtlError, match=r"init_from\.parts: 'heads\.t9\.layers\.1\.bias' matches no weight; did you mean"
+        MtlError, match=r"init_from\.weights: 'heads\.t9\.layers\.1\.bias' matches no weight; did you mean"
     ):
         WarmStart(tmp_path, runs["separate"], "heads.t9.layers.1.bias")
     with pytest.raises(
@@ -269,11 +269,11 @@ def test_folder_without_a_run_is_refused(tmp_path: Path, runs: dict[str, Path], 
 
 
 def test_run_reports_its_warm_start(tmp_path: Path, runs: dict[str, Path]) -> None:
-    block = {"run": str(runs["separate"]), "parts": ["trunk.*", "heads.t1.*"]}
+    block = {"run": str(runs["separate"]), "weights": ["trunk.*", "heads.t1.*"]}
     frozen_optimizer = {"type": "sgd", "lr": 1e-12}
     config = toy_config(tmp_path, init_from=block, optimizer=frozen_optimizer, training={"epochs": 1}, seed=7)
     report = run_experiment(config, tmp_path / "run")
-    expected = WarmStart(tmp_path, runs["separate"], *block["parts"], seed=7).report
+    expected = WarmStart(tmp_path, runs["separate"], *block["weights"], seed=7).report
     assert report.warm_start == expected
     written_report = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))["start"]
     assert written_report == {

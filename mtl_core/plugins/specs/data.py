@@ -105,8 +105,8 @@ class SamplingSpec(Spec):
     def choose_data_sets(self, batches: Sequence[int], steps: range, total: int, seed: int) -> NDArray[np.int64]:
         """Choose the data set of the batch of each step.
 
-        The drawn shares follow `shares` at all times (they differ by about one draw per data set at the end of each
-        window of draws), and the order within a window is random.
+        The drawn shares follow `compute_shares` at all times (they differ by about one draw per data set at the end
+        of each window of draws), and the order within a window is random.
 
         Args:
             batches: The number of training batches of each data set; their sum is the number of steps per epoch.

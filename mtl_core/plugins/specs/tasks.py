@@ -101,7 +101,7 @@ class MetricSpec(Spec):
     pooled: ClassVar[bool] = True
     """Whether tasks are pooled by the mean weighted with their label counts (valid for accuracies)."""
     pooled_by_sums: ClassVar[bool] = False
-    """Whether tasks are pooled by adding up the sums of `label_sums` (micro averages)."""
+    """Whether tasks are pooled by adding up the sums of `compute_label_sums` (micro averages)."""
     higher_is_better: ClassVar[bool] = True
     """Whether a higher value is better, for the selection of the best epoch."""
     scalar: ClassVar[bool] = True
@@ -132,8 +132,8 @@ class MetricSpec(Spec):
             targets: The targets `(n,)`, as in the metric's `update`.
 
         Returns:
-            `(n, sums)`, from which `of_sums` computes the value; None (the default) if the metric is not a function
-            of sums. Then every resampled value is computed by the metric itself.
+            `(n, sums)`, from which `compute_from_sums` computes the value; None (the default) if the metric is not
+            a function of sums. Then every resampled value is computed by the metric itself.
         """
         return None
 

@@ -6,9 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mtl_core.data.files.csv_reading import allow_long_cells, build_csv_reader, explain_csv_error
-from mtl_core.data.files.line_reader import LineReader
-from mtl_core.errors import MtlError, join_names
+from mtl_core import MtlError, join_names
+from mtl_core.data import LineReader, allow_long_cells, build_csv_reader, explain_csv_error
 from mtl_ratings.readers.review_file import BadRow, FileRow, ReviewFile, build_bad_row
 from mtl_ratings.readers.rewindable_lines import RewindableLines
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from mtl_core.data.files.line_reader import LineReader
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
+from mtl_core.data import LineReader
 from mtl_ratings.readers.review_file import BadRow, FileRow, ReviewFile, build_bad_row
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtl_core.data.files.extensions import validate_extension
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
+from mtl_core.data import validate_extension
 from mtl_ratings.readers.csv_file import CsvReviews
 from mtl_ratings.readers.json_lines_file import JsonLinesReviews
 from mtl_ratings.readers.parquet_file import ParquetReviews

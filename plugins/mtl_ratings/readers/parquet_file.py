@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mtl_core.errors import MtlError
+from mtl_core import MtlError
 from mtl_ratings.readers.review_file import BadRow, FileRow, ReviewFile
 
 BATCH_SIZE = 1024

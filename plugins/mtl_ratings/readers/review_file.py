@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_core.data.files.cells import Cells
-from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core import MtlError, did_you_mean, join_names
+from mtl_core.data import Cells
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mtl_core.data.files.line_reader import LineReader
+from mtl_core.data import LineReader
 
 
 class RewindableLines:
