@@ -1,8 +1,8 @@
 """Multi-task learning in PyTorch: one network, many tasks, declared in YAML or Python.
 
-The public names are those of this package and of `mtl_core.data`, `mtl_core.nn`, `mtl_core.training`, `mtl_core.runs`,
-`mtl_core.reporting` and `mtl_core.testing`; all other modules are private. Names are imported when they are first used,
-so that importing this package imports neither torch nor spaCy.
+The public names are those of this package and of `mtl_core.data`, `mtl_core.nn`, `mtl_core.training`,
+`mtl_core.runs`, `mtl_core.reporting` and `mtl_core.testing`; all other modules are private. Names are imported on
+first use, so that importing this package imports neither torch nor spaCy.
 """
 
 import lazy_loader

@@ -309,9 +309,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An `MtlError` is printed as one message with exit code 2; any other exception keeps its traceback.
     """
-    # Idle OpenMP threads of torch spin for a long time by default: two parallel trainings on two cores took 75 s,
-    # and take 13 s with this; one training takes 9 s with either. torch reads the variable when it is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "300")
     # oneDNN compiles a kernel per batch shape; its default cache of 1,024 kernels occupies 250 MB.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     try:

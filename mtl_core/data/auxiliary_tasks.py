@@ -13,6 +13,9 @@ from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.errors import MtlError
+from mtl_core.plugins.active_registry import use_registry
+from mtl_core.plugins.loading import load_plugins
+from mtl_core.plugins.registry import Registry
 from mtl_core.plugins.specs import AuxiliarySpec
 
 
@@ -58,11 +61,15 @@ def derive_auxiliary(
     Raises:
         MtlError: If labels cannot be derived from this data.
     """
+    if not config.auxiliary:
+        return []
     data = AuxiliaryData(corpus, labels, encoder, parsed, train)
+    registry = Registry(load_plugins(config.plugins))
     derived = []
     for index, spec in enumerate(config.auxiliary):
         try:
-            tasks = spec.build_tasks(data)
+            with use_registry(registry):  # specs of kinds and heads that an auxiliary task creates
+                tasks = spec.build_tasks(data)
         except MtlError as error:
             raise MtlError(f"auxiliary.{index} ('{spec.task_name}'): {error}") from error
         for task in _validate_tasks(tasks, spec, len(corpus)):

@@ -1,6 +1,7 @@
 """Every example of the documentation works, and the reference is complete."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -180,6 +181,33 @@ def test_every_type_and_key_is_documented() -> None:
             for key, field in specs[0].spec.model_fields.items():
                 assert key == "type" or f"| `{key}` | " in section, f"{extension_point}.{name}.{key}"
                 assert field.description is None or " ".join(field.description.split()) in section
+
+
+PUBLIC_MODULES = ("", "data", "nn", "training", "runs", "reporting", "testing")
+_DIRECTIVE = re.compile(r"^::: [\w.]+\.(\w+)$", re.MULTILINE)
+_TABLE_ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \|", re.MULTILINE)
+_BASE_CLASS = re.compile(r"^Base class: `(\w+)`", re.MULTILINE)
+
+
+def _list_documented_names() -> set[str]:
+    """List the names that `python.md` and `testing.md` describe."""
+    text = _read_reference("python.md")
+    rows = [name for cell in _TABLE_ROW.findall(text) for name in re.findall(r"\w+", cell)]
+    return {*rows, *_DIRECTIVE.findall(text), *_DIRECTIVE.findall(_read_reference("testing.md"))}
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_every_public_name_is_documented(name: str) -> None:
+    module = importlib.import_module(f"mtl_core.{name}".rstrip("."))
+    base_classes = _BASE_CLASS.findall(_read_reference("hooks.md"))
+    documented_names = {*_list_documented_names(), *base_classes, "hookimpl"}
+    assert f"`{module.__name__}`" in _read_reference("python.md")
+    assert not set(module.__all__) - documented_names, "describe these names in docs/reference/python.md"
+
+
+def test_every_documented_name_is_public() -> None:
+    modules = [importlib.import_module(f"mtl_core.{name}".rstrip(".")) for name in PUBLIC_MODULES]
+    assert not _list_documented_names() - {name for module in modules for name in module.__all__}
 
 
 def test_every_command_and_option_is_documented(mtl: Any) -> None:
