@@ -8,15 +8,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: help demo test coverage lint docs bench clean
 
 help:
-	@echo "make demo    train on the sample data that ships with the project, show its table and a prediction"
+	@echo "make demo    train on the sample data of this repository, print its scores and two predictions"
 	@echo "make test    run the tests"
 	@echo "make coverage  run the tests and show which lines they do not reach"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make docs    build the documentation into site/"
-	@echo "make bench   measure what docs/benchmarks.md reports (needs the SemEval-2014 data, see there)"
+	@echo "make bench   run the benchmarks of docs/benchmarks.md (needs the SemEval-2014 data, see there)"
 
 $(VENV)/.base: pyproject.toml constraints.txt
-	@echo "setting up $(VENV) (once; PyTorch is large)"
+	@echo "creating $(VENV) (once; PyTorch is a large download)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -e .
 	@touch $@
@@ -34,7 +34,7 @@ demo: $(VENV)/.base
 	@echo '$$ mtl run absa-sample --out runs/demo'
 	@$(BIN)/mtl run absa-sample --out runs/demo
 	@echo
-	@echo "For every aspect, the polarity that a sentence would have if it speaks of it:"
+	@echo "The predicted polarity of each aspect, for sentences that mention it:"
 	@echo '$$ mtl predict runs/demo "The sushi was delicious." "Our waiter was rude." --attention'
 	@$(BIN)/mtl predict runs/demo "The sushi was delicious." "Our waiter was rude." --attention
 

@@ -63,8 +63,8 @@ def _print_data(console: Console, result: "DryRun") -> None:
 
 def _format_counts(counts: Mapping[str, int]) -> str:
     labels = sorted(counts, key=lambda label: -counts[label])
-    listed = [f"{label} {counts[label]}" for label in labels[:MAX_LABELS]]
-    return ", ".join(listed) + (f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else "")
+    texts = [f"{label} {counts[label]}" for label in labels[:MAX_LABELS]]
+    return ", ".join(texts) + (f" and {len(labels) - MAX_LABELS} more" if len(labels) > MAX_LABELS else "")
 
 
 def describe_experiment(config: ExperimentConfig) -> str:

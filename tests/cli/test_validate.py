@@ -110,7 +110,7 @@ def test_folder_is_not_an_experiment(tmp_path: Path, mtl: Mtl, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("guess", "command"), [("train", "run"), ("eval", "evaluate"), ("tune", "sweep")])
-def test_guessed_command_is_answered_with_the_command_that_is_meant(guess: str, command: str, mtl: Mtl) -> None:
+def test_guessed_command_gets_a_hint(guess: str, command: str, mtl: Mtl) -> None:
     result = mtl(guess, "topic-sentiment")
     assert result.returncode == 2
     assert f"No such command '{guess}'. Did you mean '{command}'?" in result.stderr

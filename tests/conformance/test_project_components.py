@@ -7,8 +7,7 @@ import pytest
 from project_components import COMPONENTS, SUITES, Case, build_checks, list_project_types, load_registry
 
 from mtl_core.plugins.extension_points import EXTENSION_POINTS
-from mtl_core.plugins.optional_packages import describe_missing_packages
-from mtl_core.plugins.optional_packages import find_missing_packages
+from mtl_core.plugins.optional_packages import describe_missing_packages, find_missing_packages
 
 
 def _cases() -> Iterator[Any]:

@@ -420,7 +420,7 @@ def test_block_without_a_default_type_still_needs_one(write_variant: Variant) ->
         ("backbone.epochs", " (keys of type 'mlp': "),
     ],
 )
-def test_guessed_key_is_answered_with_the_key_that_is_meant(key: str, hint: str, toy_experiment: Path) -> None:
+def test_guessed_key_gets_a_hint(key: str, hint: str, toy_experiment: Path) -> None:
     name = key.rpartition(".")[2]
     assert load_error(toy_experiment, f"{key}=3").startswith(f"--set {key}: unknown key '{name}'{hint}")
 

@@ -153,7 +153,7 @@ def test_predictions_of_a_loaded_run_equal_the_written_ones(
     assert len(loaded_predictions) == len(written_predictions)
     for new, old in zip(loaded_predictions, written_predictions, strict=True):
         for name, task in old["tasks"].items():
-            loaded_task = new["build_task_blocks"][name]
+            loaded_task = new["tasks"][name]
             if name == "hidden":  # words are hidden in evaluation, but not in prediction
                 continue
             if isinstance(task["label"], float) or (task["label"] and isinstance(task["label"][0], float)):
@@ -164,7 +164,7 @@ def test_predictions_of_a_loaded_run_equal_the_written_ones(
 
 def test_metrics_of_a_loaded_run_equal_the_written_ones(saved: SavedRun, report: RunReport, folder: Path) -> None:
     metrics = json.loads((report.path / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"][
-        "build_task_blocks"
+        "tasks"
     ]
     for evaluation in (evaluate_test_split(saved), evaluate_file(saved, folder / "test.jsonl")):
         assert evaluation.n_examples == 40

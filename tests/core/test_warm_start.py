@@ -238,9 +238,9 @@ def test_pattern_without_match_is_refused_with_the_nearest_name(tmp_path: Path, 
     ):
         WarmStart(tmp_path, runs["separate"], "heads.t9.layers.1.bias")
     with pytest.raises(
-        MtlError, match=r"'boddy\.\*' matches no weight; did you mean 'trunk\.\*'\? \(weights: trunk\."
+        MtlError, match=r"'trunc\.\*' matches no weight; did you mean 'trunk\.\*'\? \(weights: trunk\."
     ):
-        WarmStart(tmp_path, runs["separate"], "trunk.*", "boddy.*")
+        WarmStart(tmp_path, runs["separate"], "trunk.*", "trunc.*")
     with pytest.raises(MtlError, match=r"'heads\.t9\.\*' matches no weight; did you mean 'heads\.t[012]\.\*'\?"):
         WarmStart(tmp_path, runs["separate"], "heads.t9.*")
 
