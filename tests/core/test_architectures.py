@@ -517,7 +517,8 @@ def mtl_architectures():
         ("shapeless", "architecture 'wrong': its build must return an `Architecture` with an attribute `output:"),
         (
             "single",
-            "the architecture returned a Features, expected a list of one `Features` for all tasks, or of one per task",
+            "the architecture returned a Features, expected a list of one `Features` for all tasks, "
+            "or of one per task",
         ),
         ("two", "the architecture returned 2, expected a list of one `Features` for all tasks, or of one per task"),
         ("none", "the architecture returned None for task 1, which is active"),

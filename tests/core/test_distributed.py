@@ -34,7 +34,10 @@ CASES: dict[str, dict[str, Any]] = {
     "refit": {"training": {"epochs": 2, "batch_size": 8, "refit": True}},
     "soft sharing": {"architecture": {"type": "soft-sharing", "strength": 0.1}},
     "with test data": {"data": {"type": "toy", "test_rows": 20}},
-    "interactions": {"interactions": {"every_n_steps": 2, "affinity": True}, "data": {"type": "toy", "labelled": 0.3}},
+    "interactions": {
+        "interactions": {"every_n_steps": 2, "affinity": True},
+        "data": {"type": "toy", "labelled": 0.3},
+    },
 }
 if find_spec("mtl_torchjd") and find_spec("torchjd"):  # tests of the core run without plugins
     CASES |= {

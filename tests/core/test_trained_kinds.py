@@ -163,9 +163,7 @@ def test_predictions_of_a_loaded_run_equal_the_written_ones(
 
 
 def test_metrics_of_a_loaded_run_equal_the_written_ones(saved: SavedRun, report: RunReport, folder: Path) -> None:
-    metrics = json.loads((report.path / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"][
-        "tasks"
-    ]
+    metrics = json.loads((report.path / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]["tasks"]
     for evaluation in (evaluate_test_split(saved), evaluate_file(saved, folder / "test.jsonl")):
         assert evaluation.n_examples == 40
         for name, score in evaluation.scores.tasks.items():
