@@ -40,6 +40,8 @@ GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. --
 PROJECT_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
 PROJECT_PACKAGES = {"mtl_ratings"}
 """Packages whose commands are described, in addition to those of the core."""
+LINE_LENGTH = 116
+"""Maximum length of a signature, as for Python files."""
 NUMBER_TYPES = {"integer": "whole number", "number": "number"}
 BOUNDS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 METAVARS = {Path: "PATH", int: "NUMBER", str: "TEXT"}
@@ -91,9 +93,11 @@ def _render_base_class(extension_point: ExtensionPoint) -> Iterator[str]:
         if name.startswith("_") or not inspect.isfunction(method) or name == "model_post_init":
             continue
         note = "Must be implemented." if getattr(method, "__isabstractmethod__", False) else "Has a default."
-        signature = str(inspect.signature(method)).replace("'", "")
+        definition = f"def {name}{inspect.signature(method)}: ...".replace("'", "")
+        if len(definition) > LINE_LENGTH:
+            definition = re.sub(r"\((.*)\)( -> .*)", r"(\n    \1\n)\2", definition)
         yield f"\n### `{base.__name__}.{name}`\n"
-        yield f"```python\ndef {name}{signature}: ...\n```\n"
+        yield f"```python\n{definition}\n```\n"
         yield f"{note} {_render_docstring(inspect.getdoc(method) or '')}"
 
 

@@ -256,7 +256,7 @@ def mtl_process() -> Mtl:
     def run(*arguments: object, env: dict[str, str] | None = None, **options: object) -> CompletedProcess[str]:
         argv = [command, *(str(argument) for argument in arguments)]
         environment = {**os.environ, **(env or {})}
-        return subprocess.run(  # type: ignore[call-overload]
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
             argv, capture_output=True, text=True, env=environment, timeout=120, check=False, **options
         )
 

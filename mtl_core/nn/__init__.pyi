@@ -3,7 +3,7 @@ from .features import Features, FeatureShape
 from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
 from .task_keys import build_task_keys
-from .task_kind import TaskKind
+from .task_kind import LabelPrediction, TaskKind
 
 __all__ = [
     "Architecture",
@@ -11,6 +11,7 @@ __all__ = [
     "Features",
     "HeadGroup",
     "HeadOutput",
+    "LabelPrediction",
     "NetworkParts",
     "PackedRNN",
     "TaskKind",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,8 +182,11 @@ def test_self_attention_equals_torch_attention_and_mean_pooling(lengths: list[in
     features = draw_features(lengths, max(lengths) + 2, padding=3.0, seed=seed)
     values, mask = features.values.double(), features.mask
     assert mask is not None
+    tokens_first = values.transpose(0, 1)
     states, attention = F.multi_head_attention_forward(
-        *[values.transpose(0, 1)] * 3,
+        tokens_first,
+        tokens_first,
+        tokens_first,
         embed_dim_to_check=WIDTH,
         num_heads=parts,
         in_proj_weight=torch.cat([head.query_key.weight, head.value.weight]),
@@ -258,7 +262,8 @@ def test_grouped_option_selects_a_group_or_separate_heads() -> None:
     grouped, separate = build_heads(HEADS["attention, grouped"], 4), build_heads(HEADS["attention, separate"], 4)
     assert isinstance(grouped, AttentionPoolingGroup)
     assert isinstance(separate, SeparateHeads)
-    assert len({id(head.group.keys) for head in separate.heads.values()}) == 4
+    heads: list[Any] = list(separate.heads.values())
+    assert len({id(head.group.keys) for head in heads}) == 4
 
 
 @pytest.mark.parametrize("tasks", TASK_COUNTS)

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -43,11 +44,11 @@ def write_file(folder: Path, content: str | bytes, name: str = "train.xml") -> P
     return path
 
 
-def load_rows(folder: Path, *rows: Row, **fields: object) -> Corpus:
+def load_rows(folder: Path, *rows: Row, **fields: Any) -> Corpus:
     return SemEval2014(train=write_file(folder, build_document(*rows)), **fields).load()
 
 
-def get_error(folder: Path, content: str | bytes, **fields: object) -> str:
+def get_error(folder: Path, content: str | bytes, **fields: Any) -> str:
     path = write_file(folder, content)
     with pytest.raises(MtlError) as caught:
         SemEval2014(train=path, **fields).load()
@@ -142,7 +143,7 @@ def test_every_example_has_a_location(tmp_path: Path) -> None:
 
 
 def test_three_files_become_three_splits(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, Any] = {
         split_name: write_file(
             tmp_path, build_document(ANNOTATED, root=f'<sentences disclaimer="{disclaimer}">'), f"{split_name}.xml"
         )

@@ -102,7 +102,8 @@ def test_oov_word_gets_the_vector_of_the_pipeline(pipeline: str) -> None:
 
 def test_a_training_word_without_a_vector_starts_from_its_nearest_neighbour_or_the_mean(pipeline: str) -> None:
     encoder = build_fitted_encoder(["delicous soup", "delicious bread", "xylophone"], pipeline=pipeline)
-    table = encoder.input_layer().table.detach()
+    layer: Any = encoder.input_layer()
+    table = layer.table.detach()
     row = {word: table[index] for index, word in enumerate(encoder.state()["words"])}
     assert torch.equal(row["delicous"], row["delicious"])
     mean = (row["soup"] + row["bread"] + row["delicious"]) / 3
@@ -113,7 +114,8 @@ def test_a_training_word_without_a_vector_starts_from_its_nearest_neighbour_or_t
 
 def test_pipeline_without_training_words_is_supported(pipeline: str) -> None:
     encoder = build_fitted_encoder(["xylophone", "zither harp"], pipeline=pipeline)
-    table = encoder.input_layer().table
+    layer: Any = encoder.input_layer()
+    table = layer.table
     assert torch.isfinite(table).all()
     assert table.shape == (5, 6)
 
@@ -299,7 +301,7 @@ def test_token_ids_are_vocabulary_indices(pipeline: str) -> None:
 
 def test_masked_tokens_become_unknown_and_other_tokens_are_unchanged(pipeline: str) -> None:
     encoder = build_fitted_encoder(pipeline=pipeline)
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     batch = encoder.collate(encode_texts(encoder, "The tasty soup", "bread gazpacho"))
     token_mask = torch.tensor([[False, True, False], [True, False, True]])
     before, after = layer(batch), layer(encoder.mask_tokens(batch, token_mask))
@@ -333,7 +335,9 @@ def test_restored_encoder_with_vectors_returns_the_same_features(pipeline: str) 
     batches = [one.collate(encode_texts(one, *texts)) for one in (encoder, other)]
     assert torch.equal(batches[0].ids, batches[1].ids)
     assert torch.equal(batches[0].oov_vectors, batches[1].oov_vectors)
-    assert torch.equal(encoder.input_layer().table, other.input_layer().table)
+    layer: Any = encoder.input_layer()
+    other_layer: Any = other.input_layer()
+    assert torch.equal(layer.table, other_layer.table)
 
 
 def test_vectors_of_another_width_are_rejected(pipeline: str) -> None:
@@ -420,7 +424,7 @@ def test_padding_stays_zero_under_weight_decay_and_a_frozen_table_stays_as_it_is
 
 def test_word_dropout_reads_words_as_unknown_in_training_only(pipeline: str) -> None:
     encoder = build_fitted_encoder(pipeline=pipeline, word_dropout=0.5)
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     batch = encoder.collate(encode_texts(encoder, "soup tasty bread " * 80, "soup"))
     unknown = layer.table[UNKNOWN].detach()
     with torch.random.fork_rng():

@@ -1,5 +1,7 @@
 """In every step, every aggregator computes the same shared gradients as a direct call of TorchJD."""
 
+from typing import Any
+
 import pytest
 import torch
 from torchjd_reference import CASES, aggregate_with_torchjd, build_spec, concatenate_gradients, run_backward
@@ -59,7 +61,7 @@ def test_every_aggregator_of_torchjd_is_covered_or_excluded() -> None:
 @pytest.mark.parametrize("name", ["pcgrad", "gradvac", "graddrop", "random-gradient"])
 def test_random_aggregators_depend_on_the_step_and_the_seed(name: str) -> None:
     with temporary_seed(0):
-        gradients = []
+        gradients: list[torch.Tensor] = []
         for step in (3, 4, 3):
             run = build_run(name)
             torch.manual_seed(len(gradients))
@@ -73,7 +75,8 @@ def test_random_aggregators_depend_on_the_step_and_the_seed(name: str) -> None:
 def test_declared_weights_multiply_gradients_before_aggregation() -> None:
     with temporary_seed(0):
         run = build_run("mgda")
-        run.objective.weighting.weights.copy_(torch.tensor([1.0, 0.5, 2.0, 1.0]))
+        weighting: Any = run.objective.weighting
+        weighting.weights.copy_(torch.tensor([1.0, 0.5, 2.0, 1.0]))
         losses, rows, _ = run_backward(run, 0, (0, 1, 2))
         weighted_rows = rows * torch.tensor([1.0, 0.5, 2.0]).unsqueeze(1)
         expected = aggregate_with_torchjd(CASES["mgda"][1](range(3)), weighted_rows, 0)

@@ -114,7 +114,7 @@ def test_single_vectors_are_read(name: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_every_weight_is_learned(name: str) -> None:
     trunk = build_noisy_architecture(SPECS[name], VECTORS)
-    torch.stack([get_values(one).square().sum() for one in trunk(draw_inputs(), ALL_ACTIVE)]).sum().backward()
+    torch.stack([get_values(one).square().sum() for one in trunk(draw_inputs(), ALL_ACTIVE)]).sum().backward()  # type: ignore[no-untyped-call]
     for key, parameter in trunk.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.any(), key
@@ -173,16 +173,16 @@ def test_units_at_identity_keep_columns_independent(per_channel: bool) -> None:
     trunk = build_stitched_columns(layers=2, same_task_weight=1.0, per_channel=per_channel)
     with torch.no_grad():  # `build_noisy_architecture` randomizes all weights
         for unit in trunk.units:
-            for task, row in enumerate(unit.rows):  # type: ignore[union-attr, arg-type]
+            for task, row in enumerate(unit.rows):  # type: ignore[arg-type]
                 row.zero_()[task] = 1
     trunk.units.requires_grad_(False)
     outputs = trunk(draw_inputs(), ALL_ACTIVE)
     for task, column in enumerate(trunk.columns.values()):
         expected = draw_inputs()
-        for layer in column:  # type: ignore[union-attr]
+        for layer in column:  # type: ignore[attr-defined]
             expected = layer(expected)
         assert torch.equal(get_values(outputs[task]), expected.values)
-        get_values(outputs[task]).sum().backward(retain_graph=True)
+        get_values(outputs[task]).sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
         has_gradient = [
             bool(p.grad is not None and p.grad.any()) for c in trunk.columns.values() for p in c.parameters()
         ]
@@ -195,7 +195,7 @@ def test_independent_columns_learn_like_single_tasks(tmp_path: Path) -> None:
     outputs = []
     for disabled_tasks in ([], ["t0", "t2"]):
         bench = checks.TrainingSetup(tmp_path, {"type": "cross-stitch", "same_task_weight": 1.0}, "momentum")
-        bench.network.trunk.units.requires_grad_(False)  # type: ignore[union-attr]
+        bench.network.trunk.units.requires_grad_(False)
         bench.network.trunk.columns.apply(lambda module: setattr(module, "p", 0.0))  # type: ignore[union-attr]
         for _ in range(4):
             bench.run_step(without=disabled_tasks)
@@ -205,14 +205,14 @@ def test_independent_columns_learn_like_single_tasks(tmp_path: Path) -> None:
 
 def test_columns_start_equal_and_diverge(tmp_path: Path) -> None:
     _, network, _ = toy_network(toy_config(tmp_path, architecture=BLOCKS["cross-stitch"]))
-    states = [column.state_dict() for column in network.trunk.columns.values()]  # type: ignore[union-attr, operator]
+    states = [column.state_dict() for column in network.trunk.columns.values()]  # type: ignore[operator]
     assert all(torch.equal(states[0][key], state[key]) for state in states for key in state)
     assert len({parameter.data_ptr() for parameter in network.parameters()}) == len(list(network.parameters()))
     bench = checks.TrainingSetup(tmp_path, BLOCKS["cross-stitch"])
     initial_rows = [row.clone() for unit in bench.network.trunk.units for row in unit.rows]  # type: ignore[union-attr]
     for _ in range(3):
         bench.run_step()
-    columns = [column.state_dict() for column in bench.network.trunk.columns.values()]  # type: ignore[union-attr, operator]
+    columns = [column.state_dict() for column in bench.network.trunk.columns.values()]  # type: ignore[operator]
     assert not any(torch.equal(columns[0][key], column[key]) for column in columns[1:] for key in column)
     final_rows = [row for unit in bench.network.trunk.units for row in unit.rows]  # type: ignore[union-attr]
     assert all((after != before).any() for after, before in zip(final_rows, initial_rows, strict=True))
@@ -222,7 +222,7 @@ def test_every_column_feeds_every_task() -> None:
     trunk = build_stitched_columns()
     before = [get_values(one) for one in trunk(draw_inputs(), ALL_ACTIVE)]
     with torch.no_grad():
-        trunk.columns["task-t2"][0].layers[0].bias += 1  # type: ignore[index, union-attr]
+        trunk.columns["task-t2"][0].layers[0].bias += 1  # type: ignore[index]
     for task, one in enumerate(trunk(draw_inputs(), ALL_ACTIVE)):
         assert (get_values(one) != before[task]).any()
 
@@ -283,9 +283,9 @@ def test_mixture_equals_hand_computed_values() -> None:
     experts = [expert(draw_inputs()).values for expert in trunk.experts]
     with torch.no_grad():
         for gate in trunk.gates.values():
-            gate.weight.zero_()  # type: ignore[union-attr, operator]
+            gate.weight.zero_()  # type: ignore[operator]
         for name, odds in (("t0", 1.0), ("t1", 3.0), ("t2", 1e9)):
-            trunk.gates[f"task-{name}"].bias.copy_(torch.tensor([1.0, odds]).log())  # type: ignore[union-attr, operator]
+            trunk.gates[f"task-{name}"].bias.copy_(torch.tensor([1.0, odds]).log())  # type: ignore[operator]
     first, second, third = (get_values(one) for one in trunk(draw_inputs(), ALL_ACTIVE))
     torch.testing.assert_close(first, (experts[0] + experts[1]) / 2)
     torch.testing.assert_close(second, (experts[0] + 3 * experts[1]) / 4)
@@ -305,7 +305,7 @@ def test_a_gate_reads_the_mean_of_an_examples_tokens() -> None:
 def test_gates_propagate_gradients_to_their_inputs() -> None:
     trunk, features = build_mixed_experts(), draw_inputs()
     features.values.requires_grad_()
-    trunk.compute_gate_weights(features, ALL_ACTIVE)[..., 0].sum().backward()
+    trunk.compute_gate_weights(features, ALL_ACTIVE)[..., 0].sum().backward()  # type: ignore[no-untyped-call]
     assert features.values.grad is not None
     assert features.values.grad.any()
 

@@ -14,7 +14,7 @@ Mtl = Callable[..., CompletedProcess[str]]
 EXPERIMENTS = sorted(
     path.stem
     for plugin in (mtl_architectures, mtl_text)
-    for path in (Path(plugin.__file__).parent / "experiments").glob("topic-sentiment-*.yaml")
+    for path in (Path(str(plugin.__file__)).parent / "experiments").glob("topic-sentiment-*.yaml")
 )
 
 

@@ -12,7 +12,6 @@ import yaml
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
-from mtl_core.data.corpus import Label
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.prepare import prepare
 
@@ -83,7 +82,7 @@ def _save_tagger() -> TemporaryDirectory[str]:
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("attribute_ruler")
     for tag, words in TAGS.items():
-        ruler.add([[{"LOWER": word}] for word in words], {"POS": tag, "TAG": tag.lower()})  # type: ignore[attr-defined]
+        ruler.add([[{"LOWER": word}] for word in words], {"POS": tag, "TAG": tag.lower()})
     nlp.to_disk(folder.name)
     return folder
 
@@ -132,7 +131,7 @@ def prepare_data(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> 
     return prepare(load_config(folder, auxiliary, **blocks))
 
 
-def build_labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Label | None]]:
+def build_labels(folder: Path, *auxiliary: Mapping[str, Any], **blocks: Any) -> dict[str, list[Any]]:
     """Return the labels of the auxiliary tasks."""
     data = prepare_data(folder, *auxiliary, **blocks)
     return {task.name: list(data.labels[task.name]) for task in data.tasks if task.auxiliary_spec}

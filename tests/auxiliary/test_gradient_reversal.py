@@ -113,7 +113,7 @@ def compute_shared_gradients(folder: Path, auxiliary: list[dict[str, Any]]) -> l
     batch = data.examples.build_batch(data.split.train, torch.device("cpu"))
     masks = objective.compute_masks(batch)
     losses = objective.compute_task_losses(network(batch.inputs, masks, batch.masked_inputs), batch, masks)
-    objective.compute_total(losses).backward()
+    objective.compute_total(losses).backward()  # type: ignore[no-untyped-call]
     return [parameter.grad for parameter in network.trunk.parameters() if parameter.grad is not None]
 
 

@@ -28,7 +28,7 @@ def build_task(marks: Sequence[Sequence[Span] | None] = SPANS, **keys: Any) -> A
         ids=[str(row) for row in range(len(TEXTS))],
         inputs=list(TEXTS),
         labels={"mood": ["x"] * len(TEXTS)},
-        splits=["train"] * (len(TEXTS) - 1) + ["test"],
+        splits=["train" if row < len(TEXTS) - 1 else "test" for row in range(len(TEXTS))],
         spans={"terms": marks},
     )
     encoder = SpacyEncoder(dimensions=4).build()

@@ -17,7 +17,7 @@ OTHER_ROWS: list[Row] = [
 ]
 
 
-def fit_tasks(folder: Path, rows: list[Row], name: str, **keys: Any) -> tuple[list[Label | None], list[Any]]:
+def fit_tasks(folder: Path, rows: list[Row], name: str, **keys: Any) -> tuple[list[list[Label | None]], list[Any]]:
     """Return the labels of the training examples, and the fitted state: label spaces and label counts."""
     folder.mkdir()
     write_rows(folder, rows)

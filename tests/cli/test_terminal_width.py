@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, MeasuredTask, VariantSummary
+from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, Kind, MeasuredTask, VariantSummary
 from mtl_core.artifacts.history import EpochRecord
 from mtl_core.cli.compare_tables import build_costs_table, build_score_tables
 from mtl_core.cli.interactions import _build_square_table
@@ -81,7 +81,7 @@ def test_run_with_twelve_tasks_in_80_columns(
     rows = [",".join(["x", "y", *columns])]
     rows += [",".join(map(str, [row, row % 7, *((row + shift) % 3 for shift in range(12))])) for row in range(60)]
     (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
-    metrics = ["accuracy", "macro-f1", "confusion"]
+    metrics: list[Any] = ["accuracy", "macro-f1", "confusion"]
     metrics += [{"type": "restricted-accuracy", "name": f"restricted_{n}", "classes": ["0", n]} for n in "12"]
     kind_blocks = {"classification": {"type": "classification", "metrics": metrics}, "regression": "regression"}
     value = {
@@ -147,15 +147,16 @@ def test_long_variant_names_do_not_cut_the_numbers_of_a_comparison() -> None:
     name = "optimizer={type: adamw, lr: 0.01, weight_decay: 0.001, betas: [0.9, 0.98]}"
     estimate = Estimate(0.8123, 0.7512, 0.8634, [0.8123])
     difference = Difference(0.0123, 0.0012, 0.0234, "improved")
+    rows: list[tuple[str, Kind, Any]] = [
+        ("single-task", "single-task", None),
+        (name, "variant", {"food": difference}),
+    ]
     variants = [
         VariantSummary(variant, kind, [], {"food": estimate}, None, None, against, None, 212_486, 12.3, 0.123, [])
-        for variant, kind, against in (
-            ("single-task", "single-task", None),
-            (name, "variant", {"food": difference}),
-        )
+        for variant, kind, against in rows
     ]
     tasks = {"food": MeasuredTask("accuracy", True, 150)}
     comparison = Comparison("wide", [1, 2], None, "test", 150, 100, 0.95, "single-task", tasks, variants)
     for table in (*build_score_tables(comparison), build_costs_table(comparison)):
-        text = render(lambda console, table=table: console.print(table))
+        text = render(lambda console, table=table: console.print(table))  # type: ignore[misc]
         assert "0.8123" in text or "212,486" in text

@@ -69,7 +69,8 @@ def get_tiny_model() -> str:
 
 def compute_tiny_shapes() -> list[FeatureShape]:
     """Return the feature shapes of its encoder."""
-    encoder = load_registry().find("encoders", "transformer")(model=tiny_model(), max_tokens=38).build()
+    spec: Any = load_registry().find("encoders", "transformer")
+    encoder = spec(model=tiny_model(), max_tokens=38).build()
     encoder.fit(encoder.parse(["soup"]))
     return [encoder.input_layer().output]
 

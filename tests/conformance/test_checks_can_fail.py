@@ -180,15 +180,20 @@ def test_report_without_checks_is_no_success(capsys: pytest.CaptureFixture[str])
     assert not report([])
 
 
+def get_rng_states() -> tuple[Any, ...]:
+    numpy_state: Any = np.random.get_state()
+    return random.getstate(), numpy_state[1].tolist(), torch.get_rng_state().tolist()
+
+
 def test_checks_preserve_the_random_state() -> None:
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
-    before = (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    before = get_rng_states()
     for checks in (testing.head_checks(TokenLinear(dropout=0.5)), testing.splitter_checks(Stratified())):
         for check in checks:
             check.run()
-    assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+    assert before == get_rng_states()
 
 
 def test_suites_can_be_imported_without_torch() -> None:
@@ -217,20 +222,23 @@ def faulty_registry() -> Registry:
 
 @pytest.mark.parametrize("what", ["length", "one row", "too wide", "nothing", "tuple", "classes", "no module"])
 def test_head_that_a_run_refuses_fails(what: str, faulty_registry: Registry) -> None:
-    checks = testing.head_checks(faulty_registry.find("heads", "wrong")(what=what), skip=SKIPPED)
+    spec: Any = faulty_registry.find("heads", "wrong")
+    checks = testing.head_checks(spec(what=what), skip=SKIPPED)
     failed_checks = {check.name for check in checks if get_message(check)}
     assert failed_checks & {"accepts", "shape"}
 
 
 @pytest.mark.parametrize("tensor", [True, False])
 def test_backbone_that_a_run_refuses_fails(tensor: bool, faulty_registry: Registry) -> None:
-    checks = testing.backbone_checks(faulty_registry.find("backbones", "wrong")(tensor=tensor), skip=SKIPPED)
+    spec: Any = faulty_registry.find("backbones", "wrong")
+    checks = testing.backbone_checks(spec(tensor=tensor), skip=SKIPPED)
     assert "shape" in {check.name for check in checks if get_message(check)}
 
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_mask_that_a_run_refuses_fails(flat: bool, faulty_registry: Registry) -> None:
-    checks = testing.loss_mask_checks(faulty_registry.find("loss_masks", "wrong")(flat=flat), skip=SKIPPED)
+    spec: Any = faulty_registry.find("loss_masks", "wrong")
+    checks = testing.loss_mask_checks(spec(flat=flat), skip=SKIPPED)
     assert "shape" in {check.name for check in checks if get_message(check)}
 
 

@@ -27,14 +27,11 @@ def test_component_passes_its_suite(extension_point: str, type_name: str, case: 
         pytest.skip(f"'{type_name}' {missing_extra}")
     if type_name not in load_registry().get_specs(extension_point):
         pytest.skip(f"the plugin that offers '{type_name}' is not installed")
-    if extension_point == "trackers" and (
-        missing := [*find_missing_packages([load_registry().find(extension_point, type_name)()])]
-    ):
+    spec: Any = load_registry().find(extension_point, type_name)
+    if extension_point == "trackers" and (missing := [*find_missing_packages([spec()])]):
         pytest.skip(missing[0][1])
     if extension_point == "weightings" and (
-        missing_package := describe_missing_packages(
-            load_registry().find(extension_point, type_name)().list_required_packages()
-        )
+        missing_package := describe_missing_packages(spec().list_required_packages())
     ):
         pytest.skip(f"'{type_name}' {missing_package}")
     checks = build_checks(extension_point, type_name, case)

@@ -24,7 +24,7 @@ class WrongTracker(TrackerSpec):
         return print if self.wrong == "tracker" else _Lines(run.path / "lines.txt", self.wrong)
 
 
-class _Lines(GeneralTracker):
+class _Lines(GeneralTracker):  # type: ignore[misc]
     name = "lines"
     requires_logging_directory = False
     tracker = None

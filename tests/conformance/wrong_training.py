@@ -27,7 +27,7 @@ class _Descent(torch.optim.SGD):
         super().__init__(parameters, lr=0.05, momentum=0.5, maximize=wrong == "reduces-loss")
         self.wrong, self.steps = wrong, 0
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         self.steps += 1
         rates = [group["lr"] for group in self.param_groups]
         for group in self.param_groups:

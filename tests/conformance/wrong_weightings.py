@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ class WrongWeighting(WeightingSpec):
 
 
 class _Sum(Weighting):
+    weights: torch.Tensor
+
     def __init__(self, weights: Sequence[float], wrong: str) -> None:
         super().__init__()
         self.wrong, self.steps, self.draw = wrong, 0, 1.0
@@ -47,8 +49,7 @@ class _Sum(Weighting):
             self.steps = sum(means)  # type: ignore[arg-type]
 
     def forward(self, losses: TaskLosses) -> torch.Tensor:
-        weights: Any = self.weights
-        task_weights = weights[losses.tasks] * self.draw
+        task_weights = self.weights[losses.tasks] * self.draw
         total = (losses.values * task_weights).sum()
         match self.wrong:
             case "scalar":
@@ -58,7 +59,7 @@ class _Sum(Weighting):
             case "task-order":
                 return total + losses.values[0]
             case "absent-tasks":
-                return total / weights.sum()
+                return total / self.weights.sum()
             case "weight-zero":
                 return total + losses.values.sum()
             case "task-weight":

@@ -66,7 +66,7 @@ class TrainingSetup:
 
     def get_task_state(self, name: str) -> dict[str, bytes]:
         """Return the task-specific parameters and their optimizer state, as bytes."""
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for index, parameter in enumerate(self.get_task_parameters(name)):
             optimizer_state = {
                 key: value for key, value in self.optimizer.state.get(parameter, {}).items() if value is not None
@@ -90,7 +90,8 @@ class TrainingSetup:
         group_index, column = self.task_indices[name]
         output = group_outputs[group_index]
         assert output is not None
-        return output.outputs[:, column].clone()
+        task_outputs: torch.Tensor = output.outputs[:, column].clone()
+        return task_outputs
 
 
 def check_unlabelled_tasks_unchanged(folder: Path, architecture: Block, optimizer: str) -> None:

@@ -63,7 +63,9 @@ class OneTask:
     ) -> TaskLosses:
         """Compute the loss of outputs `(batch, ...)` under the mask; `weights` is `(batch,)`."""
         weight_table = None if weights is None else weights.unsqueeze(1)
-        return build_group_loss(self.group)(outputs.unsqueeze(1), targets, self.group.mask(targets), weight_table)
+        group_loss = build_group_loss(self.group)
+        losses: TaskLosses = group_loss(outputs.unsqueeze(1), targets, self.group.mask(targets), weight_table)
+        return losses
 
     def compute_score(self, outputs: torch.Tensor, targets: torch.Tensor) -> TaskScore:
         """Compute the metrics of outputs `(batch, ...)`, updated in two batches."""

@@ -209,7 +209,7 @@ def test_runs_of_one_and_of_three_tasks_save_the_same_networks(tmp_path: Path) -
 
 
 def get_trunk_parameters(network: MultiTaskNetwork) -> list[dict[str, torch.Tensor]]:
-    return [dict(trunk.named_parameters()) for trunk in network.trunk.trunks.values()]  # type: ignore[union-attr, operator]
+    return [dict(trunk.named_parameters()) for trunk in network.trunk.trunks.values()]  # type: ignore[operator]
 
 
 def compute_trunk_distance(network: MultiTaskNetwork) -> float:
@@ -258,7 +258,8 @@ def test_very_strong_penalty_equals_hard_sharing(tmp_path: Path) -> None:
     """Trunks held together move by the mean of the tasks' gradients: like one trunk at a lower learning rate."""
     lr, tasks = 0.02, len(TASKS)
     # At this strength one step makes the trunks equal; a stronger penalty would overshoot.
-    networks, outputs_by_architecture, heads = {}, {}, {}
+    networks, outputs_by_architecture = {}, {}
+    heads: dict[str, torch.Tensor] = {}
     strong = {"type": "soft-sharing", "strength": tasks / (2 * lr)}
     for name, architecture in {"soft": strong, "hard": {"type": "hard-sharing"}}.items():
         config = toy_config(tmp_path, architecture=architecture, backbone=NO_DROPOUT)
@@ -267,9 +268,11 @@ def test_very_strong_penalty_equals_hard_sharing(tmp_path: Path) -> None:
             if key.startswith("heads."):
                 value.copy_(heads.setdefault(key, value.clone()))
         trunk_parameters, trunk_lr = network.trunk.parameters(), lr if name == "soft" else lr / tasks
-        optimizer = torch.optim.SGD(
-            [{"params": trunk_parameters, "lr": trunk_lr}, {"params": network.groups.parameters()}], lr
-        )
+        parameter_groups: list[dict[str, Any]] = [
+            {"params": trunk_parameters, "lr": trunk_lr},
+            {"params": network.groups.parameters()},
+        ]
+        optimizer = torch.optim.SGD(parameter_groups, lr)
         batch_sampler = build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths)
         for epoch in range(100):
             for rows in batch_sampler.get_batches(epoch):

@@ -343,6 +343,6 @@ def test_backbones_and_the_linear_head_equal_their_formulas() -> None:
     head = Linear().build(FeatureShape(4, True), 3)
     means = torch.stack(
         [row[: int(mask.sum())].mean(dim=0) for row, mask in zip(sequence.values, sequence.mask, strict=True)]
-    )  # type: ignore[arg-type]
+    )
     layer = next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
     torch.testing.assert_close(head(sequence), layer(means))

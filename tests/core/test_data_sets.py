@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ def test_batch_has_one_data_set_and_labels_of_its_tasks_only(folder: Path) -> No
     config = toy_config(folder, **build_two_table_blocks(folder, sampling="uniform"))
     prepared, _, objective = toy_network(config)
     names = [task.name for group in prepared.groups for task in group.tasks]
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for rows_of_batch in list_batches(config, prepared, 2):
         (source,) = {prepared.corpus.sources[row] for row in rows_of_batch.tolist()}
         masks = torch.cat(objective.compute_masks(prepared.examples.build_batch(rows_of_batch, CPU)), dim=1)
@@ -137,7 +138,11 @@ def test_predictions_of_a_file_have_gold_labels_of_the_selected_data_set(saved: 
 def test_unknown_data_set_is_reported_with_the_nearest_name(saved: SavedRun, folder: Path) -> None:
     with pytest.raises(MtlError, match=r"the run has several data sets; name .* \(data sets: across, down\)"):
         evaluate_file(saved, folder / "across-test.csv")
-    for use in (evaluate_file, lambda *words: list(predict_file(*words[:2], data_set=words[2]))):
+    uses: list[Callable[[SavedRun, Path, str], object]] = [
+        evaluate_file,
+        lambda run, path, data_set: list(predict_file(run, path, data_set=data_set)),
+    ]
+    for use in uses:
         with pytest.raises(
             MtlError, match=r"unknown data set 'acros'; did you mean 'across'\? \(data sets: across, d"
         ):

@@ -89,7 +89,9 @@ def test_backward_passes_per_head_and_of_the_trunk(tmp_path: Path) -> None:
     assert isinstance(group, SeparateHeads)
     counters = [[0] for _ in group.heads]
     for head, counter in zip(group.heads.values(), counters, strict=True):
-        head.register_forward_hook(lambda _, __, outputs, counter=counter: CountBackward.apply(outputs, counter))
+        head.register_forward_hook(
+            lambda _, __, outputs, counter=counter: CountBackward.apply(outputs, counter)  # type: ignore[no-untyped-call]
+        )
     trunk_counter = [0]
     setup.network.trunk.register_forward_hook(lambda _, __, outputs: [_count_backward(outputs[0], trunk_counter)])
     for with_tasks, n_passes in ((False, 3), (True, 1)):

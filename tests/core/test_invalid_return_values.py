@@ -9,14 +9,13 @@ import pytest
 import torch
 from toy import toy_config
 
-from mtl_core import AuxiliarySpec, AuxiliaryTask, FeatureShape, HeadSpec, MetricSpec, MtlError, hookimpl
+from mtl_core import AuxiliarySpec, AuxiliaryTask, Binary, FeatureShape, HeadSpec, MetricSpec, MtlError, hookimpl
 from mtl_core.builtins.heads.linear import Linear
 from mtl_core.data.prepare import prepare
 from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
-from mtl_core import Binary
 
 
 class CustomAuxiliary(AuxiliarySpec):
@@ -72,7 +71,8 @@ class Vector(MetricSpec):
 def test_scalar_metric_returns_one_number(tmp_path: Path) -> None:
     config = toy_config(tmp_path)
     task = config.tasks[0]
-    kind = task.kind.model_copy(update={"metrics": [*task.kind.metrics, Vector()]})
+    kind: Any = task.kind
+    kind = kind.model_copy(update={"metrics": [*kind.metrics, Vector()]})
     config = config.model_copy(update={"tasks": [task.model_copy(update={"kind": kind})]})
     with pytest.raises(MtlError, match=r"metric 'vector': returned a tensor of shape \(3,\), but its `scalar`"):
         run_experiment(config, tmp_path / "run")
@@ -82,7 +82,7 @@ class Misspelt(HeadSpec):
     """An unknown level."""
 
     type: Literal["misspelt"] = "misspelt"
-    level = "tokens"
+    level = "tokens"  # type: ignore[assignment]
 
     def build(self, inputs: Any, outputs: int) -> Any:
         """Never called."""

@@ -147,7 +147,7 @@ def test_masked_label_changes_no_gradient_of_another_task(
         if not other_losses:
             return
         mixed_network.network.zero_grad()
-        torch.stack(other_losses).sum().backward()
+        torch.stack(other_losses).sum().backward()  # type: ignore[no-untyped-call]
         parameters = mixed_network.network.parameters()
         gradients.append([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
     for before, after in zip(*gradients, strict=True):

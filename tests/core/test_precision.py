@@ -24,8 +24,9 @@ def compute_outputs(saved: SavedRun) -> torch.Tensor:
     with torch.inference_mode():
         head_output = saved.network(rows)[0]
     assert head_output is not None
-    assert head_output.outputs.dtype == torch.float32
-    return head_output.outputs
+    outputs: torch.Tensor = head_output.outputs
+    assert outputs.dtype == torch.float32
+    return outputs
 
 
 @pytest.mark.parametrize("precision", get_args(Precision))

@@ -44,11 +44,11 @@ def compute_expected_counts(
 ) -> np.ndarray[Any, Any]:
     """Compute the expected number of draws of each data set after each step, `(steps, sources)`."""
     table = np.array([shares(step / (total - 1)) for step in range(steps)], dtype=np.float64)
-    return (table / table.sum(axis=1, keepdims=True)).cumsum(axis=0)
+    return np.cumsum(table / table.sum(axis=1, keepdims=True), axis=0)
 
 
 def count_draws(draws: np.ndarray[Any, Any], sources: int) -> np.ndarray[Any, Any]:
-    return np.eye(sources)[draws].cumsum(axis=0)
+    return np.cumsum(np.eye(sources)[draws], axis=0)
 
 
 def sample_data_sets(

@@ -134,7 +134,8 @@ def test_folds_can_be_shared_by_runs_with_different_seeds() -> None:
 
 
 def test_test_fold_does_not_change_the_validation_data() -> None:
-    corpus = build_corpus(range(120), {"t": ["a", "b", "c"] * 40}, ["train"] * 90 + ["test"] * 30)
+    split_names: list[SplitName] = ["train" if row < 90 else "test" for row in range(120)]
+    corpus = build_corpus(range(120), {"t": ["a", "b", "c"] * 40}, split_names)
     parts = [split_table(corpus, KFold(folds=3, fold=fold, hold_out="test"), 5) for fold in range(3)]
     as_validation = [split_table(corpus, KFold(folds=3, fold=fold), 5) for fold in range(3)]
     for part, validation_fold in zip(parts, as_validation, strict=True):
@@ -150,7 +151,8 @@ def test_test_fold_does_not_change_the_validation_data() -> None:
 
 
 def test_predefined_validation_data_is_used_with_test_folds() -> None:
-    corpus = build_corpus(range(60), {"t": ["a", "b", "c"] * 20}, ["train"] * 45 + ["validation"] * 15)
+    split_names: list[SplitName] = ["train" if row < 45 else "validation" for row in range(60)]
+    corpus = build_corpus(range(60), {"t": ["a", "b", "c"] * 20}, split_names)
     result = split_table(corpus, KFold(folds=3, hold_out="test"), 5)
     assert result.validation.tolist() == list(range(45, 60))
     assert len(result.train) + len(result.test) == 45

@@ -143,7 +143,7 @@ def test_tabs_other_delimiters_and_plain_quotation_marks(tmp_path: Path) -> None
 
 
 def test_json_lines_keep_their_types(tmp_path: Path) -> None:
-    records = [
+    records: Records = [
         {"review": "One", "stars": 3, "price": 2.5, "new": True, "tags": ["a", "b"], "pos": ["X", None, 1]},
         {"review": "Two", "stars": None, "price": 3, "new": False, "tags": []},
     ]
@@ -211,7 +211,8 @@ def test_input_from_text(tmp_path: Path) -> None:
     path = write(tmp_path, "a,b\n1,2\n")
     assert Table(train=path, text="a").from_text(" Good soup. ") == "Good soup."
     assert Table(train=path, words="a", lists={"a": "|"}).from_text("Good  soup") == ("Good", "soup")
-    for fields in ({"text": "a"}, {"words": "a"}):
+    for column_field in ("text", "words"):
+        fields: dict[str, Any] = {column_field: "a"}
         with pytest.raises(MtlError, match="the text is empty"):
             Table(train=path, **fields).from_text(" ")
     with pytest.raises(MtlError, match=r"inputs of this run are numbers \(a, b\), not texts; pass a table"):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def squared_loss(means: list[float], deviations: list[float]) -> Callable[[torch
 
 
 NUMBERS = [10.0, 14.0, 12.0, 16.0]
-PAIRS = [[1.0, 1000.0], [3.0, None], [None, 3000.0], [5.0, 8000.0]]
+PAIRS: Labels = [[1.0, 1000.0], [3.0, None], [None, 3000.0], [5.0, 8000.0]]
 
 CASES: dict[str, Case] = {
     "binary": Case(
@@ -123,11 +123,12 @@ def list_labelled_outputs(case: Case, outputs: torch.Tensor) -> list[tuple[torch
     pairs: list[tuple[torch.Tensor, Any]] = []
     for row, label in enumerate(case.labels):
         if label is not None and outputs.ndim == 3:
+            assert isinstance(label, Sequence)
             pairs += [
                 (outputs[row, index], token_label)
                 for index, token_label in enumerate(label)
                 if token_label is not None
-            ]  # type: ignore[arg-type]
+            ]
         elif label is not None:
             pairs.append((outputs[row], label))
     return pairs
@@ -143,7 +144,7 @@ def test_loss_is_the_mean_over_labels(case: Case, junk: float) -> None:
     torch.testing.assert_close(losses.values, expected.detach().unsqueeze(0), atol=1e-5, rtol=1e-5)
     assert losses.tasks.tolist() == [0]
     assert losses.counts.tolist() == [sum(label is not None for label in case.labels)]
-    losses.values.sum().backward()
+    losses.values.sum().backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
     assert torch.isfinite(outputs.grad).all()
     assert not outputs.grad[~task.compute_mask(case.labels)[:, 0]].any()

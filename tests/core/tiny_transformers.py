@@ -48,7 +48,7 @@ def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
         special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         vocabulary = [*special_tokens, *CHARACTERS, *(f"##{character}" for character in CHARACTERS), *WORDS]
         tokenizer = Tokenizer(
-            models.WordPiece({subword: index for index, subword in enumerate(vocabulary)}, unk_token="[UNK]")
+            models.WordPiece({subword: index for index, subword in enumerate(vocabulary)}, unk_token="[UNK]")  # noqa: S106
         )
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

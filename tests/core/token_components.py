@@ -175,7 +175,7 @@ class Sentences(LoaderSpec):
             ids=[f"s{row}" for row in range(total)],
             inputs=texts,
             labels={name: columns[name] for name in self.columns or COLUMNS},
-            splits=["train"] * self.rows + ["test"] * self.test_rows,
+            splits=["train" if row < self.rows else "test" for row in range(total)],
             weights={name: random.choice([0.0, 0.5, 1.0, 3.0], total).tolist() for name in self.columns or COLUMNS}
             if self.weighted
             else {},

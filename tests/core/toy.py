@@ -68,7 +68,7 @@ class Toy(LoaderSpec):
             ids=[name for name, _, _ in rows],
             inputs=[values for _, values, _ in rows],
             labels={f"t{task}": [_label(codes[task]) for _, _, codes in rows] for task in order},
-            splits=["train"] * (len(rows) - self.test_rows) + ["test"] * self.test_rows,
+            splits=["train" if row < len(rows) - self.test_rows else "test" for row in range(len(rows))],
         )
 
 

@@ -41,7 +41,7 @@ REAL_PATHS = {
     "en_core_web_md": SHARED / "models" / "en_core_web_md",
 }
 """Names of the real data and of the pipeline with vectors in the pages, and their paths in tests."""
-READER_FILES = {"reviews.csv": SAMPLE / "reviews.csv"}
+READER_FILES = {"reviews.csv": ROOT / "plugins" / "mtl_ratings" / "sample" / "reviews.csv"}
 """Names of a reader's files in the pages, and the files that tests use instead."""
 REAL_DATA_NAMES = {"absa-article", "absa-distilled", "absa-minilm", "absa-restaurants", *REAL_PATHS}
 QUICK_SETTINGS = ["training.epochs=1", "split={type: random, validation: 0.5}", "training.refit=false"]

@@ -62,7 +62,7 @@ def test_every_block_of_a_page_works(page: Path, terminal: Terminal) -> None:
 
 
 def _is_signature(block: Block) -> bool:
-    return bool(re.fullmatch(r"def .*: \.\.\.\n", block.text))
+    return bool(re.fullmatch(r"def (.*|\w+\(\n.*\n\) -> .*): \.\.\.\n", block.text))
 
 
 REAL_BLOCKS = [

@@ -69,7 +69,8 @@ def test_interactions_match_the_formulas(tmp_path: Path) -> None:
 
     def losses(weights_after: np.ndarray) -> np.ndarray:
         errors: np.ndarray = ((inputs @ weights_after)[:, None] - targets) ** 2
-        return errors.mean(axis=0)
+        means: np.ndarray = errors.mean(axis=0)
+        return means
 
     gradients = [2 * inputs.T @ (inputs @ weights - targets[:, task]) / len(inputs) for task in range(3)]
     norms = [np.linalg.norm(gradient) for gradient in gradients]

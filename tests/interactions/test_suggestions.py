@@ -115,17 +115,16 @@ def test_auxiliary_values_of_one_main_task_are_those_of_the_pair(tmp_path: Path)
 AUXILIARY_INTERACTION = AuxiliaryInteraction(100, 0.0, 0.01, 0.5, 0.0, 0.001, 100)
 
 
+def build_interactions(
+    tasks: list[str], groupings: dict[str, TaskGrouping] | None, auxiliary: dict[str, AuxiliaryInteraction]
+) -> TaskInteractions:
+    """Return interactions without any measured pair of tasks."""
+    return TaskInteractions(tasks, 100, [], [], [], [], [], [], None, None, groupings, auxiliary)
+
+
 def suggest_for_auxiliary_task(tmp_path: Path, **measurements: Any) -> str:
     """Return the suggestion for an auxiliary task with these measurements."""
-    interactions = TaskInteractions(
-        ["a", "b"],
-        100,
-        *([] for _ in range(6)),
-        None,
-        None,
-        None,
-        {"b": replace(AUXILIARY_INTERACTION, **measurements)},
-    )
+    interactions = build_interactions(["a", "b"], None, {"b": replace(AUXILIARY_INTERACTION, **measurements)})
     [sentence] = build_suggestions(interactions)
     return sentence
 
@@ -165,7 +164,7 @@ def test_grouping_must_be_significant_on_evaluation_steps(
     gain: float, error: float | None, steps: int, expected: str
 ) -> None:
     grouping = TaskGrouping([["a"], ["b"]], "affinity", gain, error, steps, 0)
-    interactions = TaskInteractions(["a", "b"], 100, *([] for _ in range(6)), None, None, {"2": grouping}, {})
+    interactions = build_interactions(["a", "b"], {"2": grouping}, {})
     [sentence] = build_suggestions(interactions)
     assert expected in sentence
 
@@ -206,7 +205,7 @@ def test_noise_rarely_yields_a_grouping() -> None:
 
 def test_pairs_without_common_steps_are_mentioned() -> None:
     grouping = TaskGrouping([["a", "b"], ["c"]], "affinity", 1.0, 0.1, 50, 1)
-    interactions = TaskInteractions(["a", "b", "c"], 100, *([] for _ in range(6)), None, None, {"2": grouping}, {})
+    interactions = build_interactions(["a", "b", "c"], {"2": grouping}, {})
     assert "1 pair of tasks was never observed together" in build_suggestions(interactions)[0]
 
 

@@ -256,7 +256,7 @@ def test_killed_job_resumes_without_loss(run: Path, tmp_path: Path, mtl: Mtl) ->
     interrupted_path, complete_path = tmp_path / "cut.json", tmp_path / "whole.json"
     progress = tmp_path / "cut.json.progress"
     process = subprocess.Popen(
-        [Path(sysconfig.get_path("scripts")) / "mtl", *words, interrupted_path],
+        [Path(sysconfig.get_path("scripts")) / "mtl", *map(str, words), interrupted_path],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

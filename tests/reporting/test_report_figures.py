@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -213,12 +214,13 @@ def test_drawings_have_unique_ids_and_colours_of_the_page() -> None:
 def test_text_is_split_into_its_tokens() -> None:
     segments = list(shade_tokens("Soup's fine.", ["Soup", "'s", "fine", "."], [0.7, 0.1, 0.1, 0.1]))
     assert "".join(segment.text for segment in segments) == "Soup's fine."
-    assert [(segment.text, segment.heat) for segment in segments if segment.heat] == [
+    expected: list[Any] = [
         ("Soup", pytest.approx(0.7 * 4 / 3)),
         ("'s", pytest.approx(0.4 / 3)),
         ("fine", pytest.approx(0.4 / 3)),
         (".", pytest.approx(0.4 / 3)),
     ]
+    assert [(segment.text, segment.heat) for segment in segments if segment.heat] == expected
     lowercase_segments = list(shade_tokens("Soup", ["soup", "."], [0.95, 0.05]))
     assert "".join(segment.text for segment in lowercase_segments).split() == ["soup", "."]
     assert max(segment.heat for segment in lowercase_segments) <= 1

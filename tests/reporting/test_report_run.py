@@ -34,7 +34,7 @@ def _load_metrics(run_dir: Path) -> dict[str, Any]:
     return metrics
 
 
-def _change_json(run_dir: Path, change: Callable[[dict[str, Any]], None], name: str = "metrics.json") -> None:
+def _change_json(run_dir: Path, change: Callable[[dict[str, Any]], object], name: str = "metrics.json") -> None:
     content = json.loads((run_dir / name).read_text(encoding="utf-8"))
     change(content)
     (run_dir / name).write_text(json.dumps(content), encoding="utf-8")

@@ -1,5 +1,6 @@
 """A server with a socket: timeouts, a full queue, disconnects, shutdown."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -189,7 +190,7 @@ def test_path_without_servable_run_is_rejected(mtl: Mtl, tmp_path: Path, toy_exp
 def test_missing_extra_is_reported(notes_run: Path, mtl: Mtl, monkeypatch: pytest.MonkeyPatch) -> None:
     import mtl_core.plugins.optional_packages
 
-    original_find_spec = mtl_core.plugins.optional_packages.find_spec
+    original_find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         mtl_core.plugins.optional_packages,
         "find_spec",

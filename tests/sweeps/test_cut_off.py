@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WriteSweep, load_deterministic_trials, load_trials
+from sweep_files import WriteSweep, load_deterministic_trials, load_trials
 
 N_TRIALS = "4"
 RANDOM_SAMPLER = {"sampler": "random"}

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WriteSweep, get_error_message
 from jsonschema import Draft7Validator
+from sweep_files import WriteSweep, get_error_message
 
 from mtl_core.config.json_schema import build_experiment_schema
 from mtl_core.config.load import load_experiment
@@ -175,6 +175,7 @@ def test_json_schema_covers_the_block(write_sweep: WriteSweep) -> None:
     validator.validate(value)
     validator.validate({**value, "sweep": None})
     assert "each order of magnitude" in json.dumps(schema)
+    invalid_space: dict[str, Any]
     for invalid_space in (
         {"optimizer.lr": {"type": "log-unifrom", "low": 0.1, "high": 1.0}},
         {"optimizer.lr": {"type": "uniform", "low": 0.1}},

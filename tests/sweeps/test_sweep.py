@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import WriteSweep, get_error_message, load_deterministic_trials, load_trials
+from sweep_files import WriteSweep, get_error_message, load_deterministic_trials, load_trials
 
 from mtl_core.config.load import load_experiment
 from mtl_core.experiments.output_dir import lock_folder

@@ -206,7 +206,7 @@ def test_restored_encoder_returns_the_same_batches(inputs: list[Any]) -> None:
 
 def test_masked_tokens_are_unknown_and_the_remaining_unchanged() -> None:
     encoder = fit_encoder()
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     rows = collate_texts(encoder, "the cold soup", "good soup")
     token_mask = torch.tensor([[False, True, False], [True, False, True]])
     masked = encoder.mask_tokens(rows, token_mask)
@@ -223,7 +223,7 @@ def test_masked_tokens_are_unknown_and_the_remaining_unchanged() -> None:
 
 def test_padding_stays_zero_under_weight_decay() -> None:
     encoder = fit_encoder()
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     optimizer = torch.optim.AdamW(layer.parameters(), 0.1, weight_decay=0.1)
     for _ in range(3):
         optimizer.zero_grad()
@@ -247,7 +247,7 @@ def test_word_dropout_replaces_words_by_unknown_in_training_only() -> None:
 
 def test_dropout_zeroes_vectors_in_training_only() -> None:
     encoder = fit_encoder(dropout=0.5, dimensions=64)
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     rows = collate_texts(encoder, "the cold soup was good")
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -40,7 +40,7 @@ class MissingPackages(JsonLines):
         return {"json": "", "no_such_module": "no-such-package", "nor_this": "other"}
 
 
-class JsonLinesTracker(GeneralTracker):
+class JsonLinesTracker(GeneralTracker):  # type: ignore[misc]
     name = "lines"
     requires_logging_directory = False
     tracker = None

@@ -87,7 +87,7 @@ class InterruptAtEpochEnd(NullCallback):
 @pytest.mark.parametrize("refit", [False, True])
 def test_epoch_that_is_repeated_is_logged_once(tmp_path: Path, refit: bool) -> None:
     """The process stops after the trackers log the epoch and before the checkpoint is written."""
-    interrupting_tracker = {"type": "second", "dies_at": 4 if refit else 2}
+    interrupting_tracker: dict[str, Any] = {"type": "second", "dies_at": 4 if refit else 2}
     config = build_tracked_config(tmp_path, "lines", interrupting_tracker, training={**TRAINING, "refit": refit})
     path = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

@@ -8,9 +8,10 @@ import torch
 from tiny_transformers import KINDS, tiny_model, write_model
 from torch import nn
 
-from mtl_core import Features, FeatureShape, MtlError
+from mtl_core import FeatureShape, MtlError
+from mtl_transformers.lora_config import Lora
 from mtl_transformers.subword_encoder import SubwordEncoder
-from mtl_transformers.transformer_backbone import Lora, TransformerBackbone
+from mtl_transformers.transformer_backbone import TransformerBackbone
 from mtl_transformers.transformer_encoder import TransformerEncoder
 
 pytest.importorskip("transformers")
@@ -23,14 +24,12 @@ def fit_encoder(kind: str = "bert", **keys: Any) -> SubwordEncoder:
     return encoder
 
 
-def build_network(encoder: SubwordEncoder, **keys: Any) -> tuple[nn.Module, nn.Module]:
-    layer = encoder.input_layer()
+def build_network(encoder: SubwordEncoder, **keys: Any) -> tuple[Any, nn.Module]:
+    layer: Any = encoder.input_layer()
     return layer, TransformerBackbone(**keys).build(layer.output)
 
 
-def compute_states(
-    encoder: SubwordEncoder, layer: nn.Module, backbone: nn.Module, texts: list[str] = TEXTS
-) -> Features:
+def compute_states(encoder: SubwordEncoder, layer: nn.Module, backbone: nn.Module, texts: list[str] = TEXTS) -> Any:
     return backbone(layer(encoder.collate(encoder.encode(encoder.parse(texts)))))
 
 

@@ -27,6 +27,10 @@ def fit_encoder(**keys: Any) -> DistilledEncoder:
     return encoder
 
 
+def build_input_layer(**keys: Any) -> Any:
+    return fit_encoder(**keys).input_layer()
+
+
 def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "subwords") -> torch.Tensor:
     """Compute the transformer's vector of each isolated word directly with transformers."""
     from transformers import AutoModel, AutoTokenizer
@@ -45,7 +49,7 @@ def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "subwo
 @pytest.mark.parametrize(("layer", "pooling"), [(-1, "subwords"), (1, "first"), (0, "all")])
 def test_vectors_are_projected_transformer_states(layer: int, pooling: str) -> None:
     encoder = fit_encoder(layers=[layer], pooling=pooling)
-    input_layer = encoder.input_layer()
+    input_layer: Any = encoder.input_layer()
     raw = compute_raw_vectors(list(encoder.vocabulary), layer, pooling)
     table = input_layer.table[N_SPECIAL_ROWS:].detach()
     torch.testing.assert_close(input_layer.mean, raw.mean(dim=0), atol=1e-5, rtol=1e-4)
@@ -69,7 +73,7 @@ def test_several_layers_are_averaged() -> None:
 
 
 def test_whitened_dimensions_have_one_variance() -> None:
-    layer = fit_encoder(whiten=True, norm=3.0).input_layer()
+    layer = build_input_layer(whiten=True, norm=3.0)
     table = layer.table[N_SPECIAL_ROWS:].detach()
     covariance = table.T @ table / len(table)
     torch.testing.assert_close(covariance, torch.eye(6) * covariance[0, 0], atol=1e-3, rtol=1e-3)
@@ -86,7 +90,7 @@ def test_few_words_give_finite_vectors(vectors: np.ndarray) -> None:
 def test_oov_word_has_its_transformer_vector() -> None:
     """In evaluation mode, the vector of an out-of-vocabulary word is the one that a row of the table would hold."""
     encoder = fit_encoder()
-    layer = encoder.input_layer().eval()
+    layer: Any = encoder.input_layer().eval()
     assert "wait" not in encoder.vocabulary
     with torch.no_grad():
         features = layer(encoder.collate(encoder.encode(encoder.parse(["soup wait soup", "wait", "bread"]))))
@@ -136,19 +140,19 @@ def test_vectors_are_cached_on_disk(tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     cache = tmp_path / "kept"
-    first = fit_encoder(cache=cache).input_layer()
+    first = build_input_layer(cache=cache)
     [path] = list_cache_files(cache)
-    assert torch.equal(fit_encoder(cache=cache).input_layer().table, first.table)
+    assert torch.equal(build_input_layer(cache=cache).table, first.table)
     raw = load_file(path)["vectors"]
     save_file({"vectors": raw + 1}, path)  # a read from the cache returns these values
-    torch.testing.assert_close(fit_encoder(cache=cache).input_layer().mean, first.mean + 1)
+    torch.testing.assert_close(build_input_layer(cache=cache).mean, first.mean + 1)
     path.write_bytes(b"torn")
-    assert torch.equal(fit_encoder(cache=cache).input_layer().table, first.table)
+    assert torch.equal(build_input_layer(cache=cache).table, first.table)
     assert np.array_equal(load_file(path)["vectors"], raw), "a damaged file was not replaced"
     fit_encoder(cache=cache, layers=[1]).input_layer()
     fit_encoder(cache=cache, pooling="first").input_layer()
     assert len(list_cache_files(cache)) == 3
-    assert torch.equal(fit_encoder().input_layer().table, first.table), "another result without a cache"
+    assert torch.equal(build_input_layer().table, first.table), "another result without a cache"
 
 
 def test_cache_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

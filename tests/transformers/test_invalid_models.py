@@ -15,8 +15,9 @@ from mtl_core import EncoderSpec, FeatureShape, MtlError
 from mtl_core.config.yaml_file import dump_yaml
 from mtl_transformers.distilled import DistilledWords
 from mtl_transformers.find_model import find_model
+from mtl_transformers.lora_config import Lora
 from mtl_transformers.silence_transformers import silence_transformers
-from mtl_transformers.transformer_backbone import Lora, TransformerBackbone
+from mtl_transformers.transformer_backbone import TransformerBackbone
 from mtl_transformers.transformer_encoder import TransformerEncoder
 from mtl_transformers.transformer_features import TransformerFeatures
 

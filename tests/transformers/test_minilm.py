@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def test_states_equal_those_of_transformers() -> None:
     encoder = TransformerEncoder().build()
     parsed = encoder.parse(texts)
     encoder.fit(parsed)
-    layer = encoder.input_layer()
+    layer: Any = encoder.input_layer()
     features = TransformerBackbone().build(layer.output).eval()(layer(encoder.collate(encoder.encode(parsed))))
     folder = find_model("all-minilm-l6-v2")
     model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
@@ -47,7 +48,8 @@ def test_distilled_vectors_of_synonyms_are_nearest_neighbours() -> None:
     words = ["waiter", "waitress", "soup", "stew", "cheap", "inexpensive", "of", "seventeen", "window", "slowly"]
     encoder = DistilledWords(dimensions=8, cache=False).build()
     encoder.fit(encoder.parse([" ".join(words)]))
-    table = encoder.input_layer().table[N_SPECIAL_ROWS:].detach()
+    layer: Any = encoder.input_layer()
+    table = layer.table[N_SPECIAL_ROWS:].detach()
     names = list(encoder.vocabulary)
     nearest = torch.cosine_similarity(table[:, None], table[None], dim=-1).fill_diagonal_(-1).argmax(dim=1).tolist()
     for word, synonym in (("waiter", "waitress"), ("soup", "stew"), ("cheap", "inexpensive")):

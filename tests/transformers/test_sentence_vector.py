@@ -1,6 +1,7 @@
 """Tests of the auxiliary task that predicts the transformer's vector of a text."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def build_auxiliary_data(texts: list[str]) -> AuxiliaryData:
         ids=[str(row) for row in range(len(texts))],
         inputs=list(texts),
         labels={},
-        splits=["train"] * 4 + ["test"] * (len(texts) - 4),
+        splits=["train" if row < 4 else "test" for row in range(len(texts))],
     )
     encoder = SpacyEncoder(dimensions=4).build()
     parsed = encoder.parse(texts)
@@ -40,10 +41,9 @@ def build_auxiliary_data(texts: list[str]) -> AuxiliaryData:
     return AuxiliaryData(corpus, {}, encoder, parsed, TRAIN_INDICES)
 
 
-def build_task(texts: list[str] = TEXTS, **keys: object) -> AuxiliaryTask:
-    [task] = SentenceVector(**{"model": tiny_model(), "max_tokens": 38, "cache": False, **keys}).build_tasks(
-        build_auxiliary_data(texts)
-    )
+def build_task(texts: list[str] = TEXTS, **keys: Any) -> AuxiliaryTask:
+    fields: dict[str, Any] = {"model": tiny_model(), "max_tokens": 38, "cache": False, **keys}
+    [task] = SentenceVector(**fields).build_tasks(build_auxiliary_data(texts))
     return task
 
 

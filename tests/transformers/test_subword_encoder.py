@@ -28,7 +28,7 @@ def fit_encoder(kind: str = "bert", max_tokens: int = 38, texts: tuple[str, ...]
 
 def list_subwords(encoder: SubwordEncoder, value: Any) -> list[str]:
     [parsed] = encoder.parse([value])
-    return [encoder._tokenizer.tokenizer.id_to_token(subword_id) for subword_id in parsed.ids.tolist()]
+    return [str(encoder._tokenizer.tokenizer.id_to_token(subword_id)) for subword_id in parsed.ids.tolist()]
 
 
 def test_words_are_those_of_the_text() -> None:
@@ -133,7 +133,7 @@ def test_vocabulary_contains_only_subwords_of_training_texts() -> None:
     ids = encoder.token_ids(batch)
     assert ids.tolist() == [[0, 1, -1], [0, -1, -1]]
     masked = encoder.mask_tokens(batch, torch.tensor([[True, False, True], [False, True, False]]))
-    mask = encoder._tokenizer.special.mask
+    mask: Any = encoder._tokenizer.special.mask
     assert (masked.ids == mask).tolist() == [[True, False, True], [False, False, False]]
 
 
@@ -146,7 +146,7 @@ def test_restored_encoder_requires_no_model(tmp_path: Path) -> None:
     restored.restore(state)
     assert restored.state() == encoder.state()
     assert np.array_equal(restored.parse([TEXT])[0].ids, encoder.parse([TEXT])[0].ids)
-    layer = restored.input_layer()
+    layer: Any = restored.input_layer()
     assert layer.table.shape == encoder.input_layer().table.shape
     assert layer.output.model.build().config.hidden_size == 16
 

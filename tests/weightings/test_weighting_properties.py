@@ -132,7 +132,8 @@ def test_geometric_direction_is_invariant_to_loss_scale(factor: float) -> None:
         scaled = TaskLosses(losses.values * torch.tensor([1.0, scale, 1.0, 1.0]), losses.tasks, losses.counts)
         run.objective.weighting(scaled).backward()
         flat = torch.cat([p.grad.flatten() for p in run.network.parameters() if p.grad is not None])
-        return flat / flat.norm()
+        unit_vector: torch.Tensor = flat / flat.norm()
+        return unit_vector
 
     assert direction(Geometric(), factor) @ direction(Geometric(), 1.0) == pytest.approx(1.0, abs=1e-5)
     assert direction(WeightedSum(), factor) @ direction(WeightedSum(), 1.0) < 0.95
