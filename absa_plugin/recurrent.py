@@ -38,9 +38,7 @@ class BiLSTM(_Recurrent):
 
         from mtl_core.nn import PackedRNN
 
-        return PackedRNN(
-            self.type, LSTM, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout
-        )
+        return PackedRNN(self.type, LSTM, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout)
 
 
 class BiGRU(_Recurrent):
@@ -54,6 +52,4 @@ class BiGRU(_Recurrent):
 
         from mtl_core.nn import PackedRNN
 
-        return PackedRNN(
-            self.type, GRU, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout
-        )
+        return PackedRNN(self.type, GRU, inputs, self.hidden_dim, self.layers, True, self.input_dropout, self.dropout)

@@ -32,9 +32,7 @@ class SelfAttentionHead(nn.Module):
     ) -> None:
         super().__init__()
         if not inputs.sequence:
-            raise MtlError(
-                "the head 'self-attention' reads tokens, but the backbone returns one vector per example"
-            )
+            raise MtlError("the head 'self-attention' reads tokens, but the backbone returns one vector per example")
         if inputs.width % attention_heads:
             raise MtlError(
                 f"the head 'self-attention' cannot divide {inputs.width} features into {attention_heads} parts; "

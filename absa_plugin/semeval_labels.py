@@ -112,9 +112,7 @@ class LabelledFile:
             return first.polarity
         distinct = {mention.polarity for mention in mentions}
         if distinct == {"positive", "negative"} and "conflict" in self.polarities:
-            self._record_warning(
-                "a category is named as positive and as negative in {}; read as 'conflict'", sentence
-            )
+            self._record_warning("a category is named as positive and as negative in {}; read as 'conflict'", sentence)
             return "conflict"
         raise MtlError(
             f"{self.format_location(sentence, other.line)}: the category '{first.category}' is named as"
@@ -142,9 +140,7 @@ def build_corpus(files: Sequence[LabelledFile], columns: Sequence[str]) -> Corpu
         ids=[sentence.id for file in files for sentence in file.sentences],
         inputs=[sentence.text for file in files for sentence in file.sentences],
         labels={
-            name: [
-                None if sentence_labels is None else sentence_labels.get(name, ABSENT) for sentence_labels in labels
-            ]
+            name: [None if sentence_labels is None else sentence_labels.get(name, ABSENT) for sentence_labels in labels]
             for name in columns
         },
         splits=[file.split_name for file in files for _ in file.sentences],

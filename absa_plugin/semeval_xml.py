@@ -117,9 +117,7 @@ def _decode(data: bytes, path: Path) -> str:
         raise MtlError(f"{path}:1: declares an unknown encoding '{declared_encoding}'") from error
     except UnicodeDecodeError as error:
         line = data[: error.start].decode(encoding, "replace").count("\n") + 1
-        reason = (
-            "which it declares" if declared_encoding else "which it must be, since it declares no other encoding"
-        )
+        reason = "which it declares" if declared_encoding else "which it must be, since it declares no other encoding"
         raise MtlError(
             f"{path}:{line}: byte {error.start} (0x{data[error.start]:02x}) is not {encoding.upper()}, {reason};"
             " save the file as UTF-8, or declare its encoding in the first line"

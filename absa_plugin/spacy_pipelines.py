@@ -28,9 +28,7 @@ def load_pipeline(name: str) -> Language:
         raise MtlError(f"encoder.pipeline: {name} is not the folder of a spaCy pipeline (it has no config.cfg)")
     try:
         components = _read_components(path) if is_path else []
-        nlp = spacy.load(
-            path if is_path else name, exclude=[*(components or _STANDARD_COMPONENTS), *_UNUSED_TABLES]
-        )
+        nlp = spacy.load(path if is_path else name, exclude=[*(components or _STANDARD_COMPONENTS), *_UNUSED_TABLES])
     except (OSError, ValueError, KeyError) as error:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(

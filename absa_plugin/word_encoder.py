@@ -139,9 +139,7 @@ class WordEncoder(Encoder[ParsedText, TextItem]):
         for text, ids in zip(parsed, ids_per_text, strict=True):
             if -1 in ids:
                 strings = self._tokenizer.get_string_store(text)
-                oov_words |= {
-                    strings[int(word)]: None for word, row in zip(text.words, ids, strict=True) if row == -1
-                }
+                oov_words |= {strings[int(word)]: None for word, row in zip(text.words, ids, strict=True) if row == -1}
         if oov_words:
             self._spelling.look_up(word for word in oov_words if not self._has_pretrained_vector(word))
 

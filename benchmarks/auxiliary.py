@@ -51,12 +51,8 @@ def main() -> None:
         score = _load_last_score(trial.run_dir)
         print(f"{trial.run_dir.name}: {score:.4f} in {format_seconds(outcome.train_s, reference)}", flush=True)
 
-    outcomes = run_trials(
-        "absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end
-    )
-    last_outcomes = {
-        path: TrialScore(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()
-    }
+    outcomes = run_trials("absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end)
+    last_outcomes = {path: TrialScore(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()}
     summaries = summarize_trials(trials, last_outcomes)
     (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
     print("| auxiliary tasks | accuracy | compared with none | training | ratio |\n| --- | --- | --- | --- | --- |")

@@ -16,9 +16,7 @@ def main() -> None:
     corpus = SemEval2014(train=TRAIN).load()
     for name, column in corpus.labels.items():
         counts = Counter(column)
-        counts_text = "/".join(
-            str(counts[polarity]) for polarity in ("positive", "negative", "conflict", "neutral")
-        )
+        counts_text = "/".join(str(counts[polarity]) for polarity in ("positive", "negative", "conflict", "neutral"))
         print(f"{name}: {counts_text} positive/negative/conflict/neutral")
     usable = np.ones(len(corpus), dtype=bool)
     imbalances = []

@@ -40,9 +40,7 @@ def main() -> None:
     for tasks in (5, 20):
         for heads, head in HEADS.items():
             for name, (spec, aggregator) in AGGREGATORS.items():
-                core_setup, manual_setup = (
-                    build_setup(tasks, BiLSTM(), 300, head, missing_share=0) for _ in range(2)
-                )
+                core_setup, manual_setup = (build_setup(tasks, BiLSTM(), 300, head, missing_share=0) for _ in range(2))
                 steps = {
                     "core": build_step(core_setup, spec),
                     "manual": _build_manual_step(manual_setup, aggregator),

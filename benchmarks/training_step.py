@@ -74,8 +74,7 @@ def build_setup(
     labels = [str(label) for label in range(CLASSES)]
     kind = Classification(classes=labels)
     entries = [
-        NamedTask(name=f"task {task}", kind=kind, head=head or Attention(), mask=Observed())
-        for task in range(tasks)
+        NamedTask(name=f"task {task}", kind=kind, head=head or Attention(), mask=Observed()) for task in range(tasks)
     ]
     fitted_tasks = [fit_task(entry, LabelStatistics(labels, labels)) for entry in entries]
     groups = group_tasks(fitted_tasks, one_per_group=architecture.task_specific_features)

@@ -12,7 +12,7 @@ from benchmarks.local_data import TRAIN, load_sentences, require_shared
 from benchmarks.measurement import format_seconds, format_settings, run_mtl, time_alternately
 from benchmarks.reference import measure_reference
 from mtl_core.runs.precision import Precision, convert_precision
-from mtl_core.runs.predict import iterate_predictions
+from mtl_core.runs.predict_inputs import iterate_predictions
 from mtl_core.runs.prediction_inputs import parse_texts
 from mtl_core.runs.saved_run import SavedRun, load_run
 
@@ -52,9 +52,7 @@ def main() -> None:
                 variants["plain loop, bf16"] = _build_plain_predict(texts, torch.bfloat16)
             for variant, durations in time_alternately(variants, 3).items():
                 best = min(durations)
-                print(
-                    f"  {variant}: {format_seconds(best, reference)}, {len(texts) / best:.0f} sentences per second"
-                )
+                print(f"  {variant}: {format_seconds(best, reference)}, {len(texts) / best:.0f} sentences per second")
 
 
 def _build_predict(saved: SavedRun, texts: list[str]) -> Callable[[], None]:

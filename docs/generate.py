@@ -117,9 +117,7 @@ def _render_docstring(text: str) -> str:
             lines += [f"**{line.removesuffix(':')}**", ""]
         elif section and re.match(r"    \S", line):
             name, colon, rest = line.strip().partition(": ")
-            lines.append(
-                f"- `{name}`: {rest}" if colon and section in {"Args:", "Raises:"} else f"- {line.strip()}"
-            )
+            lines.append(f"- `{name}`: {rest}" if colon and section in {"Args:", "Raises:"} else f"- {line.strip()}")
         elif section and line.strip():
             lines.append(f"  {line.strip()}")
         else:

@@ -123,9 +123,7 @@ class RunDirectory:
         """
         run = cls(path)
         if not path.is_dir():
-            raise MtlError(
-                f"{path}: {'not a run directory, but a file' if path.exists() else 'no such run directory'}"
-            )
+            raise MtlError(f"{path}: {'not a run directory, but a file' if path.exists() else 'no such run directory'}")
         if not run.config.is_file():
             raise MtlError(f"{path}: not a run directory (it contains no {run.config.name})")
         return run

@@ -7,9 +7,7 @@ from rich.table import Table
 from mtl_core.experiments.ablate import AblationSummary
 
 
-def build_ablation_table(
-    name: str, summaries: Sequence[AblationSummary], n_seeds: int, n_folds: int | None
-) -> Table:
+def build_ablation_table(name: str, summaries: Sequence[AblationSummary], n_seeds: int, n_folds: int | None) -> Table:
     """Build the table of the variants: score, difference from `none`, and training time.
 
     Args:

@@ -170,9 +170,7 @@ def compare(
     ] = None,
     folds: Annotated[
         int | None,
-        typer.Option(
-            min=2, help="Number of cross-validation folds of the training data, instead of the test split."
-        ),
+        typer.Option(min=2, help="Number of cross-validation folds of the training data, instead of the test split."),
     ] = None,
     extra_variants: Annotated[
         list[str] | None,
@@ -209,9 +207,7 @@ def serve(
     max_queue: Annotated[
         int, typer.Option(min=1, help="Maximum number of queued texts; further requests are refused (503).")
     ] = 1024,
-    timeout: Annotated[
-        float, typer.Option(min=0.001, metavar="SECONDS", help="Timeout of a request (504).")
-    ] = 30.0,
+    timeout: Annotated[float, typer.Option(min=0.001, metavar="SECONDS", help="Timeout of a request (504).")] = 30.0,
     max_batch_delay_ms: Annotated[
         float,
         typer.Option(

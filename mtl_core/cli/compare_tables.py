@@ -82,9 +82,7 @@ def format_title(comparison: Comparison) -> str:
 def _format_task_title(comparison: Comparison, task: str) -> str:
     measured_task = comparison.tasks.get(task)
     return (
-        task
-        if measured_task is None
-        else f"{task} ({format_metric_name(measured_task.metric)}, n={measured_task.n:,})"
+        task if measured_task is None else f"{task} ({format_metric_name(measured_task.metric)}, n={measured_task.n:,})"
     )
 
 

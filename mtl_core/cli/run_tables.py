@@ -17,9 +17,7 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
     for warning in prepared.warnings:
         print_plain(console, f"note: {warning}")
     split = prepared.split
-    auxiliary_note = (
-        f" (and {len(split.auxiliary_only)} for auxiliary tasks only)" if len(split.auxiliary_only) else ""
-    )
+    auxiliary_note = f" (and {len(split.auxiliary_only)} for auxiliary tasks only)" if len(split.auxiliary_only) else ""
     n_visited = len(split.select_labelled(split.train))
     counts = (
         f"{n_visited} training{auxiliary_note}, {len(split.validation)} validation, {len(split.test)} test examples"

@@ -52,10 +52,7 @@ def print_scores(console: Console, scores: Scores, title: str) -> None:
         columns = [column._replace(heading=column.heading.replace(" ", "\n")) for column in columns]
     while columns:
         count = len(columns)
-        while (
-            count > 1
-            and measure_width(console, _build_uniform_table(tasks, columns[:count], title)) > console.width
-        ):
+        while count > 1 and measure_width(console, _build_uniform_table(tasks, columns[:count], title)) > console.width:
             count -= 1
         console.print(_build_uniform_table(tasks, columns[:count], title))
         columns, title = columns[count:], f"{title.removesuffix(', continued')}, continued"

@@ -17,9 +17,7 @@ from mtl_core.serving.limits import Limits
 if TYPE_CHECKING:
     from mtl_core.runs.precision import Precision
 
-REQUIRED_PACKAGES = dict.fromkeys(
-    ("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"'
-)
+REQUIRED_PACKAGES = dict.fromkeys(("fastapi", "uvicorn", "python_multipart", "prometheus_client"), '"mtl-core[serve]"')
 
 
 def serve_command(

@@ -42,9 +42,7 @@ def sweep_command(
         handle_interrupt(partial(_format_resume_hint, directory)),
         SweepProgress(Console(stderr=True)) as callback,
     ):
-        report = run_sweep(
-            search_space, directory, n_trials or search_space.sweep.trials, n_seeds, n_jobs, callback
-        )
+        report = run_sweep(search_space, directory, n_trials or search_space.sweep.trials, n_seeds, n_jobs, callback)
     print_sweep(Console(), loaded.config.name, report, search_space.baseline_texts, directory)
 
 

@@ -109,9 +109,7 @@ def shorten_keys(keys: Sequence[str]) -> list[str]:
     short_names = []
     for key in keys:
         lengths = range(1, key.count(".") + 2)
-        unique_lengths = (
-            n for n in lengths if sum(get_suffix(other, n) == get_suffix(key, n) for other in keys) == 1
-        )
+        unique_lengths = (n for n in lengths if sum(get_suffix(other, n) == get_suffix(key, n) for other in keys) == 1)
         short_names.append(get_suffix(key, next(unique_lengths, len(lengths))))
     return short_names
 
@@ -131,8 +129,6 @@ def _build_parameters_table(report: SweepReport, best: TrialRecord, baseline_tex
     if report.importance:
         table.add_column("importance", justify="right", no_wrap=True)
     for (key, value), best_value in zip(baseline_texts.items(), _format_params(best, baseline_texts), strict=True):
-        importance = (
-            [f"{report.importance[key]:.0%}" if key in report.importance else "-"] if report.importance else []
-        )
+        importance = [f"{report.importance[key]:.0%}" if key in report.importance else "-"] if report.importance else []
         table.add_row(escape(key), escape(value), escape(best_value), *importance)
     return table

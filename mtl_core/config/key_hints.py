@@ -52,6 +52,4 @@ def find_key_hint(loc: Loc) -> str:
 def add_key_hint(message: str, loc: Loc) -> str:
     """Add the hint to the message of an unknown key, instead of the key with the most similar name."""
     key, hint = f"unknown key '{loc[-1]}'", find_key_hint(loc)
-    return (
-        re.sub(rf"^{re.escape(key)}(; did you mean '[^']*'\?)?", lambda _: key + hint, message) if hint else message
-    )
+    return re.sub(rf"^{re.escape(key)}(; did you mean '[^']*'\?)?", lambda _: key + hint, message) if hint else message

@@ -12,9 +12,7 @@ def collect_licence_notes(config: ExperimentConfig) -> list[str]:
     """Collect the licence notes of every spec of an experiment, without duplicates."""
     notes = list(dict.fromkeys(note for spec in _iterate_specs(config) for note in spec.list_licence_notes()))
     if config.init_from is not None:
-        notes.append(
-            f"The initial weights come from the run {config.init_from.run.name}; its model card applies, too."
-        )
+        notes.append(f"The initial weights come from the run {config.init_from.run.name}; its model card applies, too.")
     return notes
 
 

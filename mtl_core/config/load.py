@@ -63,9 +63,7 @@ def load_experiment(
     for index, name in enumerate(plugin_names):
         is_override = ("plugins",) in override_locations
         location = (
-            "--set plugins"
-            if is_override
-            else f"{source.path}:{source.find_line(('plugins', index))}: plugins.{index}"
+            "--set plugins" if is_override else f"{source.path}:{source.find_line(('plugins', index))}: plugins.{index}"
         )
         try:
             loaded.add(name, None if is_override else source.path.parent)
@@ -136,9 +134,7 @@ def check_inputs(experiment: Experiment) -> None:
         raise MtlError(f"{_format_location(experiment, ('trackers', index))}: {message}")
     weighting = experiment.config.weighting
     if validation_error := describe_missing_packages(weighting.list_required_packages()):
-        raise MtlError(
-            f"{_format_location(experiment, ('weighting', 'type'))}: '{weighting.type}' {validation_error}"
-        )
+        raise MtlError(f"{_format_location(experiment, ('weighting', 'type'))}: '{weighting.type}' {validation_error}")
 
 
 def validate_input_path(path: Path, must_be_file: bool) -> str:

@@ -48,9 +48,7 @@ def resolve_named_heads(value: Any, info: ValidationInfo) -> Any:
 
 def _validate_head_name(name: str, declared_heads: dict[str, Any], installed_heads: dict[str, Any]) -> str:
     if name in declared_heads and name in installed_heads:
-        return (
-            f"'{name}' is declared in `heads`, and is also the type of an installed head; rename the one in `heads`"
-        )
+        return f"'{name}' is declared in `heads`, and is also the type of an installed head; rename the one in `heads`"
     if name not in declared_heads and name not in installed_heads:
         suggestion = did_you_mean(name, [*declared_heads, *installed_heads])
         return (

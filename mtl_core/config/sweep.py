@@ -61,9 +61,7 @@ class Integer(StrictModel):
         check_order(self.low, self.high)
         if (self.high - self.low) % self.step:
             last_value = self.high - (self.high - self.low) % self.step
-            raise ValueError(
-                f"steps of {self.step} from {self.low} do not reach {self.high}; the last is {last_value}"
-            )
+            raise ValueError(f"steps of {self.step} from {self.low} do not reach {self.high}; the last is {last_value}")
         return self
 
 

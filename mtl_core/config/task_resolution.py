@@ -27,9 +27,7 @@ def resolve_tasks(entries: Sequence[NamedTask | TaskPattern], columns: Columns) 
     used_columns = {entry.name for entry in entries if isinstance(entry, NamedTask)}
     tasks: list[NamedTask] = []
     for entry in entries:
-        allowed = {
-            name: column_names for name, column_names in columns.items() if not entry.data or name in entry.data
-        }
+        allowed = {name: column_names for name, column_names in columns.items() if not entry.data or name in entry.data}
         known_columns = list(dict.fromkeys(column for column_names in allowed.values() for column in column_names))
         if isinstance(entry, NamedTask):
             _check_column(entry, known_columns, columns)
@@ -67,8 +65,7 @@ def select_active_tasks(tasks: Sequence[NamedTask], active_tasks: Sequence[str] 
     for index, name in enumerate(active_tasks or []):
         if name not in names:
             raise MtlError(
-                f"active_tasks.{index}: unknown task '{name}'{did_you_mean(name, names)} "
-                f"(tasks: {join_names(names)})"
+                f"active_tasks.{index}: unknown task '{name}'{did_you_mean(name, names)} (tasks: {join_names(names)})"
             )
     return [task for task in tasks if active_tasks is None or task.name in active_tasks]
 

@@ -96,9 +96,7 @@ def _describe_error(line: dict[str, Any], key: str, file: str) -> str:
         message = message.replace("List should have", "expected a list of")
         return message.replace(" after validation, not", ", found")
     message = message.removeprefix("Value error, ")
-    message = message.replace("Input should be a valid ", "expected a valid ").replace(
-        "Input should be ", "expected "
-    )
+    message = message.replace("Input should be a valid ", "expected a valid ").replace("Input should be ", "expected ")
     value = line["input"]
     if isinstance(value, dict):
         value_text = "a block"

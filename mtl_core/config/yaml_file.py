@@ -27,9 +27,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":float", ":timestamp"))
-    ]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":float", ":timestamp"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -134,9 +132,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         node = loader.get_single_node()
         if node is None:
-            raise MtlError(
-                f"{path}: the file is empty, expected an experiment (keys such as data, backbone, tasks)"
-            )
+            raise MtlError(f"{path}: the file is empty, expected an experiment (keys such as data, backbone, tasks)")
         if not isinstance(node, yaml.MappingNode):
             raise MtlError(f"{path}:1: expected a mapping of keys to values at the top level")
         lines: dict[Loc, int] = {}

@@ -1,4 +1,5 @@
 from .auxiliary_data import AuxiliaryData, AuxiliaryTask
+from .class_space import ClassSpace
 from .corpus import Corpus, Label, Span, SplitName
 from .encoder import Encoder
 from .files.cells import Cells
@@ -16,6 +17,7 @@ __all__ = [
     "AuxiliaryData",
     "AuxiliaryTask",
     "Cells",
+    "ClassSpace",
     "Corpus",
     "Encoder",
     "FittedTask",

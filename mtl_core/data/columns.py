@@ -147,9 +147,7 @@ def find_first_rows(column: Sequence[Any]) -> dict[Any, int]:
         try:
             first_rows.setdefault(key, row)
         except TypeError as error:
-            raise MtlError(
-                f"example {row + 1} holds {value!r}, expected a text, a number or a list of them"
-            ) from error
+            raise MtlError(f"example {row + 1} holds {value!r}, expected a text, a number or a list of them") from error
     return first_rows
 
 

@@ -87,8 +87,7 @@ class Corpus:
         for split_name in find_first_rows(self.splits):
             if split_name not in SPLIT_NAMES:
                 raise MtlError(
-                    f"a loader assigned an example to the split {split_name!r}; "
-                    f"splits are {join_names(SPLIT_NAMES)}"
+                    f"a loader assigned an example to the split {split_name!r}; splits are {join_names(SPLIT_NAMES)}"
                 )
         for name, column in self.labels.items():
             self._check_labels(name, column)
@@ -114,9 +113,7 @@ class Corpus:
         sources = self.sources or [""] * len(self)
         for index, key in enumerate(zip(self.splits, sources, self.ids, strict=True)):
             if key in first_index:
-                raise MtlError(
-                    f"{self.locations[index]}: duplicate id '{key[2]}' ({self.locations[first_index[key]]})"
-                )
+                raise MtlError(f"{self.locations[index]}: duplicate id '{key[2]}' ({self.locations[first_index[key]]})")
             first_index[key] = index
 
     def __len__(self) -> int:

@@ -90,8 +90,7 @@ def describe_overlap(corpus: Corpus, split: Split) -> list[str]:
     if not len(rows):
         return []
     return [
-        f"{len(rows)} test examples have an input that also occurs in the training data "
-        f"({_format_ids(corpus, rows)})"
+        f"{len(rows)} test examples have an input that also occurs in the training data ({_format_ids(corpus, rows)})"
     ]
 
 

@@ -58,9 +58,7 @@ class NumberSpace(LabelSpace):
             MtlError: If there is no label, if a label is not a number, or if lists differ in length.
         """
         label_locations = (
-            locations
-            if len(locations)
-            else [f"training label {index + 1}" for index in range(len(training_labels))]
+            locations if len(locations) else [f"training label {index + 1}" for index in range(len(training_labels))]
         )
         rows = [parse_numbers(label, label_locations, index) for index, label in enumerate(training_labels)]
         width = max(map(len, rows), default=0)
@@ -73,9 +71,7 @@ class NumberSpace(LabelSpace):
                 f"expected {width} as in other labels"
             )
         if not vector and width != 1:
-            raise MtlError(
-                f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)"
-            )
+            raise MtlError(f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)")
         table = np.array(rows, dtype=np.float64)
         if np.isnan(table).all(axis=0).any():
             raise MtlError("no training label has this number, so it has no scale")

@@ -20,9 +20,7 @@ def find_first_subwords(subword_to_token: Sequence[int]) -> list[int]:
     Args:
         subword_to_token: The token index of each subword; non-decreasing, without gaps.
     """
-    return [
-        index for index, token in enumerate(subword_to_token) if index == 0 or token != subword_to_token[index - 1]
-    ]
+    return [index for index, token in enumerate(subword_to_token) if index == 0 or token != subword_to_token[index - 1]]
 
 
 def expand_to_subwords(targets: NDArray[Any], subword_to_token: Sequence[int] | None) -> NDArray[Any]:

@@ -99,9 +99,7 @@ def _encode_token_targets(
     items: Sequence[Any],
 ) -> TokenTargets:
     lengths = np.fromiter((encoder.length(item) for item in items), dtype=np.int64, count=len(corpus))
-    columns = [
-        list(_iterate_token_labels(task, labels[task.name], corpus, encoder, parsed)) for task in group.tasks
-    ]
+    columns = [list(_iterate_token_labels(task, labels[task.name], corpus, encoder, parsed)) for task in group.tasks]
     dtype = group.tasks[0].space.encode([], ()).dtype
     return TokenTargets(columns, lengths, dtype)
 
@@ -121,8 +119,7 @@ def _iterate_token_labels(
         words = encoder.words(parsed[row])
         if not words and label:
             raise MtlError(
-                f"{corpus.locations[row]}: task '{task.name}' labels words, but the encoder finds none in this "
-                "input"
+                f"{corpus.locations[row]}: task '{task.name}' labels words, but the encoder finds none in this input"
             )
         if not isinstance(label, list | tuple) or len(label) != len(words):
             description = f"{len(label)} labels" if isinstance(label, list | tuple) else f"one label ({label!r})"

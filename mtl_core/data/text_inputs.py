@@ -23,9 +23,7 @@ def validate_text(value: object, encoder_type: str) -> str | tuple[str, ...]:
         raise MtlError(f"the encoder '{encoder_type}' reads texts or lists of words, found {type(value).__name__}")
     for word in value:
         if not isinstance(word, str):
-            raise MtlError(
-                f"the encoder '{encoder_type}' reads lists of words, found {type(word).__name__} in a list"
-            )
+            raise MtlError(f"the encoder '{encoder_type}' reads lists of words, found {type(word).__name__} in a list")
     return tuple(value)
 
 

@@ -19,11 +19,7 @@ def build_suggestions(interactions: TaskInteractions) -> list[str]:
     A change is suggested only if the measured effect exceeds two standard errors.
     """
     texts = (
-        [
-            _suggest_grouping(
-                interactions.groupings[max(interactions.groupings, key=int)], interactions.observed_steps
-            )
-        ]
+        [_suggest_grouping(interactions.groupings[max(interactions.groupings, key=int)], interactions.observed_steps)]
         if interactions.groupings
         else []
     )
@@ -89,12 +85,7 @@ def _suggest_auxiliary(name: str, auxiliary: AuxiliaryInteraction) -> str:
     """Describe an auxiliary task by its affinity if that is significant, else by the cosine of its gradient."""
     next_step = "`mtl ablate` shows whether it helps"
     affinity, error, steps = auxiliary.affinity, auxiliary.affinity_error, auxiliary.affinity_steps
-    if (
-        affinity is not None
-        and error is not None
-        and steps >= MIN_STEPS
-        and abs(affinity) > N_STANDARD_ERRORS * error
-    ):
+    if affinity is not None and error is not None and steps >= MIN_STEPS and abs(affinity) > N_STANDARD_ERRORS * error:
         effect = "raised" if affinity < 0 else "lowered"
         text = (
             f"steps along its gradient alone {effect} the main tasks' losses, by {100 * abs(affinity):.2g} % on "
@@ -121,9 +112,7 @@ def _format_tendency(auxiliary: AuxiliaryInteraction) -> str:
             f"mean affinity onto the main tasks {_format_with_error(auxiliary.affinity, auxiliary.affinity_error)}"
         )
     if auxiliary.cosine is not None:
-        parts.append(
-            f"mean cosine with their gradients {_format_with_error(auxiliary.cosine, auxiliary.cosine_error)}"
-        )
+        parts.append(f"mean cosine with their gradients {_format_with_error(auxiliary.cosine, auxiliary.cosine_error)}")
     return f" ({', '.join(parts)})" if parts else ""
 
 

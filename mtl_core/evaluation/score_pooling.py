@@ -16,9 +16,7 @@ def pool_scores(scores: Sequence[TaskScore]) -> TaskScore:
             name for score in scores for name, metric in score.metrics.items() if metric.pooled or metric.sums
         )
     )
-    metrics = {
-        name: _pool_metric([score.metrics[name] for score in scores if name in score.metrics]) for name in names
-    }
+    metrics = {name: _pool_metric([score.metrics[name] for score in scores if name in score.metrics]) for name in names}
     return TaskScore(sum(score.n for score in scores), metrics)
 
 

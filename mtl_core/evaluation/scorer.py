@@ -127,17 +127,13 @@ class _MetricWithBaseline:
         self._network.update(*metric_inputs)
         self._sums = self._add_sums(self._sums, *metric_inputs)
         if self._baseline is not None:
-            baseline_inputs = kind.prepare_for_metrics(
-                kind.build_baseline_outputs(len(targets))[rows], targets[rows]
-            )
+            baseline_inputs = kind.prepare_for_metrics(kind.build_baseline_outputs(len(targets))[rows], targets[rows])
             self._baseline.update(*baseline_inputs)
             self._baseline_sums = self._add_sums(self._baseline_sums, *baseline_inputs)
 
     def _add_sums(self, sums: Sums, outputs: torch.Tensor, targets: torch.Tensor) -> Sums:
         """Add labels to the sums for pooling over tasks, if the metric is pooled by sums."""
-        added = (
-            self.spec.compute_label_sums(self._task.space, outputs, targets) if self.spec.pooled_by_sums else None
-        )
+        added = self.spec.compute_label_sums(self._task.space, outputs, targets) if self.spec.pooled_by_sums else None
         if added is None:
             return sums
         new: NDArray[np.float64] = added.double().sum(dim=0).numpy()

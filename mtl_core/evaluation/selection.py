@@ -52,9 +52,7 @@ def resolve_selection(
             for metric in task.kind.metrics
             if metric.key() == select.metric
         )
-        resolved = Selection(
-            metric=select.metric, aggregation=select.aggregation or ("overall" if pooled else "mean")
-        )
+        resolved = Selection(metric=select.metric, aggregation=select.aggregation or ("overall" if pooled else "mean"))
     _check_metric(
         resolved,
         [task for task in main_tasks if resolved.aggregation not in names or task.name == resolved.aggregation],
@@ -100,9 +98,7 @@ def _check_metric(select: Selection, tasks: Sequence[FittedTask]) -> None:
                 f"{did_you_mean(str(select.metric), metrics)} (metrics: {join_names(metrics)})"
             )
         if not metric.scalar:
-            raise MtlError(
-                f"training.select.metric: '{metric.key()}' is not one number, so it cannot select an epoch"
-            )
+            raise MtlError(f"training.select.metric: '{metric.key()}' is not one number, so it cannot select an epoch")
         if select.aggregation == "overall" and not (metric.pooled or metric.pooled_by_sums):
             raise MtlError(
                 f"training.select: '{metric.key()}' cannot be pooled over tasks; "

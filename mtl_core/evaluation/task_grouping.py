@@ -64,9 +64,7 @@ def _search_exhaustively(symmetric_influence: Matrix, max_networks: int) -> Netw
     n_tasks = len(symmetric_influence)
     values = [_compute_value(symmetric_influence, _list_members(members)) for members in range(1 << n_tasks)]
     best = list(values)
-    first_networks: list[list[int]] = [
-        list(range(1 << n_tasks))
-    ]  # the network of the lowest task in the best grouping
+    first_networks: list[list[int]] = [list(range(1 << n_tasks))]  # the network of the lowest task in the best grouping
     for _ in range(max_networks - 1):
         best_with_fewer, best, choices = best, list(best), list(first_networks[-1])
         for members in range(1, 1 << n_tasks):
@@ -92,8 +90,7 @@ def _search_locally(symmetric_influence: Matrix, max_networks: int) -> Networks:
         _merge_networks(symmetric_influence, max_networks),
     ]
     groupings = [
-        _improve_grouping(symmetric_influence, initial_grouping, max_networks)
-        for initial_grouping in initial_groupings
+        _improve_grouping(symmetric_influence, initial_grouping, max_networks) for initial_grouping in initial_groupings
     ]
     scores = [sum(_compute_value(symmetric_influence, network) for network in grouping) for grouping in groupings]
     return groupings[1] if scores[1] > scores[0] + MIN_IMPROVEMENT else groupings[0]
@@ -126,8 +123,7 @@ def _improve_grouping(symmetric_influence: Matrix, grouping: Networks, max_netwo
         for source, network in enumerate(grouping):
             for task in network:
                 removal_change = (
-                    _compute_value(symmetric_influence, [other for other in network if other != task])
-                    - values[source]
+                    _compute_value(symmetric_influence, [other for other in network if other != task]) - values[source]
                 )
                 for target, candidate in enumerate(candidates):
                     improvement = (

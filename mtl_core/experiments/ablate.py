@@ -152,8 +152,7 @@ def summarize_trials(trials: Sequence[Trial], scores_by_run: dict[Path, TrialSco
     for variant in dict.fromkeys(trial.variant for trial in trials):
         variant_trials = [trial for trial in trials if trial.variant == variant]
         scores = [
-            mean(scores_by_run[trial.run_dir].score for trial in variant_trials if trial.seed == seed)
-            for seed in seeds
+            mean(scores_by_run[trial.run_dir].score for trial in variant_trials if trial.seed == seed) for seed in seeds
         ]
         baseline = summaries[0].scores if summaries else scores
         differences = [score - baseline_score for score, baseline_score in zip(scores, baseline, strict=True)]

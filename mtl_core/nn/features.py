@@ -37,9 +37,7 @@ class Features:
 
     def select_rows(self, row_indices: torch.Tensor) -> Features:
         """Return the features of the examples `row_indices`, `(n,)`, int64; truncated to the longest of them."""
-        values = self.values.index_select(
-            0, row_indices
-        )  # several times faster than `values[rows]`, also in backward
+        values = self.values.index_select(0, row_indices)  # several times faster than `values[rows]`, also in backward
         if self.mask is None:
             return Features(values)
         mask = self.mask[row_indices]

@@ -79,9 +79,7 @@ class MultiTaskNetwork(nn.Module):
                 group_features = features[group_index if len(features) > 1 else 0]
                 if group_features is None:
                     raise MtlError(f"the architecture returned None for task {group_index + 1}, which is active")
-                outputs[group_index] = group(
-                    validate_features(group_features, self.trunk.output), masks[group_index]
-                )
+                outputs[group_index] = group(validate_features(group_features, self.trunk.output), masks[group_index])
 
     def head_groups(self) -> list[HeadGroup]:
         """Return the head groups, with their type."""
@@ -101,9 +99,7 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
         MtlError: If the spec does not build a module, or if a head for tokens receives features per example.
     """
     if spec.level == "token" and not features.sequence:
-        raise MtlError(
-            f"the head '{spec.type}' returns one output per token, but the backbone one vector per example"
-        )
+        raise MtlError(f"the head '{spec.type}' returns one output per token, but the backbone one vector per example")
     group = spec.build_group(features, outputs, len(names))
     if group is not None:
         return group

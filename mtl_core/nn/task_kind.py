@@ -74,9 +74,7 @@ class TaskKind(ABC):
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs `(examples, outputs)` that always predict `baseline`."""
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""
         return outputs, targets
 

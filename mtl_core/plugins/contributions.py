@@ -59,6 +59,4 @@ def _import_attribute(target: str, description: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise MtlError(
-            f"{description} cannot be loaded from '{target}': {type(error).__name__}: {error}"
-        ) from error
+        raise MtlError(f"{description} cannot be loaded from '{target}': {type(error).__name__}: {error}") from error

@@ -40,9 +40,7 @@ class Registry:
         for spec in self._call(plugin, origin, extension_point.hook):
             validation_error = _validate_spec(spec, extension_point)
             if validation_error:
-                self.broken.append(
-                    BrokenPlugin(plugin, origin, f"its hook {extension_point.hook} {validation_error}")
-                )
+                self.broken.append(BrokenPlugin(plugin, origin, f"its hook {extension_point.hook} {validation_error}"))
                 continue
             self._registered_specs[extension_point.name].setdefault(spec.type_name(), []).append(
                 RegisteredSpec(spec, plugin, origin)

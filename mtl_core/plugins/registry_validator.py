@@ -34,9 +34,7 @@ class ExtensionPointMark:
     def __init__(self, extension_point: str) -> None:
         self.extension_point = extension_point
 
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"x-mtl-extension-point": self.extension_point}
 
 

@@ -7,9 +7,7 @@ from pydantic import SerializeAsAny
 from mtl_core.plugins import specs
 from mtl_core.plugins.registry_validator import ExtensionPointMark, registry_validator
 
-LoaderField = Annotated[
-    SerializeAsAny[specs.LoaderSpec], registry_validator("loaders"), ExtensionPointMark("loaders")
-]
+LoaderField = Annotated[SerializeAsAny[specs.LoaderSpec], registry_validator("loaders"), ExtensionPointMark("loaders")]
 SplitterField = Annotated[
     SerializeAsAny[specs.SplitterSpec], registry_validator("splitters"), ExtensionPointMark("splitters")
 ]
@@ -30,9 +28,7 @@ LossMaskField = Annotated[
 ClassWeightsField = Annotated[
     SerializeAsAny[specs.ClassWeightsSpec], registry_validator("class_weights"), ExtensionPointMark("class_weights")
 ]
-MetricField = Annotated[
-    SerializeAsAny[specs.MetricSpec], registry_validator("metrics"), ExtensionPointMark("metrics")
-]
+MetricField = Annotated[SerializeAsAny[specs.MetricSpec], registry_validator("metrics"), ExtensionPointMark("metrics")]
 WeightingField = Annotated[
     SerializeAsAny[specs.WeightingSpec], registry_validator("weightings"), ExtensionPointMark("weightings")
 ]

@@ -13,9 +13,7 @@ def build_custom_error(error_type: str, message: str) -> PydanticCustomError:
     return PydanticCustomError(error_type, "{message}", {"message": message})
 
 
-def build_error_details(
-    loc: tuple[int | str, ...], error_type: str, message: str, value: object
-) -> InitErrorDetails:
+def build_error_details(loc: tuple[int | str, ...], error_type: str, message: str, value: object) -> InitErrorDetails:
     """Build one error of a `ValidationError`, at a location relative to the model that is validated."""
     return InitErrorDetails(type=build_custom_error(error_type, message), loc=loc, input=value)
 

@@ -15,11 +15,7 @@ def format_headline(artifacts: RunArtifacts) -> str:
     if split is None:
         return "No metrics: the run has neither validation nor test data."
     overall_metric = split.overall.main_metric
-    if (
-        split.shared_metric is not None
-        and overall_metric is not None
-        and overall_metric.name == split.shared_metric
-    ):
+    if split.shared_metric is not None and overall_metric is not None and overall_metric.name == split.shared_metric:
         return _format_shared_metric(overall_metric, split)
     if len(split.tasks) == 1 and split.tasks[0].main_metric is not None:
         return _format_single_task(split.tasks[0].main_metric, split)
@@ -46,9 +42,7 @@ def _format_shared_metric(metric: MetricValue, split: SplitMetrics) -> str:
         "correct" if metric.name in {"accuracy", "exact_match"} else f"correct ({format_metric_name(metric.name)})"
     )
     text = f"{format_percent(metric.value)} of {labels} {correct_text}"
-    return text + (
-        f"; {MAJORITY_BASELINE}: {format_percent(metric.baseline)}." if metric.baseline is not None else "."
-    )
+    return text + (f"; {MAJORITY_BASELINE}: {format_percent(metric.baseline)}." if metric.baseline is not None else ".")
 
 
 def _format_single_task(metric: MetricValue, split: SplitMetrics) -> str:

@@ -179,16 +179,12 @@ def _build_epoch_figures(interactions: TaskInteractions, palette: Palette) -> It
     caption = "The mean cosine per epoch."
     if len(plotted_pairs) < len(pairs):
         half = MAX_LINES // 2
-        caption += (
-            f" Of {format_count(len(pairs))} pairs, the {half} most and the {half} least conflicting are shown."
-        )
+        caption += f" Of {format_count(len(pairs))} pairs, the {half} most and the {half} least conflicting are shown."
     lines = [line for line in lines if line.points]
     if lines:
         yield FigureBlock(caption, [draw_lines("cosine-epochs", lines, "cosine", True, palette)])
 
 
-def _select_extreme_pairs(
-    interactions: TaskInteractions, pairs: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _select_extreme_pairs(interactions: TaskInteractions, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     ordered = sorted(pairs, key=lambda pair: interactions.cosine[pair[0]][pair[1]] or 0.0)
     return [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]

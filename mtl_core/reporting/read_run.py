@@ -92,9 +92,7 @@ def read_run(path: Path) -> RunArtifacts:
             history=History.read(run.history),
             classes=_read_classes(run),
             timing=parse_schema(Timing, {"peak_memory_mb": None, **metrics["timing"]}, run.metrics),
-            auxiliary_costs=parse_schema(
-                list[AuxiliaryCost], list(metrics.get("auxiliary", {}).values()), run.metrics
-            ),
+            auxiliary_costs=parse_schema(list[AuxiliaryCost], list(metrics.get("auxiliary", {}).values()), run.metrics),
             warm_start=None if warm_start is None else (str(warm_start["run"]), int(warm_start["numbers"])),
             mistakes=read_mistakes(run.mistakes),
             interactions=read_interactions(run.interactions),

@@ -113,8 +113,6 @@ def parse_task_metrics(name: str, entry: Mapping[str, Any], lower_is_better: Col
                 metric_n = int(entry.get(get_count_key(metric), n))
                 is_lower_better = metric in lower_is_better
                 numbers = [None if number is None else float(number) for number in (value, entry[key])]
-                metrics.append(
-                    MetricValue(metric, numbers[0], numbers[1], metric_n, is_proportion, is_lower_better)
-                )
+                metrics.append(MetricValue(metric, numbers[0], numbers[1], metric_n, is_proportion, is_lower_better))
                 break
     return TaskMetrics(name, n, None if correct is None else int(correct), metrics, entry.get("confusion"))

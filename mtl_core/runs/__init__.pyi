@@ -1,6 +1,6 @@
 from .evaluate import evaluate_file, evaluate_test_split
 from .precision import Precision, convert_precision
-from .predict import iterate_predictions, predict, predict_corpus
+from .predict_inputs import iterate_predictions, predict, predict_corpus
 from .prediction import Prediction, TaskPrediction
 from .prediction_inputs import PredictionInput, parse_texts
 from .run import resume_run, run_experiment

@@ -42,9 +42,7 @@ def measure_auxiliary_costs(
     network_copy = deepcopy(network).train()
     objective = Objective(data.groups, config.weighting).to(get_device(network))
     batches = build_batch_sampler(config, data.corpus, data.split, data.examples.lengths).get_batches(0)[:N_BATCHES]
-    owners = [
-        task.auxiliary_spec.task_name if task.auxiliary_spec else None for g in data.groups for task in g.tasks
-    ]
+    owners = [task.auxiliary_spec.task_name if task.auxiliary_spec else None for g in data.groups for task in g.tasks]
     disabled_sets = [frozenset[str](), *(frozenset({name}) for name in names)]
     times: dict[frozenset[str], list[float]] = {disabled: [] for disabled in disabled_sets}
     with torch.random.fork_rng():
@@ -59,9 +57,7 @@ def measure_auxiliary_costs(
             for disabled, seconds in fastest.items():
                 times[disabled].append(1000 * seconds)
     return [
-        _compare_times(
-            spec, _count_parameters(data, network, spec.task_name), times[disabled_sets[0]], times[disabled]
-        )
+        _compare_times(spec, _count_parameters(data, network, spec.task_name), times[disabled_sets[0]], times[disabled])
         for spec, disabled in zip(config.auxiliary, disabled_sets[1:], strict=True)
     ]
 

@@ -49,9 +49,7 @@ def evaluate_file(saved_run: SavedRun, path: Path, data_set: str | None = None) 
     columns = list_label_columns(tasks)
     corpus = loader.load_file(path, columns)
     _check_label_columns(saved_run, corpus)
-    labels = {
-        task.name: get_task_labels(task.config, corpus) for task in tasks if not task.config.kind.reads_inputs
-    }
+    labels = {task.name: get_task_labels(task.config, corpus) for task in tasks if not task.config.kind.reads_inputs}
     rows = np.arange(len(corpus), dtype=np.int64)
     needs_labels = len(labels) == len(tasks)  # a task that learns from inputs needs no labels
     if needs_labels and not any(
@@ -59,9 +57,7 @@ def evaluate_file(saved_run: SavedRun, path: Path, data_set: str | None = None) 
         for task in tasks
         for value in find_first_rows(labels[task.name])
     ):
-        raise MtlError(
-            f"{path}: has no label for any task of the run (label columns: {join_names(sorted(columns))})"
-        )
+        raise MtlError(f"{path}: has no label for any task of the run (label columns: {join_names(sorted(columns))})")
     return _evaluate(saved_run, corpus, labels, rows)
 
 

@@ -82,9 +82,7 @@ class Prediction:
         """Task name to prediction, without the tasks that predict the absent label."""
         return {name: prediction for name, prediction in self.tasks.items() if prediction.is_present}
 
-    def to_record(
-        self, only_present: bool = False, gold: Mapping[str, Label | None] | None = None
-    ) -> dict[str, Any]:
+    def to_record(self, only_present: bool = False, gold: Mapping[str, Label | None] | None = None) -> dict[str, Any]:
         """Return the prediction as a JSON object, as in `predictions.jsonl`.
 
         Args:
@@ -117,9 +115,7 @@ def _build_task_record(task_prediction: TaskPrediction, gold: Any) -> dict[str, 
     }
     if task_prediction.absent_label is not None:
         entry["detection"] = round(task_prediction.detection, 6)
-    if task_prediction.is_token_level and any(
-        prediction.probabilities for prediction in task_prediction.predictions
-    ):
+    if task_prediction.is_token_level and any(prediction.probabilities for prediction in task_prediction.predictions):
         entry["confidence"] = [
             round(max(prediction.probabilities.values()), 6) for prediction in task_prediction.predictions
         ]

@@ -42,14 +42,10 @@ class PredictionCollector:
         lengths = [self.encoder.length(self.items[row]) for row in batch_outputs.rows.tolist()]
         for row in batch_outputs.rows.tolist():
             self._predictions[row] = {}
-        for group, is_predicted, output in zip(
-            self.groups, self.predicted_groups, batch_outputs.groups, strict=True
-        ):
+        for group, is_predicted, output in zip(self.groups, self.predicted_groups, batch_outputs.groups, strict=True):
             if not is_predicted or output is None:
                 continue
-            attention = (
-                output.attention.float().cpu() if self.keep_attention and output.attention is not None else None
-            )
+            attention = output.attention.float().cpu() if self.keep_attention and output.attention is not None else None
             for column, task in enumerate(group.tasks):
                 predictions = _decode(task, output.outputs[:, column].cpu(), lengths)
                 is_token_level = task.config.kind.level == "token"
@@ -98,9 +94,7 @@ class PredictionCollector:
         prediction = self.pop_prediction(index, corpus.ids[row], corpus.get_text(row), parsed)
         return prediction.to_record(gold=self.get_gold_labels(row, labels, parsed))
 
-    def get_gold_labels(
-        self, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any
-    ) -> dict[str, Any]:
+    def get_gold_labels(self, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any) -> dict[str, Any]:
         """Return task name to true label of an example, in the form of predicted labels."""
         gold = {}
         for task in (task for group in self.groups for task in group.tasks):

@@ -73,9 +73,7 @@ def _build_detection_report(overall: TaskScore) -> dict[str, Any]:
 def find_lower_is_better(scores: Iterable[Scores]) -> list[str]:
     """Return the sorted names of metrics for which lower values are better."""
     tasks = [
-        score
-        for split_scores in scores
-        for score in (*split_scores.tasks.values(), *split_scores.auxiliary.values())
+        score for split_scores in scores for score in (*split_scores.tasks.values(), *split_scores.auxiliary.values())
     ]
     metrics = [pair for task in tasks for pair in task.metrics.items()]
     return sorted({name for name, metric in metrics if metric.scalar and not metric.higher_is_better})

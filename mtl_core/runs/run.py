@@ -93,9 +93,7 @@ def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
     return replace(data, split=replace(data.split, test=data.split.test[:0]))
 
 
-def _run_with_trackers(
-    config: ExperimentConfig, data: FittedData, run: RunDirectory, callback: Callback
-) -> RunReport:
+def _run_with_trackers(config: ExperimentConfig, data: FittedData, run: RunDirectory, callback: Callback) -> RunReport:
     accelerator = create_accelerator(config)
     with track_run(config, run, accelerator.is_main_process) as trackers:
         report = _run_stages(RunContext(config, run, accelerator, callback, trackers), data)

@@ -57,9 +57,7 @@ class SavedRun:
     @property
     def derives_tasks(self) -> bool:
         """Whether the experiment derives one task from each label column, so that new columns are errors."""
-        return self.config.active_tasks is None and any(
-            isinstance(entry, TaskPattern) for entry in self.config.tasks
-        )
+        return self.config.active_tasks is None and any(isinstance(entry, TaskPattern) for entry in self.config.tasks)
 
     def get_loader(self, data_set: str | None = None) -> LoaderSpec:
         """Return the loader of a data set, which also reads new inputs.
@@ -75,9 +73,7 @@ class SavedRun:
         if self.config.data is not None and data_set is not None:
             raise MtlError("this run has one data set, which has no name; leave --data-set out")
         if name not in sources:
-            raise MtlError(
-                f"unknown data set '{name}'{did_you_mean(name, sources)} (data sets: {join_names(sources)})"
-            )
+            raise MtlError(f"unknown data set '{name}'{did_you_mean(name, sources)} (data sets: {join_names(sources)})")
         return sources[name]
 
 
@@ -103,10 +99,7 @@ def save_model(
     """
     is_saved = [group.is_predicted or config.architecture.task_specific_features for group in groups]
     state = [
-        _build_task_state(task)
-        for group, keep in zip(groups, is_saved, strict=True)
-        if keep
-        for task in group.tasks
+        _build_task_state(task) for group, keep in zip(groups, is_saved, strict=True) if keep for task in group.tasks
     ]
     run.write_state({"tasks": state, "encoder": encoder.state()})
     tensors = {}
@@ -167,9 +160,7 @@ def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
         raise MtlError(f"{run.weights}: damaged: {error}") from error
     except RuntimeError as error:
         first_line = str(error).splitlines()[1:2] or [str(error)]
-        raise MtlError(
-            f"{run.weights}: these weights do not fit the run's config: {first_line[0].strip()}"
-        ) from error
+        raise MtlError(f"{run.weights}: these weights do not fit the run's config: {first_line[0].strip()}") from error
     network.eval()
     return SavedRun(config, encoder, groups, network)
 
@@ -194,9 +185,7 @@ def restore_tasks(state: Mapping[str, Any], run: RunDirectory, experiment: Exper
 def _build_tasks(
     config: ExperimentConfig, task_states: Sequence[dict[str, Any]], registry: Registry
 ) -> list[FittedTask]:
-    entries = (
-        config.tasks if config.active_tasks is None else select_active_entries(config.tasks, config.active_tasks)
-    )
+    entries = config.tasks if config.active_tasks is None else select_active_entries(config.tasks, config.active_tasks)
     declared = {task.name: task for task in resolve_tasks(entries, _list_saved_columns(config, task_states))}
     auxiliary = {spec.task_name: spec for spec in config.auxiliary}
     tasks = []
@@ -220,8 +209,6 @@ def _list_saved_columns(config: ExperimentConfig, task_states: Sequence[dict[str
     """Return data set name to the label columns that the tasks of the run train on."""
     main_states = [task for task in task_states if "auxiliary" not in task and task["column"]]
     return {
-        name: list(
-            dict.fromkeys(task["column"] for task in main_states if not task["data"] or name in task["data"])
-        )
+        name: list(dict.fromkeys(task["column"] for task in main_states if not task["data"] or name in task["data"]))
         for name in config.loaders
     }

@@ -35,9 +35,7 @@ def evaluate_split(
         return compute_scores(network, data.examples, rows, data.groups)
     scorer, mistake_collector = Scorer(data.groups), MistakeCollector(data.tasks)
     output_collector = OutputCollector(data.groups)
-    collected_records = mistake_collector.collect(
-        rows, _iterate_records(network, data, rows, scorer, output_collector)
-    )
+    collected_records = mistake_collector.collect(rows, _iterate_records(network, data, rows, scorer, output_collector))
     records = ({"split": split_name, **record} for record in collected_records)
     write_atomically(run.predictions, lambda path: write_json_lines(path, records))
     output_collector.write(run, split_name, rows)

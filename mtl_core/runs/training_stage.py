@@ -132,9 +132,7 @@ def _build_validation(
     return compute_validation
 
 
-def check_shared_parameters(
-    config: ExperimentConfig, network: MultiTaskNetwork, group_sizes: Sequence[int]
-) -> None:
+def check_shared_parameters(config: ExperimentConfig, network: MultiTaskNetwork, group_sizes: Sequence[int]) -> None:
     """Check that tasks share trainable parameters if the experiment compares their gradients."""
     if find_shared_parameters(network, group_sizes):
         return

@@ -79,8 +79,7 @@ def initialize_from_run(
             head_patterns = [f"heads.{task.name}.*" for group in groups for task in group.tasks]
             suggestion = did_you_mean(pattern, ["trunk.*", *head_patterns, *target_weights])
             raise MtlError(
-                f"init_from.weights: '{pattern}' matches no weight{suggestion} "
-                f"(weights: {join_names(target_weights)})"
+                f"init_from.weights: '{pattern}' matches no weight{suggestion} (weights: {join_names(target_weights)})"
             )
     loaded: list[str] = []
     by_word: dict[str, int] = {}
@@ -133,9 +132,7 @@ def _is_word_table(
         and list(target_encoder.vocabulary) != list(source_encoder.vocabulary)
     )
     return (
-        bool(has_different_words)
-        and 0 <= n_special < 10
-        and n_special == len(source) - len(source_encoder.vocabulary)
+        bool(has_different_words) and 0 <= n_special < 10 and n_special == len(source) - len(source_encoder.vocabulary)
     )
 
 
@@ -144,9 +141,7 @@ def _copy_rows(
 ) -> int:
     n_special = len(target) - len(target_encoder.vocabulary)
     rows = {word: row for row, word in enumerate(source_encoder.vocabulary, start=n_special)}
-    common = [
-        (row, rows[word]) for row, word in enumerate(target_encoder.vocabulary, start=n_special) if word in rows
-    ]
+    common = [(row, rows[word]) for row, word in enumerate(target_encoder.vocabulary, start=n_special) if word in rows]
     pairs = torch.tensor([*((row, row) for row in range(n_special)), *common])
     target[pairs[:, 0]] = source[pairs[:, 1]]
     return len(pairs)

@@ -77,8 +77,6 @@ def _add_service(app: FastAPI, served_run: ServedRun, service: Service) -> None:
     router: APIRouter | None = service.load()(served_run)
     if router is None:
         return
-    if any(
-        getattr(route, "path", None) == "" and "GET" in getattr(route, "methods", ()) for route in router.routes
-    ):
+    if any(getattr(route, "path", None) == "" and "GET" in getattr(route, "methods", ()) for route in router.routes):
         served_run.page_layout.links.append(Link(f"/{service.name}", service.name.capitalize(), service.help))
     app.include_router(router, prefix=f"/{service.name}", tags=[service.name])

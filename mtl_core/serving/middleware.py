@@ -35,9 +35,7 @@ class RequestMiddleware:
         upload_prefixes: The prefixes of paths that accept files.
     """
 
-    def __init__(
-        self, app: Any, server_metrics: ServerMetrics, limits: Limits, upload_prefixes: Sequence[str]
-    ) -> None:
+    def __init__(self, app: Any, server_metrics: ServerMetrics, limits: Limits, upload_prefixes: Sequence[str]) -> None:
         self._app = app
         self._server_metrics = server_metrics
         self._limits = limits
@@ -67,14 +65,10 @@ class RequestMiddleware:
             await log_internal_error(error).to_response()(scope, receive, send_with_headers)
         finally:
             route = scope.get("route")
-            self._server_metrics.record_request(
-                getattr(route, "path", UNKNOWN_PATH), status, perf_counter() - start
-            )
+            self._server_metrics.record_request(getattr(route, "path", UNKNOWN_PATH), status, perf_counter() - start)
 
     async def _forward(self, scope: Any, receive: Any, send: Any) -> None:
-        limit = (
-            self._limits.max_upload if scope["path"].startswith(self._upload_prefixes) else self._limits.max_bytes
-        )
+        limit = self._limits.max_upload if scope["path"].startswith(self._upload_prefixes) else self._limits.max_bytes
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit:
             api_error = BodyTooLargeError(f"{int(declared[:20]):,} bytes", limit).api_error

@@ -66,9 +66,7 @@ def build_monitoring_routes(served_run: ServedRun, server_metrics: ServerMetrics
         "/health",
         summary="Health check",
         response_model=schemas.HealthResponse,
-        responses={
-            503: {"description": "The server runs, but accepts no requests.", "model": schemas.HealthResponse}
-        },
+        responses={503: {"description": "The server runs, but accepts no requests.", "model": schemas.HealthResponse}},
     )
     async def health() -> Response:
         """For load balancers: 200 if the server accepts requests; 503 while it stops, or if the network failed."""

@@ -71,9 +71,7 @@ def parse_operations(document: Mapping[str, Any]) -> list[Operation]:
 def parse_object_schemas(document: Mapping[str, Any]) -> dict[str, list[SchemaField]]:
     """Parse the object schemas of an OpenAPI document, each with its keys."""
     schemas = document.get("components", {}).get("schemas", {})
-    return {
-        name: list(_parse_fields(schema, schemas)) for name, schema in schemas.items() if schema.get("properties")
-    }
+    return {name: list(_parse_fields(schema, schemas)) for name, schema in schemas.items() if schema.get("properties")}
 
 
 def _parse_operation(path: str, method: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
@@ -116,8 +114,7 @@ def _parse_fields(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iter
     resolved = _resolve_reference(schema, schemas)
     for name, property_schema in resolved.get("properties", {}).items():
         description = str(
-            property_schema.get("description")
-            or _resolve_reference(property_schema, schemas).get("description", "")
+            property_schema.get("description") or _resolve_reference(property_schema, schemas).get("description", "")
         )
         yield SchemaField(name, _format_type(property_schema), name in resolved.get("required", ()), description)
 

@@ -52,9 +52,7 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
         if isinstance(prediction_input, ApiError):
             raise prediction_input
         result = (
-            await cancel_on_disconnect(
-                request, served_run.predict([prediction_input], body.attention, body.data_set)
-            )
+            await cancel_on_disconnect(request, served_run.predict([prediction_input], body.attention, body.data_set))
         )[0]
         if isinstance(result, Exception):
             raise _to_api_error(result, prediction_input.location)

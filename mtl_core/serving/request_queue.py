@@ -131,9 +131,7 @@ class RequestQueue:
                     return batch
 
     def _wait_for_texts(self, deadline: float) -> None:
-        while (
-            self._n_texts < self._batch_size and not self._is_closed and (remaining := deadline - monotonic()) > 0
-        ):
+        while self._n_texts < self._batch_size and not self._is_closed and (remaining := deadline - monotonic()) > 0:
             self._condition.wait(remaining)
 
     def _pop_batch(self) -> list[QueuedText]:

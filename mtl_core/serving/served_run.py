@@ -67,7 +67,7 @@ class ServedRun:
     ) -> Iterator[Prediction]:
         """Compute the predictions of a stream of texts, in its order, in a route that runs in a thread.
 
-        It returns the same as `mtl_core.runs.predict.iterate_predictions`, in constant memory. Texts enter the
+        It returns the same as `mtl_core.runs.predict_inputs.iterate_predictions`, in constant memory. Texts enter the
         queue one batch at a time, so that other requests are processed in between. It has no timeout and ignores
         the queue limit.
 

@@ -13,7 +13,7 @@ from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError
 from mtl_core.reporting.model_card.read_card import read_card
 from mtl_core.runs.precision import Precision, convert_precision
-from mtl_core.runs.predict import iterate_predictions
+from mtl_core.runs.predict_inputs import iterate_predictions
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_inputs import PredictionInput
 from mtl_core.runs.saved_run import load_run

@@ -82,9 +82,7 @@ class Worker:
                 [text.prediction_input for text in batch], first_request.attention, first_request.data_set
             )
         except Exception as error:  # noqa: BLE001  (each text receives its exception)
-            return (
-                [error] if len(batch) == 1 else [result for text in batch for result in self._predict_batch([text])]
-            )
+            return [error] if len(batch) == 1 else [result for text in batch for result in self._predict_batch([text])]
 
 
 def group_into_batches(texts: Sequence[QueuedText]) -> Iterator[list[QueuedText]]:

@@ -81,9 +81,7 @@ def _compute_features(
     module: nn.Module, features: Features, active: Sequence[bool] = ALL_ACTIVE
 ) -> list[Features | None]:
     outputs = module(features, list(active))
-    expect(
-        len(outputs) in (1, len(active)), f"expected features for all tasks or one per task, found {len(outputs)}"
-    )
+    expect(len(outputs) in (1, len(active)), f"expected features for all tasks or one per task, found {len(outputs)}")
     return list(outputs)
 
 
@@ -134,9 +132,7 @@ def _check_active(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
                 if is_active and one is not None and other is not None:
                     name = f"the features of task {task} when other tasks are inactive"
                     expect_rows(unpad_features(one), unpad_features(other), fixture.tolerance, name)
-                expect(
-                    not is_active or one is not None, f"expected features for the active task {task}, found None"
-                )
+                expect(not is_active or one is not None, f"expected features for the active task {task}, found None")
 
 
 def _check_regularization_loss(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:

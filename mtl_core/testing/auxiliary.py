@@ -135,9 +135,7 @@ def _check_learnable(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
                 LabelStatistics(present_labels, present_labels, vocabulary=data.encoder.vocabulary),
                 spec,
             )
-        expect(
-            fitted_task.kind.n_outputs > 0, f"expected outputs of '{task.name}', found {fitted_task.kind.n_outputs}"
-        )
+        expect(fitted_task.kind.n_outputs > 0, f"expected outputs of '{task.name}', found {fitted_task.kind.n_outputs}")
 
 
 def _check_deterministic(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
@@ -147,12 +145,8 @@ def _check_deterministic(spec: AuxiliarySpec, data: AuxiliaryData) -> None:
             first = _build_tasks(spec, data)
         second = _build_tasks(type(spec).model_validate(spec.model_dump(mode="json")), data)
     for one, other in zip(first, second, strict=True):
-        expect(
-            list(one.labels) == list(other.labels), f"expected the same labels of '{one.name}' twice, found others"
-        )
-        expect(
-            one.kind == other.kind and one.head == other.head, f"expected the same kind and head of '{one.name}'"
-        )
+        expect(list(one.labels) == list(other.labels), f"expected the same labels of '{one.name}' twice, found others")
+        expect(one.kind == other.kind and one.head == other.head, f"expected the same kind and head of '{one.name}'")
     after = {name: list(column) for name, column in data.task_labels.items()}
     expect(before == after, "expected the labels of the main tasks to be unchanged, found them changed")
 

@@ -63,9 +63,7 @@ def _check_shape(fixture: ModuleFixture) -> None:
 def _check_features(outputs: Features, inputs: Features, shape: FeatureShape) -> None:
     batch = len(inputs.values)
     if not shape.sequence:
-        expect_tensor(
-            outputs.values, (batch, shape.width), "values, since `output` declares one vector per example"
-        )
+        expect_tensor(outputs.values, (batch, shape.width), "values, since `output` declares one vector per example")
         expect(outputs.mask is None, "expected no mask, since `output` declares one vector per example")
         return
     mask = outputs.mask

@@ -12,9 +12,7 @@ from mtl_core.testing.spec import spec_checks
 def class_weights_checks(spec: ClassWeightsSpec, counts: Mapping[str, int], skip: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.class_weights_checks`."""
     checks = spec_checks(spec)
-    checks.add(
-        "weights", "It returns one finite weight >= 0 per class.", lambda: _check_class_weights(spec, counts)
-    )
+    checks.add("weights", "It returns one finite weight >= 0 per class.", lambda: _check_class_weights(spec, counts))
     checks.add(
         "class-order", "Weights do not depend on the order of classes.", lambda: _check_class_order(spec, counts)
     )
@@ -31,9 +29,7 @@ def _check_class_weights(spec: ClassWeightsSpec, counts: Mapping[str, int]) -> N
             f"expected {len(sample_counts)} weights, one per class, found {len(weights)}",
         )
         is_valid = all(math.isfinite(weight) and weight >= 0 for weight in weights)
-        expect(
-            is_valid, f"expected finite weights of 0 or more for the counts {dict(sample_counts)}, found {weights}"
-        )
+        expect(is_valid, f"expected finite weights of 0 or more for the counts {dict(sample_counts)}, found {weights}")
 
 
 def _check_class_order(spec: ClassWeightsSpec, counts: Mapping[str, int]) -> None:

@@ -70,9 +70,7 @@ class EncoderStateChecks:
                 0,
                 "after restoring",
             )
-            unseen_items = [
-                encoder.encode(encoder.parse(self.fixture.unseen_inputs)) for encoder in (first, second)
-            ]
+            unseen_items = [encoder.encode(encoder.parse(self.fixture.unseen_inputs)) for encoder in (first, second)]
             expected = self.fixture.compute_item_features(first, layer, unseen_items[0])
             expect_rows(
                 self.fixture.compute_item_features(second, other_layer, unseen_items[1]),

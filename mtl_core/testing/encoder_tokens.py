@@ -51,9 +51,7 @@ class EncoderTokenChecks:
             is_valid = word_indices == sorted(set(word_indices)) and all(
                 0 <= index < len(words) for index in word_indices
             )
-            expect(
-                is_valid, f"expected ascending indices into {len(words)} words of {value!r}, found {word_indices}"
-            )
+            expect(is_valid, f"expected ascending indices into {len(words)} words of {value!r}, found {word_indices}")
             if word_indices:
                 expected_tokens = [words[index] for index in word_indices]
                 expect(
@@ -81,9 +79,7 @@ class EncoderTokenChecks:
             f"expected ids from -1 to {vocabulary_size - 1}, found others",
         )
         expect(bool((ids[~mask] == -1).all()), "expected -1 at padding, found an id")
-        expect(
-            bool((ids[mask] >= 0).any()), "expected known tokens in the inputs that it was fitted on, found none"
-        )
+        expect(bool((ids[mask] >= 0).any()), "expected known tokens in the inputs that it was fitted on, found none")
         expect(
             len(set(encoder.vocabulary)) == vocabulary_size,
             "expected distinct names in the vocabulary, found one twice",

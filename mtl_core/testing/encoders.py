@@ -30,9 +30,7 @@ def encoder_checks(
     """See `mtl_core.testing.encoder_checks`."""
     checks = spec_checks(spec)
     candidates = _create_sample_inputs() if inputs is None else {"inputs": (list(inputs), list(inputs[:2]))}
-    for name, fixture in build_accepted(
-        checks, candidates, lambda pair: EncoderFixture(spec, *pair), "inputs"
-    ).items():
+    for name, fixture in build_accepted(checks, candidates, lambda pair: EncoderFixture(spec, *pair), "inputs").items():
         feature_checks = EncoderFeatureChecks(fixture, tolerance)
         checks.add(
             "features",
@@ -65,13 +63,9 @@ def encoder_checks(
             state_checks.check_invalid_input,
             name,
         )
-        checks.add(
-            "seed", "Parsing, fitting and encoding are deterministic.", state_checks.check_deterministic, name
-        )
+        checks.add("seed", "Parsing, fitting and encoding are deterministic.", state_checks.check_deterministic, name)
         checks.add("one-pass", "Fitting iterates over the inputs only once.", state_checks.check_one_pass, name)
-        checks.add(
-            "state", "An encoder restored from its state as JSON is equivalent.", state_checks.check_state, name
-        )
+        checks.add("state", "An encoder restored from its state as JSON is equivalent.", state_checks.check_state, name)
         checks.add("unload", "It still works after `release`.", state_checks.check_unload, name)
         token_checks = EncoderTokenChecks(fixture)
         if not token_checks.has_words:

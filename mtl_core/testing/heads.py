@@ -96,9 +96,7 @@ def _check_shape(spec: HeadSpec, shape: FeatureShape) -> None:
                 )
                 trailing_shape = (length, n_outputs) if spec.level == "token" else (n_outputs,)
                 name = f"the outputs of {len(tasks)} tasks with {n_outputs} outputs each"
-                expect_tensor(
-                    _compute_outputs(module, features).outputs, (batch, len(tasks), *trailing_shape), name
-                )
+                expect_tensor(_compute_outputs(module, features).outputs, (batch, len(tasks), *trailing_shape), name)
 
 
 def _check_attention(fixture: ModuleFixture) -> None:

@@ -53,9 +53,7 @@ def build_kind_fixture(spec: TaskKindSpec, sample: LabelSample | None) -> KindFi
     targets = torch.from_numpy(
         space.encode(sample.encodable_labels, [f"label {index}" for index in range(len(sample.encodable_labels))])
     )
-    return KindFixture(
-        spec, sample, space, spec.build(space, _count_labels(sample.encodable_labels, space)), targets
-    )
+    return KindFixture(spec, sample, space, spec.build(space, _count_labels(sample.encodable_labels, space)), targets)
 
 
 def _build_from_inputs(spec: TaskKindSpec) -> KindFixture:
@@ -64,12 +62,8 @@ def _build_from_inputs(spec: TaskKindSpec) -> KindFixture:
     token_mask = (torch.arange(TOKEN_IDS.shape[1]) % 2 == 0) & (TOKEN_IDS >= 0) if kind.mask_ratio else None
     targets = kind.build_input_targets(TOKEN_IDS, token_mask)
     flat_targets = targets.flatten(0, 1) if spec.level == "token" else targets
-    return KindFixture(
-        spec, None, space, kind, flat_targets[space.compute_label_mask(flat_targets.unsqueeze(1))[:, 0]]
-    )
+    return KindFixture(spec, None, space, kind, flat_targets[space.compute_label_mask(flat_targets.unsqueeze(1))[:, 0]])
 
 
 def _count_labels(labels: Sequence[Label], space: LabelSpace) -> Mapping[str, int]:
-    return (
-        Counter(str(member) for label in labels for member in flatten_label(label)) if space.classes else Counter()
-    )
+    return Counter(str(member) for label in labels for member in flatten_label(label)) if space.classes else Counter()

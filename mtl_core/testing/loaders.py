@@ -64,9 +64,7 @@ def _add_text_check(checks: Checks, spec: LoaderSpec, text: str | None) -> None:
             return
         except Exception:  # noqa: BLE001,S110  the check raises it again
             pass
-    checks.add(
-        "from-text", "A text becomes an input of the same type as in files.", lambda: _check_text(spec, text)
-    )
+    checks.add("from-text", "A text becomes an input of the same type as in files.", lambda: _check_text(spec, text))
 
 
 def _load(spec: LoaderSpec) -> Corpus:
@@ -116,9 +114,7 @@ def _check_deterministic(spec: LoaderSpec) -> None:
     ]
     expect(is_same, "expected the same inputs on a second load, found others")
     for kind, one, other in (("labels", first.labels, second.labels), ("weights", first.weights, second.weights)):
-        expect(
-            list(one) == list(other), f"expected the same columns of {kind}, found {list(one)} and {list(other)}"
-        )
+        expect(list(one) == list(other), f"expected the same columns of {kind}, found {list(one)} and {list(other)}")
         for name in one:
             expect(list(one[name]) == list(other[name]), f"expected the same {kind} of '{name}' on a second load")
 
@@ -129,9 +125,7 @@ def _check_missing_file(spec: LoaderSpec) -> None:
     try:
         spec.model_copy(update=_replace_path(spec, loc, missing_path)).load()
     except MtlError as error:
-        expect(
-            missing_path.name in str(error), f"expected a message that contains {missing_path.name}, found: {error}"
-        )
+        expect(missing_path.name in str(error), f"expected a message that contains {missing_path.name}, found: {error}")
         return
     fail(f"expected an MtlError, since {missing_path.name} does not exist, found that it loads")
 
@@ -180,6 +174,4 @@ def _check_text(spec: LoaderSpec, text: str) -> None:
     has_same_type = isinstance(parsed, type(example)) or (
         isinstance(parsed, np.ndarray) and isinstance(example, np.ndarray)
     )
-    expect(
-        has_same_type, f"expected an input of the type {type(example).__name__}, found a {type(parsed).__name__}"
-    )
+    expect(has_same_type, f"expected an input of the type {type(example).__name__}, found a {type(parsed).__name__}")

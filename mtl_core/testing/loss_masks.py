@@ -68,9 +68,7 @@ class _MaskChecks:
         mask = self.mask(self.labels.targets)
         order = torch.tensor([7, 3, 9, 0, 1, 8, 2, 6, 4, 5])
         reordered = self.mask(self.labels.targets[order])
-        expect(
-            torch.equal(reordered, mask[order]), "expected the same mask in another order, found a different one"
-        )
+        expect(torch.equal(reordered, mask[order]), "expected the same mask in another order, found a different one")
         for row in range(len(mask)):
             single = self.mask(self.labels.targets[row : row + 1])
             expect(torch.equal(single[0], mask[row]), f"expected the same mask for example {row + 1} alone")
@@ -86,18 +84,14 @@ class _MaskChecks:
 
 def _add_checks(checks: Checks, mask_checks: _MaskChecks, variant: str) -> None:
     shape = "(batch, tasks, length)" if variant == "tags" else "(batch, tasks)"
-    checks.add(
-        "shape", f"It returns {shape}, bool, and does not change the targets.", mask_checks.check_shape, variant
-    )
+    checks.add("shape", f"It returns {shape}, bool, and does not change the targets.", mask_checks.check_shape, variant)
     checks.add(
         "missing-labels",
         "Missing and excluded labels are outside the mask.",
         mask_checks.check_missing_labels,
         variant,
     )
-    checks.add(
-        "not-empty", "An example with all labels has some in the mask.", mask_checks.check_not_empty, variant
-    )
+    checks.add("not-empty", "An example with all labels has some in the mask.", mask_checks.check_not_empty, variant)
     checks.add(
         "batch-invariance",
         "An example's mask does not depend on the batch it is in.",

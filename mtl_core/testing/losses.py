@@ -42,9 +42,7 @@ class _LossChecks:
 
     def build_loss(self) -> nn.Module:
         loss = self.spec.build()
-        expect(
-            isinstance(loss, nn.Module), f"expected `build` to return a torch module, found {describe_value(loss)}"
-        )
+        expect(isinstance(loss, nn.Module), f"expected `build` to return a torch module, found {describe_value(loss)}")
         return loss
 
     def check_shape(self) -> None:

@@ -92,9 +92,7 @@ def _check_key(spec: MetricSpec) -> None:
     key = spec.key()
     is_valid = isinstance(key, str) and re.fullmatch(r"[a-z][a-z0-9_]*", key)
     expect(is_valid, f"expected lower-case letters, digits and underscores, found {key!r}")
-    expect(
-        not RESERVED_KEYS.fullmatch(key), f"expected an unreserved name, found '{key}', which metrics.json reserves"
-    )
+    expect(not RESERVED_KEYS.fullmatch(key), f"expected an unreserved name, found '{key}', which metrics.json reserves")
 
 
 def _validate_space(spec: MetricSpec, space: LabelSpace) -> LabelSpace:
@@ -197,9 +195,7 @@ class _MetricChecks:
             f"expected sums (n, sums), found {describe_value(sums)}",
         )
         assert sums is not None  # noqa: S101  for mypy
-        expect(
-            len(sums) == len(scored_rows.targets), f"expected one row for each of {len(scored_rows.targets)} labels"
-        )
+        expect(len(sums) == len(scored_rows.targets), f"expected one row for each of {len(scored_rows.targets)} labels")
         with np.errstate(divide="ignore", invalid="ignore"):
             value = self.spec.compute_from_sums(sums.double().sum(dim=0).numpy())
         actual = torch.as_tensor(np.asarray(value, dtype=np.float64))

@@ -145,9 +145,7 @@ def check_seeded_weights(fixture: ModuleFixture) -> None:
         generator = torch.get_rng_state()
         second = fixture.build_module(0)
         for (name, one), other in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
-            expect(
-                torch.equal(one, other), f"expected the same weights from the same seed, found others in '{name}'"
-            )
+            expect(torch.equal(one, other), f"expected the same weights from the same seed, found others in '{name}'")
         fixture.build_module(1)
         expect(
             not torch.equal(torch.get_rng_state(), generator),

@@ -60,9 +60,7 @@ def _check_reduces_loss(spec: OptimizerSpec) -> None:
         module, optimizer = _build_problem(spec)
         before = module.weight.detach().clone()
         optimizer.step()
-        expect(
-            torch.equal(module.weight, before), "expected no change of a parameter without a gradient, found one"
-        )
+        expect(torch.equal(module.weight, before), "expected no change of a parameter without a gradient, found one")
 
 
 def _check_learning_rate(spec: OptimizerSpec) -> None:
@@ -90,7 +88,5 @@ def _check_resume(spec: OptimizerSpec) -> None:
             _run_step(module, optimizer)
             _run_step(resumed_module, resumed_optimizer)
         expect_finite(module.weight, "the weights after 6 steps")
-        is_same = torch.equal(module.weight, resumed_module.weight) and torch.equal(
-            module.bias, resumed_module.bias
-        )
+        is_same = torch.equal(module.weight, resumed_module.weight) and torch.equal(module.bias, resumed_module.bias)
         expect(is_same, "expected the same weights after resuming from a checkpoint, found others")

@@ -93,9 +93,7 @@ def create_sample_labels(variant: str, excluded: frozenset[str] = frozenset()) -
         [[label is None or str(label) in excluded for label in row] for row in zip(*columns, strict=True)]
     )
     if variant == "tags":
-        targets, ignore_mask = (
-            table.view(EXAMPLES, tokens, TASKS).transpose(1, 2) for table in (targets, ignore_mask)
-        )
+        targets, ignore_mask = (table.view(EXAMPLES, tokens, TASKS).transpose(1, 2) for table in (targets, ignore_mask))
     return SampleLabels(space, targets, ignore_mask, n_outputs, FunctionLoss(loss))
 
 
@@ -148,9 +146,7 @@ LABEL_SAMPLES: Sequence[LabelSample] = (
     LabelSample("grades", "example", ["1", "3", "2", "3", "3", "1"], "no such label"),
     LabelSample("lists", "example", [["low"], ["high", "low"], [], ["high"], ["low"]], ["no such label"]),
     LabelSample("lists-of-numbers", "example", [[1.5, 2.0], [-3, 1], [0.5, 8], [2, 2]], ["no number", 1.0]),
-    LabelSample(
-        "tags", "token", [["noun", "verb"], ["noun"], ["verb", "other", "noun"], ["noun"]], "no such label"
-    ),
+    LabelSample("tags", "token", [["noun", "verb"], ["noun"], ["verb", "other", "noun"], ["noun"]], "no such label"),
     LabelSample("numbers-of-tokens", "token", [[1.5, 2.0], [7], [0.25, -1, 3], [4]], "no number"),
 )
 

@@ -18,22 +18,16 @@ STEPS, TOTAL = range(200, 700), 1000
 def sampling_checks(spec: SamplingSpec, skip: Mapping[str, str]) -> Checks:
     """See `mtl_core.testing.sampling_checks`."""
     checks = spec_checks(spec)
-    checks.add(
-        "shares", "It returns a share of 0 or more per data set, at any progress.", lambda: _check_shares(spec)
-    )
+    checks.add("shares", "It returns a share of 0 or more per data set, at any progress.", lambda: _check_shares(spec))
     checks.add("draws", "`draws` returns one data set per step.", lambda: _check_draws(spec))
-    checks.add(
-        "seed", "The same seed gives the same draws; no global generator is used.", lambda: _check_seed(spec)
-    )
+    checks.add("seed", "The same seed gives the same draws; no global generator is used.", lambda: _check_seed(spec))
     checks.add("draws-follow-shares", "The draws follow the shares.", lambda: _check_draws_follow_shares(spec))
     return checks.skip_checks(skip)
 
 
 def _compute_shares(spec: SamplingSpec, batch_counts: Sequence[int], progress: float) -> NDArray[np.float64]:
     shares = np.asarray(spec.compute_shares(batch_counts, progress), dtype=np.float64)
-    expect(
-        shares.shape == (len(batch_counts),), f"expected {len(batch_counts)} shares, found the shape {shares.shape}"
-    )
+    expect(shares.shape == (len(batch_counts),), f"expected {len(batch_counts)} shares, found the shape {shares.shape}")
     is_valid = bool(np.isfinite(shares).all() and (shares >= 0).all() and shares.any())
     expect(
         is_valid,

@@ -44,9 +44,7 @@ def spec_checks(spec: Spec | type[Spec]) -> Checks:
         checks.skip("defaults", reason)
         checks.skip("round-trip", reason)
         return checks
-    checks.add(
-        "defaults", "The defaults of its keys are valid values.", lambda: _check_defaults(spec_class, instance)
-    )
+    checks.add("defaults", "The defaults of its keys are valid values.", lambda: _check_defaults(spec_class, instance))
     checks.add(
         "round-trip", "Dumped and validated again, it is equal.", lambda: _check_round_trip(spec_class, instance)
     )

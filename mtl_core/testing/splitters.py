@@ -24,9 +24,7 @@ def splitter_checks(spec: SplitterSpec, skip: Mapping[str, str]) -> Checks:
         "splits", "It assigns every unit to split 0, 1 or 2, for any number of units.", lambda: _check_splits(spec)
     )
     checks.add("no-labels", "It splits units without labels.", lambda: _check_no_labels(spec))
-    checks.add(
-        "seed", "The same seed gives the same splits; no global generator is used.", lambda: _check_seed(spec)
-    )
+    checks.add("seed", "The same seed gives the same splits; no global generator is used.", lambda: _check_seed(spec))
     checks.add("units-unchanged", "It does not change the units.", lambda: _check_units_unchanged(spec))
     checks.add(
         "partition",

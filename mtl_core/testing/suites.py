@@ -160,9 +160,7 @@ def loss_checks(
     return checks(spec, labels, skip or {}, tolerance)
 
 
-def loss_mask_checks(
-    spec: specs.LossMaskSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE
-) -> Checks:
+def loss_mask_checks(spec: specs.LossMaskSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE) -> Checks:
     """Check a loss mask: labels outside the mask have no influence, not even as NaN."""
     from mtl_core.testing.loss_masks import loss_mask_checks as checks
 
@@ -204,9 +202,7 @@ def metric_checks(
     return checks(spec, spaces, skip or {}, tolerance)
 
 
-def weighting_checks(
-    spec: specs.WeightingSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE
-) -> Checks:
+def weighting_checks(spec: specs.WeightingSpec, *, skip: Reasons | None = None, tolerance: float = TOLERANCE) -> Checks:
     """Check a weighting: one finite number, gradients for every loss, absent tasks without influence."""
     from mtl_core.testing.weightings import weighting_checks as checks
 

@@ -14,7 +14,7 @@ from mtl_core.testing.checks import Checks, build_accepted, expect, fail
 from mtl_core.testing.kind_fixture import KindFixture, build_kind_fixture
 from mtl_core.testing.sample_labels import LABEL_SAMPLES, LabelSample
 from mtl_core.testing.spec import spec_checks
-from mtl_core.testing.task_kind_checks import TaskKindChecks
+from mtl_core.testing.task_kind_runtime import TaskKindChecks
 from mtl_core.testing.tensors import expect_close
 
 
@@ -24,7 +24,7 @@ def task_kind_checks(
     skip: Mapping[str, str],
     tolerance: float,
 ) -> Checks:
-    """See `mtl_core.testing.task_kind_checks`."""
+    """See `mtl_core.testing.task_kind_runtime`."""
     checks = spec_checks(spec)
     samples: dict[str, LabelSample | None] = {
         sample.name: sample for sample in LABEL_SAMPLES if sample.level == spec.level
@@ -87,15 +87,11 @@ def _add_kind_checks(checks: Checks, kind_checks: TaskKindChecks, name: str) -> 
         name,
     )
     checks.add("baseline", "The baseline predicts the same for every example.", kind_checks.check_baseline, name)
-    checks.add(
-        "metrics", "Outputs of minimal loss score better than the baseline.", kind_checks.check_metrics, name
-    )
+    checks.add("metrics", "Outputs of minimal loss score better than the baseline.", kind_checks.check_metrics, name)
     if kind_checks.fixture.sample is None and kind_checks.fixture.spec.level == "example":
         checks.skip(f"agreement-{name}", "its prediction for an input is not one label")
     else:
-        checks.add(
-            "agreement", "Outputs of minimal loss are decoded as the labels.", kind_checks.check_agreement, name
-        )
+        checks.add("agreement", "Outputs of minimal loss are decoded as the labels.", kind_checks.check_agreement, name)
 
 
 class LabelSpaceChecks:
@@ -119,9 +115,7 @@ class LabelSpaceChecks:
         if self.fixture.sample is not None:
             labels = [*self.fixture.sample.encodable_labels, None]
             encoded = torch.from_numpy(restored.encode(labels, ["somewhere"] * len(labels)))
-            expect_close(
-                encoded.nan_to_num(9), self.fixture.encode(labels).nan_to_num(9), 0, "encoded after restoring"
-            )
+            expect_close(encoded.nan_to_num(9), self.fixture.encode(labels).nan_to_num(9), 0, "encoded after restoring")
 
     def check_missing_labels(self) -> None:
         """Encode None and labels."""
@@ -147,8 +141,6 @@ class LabelSpaceChecks:
                 [sample.encodable_labels[0], sample.out_of_space_label], ["somewhere:1", "somewhere:2"]
             )
         except MtlError as error:
-            expect(
-                "somewhere:2" in str(error), f"expected a message with the location of the label, found: {error}"
-            )
+            expect("somewhere:2" in str(error), f"expected a message with the location of the label, found: {error}")
             return
         fail(f"expected the label {sample.out_of_space_label!r} to be refused by an MtlError, found it encoded")

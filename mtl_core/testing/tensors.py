@@ -14,9 +14,7 @@ def describe_value(value: object) -> str:
     return "None (is there a `return`?)" if value is None else f"a {type(value).__name__}"
 
 
-def expect_tensor(
-    value: object, shape: tuple[int, ...], name: str, dtype: torch.dtype | None = None
-) -> torch.Tensor:
+def expect_tensor(value: object, shape: tuple[int, ...], name: str, dtype: torch.dtype | None = None) -> torch.Tensor:
     """Check the shape and dtype of a tensor; without `dtype`, it must be floating point.
 
     Raises:
@@ -52,9 +50,7 @@ def expect_close(actual: torch.Tensor, expected: torch.Tensor, tolerance: float,
         )
 
 
-def expect_rows(
-    actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], tolerance: float, name: str
-) -> None:
+def expect_rows(actual: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], tolerance: float, name: str) -> None:
     """Check that every example has its expected result, up to a tolerance.
 
     Raises:
@@ -72,6 +68,4 @@ def expect_finite(value: torch.Tensor, name: str) -> None:
         AssertionError: If it contains one.
     """
     n_not_finite = int((~torch.isfinite(value)).sum())
-    expect(
-        not n_not_finite, f"{name}: expected finite numbers, found {n_not_finite} of {value.numel()} that are not"
-    )
+    expect(not n_not_finite, f"{name}: expected finite numbers, found {n_not_finite} of {value.numel()} that are not")

@@ -142,9 +142,7 @@ class _TrackedRuns:
         )
 
     def check_no_network_access(self) -> None:
-        expect(
-            not self.connections, f"expected no connection, found one to {', '.join(map(str, self.connections))}"
-        )
+        expect(not self.connections, f"expected no connection, found one to {', '.join(map(str, self.connections))}")
 
     def check_rng_state(self) -> None:
         if self.rng_error is not None:

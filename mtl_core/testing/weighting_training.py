@@ -110,9 +110,7 @@ def _compute_gradients(
     run.run_step()
     run.optimizer.zero_grad()
     regularization_loss = (
-        sum((p.sum() * 0.5 for p in run.network.trunk.parameters()), torch.zeros(()))
-        if add_regularization
-        else None
+        sum((p.sum() * 0.5 for p in run.network.trunk.parameters()), torch.zeros(())) if add_regularization else None
     )
     run.objective.backward(run.compute_losses(active), regularization_loss, run.gradients)
     return {

@@ -82,14 +82,10 @@ def _check_gradients(spec: WeightingSpec, tolerance: float) -> None:
         if loss_grad is None:
             fail("expected gradients at the losses, found none")
         expect_finite(loss_grad, "the gradients at the losses")
-        expect(
-            (loss_grad > 0).all(), f"expected every loss to be minimized, found the gradients {loss_grad.tolist()}"
-        )
+        expect((loss_grad > 0).all(), f"expected every loss to be minimized, found the gradients {loss_grad.tolist()}")
         for name, parameter in module.named_parameters():
             is_finite = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
-            expect(
-                is_finite or not parameter.requires_grad, f"expected a finite gradient at the parameter '{name}'"
-            )
+            expect(is_finite or not parameter.requires_grad, f"expected a finite gradient at the parameter '{name}'")
 
 
 def _check_task_order(spec: WeightingSpec, tolerance: float) -> None:

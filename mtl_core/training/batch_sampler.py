@@ -42,9 +42,7 @@ def build_batch_sampler(
     """
     batch_sampler: BatchSampler = ShuffledSampler(config, split.train, lengths)
     if len(config.loaders) > 1:
-        source_rows = {
-            name: np.intersect1d(split.train, find_rows(corpus.sources, name)) for name in config.loaders
-        }
+        source_rows = {name: np.intersect1d(split.train, find_rows(corpus.sources, name)) for name in config.loaders}
         batch_sampler = MultiSourceSampler(
             config, {name: row_indices for name, row_indices in source_rows.items() if len(row_indices)}, lengths
         )
@@ -89,9 +87,7 @@ class MultiSourceSampler:
         lengths: `(examples,)`, int64: approximate length of each example of the corpus.
     """
 
-    def __init__(
-        self, config: ExperimentConfig, rows: Mapping[str, RowIndices], lengths: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, config: ExperimentConfig, rows: Mapping[str, RowIndices], lengths: NDArray[np.int64]) -> None:
         self._config = config
         self._passes = [
             _ShuffledPasses(config, row_indices, lengths, derive_seed(config.seed, "source", name))

@@ -44,9 +44,7 @@ def freeze_unlabelled_tasks(
         if len(unlabelled):
             for parameter in group.stacked_parameters():
                 tensors = [parameter.data, *_get_state_tensors(parameter, optimizer)]
-                backups.append(
-                    (parameter, unlabelled, [(tensor, tensor[unlabelled].clone()) for tensor in tensors])
-                )
+                backups.append((parameter, unlabelled, [(tensor, tensor[unlabelled].clone()) for tensor in tensors]))
     yield
     with torch.no_grad():
         for parameter, unlabelled, rows in backups:

@@ -142,8 +142,7 @@ class StepGradients:
         parameters = [*self.shared, *self.task_specific]
         has_grad = [parameter.grad is not None for parameter in parameters]
         has_grad_on_any_rank = (
-            self.distributed.all_reduce(torch.tensor(has_grad, dtype=torch.float32, device=parameters[0].device))
-            > 0
+            self.distributed.all_reduce(torch.tensor(has_grad, dtype=torch.float32, device=parameters[0].device)) > 0
         )
         parameters_with_grad = [
             parameter
@@ -199,8 +198,7 @@ def _allocate_rows(
     """Allocate one row per loss, and return the rows to fill, each with the start of its backward pass."""
     if starts is None:  # start at the losses
         starts = [
-            BackwardStart(value, torch.ones_like(value)) if value.requires_grad else None
-            for value in values.unbind()
+            BackwardStart(value, torch.ones_like(value)) if value.requires_grad else None for value in values.unbind()
         ]
     rows = values.new_empty((len(values), sum(parameter.numel() for parameter in parameters)))
     for row, start in zip(rows, starts, strict=True):
@@ -219,9 +217,7 @@ def _compute_gradients(
     )
 
 
-def _fill_row(
-    row: torch.Tensor, gradients: Sequence[torch.Tensor | None], parameters: Sequence[nn.Parameter]
-) -> None:
+def _fill_row(row: torch.Tensor, gradients: Sequence[torch.Tensor | None], parameters: Sequence[nn.Parameter]) -> None:
     """Write concatenated gradients into a row; zeros for None."""
     chunks = torch.split(row, [parameter.numel() for parameter in parameters])
     for chunk, gradient in zip(chunks, gradients, strict=True):

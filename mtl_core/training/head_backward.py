@@ -79,16 +79,12 @@ class HeadBackward:
             any effect, if the losses do not belong to the last forward pass.
         """
         head_outputs = {
-            group_index: head_output
-            for group_index, head_output in enumerate(self._outputs)
-            if head_output is not None
+            group_index: head_output for group_index, head_output in enumerate(self._outputs) if head_output is not None
         }
         if not head_outputs or not values.requires_grad:
             return None
         outputs = [head_output.outputs for head_output in head_outputs.values()]
-        gradients = torch.autograd.grad(
-            values, outputs, torch.ones_like(values), retain_graph=True, allow_unused=True
-        )
+        gradients = torch.autograd.grad(values, outputs, torch.ones_like(values), retain_graph=True, allow_unused=True)
         grad_outputs = {
             group_index: grad_output
             for group_index, grad_output in zip(head_outputs, gradients, strict=True)
@@ -132,9 +128,7 @@ class HeadBackward:
         for parameter, gradient in zip(task_specific, gradients, strict=False):
             accumulate_grad(parameter, gradient)
         if not head_output.head_inputs:
-            return {
-                column: BackwardStart(head_output.outputs, _select_task(grad_output, column)) for column in columns
-            }
+            return {column: BackwardStart(head_output.outputs, _select_task(grad_output, column)) for column in columns}
         input_gradients = zip(differentiable_inputs.items(), gradients[len(task_specific) :], strict=True)
         return {
             column: BackwardStart(head_input, gradient)

@@ -53,9 +53,7 @@ class TrainingFailedError(MtlError):
             names = join_names([ids[row] for row in self.row_indices], MAX_IDS_IN_MESSAGE)
             examples = f" for {amount} of its {self.batch_size} examples ({noun} {names})"
         advice = (
-            "check these examples, or try"
-            if self.row_indices and len(self.row_indices) < self.batch_size
-            else "try"
+            "check these examples, or try" if self.row_indices and len(self.row_indices) < self.batch_size else "try"
         )
         return MtlError(
             f"{self.reason}{examples}; {advice} a lower optimizer.lr or a training.max_grad_norm. {run_status}"

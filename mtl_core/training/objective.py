@@ -96,8 +96,7 @@ class Objective(nn.Module):
     def active_groups(self) -> list[bool]:
         """Whether each head group has a task with a weight above 0; other head groups are not computed."""
         return [
-            any(self._weights[end - size : end])
-            for size, end in zip(self.group_sizes, self._group_ends, strict=True)
+            any(self._weights[end - size : end]) for size, end in zip(self.group_sizes, self._group_ends, strict=True)
         ]
 
     @property
@@ -169,9 +168,7 @@ class Objective(nn.Module):
         total: torch.Tensor = self.weighting(main)
         return total if extra_loss is None else total + extra_loss
 
-    def backward(
-        self, losses: TaskLosses, regularization_loss: torch.Tensor | None, gradients: StepGradients
-    ) -> None:
+    def backward(self, losses: TaskLosses, regularization_loss: torch.Tensor | None, gradients: StepGradients) -> None:
         """Compute the gradients of all parameters.
 
         Args:
@@ -181,9 +178,7 @@ class Objective(nn.Module):
         """
         main, extra_loss = self._split_auxiliary(losses)
         if regularization_loss is not None:
-            regularization_loss = (
-                regularization_loss / self._distributed.world_size
-            )  # every rank adds the full value
+            regularization_loss = regularization_loss / self._distributed.world_size  # every rank adds the full value
             extra_loss = regularization_loss if extra_loss is None else extra_loss + regularization_loss
         if len(main.values):
             self.weighting.backward(main, extra_loss, gradients)

@@ -93,9 +93,7 @@ class CrossStitchNetwork(Architecture):
             column_outputs = [validate_features(column[depth](features), shape) for column, features in columns]  # type: ignore[index]
             needed = active if unit is self.units[-1] else [True] * len(column_outputs)
             mixed = unit([features.values for features in column_outputs], needed)
-            column_inputs = [
-                None if values is None else Features(values, column_outputs[0].mask) for values in mixed
-            ]
+            column_inputs = [None if values is None else Features(values, column_outputs[0].mask) for values in mixed]
         return column_inputs
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:

@@ -59,9 +59,7 @@ class AspectPresence(AuxiliarySpec):
             )
         if all(label == set(columns) for label in present_tasks):
             known_labels = collect_label_names(columns, train)
-            suggestion = next(
-                (hint for name in self.absent_labels if (hint := did_you_mean(name, known_labels))), ""
-            )
+            suggestion = next((hint for name in self.absent_labels if (hint := did_you_mean(name, known_labels))), "")
             raise MtlError(
                 "absent_labels: no training example has one of the labels "
                 f"{join_names(self.absent_labels)}{suggestion}, so every task is always present "

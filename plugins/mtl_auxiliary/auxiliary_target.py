@@ -32,7 +32,5 @@ class AuxiliaryTarget(AuxiliarySpec):
         Raises:
             MtlError: If there is no such column, or its labels do not fit the kind.
         """
-        labels = mask_unseen_classes(
-            self.kind, get_label_column(data, self.label), f"the column '{self.label}'", data
-        )
+        labels = mask_unseen_classes(self.kind, get_label_column(data, self.label), f"the column '{self.label}'", data)
         return [AuxiliaryTask(self.task_name, self.kind, self.head, labels)]

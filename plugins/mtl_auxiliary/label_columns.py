@@ -55,9 +55,7 @@ def mask_unseen_classes(
     if not training_labels:
         raise MtlError(f"no training example has a label in {description}")
     classes = set(
-        kind.build_space(
-            LabelStatistics(training_labels, training_labels, vocabulary=data.encoder.vocabulary)
-        ).classes
+        kind.build_space(LabelStatistics(training_labels, training_labels, vocabulary=data.encoder.vocabulary)).classes
     )
     if not classes:
         return labels

@@ -33,6 +33,4 @@ def get_label_names(label: Label | None) -> set[str]:
 def collect_label_names(columns: Mapping[str, Sequence[Label | None]], rows: Iterable[int]) -> list[str]:
     """Return the sorted class names in the labels of some examples."""
     row_indices = list(rows)
-    return sorted(
-        {name for column in columns.values() for row in row_indices for name in get_label_names(column[row])}
-    )
+    return sorted({name for column in columns.values() for row in row_indices for name in get_label_names(column[row])})

@@ -56,9 +56,7 @@ class MarkedWords(AuxiliarySpec):
             raise MtlError(f"spans: no training text has a span of '{self.spans}'")
         training_tags = {*span_labels, self.outside}
         labels = [None if row is None else [tag if tag in training_tags else None for tag in row] for row in tags]
-        return [
-            AuxiliaryTask(self.task_name, TokenTagging(classes=[*span_labels, self.outside]), self.head, labels)
-        ]
+        return [AuxiliaryTask(self.task_name, TokenTagging(classes=[*span_labels, self.outside]), self.head, labels)]
 
     def _tag_words(self, data: AuxiliaryData, row: int, spans: Sequence[Span] | None) -> list[str | None] | None:
         """Tag the words of a text; a word in several overlapping spans has the tag of the first."""

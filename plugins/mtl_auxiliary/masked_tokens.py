@@ -30,6 +30,4 @@ class MaskedTokensTask(SelfSupervisedTask):
         Raises:
             MtlError: If the inputs are not tokens.
         """
-        return self.build_task(
-            data, MaskedTokens(mask_ratio=self.mask_ratio, vocab_size=self.vocab_size), self.head
-        )
+        return self.build_task(data, MaskedTokens(mask_ratio=self.mask_ratio, vocab_size=self.vocab_size), self.head)

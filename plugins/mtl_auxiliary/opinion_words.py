@@ -69,8 +69,7 @@ class OpinionWords(AuxiliarySpec):
         for polarity, words in zip(("positive", "negative"), self.select_words(data), strict=True):
             opinion_words = set(words)
             contains_word = [
-                any(normalize_word(word) in opinion_words for word in text_words)
-                for text_words in iterate_words(data)
+                any(normalize_word(word) in opinion_words for word in text_words) for text_words in iterate_words(data)
             ]
             if not any(contains_word[row] for row in data.train_rows.tolist()):
                 raise MtlError(
@@ -93,9 +92,7 @@ class OpinionWords(AuxiliarySpec):
         if positive is None or negative is None:
             scores = self._compute_scores(data)
             positive = positive or self._select_strongest(scores, "positive")
-            negative = negative or self._select_strongest(
-                {word: -score for word, score in scores.items()}, "negative"
-            )
+            negative = negative or self._select_strongest({word: -score for word, score in scores.items()}, "negative")
         return positive, negative
 
     def _compute_scores(self, data: AuxiliaryData) -> dict[str, float]:
@@ -111,9 +108,7 @@ class OpinionWords(AuxiliarySpec):
         for polarity, rows in rows_by_polarity.items():
             if not rows:
                 expected_labels, known_labels = getattr(self, polarity), collect_label_names(columns, train)
-                suggestion = next(
-                    (hint for name in expected_labels if (hint := did_you_mean(name, known_labels))), ""
-                )
+                suggestion = next((hint for name in expected_labels if (hint := did_you_mean(name, known_labels))), "")
                 raise MtlError(
                     f"{polarity}: no training example has one of the labels {join_names(expected_labels)} "
                     f"and none of the opposite{suggestion} (labels of {join_names(columns)}: "
@@ -124,16 +119,12 @@ class OpinionWords(AuxiliarySpec):
         scores = compute_log_odds(
             count_words(data, rows_by_polarity["positive"]), count_words(data, rows_by_polarity["negative"]), counts
         )
-        document_counts = Counter(
-            word for row in train for word in {normalize_word(word) for word in data.words(row)}
-        )
+        document_counts = Counter(word for row in train for word in {normalize_word(word) for word in data.words(row)})
         max_documents = self.max_df * len(train)
         return {
             word: score
             for word, score in scores.items()
-            if counts[word] >= self.min_count
-            and document_counts[word] <= max_documents
-            and any(map(str.isalpha, word))
+            if counts[word] >= self.min_count and document_counts[word] <= max_documents and any(map(str.isalpha, word))
         }
 
     def _select_strongest(self, scores: dict[str, float], polarity: str) -> list[str]:

@@ -17,7 +17,5 @@ def mtl_commands() -> list[Commands]:
 @hookimpl
 def mtl_services() -> list[Service]:
     return [
-        Service(
-            "ratings", "Ratings of products by aspect, from a file of reviews.", "mtl_ratings.service:build_router"
-        )
+        Service("ratings", "Ratings of products by aspect, from a file of reviews.", "mtl_ratings.service:build_router")
     ]

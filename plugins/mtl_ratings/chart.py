@@ -73,8 +73,7 @@ def build_panels(ratings: Ratings) -> list[Panel]:
 def plot_aspects(ratings: Ratings, palette: Palette) -> list[Drawing]:
     """Plot each panel as a separate figure, narrow enough for a phone screen."""
     return [
-        _plot_panel(panel, f"ratings-{index}", palette)
-        for index, panel in enumerate(build_panels(ratings), start=1)
+        _plot_panel(panel, f"ratings-{index}", palette) for index, panel in enumerate(build_panels(ratings), start=1)
     ]
 
 
@@ -98,9 +97,7 @@ def write_chart(ratings: Ratings, provenance: Provenance, path: Path) -> None:
         figure = _plot_chart(ratings, provenance, PAPER)
         write_atomically(
             path,
-            lambda temporary: figure.savefig(
-                temporary, format=suffix, dpi=DPI, metadata=UNDATED_METADATA.get(suffix)
-            ),
+            lambda temporary: figure.savefig(temporary, format=suffix, dpi=DPI, metadata=UNDATED_METADATA.get(suffix)),
         )
 
 
@@ -142,9 +139,7 @@ def _plot_ratings(axes: Axes, panel: Panel, palette: Palette, max_characters: in
         )
         if one.rating is None:
             background = {"facecolor": palette.paper, "edgecolor": "none", "pad": 1.5}
-            label = axes.text(
-                3, row_index, "too few", ha="center", va="center", color=palette.muted, style="italic"
-            )
+            label = axes.text(3, row_index, "too few", ha="center", va="center", color=palette.muted, style="italic")
             label.set_bbox(background)
             continue
         axes.hlines(row_index, one.rating.low, one.rating.high, color=color, linewidth=1.6, zorder=2)
@@ -183,9 +178,7 @@ def _add_annotations(
     disclaimer_height = 0.16 if provenance.disclaimer else 0.0
     figure.text(left, (0.08 + disclaimer_height) / height, caption, color=palette.muted, fontsize=7.5)
     if provenance.disclaimer:
-        figure.text(
-            left, 0.08 / height, truncate_label(provenance.disclaimer, 150), color=palette.ink, fontsize=7.5
-        )
+        figure.text(left, 0.08 / height, truncate_label(provenance.disclaimer, 150), color=palette.ink, fontsize=7.5)
     if has_several_panels:
         color = palette.series[0]
         legend_keys = [

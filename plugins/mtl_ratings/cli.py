@@ -59,9 +59,7 @@ def rate(
     quotes: Annotated[int, typer.Option(min=0, max=20, help="Number of quotes for and against each rating.")] = 3,
     bad_rows: Annotated[
         Literal["refuse", "skip"],
-        typer.Option(
-            metavar="HOW", help="What to do with a row that cannot be read: refuse, or skip and count it."
-        ),
+        typer.Option(metavar="HOW", help="What to do with a row that cannot be read: refuse, or skip and count it."),
     ] = "refuse",
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHARACTER", help="The delimiter of a .csv file; default: detected.")
@@ -79,9 +77,7 @@ def rate(
     ] = "fp32",
     plugin: Annotated[
         list[str] | None,
-        typer.Option(
-            "--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."
-        ),
+        typer.Option("--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."),
     ] = None,
 ) -> None:
     """Rate products by aspect from customer reviews, as a table, a page or a chart.

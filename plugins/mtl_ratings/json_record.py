@@ -37,8 +37,7 @@ def build_ratings_record(ratings: Ratings, provenance: Provenance) -> dict[str, 
                 "product": product,
                 "reviews": reviews,
                 "aspects": {
-                    one.aspect: _build_rating_record(ratings.ratings[product, one.aspect])
-                    for one in ratings.aspects
+                    one.aspect: _build_rating_record(ratings.ratings[product, one.aspect]) for one in ratings.aspects
                 },
             }
             for product, reviews in ratings.products.items()

@@ -113,8 +113,7 @@ def _average_mentions(mentions: Sequence[tuple[str, TaskPrediction]]) -> Opinion
     conditional_probabilities = [prediction.compute_present_probabilities() for _, prediction in mentions]
     mean = {
         name: sum(
-            weight * shares.get(name, 0.0)
-            for weight, shares in zip(weights, conditional_probabilities, strict=True)
+            weight * shares.get(name, 0.0) for weight, shares in zip(weights, conditional_probabilities, strict=True)
         )
         / total
         for name in (POSITIVE, NEGATIVE, NEUTRAL, CONFLICT)
@@ -148,9 +147,7 @@ def _split_chunks(reviews: Iterable[Review]) -> Iterator[list[Review]]:
         yield chunk
 
 
-def _build_inputs(
-    chunk: Sequence[Review], sentences_per_review: Sequence[Sequence[str]]
-) -> Iterator[PredictionInput]:
+def _build_inputs(chunk: Sequence[Review], sentences_per_review: Sequence[Sequence[str]]) -> Iterator[PredictionInput]:
     from mtl_core.runs import PredictionInput
 
     for review, sentences in zip(chunk, sentences_per_review, strict=True):

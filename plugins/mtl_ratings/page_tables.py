@@ -113,8 +113,7 @@ def build_product_table(ratings: Ratings, product: str) -> Table:
 
 def _build_aspect_row(one: Rating) -> list[Cell]:
     shares = [
-        Cell(format_percent(share) if one.mentions else NO_VALUE)
-        for share in (one.positive, one.neutral, one.negative)
+        Cell(format_percent(share) if one.mentions else NO_VALUE) for share in (one.positive, one.neutral, one.negative)
     ]
     rating_cell = (
         Cell("insufficient evidence")

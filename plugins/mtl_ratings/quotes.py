@@ -38,9 +38,7 @@ class Quotes:
     def insert(self, scored_sentence: ScoredSentence, location: str, limit: int) -> None:
         """Insert a sentence if it is among the best `limit` sentences."""
         quote = Quote(scored_sentence.sentence, location, round(scored_sentence.confidence, 4))
-        if limit == 0 or (
-            len(self.items) >= limit and _compute_sort_key(quote) <= _compute_sort_key(self.items[-1])
-        ):
+        if limit == 0 or (len(self.items) >= limit and _compute_sort_key(quote) <= _compute_sort_key(self.items[-1])):
             return
         if any(_normalize(one.text) == _normalize(quote.text) for one in self.items):
             return

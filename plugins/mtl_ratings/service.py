@@ -42,9 +42,7 @@ PeriodField = Annotated[Literal["month", "quarter", "year"], Form(description="T
 MinMentionsField = Annotated[
     int, Form(ge=1, description="Minimum number of reviews that mention an aspect for a rating.")
 ]
-PriorReviewsField = Annotated[
-    float, Form(ge=0, description="Weight of the overall mean in each rating, in reviews.")
-]
+PriorReviewsField = Annotated[float, Form(ge=0, description="Weight of the overall mean in each rating, in reviews.")]
 BadRowsField = Annotated[Literal["refuse", "skip"], Form(description="What to do with a row that cannot be read.")]
 
 

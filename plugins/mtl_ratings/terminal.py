@@ -51,9 +51,7 @@ def print_ratings(console: Console, ratings: Ratings, provenance: Provenance) ->
     """Print the table of ratings, with its notes."""
     if provenance.disclaimer:
         console.print(provenance.disclaimer, style="bold yellow", highlight=False, markup=False)
-    table = Table(
-        title=f"{escape(provenance.file)}: ratings from 1 to 5 (reviews that mention it)", box=SIMPLE_HEAD
-    )
+    table = Table(title=f"{escape(provenance.file)}: ratings from 1 to 5 (reviews that mention it)", box=SIMPLE_HEAD)
     table.add_column(escape(truncate_label(provenance.noun)), no_wrap=True)
     table.add_column("reviews", justify="right")
     for one in ratings.aspects:

@@ -145,9 +145,7 @@ class DistilledEncoder(Encoder[WordText, WordItem]):
         for index, item in enumerate(items):
             rows[index, : len(item.rows)] = item.rows
             if item.oov_words:  # indices into the item's list become indices into the batch's
-                batch_indices = np.array(
-                    [oov_indices.setdefault(word, len(oov_indices)) for word in item.oov_words]
-                )
+                batch_indices = np.array([oov_indices.setdefault(word, len(oov_indices)) for word in item.oov_words])
                 oov_positions = np.flatnonzero(item.rows >= n_rows)
                 rows[index, oov_positions] = n_rows + batch_indices[item.rows[oov_positions] - n_rows]
         self._ensure_cached(oov_indices)

@@ -76,9 +76,7 @@ def _find_on_hub(name: str) -> Path:
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    hint = (
-        f"{did_you_mean(name, PACKAGED_MODELS)} (installed: {join_names(PACKAGED_MODELS)}; prefix a folder with ./)"
-    )
+    hint = f"{did_you_mean(name, PACKAGED_MODELS)} (installed: {join_names(PACKAGED_MODELS)}; prefix a folder with ./)"
     if Path(name).is_dir():
         raise MtlError(f"encoder.model: '{name}' is a folder in the current directory; write ./{name}")
     try:
@@ -93,6 +91,4 @@ def _find_on_hub(name: str) -> Path:
         raise MtlError(f"encoder.model: the Hugging Face hub has no model '{name}'{hint}") from error
     except (OSError, ValueError) as error:
         reason = "HF_HUB_OFFLINE is set" if is_offline_mode() else "the hub cannot be reached"
-        raise MtlError(
-            f"encoder.model: '{name}' is neither installed nor downloaded, and {reason}{hint}"
-        ) from error
+        raise MtlError(f"encoder.model: '{name}' is neither installed nor downloaded, and {reason}{hint}") from error

@@ -54,8 +54,7 @@ class FrozenModel:
         for layer in self._layers:
             if not -n_layers - 1 <= layer <= n_layers:
                 raise MtlError(
-                    f"encoder.layers: {layer}, but the model has the layers 1 to {n_layers}, "
-                    "and 0 for the embeddings"
+                    f"encoder.layers: {layer}, but the model has the layers 1 to {n_layers}, and 0 for the embeddings"
                 )
 
     @property

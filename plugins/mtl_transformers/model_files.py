@@ -81,9 +81,7 @@ def find_weight_files(folder: Path) -> list[Path]:
     """
     files = [folder / WEIGHTS_FILE] if (folder / WEIGHTS_FILE).is_file() else _list_shards(folder)
     if not files:
-        pickle_names = [
-            pickle_path.name for pattern in PICKLE_PATTERNS for pickle_path in sorted(folder.glob(pattern))
-        ]
+        pickle_names = [pickle_path.name for pattern in PICKLE_PATTERNS for pickle_path in sorted(folder.glob(pattern))]
         if pickle_names:
             raise MtlError(
                 f"{folder / pickle_names[0]}: pickled weights can run any code and are not read; "
@@ -139,9 +137,7 @@ def load_model(folder: Path, config: dict[str, Any]) -> torch.nn.Module:
     missing_names = sorted(name for name in loading_info["missing_keys"] if not name.startswith("pooler."))
     mismatched_names = sorted(str(entry[0]) for entry in loading_info["mismatched_keys"])
     if missing_names or mismatched_names:
-        problem = (
-            f"'{missing_names[0]}' is missing" if missing_names else f"'{mismatched_names[0]}' has another shape"
-        )
+        problem = f"'{missing_names[0]}' is missing" if missing_names else f"'{mismatched_names[0]}' has another shape"
         raise MtlError(f"{folder}: the weights do not fit config.json: {problem}")
     network: torch.nn.Module = model
     return network

@@ -57,10 +57,6 @@ def find_special_ids(
     """Find the special tokens around a text by encoding an example text."""
     encoding = tokenizer.encode("a")
     text_indices = [index for index, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
-    first, last = (
-        (text_indices[0], text_indices[-1]) if text_indices else (len(encoding.ids), len(encoding.ids) - 1)
-    )
+    first, last = (text_indices[0], text_indices[-1]) if text_indices else (len(encoding.ids), len(encoding.ids) - 1)
     fallback_id = unknown_id if unknown_id is not None else mask_id if mask_id is not None else 0
-    return SpecialTokenIds(
-        tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]), mask_id, fallback_id, all_ids
-    )
+    return SpecialTokenIds(tuple(encoding.ids[:first]), tuple(encoding.ids[last + 1 :]), mask_id, fallback_id, all_ids)

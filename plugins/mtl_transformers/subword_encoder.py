@@ -152,9 +152,7 @@ class SubwordEncoder(Encoder[SubwordText, Item]):
 
     def input_layer(self) -> nn.Module:
         """Build the word embedding table of the model."""
-        return SubwordEmbedding(
-            PretrainedModel(self._config, self._folder), self._tokenizer.special, self._trainable
-        )
+        return SubwordEmbedding(PretrainedModel(self._config, self._folder), self._tokenizer.special, self._trainable)
 
     def words(self, parsed: SubwordText) -> list[str]:
         """Return the words of the input: a list as it is, a text split into words (see `align_words`)."""

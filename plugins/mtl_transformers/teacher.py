@@ -45,8 +45,7 @@ class Teacher(FrozenModel):
         special = self.tokenizer.special
         # With a leading space, a word is tokenized as within a sentence.
         subwords = [
-            self.tokenizer.encode_ids(f" {word}", MAX_SUBWORDS_PER_WORD).tolist() or [special.unknown]
-            for word in words
+            self.tokenizer.encode_ids(f" {word}", MAX_SUBWORDS_PER_WORD).tolist() or [special.unknown] for word in words
         ]
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, ids in enumerate(subwords):

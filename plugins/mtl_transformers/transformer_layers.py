@@ -65,9 +65,7 @@ class TransformerLayers(nn.Module):
         assert mask is not None  # noqa: S101  subwords have a mask
         values, attention_mask = self._add_special_tokens(features.values, mask)
         has_no_padding = bool(attention_mask.all())  # attention is faster without a mask
-        states = self.model(inputs_embeds=values, attention_mask=None if has_no_padding else attention_mask.long())[
-            0
-        ]
+        states = self.model(inputs_embeds=values, attention_mask=None if has_no_padding else attention_mask.long())[0]
         if self.first_token_only:
             return Features(states[:, 0])
         token_states = states[:, len(self.prefix) :][:, : mask.shape[1]]
@@ -122,9 +120,7 @@ def _override_dropout(config: dict[str, Any], rate: float) -> dict[str, Any]:
     return overrides
 
 
-def _freeze_parameters(
-    backbone: TransformerLayers, trainable_layers: int | None, lora: Lora | None
-) -> list[nn.Module]:
+def _freeze_parameters(backbone: TransformerLayers, trainable_layers: int | None, lora: Lora | None) -> list[nn.Module]:
     """Freeze the parameters that are not trained; return the modules that remain in evaluation mode."""
     model = backbone.model
     if trainable_layers is None and lora is None:
@@ -137,9 +133,7 @@ def _freeze_parameters(
     model_layers = _find_layers(model)
     assert trainable_layers is not None  # noqa: S101  checked above
     if trainable_layers > len(model_layers):
-        raise MtlError(
-            f"backbone.trainable_layers: {trainable_layers}, but the model has {len(model_layers)} layers"
-        )
+        raise MtlError(f"backbone.trainable_layers: {trainable_layers}, but the model has {len(model_layers)} layers")
     trained_layers = list(model_layers)[len(model_layers) - trainable_layers :]
     if lora is None:
         for layer in trained_layers:

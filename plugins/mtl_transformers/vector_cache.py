@@ -86,9 +86,7 @@ class VectorCache:
     @staticmethod
     def _prune(cache_dir: Path) -> None:
         """Delete the least recently used files until the total size is below `MAX_CACHE_BYTES`."""
-        files = sorted(
-            (path.stat().st_mtime, path.stat().st_size, path) for path in cache_dir.glob("*.safetensors")
-        )
+        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in cache_dir.glob("*.safetensors"))
         total = sum(size for _, size, _ in files)
         for _, size, path in files[:-1]:
             if total <= MAX_CACHE_BYTES:

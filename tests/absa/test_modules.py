@@ -279,9 +279,7 @@ def test_masked_outputs_equal_unmasked_outputs(head: HeadSpec, tasks: int) -> No
 def test_outputs_do_not_depend_on_the_batch_of_a_text() -> None:
     words = [f"word{number}" for number in range(40)]
     encoder = SpacyEncoder(dimensions=WIDTH).build()
-    texts = [
-        " ".join(words[start : start + length]) for start, length in zip(range(30), [9, 1, 5] * 10, strict=True)
-    ]
+    texts = [" ".join(words[start : start + length]) for start, length in zip(range(30), [9, 1, 5] * 10, strict=True)]
     encoder.fit(encoder.parse(texts))
     torch.manual_seed(0)
     groups = [build_heads(head, 2, FeatureShape(10, sequence=True)) for head in HEADS.values()]

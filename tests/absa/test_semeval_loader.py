@@ -25,17 +25,13 @@ Row = tuple[str, str, list[tuple[str, str]] | None]
 
 
 def build_sentence(name: str, text: str, labels: list[tuple[str, str]] | None) -> str:
-    mentions = "".join(
-        f"<aspectCategory category={quoteattr(c)} polarity={quoteattr(p)}/>\n" for c, p in labels or []
-    )
+    mentions = "".join(f"<aspectCategory category={quoteattr(c)} polarity={quoteattr(p)}/>\n" for c, p in labels or [])
     block = "" if labels is None else f"<aspectCategories>\n{mentions}</aspectCategories>\n"
     return f"<sentence id={quoteattr(name)}>\n<text>{escape(text)}</text>\n{block}</sentence>\n"
 
 
 def build_document(*rows: Row, root: str = "<sentences>") -> str:
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n{"".join(build_sentence(*r) for r in rows)}</sentences>\n'
-    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n{"".join(build_sentence(*r) for r in rows)}</sentences>\n'
 
 
 def write_file(folder: Path, content: str | bytes, name: str = "train.xml") -> Path:
@@ -434,8 +430,7 @@ def test_round_trip(tmp_path: Path, rows: list[tuple[str, str, dict[str, str] | 
     assert corpus.inputs == [text for _, text, _ in rows]
     categories = {name for _, _, labels in rows for name in labels or {}}
     assert corpus.labels == {
-        name: [None if labels is None else labels.get(name, "absent") for _, _, labels in rows]
-        for name in categories
+        name: [None if labels is None else labels.get(name, "absent") for _, _, labels in rows] for name in categories
     }
 
 

@@ -73,9 +73,7 @@ AGGREGATORS = {"pcgrad": aggregation.PCGrad, "upgrad": aggregation.UPGrad, "conf
 
 @pytest.mark.parametrize("type_name", AGGREGATORS)
 @pytest.mark.parametrize("name", [*NETWORKS, *TOYS])
-def test_gradients_of_any_network(
-    tmp_path: Path, name: str, type_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gradients_of_any_network(tmp_path: Path, name: str, type_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "transformer.py").write_text(TRANSFORMER, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     settings = [*NETWORKS.get(name, []), f"weighting={type_name}"]

@@ -24,9 +24,7 @@ NAMES = [
 
 
 def build_spec(name: str, **options: object) -> AggregatorSpec:
-    spec = REGISTRY.find("weightings", name).model_validate(
-        {"type": name, **options}, context={"registry": REGISTRY}
-    )
+    spec = REGISTRY.find("weightings", name).model_validate({"type": name, **options}, context={"registry": REGISTRY})
     assert isinstance(spec, AggregatorSpec)
     return spec
 
@@ -83,9 +81,7 @@ def test_mgda_finds_the_shortest_convex_combination(seed: int, tasks: int) -> No
     rows = draw_rows(seed, tasks)
     length = float(aggregate("mgda", rows, epsilon=1e-6, max_iters=400).norm())
     random_weights = torch.rand(50, tasks, generator=torch.Generator().manual_seed(seed))
-    assert (
-        length <= float((random_weights / random_weights.sum(dim=1, keepdim=True) @ rows).norm(dim=1).min()) + 1e-2
-    )
+    assert length <= float((random_weights / random_weights.sum(dim=1, keepdim=True) @ rows).norm(dim=1).min()) + 1e-2
 
 
 def test_pcd_prefers_the_primary_task_and_guarantees_a_share() -> None:

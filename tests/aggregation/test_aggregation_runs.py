@@ -75,9 +75,7 @@ def test_interrupted_run_resumes_bit_for_bit(tmp_path: Path, name: str) -> None:
 
 def test_half_precision_and_its_limit(tmp_path: Path, mtl: Mtl) -> None:
     """bf16 works; fp16 is rejected when the experiment is loaded."""
-    path = train_run(
-        tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"}
-    )
+    path = train_run(tmp_path, "run", weighting="upgrad", training={"epochs": 3, "batch_size": 8, "precision": "bf16"})
     with (path / "history.csv").open() as lines:
         losses = [float(row["train.t0.loss"]) for row in csv.DictReader(lines)]
     assert losses[-1] < losses[0]
@@ -196,7 +194,5 @@ def test_non_finite_gradients_end_a_run_with_the_last_finite_weights(tmp_path: P
     result = mtl("run", path, "--plugin", tmp_path / "broken.py", "--out", out)
     assert result.returncode == 2
     assert "the gradient of task 't" in result.stderr
-    assert (
-        "is not finite; try a lower optimizer.lr or a training.max_grad_norm. Saved: the weights" in result.stderr
-    )
+    assert "is not finite; try a lower optimizer.lr or a training.max_grad_norm. Saved: the weights" in result.stderr
     assert (out / "model.safetensors").exists()

@@ -120,9 +120,7 @@ def aggregate_with_torchjd(
         return aggregator(rows)
 
 
-def run_backward(
-    run: SampleRun, step: int, active: Collection[int]
-) -> tuple[TaskLosses, torch.Tensor, torch.Tensor]:
+def run_backward(run: SampleRun, step: int, active: Collection[int]) -> tuple[TaskLosses, torch.Tensor, torch.Tensor]:
     """Run a step's backward pass; return losses, their Jacobian, and task-specific gradients of their sum."""
     losses, reference_losses = run.compute_losses(active), run.compute_losses(active)
     rows = compute_jacobian(reference_losses.values, run.gradients.shared)

@@ -251,9 +251,7 @@ def test_one_expert_is_hard_sharing(tmp_path: Path) -> None:
     outputs = []
     for prepared, network, _ in networks:
         batch = prepared.examples.build_batch(prepared.split.train, checks.CPU)
-        outputs.append(
-            [get_values(one) for one in network.eval().trunk(batch.inputs, ALL_ACTIVE) if one is not None]
-        )
+        outputs.append([get_values(one) for one in network.eval().trunk(batch.inputs, ALL_ACTIVE) if one is not None])
     assert len(outputs[0]) == 3
     assert all(torch.equal(one, outputs[1][0]) for one in outputs[0])
 

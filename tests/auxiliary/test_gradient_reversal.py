@@ -76,9 +76,7 @@ def assert_reversed(plain: nn.Module, reversal_head: nn.Module, strength: float,
 @every_head
 @settings(max_examples=8, deadline=None)
 @given(strength=st.floats(0, 10, allow_nan=False), seed=st.integers(0, 99))
-def test_feature_gradient_is_scaled_by_the_negative_strength(
-    head: dict[str, Any], strength: float, seed: int
-) -> None:
+def test_feature_gradient_is_scaled_by_the_negative_strength(head: dict[str, Any], strength: float, seed: int) -> None:
     spec = build_spec(head, strength)
     with torch.random.fork_rng():
         plain, reversal_head = copy_weights(spec.head.build(SHAPE, OUTPUTS), spec.build(SHAPE, OUTPUTS))
@@ -120,9 +118,7 @@ def compute_shared_gradients(folder: Path, auxiliary: list[dict[str, Any]]) -> l
 def test_adversarial_task_reverses_the_shared_gradient_of_auxiliary_target(tmp_path: Path) -> None:
     main_gradients = compute_shared_gradients(tmp_path, [])
     auxiliary_gradients = compute_shared_gradients(tmp_path, [build_block("auxiliary-target", weight=0.5)])
-    adversarial_gradients = compute_shared_gradients(
-        tmp_path, [build_block("adversarial", weight=0.5, strength=3.0)]
-    )
+    adversarial_gradients = compute_shared_gradients(tmp_path, [build_block("adversarial", weight=0.5, strength=3.0)])
     assert len(main_gradients) > 4
     for main, with_auxiliary, with_adversary in zip(
         main_gradients, auxiliary_gradients, adversarial_gradients, strict=True

@@ -126,9 +126,7 @@ DATA_ERRORS: dict[str, tuple[dict[str, Any], str]] = {
 def test_data_errors_are_reported_with_the_reason(tmp_path: Path, case: str) -> None:
     rule, message = DATA_ERRORS[case]
     write_words(tmp_path)
-    rule = {
-        key: value.replace("FOLDER", str(tmp_path)) if key == "pipeline" else value for key, value in rule.items()
-    }
+    rule = {key: value.replace("FOLDER", str(tmp_path)) if key == "pipeline" else value for key, value in rule.items()}
     with pytest.raises(MtlError) as caught:
         prepare_data(tmp_path, {"type": "sentence-length", "name": "before"}, rule)
     assert re.search(message, str(caught.value)), caught.value
@@ -143,9 +141,7 @@ def test_command_line_reports_the_error_in_one_line(tmp_path: Path, mtl: Any) ->
         tmp_path / "run",
     )
     assert result.returncode == 2
-    assert "auxiliary.0 ('auxiliary-target'): label: the data has no column 'topik'" in " ".join(
-        result.stderr.split()
-    )
+    assert "auxiliary.0 ('auxiliary-target'): label: the data has no column 'topik'" in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "run").exists()
 

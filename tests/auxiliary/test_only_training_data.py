@@ -35,9 +35,7 @@ def test_other_texts_and_labels_in_validation_and_test_data_change_nothing(tmp_p
     for index, extra_rows in enumerate((OTHER_ROWS, OTHER_ROWS[:1], [])):
         assert fit_tasks(tmp_path / f"other-{index}", [*training, *extra_rows], name) == plain
     rows_as_training = [("train", *row[1:]) for row in OTHER_ROWS]
-    assert (
-        fit_tasks(tmp_path / "moved", [*training, *rows_as_training], name) != plain
-    )  # training data has an effect
+    assert fit_tasks(tmp_path / "moved", [*training, *rows_as_training], name) != plain  # training data has an effect
 
 
 def test_opinion_words_do_not_depend_on_test_labels(tmp_path: Path) -> None:

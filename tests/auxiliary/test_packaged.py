@@ -78,9 +78,7 @@ def test_adversary_of_data_sets_learns_from_all_data_sets(tmp_path: Path) -> Non
     table = {"type": "table", "train": "data.csv", "split": "split", "text": "text", "labels": ["mood"]}
     blocks: dict[str, Any] = {"data": None, "data_sets": {"first": table, "second": table}}
     run_experiment(load_config(tmp_path, [{"type": "adversarial", "source": True}], **blocks), tmp_path / "run")
-    score = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"][
-        "adversarial"
-    ]
+    score = json.loads((tmp_path / "run" / "metrics.json").read_text())["splits"]["test"]["auxiliary"]["adversarial"]
     assert score["n"] == 24
     assert len(score["confusion"]) == 2
 

@@ -130,16 +130,12 @@ def test_task_annealed_to_zero_is_not_updated(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS_BY_TYPE)
-def test_weight_0_equals_a_run_without_the_task(
-    data_dir: Path, baseline_run: Path, name: str, tmp_path: Path
-) -> None:
+def test_weight_0_equals_a_run_without_the_task(data_dir: Path, baseline_run: Path, name: str, tmp_path: Path) -> None:
     run_experiment(load_config(data_dir, [build_block(name, weight=0.0)]), tmp_path / "none")
     run_experiment(load_config(data_dir, [build_block(name, weight=0.5)]), tmp_path / "some")
     for file in ("model.safetensors", "predictions.jsonl"):
         assert (tmp_path / "none" / file).read_bytes() == (baseline_run / file).read_bytes()
-    assert (tmp_path / "some" / "model.safetensors").read_bytes() != (
-        baseline_run / "model.safetensors"
-    ).read_bytes()
+    assert (tmp_path / "some" / "model.safetensors").read_bytes() != (baseline_run / "model.safetensors").read_bytes()
     baseline_rows, zero_weight_rows = (
         list(csv.DictReader((run / "history.csv").open())) for run in (baseline_run, tmp_path / "none")
     )
@@ -189,9 +185,7 @@ def test_no_auxiliary_task_selects_an_epoch(data_dir: Path, baseline_run: Path, 
     }
     training = {"epochs": 1, "select": {"aggregation": "sentence-length"}}
     with pytest.raises(MtlError, match=r"training\.select\.aggregation: unknown 'sentence-length'.*known: .*mood"):
-        run_experiment(
-            load_config(data_dir, [build_block("sentence-length")], training=training), data_dir / "never"
-        )
+        run_experiment(load_config(data_dir, [build_block("sentence-length")], training=training), data_dir / "never")
 
 
 def test_auxiliary_heads_are_saved_only_if_configured(
@@ -230,7 +224,7 @@ def test_saved_heads_predict_the_same_after_loading(data_dir: Path, saved_heads_
     saved_run = load_run(saved_heads_run)
     names = [task.name for group in saved_run.groups for task in group.tasks]
     records = [json.loads(line) for line in (saved_heads_run / "predictions.jsonl").read_text().splitlines()]
-    from mtl_core.runs.predict import predict
+    from mtl_core.runs.predict_inputs import predict
     from mtl_core.runs.prediction_inputs import parse_texts
 
     predictions = list(predict(saved_run, parse_texts([record["text"] for record in records])))
@@ -314,9 +308,7 @@ def read_results(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("refit", [False, True])
-def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(
-    data_dir: Path, tmp_path: Path, refit: bool
-) -> None:
+def test_a_run_is_repeated_and_resumed_within_an_epoch_bit_for_bit(data_dir: Path, tmp_path: Path, refit: bool) -> None:
     blocks = [
         build_block("masked-tokens", weight=0.3, schedule={"type": "linear"}, save_head=True),
         build_block("adversarial", weight=0.2, schedule={"type": "constant", "warmup": 0.5}),

@@ -209,8 +209,7 @@ def test_plugins_that_cannot_be_used_stop_a_run_before_it_starts(
     broken.write_text("import nothing_of_the_kind\n")
     message = get_error(mtl("run", experiment, "--out", tmp_path / "out", "--plugin", broken))
     assert message == (
-        f"plugin '{broken}' cannot be imported: ModuleNotFoundError: No module named 'nothing_of_the_kind' "
-        f"({broken}:1)"
+        f"plugin '{broken}' cannot be imported: ModuleNotFoundError: No module named 'nothing_of_the_kind' ({broken}:1)"
     )
     second = tmp_path / "second.py"
     second.write_text(toy_plugin.read_text())
@@ -417,9 +416,7 @@ def test_weights_that_belong_to_another_config(run_copy: Path, mtl: Mtl) -> None
     config = run_copy / "config.yaml"
     config.write_text(config.read_text().replace("type: bilstm\n  hidden_dim: 4", "type: bilstm\n  hidden_dim: 5"))
     message = get_error(mtl("predict", run_copy, "Soup"))
-    assert message.startswith(
-        f"{run_copy / 'model.safetensors'}: these weights do not fit the run's config: size mis"
-    )
+    assert message.startswith(f"{run_copy / 'model.safetensors'}: these weights do not fit the run's config: size mis")
     assert "\n" not in message
 
 
@@ -471,9 +468,7 @@ def test_invalid_prediction_inputs(
 ) -> None:
     path = tmp_path / "none.txt"
     assert get_error(mtl("predict", trained_run, "--input", path)) == f"{path}: no such file"
-    assert (
-        get_error(mtl("predict", trained_run, "--input", tmp_path)) == f"{tmp_path}: is a folder, expected a file"
-    )
+    assert get_error(mtl("predict", trained_run, "--input", tmp_path)) == f"{tmp_path}: is a folder, expected a file"
     assert get_error(mtl("predict", trained_run, "a", "--input", path)) == "give texts or --input, not both"
     assert get_error(mtl("predict", trained_run, "fine", " ")) == "text 2: the text is empty"
     assert "does not exist" in get_error(mtl("predict", trained_run, "a", "--output", tmp_path / "no" / "where"))
@@ -525,8 +520,5 @@ def test_a_file_without_labels_cannot_be_evaluated(
 
 def test_run_without_a_test_split_requires_a_file(experiment: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "run"
-    assert (
-        mtl("run", experiment, "--out", out, "--set", "data.test=null", "--set", "training.epochs=1").returncode
-        == 0
-    )
+    assert mtl("run", experiment, "--out", out, "--set", "data.test=null", "--set", "training.epochs=1").returncode == 0
     assert get_error(mtl("evaluate", out)) == "the run's data has no test split; name a file with --data"

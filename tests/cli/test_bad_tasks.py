@@ -75,9 +75,7 @@ def test_a_label_outside_the_declared_space(folder: Path, run_rejected: Callable
     location = f"{folder}/numbers.csv:3"
     for kind in ("binary", "classification", "multi-label"):
         message = run_rejected({"name": "topic", "kind": {"type": kind, "classes": ["a", "bb"]}})
-        assert message.startswith(
-            f"task 'topic': {location}: the label 'b' is not one of the task's classes; did you"
-        )
+        assert message.startswith(f"task 'topic': {location}: the label 'b' is not one of the task's classes; did you")
         assert message.endswith("(classes: a, bb)")
     message = run_rejected({"name": "stars", "kind": {"type": "ordinal", "classes": ["1", "2", "3"]}})
     assert message == (

@@ -169,9 +169,7 @@ class CutOff(NullCallback):
             raise KeyboardInterrupt
 
 
-def test_resumed_run_equals_an_uninterrupted_run(
-    experiment: Path, trained_run: Path, tmp_path: Path, mtl: Mtl
-) -> None:
+def test_resumed_run_equals_an_uninterrupted_run(experiment: Path, trained_run: Path, tmp_path: Path, mtl: Mtl) -> None:
     out = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
         run_experiment(load_experiment(experiment).config, out, CutOff())
@@ -309,9 +307,7 @@ def test_predict_reads_every_input_source(
     marked.write_bytes(b"\xef\xbb\xbf" + lines.encode())
     upper.write_text(lines)
     for path in (plain, marked, upper):
-        assert are_equal(
-            parse_json_lines(mtl("predict", trained_run, "--json", "--input", path).stdout), predictions
-        )
+        assert are_equal(parse_json_lines(mtl("predict", trained_run, "--json", "--input", path).stdout), predictions)
     records = tmp_path / "a.jsonl"
     records.write_text("".join(json.dumps({"id": f"q{text[0]}", "text": text}) + "\n" for text in TEXTS))
     read_records = parse_json_lines(mtl("predict", trained_run, "--json", "--input", records).stdout)

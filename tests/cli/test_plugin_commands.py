@@ -92,9 +92,7 @@ def test_misspelt_command_gets_a_suggestion() -> None:
 def test_core_commands_do_not_load_plugins(tmp_path: Path) -> None:
     code = "import sys; from mtl_core.cli.app import main; main(['run', '--help'])"
     command = f"import atexit, sys; atexit.register(lambda: print('absa_plugin' in sys.modules)); {code}"
-    result = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    result = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.stdout.strip().endswith("False"), result.stderr
 
 

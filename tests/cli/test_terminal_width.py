@@ -28,10 +28,7 @@ def build_score(*metrics: str, value: float = 0.1234) -> TaskScore:
     pooled = {"accuracy"}
     return TaskScore(
         40,
-        {
-            name: MetricValue(value + index / 100, 40, 0.5, pooled=name in pooled)
-            for index, name in enumerate(metrics)
-        },
+        {name: MetricValue(value + index / 100, 40, 0.5, pooled=name in pooled) for index, name in enumerate(metrics)},
     )
 
 

@@ -200,9 +200,7 @@ def test_refit_includes_validation_data(tmp_path: Path) -> None:
     refit_data = prepare_refit(config, prepared)
     labelled = [row for row, label in enumerate(prepared.labels["t1"]) if label in CLASSES]
     both = np.concatenate([prepared.split.train, prepared.split.validation])
-    assert set(refit_data.split.select_labelled(refit_data.split.train).tolist()) == set(labelled) & set(
-        both.tolist()
-    )
+    assert set(refit_data.split.select_labelled(refit_data.split.train).tolist()) == set(labelled) & set(both.tolist())
 
 
 def test_auxiliary_tasks_keep_their_labelled_examples(tmp_path: Path) -> None:
@@ -233,9 +231,7 @@ def test_epochs_are_selected_by_the_metric_of_the_full_run(tmp_path: Path) -> No
 def test_inactive_task_cannot_select_the_epoch(tmp_path: Path) -> None:
     config = toy_config(tmp_path, active_tasks=["t0"], training={"epochs": 1, "select": {"aggregation": "t1"}})
     assert config.training.select == Selection(aggregation="t1")
-    with pytest.raises(
-        MtlError, match=r"the task 't1' is not trained, so it cannot select the epoch \(trained: t0\)"
-    ):
+    with pytest.raises(MtlError, match=r"the task 't1' is not trained, so it cannot select the epoch \(trained: t0\)"):
         run_experiment(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -254,9 +250,7 @@ def test_inactive_task_cannot_select_the_epoch(tmp_path: Path) -> None:
         ([], "active_tasks"),
     ],
 )
-def test_wrong_name_is_reported_with_its_line(
-    tmp_path: Path, mtl: Any, active_tasks: list[str], message: str
-) -> None:
+def test_wrong_name_is_reported_with_its_line(tmp_path: Path, mtl: Any, active_tasks: list[str], message: str) -> None:
     tasks = [task_block(name=name) for name in ("food", "service")]
     path = write_experiment(tmp_path, tasks=tasks, active_tasks=active_tasks)
     result = mtl("validate", path)

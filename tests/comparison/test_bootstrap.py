@@ -160,9 +160,7 @@ def test_constant_scores_have_an_interval_of_width_0() -> None:
     assert (estimate.mean, estimate.low, estimate.high) == (0.25, 0.25, 0.25)
 
 
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (10, 2.2281), (1e6, 1.9600)]
-)
+@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (10, 2.2281), (1e6, 1.9600)])
 def test_quantiles_of_students_t_are_those_of_tables(freedom: float, quantile: float) -> None:
     """With one seed, the distances of the percentiles from the mean are multiplied by t over z."""
     resampled = np.random.default_rng(0).normal(size=(500, 1))

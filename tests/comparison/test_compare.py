@@ -374,9 +374,7 @@ def test_runs_with_different_examples_labels_or_tasks_are_rejected(
         assert result.returncode == 2
         return str(result.stderr)
 
-    (second / "predictions.jsonl").write_text(
-        lines.replace(f'"id": "{example}"', '"id": "other"'), encoding="utf-8"
-    )
+    (second / "predictions.jsonl").write_text(lines.replace(f'"id": "{example}"', '"id": "other"'), encoding="utf-8")
     message = get_error(first, second)
     assert "weighting=label-count: task 't" in message
     assert f"was measured on other examples than in multi-task (1 missing, such as '{example}'; 1 more" in message
@@ -386,16 +384,13 @@ def test_runs_with_different_examples_labels_or_tasks_are_rejected(
     save_file(changed, second / "outputs.safetensors", metadata={"part": "test"})
     message = get_error(first, second)
     assert (
-        f"weighting=label-count: task 't1' has another label for example '{example}' than in multi-task ('c"
-        in message
+        f"weighting=label-count: task 't1' has another label for example '{example}' than in multi-task ('c" in message
     )
 
     save_file(tensors, second / "outputs.safetensors", metadata={"part": "validation"})
     assert "was scored on validation data, but multi-task on test data" in get_error(first, second)
     message = get_error(first, out / "single-task-t1-seed1")
-    assert (
-        "single-task-t1-seed1: has the tasks t1, but multi-task has t0, t1, t2; only runs with the same" in message
-    )
+    assert "single-task-t1-seed1: has the tasks t1, but multi-task has t0, t1, t2; only runs with the same" in message
 
 
 @pytest.mark.parametrize(
@@ -482,7 +477,5 @@ def test_summary_reports_gains_and_negative_transfer() -> None:
     )
     undefined = {**variants[0].tasks, "food": Estimate(None, None, None, [None])}
     undefined_variant = replace(variants[0], tasks=undefined, differences_from_reference=None)
-    sentences = summarize(
-        Comparison("x", [1], None, "test", 100, 2000, 0.95, "multi-task", tasks, [undefined_variant])
-    )
+    sentences = summarize(Comparison("x", [1], None, "test", 100, 2000, 0.95, "multi-task", tasks, [undefined_variant]))
     assert "food: accuracy is undefined (100 labels) and excluded from every mean." in sentences

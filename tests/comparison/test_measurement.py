@@ -55,9 +55,7 @@ def draw_outputs(kind: str, labels: int, examples: int, seed: int) -> LabelledOu
         gold = [label if any(one is not None for one in label) else training[0] for label in gold]
     targets = torch.from_numpy(task.space.encode(gold, [""] * labels))
     outputs = torch.from_numpy(random.normal(size=(labels, task.kind.n_outputs)).astype(np.float32))
-    return build_outputs(
-        task, outputs, targets, sorted(f"e{one}" for one in random.integers(examples, size=labels))
-    )
+    return build_outputs(task, outputs, targets, sorted(f"e{one}" for one in random.integers(examples, size=labels)))
 
 
 def find_metric(task: FittedTask, key: str) -> MetricSpec:
@@ -111,9 +109,7 @@ def test_metrics_made_of_sums_use_the_matrix_product() -> None:
 
 def _is_fast(kind: str, metric: str) -> bool:
     labelled_outputs = draw_outputs(kind, 5, 5, 0)
-    index_by_id = {
-        example_id: index for index, example_id in enumerate(dict.fromkeys(labelled_outputs.ids.tolist()))
-    }
+    index_by_id = {example_id: index for index, example_id in enumerate(dict.fromkeys(labelled_outputs.ids.tolist()))}
     return SeedScores(find_metric(labelled_outputs.task, metric), [labelled_outputs], index_by_id)._sums is not None
 
 
@@ -125,9 +121,7 @@ def test_folds_are_concatenated_before_scoring(seed: int, cut: int) -> None:
     index_by_id = {f"e{number}": number for number in range(20)}
     for metric in ("accuracy", "macro_f1"):
         spec = find_metric(all_outputs.task, metric)
-        assert (
-            SeedScores(spec, fold_outputs, index_by_id).score == SeedScores(spec, [all_outputs], index_by_id).score
-        )
+        assert SeedScores(spec, fold_outputs, index_by_id).score == SeedScores(spec, [all_outputs], index_by_id).score
 
 
 def _select_rows(labelled_outputs: LabelledOutputs, rows: slice) -> LabelledOutputs:

@@ -71,9 +71,7 @@ def test_single_task_network_has_no_auxiliary_task_and_no_weighting(tmp_path: Pa
 
 def test_similar_task_names_get_distinct_folders(tmp_path: Path) -> None:
     tasks = [task_block(name="a/b", label="t0"), task_block(name="A b", label="t1")]
-    names = [
-        training_spec.name for training_spec in build_test_plan(tmp_path, tasks=tasks).variants[1].training_specs
-    ]
+    names = [training_spec.name for training_spec in build_test_plan(tmp_path, tasks=tasks).variants[1].training_specs]
     assert names == ["single-task-a-b", "single-task-A-b-2"]
 
 

@@ -296,19 +296,13 @@ def load_registry() -> Registry:
 def list_project_types(extension_point: str) -> set[str]:
     """Return the type names that the project's own distribution registers at an extension point."""
     registered = load_registry().get_specs(extension_point)
-    return {
-        name for name, specs in registered.items() if any(spec.origin.endswith("of mtl-core") for spec in specs)
-    }
+    return {name for name, specs in registered.items() if any(spec.origin.endswith("of mtl-core") for spec in specs)}
 
 
 def build_checks(extension_point: str, type_name: str, case: Case) -> Checks:
     """Return the suite of a component."""
     block = {"type": type_name, **_resolve(case.block)}
-    spec = (
-        load_registry()
-        .find(extension_point, type_name)
-        .model_validate(block, context={"registry": load_registry()})
-    )
+    spec = load_registry().find(extension_point, type_name).model_validate(block, context={"registry": load_registry()})
     return SUITES[extension_point](spec, **_resolve(case.options))
 
 

@@ -205,9 +205,7 @@ def test_suites_can_be_imported_without_torch() -> None:
 def test_every_check_is_documented(suite: Suite, lines: Path) -> None:
     page = (DOCS / "how-to" / "test-a-plugin.md").read_text(encoding="utf-8")
     assert f"`{suite.__name__}`" in page
-    assert f"::: mtl_core.testing.{suite.__name__}\n" in (DOCS / "reference" / "testing.md").read_text(
-        encoding="utf-8"
-    )
+    assert f"::: mtl_core.testing.{suite.__name__}\n" in (DOCS / "reference" / "testing.md").read_text(encoding="utf-8")
     for name in WRONG if suite is testing.spec_checks else list_check_names(suite, lines):
         assert f"`{name}`" in page, name
 

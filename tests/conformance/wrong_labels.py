@@ -191,9 +191,7 @@ class _Space(ClassSpace):
         if self.wrong == "missing-labels":
             labels = [self.classes[0] if label is None else label for label in labels]
         if self.wrong == "out-of-space-label":
-            known_labels: list[Label | None] = [
-                None if str(label) not in self.classes else label for label in labels
-            ]
+            known_labels: list[Label | None] = [None if str(label) not in self.classes else label for label in labels]
             return super().encode(known_labels, locations)
         return np.asarray(super().encode(labels, locations))
 
@@ -212,7 +210,5 @@ class _Kind(ClassificationKind):
             return [LabelPrediction(self.classes[row % len(self.classes)], {}) for row in range(len(predictions))]
         return [LabelPrediction("nowhere", {}) for _ in predictions] if self.wrong == "decoding" else predictions
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return (-outputs if self.wrong == "metrics" else outputs), targets

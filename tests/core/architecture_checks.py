@@ -78,9 +78,7 @@ class TrainingSetup:
         """Return the outputs of one task for all examples while the tasks in `active_tasks` are computed."""
         batch: Batch = self.prepared.examples.build_batch(np.arange(len(self.prepared.corpus)), CPU)
         output_masks = [
-            torch.tensor([[task.name in active_tasks for task in group.tasks]]).expand(
-                len(self.prepared.corpus), -1
-            )
+            torch.tensor([[task.name in active_tasks for task in group.tasks]]).expand(len(self.prepared.corpus), -1)
             for group in self.prepared.groups
         ]
         self.network.eval()
@@ -109,9 +107,7 @@ def check_unlabelled_tasks_unchanged(folder: Path, architecture: Block, optimize
         setup.run_step(without=unlabelled_tasks)
         setup.run_step(without=unlabelled_tasks)
         for name in TASKS:
-            changed_keys = [
-                key for key, bits in setup.get_task_state(name).items() if bits != before[name].get(key)
-            ]
+            changed_keys = [key for key, bits in setup.get_task_state(name).items() if bits != before[name].get(key)]
             assert (not changed_keys) == (name in unlabelled_tasks), f"{name}: {changed_keys}"
 
 
@@ -158,9 +154,7 @@ def check_outputs_independent_of_active_tasks(folder: Path, architecture: Block)
             )
 
 
-def check_loaded_run_predictions(
-    folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
-) -> None:
+def check_loaded_run_predictions(folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)) -> None:
     """The predictions that a run wrote equal those of its saved network."""
     data = {"type": "toy", "test_rows": 20}
     config = toy_config(folder, architecture=architecture, data=data, plugins=list(plugins))
@@ -175,16 +169,12 @@ def check_loaded_run_predictions(
             for column, task in enumerate(group.tasks):
                 for row, logits in zip(batch_outputs.rows.tolist(), output.outputs[:, column], strict=True):
                     probabilities = list(predictions[f"r{row}"][task.name]["probabilities"].values())
-                    torch.testing.assert_close(
-                        torch.softmax(logits, 0), torch.tensor(probabilities), rtol=0, atol=1e-6
-                    )
+                    torch.testing.assert_close(torch.softmax(logits, 0), torch.tensor(probabilities), rtol=0, atol=1e-6)
                     n_predictions += 1
     assert n_predictions == 20 * len(TASKS)
 
 
-def check_resume_is_bitwise_equal(
-    folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)
-) -> None:
+def check_resume_is_bitwise_equal(folder: Path, architecture: Block, plugins: Sequence[str] = (toy.__file__,)) -> None:
     """An interrupted run resumes to the result of an uninterrupted one."""
     training = {"epochs": 2, "batch_size": 16, "checkpoint_steps": 1}
     config = toy_config(folder, architecture=architecture, training=training, plugins=list(plugins))
@@ -246,9 +236,7 @@ def check_padding_invariance(spec: ArchitectureSpec, backbone: BackboneSpec | No
             for row, single in enumerate(single_features):
                 expected = single[task]
                 assert expected is not None
-                torch.testing.assert_close(
-                    features.select_rows(torch.tensor([row])).mean_pool(), expected.mean_pool()
-                )
+                torch.testing.assert_close(features.select_rows(torch.tensor([row])).mean_pool(), expected.mean_pool())
                 if expected.mask is not None:
                     assert features.mask is not None
                     torch.testing.assert_close(features.values[row, features.mask[row]], expected.values[0])

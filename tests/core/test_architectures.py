@@ -162,9 +162,7 @@ def test_strength_zero_equals_single_task_training_bitwise(tmp_path: Path, optim
         training={"epochs": 4, "batch_size": 3},
     )
     prepared, _, _ = toy_network(config)
-    assert all(count_batches_without_labels(config, prepared)), (
-        "the test needs batches without labels for each task"
-    )
+    assert all(count_batches_without_labels(config, prepared)), "the test needs batches without labels for each task"
     joint_network = train_network(config, prepared)
     for group_index, name in enumerate(TASKS):
         single_network = train_network(*select_task(name, config, prepared))
@@ -285,9 +283,9 @@ def test_very_strong_penalty_equals_hard_sharing(tmp_path: Path) -> None:
     assert (
         outputs_by_architecture["soft"].argmax(dim=2) == outputs_by_architecture["hard"].argmax(dim=2)
     ).float().mean() > 0.99
-    assert (
-        outputs_by_architecture["soft"] - outputs_by_architecture["hard"]
-    ).norm() < 0.02 * outputs_by_architecture["hard"].norm()
+    assert (outputs_by_architecture["soft"] - outputs_by_architecture["hard"]).norm() < 0.02 * outputs_by_architecture[
+        "hard"
+    ].norm()
 
 
 def compute_outputs(network: MultiTaskNetwork, prepared: FittedData) -> torch.Tensor:
@@ -520,8 +518,7 @@ def mtl_architectures():
         ("shapeless", "architecture 'wrong': its build must return an `Architecture` with an attribute `output:"),
         (
             "single",
-            "the architecture returned a Features, expected a list of one `Features` for all tasks, "
-            "or of one per task",
+            "the architecture returned a Features, expected a list of one `Features` for all tasks, or of one per task",
         ),
         ("two", "the architecture returned 2, expected a list of one `Features` for all tasks, or of one per task"),
         ("none", "the architecture returned None for task 1, which is active"),

@@ -75,9 +75,7 @@ def test_length_buckets_reduce_padding_and_shuffle(seed: int) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(draw_tables(), sizes)
-def test_evaluation_batches_cover_every_row_once_sorted_by_length(
-    table: tuple[np.ndarray, Lengths], size: int
-) -> None:
+def test_evaluation_batches_cover_every_row_once_sorted_by_length(table: tuple[np.ndarray, Lengths], size: int) -> None:
     rows, lengths = table
     batches = build_length_batches(rows, lengths, size)
     assert sorted(row for batch in batches for row in batch.tolist()) == sorted(rows.tolist())

@@ -117,9 +117,7 @@ def compute_update(spec: Any, start: float, gradients: Sequence[float]) -> float
             beta1 * first_moment + (1 - beta1) * gradient,
             beta2 * second_moment + (1 - beta2) * gradient**2,
         )
-        weight -= (
-            spec.lr * (first_moment / (1 - beta1**step)) / (math.sqrt(second_moment / (1 - beta2**step)) + 1e-8)
-        )
+        weight -= spec.lr * (first_moment / (1 - beta1**step)) / (math.sqrt(second_moment / (1 - beta2**step)) + 1e-8)
     return weight
 
 
@@ -151,9 +149,7 @@ def test_optimizer_updates_equal_their_formula(spec: OptimizerSpec) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.integers(2, 6), st.sampled_from([0.0, 0.5, 2.0, 5.0]))
-def test_focal_loss_equals_its_formula_and_cross_entropy_at_gamma_zero(
-    seed: int, classes: int, gamma: float
-) -> None:
+def test_focal_loss_equals_its_formula_and_cross_entropy_at_gamma_zero(seed: int, classes: int, gamma: float) -> None:
     random = torch.Generator().manual_seed(seed)
     outputs = torch.randn(7, classes, generator=random, dtype=torch.float64) * 2
     targets = torch.randint(classes, (7,), generator=random)
@@ -194,8 +190,7 @@ def test_weightings_are_a_weighted_sum_and_a_mean_over_labels(seed: int, tasks: 
     losses = GroupLoss(CrossEntropy().build(), [None] * tasks)(outputs, targets, mask)
     label_losses = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none").view(8, tasks)
     means = [
-        label_losses[mask[:, task], task].mean() if mask[:, task].any() else torch.tensor(0.0)
-        for task in range(tasks)
+        label_losses[mask[:, task], task].mean() if mask[:, task].any() else torch.tensor(0.0) for task in range(tasks)
     ]
 
     torch.testing.assert_close(
@@ -285,9 +280,7 @@ def test_training_columns_are_standardised(rows: int, width: int, seed: int, off
     torch.testing.assert_close(standardised.std(dim=0, correction=0), torch.ones(width).double(), atol=0.01, rtol=0)
     expected = (table - table.mean(axis=0, dtype=np.float64)) / table.std(axis=0, dtype=np.float64)
     torch.testing.assert_close(standardised, torch.from_numpy(expected), atol=0.01, rtol=1e-3)
-    torch.testing.assert_close(
-        compute_features(fit_encoder(list(table), False), list(table)), torch.from_numpy(table)
-    )
+    torch.testing.assert_close(compute_features(fit_encoder(list(table), False), list(table)), torch.from_numpy(table))
 
 
 @settings(max_examples=60, deadline=None)

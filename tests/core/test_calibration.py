@@ -15,7 +15,7 @@ from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
-from mtl_core.runs.predict import predict_corpus
+from mtl_core.runs.predict_inputs import predict_corpus
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_run import load_run
 

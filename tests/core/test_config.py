@@ -166,9 +166,7 @@ def write_yaml_file(folder: Path, text: str) -> Path:
         (("name: toy", "1: 2"), "1: 1: unknown key '1' (keys here: "),
     ],
 )
-def test_message_has_file_line_key_and_remedy(
-    change: tuple[str, str], message: str, write_variant: Variant
-) -> None:
+def test_message_has_file_line_key_and_remedy(change: tuple[str, str], message: str, write_variant: Variant) -> None:
     path = write_variant(change)
     error_message = load_error(path)
     assert error_message.startswith(f"{path}:{message}")

@@ -18,7 +18,7 @@ from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.prepare import prepare
 from mtl_core.data.sources import load_sources
 from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
-from mtl_core.runs.predict import predict_file
+from mtl_core.runs.predict_inputs import predict_file
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.run_report import RunReport
 from mtl_core.runs.saved_run import SavedRun, load_run
@@ -143,9 +143,7 @@ def test_unknown_data_set_is_reported_with_the_nearest_name(saved: SavedRun, fol
         lambda run, path, data_set: list(predict_file(run, path, data_set=data_set)),
     ]
     for use in uses:
-        with pytest.raises(
-            MtlError, match=r"unknown data set 'acros'; did you mean 'across'\? \(data sets: across, d"
-        ):
+        with pytest.raises(MtlError, match=r"unknown data set 'acros'; did you mean 'across'\? \(data sets: across, d"):
             use(saved, folder / "across-test.csv", "acros")
 
 
@@ -310,9 +308,7 @@ def test_data_set_without_examples_is_refused_by_name(tmp_path: Path) -> None:
 def test_file_error_is_reported_with_the_name_of_its_data_set(tmp_path: Path) -> None:
     blocks = build_two_table_blocks(tmp_path)
     (tmp_path / "down.csv").write_text("x,y,label\n1,2,low\n1,many,high\n")
-    with pytest.raises(
-        MtlError, match=r"data set 'down': .*down\.csv:3: column 'y': expected a number, found 'many'"
-    ):
+    with pytest.raises(MtlError, match=r"data set 'down': .*down\.csv:3: column 'y': expected a number, found 'many'"):
         prepare(toy_config(tmp_path, **blocks))
 
 
@@ -354,9 +350,7 @@ def test_unknown_data_set_of_a_task_is_reported(tmp_path: Path) -> None:
         tmp_path, data=None, data_sets={"train": {"type": "toy"}, "other": {"type": "toy"}},
         tasks=[{"name": "t0", "head": "linear"}, {"name": "t1", "head": "linear", "data": ["other", "tain"]}],
     )  # fmt: skip
-    assert message.endswith(
-        "tasks.1.data.1: unknown data set 'tain'; did you mean 'train'? (data sets: other, train)"
-    )
+    assert message.endswith("tasks.1.data.1: unknown data set 'tain'; did you mean 'train'? (data sets: other, train)")
     assert "toy.yaml:" in message
     single_message = load_error(tmp_path, tasks=[{"name": "t0", "head": "linear", "data": ["toy"]}])
     assert single_message.endswith("unknown data set 'toy' (data sets: data)")
@@ -416,9 +410,7 @@ def test_invalid_names_of_heads(tmp_path: Path) -> None:
         "rename the one in `heads`"
     )
     heads["shared"]["dropuot"] = 0.1
-    key_message = load_error(
-        tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")]
-    )
+    key_message = load_error(tmp_path, heads=heads, tasks=[{"name": name, "head": "shared"} for name in ("t0", "t1")])
     assert len(key_message.splitlines()) == 1  # once, not once per task
     assert "heads.shared.dropuot: unknown key 'dropuot'; did you mean 'dropout'?" in key_message
 
@@ -442,9 +434,7 @@ def test_predict_and_evaluate_a_file_of_one_data_set(report: RunReport, folder: 
         assert failed.returncode == 2
         assert failed.stderr.startswith("error: unknown data set 'dwn'; did you mean 'down'?")
     without_file = mtl("evaluate", report.path, "--data-set", "down")
-    assert (
-        without_file.stderr == "error: --data-set selects the data set of the --data file; give --data FILE too\n"
-    )
+    assert without_file.stderr == "error: --data-set selects the data set of the --data file; give --data FILE too\n"
     without_data_set = mtl("evaluate", report.path, "--data", file)
     assert (
         "the run has several data sets; name the one that the file belongs to with --data-set NAME"

@@ -81,8 +81,7 @@ def test_two_processes_count_every_label_once(runs: dict[str, tuple[Path, Path]]
                 score_of_two = second[split_name]["tasks"][name]
                 assert score_of_two["n"] == score_of_one["n"]
                 rows, expected = (
-                    [sum(row) for row in task_score["confusion"] or []]
-                    for task_score in (score_of_two, score_of_one)
+                    [sum(row) for row in task_score["confusion"] or []] for task_score in (score_of_two, score_of_one)
                 )
                 assert rows == expected
 

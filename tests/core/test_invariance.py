@@ -108,9 +108,7 @@ def test_masked_label_changes_only_the_loss_of_its_task(
         for group, mask in enumerate(removed_masks):
             other_tasks = [task for task in range(mask.shape[1]) if (group, task) != masked_task]
             mask[:, other_tasks] = False
-    masked_outputs, remaining_masks, masked_losses = mixed_network.compute_losses(
-        remove_labels(batch, removed_masks)
-    )
+    masked_outputs, remaining_masks, masked_losses = mixed_network.compute_losses(remove_labels(batch, removed_masks))
 
     before, after = index_by_task(losses), index_by_task(masked_losses)
     for number, (group, task) in enumerate(mixed_network.task_indices):

@@ -125,14 +125,10 @@ def test_invalid_training_numbers_are_reported_with_their_location() -> None:
     assert error_message(1, 2, ("3", ("x",))) == "a.csv:9: the label \"('x',)\" is not a number"
     assert error_message(1, 10**400, 2).startswith("a.csv:5: the label '1000")
     assert error_message(1, 10**400, 2).endswith("is too large a number")
-    assert (
-        error_message([1, 2], [1, 2], [1], vector=True) == "a.csv:9: found 1 numbers, expected 2 as in other labels"
-    )
+    assert error_message([1, 2], [1, 2], [1], vector=True) == "a.csv:9: found 1 numbers, expected 2 as in other labels"
     assert "labels are lists of 2 numbers, expected one number (`outputs: 2` allows it)" in error_message([1, 2])
     assert error_message() == "there is no training label to compute the scale of the numbers from"
-    assert (
-        error_message([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
-    )
+    assert error_message([1, None], [2, None], vector=True) == "no training label has this number, so it has no scale"
 
 
 def test_number_too_large_after_scaling_is_refused() -> None:

@@ -58,9 +58,7 @@ def test_equal_weights_have_no_effect(name: str) -> None:
     for weight in (1.0, 0.125, 7.0):
         task, outputs, _ = compute_weighted_mean(name, [weight] * 5)
         unweighted_losses = task.compute_losses(outputs, task.encode_targets(labels))
-        weighted_losses = task.compute_losses(
-            outputs, task.encode_targets(labels), torch.full((len(labels),), weight)
-        )
+        weighted_losses = task.compute_losses(outputs, task.encode_targets(labels), torch.full((len(labels),), weight))
         torch.testing.assert_close(weighted_losses.values, unweighted_losses.values, atol=1e-6, rtol=1e-6)
         assert weighted_losses.counts.tolist() == unweighted_losses.counts.tolist()
 
@@ -185,16 +183,12 @@ def test_task_with_zero_weights_in_a_batch_is_unchanged(tmp_path: Path) -> None:
     losses = training_step(gradients, network, objective, optimizer, batch, None)
     assert [objective.names[task] for task in losses.tasks] == ["other"]
     after = tensor_bits(dict(network.named_parameters()))
-    assert all((before[key] == after[key]) == ("task-label" in key) for key in before), (
-        "only this head is unchanged"
-    )
+    assert all((before[key] == after[key]) == ("task-label" in key) for key in before), "only this head is unchanged"
 
 
 def test_task_with_zero_weights_only_is_refused(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["0"] * 30, [("no", "yes")[row % 3 == 1] for row in range(30)])
-    with pytest.raises(
-        MtlError, match="task 'label': all training labels in the column 'label' have a weight of 0"
-    ):
+    with pytest.raises(MtlError, match="task 'label': all training labels in the column 'label' have a weight of 0"):
         prepare(toy_config(tmp_path, **build_table_blocks(path, weights={"label": "trust"})))
 
 

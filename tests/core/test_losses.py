@@ -202,9 +202,7 @@ def test_batch_without_labels_changes_nothing(
         training_step(gradients, network, objective, optimizer, batch, 1.0)
     before = snapshot(network, optimizer)
 
-    absent_targets = [
-        table.masked_fill(table >= 0, 3) for table in batch.targets
-    ]  # all labels that are not missing
+    absent_targets = [table.masked_fill(table >= 0, 3) for table in batch.targets]  # all labels that are not missing
     unlabelled_batch = Batch(batch.inputs, absent_targets, batch.weights)
     losses = training_step(gradients, network, objective, optimizer, unlabelled_batch, 1.0)
 

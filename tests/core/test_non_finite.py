@@ -87,9 +87,7 @@ def test_message_has_task_batch_and_examples(tmp_path: Path, broken_blocks: dict
     assert "check these examples" in message
 
 
-def test_weights_before_the_batch_are_saved_in_the_first_epoch(
-    tmp_path: Path, broken_blocks: dict[str, Any]
-) -> None:
+def test_weights_before_the_batch_are_saved_in_the_first_epoch(tmp_path: Path, broken_blocks: dict[str, Any]) -> None:
     message = str(run_error(tmp_path, **broken_blocks))
     run = tmp_path / "run"
     assert f"Saved: the weights before this batch; `mtl predict {run}`" in message

@@ -154,9 +154,7 @@ def test_misspelt_hook_is_reported_with_the_nearest_name(tmp_path: Path) -> None
 
 
 def test_unknown_hook_is_reported(tmp_path: Path) -> None:
-    message = plugin_error(
-        write_plugin(tmp_path, format_head_plugin("x", "@hookimpl\ndef heads():\n    return []\n"))
-    )
+    message = plugin_error(write_plugin(tmp_path, format_head_plugin("x", "@hookimpl\ndef heads():\n    return []\n")))
     assert "unknown hook 'heads'" in message
 
 

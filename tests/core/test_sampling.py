@@ -39,9 +39,7 @@ STRATEGIES: dict[str, tuple[SamplingSpec, Callable[[float], list[float]]]] = {
 }
 
 
-def compute_expected_counts(
-    shares: Callable[[float], Sequence[float]], steps: int, total: int
-) -> np.ndarray[Any, Any]:
+def compute_expected_counts(shares: Callable[[float], Sequence[float]], steps: int, total: int) -> np.ndarray[Any, Any]:
     """Compute the expected number of draws of each data set after each step, `(steps, sources)`."""
     table = np.array([shares(step / (total - 1)) for step in range(steps)], dtype=np.float64)
     return np.cumsum(table / table.sum(axis=1, keepdims=True), axis=0)
@@ -51,9 +49,7 @@ def count_draws(draws: np.ndarray[Any, Any], sources: int) -> np.ndarray[Any, An
     return np.cumsum(np.eye(sources)[draws], axis=0)
 
 
-def sample_data_sets(
-    strategy: SamplingSpec, batches: Sequence[int], total: int, seed: int = 0
-) -> np.ndarray[Any, Any]:
+def sample_data_sets(strategy: SamplingSpec, batches: Sequence[int], total: int, seed: int = 0) -> np.ndarray[Any, Any]:
     return np.asarray(strategy.choose_data_sets(batches, range(total), total, seed))
 
 
@@ -80,9 +76,7 @@ def test_limits_of_temperature_and_annealing() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    shares=st.lists(
-        st.sampled_from([0.0, 1e-6, 0.1, 0.5, 1.0, 3.0, 1e9]) | st.floats(0, 10), min_size=1, max_size=6
-    ),
+    shares=st.lists(st.sampled_from([0.0, 1e-6, 0.1, 0.5, 1.0, 3.0, 1e9]) | st.floats(0, 10), min_size=1, max_size=6),
     batches=st.data(),
     seed=st.integers(0, 2**31),
 )

@@ -65,9 +65,7 @@ def compute_scores(
     groups = group_tasks(tasks or [fit_classification_task(name) for name in gold])
     outputs_by_group = [torch.stack([outputs[task.name] for task in group.tasks], dim=1) for group in groups]
     targets = [
-        torch.stack(
-            [torch.from_numpy(t.space.encode(gold[t.name], [""] * len(gold[t.name]))) for t in group.tasks], 1
-        )
+        torch.stack([torch.from_numpy(t.space.encode(gold[t.name], [""] * len(gold[t.name]))) for t in group.tasks], 1)
         for group in groups
     ]
     scorer = Scorer(groups)
@@ -125,9 +123,7 @@ def test_unknown_class_of_a_restricted_metric_is_reported() -> None:
 def test_the_baseline_is_the_most_frequent_class_of_the_training_labels() -> None:
     training = ["absent"] * 9 + ["fair"] * 4 + ["good"] * 3 + ["bad"] * 2 + [None] * 9
     gold = ["good", "good", "fair", "bad", "best", "absent", None]
-    result = compute_scores({"t": torch.zeros(7, 4)}, {"t": gold}, [fit_classification_task("t", training)]).tasks[
-        "t"
-    ]
+    result = compute_scores({"t": torch.zeros(7, 4)}, {"t": gold}, [fit_classification_task("t", training)]).tasks["t"]
     assert result.metrics["accuracy"].baseline == pytest.approx(1 / 5)
     assert result.metrics["macro_f1"].baseline == pytest.approx((2 * 1 / (2 * 1 + 4)) / 4)
     confusion = np.zeros((4, 4), dtype=int)
@@ -241,18 +237,14 @@ def test_run_writes_null_for_a_task_without_test_labels(tmp_path: Path) -> None:
     assert test["tasks"]["t1"]["accuracy"] is None
     known = [test["tasks"][name] for name in ("t0", "t2")]
     assert test["overall"]["n"] == sum(task["n"] for task in known)
-    assert test["overall"]["accuracy"] == pytest.approx(
-        sum(task["correct"] for task in known) / test["overall"]["n"]
-    )
+    assert test["overall"]["accuracy"] == pytest.approx(sum(task["correct"] for task in known) / test["overall"]["n"])
 
 
 def test_selection_uses_the_configured_metric_and_skips_undefined_scores() -> None:
     gold: dict[str, Column] = {"a": ["good", "fair", "fair"], "b": ["bad", None, None], "c": [None, None, None]}
     outputs = {"a": torch.eye(4)[[2, 0, 0]], "b": torch.eye(4)[[0, 0, 0]], "c": torch.eye(4)[[0, 0, 0]]}
     result = compute_scores(outputs, gold)
-    assert compute_selection_score(Selection(metric="accuracy", aggregation="overall"), result) == pytest.approx(
-        2 / 4
-    )
+    assert compute_selection_score(Selection(metric="accuracy", aggregation="overall"), result) == pytest.approx(2 / 4)
     assert compute_selection_score(Selection(metric="accuracy", aggregation="mean"), result) == pytest.approx(
         (1 / 3 + 1) / 2
     )
@@ -267,12 +259,8 @@ def test_selection_uses_the_configured_metric_and_skips_undefined_scores() -> No
 def test_selection_is_validated_before_training() -> None:
     tasks = [fit_classification_task("food"), fit_classification_task("price", metrics=["accuracy"])]
     assert resolve_selection(Selection(), tasks) == Selection(metric="accuracy", aggregation="overall")
-    assert resolve_selection(Selection(aggregation="mean"), tasks) == Selection(
-        metric="accuracy", aggregation="mean"
-    )
-    assert resolve_selection(Selection(aggregation="food"), tasks) == Selection(
-        metric="accuracy", aggregation="food"
-    )
+    assert resolve_selection(Selection(aggregation="mean"), tasks) == Selection(metric="accuracy", aggregation="mean")
+    assert resolve_selection(Selection(aggregation="food"), tasks) == Selection(metric="accuracy", aggregation="food")
     assert resolve_selection(Selection(metric="macro_f1"), tasks[:1]) == Selection(
         metric="macro_f1", aggregation="mean"
     )

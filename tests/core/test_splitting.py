@@ -139,9 +139,7 @@ def test_test_fold_does_not_change_the_validation_data() -> None:
     parts = [split_table(corpus, KFold(folds=3, fold=fold, hold_out="test"), 5) for fold in range(3)]
     as_validation = [split_table(corpus, KFold(folds=3, fold=fold), 5) for fold in range(3)]
     for part, validation_fold in zip(parts, as_validation, strict=True):
-        assert np.array_equal(
-            part.test, validation_fold.validation
-        )  # the same folds; predefined test data is excluded
+        assert np.array_equal(part.test, validation_fold.validation)  # the same folds; predefined test data is excluded
         assert set(part.train) | set(part.validation) == set(validation_fold.train)
         assert not set(part.train) & set(part.validation)
         assert len(part.validation) == pytest.approx(12, abs=2)
@@ -166,9 +164,7 @@ def test_number_of_folds_equals_number_of_examples() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.integers(5, 60), st.sampled_from([0.0, 0.1, 0.25, 0.5]), st.sampled_from([0.0, 0.1, 0.3]), st.integers(0, 9)
-)
+@given(st.integers(5, 60), st.sampled_from([0.0, 0.1, 0.25, 0.5]), st.sampled_from([0.0, 0.1, 0.3]), st.integers(0, 9))
 def test_random_split_has_the_configured_shares(rows: int, validation: float, test: float, seed: int) -> None:
     result = split_table(
         build_corpus(range(rows), {"t": ["a"] * rows}), RandomSplit(validation=validation, test=test), seed

@@ -425,10 +425,7 @@ def test_invalid_parquet_is_refused_with_its_location(tmp_path: Path) -> None:
 
 def test_parquet_without_pyarrow_reports_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert (
-        load_error(tmp_path, b"PAR1", "a.parquet")
-        == ': Parquet files need pyarrow: pip install "mtl-core[parquet]"'
-    )
+    assert load_error(tmp_path, b"PAR1", "a.parquet") == ': Parquet files need pyarrow: pip install "mtl-core[parquet]"'
 
 
 @pytest.mark.parametrize(
@@ -495,9 +492,7 @@ BYTES = st.tuples(STARTS, SOUP.map(b"".join)).map(b"".join)
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]), quoted=st.booleans(), large=st.booleans()
-)
+@given(content=BYTES, name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]), quoted=st.booleans(), large=st.booleans())
 def test_any_bytes_are_read_or_refused(
     content: bytes, name: str, quoted: bool, large: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -623,9 +618,7 @@ def test_copy_of_a_parquet_file_is_removed(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("limit", [-1, 2**20])
-def test_long_cells_do_not_change_the_csv_module(
-    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_cells_do_not_change_the_csv_module(limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_corpus, "MAX_BYTES_IN_MEMORY", limit)
     before = csv.field_size_limit()
     text = "soup " * 40_000
@@ -666,9 +659,7 @@ def format_csv(records: Records, end: str) -> str:
     writer.writerow(names)
     for record in records:
         cells = [record.get(name) for name in names]
-        texts = [
-            ";".join(map(str, cell)) if isinstance(cell, list) else "" if cell is None else cell for cell in cells
-        ]
+        texts = [";".join(map(str, cell)) if isinstance(cell, list) else "" if cell is None else cell for cell in cells]
         writer.writerow([str(cell).replace("\0", " ") or " " for cell in texts])
     return file.getvalue()
 

@@ -125,9 +125,7 @@ def list_labelled_outputs(case: Case, outputs: torch.Tensor) -> list[tuple[torch
         if label is not None and outputs.ndim == 3:
             assert isinstance(label, Sequence)
             pairs += [
-                (outputs[row, index], token_label)
-                for index, token_label in enumerate(label)
-                if token_label is not None
+                (outputs[row, index], token_label) for index, token_label in enumerate(label) if token_label is not None
             ]
         elif label is not None:
             pairs.append((outputs[row], label))
@@ -257,8 +255,7 @@ def test_a_binary_task_has_two_classes() -> None:
 
 def compute_metrics(task: OneTask, outputs: torch.Tensor, labels: Labels) -> dict[str, Any]:
     return {
-        name: metric.value
-        for name, metric in task.compute_score(outputs, task.encode_targets(labels)).metrics.items()
+        name: metric.value for name, metric in task.compute_score(outputs, task.encode_targets(labels)).metrics.items()
     }
 
 
@@ -279,9 +276,9 @@ def test_multi_label_metrics() -> None:
 def test_f1_without_positives_is_undefined() -> None:
     task = OneTask({"type": "multi-label", "classes": ["a", "b"]}, [["a"]])
     negative_outputs = torch.full((3, 2), -5.0)
-    report = json.loads(dump_json(build_scores_report(_build_scores(task, negative_outputs, [[], [], None]))))[
-        "tasks"
-    ]["t"]
+    report = json.loads(dump_json(build_scores_report(_build_scores(task, negative_outputs, [[], [], None]))))["tasks"][
+        "t"
+    ]
     assert report["micro_f1"] is None
     assert report["exact_match"] == 1.0
     assert compute_metrics(task, negative_outputs, [["a"], [], []])["micro_f1"] == 0.0
@@ -343,9 +340,7 @@ def test_ordinal_metrics() -> None:
     labels: Labels = [None if row % 5 == 0 else classes[row % 4] for row in range(30)]
     rows = [row for row in range(30) if row % 5]
     exceedance = np.minimum.accumulate(1 / (1 + np.exp(-outputs.numpy()[rows])), axis=1)
-    predicted = (exceedance > 0.5).sum(
-        axis=1
-    )  # number of thresholds that are exceeded with a probability above 0.5
+    predicted = (exceedance > 0.5).sum(axis=1)  # number of thresholds that are exceeded with a probability above 0.5
     gold = np.array([row % 4 for row in rows])
     metric_values = compute_metrics(task, outputs, labels)
     assert metric_values["accuracy"] == pytest.approx((predicted == gold).mean())
@@ -387,9 +382,9 @@ def test_baseline_of_numbers_is_the_mean_of_the_training_labels() -> None:
         assert score.metrics["r2"].baseline == pytest.approx(1 - (1 + 25) / 8), standardise
     pairs = OneTask({"type": "regression", "outputs": 2}, PAIRS)
     gold: Labels = [[2.0, 5000.0], [4.0, 3000.0]]
-    assert pairs.compute_score(torch.zeros(2, 2), pairs.encode_targets(gold)).metrics[
-        "r2"
-    ].baseline == pytest.approx(0, abs=1e-6)
+    assert pairs.compute_score(torch.zeros(2, 2), pairs.encode_targets(gold)).metrics["r2"].baseline == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_multi_label_baseline_is_the_most_frequent_label() -> None:
@@ -462,7 +457,5 @@ def test_bag_of_words_targets_are_the_words_of_the_input() -> None:
 
 def test_self_supervised_kind_needs_a_vocabulary() -> None:
     for kind in ("reconstruction", "masked-tokens", "bag-of-words"):
-        with pytest.raises(
-            MtlError, match=f"the kind '{kind}' predicts words of the input, but the encoder has no"
-        ):
+        with pytest.raises(MtlError, match=f"the kind '{kind}' predicts words of the input, but the encoder has no"):
             OneTask(kind)

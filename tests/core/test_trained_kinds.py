@@ -12,7 +12,7 @@ from toy import toy_config
 from mtl_core import Corpus
 from mtl_core.evaluation.scores import MetricValue
 from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
-from mtl_core.runs.predict import predict, predict_file
+from mtl_core.runs.predict_inputs import predict, predict_file
 from mtl_core.runs.prediction_inputs import parse_texts
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.run_report import RunReport
@@ -111,16 +111,12 @@ def test_predictions_have_tokens_and_labels_in_the_same_order(report: RunReport,
         for name in ("tags", "costs"):
             labels = rows[record["id"]][name]
             gold = record["tasks"][name].get("gold")
-            expected_labels = [
-                label for label, word in zip(labels or [], words, strict=bool(labels)) if word != COMMA
-            ]
+            expected_labels = [label for label, word in zip(labels or [], words, strict=bool(labels)) if word != COMMA]
             assert gold == (None if labels is None else expected_labels)
         for name in ("wet", "colours", "price", "two"):
             assert record["tasks"][name].get("gold") == rows[record["id"]][name]
     tagged = [
-        pair
-        for record in predictions
-        for pair in zip(record["tokens"], record["tasks"]["tags"]["label"], strict=True)
+        pair for record in predictions for pair in zip(record["tokens"], record["tasks"]["tags"]["label"], strict=True)
     ]
     expected = ["colour" if WORDS.index(token) % 2 == 0 else "drink" for token, _ in tagged]
     assert sum(tag == expected_tag for (_, tag), expected_tag in zip(tagged, expected, strict=True)) > 0.95 * len(
@@ -145,9 +141,7 @@ def test_loaded_run_predicts_labels_of_each_kind(saved: SavedRun) -> None:
     assert sum(record["tasks"]["drink"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_predictions_of_a_loaded_run_equal_the_written_ones(
-    saved: SavedRun, report: RunReport, folder: Path
-) -> None:
+def test_predictions_of_a_loaded_run_equal_the_written_ones(saved: SavedRun, report: RunReport, folder: Path) -> None:
     written_predictions = read_records(report.path / "predictions.jsonl")
     loaded_predictions = list(predict_file(saved, folder / "test.jsonl"))
     assert len(loaded_predictions) == len(written_predictions)
@@ -180,8 +174,7 @@ def test_metrics_of_a_loaded_run_equal_the_written_ones(saved: SavedRun, report:
 def write_without_columns(folder: Path, *columns: str) -> Path:
     path = folder / f"without-{len(columns)}.jsonl"
     rows = [
-        {key: cell for key, cell in row.items() if key not in columns}
-        for row in read_records(folder / "test.jsonl")
+        {key: cell for key, cell in row.items() if key not in columns} for row in read_records(folder / "test.jsonl")
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path

@@ -235,9 +235,7 @@ def test_partially_written_files_of_a_killed_run_are_removed(tmp_path: Path) -> 
         (path / name).write_bytes(b"half")
     (path / "notes.txt").write_text("mine")
     resume_run(path)
-    assert sorted(file.name for file in path.iterdir()) == sorted(
-        ["MODEL_CARD.md", "notes.txt", *read_results(path)]
-    )
+    assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", "notes.txt", *read_results(path)])
 
 
 def test_complete_run_and_missing_folder_cannot_be_resumed(tmp_path: Path) -> None:
@@ -317,9 +315,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str, mtl_fo
     assert not excinfo.value.code
 
     assert read_results(path) == read_results(expected)
-    assert sorted(file.name for file in path.iterdir()) == sorted(
-        [*read_results(path), "MODEL_CARD.md", "report.html"]
-    )
+    assert sorted(file.name for file in path.iterdir()) == sorted([*read_results(path), "MODEL_CARD.md", "report.html"])
 
 
 # ── selection of the weights ──
@@ -411,8 +407,7 @@ def test_refit_trains_on_everything_for_the_best_number_of_epochs(tmp_path: Path
         training={"epochs": best, "batch_size": 8}, **OVERFIT,
     )  # fmt: skip
     assert (
-        load_file(path / "model.safetensors").keys()
-        == load_file(run_without_validation / "model.safetensors").keys()
+        load_file(path / "model.safetensors").keys() == load_file(run_without_validation / "model.safetensors").keys()
     )
     assert read_results(path)["model.safetensors"] == read_results(run_without_validation)["model.safetensors"]
 

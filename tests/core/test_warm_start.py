@@ -35,9 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Trained runs to load weights from: with separate heads, with grouped heads, with words."""
     folder = tmp_path_factory.mktemp("runs")
     for name, overrides in SOURCE_BLOCKS.items():
-        run_experiment(
-            toy_config(folder, **{"training": {"epochs": 1, "batch_size": 16}, **overrides}), folder / name
-        )
+        run_experiment(toy_config(folder, **{"training": {"epochs": 1, "batch_size": 16}, **overrides}), folder / name)
     return {name: folder / name for name in SOURCE_BLOCKS}
 
 
@@ -48,9 +46,7 @@ class WarmStart:
         config = toy_config(folder, **overrides)
         prepared, network, _ = toy_network(config)
         names = [[task.name for task in group.tasks] for group in prepared.groups]
-        self.initial_weights = {
-            name: value.clone() for name, value in collect_named_weights(network, names).items()
-        }
+        self.initial_weights = {name: value.clone() for name, value in collect_named_weights(network, names).items()}
         self.encoder = prepared.encoder
         self.report: WarmStartReport = initialize_from_run(
             InitFrom(run=run, weights=list(patterns or ["trunk.*"])), network, prepared.groups, prepared.encoder
@@ -166,9 +162,7 @@ def test_common_words_keep_their_vectors(tmp_path: Path, runs: dict[str, Path]) 
         warm_start.initial_weights[name],
     )
     for row, word in enumerate(vocabulary, start=SPECIAL):
-        expected = (
-            source_table[SPECIAL + source_vocabulary.index(word)] if word in common_words else initial_table[row]
-        )
+        expected = source_table[SPECIAL + source_vocabulary.index(word)] if word in common_words else initial_table[row]
         assert torch.equal(table[row], expected), word
     assert torch.equal(table[:SPECIAL], source_table[:SPECIAL])
     n_other_parameters = sum(
@@ -237,9 +231,7 @@ def test_pattern_without_match_is_refused_with_the_nearest_name(tmp_path: Path, 
         MtlError, match=r"init_from\.weights: 'heads\.t9\.layers\.1\.bias' matches no weight; did you mean"
     ):
         WarmStart(tmp_path, runs["separate"], "heads.t9.layers.1.bias")
-    with pytest.raises(
-        MtlError, match=r"'trunc\.\*' matches no weight; did you mean 'trunk\.\*'\? \(weights: trunk\."
-    ):
+    with pytest.raises(MtlError, match=r"'trunc\.\*' matches no weight; did you mean 'trunk\.\*'\? \(weights: trunk\."):
         WarmStart(tmp_path, runs["separate"], "trunk.*", "trunc.*")
     with pytest.raises(MtlError, match=r"'heads\.t9\.\*' matches no weight; did you mean 'heads\.t[012]\.\*'\?"):
         WarmStart(tmp_path, runs["separate"], "heads.t9.*")
@@ -286,9 +278,7 @@ def test_run_reports_its_warm_start(tmp_path: Path, runs: dict[str, Path]) -> No
             "no pattern matches",
         ),
     }
-    weights, source_weights = (
-        load_file(path / "model.safetensors") for path in (tmp_path / "run", runs["separate"])
-    )
+    weights, source_weights = (load_file(path / "model.safetensors") for path in (tmp_path / "run", runs["separate"]))
     unchanged_names = {
         name for name in weights if torch.allclose(weights[name], source_weights[name], atol=1e-6, rtol=0)
     }

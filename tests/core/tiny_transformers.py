@@ -67,7 +67,7 @@ def write_tokenizer(folder: Path, byte_level: bool = False) -> int:
         mask_token=mask,
     )
     fast_tokenizer.save_pretrained(folder)
-    return tokenizer.get_vocab_size()
+    return int(tokenizer.get_vocab_size())
 
 
 def write_model(folder: Path, kind: str = "bert", **config: Any) -> Path:

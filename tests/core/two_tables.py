@@ -35,9 +35,7 @@ def build_loader_block(train: Path, test: Path | None = None, **keys: Any) -> di
     return {**block, "test": str(test)} if test else block
 
 
-def build_two_table_blocks(
-    folder: Path, first: str = "label", second: str = "label", **keys: Any
-) -> dict[str, Any]:
+def build_two_table_blocks(folder: Path, first: str = "label", second: str = "label", **keys: Any) -> dict[str, Any]:
     """Return blocks of an experiment on two data sets: `across` has labels left or right, `down` low or high."""
     for name, column, rule, count, seed in (("across", first, "x", 60, 1), ("down", second, "y", 90, 2)):
         write_table(folder / f"{name}.csv", sample_rows(count, seed, **{column: rule}))

@@ -295,9 +295,7 @@ def _build_short_options(words: list[str], folder: Path) -> Iterator[str]:
     if PACKAGED_EXPERIMENTS.fullmatch(words[2]):
         settings = {**SHORT_SETTINGS, **({} if words[2] == "auxiliary-sample" else SMALL_SPLIT)}
     elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
-        settings = (
-            SHORT_SETTINGS if yaml.safe_load(source).get("training", {}).get("epochs", 10) > MAX_EPOCHS else {}
-        )
+        settings = SHORT_SETTINGS if yaml.safe_load(source).get("training", {}).get("epochs", 10) > MAX_EPOCHS else {}
     option_keys = {word.partition("=")[0] for word in words}
     for key, value in settings.items():
         if key not in option_keys:

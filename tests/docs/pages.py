@@ -7,9 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md")) + [
-    path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if path.exists()
-]
+PAGES = sorted(DOCS.rglob("*.md")) + [path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md") if path.exists()]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 _FENCE = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]+)\")?[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ ", re.MULTILINE)

@@ -44,9 +44,7 @@ CONFIGS: dict[str, Callable[[Path], ExperimentConfig]] = {
         folder, optimizer={"type": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}
     ),
     "balanced gradients": lambda folder: toy_config(folder, weighting={"type": "gradnorm"}),
-    "half precision": lambda folder: toy_config(
-        folder, training={"epochs": 2, "batch_size": 8, "precision": "bf16"}
-    ),
+    "half precision": lambda folder: toy_config(folder, training={"epochs": 2, "batch_size": 8, "precision": "bf16"}),
     "batch normalisation": lambda folder: load_related_config(folder, "up", "aside", "down", backbone=NOISY),
     "mixture of experts": lambda folder: toy_config(folder, architecture={"type": "mmoe", "experts": 2}),
     "texts": lambda folder: load_short_experiment("absa-sample"),
@@ -105,9 +103,9 @@ def test_recomputed_losses_are_bit_identical(tmp_path: Path, name: str) -> None:
     gradients = StepGradients(Accelerator(), network, objective.group_sizes)
     observer = RecomputingObserver()
     torch.manual_seed(0)
-    for rows in build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths).get_batches(
-        0
-    )[:3]:
+    for rows in build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths).get_batches(0)[
+        :3
+    ]:
         batch = prepared.examples.build_batch(rows, torch.device("cpu"))
         before = tensor_bits(dict(network.state_dict()))
         training_step(gradients, network, objective, optimizer, batch, None, observer)
@@ -144,9 +142,7 @@ def test_virtual_step_restores_weights_exactly_even_if_it_fails(tmp_path: Path) 
     losses_after = VirtualStep(gradients.shared, 0.3, recompute_losses).compute_losses_after_step(gradient)
     assert losses_after is not None
     assert losses_after[0] < values[0]
-    for weight_before, moved_weight, weight_now in zip(
-        weights_before, moved_weights[0], gradients.shared, strict=True
-    ):
+    for weight_before, moved_weight, weight_now in zip(weights_before, moved_weights[0], gradients.shared, strict=True):
         assert not torch.equal(weight_before, moved_weight)
         assert torch.equal(weight_before, weight_now)
     torch.autograd.grad(values.sum(), gradients.shared)  # the graph is still usable

@@ -87,9 +87,7 @@ def test_auxiliary_tasks_are_assessed_by_their_effect_on_main_tasks(tmp_path: Pa
 
 
 def test_opposing_task_without_affinity_is_a_weak_candidate(tmp_path: Path) -> None:
-    interactions = train_and_load_interactions(
-        tmp_path, "up", auxiliary=AUXILIARY, interactions={"every_n_steps": 1}
-    )
+    interactions = train_and_load_interactions(tmp_path, "up", auxiliary=AUXILIARY, interactions={"every_n_steps": 1})
     assert interactions["groupings"] is None  # one main task
     assert interactions["auxiliary"]["friend"]["affinity"] is None
     helpful_suggestion, harmful_suggestion = interactions["suggestions"]
@@ -180,9 +178,7 @@ def build_observer(n_tasks: int, steps: Iterable[NDArray[np.float64]]) -> Intera
 
 
 def test_grouping_is_selected_and_evaluated_on_different_steps() -> None:
-    first_affinity = np.array(
-        [[0.0, 1, -1], [1, 0, -1], [-1, -1, 0]]
-    )  # t0 and t1 help each other in every second step
+    first_affinity = np.array([[0.0, 1, -1], [1, 0, -1], [-1, -1, 0]])  # t0 and t1 help each other in every second step
     second_affinity = np.full((3, 3), 0.5)
     groupings = summarize_interactions(
         build_observer(3, [matrix for _ in range(10) for matrix in (first_affinity, second_affinity)])

@@ -58,6 +58,4 @@ def rate_reviews_by_keywords(
 def build_reviews(texts_by_product: Mapping[str, Sequence[str]]) -> list[Review]:
     """Convert a mapping from product to texts into reviews, one line per review."""
     pairs = [(product, text) for product, texts in texts_by_product.items() for text in texts]
-    return [
-        Review(text, product, None, f"r.csv:{n}", f"line {n}") for n, (product, text) in enumerate(pairs, start=2)
-    ]
+    return [Review(text, product, None, f"r.csv:{n}", f"line {n}") for n, (product, text) in enumerate(pairs, start=2)]

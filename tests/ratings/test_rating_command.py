@@ -9,7 +9,6 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -60,9 +59,7 @@ def review_file(tmp_path: Path) -> Path:
     return _write_reviews(tmp_path / "reviews.csv")
 
 
-def test_command_writes_every_format_deterministically(
-    review_file: Path, run: Path, tmp_path: Path, mtl: Mtl
-) -> None:
+def test_command_writes_every_format_deterministically(review_file: Path, run: Path, tmp_path: Path, mtl: Mtl) -> None:
     bytes_of = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
@@ -94,9 +91,7 @@ def test_command_writes_every_format_deterministically(
     table = parquet.read_table(tmp_path / "first" / "ratings.parquet").to_pylist()
     record = json.loads((tmp_path / "first" / "ratings.json").read_text(encoding="utf-8"))
     for row, typed in zip(rows, table, strict=True):
-        json_row = next(one for one in record["products"] if one["product"] == row["product"])["aspects"][
-            row["aspect"]
-        ]
+        json_row = next(one for one in record["products"] if one["product"] == row["product"])["aspects"][row["aspect"]]
         assert float(row["rating"]) == typed["rating"] == json_row["rating"]
         assert int(row["mentions"]) == typed["mentions"] == json_row["mentions"] <= 20
         assert row["change_is_clear"] == {True: "yes", False: "no"}[typed["change_is_clear"]]
@@ -109,9 +104,7 @@ def test_command_writes_every_format_deterministically(
 def test_page_is_self_contained_and_escapes_html(run: Path, tmp_path: Path, mtl: Mtl) -> None:
     reviews = tmp_path / "reviews.jsonl"
     hostile = "The soup <script>alert(1)</script> was lovely & &lt;img src=x onerror=alert(1)&gt; grim."
-    rows = [{"shop": "<b>A</b>", "review": hostile}] * 3 + [
-        {"shop": "=cmd()", "review": "=The soup was lovely."}
-    ] * 6
+    rows = [{"shop": "<b>A</b>", "review": hostile}] * 3 + [{"shop": "=cmd()", "review": "=The soup was lovely."}] * 6
     reviews.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     page, table = tmp_path / "page.html", tmp_path / "table.csv"
     result = mtl(
@@ -284,8 +277,7 @@ def test_ctrl_c_reports_how_to_resume(
     def raise_interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    predict_module = import_module("mtl_core.runs.predict")  # `mtl_core.runs.predict` is also a function
-    monkeypatch.setattr(predict_module, "iterate_predictions", raise_interrupt)  # simulates Ctrl-C at a known point
+    monkeypatch.setattr("mtl_core.runs.iterate_predictions", raise_interrupt)  # simulates Ctrl-C at a known point
     result = mtl("absa", "rate", review_file, "--run", run, "--text", "review", "--out", tmp_path / "r.csv")
     assert result.returncode == 130
     assert "interrupted; the same command resumes the job" in result.stderr

@@ -70,9 +70,7 @@ def test_parquet_file_with_dates_is_read(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=8), st.sampled_from(",;\t|"))
 @settings(max_examples=30, deadline=None)
-def test_csv_round_trip(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
-) -> None:
+def test_csv_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str) -> None:
     rows = [(" ".join(shop.split()), text) for shop, text in rows]
     rows = [
         (shop, text)

@@ -92,9 +92,7 @@ def test_prior_counts_as_reviews_with_the_overall_mean() -> None:
     reviews = build_reviews({"A": ["good food"] * 6, "B": ["bad food"] * 14})
     food_rating = rate_reviews_by_keywords(reviews, Settings(min_mentions=1, prior_reviews=10)).ratings["A", "food"]
     assert food_rating.rating is not None
-    assert food_rating.rating.value == pytest.approx(
-        1 + 4 * (6 + 10 * 0.3) / (6 + 10)
-    )  # the overall mean is 6 of 20
+    assert food_rating.rating.value == pytest.approx(1 + 4 * (6 + 10 * 0.3) / (6 + 10))  # the overall mean is 6 of 20
     assert food_rating.rating.low <= food_rating.rating.value <= food_rating.rating.high
     strong_prior_rating = (
         rate_reviews_by_keywords(reviews, Settings(min_mentions=1, prior_reviews=1000)).ratings["A", "food"].rating
@@ -203,15 +201,11 @@ def test_a_change_compares_the_later_half_of_the_periods_with_the_earlier() -> N
 
 def test_change_requires_evidence() -> None:
     steady = ["good food", "bad food"] * 5
-    change = _rate_food(
-        _build_dated_reviews({"2025-01": steady, "2025-02": [*steady, "bad food"]}), Settings()
-    ).change
+    change = _rate_food(_build_dated_reviews({"2025-01": steady, "2025-02": [*steady, "bad food"]}), Settings()).change
     assert change is not None
     assert not change.is_clear
     assert (
-        _rate_food(
-            _build_dated_reviews({"2025-01": ["good food"] * 9, "2025-02": ["bad food"] * 4}), Settings()
-        ).change
+        _rate_food(_build_dated_reviews({"2025-01": ["good food"] * 9, "2025-02": ["bad food"] * 4}), Settings()).change
         is None
     )
     assert _rate_food(_build_dated_reviews({"2025-01": ["good food"] * 9}), Settings()).change is None
@@ -241,9 +235,7 @@ def test_quotes_are_the_most_confident_sentences_of_distinct_reviews() -> None:
 
 
 @given(
-    st.lists(
-        st.sampled_from(["good food", "bad food!", "so-so service", "mixed food. good service", ""]), max_size=40
-    )
+    st.lists(st.sampled_from(["good food", "bad food!", "so-so service", "mixed food. good service", ""]), max_size=40)
 )
 @settings(max_examples=60, deadline=None)
 def test_shares_add_up_and_ratings_are_stars(texts: list[str]) -> None:
@@ -267,8 +259,7 @@ def test_interrupted_aggregation_resumes_to_the_same_sums(
 ) -> None:
     words = ["good food", "bad food, truly bad", "mixed service", "so-so food. good service indeed", "a bus"]
     reviews = [
-        Review(words[n * n % 5], f"P{n % 7}", f"2025-0{1 + n % 9}", "", f"line {n}")
-        for n in range(3 * CHUNK_SIZE + 5)
+        Review(words[n * n % 5], f"P{n % 7}", f"2025-0{1 + n % 9}", "", f"line {n}") for n in range(3 * CHUNK_SIZE + 5)
     ]
     path = tmp_path_factory.mktemp("state") / "sums"
     job = {"input": "abc"}
@@ -292,9 +283,7 @@ def test_sums_of_another_job_or_damaged_sums_are_ignored(tmp_path: Path) -> None
     path = tmp_path / "sums"
     resumable_state = ResumableState(path, {"input": "abc"}, min_reviews=1)
     assert resumable_state.load() is None
-    sums = aggregate_reviews(
-        build_reviews({"A": ["good food"] * 3}), predict_texts, ASPECTS, Sums(), resumable_state
-    )
+    sums = aggregate_reviews(build_reviews({"A": ["good food"] * 3}), predict_texts, ASPECTS, Sums(), resumable_state)
     assert ResumableState(path, {"input": "abc"}).load() == sums
     assert ResumableState(path, {"input": "abd"}).load() is None
     path.write_text(path.read_text(encoding="utf-8")[:-9], encoding="utf-8")

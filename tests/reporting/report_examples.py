@@ -72,9 +72,7 @@ def build_comparison(
         "confidence_level": 0.95,
         "reference": "single-task",
         "tasks": task_entries,
-        "variants": [
-            _build_variant(name, kind, tasks, task_entries, has_one_metric, rng) for name, kind in variants
-        ],
+        "variants": [_build_variant(name, kind, tasks, task_entries, has_one_metric, rng) for name, kind in variants],
         "summary": ["Together is better overall.", "No task suffered <b>much</b>."],
     }
 

@@ -65,17 +65,14 @@ def test_page_fits_and_requests_nothing(name: str, open_page: Any, reports: dict
 def test_page_loads_within_a_second(open_page: Any) -> None:
     """Take the minimum of three measurements, because other load on the machine adds time."""
     load_times = [
-        open_page("every-kind").evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-        for _ in range(3)
+        open_page("every-kind").evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") for _ in range(3)
     ]
     assert 0 < min(load_times) < 1000
 
 
 def _compute_luminance(color: str) -> float:
     channels = [float(channel_text) for channel_text in color.partition("(")[2].rstrip(")").split(",")[:3]]
-    linear = [
-        c / 12.92 if (c := channel / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for channel in channels
-    ]
+    linear = [c / 12.92 if (c := channel / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for channel in channels]
     return sum(weight * channel for weight, channel in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
@@ -124,8 +121,7 @@ def test_page_is_navigable_by_keyboard(open_page: Any) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == focus_order[4][1]
     assert page.evaluate(
-        "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
-        " || document.activeElement === document.body"
+        "getComputedStyle(document.activeElement).outlineStyle !== 'none' || document.activeElement === document.body"
     )
 
 

@@ -61,9 +61,7 @@ def test_results_match_the_file(page: Page) -> None:
         row = table.row(task)
         for name, variant in _index_by_name(content).items():
             estimate = variant["tasks"].get(task, variant["overall"])
-            verdict = (variant["differences_from_reference"] or {}).get(task, {"verdict": "not significant"})[
-                "verdict"
-            ]
+            verdict = (variant["differences_from_reference"] or {}).get(task, {"verdict": "not significant"})["verdict"]
             sign = "" if variant["kind"] == "majority" else SIGNS[verdict]
             interval = f"{estimate['low']:.4f} \N{EN DASH} {estimate['high']:.4f}"
             assert row[name] == f"{estimate['mean']:.4f}{sign} {interval}"
@@ -87,9 +85,7 @@ def test_differences_match_the_file(page: Page) -> None:
 
 
 def test_markers_are_unfilled_if_the_interval_contains_zero(page: Page) -> None:
-    svg = next(
-        variant for variant in page.drawings if "Difference" not in variant and "single-task, points" in variant
-    )
+    svg = next(variant for variant in page.drawings if "Difference" not in variant and "single-task, points" in variant)
     n_unfilled = len(re.findall(r"<use [^>]*fill: var\(--paper\)", svg))
     verdicts = [
         difference["verdict"]
@@ -106,11 +102,7 @@ def test_page_describes_the_comparison(page: Page) -> None:
     assert summary == "Summary Together is better overall. No task suffered <b>much</b>."
     assert "1,000 times" in page.section("method").text
     assert "3 seeds" in page.section("method").text
-    assert (
-        next(page.section("interactions").find_all("svg"))
-        .attributes["aria-label"]
-        .startswith("Heat map of 3 tasks")
-    )
+    assert next(page.section("interactions").find_all("svg")).attributes["aria-label"].startswith("Heat map of 3 tasks")
     cost = page.tables("cost")["Training and inference cost"].row("uncertainty")
     assert (cost["parameters"], cost["training time"], cost["inference time"]) == ("123,456", "12.5 s", "0.25 ms")
     assert cost["settings"] == "weighting=uncertainty"

@@ -88,11 +88,7 @@ def test_calibration_is_a_mean_over_predictions(
     assert first_curve.expected_calibration_error is not None
     assert first_curve.mean_confidence is not None
     assert first_curve.accuracy is not None
-    assert (
-        abs(first_curve.mean_confidence - first_curve.accuracy) - 1e-9
-        <= first_curve.expected_calibration_error
-        <= 1
-    )
+    assert abs(first_curve.mean_confidence - first_curve.accuracy) - 1e-9 <= first_curve.expected_calibration_error <= 1
 
 
 def test_only_tasks_with_class_probabilities_are_calibrated(tmp_path: Path) -> None:
@@ -109,9 +105,7 @@ def test_only_tasks_with_class_probabilities_are_calibrated(tmp_path: Path) -> N
     path.write_text(json.dumps({"id": "1", "tasks": tasks}) + "\n", encoding="utf-8")
     classes = {name: ["a", "b"] for name in tasks} | {"number": []}
     calibrations = read_calibration_curves(path, classes, [name for name in tasks if name != "auxiliary"])
-    assert {
-        name: (curve.n, curve.mean_confidence, curve.accuracy) for name, curve in calibrations.tasks.items()
-    } == {
+    assert {name: (curve.n, curve.mean_confidence, curve.accuracy) for name, curve in calibrations.tasks.items()} == {
         "kind": (1, 0.8, 1.0),
         "summary": (1, 0.9, 1.0),
     }

@@ -12,7 +12,7 @@ from toy import task_block, toy_config
 
 from mtl_core.runs import split_evaluation
 from mtl_core.runs.mistakes import MAX_MISTAKES
-from mtl_core.runs.predict import predict
+from mtl_core.runs.predict_inputs import predict
 from mtl_core.runs.prediction_inputs import parse_texts
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_run import load_run
@@ -77,8 +77,7 @@ def test_page_contains_the_mistakes(tiny_run: Path) -> None:
     assert quotes == [" ".join(record["text"].split()) for record in records]
     descriptions = [node.text for node in section.find_all("p") if node.attributes.get("class") == "prediction"]
     assert descriptions == [
-        f"predicted {record['label']} with confidence {100 * record['confidence']:.1f} %; "
-        f"true label {record['gold']}"
+        f"predicted {record['label']} with confidence {100 * record['confidence']:.1f} %; true label {record['gold']}"
         for record in records
     ]
     for item, record in zip(section.find_all("li"), records, strict=True):

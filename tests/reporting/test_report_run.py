@@ -169,10 +169,7 @@ def test_data_counts_match_metrics_json(tiny_run: Path) -> None:
         f"{largest_imbalance['task']} = {largest_imbalance['label']}"
         in Page(tiny_run / "report.html").section("data").text
     )
-    assert (
-        f"{largest_imbalance['points']:.2f} percentage points"
-        in Page(tiny_run / "report.html").section("data").text
-    )
+    assert f"{largest_imbalance['points']:.2f} percentage points" in Page(tiny_run / "report.html").section("data").text
 
 
 def test_learning_curves_of_every_task(tiny_run: Path) -> None:
@@ -181,8 +178,7 @@ def test_learning_curves_of_every_task(tiny_run: Path) -> None:
     best = _load_metrics(tiny_run)["model"]["best_epoch"]
     for task in ("food", "service", "price"):
         assert any(
-            text.startswith(f"{task}: training loss") and f"epoch {best}, the selected epoch" in text
-            for text in texts
+            text.startswith(f"{task}: training loss") and f"epoch {best}, the selected epoch" in text for text in texts
         )
     assert "the loss of the refit" in section.text
     rows = {row[0] for row in Table(section.find_one("table")).rows}
@@ -233,9 +229,7 @@ def test_interactions_of_any_number_of_tasks(tiny_run_copy: Path, tasks: int, mt
     section = page.section("interactions")
     assert (tiny_run_copy / "report.html").stat().st_size < MAX_MEGABYTES * 1e6
     assert "may be better off apart" in section.text
-    numbered_drawings = [
-        svg for svg in page.drawings if "Heat map" in svg and re.search(r">[+\N{MINUS SIGN}]\d", svg)
-    ]
+    numbered_drawings = [svg for svg in page.drawings if "Heat map" in svg and re.search(r">[+\N{MINUS SIGN}]\d", svg)]
     assert len(numbered_drawings) == (2 if tasks <= 16 else 0)
     assert ("numbers are omitted" in section.text) == (tasks > 16)
     assert ("most conflicting pairs" in section.text) == (tasks > 7)
@@ -266,9 +260,7 @@ def test_sixty_tasks_stay_readable(many_run: Path) -> None:
     assert sum(text.count("(majority") for text in bars) == 61
 
 
-SPECIAL_TEXT = (
-    "<script>alert(1)</script> & \"quotes\" 'more' $x_1$ {{ 7 * 7 }} %s \\ \u202e 漢字 ]]> 1.23456 #0a0001"
-)
+SPECIAL_TEXT = "<script>alert(1)</script> & \"quotes\" 'more' $x_1$ {{ 7 * 7 }} %s \\ \u202e 漢字 ]]> 1.23456 #0a0001"
 
 
 def test_text_from_the_data_is_escaped(tiny_run_copy: Path, mtl: Mtl) -> None:

@@ -134,9 +134,7 @@ def test_api_page_documents_the_full_schema(open_page: Any, url: str) -> None:
     document = page.evaluate("fetch('/openapi.json').then(reply => reply.json())")
     titles = page.locator("main h2 code").all_inner_texts()
     assert titles == [
-        f"{http_method.upper()} {path}"
-        for path, operations in document["paths"].items()
-        for http_method in operations
+        f"{http_method.upper()} {path}" for path, operations in document["paths"].items() for http_method in operations
     ]
     for name, schema in document["components"]["schemas"].items():
         for key in schema.get("properties", {}):

@@ -136,9 +136,7 @@ def test_files_for_plugins_may_be_larger(client: TestClient) -> None:
 KEYS = ["text", "texts", "id", "attention", "omit_absent", "data_set"]
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=12,
 )
 _bodies = (
@@ -146,9 +144,7 @@ _bodies = (
     | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass"))
     | _json.map(lambda value: json.dumps(value).encode())
     | st.dictionaries(st.sampled_from(KEYS), _json, max_size=4).map(lambda value: json.dumps(value).encode())
-    | st.fixed_dictionaries({"text": st.text(min_size=1, max_size=200)}).map(
-        lambda value: json.dumps(value).encode()
-    )
+    | st.fixed_dictionaries({"text": st.text(min_size=1, max_size=200)}).map(lambda value: json.dumps(value).encode())
 )
 
 

@@ -161,8 +161,7 @@ def test_server_returns_the_card(client: TestClient, notes_run: Path) -> None:
     assert model_card["tasks"][0]["classes"] == ["campsite", "flat", "hotel"]
     expected_metrics = load_json(notes_run / "metrics.json")["splits"]["validation"]["tasks"]["place"]
     assert (
-        model_card["tasks"][0]["splits"]["validation"]["metrics"]["accuracy"]["value"]
-        == expected_metrics["accuracy"]
+        model_card["tasks"][0]["splits"]["validation"]["metrics"]["accuracy"]["value"] == expected_metrics["accuracy"]
     )
     assert model_card["serving"] == {"max_text": 4000, "max_texts": 50, "max_bytes": 50000, "timeout": 30.0}
     assert model_card["limitations"]

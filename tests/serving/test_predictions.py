@@ -109,9 +109,7 @@ def test_invalid_text_does_not_affect_other_texts(client: TestClient, caplog: py
     assert (errors[5]["actual"], errors[5]["expected"]) == ("4,001 characters", "at most 4,000")
 
 
-def test_internal_error_has_an_id_and_a_logged_traceback(
-    client: TestClient, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_internal_error_has_an_id_and_a_logged_traceback(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     response = client.post("/predict", json={"text": "explode"})
     assert response.status_code == 500
     error = response.json()["error"]

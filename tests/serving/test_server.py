@@ -198,9 +198,7 @@ def test_missing_extra_is_reported(notes_run: Path, mtl: Mtl, monkeypatch: pytes
     )
     result = mtl("serve", notes_run)
     assert result.returncode == 2
-    assert result.stderr == (
-        'error: mtl serve needs uvicorn, which is not installed: pip install "mtl-core[serve]"\n'
-    )
+    assert result.stderr == ('error: mtl serve needs uvicorn, which is not installed: pip install "mtl-core[serve]"\n')
 
 
 def test_command_serves_until_it_receives_a_signal(notes_run: Path, blocked_network: Any) -> None:

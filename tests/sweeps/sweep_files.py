@@ -17,9 +17,7 @@ def load_trials(out: Path) -> list[dict[str, str]]:
 
 def load_deterministic_trials(out: Path) -> list[dict[str, str]]:
     """Return the rows of `trials.csv` without seconds and messages, which differ between sweeps."""
-    return [
-        {key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in load_trials(out)
-    ]
+    return [{key: value for key, value in row.items() if key not in {"seconds", "reason"}} for row in load_trials(out)]
 
 
 def get_error_message(result: Any) -> str:

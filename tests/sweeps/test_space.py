@@ -47,9 +47,7 @@ INVALID_SPACES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("space", "message_part"), INVALID_SPACES, ids=[message[:30] for _, message in INVALID_SPACES]
-)
+@pytest.mark.parametrize(("space", "message_part"), INVALID_SPACES, ids=[message[:30] for _, message in INVALID_SPACES])
 def test_invalid_block_is_rejected(
     space: dict[str, Any], message_part: str, write_sweep: WriteSweep, mtl: Any, tmp_path: Path
 ) -> None:

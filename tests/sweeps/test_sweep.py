@@ -74,12 +74,8 @@ def test_known_best_is_found_and_is_reproducible(
 def test_lower_is_better_for_error_metrics(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     kind = {"type": "classification", "classes": ["c0", "c1", "c2"], "metrics": ["accuracy", "rank-distance"]}
     kind["type"] = "ordinal"
-    tasks = [
-        {"each": "*", "kind": kind, "head": "linear", "mask": {"type": "exclude-labels", "labels": ["absent"]}}
-    ]
-    path = write_sweep(
-        SPACE_WITH_TINY_LR, tasks=tasks, training={"epochs": 3, "select": {"metric": "rank_distance"}}
-    )
+    tasks = [{"each": "*", "kind": kind, "head": "linear", "mask": {"type": "exclude-labels", "labels": ["absent"]}}]
+    path = write_sweep(SPACE_WITH_TINY_LR, tasks=tasks, training={"epochs": 3, "select": {"metric": "rank_distance"}})
     result = mtl("sweep", path, "--trials", "4", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert "lower is better" in result.stdout
@@ -90,9 +86,7 @@ def test_lower_is_better_for_error_metrics(write_sweep: WriteSweep, mtl: Any, tm
     assert yaml.safe_load((tmp_path / "out" / "best.yaml").read_text())["optimizer"]["lr"] == 0.02
 
 
-def test_unpromising_trial_is_pruned_and_its_folder_removed(
-    write_sweep: WriteSweep, mtl: Any, tmp_path: Path
-) -> None:
+def test_unpromising_trial_is_pruned_and_its_folder_removed(write_sweep: WriteSweep, mtl: Any, tmp_path: Path) -> None:
     pruning = {"type": "median", "startup_trials": 2, "warmup_epochs": 2}
     path = write_sweep(
         SPACE_WITH_TINY_LR,
@@ -131,9 +125,7 @@ def test_failed_trial_is_a_result(write_sweep: WriteSweep, mtl: Any, tmp_path: P
     failed = [row for row in trials if row["state"] == "failed"]
     assert {"more than 10" in row["reason"] for row in failed} == {True, False}
     for row in failed:
-        expected_reason = (
-            "more than 10" if int(row["backbone.width"]) + int(row["backbone.height"]) > 10 else "finite"
-        )
+        expected_reason = "more than 10" if int(row["backbone.width"]) + int(row["backbone.height"]) > 10 else "finite"
         assert expected_reason in row["reason"]
     assert all(row["state"] == "complete" for row in trials if row not in failed)
 

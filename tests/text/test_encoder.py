@@ -216,9 +216,7 @@ def test_masked_tokens_are_unknown_and_the_remaining_unchanged() -> None:
     assert torch.equal(masked_features.values[~token_mask], original_features.values[~token_mask])
     assert torch.equal(masked_features.values[0, 1], layer.table[UNKNOWN])
     other_features = layer(encoder.mask_tokens(collate_texts(encoder, "the waiter soup", "cold soup"), token_mask))
-    assert torch.equal(
-        other_features.values, masked_features.values
-    )  # two different masked words have the same vector
+    assert torch.equal(other_features.values, masked_features.values)  # two different masked words have the same vector
 
 
 def test_padding_stays_zero_under_weight_decay() -> None:

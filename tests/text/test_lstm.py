@@ -41,9 +41,7 @@ def sample_texts() -> list[torch.Tensor]:
 def pad_batch(sequences: list[torch.Tensor], extra_padding: int = 0, filler: float = 0.0) -> Features:
     """Return a batch with `extra_padding` extra padding positions; `filler` is the value at padding."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
-    values = pad_sequence([*sequences, torch.zeros(int(lengths.max()) + extra_padding, WIDTH)], batch_first=True)[
-        :-1
-    ]
+    values = pad_sequence([*sequences, torch.zeros(int(lengths.max()) + extra_padding, WIDTH)], batch_first=True)[:-1]
     mask = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
     return Features(values.masked_fill(~mask.unsqueeze(-1), filler), mask)
 

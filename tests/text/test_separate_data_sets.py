@@ -132,8 +132,7 @@ def test_file_requires_the_name_of_its_data_set(run: Path, mtl: Mtl) -> None:
     nameless = mtl("evaluate", run, "--data", file)
     assert nameless.returncode == 2
     assert (
-        "name the one that the file belongs to with --data-set NAME (data sets: messages, requests)"
-        in nameless.stderr
+        "name the one that the file belongs to with --data-set NAME (data sets: messages, requests)" in nameless.stderr
     )
     misspelt = mtl("evaluate", run, "--data", file, "--data-set", "request")
     assert misspelt.returncode == 2
@@ -151,9 +150,7 @@ def test_predictions_for_a_file_equal_those_of_the_run(name: str, run: Path, mtl
         assert f"{name}/{record['id']}" == run_record["id"]
         for task, prediction in record["tasks"].items():
             assert prediction.get("gold") == run_record["tasks"][task].get("gold")
-            assert prediction["probabilities"] == pytest.approx(
-                run_record["tasks"][task]["probabilities"], abs=1e-5
-            )
+            assert prediction["probabilities"] == pytest.approx(run_record["tasks"][task]["probabilities"], abs=1e-5)
 
 
 def test_new_text_has_predictions_of_all_tasks(run: Path, tmp_path: Path, mtl: Mtl) -> None:

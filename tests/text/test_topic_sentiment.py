@@ -90,9 +90,7 @@ def test_predictions_have_one_probability_per_class(run: Path) -> None:
             assert prediction["gold"] == row[task]
             assert list(prediction["probabilities"]) == classes
             assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-            assert prediction["label"] == max(
-                prediction["probabilities"], key=prediction["probabilities"].__getitem__
-            )
+            assert prediction["label"] == max(prediction["probabilities"], key=prediction["probabilities"].__getitem__)
 
 
 def test_predictions_do_not_depend_on_the_batch(run: Path, mtl: Mtl) -> None:

@@ -111,9 +111,7 @@ def test_unlogged_epoch_is_logged_after_resuming(tmp_path: Path) -> None:
     assert read_steps(path) == [1, 2, 3, 3]
 
 
-def test_failing_tracker_is_disabled_and_the_run_continues(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_tracker_is_disabled_and_the_run_continues(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = build_tracked_config(tmp_path, {"type": "lines", "fails_at": 2}, "second")
     run = run_experiment(config, tmp_path / "run").path
     assert (run / "metrics.json").is_file()
@@ -145,9 +143,7 @@ def test_missing_package_is_reported_before_data_is_read(
     for command in ("validate", "run"):
         result = mtl(command, path)
         assert result.returncode == 2
-        assert re.fullmatch(
-            rf"error: {re.escape(str(path))}:\d+: trackers\.1: {re.escape(message)}\n", result.stderr
-        )
+        assert re.fullmatch(rf"error: {re.escape(str(path))}:\d+: trackers\.1: {re.escape(message)}\n", result.stderr)
     with pytest.raises(MtlError, match=rf"^trackers\.1: {re.escape(message)}$"):
         run_experiment(
             toy_config(tmp_path, plugins=PLUGIN_PATHS, trackers=["lines", "needy"], data=data), tmp_path / "run"

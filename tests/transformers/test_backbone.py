@@ -57,9 +57,7 @@ def test_all_weights_are_trained_and_none_is_duplicated(kind: str) -> None:
     features = compute_states(encoder, layer.train(), backbone.train())
     (features.values * torch.randn_like(features.values))[features.mask].sum().backward()
     without_gradient = [
-        name
-        for name, parameter in [*layer.named_parameters(), *backbone.named_parameters()]
-        if parameter.grad is None
+        name for name, parameter in [*layer.named_parameters(), *backbone.named_parameters()] if parameter.grad is None
     ]
     assert not without_gradient
     assert layer.table.grad.any()
@@ -93,9 +91,7 @@ def test_only_the_last_layers_are_trained(kind: str) -> None:
     trained = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
     assert trained
     assert all(".1." in name for name in trained)
-    assert not any(
-        parameter.requires_grad for parameter in build_network(encoder, trainable_layers=0)[1].parameters()
-    )
+    assert not any(parameter.requires_grad for parameter in build_network(encoder, trainable_layers=0)[1].parameters())
     assert not layer.table.requires_grad
 
 

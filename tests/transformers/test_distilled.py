@@ -39,9 +39,7 @@ def compute_raw_vectors(words: list[str], layer: int = -1, pooling: str = "subwo
     vectors = []
     with torch.no_grad():
         for word in words:
-            states = model(**tokenizer(word, return_tensors="pt"), output_hidden_states=True).hidden_states[layer][
-                0
-            ]
+            states = model(**tokenizer(word, return_tensors="pt"), output_hidden_states=True).hidden_states[layer][0]
             vectors.append({"subwords": states[1:-1], "first": states[:1], "all": states}[pooling].mean(dim=0))
     return torch.stack(vectors)
 
@@ -66,9 +64,7 @@ def test_vectors_are_projected_transformer_states(layer: int, pooling: str) -> N
 
 def test_several_layers_are_averaged() -> None:
     encoder = fit_encoder(layers=[0, 2])
-    expected = (
-        compute_raw_vectors(list(encoder.vocabulary), 0) + compute_raw_vectors(list(encoder.vocabulary), 2)
-    ) / 2
+    expected = (compute_raw_vectors(list(encoder.vocabulary), 0) + compute_raw_vectors(list(encoder.vocabulary), 2)) / 2
     torch.testing.assert_close(encoder.input_layer().mean, expected.mean(dim=0), atol=1e-5, rtol=1e-4)
 
 

@@ -169,9 +169,7 @@ def test_downloaded_model_requires_no_network(monkeypatch: pytest.MonkeyPatch, t
 
 def test_folder_is_relative_to_the_yaml_file() -> None:
     assert TransformerEncoder.model_validate({"type": "transformer", "model": "./own"}).model == Path("own")
-    assert (
-        TransformerEncoder.model_validate({"type": "transformer", "model": "somebody/own"}).model == "somebody/own"
-    )
+    assert TransformerEncoder.model_validate({"type": "transformer", "model": "somebody/own"}).model == "somebody/own"
 
 
 def test_nothing_is_printed_and_logging_is_restored(capfd: pytest.CaptureFixture[str]) -> None:

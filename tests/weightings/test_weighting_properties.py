@@ -69,9 +69,7 @@ def test_uncertainty_weights_are_inverse_to_the_noise_variance() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(400, 3, generator=generator)
     coefficients = torch.tensor([1.0, -2.0, 0.5])
-    targets = (inputs @ coefficients).unsqueeze(1) + torch.randn(400, 2, generator=generator) * torch.tensor(
-        [0.5, 2.0]
-    )
+    targets = (inputs @ coefficients).unsqueeze(1) + torch.randn(400, 2, generator=generator) * torch.tensor([0.5, 2.0])
     weighting = build_weighting(Uncertainty(), 1.0, 1.0)
     run_gradient_descent(
         lambda point: (targets - (inputs @ point).unsqueeze(1)).square().mean(dim=0), [0.0] * 3, weighting, 0.1, 400
@@ -171,9 +169,7 @@ def test_slower_tasks_get_larger_gradients() -> None:
         run.optimizer.zero_grad()
         loss_ratios = torch.tensor([1.0, 1.0, 1.0, 0.98**step])
         normalized = losses.values / losses.values.detach()  # gradients of one size
-        weighting.backward(
-            TaskLosses(normalized - 1 + loss_ratios, losses.tasks, losses.counts), None, run.gradients
-        )
+        weighting.backward(TaskLosses(normalized - 1 + loss_ratios, losses.tasks, losses.counts), None, run.gradients)
     norms = run.gradients.jacobian(run.compute_losses().values, run.gradients.last_shared_layer).norm(dim=1)
     values = run.compute_losses().values.detach()
     sizes = torch.tensor(compute_loss_weights(weighting, build_task_losses([1.0] * 4))) * norms / values
@@ -200,8 +196,7 @@ def test_famo_decreases_losses_at_equal_relative_rates(same_batch: bool) -> None
     large, small = compute_relative_decreases(WeightedSum(), 1e-5, 1.0, 1.0)
     assert small < 0.1 * large  # ignored
     constant, adapted = (
-        compute_relative_decreases(FAMO(lr=lr, gamma=0, same_batch=same_batch), 0.001, 1.0, 1.0)
-        for lr in (1e-9, 0.05)
+        compute_relative_decreases(FAMO(lr=lr, gamma=0, same_batch=same_batch), 0.001, 1.0, 1.0) for lr in (1e-9, 0.05)
     )
     assert constant[0] / constant[1] == pytest.approx(4.0, rel=0.01)  # the square of the ratio of their slopes
     assert adapted[0] / adapted[1] == pytest.approx(1.0, abs=0.1)

@@ -23,9 +23,7 @@ class Accuracy(MetricSpec):
         """Build micro-averaged accuracy."""
         from torchmetrics.classification import MulticlassAccuracy
 
-        return MulticlassAccuracy(
-            len(require_class_space(space, self).classes), average="micro", validate_args=False
-        )
+        return MulticlassAccuracy(len(require_class_space(space, self).classes), average="micro", validate_args=False)
 
     def compute_label_sums(
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor

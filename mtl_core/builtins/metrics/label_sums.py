@@ -32,9 +32,7 @@ def compute_confusion_counts(predicted: torch.Tensor, targets: torch.Tensor) -> 
         `(n, 3 * classes)`, float64.
     """
     is_predicted, is_target = predicted > 0, targets > 0
-    return torch.cat(
-        [is_predicted & is_target, is_predicted & ~is_target, ~is_predicted & is_target], dim=1
-    ).double()
+    return torch.cat([is_predicted & is_target, is_predicted & ~is_target, ~is_predicted & is_target], dim=1).double()
 
 
 def compute_f1(sums: Sums) -> Sums:

@@ -26,9 +26,7 @@ class MacroF1(MetricSpec):
         """Build macro F1; a class without labels and without predictions is left out of the mean."""
         from torchmetrics.classification import MulticlassF1Score
 
-        return MulticlassF1Score(
-            len(require_class_space(space, self).classes), average="macro", validate_args=False
-        )
+        return MulticlassF1Score(len(require_class_space(space, self).classes), average="macro", validate_args=False)
 
     def compute_label_sums(
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
@@ -39,9 +37,7 @@ class MacroF1(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import compute_confusion_counts
 
         n_classes = len(space.classes)
-        return compute_confusion_counts(
-            one_hot(outputs.argmax(dim=-1), n_classes), one_hot(targets.long(), n_classes)
-        )
+        return compute_confusion_counts(one_hot(outputs.argmax(dim=-1), n_classes), one_hot(targets.long(), n_classes))
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean F1 over the classes that occur."""

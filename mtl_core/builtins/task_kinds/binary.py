@@ -48,15 +48,11 @@ class Binary(ClassTaskSpec):
 
         names = list(self.classes or collect_classes(label_statistics))
         if len(names) != 2:
-            raise MtlError(
-                f"{len(names)} classes in the training labels ({join_names(names)}); a binary task has two"
-            )
+            raise MtlError(f"{len(names)} classes in the training labels ({join_names(names)}); a binary task has two")
         if self.positive is not None:
             if self.positive not in names:
                 hint = did_you_mean(self.positive, names)
-                raise MtlError(
-                    f"kind.positive: '{self.positive}' is not a class{hint} (classes: {join_names(names)})"
-                )
+                raise MtlError(f"kind.positive: '{self.positive}' is not a class{hint} (classes: {join_names(names)})")
             names = [name for name in names if name != self.positive] + [self.positive]
         return ClassSpace(names, label_statistics.excluded_labels)
 

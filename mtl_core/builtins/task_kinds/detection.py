@@ -77,9 +77,7 @@ class DetectAndClassify(UniqueNamesSpec):
             )
         classes = self.classes or [name for name in names if name != self.absent_label]
         if len(classes) < 2:
-            raise MtlError(
-                f"classes other than '{self.absent_label}': {join_names(classes)}; a task needs 2 or more"
-            )
+            raise MtlError(f"classes other than '{self.absent_label}': {join_names(classes)}; a task needs 2 or more")
         return DetectionSpace(classes, self.absent_label, label_statistics.excluded_labels)
 
     def restore_space(self, state: Mapping[str, Any]) -> DetectionSpace:

@@ -15,6 +15,4 @@ def compute_binary_divergence(first: torch.Tensor, second: torch.Tensor) -> torc
     """Return the symmetric divergence `(n,)` between the sigmoid of log-odds `(n,)`."""
     difference = torch.sigmoid(first) - torch.sigmoid(second)
     # log p - log q, and log (1 - p) - log (1 - q), by log-sigmoids, which stay finite.
-    return (
-        difference * (F.logsigmoid(first) - F.logsigmoid(second) - F.logsigmoid(-first) + F.logsigmoid(-second)) / 2
-    )
+    return difference * (F.logsigmoid(first) - F.logsigmoid(second) - F.logsigmoid(-first) + F.logsigmoid(-second)) / 2

@@ -27,8 +27,6 @@ class TokenRegression(RegressionSpec):
             if len(label_statistics.locations)
             else ["a training label"] * len(label_statistics.training_labels)
         )
-        rows = (
-            parse_numbers(label, locations, index) for index, label in enumerate(label_statistics.training_labels)
-        )
+        rows = (parse_numbers(label, locations, index) for index, label in enumerate(label_statistics.training_labels))
         numbers = [number for row in rows for number in row if number == number]
         return NumberSpace.fit(numbers, vector=False, standardise=self.standardise)

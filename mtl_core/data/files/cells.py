@@ -39,9 +39,7 @@ def parse_number(cell: object, name: str) -> float:
     """
     try:
         # Reject underscores: Python's float() accepts 1_000, which is not a number in a table.
-        number = (
-            float(cell) if isinstance(cell, int | float) or (isinstance(cell, str) and "_" not in cell) else None
-        )
+        number = float(cell) if isinstance(cell, int | float) or (isinstance(cell, str) and "_" not in cell) else None
     except (ValueError, OverflowError):
         number = None
     if number is None or isinstance(cell, bool) or not math.isfinite(number):

@@ -21,9 +21,7 @@ _ERROR_MESSAGES = {
 
 def explain_csv_error(error: csv.Error) -> str:
     """Return a helpful message for an error of the csv module."""
-    return next(
-        (message for csv_message, message in _ERROR_MESSAGES.items() if csv_message in str(error)), str(error)
-    )
+    return next((message for csv_message, message in _ERROR_MESSAGES.items() if csv_message in str(error)), str(error))
 
 
 @contextmanager

@@ -23,9 +23,7 @@ def compare_plan(plan: Plan, resamples: int) -> Comparison:
         MtlError: If a run is missing or damaged, or runs cannot be compared.
     """
     runs_by_path: dict[Path, RunOutputs] = {}
-    entries = [
-        _read_variant_runs(plan, variant, runs_by_path) for variant in plan.variants if variant.training_specs
-    ]
+    entries = [_read_variant_runs(plan, variant, runs_by_path) for variant in plan.variants if variant.training_specs]
     multi_task = next(entry for entry in entries if entry.outputs.name == MULTI_TASK)
     for entry in entries:
         for multi_task_folds, variant_folds in zip(multi_task.outputs.outputs, entry.outputs.outputs, strict=True):
@@ -63,9 +61,7 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
                 "only runs with the same tasks can be compared"
             )
         if run.split_name != runs[0].split_name:
-            raise MtlError(
-                f"{name}: was scored on {run.split_name} data, but {names[0]} on {runs[0].split_name} data"
-            )
+            raise MtlError(f"{name}: was scored on {run.split_name} data, but {names[0]} on {runs[0].split_name} data")
         check_same_labels(runs[0].tasks, run.tasks, (names[0], name))
     entries = [
         VariantRuns(VariantOutputs(name, "run", [[run.tasks]]), [], [[run]])

@@ -96,9 +96,7 @@ class PairedBootstrap:
     def estimate(self, score: BootstrapScore) -> Estimate:
         """Estimate the mean of a score over seeds, with its interval."""
         result = compute_interval(score.seeds, score.resampled, self._seed_shares, self._n_examples)
-        return Estimate(
-            result.mean, result.low, result.high, [None if np.isnan(x) else float(x) for x in score.seeds]
-        )
+        return Estimate(result.mean, result.low, result.high, [None if np.isnan(x) else float(x) for x in score.seeds])
 
     def compute_differences(self, name: str, other: str) -> dict[str, Difference]:
         """Compute the differences between the scores of two variants, per task."""

@@ -80,9 +80,7 @@ def build_plan(
         )
     if n_folds is not None:
         load_experiment(source, [*overrides, *build_fold_overrides(n_folds, 0, "test")], plugins)
-    variants = _share_networks(
-        VariantBuilder(source, overrides, plugins, base, task_names).build_all(extra_variants)
-    )
+    variants = _share_networks(VariantBuilder(source, overrides, plugins, base, task_names).build_all(extra_variants))
     seed_values = range(base.config.seed, base.config.seed + n_seeds)
     training_specs = {
         training_spec.name: training_spec for variant in variants for training_spec in variant.training_specs

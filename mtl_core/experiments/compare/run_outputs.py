@@ -49,9 +49,7 @@ class LabelledOutputs:
         if kind.baseline is None:
             return None
         outputs = kind.build_baseline_outputs(len(self.outputs.targets)).float()
-        return LabelledOutputs(
-            self.task, TaskOutputs(outputs, self.outputs.targets, self.outputs.examples), self.ids
-        )
+        return LabelledOutputs(self.task, TaskOutputs(outputs, self.outputs.targets, self.outputs.examples), self.ids)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,7 @@ def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[s
     sentences = [f"Note: {disclaimer}." for disclaimer in disclaimers]
     for variant in comparison.variants:
         if variant.differences_from_reference is not None and variant.kind != "majority":
-            sentences.append(
-                _describe_reference_differences(comparison, variant, variant.differences_from_reference)
-            )
+            sentences.append(_describe_reference_differences(comparison, variant, variant.differences_from_reference))
             if variant.differences_from_equal_weights is not None:
                 sentences.append(
                     _describe_equal_weight_differences(comparison, variant, variant.differences_from_equal_weights)
@@ -50,9 +48,7 @@ def _describe_reference_differences(
     for verdict, word in (("improved", "improved"), ("degraded", degraded)):
         names = [name for name in comparison.tasks if differences[name].verdict == verdict]
         if names:
-            parts.append(
-                f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
-            )
+            parts.append(f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names))
     not_significant = [name for name in comparison.tasks if differences[name].verdict == "not significant"]
     if not_significant:
         parts.append(f"not significant: {join_names(not_significant)}")
@@ -111,9 +107,7 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
     else:
         folds_note = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
         seed_advice = f"; {SEED_ADVICE[seeds]}" if seeds in SEED_ADVICE else ""
-        yield (
-            f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}."
-        )
+        yield (f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}.")
     compared_variants = [
         one for one in comparison.variants if one.differences_from_reference is not None and one.kind != "majority"
     ]

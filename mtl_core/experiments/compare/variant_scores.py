@@ -106,9 +106,7 @@ def _summarize_variant(
     is_reference = variant_outputs.name == reference
     multi_task_kinds: tuple[Kind, ...] = ("multi-task", "variant")
     has_equal_weights_baseline = (
-        equal_weights is not None
-        and variant_outputs.kind in multi_task_kinds
-        and variant_outputs.name != equal_weights
+        equal_weights is not None and variant_outputs.kind in multi_task_kinds and variant_outputs.name != equal_weights
     )
     return VariantSummary(
         name=variant_outputs.name,
@@ -127,9 +125,7 @@ def _summarize_variant(
             _compute_median(sum(run.parameters for run in repetition) for repetition in entry.repetitions)
         ),
         train_s=_compute_median(sum(run.train_s for run in repetition) for repetition in entry.repetitions),
-        inference_ms=_compute_median(
-            sum(run.inference_ms for run in repetition) for repetition in entry.repetitions
-        ),
+        inference_ms=_compute_median(sum(run.inference_ms for run in repetition) for repetition in entry.repetitions),
         runs=[_format_run_path(run.path, output_dir) for repetition in entry.repetitions for run in repetition],
     )
 

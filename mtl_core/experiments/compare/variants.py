@@ -134,8 +134,7 @@ class VariantBuilder:
         if key.split(".")[0] in FIXED_KEYS:
             description = FIXED_KEYS[key.split(".")[0]]
             raise MtlError(
-                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a "
-                "comparison"
+                f"--variant {text}: '{key}' sets {description}, which must be the same for all variants of a comparison"
             )
         for value in split_values(values):
             yield self._build_variant(key, value)

@@ -117,9 +117,7 @@ def run_sweep(
             scheduler.finish_trial(job, outcome)
         scheduler.write_results()
         records, best, importance = study.get_records(), study.find_best(), study.compute_importance()
-        return SweepReport(
-            objective.name, objective.higher_is_better, objective.disclaimer, records, best, importance
-        )
+        return SweepReport(objective.name, objective.higher_is_better, objective.disclaimer, records, best, importance)
 
 
 def _resolve_objective(config: ExperimentConfig, path: str) -> _Objective:
@@ -187,8 +185,6 @@ class TrialScheduler:
         )
         if best is not None:
             mean = f", the mean over {len(self.seeds)} seeds" if len(self.seeds) > 1 else ""
-            header = (
-                f"# Trial {best.number} of {len(records)}, the best: {best.value!r} on validation data{mean}.\n"
-            )
+            header = f"# Trial {best.number} of {len(records)}, the best: {best.value!r} on validation data{mean}.\n"
             text = self.directory.get_trial_path(best.number).read_text(encoding="utf-8")
             write_text_atomically(self.directory.best, header + text)

@@ -81,9 +81,7 @@ def train_trial(job: TrialJob, report: Report) -> TrialOutcome:
     return TrialOutcome("complete", scores, epochs, seconds)
 
 
-def _train_seed(
-    config_path: Path, seed: int, run: RunDirectory, callback: NullCallback
-) -> tuple[float, int, float]:
+def _train_seed(config_path: Path, seed: int, run: RunDirectory, callback: NullCallback) -> tuple[float, int, float]:
     """Train with one seed; return the best epoch's score, its number, and the training time in seconds."""
     if not run.metrics.is_file():
         if run.config.is_file():

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, TrialRecord
 
 
-def format_trials_csv(
-    records: Sequence[TrialRecord], baseline_texts: Mapping[str, str], seeds: Sequence[int]
-) -> str:
+def format_trials_csv(records: Sequence[TrialRecord], baseline_texts: Mapping[str, str], seeds: Sequence[int]) -> str:
     """Return a CSV table with one line per trial.
 
     Args:

@@ -81,9 +81,7 @@ def _validate_value(
             )
             break
     known_paths = input_paths(search_space.base_config)
-    for _, path, must_be_file in (
-        input_path for input_path in input_paths(config) if input_path not in known_paths
-    ):
+    for _, path, must_be_file in (input_path for input_path in input_paths(config) if input_path not in known_paths):
         if validation_error := validate_input_path(path, must_be_file):
             yield f"{search_space.format_location(key, location)}: {validation_error}"
     configs_by_location[location] = config

@@ -67,9 +67,8 @@ def draw_difference_plots(comparison: Comparison, reference: Reference, palette:
             for one in variants
         ]
         baseline_label = reference_label if reference == "reference" else "equal weights"
-        difference_label = (
-            f"{format_metric_name(panel.metric)} {MINUS_SIGN} {truncate_label(baseline_label, 20)}"
-            + (", points" if panel.is_proportion else "")
+        difference_label = f"{format_metric_name(panel.metric)} {MINUS_SIGN} {truncate_label(baseline_label, 20)}" + (
+            ", points" if panel.is_proportion else ""
         )
         axis_label = difference_label if panel.higher_is_better else f"{difference_label}; smaller is better"
         yield draw_forest_plot(

@@ -40,9 +40,7 @@ def build_comparison_page(comparison: Comparison, interactions: TaskInteractions
         palette: The colours of the figures; call this function inside `plot_style` with the same palette.
     """
     sections = [
-        Section("summary", "Summary", [TextBlock(comparison.summary, is_list=True)])
-        if comparison.summary
-        else None,
+        Section("summary", "Summary", [TextBlock(comparison.summary, is_list=True)]) if comparison.summary else None,
         Section("results", "Results", list(_build_result_blocks(comparison, palette))),
         _build_differences_section(comparison, palette),
         build_interactions_section(interactions, palette) if interactions is not None else None,

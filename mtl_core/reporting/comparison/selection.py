@@ -48,9 +48,7 @@ def group_into_panels(comparison: Comparison) -> list[Panel]:
     """Group tasks by metric; errors have different units, so each such task has its own panel."""
     tasks_by_metric: dict[str, list[str]] = {}
     for name, task in comparison.tasks.items():
-        tasks_by_metric.setdefault(task.metric if task.higher_is_better else f"{task.metric} {name}", []).append(
-            name
-        )
+        tasks_by_metric.setdefault(task.metric if task.higher_is_better else f"{task.metric} {name}", []).append(name)
     panel_list = []
     for tasks in tasks_by_metric.values():
         rows, first = list(tasks), comparison.tasks[tasks[0]]
@@ -107,9 +105,7 @@ def describe_reference(comparison: Comparison) -> str:
     """Return the reference of the differences, as a phrase."""
     single = find_variant_of_kind(comparison, "single-task")
     return (
-        "single-task learning"
-        if single is not None and single.name == comparison.reference
-        else comparison.reference
+        "single-task learning" if single is not None and single.name == comparison.reference else comparison.reference
     )
 
 

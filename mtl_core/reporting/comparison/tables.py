@@ -70,9 +70,7 @@ def build_metrics_table(comparison: Comparison) -> Table:
 
 def _build_caption(comparison: Comparison) -> str:
     metric = format_metric_name(next(iter(comparison.tasks.values())).metric)
-    metric_text = (
-        metric if len({task.metric for task in comparison.tasks.values()}) == 1 else "the metric of each task"
-    )
+    metric_text = metric if len({task.metric for task in comparison.tasks.values()}) == 1 else "the metric of each task"
     seed_text = f"mean over {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else "one seed"
     fold_text = f", {comparison.folds} folds" if comparison.folds else ""
     text = f"{metric_text[:1].upper()}{metric_text[1:]} on {comparison.split_name} data, {seed_text}{fold_text}"
@@ -179,6 +177,4 @@ def build_cost_table(comparison: Comparison) -> Table:
         ]
         for one in comparison.variants
     ]
-    return Table(
-        "Training and inference cost", columns, rows, notes=["Training: all tasks. Inference: one example."]
-    )
+    return Table("Training and inference cost", columns, rows, notes=["Training: all tasks. Inference: one example."])

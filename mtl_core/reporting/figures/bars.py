@@ -63,9 +63,7 @@ def draw_bars(
         axes, [index for index, _ in complete_intervals], [ends for _, ends in complete_intervals], palette.ink
     )
     for index, bar in enumerate(bars):
-        axes.annotate(
-            bar.formatted_value, (1, index), (4, 0), ("axes fraction", "data"), "offset points", va="center"
-        )
+        axes.annotate(bar.formatted_value, (1, index), (4, 0), ("axes fraction", "data"), "offset points", va="center")
     baselines = [(bar.baseline, index) for index, bar in enumerate(bars) if bar.baseline is not None]
     axes.plot(
         [value for value, _ in baselines],

@@ -9,9 +9,7 @@ import matplotlib
 from mtl_core.reporting.figures.drawing import UNDATED_METADATA, Drawing
 from mtl_core.reporting.figures.palette import CSS_VARIABLES
 
-_REMOVED_PATTERN = re.compile(
-    r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", re.DOTALL
-)
+_REMOVED_PATTERN = re.compile(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _ID = re.compile(r' id="([^"]*)"')
@@ -36,9 +34,7 @@ def render_inline_svg(drawing: Drawing) -> str:
     svg = _REMOVED_PATTERN.sub("", svg[svg.index("<svg") :].strip())
     referenced_ids = frozenset(_REFERENCE.findall(svg))
     root_tag, rest = svg.split(">", 1)
-    return _build_root_tag(root_tag, drawing.alt_text) + _TAG.sub(
-        lambda tag: _minify_tag(tag[0], referenced_ids), rest
-    )
+    return _build_root_tag(root_tag, drawing.alt_text) + _TAG.sub(lambda tag: _minify_tag(tag[0], referenced_ids), rest)
 
 
 def _minify_tag(tag: str, referenced_ids: frozenset[str]) -> str:

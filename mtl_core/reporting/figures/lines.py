@@ -24,9 +24,7 @@ class Line:
     points: Sequence[tuple[int, float]]
 
 
-def draw_lines(
-    name: str, lines: Sequence[Line], axis_label: str, show_zero_line: bool, palette: Palette
-) -> Drawing:
+def draw_lines(name: str, lines: Sequence[Line], axis_label: str, show_zero_line: bool, palette: Palette) -> Drawing:
     """Draw lines that differ in colour, dashes and markers, with a legend below.
 
     Args:

@@ -42,9 +42,7 @@ def draw_reliability_diagram(name: str, title: str, curve: CalibrationCurve, pal
     axes.grid()
     histogram_axes = add_axes(figure, 0.42, 0.4, 0.2, 1.77)
     bin_centers = [(index + 0.5) / N_BINS for index in range(N_BINS)]
-    histogram_axes.bar(
-        bin_centers, [one.n for one in curve.bins], width=0.8 / N_BINS, color=palette.muted, alpha=0.6
-    )
+    histogram_axes.bar(bin_centers, [one.n for one in curve.bins], width=0.8 / N_BINS, color=palette.muted, alpha=0.6)
     max_count = max((one.n for one in bins), default=1)
     histogram_axes.set_xlim(0, 1)
     histogram_axes.set_ylim(0, max_count)

@@ -114,9 +114,7 @@ def _draw_dots(
     color = palette.series[variant.style_index % len(palette.series)]
     offset = (series.index(variant) - (len(series) - 1) / 2) * 0.7 / max(len(series), 1)
     estimates = [
-        (position + offset, variant.estimates[task])
-        for position, task in enumerate(tasks)
-        if task in variant.estimates
+        (position + offset, variant.estimates[task]) for position, task in enumerate(tasks) if task in variant.estimates
     ]
     lows, highs = [low for _, (_, low, _) in estimates], [high for _, (_, _, high) in estimates]
     axes.hlines([position for position, _ in estimates], lows, highs, color=color, linewidth=0.7)
@@ -151,9 +149,7 @@ def _set_limits(
 def _describe(tasks: Sequence[str], series: Sequence[VariantSeries], axis_label: str) -> str:
     descriptions = [
         f"{task}: "
-        + ", ".join(
-            f"{one.name} {format_metric(one.estimates[task][0])}" for one in series if task in one.estimates
-        )
+        + ", ".join(f"{one.name} {format_metric(one.estimates[task][0])}" for one in series if task in one.estimates)
         for task in tasks
     ]
     return f"{axis_label}. {'; '.join(descriptions)}."

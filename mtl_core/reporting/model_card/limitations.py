@@ -42,9 +42,7 @@ def _describe_scores(card: Card) -> Iterator[str]:
     ]
     if worse:
         yield f"No better than the baseline, which ignores the input: {join_with_and(worse, MAX_NAMES)}."
-    unknown = [
-        task.name for task in split_scores.tasks if task.main_metric is None or task.main_metric.value is None
-    ]
+    unknown = [task.name for task in split_scores.tasks if task.main_metric is None or task.main_metric.value is None]
     if unknown:
         names = join_with_and(unknown, MAX_NAMES)
         yield f"No score, since the {split_scores.split_name} split has no valid label: {names}."

@@ -49,9 +49,7 @@ def _build_overview(card: Card) -> Iterator[Block]:
         f"trained by multi-task learning from the experiment `{files.experiment}`."
     ]
     if files.warm_start is not None:
-        sentences.append(
-            f"Of these, {pluralize(files.warm_start[1], 'parameter')} were initialized from another run."
-        )
+        sentences.append(f"Of these, {pluralize(files.warm_start[1], 'parameter')} were initialized from another run.")
     yield TextBlock(sentences)
 
 
@@ -69,9 +67,7 @@ def _build_data(card: Card) -> Iterator[Block]:
     split_names = list(data.examples)
     yield TextBlock(
         [
-            ", ".join(
-                f"{split_name}: {pluralize(number, 'example')}" for split_name, number in data.examples.items()
-            )
+            ", ".join(f"{split_name}: {pluralize(number, 'example')}" for split_name, number in data.examples.items())
             + "."
         ]
     )

@@ -62,9 +62,7 @@ def _build_metrics_table(split: SplitMetrics) -> Table:
         Column("value"),
         Column("baseline"),
     ]
-    return Table(
-        f"Metrics on {split.split_name} data", columns, [_build_metrics_row(task) for task in split.auxiliary]
-    )
+    return Table(f"Metrics on {split.split_name} data", columns, [_build_metrics_row(task) for task in split.auxiliary])
 
 
 def _build_metrics_row(task: TaskMetrics) -> list[Cell]:

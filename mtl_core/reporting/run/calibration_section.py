@@ -27,9 +27,7 @@ def build_calibration_section(curves: CalibrationCurves, palette: Palette) -> Se
     if not tasks:
         return None
     plotted = sorted(tasks, key=lambda pair: -pair[1].n)[:MAX_DIAGRAMS] if len(tasks) > MAX_DIAGRAMS else tasks
-    drawings = (
-        [draw_reliability_diagram("reliability", "all tasks", curves.pooled, palette)] if len(tasks) > 1 else []
-    )
+    drawings = [draw_reliability_diagram("reliability", "all tasks", curves.pooled, palette)] if len(tasks) > 1 else []
     drawings += [
         draw_reliability_diagram(f"reliability-{index}-{slugify(name)}", name, curve, palette)
         for index, (name, curve) in enumerate(plotted, start=1)

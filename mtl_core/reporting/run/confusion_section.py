@@ -15,9 +15,7 @@ MAX_CONFUSIONS = 10
 
 def build_confusion_section(split: SplitMetrics, classes: Mapping[str, Sequence[str]]) -> Section | None:
     """Build the section; None if no task has a confusion matrix."""
-    tables = [
-        table for task in split.tasks if (table := _build_table(task, classes.get(task.name, ()))) is not None
-    ]
+    tables = [table for task in split.tasks if (table := _build_table(task, classes.get(task.name, ()))) is not None]
     if not tables:
         return None
     explanation = "Rows: true classes; columns: predicted classes; shade: fraction of the row."
@@ -51,9 +49,7 @@ def _build_matrix_table(name: str, matrix: Sequence[Sequence[int]], classes: Seq
             [
                 Cell(true),
                 *(
-                    Cell(
-                        format_count(number), heat=number / total if total else 0.0, strong=predicted_class == true
-                    )
+                    Cell(format_count(number), heat=number / total if total else 0.0, strong=predicted_class == true)
                     for predicted_class, number in zip(classes, numbers, strict=True)
                 ),
             ]

@@ -28,6 +28,4 @@ def build_cost_section(artifacts: RunArtifacts) -> Section:
     if timing.peak_memory_mb is not None:
         rows.append([Cell("peak memory of the process"), Cell(f"{format_count(timing.peak_memory_mb)} MB")])
     rows.append([Cell("trainable parameters"), Cell(format_count(artifacts.parameters))])
-    return Section(
-        "cost", "Time and memory", [Table("Resources", [Column("resource", False), Column("amount")], rows)]
-    )
+    return Section("cost", "Time and memory", [Table("Resources", [Column("resource", False), Column("amount")], rows)])

@@ -42,9 +42,7 @@ def build_data_section(summary: DataReport) -> Section:
 
 
 def _build_label_table(summary: DataReport, split_names: Sequence[str]) -> Table:
-    tasks = list(
-        dict.fromkeys(task for split_name in split_names for task in summary.label_counts.get(split_name, {}))
-    )
+    tasks = list(dict.fromkeys(task for split_name in split_names for task in summary.label_counts.get(split_name, {})))
     rows = [row for task in tasks for row in _build_label_rows(task, summary.label_counts, split_names)]
     columns = [Column("task", is_numeric=False), Column("label", is_numeric=False), *map(Column, split_names)]
     return Table("Labels per split, as counts and as fractions of the task's labels in that split", columns, rows)
@@ -84,10 +82,7 @@ def _build_label_rows(
             [
                 Cell(task, is_repeated=True),
                 name,
-                *(
-                    _build_count_cell(remaining_counts[split_name], totals[split_name])
-                    for split_name in split_names
-                ),
+                *(_build_count_cell(remaining_counts[split_name], totals[split_name]) for split_name in split_names),
             ]
         )
     return rows

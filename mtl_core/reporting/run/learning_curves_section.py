@@ -27,9 +27,7 @@ def build_learning_curves_section(artifacts: RunArtifacts, palette: Palette) -> 
     plotted_tasks = _select_tasks_with_most_labels(tasks, label_counts)
     drawings = [
         draw_curves(f"learning-{index}-{slugify(task)}", _build_curves(artifacts, task), palette)
-        for index, task in enumerate(
-            [*plotted_tasks, *auxiliary_tasks[: MAX_FIGURES - len(plotted_tasks)]], start=1
-        )
+        for index, task in enumerate([*plotted_tasks, *auxiliary_tasks[: MAX_FIGURES - len(plotted_tasks)]], start=1)
     ]
     blocks: list[Block] = [FigureBlock(_build_caption(artifacts, len(plotted_tasks), len(tasks)), drawings)]
     blocks += _build_weight_figures(artifacts, plotted_tasks, palette)
@@ -76,9 +74,7 @@ def _build_caption(artifacts: RunArtifacts, n_plotted: int, n_tasks: int) -> str
     if artifacts.history.refit:
         caption += " Dashed: the loss of the refit on training and validation data."
     if n_plotted < n_tasks:
-        caption += (
-            f" Of {n_tasks} tasks, the {n_plotted} with most labels are shown; history.csv contains all tasks."
-        )
+        caption += f" Of {n_tasks} tasks, the {n_plotted} with most labels are shown; history.csv contains all tasks."
     return caption
 
 
@@ -87,11 +83,7 @@ def _build_weight_figures(artifacts: RunArtifacts, tasks: list[str], palette: Pa
     lines = [
         Line(
             task,
-            [
-                (one.epoch, value)
-                for one in artifacts.history.selection
-                if (value := one.weights.get(task)) is not None
-            ],
+            [(one.epoch, value) for one in artifacts.history.selection if (value := one.weights.get(task)) is not None],
         )
         for task in tasks
     ]
@@ -134,9 +126,7 @@ def _build_epoch_table(artifacts: RunArtifacts) -> Table:
 
 
 def _list_overall_metrics(history: History) -> list[str]:
-    return [
-        name for epoch in history.selection[:1] for name in epoch.validation if name.rpartition(".")[0] == OVERALL
-    ]
+    return [name for epoch in history.selection[:1] for name in epoch.validation if name.rpartition(".")[0] == OVERALL]
 
 
 def _build_cell(value: float | None) -> Cell:

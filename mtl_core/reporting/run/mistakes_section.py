@@ -35,10 +35,7 @@ def build_mistakes_section(mistakes: Sequence[Mistake]) -> Section | None:
         "Most confident mistakes",
         [
             TextBlock([text]),
-            *(
-                Quotes(task, [_build_quote(mistake) for mistake in task_mistakes])
-                for task, task_mistakes in displayed
-            ),
+            *(Quotes(task, [_build_quote(mistake) for mistake in task_mistakes]) for task, task_mistakes in displayed),
         ],
     )
 

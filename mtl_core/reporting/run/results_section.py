@@ -34,9 +34,7 @@ def build_results_section(splits: Sequence[SplitMetrics], palette: Palette) -> S
 
 def build_results_table(split: SplitMetrics) -> Table:
     """Build the table of a split: one column per metric, or a column of metric names if main metrics differ."""
-    return (
-        _build_shared_metric_table(split) if split.shared_metric is not None else _build_mixed_metric_table(split)
-    )
+    return _build_shared_metric_table(split) if split.shared_metric is not None else _build_mixed_metric_table(split)
 
 
 def _build_shared_metric_table(split: SplitMetrics) -> Table:
@@ -63,9 +61,7 @@ def _build_shared_metric_table(split: SplitMetrics) -> Table:
         return cells + [_build_value_cell(task.get_metric(name), task) for name in metrics if name != main_metric]
 
     footer = [build_row(split.overall)] if split.overall.get_metric(main_metric) and len(split.tasks) > 1 else []
-    notes = (
-        ["Smaller is better."] if any(one.lower_is_better for task in split.tasks for one in task.metrics) else []
-    )
+    notes = ["Smaller is better."] if any(one.lower_is_better for task in split.tasks for one in task.metrics) else []
     return Table(_format_title(split), columns, [build_row(task) for task in split.tasks], footer, notes)
 
 

@@ -88,9 +88,7 @@ class _CorpusBuilder:
                 try:
                     self._add_input(cells)
                     split_name = self._parse_split(cells) if is_training and self._table.split else file_split
-                    self._add_id(
-                        cells, split_name, None if is_training else len(self._row_numbers) - n_rows_before + 1
-                    )
+                    self._add_id(cells, split_name, None if is_training else len(self._row_numbers) - n_rows_before + 1)
                     self._columns.add(cells)
                 except MtlError as error:
                     raise MtlError(f"{file.format_location(number)}: {error}") from error

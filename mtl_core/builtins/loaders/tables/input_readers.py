@@ -95,9 +95,7 @@ class WordInputReader(InputReader):
             raise MtlError(f"column '{name}': the list of words is empty")
         for position, word in enumerate(words, start=1):
             if not isinstance(word, str) or not word.strip():
-                raise MtlError(
-                    f"column '{name}': expected a word at position {position}, found {format_cell(word)}"
-                )
+                raise MtlError(f"column '{name}': expected a word at position {position}, found {format_cell(word)}")
         return tuple(words)
 
     def size(self, value: tuple[str, ...]) -> int:
@@ -140,6 +138,5 @@ class NumberInputReader(InputReader):
     def from_text(self, text: str) -> object:
         """Raise an error: numbers cannot be read from a text."""
         raise MtlError(
-            f"the inputs of this run are numbers ({join_names(self.names)}), not texts; "
-            "pass a table with these columns"
+            f"the inputs of this run are numbers ({join_names(self.names)}), not texts; pass a table with these columns"
         )

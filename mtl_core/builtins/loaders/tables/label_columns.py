@@ -125,9 +125,7 @@ class TableColumns:
                 for name in missing_columns
             ]
             if table.id and table.id not in self._seen_columns:
-                self.warnings.append(
-                    f"{file.path.name}: {self._format_missing_column(table.id)}; ids are row numbers"
-                )
+                self.warnings.append(f"{file.path.name}: {self._format_missing_column(table.id)}; ids are row numbers")
 
     def _format_missing_column(self, name: str) -> str:
         hint = did_you_mean(name, self._seen_columns)

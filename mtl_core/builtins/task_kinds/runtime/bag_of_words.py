@@ -48,9 +48,7 @@ class BagKind(TaskKind):
         """Return the most probable words with their probabilities, per input."""
         values, codes = torch.softmax(outputs.float(), dim=-1).topk(min(TOP_K, self.n_outputs))
         return [
-            LabelPrediction(
-                [self.classes[c] for c in row], {self.classes[c]: p for c, p in zip(row, v, strict=True)}
-            )
+            LabelPrediction([self.classes[c] for c in row], {self.classes[c]: p for c, p in zip(row, v, strict=True)})
             for row, v in zip(codes.tolist(), values.tolist(), strict=True)
         ]
 
@@ -58,9 +56,7 @@ class BagKind(TaskKind):
         """Return outputs that rank words by frequency, in every row."""
         return -torch.arange(self.n_outputs, dtype=torch.float32).expand(n_examples, -1)
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return indicators of the k most probable words, with k the number of words in the input."""
         n_words = targets.sum(dim=1, keepdim=True)
         ranks = outputs.argsort(dim=1, descending=True, stable=True).argsort(dim=1)

@@ -39,9 +39,7 @@ class BinaryKind(ClassKind):
         """Fit the temperature."""
         return {"temperature": fit_temperature(torch.cat([torch.zeros_like(outputs), outputs], dim=1), targets)}
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return one output per class, as metrics require."""
         return self.compute_probabilities(outputs), targets
 

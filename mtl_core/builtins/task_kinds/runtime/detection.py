@@ -86,9 +86,7 @@ class DetectionKind(ClassKind):
         is_present = 1 - probabilities[:, -1] >= self.threshold
         return torch.where(is_present, probabilities[:, :-1].argmax(dim=-1), probabilities.shape[1] - 1)
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs whose arg-max respects the threshold; the classes keep their order."""
         probabilities = self.compute_probabilities(outputs)
         is_present = 1 - probabilities[:, -1:] >= self.threshold

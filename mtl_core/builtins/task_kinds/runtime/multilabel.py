@@ -38,9 +38,7 @@ class MultiLabelKind(TaskKind):
         self.metrics = metrics
         highest_count = max((counts.get(name, 0) for name in classes), default=0)
         self.baseline = (
-            next(i for i, name in enumerate(classes) if counts.get(name, 0) == highest_count)
-            if highest_count
-            else None
+            next(i for i, name in enumerate(classes) if counts.get(name, 0) == highest_count) if highest_count else None
         )
 
     def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
@@ -60,9 +58,7 @@ class MultiLabelKind(TaskKind):
         outputs[:, int(self.baseline or 0)] = 10.0
         return outputs
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
         predicted = torch.sigmoid(outputs.float()) >= self.threshold
         return predicted.float(), targets.long()

@@ -37,9 +37,7 @@ class OrdinalKind(ClassKind):
         """Return the median class, which minimises the expected distance."""
         return (probabilities.cumsum(dim=-1) < 0.5).sum(dim=-1).clamp(max=len(self.classes) - 1)
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs whose arg-max is the median class; the other classes keep their order."""
         probabilities = self.compute_probabilities(outputs)
         one_hot_codes = nn.functional.one_hot(self.predict_codes(probabilities), len(self.classes))

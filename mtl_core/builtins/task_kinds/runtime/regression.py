@@ -38,9 +38,7 @@ class RegressionKind(TaskKind):
         """Return the mean of the training labels in every row, which is 0 for standardised numbers."""
         return self._typical.expand(n_examples, -1)
 
-    def prepare_for_metrics(
-        self, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return values in the units of the labels, `(n,)` or `(n, outputs)`; NaN marks a missing target."""
         if self._vector:
             return self._unscale(outputs), self._unscale(targets)

@@ -38,8 +38,6 @@ class WordKind(ClassificationKind):
         """Return the most probable word, and the probabilities of the top words, per token."""
         values, codes = torch.softmax(outputs.float(), dim=-1).topk(min(TOP_K, self.n_outputs))
         return [
-            LabelPrediction(
-                self.classes[row[0]], {self.classes[c]: p for c, p in zip(row, probabilities, strict=True)}
-            )
+            LabelPrediction(self.classes[row[0]], {self.classes[c]: p for c, p in zip(row, probabilities, strict=True)})
             for row, probabilities in zip(codes.tolist(), values.tolist(), strict=True)
         ]

@@ -84,9 +84,7 @@ def _predict_parsed(saved_run: SavedRun, parsed: Sequence[Any], attention: bool)
     """Compute the predictions for parsed inputs."""
     items = saved_run.encoder.encode(parsed)
     lengths = np.array([saved_run.encoder.length(item) for item in items], dtype=np.int64)
-    predictions = PredictionCollector(
-        saved_run.groups, saved_run.predicted_groups, saved_run.encoder, items, attention
-    )
+    predictions = PredictionCollector(saved_run.groups, saved_run.predicted_groups, saved_run.encoder, items, attention)
     examples = Examples(saved_run.encoder, items, lengths, [])
     row_indices = np.arange(len(items), dtype=np.int64)
     for batch_outputs in run_network(

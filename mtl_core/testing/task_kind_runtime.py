@@ -55,9 +55,7 @@ class TaskKindChecks:
     def check_no_counts(self) -> None:
         """Build a kind without label counts."""
         kind = self.fixture.spec.build(self.fixture.space, {})
-        expect(
-            kind.n_outputs == self.kind.n_outputs, f"expected {self.kind.n_outputs} outputs, found {kind.n_outputs}"
-        )
+        expect(kind.n_outputs == self.kind.n_outputs, f"expected {self.kind.n_outputs} outputs, found {kind.n_outputs}")
         kind.decode(self._draw_outputs())
 
     def check_rows(self) -> None:
@@ -95,12 +93,8 @@ class TaskKindChecks:
         with preserves_rng_state():
             predictions = self.kind.decode(self._draw_outputs())
         n_rows = len(self.fixture.targets)
-        expect(
-            len(predictions) == n_rows, f"expected {n_rows} predictions of {n_rows} rows, found {len(predictions)}"
-        )
-        expect(
-            not self.kind.decode(self._draw_outputs()[:0]), "expected no prediction for an empty batch, found some"
-        )
+        expect(len(predictions) == n_rows, f"expected {n_rows} predictions of {n_rows} rows, found {len(predictions)}")
+        expect(not self.kind.decode(self._draw_outputs()[:0]), "expected no prediction for an empty batch, found some")
         for prediction in predictions:
             self._check_prediction(prediction)
 
@@ -116,9 +110,7 @@ class TaskKindChecks:
         if self.kind.baseline is None:
             return
         labels = [prediction.label for prediction in self.kind.decode(self.kind.build_baseline_outputs(3))]
-        expect(
-            labels[0] == labels[1] == labels[2], f"expected the same prediction for every example, found {labels}"
-        )
+        expect(labels[0] == labels[1] == labels[2], f"expected the same prediction for every example, found {labels}")
 
     @cached_property
     def _optimal_outputs(self) -> torch.Tensor:
@@ -161,6 +153,4 @@ class TaskKindChecks:
                 f"expected outputs that minimize the loss to be decoded as the labels, found {labels}",
             )
             return
-        expect_close(
-            encoded, self.fixture.targets, 0.05, "labels decoded from outputs that minimize the loss, encoded"
-        )
+        expect_close(encoded, self.fixture.targets, 0.05, "labels decoded from outputs that minimize the loss, encoded")
