@@ -24,7 +24,7 @@ def task_kind_checks(
     skip: Mapping[str, str],
     tolerance: float,
 ) -> Checks:
-    """See `mtl_core.testing.task_kind_runtime`."""
+    """See `mtl_core.testing.task_kind_checks`."""
     checks = spec_checks(spec)
     samples: dict[str, LabelSample | None] = {
         sample.name: sample for sample in LABEL_SAMPLES if sample.level == spec.level
