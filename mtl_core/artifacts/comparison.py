@@ -156,10 +156,6 @@ class Comparison:
     variants: Sequence[VariantSummary]
     summary: Sequence[str] = ()
 
-    def get_variant(self, name: str) -> VariantSummary:
-        """Return the variant with this name."""
-        return next(variant for variant in self.variants if variant.name == name)
-
     def write(self, path: Path) -> None:
         """Write `comparison.json`.
 
