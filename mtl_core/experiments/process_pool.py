@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from mtl_core.errors import MtlError
@@ -59,14 +60,32 @@ def run_jobs(
         RuntimeError: If `function` raises another exception in a worker process.
     """
     remaining_jobs = iter(jobs)
-    if n_processes <= 1:
-        with _limit_threads(n_threads):
-            for job in remaining_jobs:
-                yield job, function(job, partial(on_report, job))
-        return
+    with _remember_interrupt() as raise_if_interrupted:
+        if n_processes <= 1:
+            with _limit_threads(n_threads):
+                for job in remaining_jobs:
+                    yield job, function(job, partial(on_report, job))
+                    raise_if_interrupted()
+            return
+        yield from _run_in_workers(
+            function, remaining_jobs, n_processes, on_report, on_killed, n_threads, raise_if_interrupted
+        )
+
+
+def _run_in_workers(
+    function: Callable[[Job, Report], Result],
+    remaining_jobs: Iterator[Job],
+    n_processes: int,
+    on_report: Callable[[Job, Any], Any],
+    on_killed: Callable[[Job, str], Result],
+    n_threads: int | None,
+    raise_if_interrupted: Callable[[], None],
+) -> Iterator[tuple[Job, Result]]:
+    """Run jobs in worker processes, as in `run_jobs`."""
     workers: list[_Worker[Job]] = []
     try:
         while True:
+            raise_if_interrupted()
             while len(busy_workers := [worker for worker in workers if worker.job is not None]) < n_processes:
                 if (next_job := next(remaining_jobs, None)) is None:
                     break
@@ -174,6 +193,36 @@ def _exit_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def _remember_interrupt() -> Iterator[Callable[[], None]]:
+    """Remember Ctrl-C, and yield a function that raises `KeyboardInterrupt` after it.
+
+    The handler that was set before is called too, so an interrupt usually takes effect at once. But Python ignores an
+    exception that is raised in a finalizer or in a callback of a library: without this, the jobs would continue.
+    """
+    is_interrupted = False
+    handler_before = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal is_interrupted
+        is_interrupted = True
+        assert callable(handler_before)  # noqa: S101  it is installed only then
+        handler_before(number, frame)
+
+    def raise_if_interrupted() -> None:
+        if is_interrupted:
+            raise KeyboardInterrupt
+
+    if not callable(handler_before) or threading.current_thread() is not threading.main_thread():
+        yield raise_if_interrupted
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield raise_if_interrupted
+    finally:
+        signal.signal(signal.SIGINT, handler_before)
 
 
 @contextmanager

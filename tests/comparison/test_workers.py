@@ -1,6 +1,7 @@
 """Many jobs in several processes."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -44,3 +45,23 @@ def test_single_worker_runs_in_this_process_in_one_thread() -> None:
 def test_errors_in_a_process_are_reported(job: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"(?s){message}"):
         list(run_jobs(run_job, [job, 2], 2))
+
+
+class _InterruptedFinalizer:
+    """An object whose finalizer is interrupted by Ctrl-C; Python ignores exceptions of finalizers."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("forked_workers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_interrupt_in_a_finalizer_stops_the_jobs(n_processes: int) -> None:
+    handler_before = signal.getsignal(signal.SIGINT)
+    results = run_jobs(run_job, list(range(20)), n_processes)
+    next(results)
+    _InterruptedFinalizer()
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert signal.getsignal(signal.SIGINT) is handler_before
