@@ -112,6 +112,7 @@ class _MetricWithBaseline:
         self._task = task
         self._network = _disable_sync(spec.build(task.space))
         self._baseline = _disable_sync(spec.build(task.space)) if task.kind.baseline is not None else None
+        self._baseline_kind = task.kind.without_calibration()
         self._n = 0
         self._sums: Sums = None
         self._baseline_sums: Sums = None
@@ -127,7 +128,8 @@ class _MetricWithBaseline:
         self._network.update(*metric_inputs)
         self._sums = self._add_sums(self._sums, *metric_inputs)
         if self._baseline is not None:
-            baseline_inputs = kind.prepare_for_metrics(kind.build_baseline_outputs(len(targets))[rows], targets[rows])
+            baseline_outputs = self._baseline_kind.build_baseline_outputs(len(targets))[rows]
+            baseline_inputs = self._baseline_kind.prepare_for_metrics(baseline_outputs, targets[rows])
             self._baseline.update(*baseline_inputs)
             self._baseline_sums = self._add_sums(self._baseline_sums, *baseline_inputs)
 

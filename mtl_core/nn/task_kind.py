@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import nn
@@ -85,6 +86,12 @@ class TaskKind(ABC):
             Mapping of parameter name to value for `calibration`; empty (the default) for kinds without calibration.
         """
         return {}
+
+    def without_calibration(self) -> Self:
+        """Return a copy without calibration, for outputs that are not the network's: those of the baseline."""
+        uncalibrated = copy(self)
+        uncalibrated.calibration = MappingProxyType({})
+        return uncalibrated
 
     def compute_divergence(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor | None:
         """Compute the divergence between two outputs for the same inputs, for `training.r_drop`.

@@ -5,18 +5,23 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_task import OneTask
 from toy import CLASSES, task_block, toy_config
 
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
+from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+from mtl_core.experiments.compare.seed_scores import SeedScores
 from mtl_core.runs.predict_inputs import predict_corpus
 from mtl_core.runs.run import run_experiment
+from mtl_core.runs.saved_outputs import TaskOutputs
 from mtl_core.runs.saved_run import load_run
 
 
@@ -121,3 +126,43 @@ def test_both_calibration_errors_cover_the_calibrated_tasks(tmp_path: Path) -> N
     metrics = json.loads((run_experiment(config, tmp_path / "run").path / "metrics.json").read_text())
     assert list(metrics["calibration"]["values"]) == ["t0"]
     assert metrics["calibration"]["errors"]["label"]["n"] == metrics["splits"]["validation"]["tasks"]["t0"]["n"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "training_labels", "calibration"),
+    [
+        (
+            {"type": "detect-and-classify", "metrics": ["detection-f1", "detection-recall"]},
+            ["good"] * 3 + ["bad"] * 2 + ["absent"] * 7,
+            {"threshold": 0.2, "temperature": 3.0, "detection_temperature": 0.5},
+        ),
+        ({"type": "binary", "metrics": ["accuracy", "macro-f1"]}, ["no"] * 7 + ["yes"] * 3, {"temperature": 5.0}),
+        ({"type": "classification", "metrics": ["accuracy"]}, ["no", "yes", "yes", "maybe"], {"temperature": 5.0}),
+    ],
+)
+def test_baseline_is_independent_of_the_calibration(
+    kind: dict[str, Any], training_labels: list[str], calibration: dict[str, float]
+) -> None:
+    one_task = OneTask(kind, training_labels)
+    task = one_task.task
+    targets = one_task.encode_targets(training_labels)
+    outputs = torch.randn(len(targets), task.kind.n_outputs, generator=torch.Generator().manual_seed(0))
+
+    def compute_baselines() -> list[Any]:
+        labelled = LabelledOutputs(
+            task,
+            TaskOutputs(outputs, targets[:, 0], torch.arange(len(targets))),
+            np.array([str(row) for row in range(len(targets))]),
+        )
+        baseline = labelled.predict_baseline()
+        assert baseline is not None
+        inputs, _ = baseline.task.kind.prepare_for_metrics(baseline.outputs.outputs, baseline.outputs.targets)
+        columns = {name: row for row, name in enumerate(baseline.ids)}
+        compared = [SeedScores(metric, [baseline], columns).score for metric in task.kind.metrics]
+        reported = [metric.baseline for metric in one_task.compute_score(outputs, targets).metrics.values()]
+        return [inputs.tolist(), compared, reported]
+
+    before = compute_baselines()
+    task.kind.calibration = calibration
+    assert compute_baselines() == before
+    assert before[1] == pytest.approx(before[2])

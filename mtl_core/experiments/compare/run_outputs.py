@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,12 @@ class LabelledOutputs:
 
     def predict_baseline(self) -> "LabelledOutputs | None":
         """Return the baseline's outputs for the same labels; None if the task has no baseline."""
-        kind = self.task.kind
+        kind = self.task.kind.without_calibration()
         if kind.baseline is None:
             return None
         outputs = kind.build_baseline_outputs(len(self.outputs.targets)).float()
-        return LabelledOutputs(self.task, TaskOutputs(outputs, self.outputs.targets, self.outputs.examples), self.ids)
+        task_outputs = TaskOutputs(outputs, self.outputs.targets, self.outputs.examples)
+        return LabelledOutputs(replace(self.task, kind=kind), task_outputs, self.ids)
 
 
 @dataclass(frozen=True)
