@@ -133,7 +133,7 @@ def run_trials(
         scores_by_run[trial.run_dir] = _read_score(trial)
         on_trial_end(trial, scores_by_run[trial.run_dir])
 
-    train_trials(source, plugins, trials, jobs, collect_score)
+    train_trials(source, plugins, trials, jobs, collect_score, evaluate_test=False)
     return scores_by_run
 
 

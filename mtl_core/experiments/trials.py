@@ -83,7 +83,12 @@ def reserve_trials_folder(
 
 
 def train_trials(
-    source: str, plugins: Sequence[str], trials: Sequence[Trial], jobs: int, on_trial_end: Callable[[Trial], None]
+    source: str,
+    plugins: Sequence[str],
+    trials: Sequence[Trial],
+    jobs: int,
+    on_trial_end: Callable[[Trial], None],
+    evaluate_test: bool = True,
 ) -> None:
     """Train all trials that are not complete yet.
 
@@ -93,6 +98,8 @@ def train_trials(
         trials: The trials, in the order of training.
         jobs: Maximum number of processes. Each computes in one thread, so scores do not depend on their number.
         on_trial_end: Called with each trial when it finishes, and with each trial that was already complete.
+        evaluate_test: Whether to evaluate the test split, for trials that report a result; trials that make a choice
+            never do.
 
     Raises:
         MtlError: If a trial fails; finished trials are kept.
@@ -100,20 +107,22 @@ def train_trials(
     for trial in (finished_trials := [trial for trial in trials if RunDirectory(trial.run_dir).metrics.is_file()]):
         on_trial_end(trial)
     pending = [trial for trial in trials if trial not in finished_trials]
-    for trial, _ in run_jobs(partial(_train_trial, source, list(plugins)), pending, min(jobs, len(pending))):
+    train = partial(_train_trial, source, list(plugins), evaluate_test)
+    for trial, _ in run_jobs(train, pending, min(jobs, len(pending))):
         on_trial_end(trial)
 
 
-def _train_trial(source: str, plugins: Sequence[str], trial: Trial, _: Report) -> None:
+def _train_trial(source: str, plugins: Sequence[str], evaluate_test: bool, trial: Trial, _: Report) -> None:
     """Train a trial, or resume it."""
     from mtl_core.runs.run import resume_run, run_experiment
 
     _preload_modules()
     try:
         if RunDirectory(trial.run_dir).config.is_file():
-            resume_run(trial.run_dir)
+            resume_run(trial.run_dir, evaluate_test=evaluate_test)
         else:
-            run_experiment(load_experiment(source, trial.overrides, plugins).config, trial.run_dir)
+            config = load_experiment(source, trial.overrides, plugins).config
+            run_experiment(config, trial.run_dir, evaluate_test=evaluate_test)
     except MtlError as error:
         raise MtlError(f"{trial.run_dir.name}: {error}") from error
 

@@ -50,6 +50,19 @@ def test_scores_equal_those_of_the_runs(ablation: Path) -> None:
         assert one["difference"] == pytest.approx(mean(a - b for a, b in zip(scores, before, strict=True)))
 
 
+def test_test_split_is_never_evaluated(ablation: Path) -> None:
+    """An ablation is a choice, and the sample has test data: no trial may compute a prediction for it."""
+    runs = [path.parent for path in ablation.glob("*/metrics.json")]
+    assert len(runs) == 8
+    for run in runs:
+        metrics = _read_metrics(run)
+        assert list(metrics["splits"]) == ["validation"]
+        assert set(metrics["data"]["examples"]) == {"train", "validation"}
+        records = [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert {record["split"] for record in records} == {"validation"}
+        assert len(records) == metrics["data"]["examples"]["validation"]
+
+
 def test_variant_computes_no_other_auxiliary_task(ablation: Path) -> None:
     """The other tasks have weight 0, so their heads keep their initial weights and cost no time."""
     costs = _read_metrics(ablation / "masked-tokens-seed42")["auxiliary"]
