@@ -1,6 +1,5 @@
 """Selection of the training examples, and warnings about excluded examples."""
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from mtl_core.config.tasks import NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import compute_label_mask
+from mtl_core.data.split_overlap import has_shared_input
 from mtl_core.data.splitting import Split
 from mtl_core.errors import join_names
 from mtl_core.plugins.specs import SplitterSpec
@@ -80,18 +80,7 @@ def partition_examples(
 
 def drop_leaked_rows(corpus: Corpus, split: Split, rows: Rows) -> Rows:
     """Return the rows whose input occurs in no validation or test example."""
-    return rows[~_has_shared_input(corpus, rows, np.concatenate([split.validation, split.test]))]
-
-
-def describe_overlap(corpus: Corpus, split: Split) -> list[str]:
-    """Return a warning if inputs of test examples also occur in the training data."""
-    train_rows = np.concatenate([split.train, split.validation])
-    rows = split.test[_has_shared_input(corpus, split.test, train_rows)]
-    if not len(rows):
-        return []
-    return [
-        f"{len(rows)} test examples have an input that also occurs in the training data ({_format_ids(corpus, rows)})"
-    ]
+    return rows[~has_shared_input(corpus.groups, rows, np.concatenate([split.validation, split.test]))]
 
 
 def describe_unused_test(corpus: Corpus, splitter: SplitterSpec) -> list[str]:
@@ -124,15 +113,6 @@ def describe_unsampled(sources: Iterable[str], corpus: Corpus, split: Split) -> 
         for name in names
         if name not in sampled
     ]
-
-
-def _has_shared_input(corpus: Corpus, rows: Rows, other_rows: Rows) -> NDArray[np.bool_]:
-    """Return which rows have an input that also occurs in other rows, `(rows,)`, bool."""
-    if isinstance(corpus.groups, array):  # hashes of many inputs
-        groups = np.asarray(corpus.groups)
-        return np.isin(groups[rows], groups[other_rows])
-    known = {corpus.groups[row] for row in other_rows.tolist()} if len(rows) else set()
-    return np.array([corpus.groups[row] in known for row in rows.tolist()], dtype=bool)
 
 
 def _format_ids(corpus: Corpus, rows: Rows) -> str:

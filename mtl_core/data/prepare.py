@@ -7,7 +7,6 @@ import numpy as np
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.data.example_selection import (
-    describe_overlap,
     describe_unlabelled,
     describe_unsampled,
     describe_unused_test,
@@ -17,6 +16,7 @@ from mtl_core.data.example_selection import (
 from mtl_core.data.experiment_data import load_experiment_data
 from mtl_core.data.fitted_data import FittedData, fit_data
 from mtl_core.data.parsing import parse_inputs
+from mtl_core.data.split_overlap import describe_overlap
 from mtl_core.data.splitting import split_corpus
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.seeding import derive_seed

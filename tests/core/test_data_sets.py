@@ -251,7 +251,10 @@ def test_test_input_in_another_training_set_is_reported(tmp_path: Path) -> None:
     reported_warnings = prepare(
         toy_config(tmp_path, data=None, data_sets=sets, tasks=[{"name": "label", "head": "linear"}])
     ).warnings
-    assert "2 test examples have an input that also occurs in the training data (b/1, b/2)" in reported_warnings
+    assert (
+        "test: 2 examples have the same input as training or validation examples, so scores are optimistic "
+        "(such as 'b/1' in test and 'a/1' in training)"
+    ) in reported_warnings
 
 
 # ── data sets without examples ──
