@@ -19,7 +19,8 @@ class TaskLosses:
     Attributes:
         values: `(active,)`: (weighted) mean loss over the valid labels of each task, differentiable.
         tasks: `(active,)`, int64: the task of each value.
-        counts: `(tasks,)`, int64: number of examples with a valid label per task; 0 for tasks without a value.
+        counts: `(tasks,)`, int64: number of valid labels per task, of tokens for labels per token; 0 for tasks
+            without a value.
     """
 
     values: torch.Tensor
@@ -39,7 +40,7 @@ class LossSums:
     Attributes:
         totals: `(tasks,)`: sum of the (weighted) losses of valid labels, differentiable.
         norms: `(tasks,)`: sum of the weights of valid labels; their number for equal weights.
-        counts: `(tasks,)`, int64: number of examples with a valid label.
+        counts: `(tasks,)`, int64: number of valid labels; of tokens for labels per token.
     """
 
     totals: torch.Tensor
@@ -148,7 +149,7 @@ class GroupLoss(nn.Module):
             is_duplicated: Whether the second half of the batch repeats the first.
         """
         n_tasks = mask.shape[1]
-        counts = (mask if mask.ndim == 2 else mask.any(dim=2)).sum(dim=0)
+        counts = mask.sum(dim=0) if mask.ndim == 2 else mask.sum(dim=(0, 2))
         valid_targets = targets[mask]
         losses = self.loss(outputs[mask].float(), valid_targets)
         if is_duplicated and self.r_drop:
@@ -158,7 +159,7 @@ class GroupLoss(nn.Module):
         zeros = losses.new_zeros(n_tasks)
         if self.class_weights is None and label_weights is None:
             totals = zeros.index_add(0, task_indices, losses)
-            norms = counts.to(losses.dtype) if mask.ndim == 2 else mask.sum(dim=(0, 2)).to(losses.dtype)
+            norms = counts.to(losses.dtype)
         else:
             weights = torch.ones_like(losses)
             if self.class_weights is not None:

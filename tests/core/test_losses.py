@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from toy import task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy
+from mtl_core.builtins.weightings.modules.stateless import LabelMean
 from mtl_core.data.batches import Batch
 from mtl_core.errors import MtlError
 from mtl_core.training.gradients import StepGradients
@@ -114,6 +115,30 @@ def test_task_with_zero_class_weights_only_has_no_loss() -> None:
     assert losses.tasks.tolist() == [1]
     assert losses.counts.tolist() == [0, 2]
     torch.testing.assert_close(losses.values[0], F.cross_entropy(outputs[1, 1:], targets[1, 1:]))
+
+
+def test_tokens_are_the_labels_of_a_token_task() -> None:
+    """The mean of an epoch, and the mean over the labels of a batch, weight a token task by its tokens."""
+    generator = torch.Generator().manual_seed(0)
+    group_loss, meter = build_group_loss([None]), LossMeter(["tags"])
+    token_losses = []
+    for n_tokens in ([5, 4], [1, 0]):
+        mask = torch.arange(5) < torch.tensor(n_tokens).unsqueeze(1)
+        outputs = torch.randn(2, 1, 5, 3, generator=generator)
+        targets = torch.where(mask, torch.randint(3, (2, 5), generator=generator), -1)
+        losses = group_loss(outputs, targets.unsqueeze(1), mask.unsqueeze(1))
+        token_losses.append(F.cross_entropy(outputs[:, 0][mask], targets[mask], reduction="none"))
+        assert losses.counts.tolist() == [sum(n_tokens)]
+        meter.add(losses)
+        sentence_losses = TaskLosses(torch.tensor([2.0]), torch.tensor([0]), torch.tensor([2]))
+        both = TaskLosses(
+            torch.cat([losses.values, sentence_losses.values]),
+            torch.tensor([0, 1]),
+            torch.cat([losses.counts, sentence_losses.counts]),
+        )
+        every_label = torch.cat([token_losses[-1], torch.tensor([2.0, 2.0])])
+        torch.testing.assert_close(LabelMean([1.0, 1.0])(both), every_label.mean())
+    assert meter.compute_means()["tags"] == pytest.approx(float(torch.cat(token_losses).mean()))
 
 
 HEADS = {
