@@ -73,7 +73,7 @@ def _build_kind(
             del class_counts[name]
     kind = task_config.kind.build(space, class_counts)
     for metric in kind.metrics:
-        metric.build(space)  # rejects an unsuitable metric before the first epoch
+        metric.check_space(space)  # before the first epoch
     return class_counts, kind
 
 

@@ -2,24 +2,19 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-import torchmetrics
-from numpy.typing import NDArray
 
 from mtl_core.data.batches import Examples, RowIndices
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.data.task_groups import TaskGroup
-from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import BatchOutputs, run_network, select_labelled_outputs
+from mtl_core.evaluation.metric_accumulator import MetricAccumulator
+from mtl_core.evaluation.metric_accumulator import compute_value as compute_value
 from mtl_core.evaluation.score_pooling import pool_scores
-from mtl_core.evaluation.scores import MetricSums, MetricValue, Scores, TaskScore, Value
+from mtl_core.evaluation.scores import MetricSums, MetricValue, Scores, TaskScore
 from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.plugins.specs import MetricSpec
-
-Sums = NDArray[np.float64] | None
-
 
 MAX_BUFFERED_VALUES = 2_000_000
 """Number of output values that a task buffers before it updates its metrics."""
@@ -110,12 +105,10 @@ class _MetricWithBaseline:
     def __init__(self, spec: MetricSpec, task: FittedTask) -> None:
         self.spec = spec
         self._task = task
-        self._network = _disable_sync(spec.build(task.space))
-        self._baseline = _disable_sync(spec.build(task.space)) if task.kind.baseline is not None else None
+        self._network = MetricAccumulator(spec, task.space)
+        self._baseline = MetricAccumulator(spec, task.space) if task.kind.baseline is not None else None
         self._baseline_kind = task.kind.without_calibration()
         self._n = 0
-        self._sums: Sums = None
-        self._baseline_sums: Sums = None
 
     def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         kind = self._task.kind
@@ -124,66 +117,21 @@ class _MetricWithBaseline:
         if not n:
             return
         self._n += n
-        metric_inputs = kind.prepare_for_metrics(outputs[rows], targets[rows])
-        self._network.update(*metric_inputs)
-        self._sums = self._add_sums(self._sums, *metric_inputs)
+        self._network.update(*kind.prepare_for_metrics(outputs[rows], targets[rows]))
         if self._baseline is not None:
             baseline_outputs = self._baseline_kind.build_baseline_outputs(len(targets))[rows]
             baseline_inputs = self._baseline_kind.prepare_for_metrics(baseline_outputs, targets[rows])
             self._baseline.update(*baseline_inputs)
-            self._baseline_sums = self._add_sums(self._baseline_sums, *baseline_inputs)
-
-    def _add_sums(self, sums: Sums, outputs: torch.Tensor, targets: torch.Tensor) -> Sums:
-        """Add labels to the sums for pooling over tasks, if the metric is pooled by sums."""
-        added = self.spec.compute_label_sums(self._task.space, outputs, targets) if self.spec.pooled_by_sums else None
-        if added is None:
-            return sums
-        new: NDArray[np.float64] = added.double().sum(dim=0).numpy()
-        return new if sums is None else sums + new
 
     def compute(self) -> MetricValue:
         spec = self.spec
-        value = compute_value(spec, self._network, self._n)
-        baseline = compute_value(spec, self._baseline, self._n) if self._baseline is not None else None
-        sums = MetricSums(spec, self._sums, self._baseline_sums) if self._sums is not None else None
-        return MetricValue(value, self._n, baseline, spec.pooled, spec.scalar, spec.higher_is_better, sums)
-
-
-def _disable_sync(metric: torchmetrics.Metric) -> torchmetrics.Metric:
-    """Disable the synchronization of a metric over ranks: every rank evaluates all labels."""
-    for submetric in metric.modules():
-        if isinstance(submetric, torchmetrics.Metric):
-            submetric.distributed_available_fn = _is_distributed
-    return metric
-
-
-def _is_distributed() -> bool:
-    return False
-
-
-def compute_value(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
-    """Compute a metric over n labels; None without labels, or if the value is undefined.
-
-    Raises:
-        MtlError: If the value is not one number although the spec declares it `scalar`.
-    """
-    if not n:
-        return None
-    result = metric.compute()
-    if result.ndim == 0 and not torch.isfinite(result):
-        return None
-    if result.ndim and spec.scalar:
-        raise MtlError(
-            f"metric '{spec.type}': returned a tensor of shape {tuple(result.shape)}, but its `scalar` "
-            "declares one number"
+        value = self._network.compute()
+        baseline = self._baseline.compute() if self._baseline is not None else None
+        return MetricValue(
+            value, self._n, baseline, spec.pooled, spec.scalar, spec.higher_is_better, self._get_sums_to_pool()
         )
-    if result.ndim:
-        matrix: Value = result.tolist()
-        return matrix
-    return _round_fraction(float(result), n) if spec.pooled else float(result)
 
-
-def _round_fraction(value: float, n: int) -> float:
-    """Undo the float32 rounding of a fraction of n labels, so that equal results are equal numbers."""
-    count = round(value * n)
-    return count / n if abs(value * n - count) < 1e-6 * n else value
+    def _get_sums_to_pool(self) -> MetricSums | None:
+        if not self.spec.pooled_by_sums or self._network.sums is None:
+            return None
+        return MetricSums(self.spec, self._network.sums, self._baseline.sums if self._baseline is not None else None)

@@ -10,6 +10,7 @@ import torchmetrics
 
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.label_space import LabelSpace
+from mtl_core.evaluation.metric_accumulator import has_sums
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.rng import preserves_rng_state
@@ -61,7 +62,7 @@ def metric_checks(
             checks.skip(f"direction-{variant}", "its value is not one number")
             checks.skip(f"pooling-{variant}", "its value is not one number")
             continue
-        if type(spec).compute_label_sums is MetricSpec.compute_label_sums:
+        if not has_sums(spec):
             checks.skip(f"sums-{variant}", "it is not computed from sums over labels")
         else:
             checks.add(
@@ -189,15 +190,21 @@ class _MetricChecks:
         rows = _draw_rows(self.space, 2.0)
         scored_rows = rows.select(self.spec.select_rows(self.space, rows.targets))
         with preserves_rng_state():
-            sums = self.spec.compute_label_sums(self.space, scored_rows.outputs, scored_rows.targets)
-        expect(
-            isinstance(sums, torch.Tensor) and sums.ndim == 2,
-            f"expected sums (n, sums), found {describe_value(sums)}",
-        )
+            label_sums = self.spec.compute_label_sums(self.space, scored_rows.outputs, scored_rows.targets)
+            sums = self.spec.compute_sums(self.space, scored_rows.outputs, scored_rows.targets)
+        if type(self.spec).compute_label_sums is not MetricSpec.compute_label_sums:
+            expect(
+                isinstance(label_sums, torch.Tensor) and label_sums.ndim == 2,
+                f"expected sums (n, sums), found {describe_value(label_sums)}",
+            )
+            assert label_sums is not None  # noqa: S101  for mypy
+            n_labels = len(scored_rows.targets)
+            expect(len(label_sums) == n_labels, f"expected one row for each of {n_labels} labels")
+            total = label_sums.double().sum(dim=0)
+            expect_close(torch.as_tensor(sums), total, max(self.tolerance, 1e-5), "the sums of all labels")
         assert sums is not None  # noqa: S101  for mypy
-        expect(len(sums) == len(scored_rows.targets), f"expected one row for each of {len(scored_rows.targets)} labels")
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = self.spec.compute_from_sums(sums.double().sum(dim=0).numpy())
+            value = self.spec.compute_from_sums(sums)
         actual = torch.as_tensor(np.asarray(value, dtype=np.float64))
         expect_close(actual, self._compute_value(rows).double(), max(self.tolerance, 1e-5), "the value of the sums")
 

@@ -19,6 +19,10 @@ class Accuracy(MetricSpec):
 
     type: Literal["accuracy"] = "accuracy"
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require one class per label."""
+        require_class_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build micro-averaged accuracy."""
         from torchmetrics.classification import MulticlassAccuracy

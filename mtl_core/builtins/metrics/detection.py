@@ -22,6 +22,11 @@ class _DetectionMetric(MetricSpec):
 
     pooled: ClassVar[bool] = False
     pooled_by_sums: ClassVar[bool] = True
+    worst_value: ClassVar[float | None] = 0.0
+
+    def check_space(self, space: LabelSpace) -> None:
+        """Require a label space of detection and classes."""
+        self._find_absent_code(space)
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the metric over all labels; NaN where its denominator is 0."""
@@ -37,7 +42,7 @@ class _DetectionMetric(MetricSpec):
 
     def compute_counts(self, absent_code: int, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return whether each label is a TP, an FP or an FN of detection: `(n, 3)`, float64."""
-        from mtl_core.builtins.metrics.modules.detection import compute_detection_counts
+        from mtl_core.builtins.metrics.label_sums import compute_detection_counts
 
         return compute_detection_counts(outputs, targets, absent_code)
 
@@ -97,6 +102,6 @@ class JointF1(_F1FromCounts):
 
     def compute_counts(self, absent_code: int, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return whether each label is a TP, an FP or an FN of detection and class: `(n, 3)`, float64."""
-        from mtl_core.builtins.metrics.modules.detection import compute_joint_counts
+        from mtl_core.builtins.metrics.label_sums import compute_joint_counts
 
         return compute_joint_counts(outputs, targets, absent_code)

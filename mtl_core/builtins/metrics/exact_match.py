@@ -19,6 +19,10 @@ class ExactMatch(MetricSpec):
 
     type: Literal["exact-match"] = "exact-match"
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require any number of labels per example."""
+        require_multilabel_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build exact match of indicators."""
         from torchmetrics.classification import MultilabelExactMatch

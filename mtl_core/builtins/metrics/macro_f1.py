@@ -22,6 +22,10 @@ class MacroF1(MetricSpec):
     type: Literal["macro-f1"] = "macro-f1"
     pooled: ClassVar[bool] = False
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require one class per label."""
+        require_class_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build macro F1; a class without labels and without predictions is left out of the mean."""
         from torchmetrics.classification import MulticlassF1Score
@@ -38,6 +42,18 @@ class MacroF1(MetricSpec):
 
         n_classes = len(space.classes)
         return compute_confusion_counts(one_hot(outputs.argmax(dim=-1), n_classes), one_hot(targets.long(), n_classes))
+
+    def compute_sums(self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor) -> NDArray[np.float64]:
+        """Return the sums of `compute_label_sums`, without a row per label."""
+        import numpy as np
+
+        from mtl_core.builtins.metrics.label_sums import compute_confusion_matrix, reshape_confusion_matrix
+
+        counts = reshape_confusion_matrix(compute_confusion_matrix(outputs.argmax(dim=-1), targets, len(space.classes)))
+        true_positives = counts.diagonal()
+        return np.concatenate(
+            [true_positives, counts.sum(axis=0) - true_positives, counts.sum(axis=1) - true_positives]
+        )
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean F1 over the classes that occur."""

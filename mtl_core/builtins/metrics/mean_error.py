@@ -24,6 +24,10 @@ class _MeanErrorMetric(MetricSpec):
     squared: ClassVar[bool] = False
     """Whether the mean is over squared differences, of which the metric is the root."""
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require numbers."""
+        require_number_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the mean over all numbers of all labels."""
         from mtl_core.builtins.metrics.modules.mean_error import MeanError

@@ -25,6 +25,10 @@ class MicroF1(MetricSpec):
     type: Literal["micro-f1"] = "micro-f1"
     pooled: ClassVar[bool] = False
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require any number of labels per example."""
+        require_multilabel_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build micro F1 of indicators."""
         from mtl_core.builtins.metrics.modules.micro_f1 import IndicatorF1

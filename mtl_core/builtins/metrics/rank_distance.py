@@ -21,6 +21,10 @@ class RankDistance(MetricSpec):
     pooled: ClassVar[bool] = False
     higher_is_better: ClassVar[bool] = False
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require one class per label."""
+        require_class_space(space, self)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the mean absolute difference of class codes."""
         from mtl_core.builtins.metrics.modules.rank_distance import MeanRankDistance

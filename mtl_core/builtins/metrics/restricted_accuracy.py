@@ -59,6 +59,10 @@ class RestrictedAccuracy(MetricSpec):
 
         return torch.isin(targets, torch.tensor(self._resolve_codes(space), device=targets.device))
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Require the classes of the subset."""
+        self._resolve_codes(space)
+
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build micro-averaged accuracy over restricted outputs."""
         from mtl_core.builtins.metrics.modules.restricted_accuracy import RestrictedArgmaxAccuracy
@@ -69,7 +73,6 @@ class RestrictedAccuracy(MetricSpec):
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
     ) -> torch.Tensor | None:
         """Return whether each restricted prediction is correct, and a one that counts it: `(n, 2)`, float64."""
-        from mtl_core.builtins.metrics.label_sums import append_count
-        from mtl_core.builtins.metrics.modules.restricted_accuracy import restricted_argmax
+        from mtl_core.builtins.metrics.label_sums import append_count, restricted_argmax
 
         return append_count(restricted_argmax(outputs, self._resolve_codes(space)) == targets)

@@ -96,16 +96,21 @@ class ClassWeightsSpec(Spec):
 
 @spec_base("metrics")
 class MetricSpec(Spec):
-    """Spec of a torchmetrics metric of a task."""
+    """Spec of a metric of a task: a torchmetrics metric, and where possible the sums that it is computed from.
+
+    A run computes a metric with sums without torchmetrics.
+    """
 
     pooled: ClassVar[bool] = True
     """Whether tasks are pooled by the mean weighted with their label counts (valid for accuracies)."""
     pooled_by_sums: ClassVar[bool] = False
-    """Whether tasks are pooled by adding up the sums of `compute_label_sums` (micro averages)."""
+    """Whether tasks are pooled by adding up the sums of `compute_sums` (micro averages)."""
     higher_is_better: ClassVar[bool] = True
     """Whether a higher value is better, for the selection of the best epoch."""
     scalar: ClassVar[bool] = True
     """Whether the value is one number, which has a column in tables."""
+    worst_value: ClassVar[float | None] = None
+    """The value that selects the epoch where predictions leave the metric undefined; None if values are unbounded."""
 
     def key(self) -> str:
         """Return the name of the metric in `metrics.json` and in tables."""
@@ -117,9 +122,38 @@ class MetricSpec(Spec):
 
         return torch.ones(len(targets), dtype=torch.bool, device=targets.device)
 
+    def check_space(self, space: LabelSpace) -> None:
+        """Check that the metric supports a label space; by default, build it.
+
+        Raises:
+            MtlError: If it does not.
+        """
+        self.build(space)
+
     @abstractmethod
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build a metric that is updated with outputs `(n, outputs)` and targets `(n,)`."""
+
+    def compute_sums(
+        self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+    ) -> NDArray[np.float64] | None:
+        """Compute the sums over labels that the metric is a function of; by default those of `compute_label_sums`.
+
+        A metric may override it where one row of sums per label would be large, such as a confusion matrix.
+
+        Args:
+            space: The label space.
+            outputs: The outputs `(n, outputs)`, as in the metric's `update`.
+            targets: The targets `(n,)`, as in the metric's `update`.
+
+        Returns:
+            `(sums,)`, float64; None if the metric is not a function of sums. Then the metric itself computes the value.
+        """
+        label_sums = self.compute_label_sums(space, outputs, targets)
+        if label_sums is None:
+            return None
+        sums: NDArray[np.float64] = label_sums.double().sum(dim=0).numpy()
+        return sums
 
     def compute_label_sums(
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
@@ -144,7 +178,7 @@ class MetricSpec(Spec):
             sums: Shape `(..., sums)`.
 
         Returns:
-            Shape `(...)`; NaN where the metric is undefined.
+            Shape `(...)`; NaN where the metric is undefined. For a metric that is not `scalar`, a matrix.
         """
         quotient: NDArray[np.float64] = sums[..., 0] / sums[..., 1]
         return quotient

@@ -1,4 +1,4 @@
-"""Counts of TP, FP and FN of detection, and a torchmetrics metric computed from them."""
+"""A torchmetrics metric computed from counts of TP, FP and FN."""
 
 from collections.abc import Callable
 
@@ -6,23 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torchmetrics import Metric
-
-from mtl_core.builtins.metrics.label_sums import compute_confusion_counts
-
-
-def compute_detection_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:
-    """Return TP, FP and FN of detection `(n, 3)`, float64, from outputs `(n, classes)` and codes `(n,)`."""
-    is_detected, is_present = outputs.argmax(dim=-1) != absent_code, targets != absent_code
-    return compute_confusion_counts(is_detected.unsqueeze(1), is_present.unsqueeze(1))
-
-
-def compute_joint_counts(outputs: torch.Tensor, targets: torch.Tensor, absent_code: int) -> torch.Tensor:
-    """Return TP, FP and FN of detection and class together, `(n, 3)`: a wrong class is an FP and an FN."""
-    predictions = outputs.argmax(dim=-1)
-    is_correct, is_present = predictions == targets, targets != absent_code
-    return torch.stack(
-        [is_correct & is_present, (predictions != absent_code) & ~is_correct, is_present & ~is_correct], dim=1
-    ).double()
 
 
 class CountsMetric(Metric):

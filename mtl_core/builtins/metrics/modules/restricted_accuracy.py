@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import torch
 from torchmetrics import Metric
 
-
-def restricted_argmax(outputs: torch.Tensor, allowed: Sequence[int]) -> torch.Tensor:
-    """Return the allowed class with the highest score, `(n,)`, from outputs `(n, classes)`."""
-    codes = torch.tensor(allowed, device=outputs.device)
-    return codes[outputs[:, codes].argmax(dim=1)]
+from mtl_core.builtins.metrics.label_sums import restricted_argmax
 
 
 class RestrictedArgmaxAccuracy(Metric):
