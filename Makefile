@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test coverage lint docs bench clean
+.PHONY: help demo test coverage mutation lint docs bench clean
 
 help:
 	@echo "make demo    train on the sample data of this repository, print its scores and two predictions"
 	@echo "make test    run the tests"
 	@echo "make coverage  run the tests and show which lines they do not reach"
+	@echo "make mutation  change the code in small ways and show which changes no test notices (hours)"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   run the benchmarks of docs/benchmarks.md (needs the SemEval-2014 data, see there)"
@@ -23,6 +24,10 @@ $(VENV)/.base: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.base
 	@$(PIP) -e ".[test,docs]"
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.base
+	@$(PIP) -e ".[mutation]"
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.base
@@ -43,6 +48,9 @@ test: $(VENV)/.test
 
 coverage: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+mutation: $(VENV)/.mutation
+	nice -n 19 $(BIN)/python -m benchmarks mutation
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .

@@ -16,7 +16,16 @@ SHORT = (
     "prediction",
     "compare_speed",
 )
-LONG = ("accuracy", "auxiliary", "single_or_multi_task", "serving", "table_memory", "rating", "transformer_speed")
+LONG = (
+    "accuracy",
+    "auxiliary",
+    "single_or_multi_task",
+    "serving",
+    "table_memory",
+    "rating",
+    "transformer_speed",
+    "mutation",
+)
 
 if __name__ == "__main__":
     # A long benchmark receives the remaining arguments.
