@@ -29,6 +29,22 @@ def test_longest_matching_pattern_sets_the_learning_rate(tmp_path: Path) -> None
         assert lr == pytest.approx(0.02 * factor), name
 
 
+def test_pattern_length_decides_not_its_alphabetical_order(tmp_path: Path) -> None:
+    patterns = {"*.weight": 0.5, "trunk.*": 0.1}  # "trunk.*" is shorter, but later in the alphabet
+    for name, lr in get_learning_rates(toy_config(tmp_path, training={"lr_multipliers": patterns})).items():
+        factor = 0.5 if name.endswith(".weight") else 0.1 if name.startswith("trunk.") else 1.0
+        assert lr == pytest.approx(0.02 * factor), name
+
+
+def test_first_group_has_the_configured_learning_rate(tmp_path: Path) -> None:
+    """The learning rate of the first group is the one in the history, whichever parameters come first."""
+    config = toy_config(tmp_path, training={"lr_multipliers": {"trunk.*": 0.1}})
+    _, network, objective = toy_network(config)
+    assert [group["lr"] for group in build_optimizer(config, network, objective).param_groups] == pytest.approx(
+        [0.02, 0.002]
+    )
+
+
 def test_multiplier_of_all_parameters_scales_the_optimizer_lr(tmp_path: Path) -> None:
     scaled_config = toy_config(tmp_path, training={"lr_multipliers": {"*": 0.25}, "epochs": 2})
     plain_config = toy_config(tmp_path, training={"epochs": 2}, optimizer={"type": "adam", "lr": 0.005})
@@ -61,4 +77,4 @@ def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
         MtlError, match=r"training\.lr_multipliers: 'trnk\.\*' matches no trainable parameter"
     ) as excinfo:
         run_experiment(config, tmp_path / "run")
-    assert "trunk." in str(excinfo.value)
+    assert "(parameters: trunk.backbone.layers.*, groups.0.heads.*)" in str(excinfo.value)
