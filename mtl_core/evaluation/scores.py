@@ -54,12 +54,18 @@ class MetricValue:
 
         The error of a metric for which higher is better is 1 minus its value.
         """
-        if not isinstance(self.value, float) or not isinstance(self.baseline, float):
+        if not isinstance(self.value, float) or not self.baseline_error:
             return None
-        error, baseline_error = (
-            (1 - self.value, 1 - self.baseline) if self.higher_is_better else (self.value, self.baseline)
-        )
-        return (baseline_error - error) / baseline_error if baseline_error > 0 else None
+        error = 1 - self.value if self.higher_is_better else self.value
+        return (self.baseline_error - error) / self.baseline_error
+
+    @property
+    def baseline_error(self) -> float | None:
+        """The error of the baseline; None if it is 0 or undefined, so that nothing can be compared with it."""
+        if not isinstance(self.baseline, float):
+            return None
+        error = 1 - self.baseline if self.higher_is_better else self.baseline
+        return error if error > 0 else None
 
 
 @dataclass(frozen=True)

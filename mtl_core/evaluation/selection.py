@@ -1,11 +1,13 @@
 """The selection score, by which the best epoch is chosen. Only main tasks contribute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.evaluation.scores import Scores, TaskScore
+from mtl_core.evaluation.scores import Scores
+from mtl_core.plugins.specs import MetricSpec
 
 
 def resolve_selection(
@@ -106,28 +108,47 @@ def _check_metric(select: Selection, tasks: Sequence[FittedTask]) -> None:
             )
 
 
-def compute_selection_score(select: Selection, scores: Scores) -> float | None:
-    """Compute the selection score of a resolved selection; None if it is undefined."""
-    if select.aggregation == "relative_error_reduction":
-        return _compute_mean([_compute_error_reduction(score, select.metric) for score in scores.tasks.values()])
+def compute_selection_score(
+    select: Selection, scores: Scores, defined_metrics: Mapping[str, MetricSpec] | None = None
+) -> float | None:
+    """Compute the selection score of a resolved selection; None if it is undefined, so that the epoch is not the best.
+
+    A mean over tasks contains the same tasks in every epoch. Where the predictions leave the metric of one of them
+    undefined, the worst value of the metric counts; the mean is undefined if the metric has no worst value.
+
+    Args:
+        select: The resolved selection.
+        scores: The scores on the validation data.
+        defined_metrics: The metric of each task that a mean contains, see `find_defined_metrics`; None for all tasks
+            with labels.
+    """
+    if select.aggregation in {"mean", "relative_error_reduction"}:
+        return _compute_mean_over_tasks(select, scores, defined_metrics)
     metric = str(select.metric)
-    if select.aggregation == "mean":
-        return _compute_mean([_to_float(score.metrics[metric].value) for score in scores.tasks.values()])
     score = scores.overall if select.aggregation == "overall" else scores.tasks[str(select.aggregation)]
     return _to_float(score.metrics[metric].value) if metric in score.metrics else None
 
 
-def _compute_error_reduction(score: TaskScore, metric: str | None) -> float | None:
-    return score.metrics[metric or next(iter(score.metrics))].relative_error_reduction
+def _compute_mean_over_tasks(
+    select: Selection, scores: Scores, defined_metrics: Mapping[str, MetricSpec] | None
+) -> float | None:
+    values: list[float | None] = []
+    for name, score in scores.tasks.items():
+        metric = score.metrics[select.metric or next(iter(score.metrics))]
+        if not metric.n or (defined_metrics is not None and name not in defined_metrics):
+            continue
+        if metric.value is None and defined_metrics is not None:
+            metric = replace(metric, value=defined_metrics[name].worst_value)
+        if select.aggregation == "mean":
+            values.append(_to_float(metric.value))
+        elif metric.baseline_error:  # the same in every epoch
+            values.append(metric.relative_error_reduction)
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _to_float(value: object) -> float | None:
     return value if isinstance(value, float) else None
-
-
-def _compute_mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def flatten_scores(scores: Scores) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """Validation of an experiment with its data: everything that a run does before its first training step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -10,6 +10,7 @@ from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.prepare import prepare
 from mtl_core.evaluation.calibration import check_calibration
 from mtl_core.evaluation.selection import resolve_selection
+from mtl_core.evaluation.undefined_metrics import describe_undefined_metrics
 from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.network import count_parameters
 from mtl_core.plugins.optional_packages import check_packages
@@ -54,7 +55,8 @@ def dry_run(config: ExperimentConfig) -> DryRun:
         data = prepare(config)
         if config.training.calibrate:
             check_calibration(data)
-        resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+        select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+        data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, data)])
         network = build_network(config, data.encoder, data.groups)
         if config.init_from is not None:
             initialize_from_run(config.init_from, network, data.groups, data.encoder)

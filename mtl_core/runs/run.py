@@ -18,6 +18,7 @@ from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration import Calibration, apply_calibration, calibrate, check_calibration
 from mtl_core.evaluation.scores import Scores
 from mtl_core.evaluation.selection import resolve_selection
+from mtl_core.evaluation.undefined_metrics import describe_undefined_metrics
 from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.reporting.model_card.write_card import write_card
 from mtl_core.runs.auxiliary_cost import measure_auxiliary_costs
@@ -53,7 +54,6 @@ def run_experiment(
         data = _prepare_data(config, evaluate_test)
         if config.training.calibrate:
             check_calibration(data)
-        resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
         run = RunDirectory.create(run_dir, config)
         try:
             return _run_with_trackers(config, data, run, callback or NullCallback())
@@ -88,6 +88,8 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
 
 def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
     data = prepare(config)
+    select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+    data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, data)])
     if evaluate_test:
         return data
     return replace(data, split=replace(data.split, test=data.split.test[:0]))

@@ -16,6 +16,7 @@ from mtl_core.evaluation.selection import (
     is_higher_better,
     resolve_selection,
 )
+from mtl_core.evaluation.undefined_metrics import find_defined_metrics
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.build_network import build_network
 from mtl_core.runs.saved_run import save_model
@@ -123,10 +124,13 @@ def _build_validation(
     select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
     active_groups = [not group.is_auxiliary for group in data.groups]
     rows = data.split.select_labelled(data.split.validation)
+    defined_metrics = (
+        find_defined_metrics(select, data) if select.aggregation in {"mean", "relative_error_reduction"} else None
+    )
 
     def compute_validation() -> ValidationMetrics:
         scores = compute_scores(network, data.examples, rows, data.groups, active_groups)
-        score = compute_selection_score(select, scores)
+        score = compute_selection_score(select, scores, defined_metrics)
         return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, data.tasks))
 
     return compute_validation
