@@ -39,6 +39,10 @@ class SpacyEncoder(EncoderSpec):
         """Return the licence note of the pipeline's vectors."""
         return describe_licence(self.pipeline)
 
+    def list_packages(self) -> Sequence[str]:
+        """Return spaCy, and the package of the pipeline."""
+        return ("spacy", self.pipeline)
+
     def build(self) -> WordEncoder:
         """Load the pipeline's tokenizer and vectors."""
         from absa_plugin.word_encoder import WordEncoder

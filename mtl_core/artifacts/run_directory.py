@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_core.artifacts.provenance import Provenance
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, dump_config, load_experiment
@@ -36,6 +37,11 @@ class RunDirectory:
     def weights(self) -> Path:
         """The network's weights."""
         return self.path / "model.safetensors"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, platform, git revision and digests of the input files."""
+        return self.path / "provenance.json"
 
     @property
     def metrics(self) -> Path:
@@ -93,8 +99,8 @@ class RunDirectory:
         return self.path / "checkpoint-refit.safetensors"
 
     @classmethod
-    def create(cls, path: Path, config: ExperimentConfig) -> "RunDirectory":
-        """Create the folder and write the config to it.
+    def create(cls, path: Path, config: ExperimentConfig, provenance: Provenance) -> "RunDirectory":
+        """Create the folder, and write the config and the provenance to it.
 
         Raises:
             MtlError: If the folder exists already or cannot be created.
@@ -105,6 +111,7 @@ class RunDirectory:
         try:
             temporary_path.mkdir(parents=True)
             write_text_atomically(cls(temporary_path).config, dump_config(config))
+            provenance.write(cls(temporary_path).provenance)
             # Renamed as a whole: a process that is killed here leaves no folder that cannot resume.
             temporary_path.rename(path)
         except OSError as error:
@@ -129,14 +136,15 @@ class RunDirectory:
         return run
 
     def remove_if_empty(self) -> None:
-        """Remove the folder of a run that failed before its first checkpoint, if it contains only the config.
+        """Remove the folder of a run that failed before its first checkpoint, if it contains only what a new run does.
 
         Files that trackers have started are removed as well.
         """
         tracker_files = (
             json.loads(self.tracking.read_text(encoding="utf-8"))["files"] if self.tracking.is_file() else []
         )
-        if {path.name for path in self.path.iterdir()} <= {self.config.name, self.tracking.name, *tracker_files}:
+        initial_files = {self.config.name, self.provenance.name, self.tracking.name, *tracker_files}
+        if {path.name for path in self.path.iterdir()} <= initial_files:
             shutil.rmtree(self.path)
 
     def remove_temporary_files(self) -> None:
@@ -149,6 +157,7 @@ class RunDirectory:
             self.report,
             self.model_card,
             self.tracking,
+            self.provenance,
         ]
         for file in (*result_files, self.checkpoint, self.refit_checkpoint):
             for temporary_file in self.path.glob(f".{file.name}.*"):

@@ -12,6 +12,7 @@ from mtl_core.config.load import dump_config, load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.experiments.output_dir import Plan, reserve_folder
 from mtl_core.experiments.process_pool import Report, run_jobs
+from mtl_core.experiments.trial_provenance import check_trial_provenance
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,16 @@ def train_trials(
             never do.
 
     Raises:
-        MtlError: If a trial fails; finished trials are kept.
+        MtlError: If a trial fails, or an existing trial read other data or was trained by another version of
+            mtl-core; finished trials are kept.
     """
-    for trial in (finished_trials := [trial for trial in trials if RunDirectory(trial.run_dir).metrics.is_file()]):
-        on_trial_end(trial)
+    finished_trials = [trial for trial in trials if RunDirectory(trial.run_dir).metrics.is_file()]
     pending = [trial for trial in trials if trial not in finished_trials]
+    if pending:
+        config = load_experiment(source, pending[0].overrides, plugins).config
+        check_trial_provenance([trial.run_dir for trial in trials], config)
+    for trial in finished_trials:
+        on_trial_end(trial)
     train = partial(_train_trial, source, list(plugins), evaluate_test)
     for trial, _ in run_jobs(train, pending, min(jobs, len(pending))):
         on_trial_end(trial)
@@ -121,8 +127,13 @@ def _train_trial(source: str, plugins: Sequence[str], evaluate_test: bool, trial
         if RunDirectory(trial.run_dir).config.is_file():
             resume_run(trial.run_dir, evaluate_test=evaluate_test)
         else:
-            config = load_experiment(source, trial.overrides, plugins).config
-            run_experiment(config, trial.run_dir, evaluate_test=evaluate_test)
+            experiment = load_experiment(source, trial.overrides, plugins)
+            run_experiment(
+                experiment.config,
+                trial.run_dir,
+                evaluate_test=evaluate_test,
+                experiment_path=experiment.source.path,
+            )
     except MtlError as error:
         raise MtlError(f"{trial.run_dir.name}: {error}") from error
 

@@ -66,7 +66,7 @@ class Plugins:
                 too slow for `mtl --help`.
         """
         plugins = cls()
-        for distribution, entry in _list_entry_points():
+        for distribution, entry in list_entry_points():
             if hook and not _can_define(entry, hook):
                 continue
             origin = f"entry point '{entry.name} = {entry.value}' of {distribution}"
@@ -152,7 +152,7 @@ def _can_define(entry: EntryPoint, name: str) -> bool:
     return name in source or "import *" in source
 
 
-def _list_entry_points() -> list[tuple[str, EntryPoint]]:
+def list_entry_points() -> list[tuple[str, EntryPoint]]:
     """List the entry points, each distribution only once: an editable install can be listed twice."""
     seen: set[tuple[str, str]] = set()
     entry_points = []

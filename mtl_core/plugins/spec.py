@@ -36,3 +36,10 @@ class Spec(StrictModel):
     def list_licence_notes(self) -> Sequence[str]:
         """Return notes on the licences of the data or weights of this part, one sentence each, for model cards."""
         return ()
+
+    def list_packages(self) -> Sequence[str]:
+        """Return the names of distributions whose versions affect the results of this part, besides its own.
+
+        A run records the versions of those that are installed in `provenance.json`.
+        """
+        return ()

@@ -10,6 +10,7 @@ from mtl_core.artifacts.interactions import TaskInteractions, read_interactions
 from mtl_core.artifacts.json_files import parse_schema, read_json, read_text, wrap_parse_errors
 from mtl_core.artifacts.metrics import OVERALL, AuxiliaryCost, DataReport, Timing
 from mtl_core.artifacts.mistakes import Mistake, read_mistakes
+from mtl_core.artifacts.provenance import Provenance, read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_task_metrics
 
@@ -38,6 +39,7 @@ class RunArtifacts:
         mistakes: The most confident mistakes; None if the run has no such file.
         interactions: The interactions of tasks; None if the run has no such file.
         predictions_path: The path of the predictions; None if nothing was predicted.
+        provenance: The versions, the machine and the input files; None if the run has no such file.
     """
 
     experiment: str
@@ -56,6 +58,7 @@ class RunArtifacts:
     mistakes: Sequence[Mistake] | None
     interactions: TaskInteractions | None
     predictions_path: Path | None
+    provenance: Provenance | None
 
     @property
     def main_split(self) -> SplitMetrics | None:
@@ -97,6 +100,7 @@ def read_run(path: Path) -> RunArtifacts:
             mistakes=read_mistakes(run.mistakes),
             interactions=read_interactions(run.interactions),
             predictions_path=run.require_file(run.predictions) if splits else None,
+            provenance=read_provenance(run.provenance),
         )
 
 

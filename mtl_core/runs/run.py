@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from accelerate import Accelerator
+
 from mtl_core.artifacts.history import History
 from mtl_core.artifacts.json_files import dump_json
 from mtl_core.artifacts.metrics import Timing
@@ -12,6 +14,7 @@ from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.input_files import hash_input_files
 from mtl_core.data.prepare import prepare, prepare_refit
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.errors import MtlError
@@ -25,6 +28,7 @@ from mtl_core.runs.auxiliary_cost import measure_auxiliary_costs
 from mtl_core.runs.distributed import is_worker_rank, rank_output_dir, rank_resume_dir
 from mtl_core.runs.interaction_measurement import build_interaction_observer, write_interactions
 from mtl_core.runs.measurements import measure_inference_ms, measure_peak_memory_mb
+from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
 from mtl_core.runs.run_report import RunReport, build_metrics
 from mtl_core.runs.saved_run import save_model
 from mtl_core.runs.split_evaluation import evaluate_split
@@ -36,7 +40,11 @@ from mtl_core.training.callback import Callback, NullCallback
 
 
 def run_experiment(
-    config: ExperimentConfig, out: Path | str, callback: Callback | None = None, evaluate_test: bool = True
+    config: ExperimentConfig,
+    out: Path | str,
+    callback: Callback | None = None,
+    evaluate_test: bool = True,
+    experiment_path: Path | None = None,
 ) -> RunReport:
     """Run an experiment, from data files to a run directory.
 
@@ -45,6 +53,7 @@ def run_experiment(
         out: The run directory; it must not exist. It is created after the data has been loaded and validated.
         callback: The callback for progress.
         evaluate_test: Whether to evaluate the test split.
+        experiment_path: The experiment file, whose git revision is recorded; by default that of the working directory.
 
     Raises:
         MtlError: If data and config do not match, or the run directory cannot be created.
@@ -54,9 +63,11 @@ def run_experiment(
         data = _prepare_data(config, evaluate_test)
         if config.training.calibrate:
             check_calibration(data)
-        run = RunDirectory.create(run_dir, config)
+        accelerator = create_accelerator(config)
+        provenance = collect_provenance(config, hash_input_files(config), accelerator, experiment_path)
+        run = RunDirectory.create(run_dir, config, provenance)
         try:
-            return _run_with_trackers(config, data, run, callback or NullCallback())
+            return _run_with_trackers(config, data, run, accelerator, callback or NullCallback())
         except Exception:
             run.remove_if_empty()
             raise
@@ -71,7 +82,7 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
         evaluate_test: Whether to evaluate the test split.
 
     Raises:
-        MtlError: If there is no such run, or it is complete.
+        MtlError: If there is no such run, it is complete, or an input file has changed since it started.
     """
     run = RunDirectory.open(Path(path))
     if run.metrics.is_file():
@@ -81,9 +92,12 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
     config = run.load_experiment().config
     check_packages(config.trackers)
     with isolate_torch_rng(), rank_resume_dir(run.path) as run_dir:
-        return _run_with_trackers(
-            config, _prepare_data(config, evaluate_test), RunDirectory(run_dir), callback or NullCallback()
-        )
+        run = RunDirectory(run_dir)
+        check_input_files(run, config)
+        data = _prepare_data(config, evaluate_test)
+        accelerator = create_accelerator(config)
+        record_resumption(run, config, accelerator)
+        return _run_with_trackers(config, data, run, accelerator, callback or NullCallback())
 
 
 def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
@@ -95,8 +109,9 @@ def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
     return replace(data, split=replace(data.split, test=data.split.test[:0]))
 
 
-def _run_with_trackers(config: ExperimentConfig, data: FittedData, run: RunDirectory, callback: Callback) -> RunReport:
-    accelerator = create_accelerator(config)
+def _run_with_trackers(
+    config: ExperimentConfig, data: FittedData, run: RunDirectory, accelerator: Accelerator, callback: Callback
+) -> RunReport:
     with track_run(config, run, accelerator.is_main_process) as trackers:
         report = _run_stages(RunContext(config, run, accelerator, callback, trackers), data)
         trackers.log_final_metrics(run.metrics)

@@ -26,6 +26,11 @@ def loader_checks(spec: LoaderSpec, file: Path | None, text: str | None, skip: M
         "Loading twice gives the same corpus; nothing is random.",
         lambda: _check_deterministic(spec),
     )
+    checks.add(
+        "additional-files",
+        "`list_additional_files` returns files and folders that exist.",
+        lambda: _check_additional_files(spec),
+    )
     files = [path for _, path, is_file in input_paths(spec) if is_file]
     if files:
         checks.add(
@@ -117,6 +122,12 @@ def _check_deterministic(spec: LoaderSpec) -> None:
         expect(list(one) == list(other), f"expected the same columns of {kind}, found {list(one)} and {list(other)}")
         for name in one:
             expect(list(one[name]) == list(other[name]), f"expected the same {kind} of '{name}' on a second load")
+
+
+def _check_additional_files(spec: LoaderSpec) -> None:
+    for path in spec.list_additional_files():
+        expect(isinstance(path, Path), f"expected paths, found a {type(path).__name__}: {path!r}")
+        expect(path.exists(), f"expected a file or folder that exists, found {path}")
 
 
 def _check_missing_file(spec: LoaderSpec) -> None:

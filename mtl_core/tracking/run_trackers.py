@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtl_core.artifacts.history import EpochRecord
+from mtl_core.artifacts.provenance import read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.errors import MtlError
@@ -19,7 +20,13 @@ from mtl_core.tracking.environment_snapshot import EnvironmentSnapshot
 from mtl_core.tracking.tracked_names import TrackedNames
 from mtl_core.tracking.tracked_run import TrackedRun
 from mtl_core.tracking.tracking_state import TrackingState
-from mtl_core.tracking.values import Stage, collect_epoch_values, collect_final_values, flatten_config
+from mtl_core.tracking.values import (
+    Stage,
+    collect_epoch_values,
+    collect_final_values,
+    flatten_config,
+    flatten_provenance,
+)
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker
@@ -68,14 +75,16 @@ class RunTrackers:
         self._started: dict[str, GeneralTracker] = {}
 
     def start(self) -> None:
-        """Start all trackers and log the config.
+        """Start all trackers and log the config and the provenance.
 
         Raises:
             MtlError: If a tracker cannot be started.
         """
         self._state.write(self._directory.tracking)  # save the id before a tracker uses it
         files_before = self._list_files()
-        values = {self._names.get_name(key): value for key, value in flatten_config(self._config).items()}
+        provenance = read_provenance(self._directory.provenance)
+        settings = flatten_config(self._config) | ({} if provenance is None else flatten_provenance(provenance))
+        values = {self._names.get_name(key): value for key, value in settings.items()}
         try:
             for index, spec in enumerate(self._config.trackers):
                 location = f"trackers.{index} ({spec.type})"

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 from mtl_core.artifacts.history import EpochRecord
+from mtl_core.artifacts.provenance import Provenance
 from mtl_core.config.experiment import ExperimentConfig
 
 Stage = Literal["selection", "refit"]
@@ -21,6 +23,16 @@ def flatten_config(config: ExperimentConfig) -> dict[str, TrackedValue]:
     becomes the text `null`, and long texts are truncated.
     """
     return dict(_flatten(config.model_dump(mode="json", exclude={"sweep", "trackers"}), ""))
+
+
+def flatten_provenance(provenance: Provenance) -> dict[str, TrackedValue]:
+    """Flatten the provenance of a run: `provenance.packages.torch`, `provenance.files.data.train.sha256`.
+
+    Keys, truncation and null values are those of `flatten_config`.
+    """
+    content = asdict(provenance)
+    del content["resumed"]  # what is logged at the start remains
+    return dict(_flatten(content, "provenance"))
 
 
 def _flatten(value: Any, key_path: str) -> Iterator[tuple[str, TrackedValue]]:

@@ -33,6 +33,10 @@ class PartOfSpeech(AuxiliarySpec):
     head: HeadField = default_type("token-linear")
     """The head, which predicts one tag per word."""
 
+    def list_packages(self) -> Sequence[str]:
+        """Return spaCy, and the package of the pipeline."""
+        return ("spacy", self.pipeline)
+
     def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Tag all inputs and build the task.
 

@@ -34,6 +34,10 @@ class AggregatorSpec(WeightingSpec):
         """Return the required modules: module to requirement for `pip install`."""
         return {"torchjd": EXTRA, **self.modules}
 
+    def list_packages(self) -> Sequence[str]:
+        """Return TorchJD."""
+        return ("torchjd",)
+
     def build(self, tasks: Sequence[str], weights: Sequence[float]) -> Weighting:
         """Build the weighting.
 

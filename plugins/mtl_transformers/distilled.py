@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtl_core import EncoderSpec, Probability
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
-from mtl_transformers.find_model import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:
     from mtl_transformers.distilled_encoder import DistilledEncoder
@@ -60,6 +60,13 @@ class DistilledWords(EncoderSpec):
     def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
         return describe_model_licence(self.model)
+
+    def list_packages(self) -> Sequence[str]:
+        """Return the packages of the model, and spaCy, which splits words."""
+        return (
+            "spacy",
+            *list_model_packages(self.model),
+        )
 
     def build(self) -> DistilledEncoder:
         """Build the encoder; the model is located on first use.

@@ -50,6 +50,16 @@ def describe_model_licence(name: Path | str) -> list[str]:
     return [f"Weights come from the model {name if isinstance(name, str) else name.name}; its licence: {licence}."]
 
 
+def list_model_packages(name: Path | str) -> list[str]:
+    """Return the distributions that run a model, and the one that contains its files.
+
+    Args:
+        name: A path, the name of a packaged model, or a name on the hub.
+    """
+    packaged = [PACKAGED_MODELS[name][0]] if isinstance(name, str) and name in PACKAGED_MODELS else []
+    return ["transformers", "tokenizers", *packaged]
+
+
 def _validate_folder(path: Path) -> Path:
     path = path.expanduser()
     if path.is_dir():

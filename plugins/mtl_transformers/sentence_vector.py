@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 
 from mtl_core import AuxiliarySpec, AuxiliaryTask, HeadField, Regression, default_type
 from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
-from mtl_transformers.find_model import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:
     from mtl_core import AuxiliaryData
@@ -37,6 +37,10 @@ class SentenceVector(AuxiliarySpec):
     def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
         return describe_model_licence(self.model)
+
+    def list_packages(self) -> Sequence[str]:
+        """Return the packages of the model."""
+        return (*list_model_packages(self.model),)
 
     def build_tasks(self, data: AuxiliaryData) -> Sequence[AuxiliaryTask]:
         """Compute the vector of every text and build the task.

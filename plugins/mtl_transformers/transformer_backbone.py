@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeInt
@@ -31,6 +32,10 @@ class TransformerBackbone(BackboneSpec):
     """Dropout probability of all dropout layers; by default the values of the model's config."""
     output: Literal["tokens", "first"] = "tokens"
     """`tokens`: one vector per subword. `first`: one per text, the state of the first token, such as [CLS]."""
+
+    def list_packages(self) -> Sequence[str]:
+        """Return Transformers, and PEFT for adapters."""
+        return ("transformers", *(["peft"] if self.lora else []))
 
     def build(self, inputs: FeatureShape) -> nn.Module:
         """Build the backbone.

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mtl_core import EncoderSpec
 from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
-from mtl_transformers.find_model import describe_model_licence
+from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:
     from mtl_transformers.subword_encoder import SubwordEncoder
@@ -33,6 +33,10 @@ class TransformerEncoder(EncoderSpec):
     def list_licence_notes(self) -> Sequence[str]:
         """Return the licence note of the model's weights."""
         return describe_model_licence(self.model)
+
+    def list_packages(self) -> Sequence[str]:
+        """Return the packages of the model."""
+        return (*list_model_packages(self.model),)
 
     def build(self) -> SubwordEncoder:
         """Build the encoder; the model is located on first use.

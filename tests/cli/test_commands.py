@@ -61,6 +61,7 @@ def test_run_writes_all_files(experiment: Path, tmp_path: Path, mtl: Mtl) -> Non
         "model.safetensors",
         "outputs.safetensors",
         "predictions.jsonl",
+        "provenance.json",
         "report.html",
         "state.json",
     }

@@ -34,6 +34,9 @@ class WrongLoader(LoaderSpec):
     def load(self) -> Corpus:
         return self._read(self.train, "train" if self.wrong != "corpus" else "test")
 
+    def list_additional_files(self) -> Sequence[Path]:
+        return [self.train.with_name("no-such-index.txt")] if self.wrong == "additional-files" else []
+
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         return self._read(path, "train" if self.wrong == "load-file" else "test")
 

@@ -40,6 +40,8 @@ FILES = [
     "state.json",
     "config.yaml",
 ]
+ALWAYS_WRITTEN = ["MODEL_CARD.md", "provenance.json"]
+"""Files that contain times, or the state of the machine."""
 
 
 def read_results(run: Path) -> dict[str, bytes]:
@@ -208,7 +210,7 @@ def test_run_can_be_interrupted_at_any_event(tmp_path: Path, setting: str) -> No
             assert not (path / "metrics.json").exists()
         resume_run(path)
         assert read_results(path) == expected, f"interrupted at event {events}"
-        assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", *expected])
+        assert sorted(file.name for file in path.iterdir()) == sorted([*ALWAYS_WRITTEN, *expected])
     assert events > 3 * 4
 
 
@@ -235,7 +237,7 @@ def test_partially_written_files_of_a_killed_run_are_removed(tmp_path: Path) -> 
         (path / name).write_bytes(b"half")
     (path / "notes.txt").write_text("mine")
     resume_run(path)
-    assert sorted(file.name for file in path.iterdir()) == sorted(["MODEL_CARD.md", "notes.txt", *read_results(path)])
+    assert sorted(file.name for file in path.iterdir()) == sorted([*ALWAYS_WRITTEN, "notes.txt", *read_results(path)])
 
 
 def test_complete_run_and_missing_folder_cannot_be_resumed(tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path, case: str, mtl_fo
     assert not excinfo.value.code
 
     assert read_results(path) == read_results(expected)
-    assert sorted(file.name for file in path.iterdir()) == sorted([*read_results(path), "MODEL_CARD.md", "report.html"])
+    assert sorted(file.name for file in path.iterdir()) == sorted([*read_results(path), *ALWAYS_WRITTEN, "report.html"])
 
 
 # ── selection of the weights ──

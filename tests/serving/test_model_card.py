@@ -20,7 +20,17 @@ from mtl_core.reporting.model_card.sections import build_sections
 from mtl_core.reporting.model_card.write_card import write_card
 
 Mtl = Callable[..., CompletedProcess[str]]
-SECTIONS = ["Model details", "Intended use", "Tasks", "Data", "Training", "Evaluation", "Limits", "Licences"]
+SECTIONS = [
+    "Model details",
+    "Intended use",
+    "Tasks",
+    "Data",
+    "Training",
+    "Evaluation",
+    "Limits",
+    "Licences",
+    "Provenance",
+]
 
 
 def load_json(path: Path) -> Any:

@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from json_lines_trackers import read_tracker_lines
@@ -45,6 +46,7 @@ def test_tracker_receives_calls_in_order(tmp_path: Path) -> None:
     state = json.loads((run / "tracking.json").read_text())
     assert start == {"began": state["id"], "name": "run", "experiment": "toy"}
     assert config["config"]["training.epochs"] == 3
+    assert config["config"]["provenance.packages.torch"] == torch.__version__
     assert [first["step"], second["step"], third["step"], final["step"]] == [1, 2, 3, 3]
     assert all("train/t0.loss" in epoch and "validation/t0.accuracy" in epoch for epoch in (first, second, third))
     assert "final/validation.t0.accuracy" in final

@@ -1,4 +1,4 @@
-"""Check that runs can be compared: that they were scored, and on the same examples, labels and classes."""
+"""Check that runs can be compared: the same data and version, and scores of the same examples, labels and classes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.provenance import Provenance, read_provenance
+from mtl_core.artifacts.provenance_differences import describe_file, find_changed_file, iterate_version_differences
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError, join_names
 
@@ -34,6 +36,61 @@ def check_has_outputs(path: Path) -> None:
         f"{path}: the run has no scores: its data has neither a test split nor validation data; add one "
         "(`split: {type: stratified, test: 0.2}`), or compare with --folds"
     )
+
+
+def check_same_provenance(paths: Sequence[Path]) -> list[str]:
+    """Check that runs read the same data, with the same version of mtl-core.
+
+    Args:
+        paths: The run directories.
+
+    Returns:
+        Sentences on what else may explain a difference: other versions, another machine, or unknown provenance.
+
+    Raises:
+        MtlError: If the data or the version of two runs differs; the message names both runs.
+    """
+    provenances = {path: read_provenance(RunDirectory(path).provenance) for path in paths}
+    known = {path: provenance for path, provenance in provenances.items() if provenance is not None}
+    unknown = [str(path) for path, provenance in provenances.items() if provenance is None]
+    sentences = []
+    if unknown:
+        sentences.append(
+            f"Whether all runs read the same data with the same versions is unknown: {join_names(unknown, 3)} "
+            f"{'has' if len(unknown) == 1 else 'have'} no provenance.json."
+        )
+    if not known:
+        return sentences
+    first_path, first = next(iter(known.items()))
+    runs_by_difference: dict[tuple[str, str, str], list[str]] = {}
+    for path, provenance in known.items():
+        _check_same_data(path, provenance, first_path, first)
+        for difference in iterate_version_differences(first, provenance):
+            runs_by_difference.setdefault(difference, []).append(path.name)
+    differences = [
+        f"{name} {value} in {join_names(names, 3)}, but {first_value} in {first_path.name}"
+        for (name, first_value, value), names in runs_by_difference.items()
+    ]
+    if differences:
+        sentences.append(
+            f"Versions or machines differ, which may cause a part of the differences: {'; '.join(differences)}."
+        )
+    return sentences
+
+
+def _check_same_data(path: Path, provenance: Provenance, first_path: Path, first: Provenance) -> None:
+    if provenance.project_version != first.project_version:
+        raise MtlError(
+            f"{path}: was trained by mtl-core {provenance.project_version}, but {first_path} by mtl-core "
+            f"{first.project_version}; only runs of the same version can be compared: train one of them again"
+        )
+    key = find_changed_file(first.data_files, provenance.data_files)
+    if key is not None:
+        raise MtlError(
+            f"{path}: was trained on other data than {first_path}: {key} is {describe_file(provenance.files[key])} "
+            f"here, and {describe_file(first.files[key])} there; only runs on the same data can be compared: train one "
+            "of them again"
+        )
 
 
 def check_same_labels(

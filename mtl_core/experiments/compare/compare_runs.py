@@ -7,7 +7,7 @@ from pathlib import Path
 from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError, join_names
-from mtl_core.experiments.compare.comparability import check_same_labels
+from mtl_core.experiments.compare.comparability import check_same_labels, check_same_provenance
 from mtl_core.experiments.compare.paired_bootstrap import VariantOutputs
 from mtl_core.experiments.compare.plan import Plan
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs, RunOutputs, read_run
@@ -24,6 +24,7 @@ def compare_plan(plan: Plan, resamples: int) -> Comparison:
     """
     runs_by_path: dict[Path, RunOutputs] = {}
     entries = [_read_variant_runs(plan, variant, runs_by_path) for variant in plan.variants if variant.training_specs]
+    provenance_notes = check_same_provenance(list(runs_by_path))
     multi_task = next(entry for entry in entries if entry.outputs.name == MULTI_TASK)
     for entry in entries:
         for multi_task_folds, variant_folds in zip(multi_task.outputs.outputs, entry.outputs.outputs, strict=True):
@@ -38,14 +39,15 @@ def compare_plan(plan: Plan, resamples: int) -> Comparison:
         entries, config.training.select, resamples, config.seed, SINGLE_TASK, equal_weights, plan.output_dir
     )
     comparison = replace(comparison, experiment=config.name, seeds=list(plan.seeds), folds=plan.n_folds)
-    return replace(comparison, summary=summarize(comparison, _collect_disclaimers(runs_by_path.values())))
+    summary = summarize(comparison, _collect_disclaimers(runs_by_path.values()))
+    return replace(comparison, summary=[*summary, *provenance_notes])
 
 
 def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) -> Comparison:
     """Compare finished runs; the first is the reference.
 
     Raises:
-        MtlError: If a run is missing or damaged, or runs differ in tasks, examples or labels.
+        MtlError: If a run is missing or damaged, or runs differ in data, version, tasks, examples or labels.
     """
     names = [path.name for path in paths]
     names = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
@@ -53,6 +55,7 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
     if duplicate is not None:
         raise MtlError(f"{duplicate}: given twice; a run cannot be compared with itself")
     experiments = [RunDirectory.open(path).load_experiment(plugins) for path in paths]
+    provenance_notes = check_same_provenance(paths)
     runs = [read_run(path, experiment) for path, experiment in zip(paths, experiments, strict=True)]
     for name, run in zip(names, runs, strict=True):
         if set(run.tasks) != set(runs[0].tasks):
@@ -70,7 +73,8 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
     config = experiments[0].config
     comparison = compare_variants(entries, config.training.select, resamples, config.seed, names[0], None, None)
     comparison = replace(comparison, experiment=config.name, seeds=[runs[0].seed])
-    return replace(comparison, summary=summarize(comparison, _collect_disclaimers(runs)))
+    summary = summarize(comparison, _collect_disclaimers(runs))
+    return replace(comparison, summary=[*summary, *provenance_notes])
 
 
 def _collect_disclaimers(runs: Iterable[RunOutputs]) -> list[str]:

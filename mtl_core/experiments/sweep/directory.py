@@ -40,6 +40,10 @@ class SweepDirectory:
         """Return the experiment file of a trial; its name is the prefix of the trial's run directories."""
         return self.path / "trials" / f"{number:04d}.yaml"
 
+    def list_run_dirs(self) -> list[Path]:
+        """List the run directories of trials, sorted by name."""
+        return sorted(path for path in self.get_trial_path(0).parent.glob("*-seed*") if path.is_dir())
+
     def reserve(self, config: ExperimentConfig, sweep: Sweep, n_seeds: int) -> None:
         """Create the folder, or reuse one of the same sweep. The number of trials may differ.
 

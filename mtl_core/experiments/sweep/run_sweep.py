@@ -18,6 +18,7 @@ from mtl_core.experiments.sweep.study import Study
 from mtl_core.experiments.sweep.train_trial import TrialJob, train_trial
 from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialOutcome, TrialRecord
 from mtl_core.experiments.sweep.trials_table import format_trials_csv
+from mtl_core.experiments.trial_provenance import check_trial_provenance
 from mtl_core.seeding import isolate_torch_rng
 
 
@@ -89,8 +90,8 @@ def run_sweep(
         The trials, the best one, and the importances of the searched keys.
 
     Raises:
-        MtlError: If there is no validation data, the folder contains something else, or the experiment fails with
-            its own values. A failure with other values is a result.
+        MtlError: If there is no validation data, the folder contains something else or trials on other data, or the
+            experiment fails with its own values. A failure with other values is a result.
     """
     config, sweep = search_space.base_config, search_space.sweep
     objective = _resolve_objective(config, str(search_space.experiment.source.path))
@@ -103,9 +104,10 @@ def run_sweep(
     ):
         seed_values = range(config.seed, config.seed + n_seeds)
         scheduler = TrialScheduler(search_space, directory, study, n_trials, seed_values, callback)
-        callback.on_sweep_start(
-            n_trials, sum(record.outcome is not None for record in study.get_records()), objective.name
-        )
+        n_finished = sum(record.outcome is not None for record in study.get_records())
+        if n_finished < n_trials:
+            check_trial_provenance(directory.list_run_dirs(), config)
+        callback.on_sweep_start(n_trials, n_finished, objective.name)
         for job, outcome in run_jobs(
             train_trial,
             iter(scheduler.next_job, None),

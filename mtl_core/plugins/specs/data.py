@@ -37,6 +37,15 @@ class LoaderSpec(Spec):
             MtlError: If a file is missing or malformed; the message names file, line and example.
         """
 
+    def list_additional_files(self) -> Sequence[Path]:
+        """Return the files and folders that `load` reads besides those that keys of the block name.
+
+        Keys of the types `InputFile` and `InputPath` declare their files themselves. A run records the size and the
+        SHA-256 digest of all of them in `provenance.json`, and cannot be resumed after one has changed. An example
+        is an index file next to the file that a key names; a file that is part of the plugin is another.
+        """
+        return ()
+
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         """Read another file of the same format, labelled or not, as test data.
 

@@ -18,6 +18,7 @@ from mtl_core.reporting.formatting import (
 )
 from mtl_core.reporting.model_card.card import Card
 from mtl_core.reporting.model_card.limitations import describe_limits, describe_use
+from mtl_core.reporting.provenance_blocks import build_provenance_blocks
 from mtl_core.reporting.task_metrics import SplitMetrics
 
 MAX_CLASSES = 30
@@ -39,6 +40,7 @@ def build_sections(card: Card) -> list[Section]:
         Section("evaluation", "Evaluation", list(_build_evaluation(card))),
         Section("limits", "Limits", [TextBlock(list(describe_limits(card)), is_list=True)]),
         Section("licences", "Licences", [TextBlock(list(card.licences) or [NO_LICENCES], is_list=True)]),
+        Section("provenance", "Provenance", build_provenance_blocks(card.files.provenance)),
     ]
 
 

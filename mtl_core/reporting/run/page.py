@@ -5,6 +5,7 @@ from mtl_core.reporting.calibration_curve import CalibrationCurves, read_calibra
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.headline import format_headline
 from mtl_core.reporting.interactions_section import build_interactions_section
+from mtl_core.reporting.provenance_blocks import build_provenance_blocks
 from mtl_core.reporting.read_run import RunArtifacts
 from mtl_core.reporting.run.auxiliary_section import build_auxiliary_section
 from mtl_core.reporting.run.calibration_section import build_calibration_section
@@ -64,6 +65,7 @@ def _build_sections(
         build_auxiliary_section(artifacts),
         build_data_section(artifacts.data),
         build_cost_section(artifacts),
+        Section("provenance", "Provenance", build_provenance_blocks(artifacts.provenance)),
         Section("method", "Methods", [TextBlock(METHOD_PARAGRAPHS)]),
         Section(
             "settings", "Settings", [Preformatted("config.yaml: the resolved configuration", artifacts.config_text)]
