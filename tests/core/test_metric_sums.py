@@ -1,8 +1,5 @@
-"""Metrics from sums equal torchmetrics, and a run of built-in metrics does not import it."""
+"""Metrics from sums equal torchmetrics."""
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,23 +102,3 @@ def test_subclass_with_its_own_metric_does_not_use_inherited_sums() -> None:
     accumulator.update(torch.eye(3), torch.arange(3))
     assert accumulator.compute() == 0.5
     assert accumulator.sums is None
-
-
-RUN = """
-import sys
-from mtl_core.cli.app import main
-try:
-    main(sys.argv[1:])
-except SystemExit as exit:
-    assert not exit.code
-print("imported:", "torchmetrics" in sys.modules)
-"""
-
-
-def test_run_with_builtin_metrics_does_not_import_torchmetrics(tmp_path: Path) -> None:
-    # The experiment has a task of every kind, so all kinds of label spaces are checked and scored.
-    arguments = ["run", "every-kind", "--set", "training.epochs=1", "--out", str(tmp_path / "run")]
-    output = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    assert output.splitlines()[-1] == "imported: False"
