@@ -18,7 +18,6 @@ from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
-from mtl_core.experiments.compare.seed_scores import SeedScores
 from mtl_core.runs.predict_inputs import predict_corpus
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_outputs import TaskOutputs
@@ -156,13 +155,48 @@ def test_baseline_is_independent_of_the_calibration(
         )
         baseline = labelled.predict_baseline()
         assert baseline is not None
-        inputs, _ = baseline.task.kind.prepare_for_metrics(baseline.outputs.outputs, baseline.outputs.targets)
-        columns = {name: row for row, name in enumerate(baseline.ids)}
-        compared = [SeedScores(metric, [baseline], columns).score for metric in task.kind.metrics]
+        inputs = baseline.task.kind.prepare_for_metrics(baseline.outputs.outputs, baseline.outputs.targets)
+        compared = []
+        for spec in task.kind.metrics:
+            metric = spec.build(task.space)
+            metric.update(*inputs)
+            compared.append(float(metric.compute()))
         reported = [metric.baseline for metric in one_task.compute_score(outputs, targets).metrics.values()]
-        return [inputs.tolist(), compared, reported]
+        return [inputs[0].tolist(), compared, reported]
 
     before = compute_baselines()
     task.kind.calibration = calibration
     assert compute_baselines() == before
     assert before[1] == pytest.approx(before[2])
+
+
+DETECTION = {"type": "detect-and-classify", "classes": CLASSES}
+
+
+CLASS_KINDS = [{"type": "classification", "classes": CLASSES}, {"type": "binary", "classes": ["no", "yes"]}]
+
+
+@pytest.mark.parametrize("kind", CLASS_KINDS, ids=lambda kind: kind["type"])
+@given(st.floats(0.05, 20.0), st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_temperature_changes_no_class(kind: dict[str, Any], temperature: float, seed: int) -> None:
+    task = OneTask(kind).task.kind
+    outputs = torch.randn(50, task.n_outputs, generator=torch.Generator().manual_seed(seed))
+    before = task.decode(outputs)
+    task.calibration = {"temperature": temperature}
+    after = task.decode(outputs)
+    assert [one.label for one in before] == [one.label for one in after]
+    assert temperature == 1 or before[0].probabilities != after[0].probabilities
+
+
+def test_threshold_changes_presence_but_no_class() -> None:
+    """Detection predicts presence from a fitted threshold on; the class of what is present stays the same."""
+    task = OneTask(DETECTION, [*CLASSES, "absent"]).task.kind
+    outputs = torch.randn(200, task.n_outputs, generator=torch.Generator().manual_seed(0))
+    before = [one.label for one in task.decode(outputs)]
+    task.calibration = {"threshold": 0.3, "detection_temperature": 2.0, "temperature": 3.0}
+    after = [one.label for one in task.decode(outputs)]
+    assert sum(label == "absent" for label in after) < sum(label == "absent" for label in before)
+    present = [(first, second) for first, second in zip(before, after, strict=True) if "absent" not in (first, second)]
+    assert len(present) > 50
+    assert all(first == second for first, second in present)
