@@ -2,7 +2,7 @@
 
 `[tool.mutation]` in `pyproject.toml` lists the areas: modules, and the fast tests that check them. Each area is copied
 to a folder of its own in `build/mutation`, since mutmut runs one set of tests per folder. A second run of an area tests
-only mutants of functions that have changed and mutants that are not yet tested.
+only survivors, and mutants of functions that have changed; delete the folder to test all mutants again.
 
 Survivors that no test can kill are in `benchmarks/equivalent_mutants.toml`, each with the reason.
 """
@@ -26,6 +26,23 @@ WORK_DIR = ROOT / "build" / "mutation"
 PACKAGE_ROOTS = (ROOT, ROOT / "plugins")
 KILLED_EXIT_CODES = frozenset({1, 3, -24, 24, 36, 152, 255})
 """Exit codes of killed mutants; all except 1 and 3 mean that the tests took far longer than without the mutation."""
+FAST_TESTS_FIRST = '''
+import json
+from pathlib import Path
+
+
+def pytest_collection_modifyitems(items):
+    """Run the fastest test files first, and in each file the fastest tests, since the first failure is enough."""
+    stats = Path("mutmut-stats.json")
+    if stats.exists():
+        durations = json.loads(stats.read_text(encoding="utf-8"))["duration_by_test"]
+        seconds = {item: durations.get(item.nodeid, 0.0) for item in items}
+        files = {}
+        for item in items:
+            files.setdefault(item.path, []).append(seconds[item])
+        items.sort(key=lambda item: (sum(files[item.path]) / len(files[item.path]), str(item.path), seconds[item]))
+'''
+"""The file `conftest.py` of each folder."""
 Change = tuple[str, str]
 """The changed lines of a function before and after the mutation, without indentation."""
 
@@ -134,10 +151,13 @@ def _prepare_folder(area: Area, do_not_mutate_patterns: Sequence[str]) -> None:
         relative_path = path.relative_to(folder / "mutants")
         if relative_path.parts[0] in area.packages and not path.with_suffix(".py.meta").exists():
             _mirror(folder / relative_path, path)
+    _forget_survivors(folder / "mutants")
+    (folder / "conftest.py").write_text(FAST_TESTS_FIRST, encoding="utf-8")
     with (ROOT / "pyproject.toml").open("rb") as file:
         pytest_settings = tomllib.load(file)["tool"]["pytest"]["ini_options"]
     mutmut_settings = {
         "source_paths": area.packages,
+        "also_copy": ["conftest.py"],
         "only_mutate": list(area.modules),
         "do_not_mutate_patterns": list(do_not_mutate_patterns),
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "--hypothesis-seed=0"],
@@ -153,6 +173,16 @@ def _prepare_folder(area: Area, do_not_mutate_patterns: Sequence[str]) -> None:
     for name, table in tables.items():
         lines += [f"[tool.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()), ""]
     (folder / "pyproject.toml").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _forget_survivors(mutants: Path) -> None:
+    """Let mutmut test the survivors of an earlier run again, since there may be new tests for them."""
+    for path in mutants.glob("**/*.meta"):
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        for name, exit_code in meta["exit_code_by_key"].items():
+            if exit_code not in KILLED_EXIT_CODES:
+                meta["exit_code_by_key"][name] = None
+        path.write_text(json.dumps(meta, indent=4), encoding="utf-8")
 
 
 def _mirror(source: Path, target: Path) -> None:
