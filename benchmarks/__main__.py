@@ -25,6 +25,7 @@ LONG = (
     "rating",
     "transformer_speed",
     "mutation",
+    "comparison_coverage",
 )
 
 if __name__ == "__main__":

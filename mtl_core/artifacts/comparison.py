@@ -8,14 +8,22 @@ from typing import Literal, NamedTuple
 from mtl_core.artifacts.json_files import dump_json, parse_schema, read_json
 from mtl_core.atomic import write_text_atomically
 from mtl_core.errors import MtlError
+from mtl_core.statistics.multiple_testing import Correction
+from mtl_core.statistics.verdicts import Verdict
 
 COMPARISON_FILE = "comparison.json"
 
 Kind = Literal["multi-task", "equal", "single-task", "majority", "variant", "run"]
-Verdict = Literal["improved", "degraded", "not significant", "undefined"]
+FamilyName = Literal["tasks", "overall", "baseline"]
 
-VERDICT_MARKS: Mapping[Verdict, str] = {"improved": "▲", "degraded": "▼", "not significant": "", "undefined": ""}
-"""Marks of significant differences in tables."""
+VERDICT_MARKS: Mapping[Verdict, str] = {
+    "improved": "▲",
+    "degraded": "▼",
+    "practically equal": "=",
+    "not resolved": "",
+    "undefined": "",
+}
+"""Marks of verdicts in tables."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +34,13 @@ class MeasuredTask:
         metric: The name of the metric.
         higher_is_better: Whether higher values are better.
         n: Number of labels that it is computed on, per seed.
+        margin: The largest difference between two scores that makes no practical difference.
     """
 
     metric: str
     higher_is_better: bool
     n: int
+    margin: float
 
 
 class DefinedInterval(NamedTuple):
@@ -75,15 +85,39 @@ class Estimate(Interval):
 class Difference(Interval):
     """The difference between the scores of two variants, with its verdict.
 
-    The verdict is `improved` or `degraded` if the interval excludes 0, and `not significant` if it contains 0.
+    Attributes:
+        seeds: The difference per seed; None where it is undefined.
+        discordant: Number of examples that the two variants answer differently with any seed.
+        p_value: The p-value of no difference; None if it is unknown.
+        adjusted_p_value: The p-value, adjusted for the number of differences in its family.
+        family: The family of differences that it is tested in.
+        verdict: The verdict on the difference.
     """
 
+    seeds: Sequence[float | None]
+    discordant: int
+    p_value: float | None
+    adjusted_p_value: float | None
+    family: FamilyName
     verdict: Verdict
 
     @property
     def is_significant(self) -> bool:
-        """Whether the interval excludes 0."""
+        """Whether the verdict is `improved` or `degraded`."""
         return self.verdict in {"improved", "degraded"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of differences whose p-values are adjusted together.
+
+    Attributes:
+        size: Number of tested differences.
+        correction: The correction for their number.
+    """
+
+    size: int
+    correction: Correction
 
 
 @dataclass(frozen=True)
@@ -136,11 +170,11 @@ class Comparison:
         folds: Number of folds of the cross-validation; None for the experiment's own split.
         split_name: The split that was scored: `test` or `validation`.
         examples: Number of examples of that split.
-        resamples: Number of bootstrap resamples.
         confidence_level: The confidence level of the intervals.
         reference: The name of the variant that all variants are compared with.
         tasks: Name of each task to its metric.
         variants: The variants.
+        families: Family of differences to its size and correction.
         summary: The summary, as sentences.
     """
 
@@ -149,11 +183,11 @@ class Comparison:
     folds: int | None
     split_name: str
     examples: int
-    resamples: int
     confidence_level: float
     reference: str
     tasks: Mapping[str, MeasuredTask]
     variants: Sequence[VariantSummary]
+    families: Mapping[FamilyName, Family]
     summary: Sequence[str] = ()
 
     def write(self, path: Path) -> None:

@@ -184,12 +184,19 @@ def compare(
         int | None,
         typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Number of bootstrap resamples.")] = 2000,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TASK=]NUMBER",
+            help="Differences within ± this number are practically equal; default 0.01, and for errors 1 % of the "
+            "reference's. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Test whether multi-task learning helps: compare multi-task, equal weights, single-task and majority."""
     from mtl_core.cli.compare import compare_command
 
-    compare_command(targets, settings or [], plugin or [], out, seeds, folds, extra_variants or [], jobs, resamples)
+    compare_command(targets, settings or [], plugin or [], out, seeds, folds, extra_variants or [], jobs, margin or [])
 
 
 @app.command()

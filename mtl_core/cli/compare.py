@@ -12,6 +12,7 @@ from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
 from mtl_core.config.load import check_inputs, is_packaged_experiment, load_experiment
 from mtl_core.errors import MtlError, join_names
+from mtl_core.experiments.compare.margins import parse_margins
 
 if TYPE_CHECKING:
     from mtl_core.artifacts.comparison import Comparison
@@ -32,9 +33,10 @@ def compare_command(
     n_folds: int | None,
     extra_variants: Sequence[str],
     jobs: int | None,
-    resamples: int,
+    margin_texts: Sequence[str],
 ) -> None:
     """Compare variants of an experiment, or finished runs."""
+    margins = parse_margins(margin_texts)
     paths = [Path(target) for target in targets]
     is_shadowed = len(paths) == 1 and paths[0].is_dir() and is_packaged_experiment(targets[0], plugins)
     if is_shadowed:
@@ -51,7 +53,7 @@ def compare_command(
             "--variant": extra_variants,
             "--jobs": jobs,
         }
-        _compare_runs(paths, plugins, output_dir, experiment_options, resamples)
+        _compare_runs(paths, plugins, output_dir, experiment_options, margins)
         return
     if len(targets) > 1:
         missing_target = next(target for target in targets if not Path(target).is_dir())
@@ -65,7 +67,7 @@ def compare_command(
         n_folds,
         extra_variants,
         jobs,
-        resamples,
+        margins,
     )
 
 
@@ -74,7 +76,7 @@ def _compare_runs(
     plugins: Sequence[str],
     output_dir: Path | None,
     experiment_options: Mapping[str, object],
-    resamples: int,
+    margins: Mapping[str, float],
 ) -> None:
     invalid_options = [option for option, value in experiment_options.items() if value]
     if invalid_options:
@@ -91,7 +93,7 @@ def _compare_runs(
 
     from mtl_core.experiments.compare.compare_runs import compare_runs
 
-    _write_and_print(compare_runs(paths, plugins, resamples), comparison_dir)
+    _write_and_print(compare_runs(paths, plugins, margins), comparison_dir)
 
 
 def _compare_experiment(
@@ -103,7 +105,7 @@ def _compare_experiment(
     n_folds: int | None,
     extra_variants: Sequence[str],
     jobs: int | None,
-    resamples: int,
+    margins: Mapping[str, float],
 ) -> None:
     from mtl_core.experiments.compare.plan import build_plan
     from mtl_core.experiments.output_dir import lock_folder
@@ -123,7 +125,7 @@ def _compare_experiment(
 
     from mtl_core.experiments.compare.compare_runs import compare_plan
 
-    _write_and_print(compare_plan(plan, resamples), comparison_dir)
+    _write_and_print(compare_plan(plan, margins), comparison_dir)
 
 
 def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:

@@ -40,6 +40,11 @@ def format_signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", MINUS_SIGN)
 
 
+def format_p_value(value: float) -> str:
+    """Format a p-value: `0.03`, `<0.001`."""
+    return "<0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def format_duration(value: float) -> str:
     """Format a duration in seconds: `0.12 s`, `7.7 s`, `12 min 5 s`."""
     if round(value) >= 60:

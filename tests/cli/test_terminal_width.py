@@ -143,7 +143,7 @@ def test_columns_of_a_square_table_have_numbers_if_names_do_not_fit() -> None:
 def test_long_variant_names_do_not_cut_the_numbers_of_a_comparison() -> None:
     name = "optimizer={type: adamw, lr: 0.01, weight_decay: 0.001, betas: [0.9, 0.98]}"
     estimate = Estimate(0.8123, 0.7512, 0.8634, [0.8123])
-    difference = Difference(0.0123, 0.0012, 0.0234, "improved")
+    difference = Difference(0.0123, 0.0012, 0.0234, [0.0123], 9, 0.01, 0.03, "tasks", "improved")
     rows: list[tuple[str, Kind, Any]] = [
         ("single-task", "single-task", None),
         (name, "variant", {"food": difference}),
@@ -152,8 +152,8 @@ def test_long_variant_names_do_not_cut_the_numbers_of_a_comparison() -> None:
         VariantSummary(variant, kind, [], {"food": estimate}, None, None, against, None, 212_486, 12.3, 0.123, [])
         for variant, kind, against in rows
     ]
-    tasks = {"food": MeasuredTask("accuracy", True, 150)}
-    comparison = Comparison("wide", [1, 2], None, "test", 150, 100, 0.95, "single-task", tasks, variants)
+    tasks = {"food": MeasuredTask("accuracy", True, 150, 0.01)}
+    comparison = Comparison("wide", [1, 2], None, "test", 150, 0.95, "single-task", tasks, variants, {})
     for table in (*build_score_tables(comparison), build_costs_table(comparison)):
         text = render(lambda console, table=table: console.print(table))  # type: ignore[misc]
         assert "0.8123" in text or "212,486" in text

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from mtl_core.artifacts.comparison import (
     DeltaM,
     Difference,
     Estimate,
+    Family,
+    FamilyName,
     MeasuredTask,
     VariantSummary,
 )
@@ -30,10 +33,11 @@ from mtl_core.config.load import load_experiment
 from mtl_core.experiments.compare.run_outputs import read_run
 from mtl_core.experiments.compare.summary_text import summarize
 from mtl_core.experiments.output_dir import lock_folder
+from mtl_core.statistics.verdicts import Verdict
 
 DATA = {"type": "toy", "rows": 40, "test_rows": 40, "labelled": 0.5}
 FAST: dict[str, Any] = {"data": DATA, "split": "random", "training": {"epochs": 2, "batch_size": 8}}
-OPTIONS = ("--seeds", "2", "--variant", "weighting=label-count,sum", "--resamples", "200")
+OPTIONS = ("--seeds", "2", "--variant", "weighting=label-count,sum")
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +102,9 @@ def test_scores_equal_those_of_the_runs(out: Path) -> None:
     assert variants["multi-task"]["overall"]["mean"] == pytest.approx(sum(overall_scores) / 2)
 
 
-def test_intervals_contain_the_mean_and_determine_verdicts(out: Path) -> None:
+def test_intervals_contain_the_mean_and_verdicts_need_interval_and_test(out: Path) -> None:
     comparison = read_comparison(out)
+    sizes: Counter[str] = Counter()
     for variant in comparison["variants"]:
         for estimate in [*variant["tasks"].values(), variant["overall"]]:
             assert estimate["low"] <= estimate["mean"] <= estimate["high"]
@@ -107,10 +112,27 @@ def test_intervals_contain_the_mean_and_determine_verdicts(out: Path) -> None:
             assert variant["differences_from_reference"] is None
             assert variant["delta_m"] is None
             continue
-        for difference in variant["differences_from_reference"].values():
-            low, high = difference["low"], difference["high"]
-            expected = "not significant" if low <= 0 <= high else "improved" if low > 0 else "degraded"
-            assert difference["verdict"] == expected
+        for contrast in ("differences_from_reference", "differences_from_equal_weights"):
+            for task, difference in (variant[contrast] or {}).items():
+                _check_verdict(difference, 0.01)
+                expected_family = "overall" if task == "overall" else "tasks"
+                assert difference["family"] == ("baseline" if variant["name"] == "majority" else expected_family)
+                sizes[difference["family"]] += 1
+                assert len(difference["seeds"]) == 2
+    assert {name: family["size"] for name, family in comparison["families"].items()} == sizes
+    assert {family["correction"] for family in comparison["families"].values()} == {"holm"}
+
+
+def _check_verdict(difference: dict[str, Any], margin: float) -> None:
+    """Check that the verdict follows from the interval, the corrected p-value and the margin."""
+    low, high = difference["low"], difference["high"]
+    assert difference["p_value"] <= difference["adjusted_p_value"] <= 1
+    if difference["verdict"] == "practically equal":
+        assert -margin <= low <= high <= margin
+    elif (low > 0 or high < 0) and difference["adjusted_p_value"] <= 0.05:
+        assert difference["verdict"] == ("improved" if low > 0 else "degraded")
+    else:
+        assert difference["verdict"] == "not resolved"
 
 
 def test_delta_m_follows_from_the_written_scores(out: Path) -> None:
@@ -176,7 +198,11 @@ def test_terminal_prints_scores_costs_and_summary(out: Path, folder: Path, mtl: 
     for sentence in read_comparison(out)["summary"]:
         assert sentence in result.stdout
     assert "weighting=label-count against multi-task: " in result.stdout
-    assert "15 differences of single tasks were tested; if none were real, about 0.8" in result.stdout
+    assert "corrected for 15 differences of single tasks and 5 differences of the score over all tasks (Holm)" in (
+        result.stdout
+    )
+    assert "Practically equal: the interval is within ±0.01 (--margin)." in result.stdout
+    assert "with 2 seeds, the variation over seeds has one degree of freedom" in result.stdout
     assert f"{out}: comparison.json, comparison.csv and comparison.tex written" in result.stdout
     assert (out / "report.html").is_file()
 
@@ -205,8 +231,6 @@ def test_seeds_and_variants_can_be_added_but_nothing_else_can_be_changed(
         "3",
         "--variant",
         "weighting=label-count",
-        "--resamples",
-        "200",
         "--jobs",
         "1",
         "--out",
@@ -238,7 +262,7 @@ def test_interrupted_comparison_with_two_processes_has_the_scores_of_one_process
         "training": {"epochs": 4, "batch_size": 8},
     }
     path = write_experiment(tmp_path, **blocks)
-    words = ["compare", str(path), "--seeds", "2", "--resamples", "100"]
+    words = ["compare", str(path), "--seeds", "2"]
     process = mtl_fork(tmp_path / "log", *words, "--jobs", "2", "--out", two)
 
     def find_paused_runs() -> list[Path]:
@@ -278,7 +302,7 @@ def test_only_one_comparison_at_a_time_works_in_a_folder(out: Path, folder: Path
 
 def test_folds_test_every_training_example_once_per_seed(tmp_path: Path, mtl: Any) -> None:
     path = write_experiment(tmp_path, **{**FAST, "data": {**DATA, "tasks": 2}})
-    options = ("--folds", "2", "--seeds", "2", "--jobs", "1", "--resamples", "100", "--out", tmp_path / "out")
+    options = ("--folds", "2", "--seeds", "2", "--jobs", "1", "--out", tmp_path / "out")
     result = mtl("compare", path, *options)
     assert result.returncode == 0, result.stderr
     assert "each held out once in 2 folds" in result.stdout
@@ -300,10 +324,16 @@ def test_folds_test_every_training_example_once_per_seed(tmp_path: Path, mtl: An
 
 def test_one_seed_and_validation_data_are_reported(tmp_path: Path, mtl: Any) -> None:
     path = write_experiment(tmp_path, **{**FAST, "data": {"type": "toy", "tasks": 2, "labelled": 0.9}})
-    result = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--resamples", "100", "--out", tmp_path / "out")
+    result = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert read_comparison(tmp_path / "out")["split_name"] == "validation"
-    assert "but not over seeds: there is one. Use --seeds 5." in result.stdout
+    assert "but not over seeds: there is one, so no difference is resolved. Use --seeds 5." in result.stdout
+    verdicts = {
+        difference["verdict"]
+        for variant in read_comparison(tmp_path / "out")["variants"]
+        for difference in (variant["differences_from_reference"] or {}).values()
+    }
+    assert verdicts == {"not resolved"}
     assert "The scores are from validation data, which also selected each network's epoch" in result.stdout
 
 
@@ -317,7 +347,7 @@ def test_tasks_with_different_metrics_have_no_overall_score(tmp_path: Path, mtl:
         {"name": "size", "kind": {"type": "regression", "metrics": ["r2", "mae"]}, "head": "linear"},
     ]
     path = write_experiment(tmp_path, **{**FAST, "data": numbers, "tasks": tasks})
-    result = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--resamples", "100", "--out", tmp_path / "out")
+    result = mtl("compare", path, "--seeds", "1", "--jobs", "1", "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     comparison = read_comparison(tmp_path / "out")
     assert {name: task_result["metric"] for name, task_result in comparison["tasks"].items()} == {
@@ -344,7 +374,7 @@ def runs(out: Path, tmp_path: Path) -> list[Path]:
 
 
 def test_finished_runs_are_compared_with_the_first(runs: list[Path], tmp_path: Path, mtl: Any) -> None:
-    result = mtl("compare", *runs, "--resamples", "100", "--out", tmp_path / "out")
+    result = mtl("compare", *runs, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     comparison = read_comparison(tmp_path / "out")
     assert comparison["reference"] == "multi-task"
@@ -356,7 +386,7 @@ def test_finished_runs_are_compared_with_the_first(runs: list[Path], tmp_path: P
         accuracy = read_metrics(run)["splits"]["test"]["tasks"]["t0"]["accuracy"]
         assert variant["tasks"]["t0"]["seeds"] == [accuracy]
     assert "weighting=label-count against multi-task: mean relative gain" in result.stdout
-    assert "but not over seeds: each run has one seed." in result.stdout
+    assert "but not over seeds: verdicts are about these networks" in result.stdout
     second_result = mtl("compare", *runs, "--out", tmp_path / "out")
     assert f"{tmp_path / 'out'}: exists already; choose another --out" in second_result.stderr
 
@@ -430,6 +460,30 @@ def test_options_of_experiments_are_refused_for_runs(runs: list[Path], mtl: Any)
     assert "given twice; a run cannot be compared with itself" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("margins", "message"),
+    [
+        (["-0.1"], "--margin -0.1: expected a number of 0 or more, such as 0.01, or TASK=NUMBER"),
+        (["t0=much"], "--margin t0=much: expected a number of 0 or more"),
+        (["0.1", "0.2"], "--margin 0.2: given twice"),
+        (["t00=0.1"], "--margin t00=0.1: there is no task 't00'; did you mean 't0'?"),
+    ],
+)
+def test_invalid_margins_are_refused(runs: list[Path], mtl: Any, margins: list[str], message: str) -> None:
+    result = mtl("compare", *runs, *(f"--margin={margin}" for margin in margins))
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_margins_are_stored_and_stated(runs: list[Path], mtl: Any, tmp_path: Path) -> None:
+    result = mtl("compare", *runs, "--margin", "0.2", "--margin", "t1=1", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    comparison = read_comparison(tmp_path / "out")
+    assert {name: task["margin"] for name, task in comparison["tasks"].items()} == {"t0": 0.2, "t1": 1.0, "t2": 0.2}
+    assert "within ±0.2 for t0, ±1 for t1, ±0.2 for t2 (--margin)" in result.stdout
+
+
 # ── outputs.safetensors ──
 
 
@@ -455,27 +509,33 @@ def test_outputs_reproduce_the_metrics_of_the_run(out: Path) -> None:
 
 def test_summary_reports_gains_and_negative_transfer() -> None:
     def build_variant(name: str, kind: Any, against: dict[str, Difference] | None) -> VariantSummary:
-        estimates = {task: Estimate(0.5, 0.4, 0.6, [0.5]) for task in ("food", "price", "staff")}
+        estimates = {task: Estimate(0.5, 0.4, 0.6, [0.5]) for task in ("food", "price", "staff", "drinks")}
         delta_m = None if against is None else DeltaM(1.5, -0.25, 3.0)
         return VariantSummary(name, kind, [], estimates, None, delta_m, against, None, 1, 1.0, 1.0, [])
 
+    def build_difference(mean: float, half_width: float, verdict: Verdict) -> Difference:
+        return Difference(mean, mean - half_width, mean + half_width, [mean] * 5, 9, 0.01, 0.03, "tasks", verdict)
+
     differences = {
-        "food": Difference(0.02, 0.01, 0.03, "improved"),
-        "price": Difference(-0.03, -0.05, -0.01, "degraded"),
-        "staff": Difference(0.01, -0.01, 0.03, "not significant"),
+        "food": build_difference(0.02, 0.01, "improved"),
+        "price": build_difference(-0.03, 0.02, "degraded"),
+        "staff": build_difference(0.01, 0.02, "not resolved"),
+        "drinks": build_difference(0.001, 0.002, "practically equal"),
     }
-    tasks = {task: MeasuredTask("accuracy", True, 100) for task in differences}
+    tasks = {task: MeasuredTask("accuracy", True, 100, 0.01) for task in differences}
     variants = [
         build_variant("multi-task", "multi-task", differences),
         build_variant("single-task", "single-task", None),
     ]
-    comparison = Comparison("x", [1, 2, 3, 4, 5], None, "test", 100, 2000, 0.95, "single-task", tasks, variants)
+    families: dict[FamilyName, Family] = {"tasks": Family(4, "holm")}
+    comparison = Comparison("x", [1, 2, 3, 4, 5], None, "test", 100, 0.95, "single-task", tasks, variants, families)
     assert summarize(comparison)[0] == (
         "multi-task against single-task: mean relative gain +1.5 % (-0.2 to +3.0); "
         "improved: food +0.0200 (+0.0100 to +0.0300); "
-        "degraded (negative transfer): price -0.0300 (-0.0500 to -0.0100); not significant: staff."
+        "degraded (negative transfer): price -0.0300 (-0.0500 to -0.0100); practically equal: drinks; "
+        "not resolved: staff."
     )
     undefined = {**variants[0].tasks, "food": Estimate(None, None, None, [None])}
     undefined_variant = replace(variants[0], tasks=undefined, differences_from_reference=None)
-    sentences = summarize(Comparison("x", [1], None, "test", 100, 2000, 0.95, "multi-task", tasks, [undefined_variant]))
+    sentences = summarize(Comparison("x", [1], None, "test", 100, 0.95, "multi-task", tasks, [undefined_variant], {}))
     assert "food: accuracy is undefined (100 labels) and excluded from every mean." in sentences

@@ -1,4 +1,4 @@
-"""Scores of resampled examples, differences, and Delta_m over all tasks, against hand-computed values."""
+"""Scores, the influences of examples, differences, and Delta_m over all tasks, against hand-computed values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,16 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_task import OneTask
+from scipy.stats import t
 
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
-from mtl_core.experiments.compare.bootstrap import draw_examples
-from mtl_core.experiments.compare.paired_bootstrap import Aggregation, PairedBootstrap, VariantOutputs
+from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, VariantOutputs
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
-from mtl_core.experiments.compare.seed_scores import SeedScores
+from mtl_core.experiments.compare.seed_scores import score_seed
 from mtl_core.experiments.compare.variant_scores import resolve_metrics
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.runs.saved_outputs import TaskOutputs
+from mtl_core.statistics.verdicts import TestedDifference, decide_family
 
 CLASSES = ["a", "b", "c"]
 RESTRICTED = {"type": "restricted-accuracy", "name": "two_way", "classes": ["a", "c"]}
@@ -70,22 +71,37 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("kind", "metric"), PAIRS)
-def test_scores_from_label_sums_equal_torchmetrics(kind: str, metric: str) -> None:
-    """Both resampling methods agree: one matrix product, and the metric on the drawn labels."""
-    examples = [f"e{number}" for number in range(12)]
-    index_by_id = {example_id: index for index, example_id in enumerate(examples)}
+def test_influences_from_label_sums_equal_those_of_the_metric(
+    kind: str, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both methods agree: sums without an example, and the metric itself on all other examples."""
+    column_by_id = {f"e{number}": number for number in range(12)}
     for seed in range(3):
         labelled_outputs = draw_outputs(kind, 25, 12, seed)
         spec = find_metric(labelled_outputs.task, metric)
-        scores = SeedScores(spec, [labelled_outputs], index_by_id)
-        example_counts = np.concatenate(list(draw_examples(12, 20, seed)))
-        fast_scores = scores.score_resamples(example_counts)
-        scores._sums = None
-        assert fast_scores == pytest.approx(scores.score_resamples(example_counts), abs=1e-6, nan_ok=True)
-        assert scores.count_labels(example_counts).tolist() == [
-            sum(int(counts[index_by_id[example_id]]) for example_id in _find_scored_ids(spec, labelled_outputs))
-            for counts in example_counts
+        from_sums = score_seed(spec, [labelled_outputs], column_by_id)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(spec), "compute_label_sums", lambda *_: None)
+            from_metric = score_seed(spec, [labelled_outputs], column_by_id)
+        assert from_sums.score == pytest.approx(from_metric.score, abs=1e-6, nan_ok=True)
+        assert from_sums.influence == pytest.approx(from_metric.influence, abs=1e-6, nan_ok=True)
+        assert from_sums.n_units == from_metric.n_units == len(set(_find_scored_ids(spec, labelled_outputs)))
+        assert from_sums.label_counts.tolist() == [
+            _find_scored_ids(spec, labelled_outputs).count(example_id) for example_id in column_by_id
         ]
+
+
+def test_metrics_without_sums_leave_out_groups_of_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variance from groups of examples is about that from single examples."""
+    column_by_id = {f"e{number}": number for number in range(2000)}
+    labelled_outputs = draw_outputs("numbers", 4000, 2000, 1)
+    spec = find_metric(labelled_outputs.task, "mae")
+    of_examples = score_seed(spec, [labelled_outputs], column_by_id)
+    monkeypatch.setattr(type(spec), "compute_label_sums", lambda *_: None)
+    of_groups = score_seed(spec, [labelled_outputs], column_by_id)
+    assert of_groups.n_units == np.count_nonzero(of_groups.influence) == 200
+    variances = [np.square(one.influence).sum() for one in (of_groups, of_examples)]
+    assert variances[0] == pytest.approx(variances[1], rel=0.25)
 
 
 def _find_scored_ids(spec: MetricSpec, labelled_outputs: LabelledOutputs) -> list[str]:
@@ -93,35 +109,32 @@ def _find_scored_ids(spec: MetricSpec, labelled_outputs: LabelledOutputs) -> lis
     return [str(example_id) for example_id in labelled_outputs.ids[rows]]
 
 
-def test_metrics_made_of_sums_use_the_matrix_product() -> None:
-    fast_metrics = {metric for kind, metric in PAIRS if _is_fast(kind, metric)}
-    assert fast_metrics == {
-        "accuracy",
-        "macro_f1",
-        "two_way",
-        "rank_distance",
-        "micro_f1",
-        "exact_match",
-        "mae",
-        "rmse",
-    }
-
-
-def _is_fast(kind: str, metric: str) -> bool:
-    labelled_outputs = draw_outputs(kind, 5, 5, 0)
-    index_by_id = {example_id: index for index, example_id in enumerate(dict.fromkeys(labelled_outputs.ids.tolist()))}
-    return SeedScores(find_metric(labelled_outputs.task, metric), [labelled_outputs], index_by_id)._sums is not None
-
-
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31), cut=st.integers(1, 19))
-def test_folds_are_concatenated_before_scoring(seed: int, cut: int) -> None:
+def test_sums_of_folds_are_added_before_scoring(seed: int, cut: int) -> None:
     all_outputs = draw_outputs("classification", 20, 20, seed)
     fold_outputs = [_select_rows(all_outputs, slice(0, cut)), _select_rows(all_outputs, slice(cut, None))]
-    index_by_id = {f"e{number}": number for number in range(20)}
+    column_by_id = {f"e{number}": number for number in range(20)}
     for metric in ("accuracy", "macro_f1"):
         spec = find_metric(all_outputs.task, metric)
-        assert SeedScores(spec, fold_outputs, index_by_id).score == SeedScores(spec, [all_outputs], index_by_id).score
+        folds, whole = (score_seed(spec, outputs, column_by_id) for outputs in (fold_outputs, [all_outputs]))
+        assert folds.score == whole.score
+        assert folds.influence == pytest.approx(whole.influence, nan_ok=True)
+
+
+def test_metrics_without_sums_are_averaged_over_folds() -> None:
+    """Each fold is scored in itself: the second has larger labels, and predicts one more."""
+    task = OneTask({"type": "regression", "standardise": False, "metrics": ["r2"]}, [0.0, 1.0]).task
+    targets = torch.arange(10.0)
+    ids = [f"e{number}" for number in range(20)]
+    folds = [
+        build_outputs(task, (targets + offset + error)[:, None], targets + offset, fold_ids)
+        for offset, error, fold_ids in ((0.0, 0.0, ids[:10]), (50.0, 1.0, ids[10:]))
+    ]
+    score = score_seed(task.kind.metrics[0], folds, {example_id: column for column, example_id in enumerate(ids)})
+    r2_of_second = 1 - 10 / 82.5
+    assert score.score == pytest.approx((1 + r2_of_second) / 2, abs=1e-6)
+    assert np.count_nonzero(score.influence) == 20
 
 
 def _select_rows(labelled_outputs: LabelledOutputs, rows: slice) -> LabelledOutputs:
@@ -160,10 +173,10 @@ def build_variant(name: str, accuracies: Mapping[str, Sequence[float]]) -> Varia
     )
 
 
-def measure(pooling: Aggregation = "overall", *contenders: VariantOutputs) -> PairedBootstrap:
+def measure(pooling: Aggregation = "overall", *contenders: VariantOutputs) -> ComparedScores:
     spec = OneTask(KINDS["classification"][0], CLASSES).task.kind.metrics[0]
     examples = [f"e{number}" for number in range(4)]
-    return PairedBootstrap(contenders, {"t": spec, "u": spec}, pooling, examples, 200, 1)
+    return ComparedScores(contenders, {"t": spec, "u": spec}, pooling, examples)
 
 
 def test_delta_m_is_the_mean_over_tasks_of_relative_gains_in_percent() -> None:
@@ -184,18 +197,12 @@ def test_lower_error_is_an_improvement() -> None:
         labelled_outputs = build_outputs(task, torch.full((2, 1), error), torch.zeros(2), ids)
         return VariantOutputs(name, "variant", [[{"t": labelled_outputs}]])
 
-    measurement = PairedBootstrap(
-        [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.5)],
-        {"t": spec},
-        "none",
-        ids,
-        100,
-        0,
+    measurement = ComparedScores(
+        [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.5)], {"t": spec}, "none", ids
     )
     assert measurement.compute_delta_m("ours", "single").mean == pytest.approx(25)
-    assert measurement.compute_differences("ours", "single")["t"].mean == pytest.approx(-0.5)
-    assert measurement.compute_differences("ours", "single")["t"].verdict == "improved"
-    assert measurement.compute_differences("single", "ours")["t"].verdict == "degraded"
+    assert measurement.compute_differences("ours", "single")["t"].interval.mean == pytest.approx(-0.5)
+    assert not measurement.is_higher_better("t")
 
 
 def test_zero_or_undefined_reference_is_excluded_from_delta_m() -> None:
@@ -213,13 +220,23 @@ def test_scores_differences_and_overall_score_are_means_over_seeds() -> None:
         build_variant("ours", ACCURACIES),
     )
     measurement = measure("overall", reference, candidate)
-    scores = measurement.get_scores("ours")
-    assert measurement.estimate(scores["t"]).mean == pytest.approx(0.625)
-    assert measurement.estimate(scores["t"]).seeds == [0.5, 0.75]
-    assert measurement.estimate(scores["overall"]).seeds == [0.375, 0.5]
-    assert measurement.compute_differences("ours", "single")["t"].mean == pytest.approx(0.125)
-    assert measurement.compute_differences("ours", "single")["overall"].mean == pytest.approx(0.0)
-    assert set(measure("none", reference, candidate).get_scores("ours")) == {"t", "u"}
+    scores = measurement.estimate_scores("ours")
+    assert scores["t"].mean == pytest.approx(0.625)
+    assert scores["t"].seeds == [0.5, 0.75]
+    assert scores["overall"].seeds == [0.375, 0.5]
+    differences = measurement.compute_differences("ours", "single")
+    assert differences["t"].interval.mean == pytest.approx(0.125)
+    assert differences["t"].seeds == [0.0, 0.25]
+    assert differences["overall"].interval.mean == pytest.approx(0.0)
+    assert set(measure("none", reference, candidate).estimate_scores("ours")) == {"t", "u"}
+
+
+def test_answers_that_differ_are_counted_once_per_example() -> None:
+    """Task t differs on one example with the second seed, task u on one with each seed, which is another example."""
+    reference = build_variant("single", {"t": [0.5, 0.5], "u": [0.25, 0.25]})
+    candidate = build_variant("ours", {"t": [0.5, 0.75], "u": [0.5, 0.5]})
+    differences = measure("overall", reference, candidate).compute_differences("ours", "single")
+    assert {task: one.n_discordant for task, one in differences.items()} == {"t": 1, "u": 1, "overall": 2}
 
 
 def test_overall_pools_labels_and_mean_averages_tasks() -> None:
@@ -228,21 +245,98 @@ def test_overall_pools_labels_and_mean_averages_tasks() -> None:
     single_label = build_outputs(task, torch.eye(3)[[0]], torch.zeros(1, dtype=torch.int64), ids[4:])
     variant = VariantOutputs("one", "variant", [[{"t": build_class_outputs(task, 0.25), "u": single_label}]])
     for pooling, score in (("overall", 2 / 5), ("mean", (0.25 + 1) / 2)):
-        measurement = PairedBootstrap([variant], {"t": spec, "u": spec}, pooling, ids, 100, 0)  # type: ignore[arg-type]
-        assert measurement.estimate(measurement.get_scores("one")["overall"]).mean == pytest.approx(score)
+        measurement = ComparedScores([variant], {"t": spec, "u": spec}, pooling, ids)  # type: ignore[arg-type]
+        assert measurement.estimate_scores("one")["overall"].mean == pytest.approx(score)
 
 
-def test_variants_are_compared_on_the_same_resamples() -> None:
-    """Equal outputs have no difference, whichever examples are drawn."""
-    first, second = build_variant("first", ACCURACIES), build_variant("second", ACCURACIES)
-    measurement = measure("overall", first, second)
-    for difference in measurement.compute_differences("second", "first").values():
-        assert (difference.mean, difference.low, difference.high, difference.verdict) == (
-            0,
-            0,
-            0,
-            "not significant",
+def test_influence_on_the_score_over_all_labels_is_that_of_one_ratio() -> None:
+    """The overall accuracy is a ratio of sums over examples, whatever the tasks: its influence is known."""
+    task = OneTask(KINDS["classification"][0], CLASSES).task
+    spec = task.kind.metrics[0]
+    random = np.random.default_rng(0)
+    examples = [f"e{number}" for number in range(40)]
+    correct, counts = np.zeros(40), np.zeros(40)
+    fold = {}
+    for name, n_labels in (("t", 60), ("u", 15)):
+        columns = np.sort(random.integers(40, size=n_labels))
+        is_correct = random.random(n_labels) < 0.7
+        np.add.at(correct, columns, is_correct)
+        np.add.at(counts, columns, 1)
+        outputs = torch.eye(3)[torch.from_numpy(np.where(is_correct, 0, 1))]
+        fold[name] = build_outputs(
+            task, outputs, torch.zeros(n_labels, dtype=torch.int64), [examples[column] for column in columns]
         )
+    measurement = ComparedScores(
+        [VariantOutputs("one", "variant", [[fold]])], {"t": spec, "u": spec}, "overall", examples
+    )
+    overall = measurement._scores["one"]["overall"]
+    accuracy = correct.sum() / counts.sum()
+    assert overall.scores == pytest.approx([accuracy])
+    assert overall.influence[0] == pytest.approx((correct - accuracy * counts) / counts.sum(), abs=2e-3)
+    assert overall.change == pytest.approx(1 / 75, rel=0.2)
+
+
+def test_relative_gain_has_the_influence_of_a_quotient() -> None:
+    """Half of every error is half of the mean error, whichever examples are drawn: only rounding of answers is left."""
+    task = OneTask({"type": "regression", "standardise": False}, [0.0, 1.0]).task
+    ids = [f"e{number}" for number in range(100)]
+    errors = torch.from_numpy(np.random.default_rng(0).gamma(1, size=(100, 1)).astype(np.float32))
+
+    def build_regression_variant(name: str, factor: float) -> VariantOutputs:
+        return VariantOutputs(name, "variant", [[{"t": build_outputs(task, factor * errors, torch.zeros(100), ids)}]])
+
+    variants = [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.0)]
+    delta_m = ComparedScores(variants, {"t": task.kind.metrics[0]}, "none", ids).compute_delta_m("ours", "single")
+    values = np.concatenate([factor * (errors.numpy()[:, 0] - errors.numpy().mean()) for factor in (2.0, 1.0)])
+    pairs = np.abs(values[:, None] - values)
+    change = pairs[pairs > 0].mean() / 100
+    half_width = t.ppf(0.975, 99) * 2**0.5 * 100 * change / (2 * float(errors.mean()))
+    assert delta_m.mean == pytest.approx(50, rel=1e-5)
+    assert (delta_m.low, delta_m.high) == pytest.approx((50 - half_width, 50 + half_width), rel=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "two_way"])
+@pytest.mark.parametrize("n_changed", [1, 2])
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+def test_one_or_two_changed_answers_of_a_thousand_decide_nothing(metric: str, n_changed: int, n_seeds: int) -> None:
+    """By any metric, if the same answers change with each seed, or other answers."""
+    task = OneTask(KINDS["classification"][0], CLASSES).task
+    spec = find_metric(task, metric)
+    random = np.random.default_rng(0)
+    examples = [f"e{number}" for number in range(1000)]
+    targets = torch.from_numpy(random.choice(3, size=1000, p=[0.9, 0.09, 0.01]))
+    predicted = torch.where(torch.from_numpy(random.random(1000)) < 0.8, targets, 0)
+    wrong = torch.nonzero(predicted != targets)[:, 0]
+    for is_same_answer in (True, False):
+        first, second = [], []
+        for seed in range(n_seeds):
+            changed = predicted.clone()
+            start = 0 if is_same_answer else seed
+            changed[wrong[start : start + n_changed]] = targets[wrong[start : start + n_changed]]
+            for variant, classes in ((first, predicted), (second, changed)):
+                variant.append([{"t": build_outputs(task, torch.eye(3)[classes], targets, examples)}])
+        scores = ComparedScores(
+            [VariantOutputs("first", "variant", first), VariantOutputs("second", "variant", second)],
+            {"t": spec},
+            "none",
+            examples,
+        )
+        difference = scores.compute_differences("second", "first")["t"]
+        if is_same_answer:
+            assert difference.n_discordant == (0 if metric == "two_way" else n_changed)
+        tested = TestedDifference(
+            difference.interval.mean, difference.variance, True, 0.01, difference.n_discordant, True
+        )
+        [verdict], _, _ = decide_family([tested])
+        assert verdict.verdict in {"practically equal", "not resolved"}
+
+
+def test_equal_outputs_have_no_difference() -> None:
+    first, second = build_variant("first", ACCURACIES), build_variant("second", ACCURACIES)
+    for difference in measure("overall", first, second).compute_differences("second", "first").values():
+        assert (difference.interval.mean, difference.n_discordant) == (0, 0)
+        assert difference.variance is not None
+        assert difference.variance.seed_variance == 0
 
 
 # ── which metric ──

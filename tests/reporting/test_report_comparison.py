@@ -15,7 +15,7 @@ from mtl_core.reporting.write import write_report
 
 Mtl = Callable[..., CompletedProcess[str]]
 TASKS = ["food", "anecdotes/misc_", "price"]
-SIGNS = {"improved": " ▲", "degraded": " ▼", "not significant": ""}
+SIGNS = {"improved": " ▲", "degraded": " ▼", "not resolved": ""}
 
 
 def _format_signed(value: float) -> str:
@@ -61,7 +61,7 @@ def test_results_match_the_file(page: Page) -> None:
         row = table.row(task)
         for name, variant in _index_by_name(content).items():
             estimate = variant["tasks"].get(task, variant["overall"])
-            verdict = (variant["differences_from_reference"] or {}).get(task, {"verdict": "not significant"})["verdict"]
+            verdict = (variant["differences_from_reference"] or {}).get(task, {"verdict": "not resolved"})["verdict"]
             sign = "" if variant["kind"] == "majority" else SIGNS[verdict]
             interval = f"{estimate['low']:.4f} \N{EN DASH} {estimate['high']:.4f}"
             assert row[name] == f"{estimate['mean']:.4f}{sign} {interval}"
@@ -93,14 +93,14 @@ def test_markers_are_unfilled_if_the_interval_contains_zero(page: Page) -> None:
         if name not in {"single-task", "majority"}
         for difference in variant["differences_from_reference"].values()
     ]
-    assert n_unfilled == verdicts.count("not significant")
+    assert n_unfilled == verdicts.count("not resolved")
     assert 0 < n_unfilled < len(verdicts)
 
 
 def test_page_describes_the_comparison(page: Page) -> None:
     summary = page.section("summary").text
     assert summary == "Summary Together is better overall. No task suffered <b>much</b>."
-    assert "1,000 times" in page.section("method").text
+    assert "differences, Benjamini and Hochberg" in page.section("method").text
     assert "3 seeds" in page.section("method").text
     assert next(page.section("interactions").find_all("svg")).attributes["aria-label"].startswith("Heat map of 3 tasks")
     cost = page.tables("cost")["Training and inference cost"].row("uncertainty")

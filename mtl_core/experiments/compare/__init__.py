@@ -1,6 +1,7 @@
-"""Train one experiment in several ways and compare the results by paired bootstrap.
+"""Train one experiment in several ways and compare the results.
 
 `variants.py`, `baselines.py` and `plan.py` define what is trained; `run_outputs.py` reads the outputs of runs, and
-`comparability.py` checks them; `seed_scores.py`, `bootstrap.py` and `paired_bootstrap.py` score and resample them;
-`compare_runs.py` and `variant_scores.py` compare variants; the other modules format and write the result.
+`comparability.py` checks them; `seed_scores.py` scores one seed and `compared_scores.py` all variants;
+`decide_verdicts.py` and `margins.py` decide on their differences with `mtl_core.statistics`; `compare_runs.py` and
+`variant_scores.py` put the comparison together; the other modules format and write it.
 """

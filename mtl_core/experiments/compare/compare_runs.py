@@ -8,7 +8,7 @@ from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.comparability import check_same_labels, check_same_provenance
-from mtl_core.experiments.compare.paired_bootstrap import VariantOutputs
+from mtl_core.experiments.compare.compared_scores import VariantOutputs
 from mtl_core.experiments.compare.plan import Plan
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs, RunOutputs, read_run
 from mtl_core.experiments.compare.summary_text import summarize
@@ -16,8 +16,12 @@ from mtl_core.experiments.compare.variant_scores import VariantRuns, compare_var
 from mtl_core.experiments.compare.variants import EQUAL, MAJORITY, MULTI_TASK, SINGLE_TASK, Variant
 
 
-def compare_plan(plan: Plan, resamples: int) -> Comparison:
+def compare_plan(plan: Plan, margins: Mapping[str, float]) -> Comparison:
     """Compare the finished trials of a plan.
+
+    Args:
+        plan: The plan.
+        margins: Task to the largest difference that makes no practical difference, see `parse_margins`.
 
     Raises:
         MtlError: If a run is missing or damaged, or runs cannot be compared.
@@ -35,16 +39,19 @@ def compare_plan(plan: Plan, resamples: int) -> Comparison:
         entries.append(VariantRuns(majority, [], []))
     config = plan.experiment.config
     equal_weights = EQUAL if any(entry.outputs.name == EQUAL for entry in entries) else MULTI_TASK
-    comparison = compare_variants(
-        entries, config.training.select, resamples, config.seed, SINGLE_TASK, equal_weights, plan.output_dir
-    )
+    comparison = compare_variants(entries, config.training.select, margins, SINGLE_TASK, equal_weights, plan.output_dir)
     comparison = replace(comparison, experiment=config.name, seeds=list(plan.seeds), folds=plan.n_folds)
     summary = summarize(comparison, _collect_disclaimers(runs_by_path.values()))
     return replace(comparison, summary=[*summary, *provenance_notes])
 
 
-def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) -> Comparison:
+def compare_runs(paths: Sequence[Path], plugins: Sequence[str], margins: Mapping[str, float]) -> Comparison:
     """Compare finished runs; the first is the reference.
+
+    Args:
+        paths: The run directories.
+        plugins: Additional plugins.
+        margins: Task to the largest difference that makes no practical difference, see `parse_margins`.
 
     Raises:
         MtlError: If a run is missing or damaged, or runs differ in data, version, tasks, examples or labels.
@@ -71,7 +78,7 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], resamples: int) 
         for name, run in zip(names, runs, strict=True)
     ]
     config = experiments[0].config
-    comparison = compare_variants(entries, config.training.select, resamples, config.seed, names[0], None, None)
+    comparison = compare_variants(entries, config.training.select, margins, names[0], None, None)
     comparison = replace(comparison, experiment=config.name, seeds=[runs[0].seed])
     summary = summarize(comparison, _collect_disclaimers(runs))
     return replace(comparison, summary=[*summary, *provenance_notes])

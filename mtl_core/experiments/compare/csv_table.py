@@ -11,7 +11,8 @@ def format_csv(comparison: Comparison) -> str:
     """Return a CSV table with one line per task and variant."""
     buffer = io.StringIO()
     columns = ["task", "metric", "n", "variant", "kind", "mean", "low", "high"]
-    columns += ["difference", "difference_low", "difference_high", "verdict"]
+    columns += ["difference", "difference_low", "difference_high"]
+    columns += ["discordant", "p_value", "adjusted_p_value", "verdict"]
     seeds = [f"seed_{seed}" for seed in comparison.seeds]
     writer = csv.DictWriter(buffer, [*columns, *seeds], restval="", lineterminator="\n")
     writer.writeheader()
@@ -35,7 +36,10 @@ def format_csv(comparison: Comparison) -> str:
                     "difference": difference.mean,
                     "difference_low": difference.low,
                     "difference_high": difference.high,
+                    "discordant": difference.discordant,
+                    "p_value": difference.p_value,
+                    "adjusted_p_value": difference.adjusted_p_value,
+                    "verdict": difference.verdict,
                 }
-                row["verdict"] = difference.verdict
             writer.writerow(row)
     return buffer.getvalue()

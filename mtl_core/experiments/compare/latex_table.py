@@ -3,9 +3,12 @@
 Rows are tasks or variants, whichever are more numerous, so that the table fits the page.
 """
 
+from collections.abc import Mapping
+
 from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, VariantSummary
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.reporting.formatting import format_metric, format_metric_name
+from mtl_core.statistics.verdicts import Verdict
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -19,7 +22,13 @@ ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
-ARROWS = {"improved": r"$^{\uparrow}$", "degraded": r"$^{\downarrow}$", "not significant": "", "undefined": ""}
+ARROWS: Mapping[Verdict, str] = {
+    "improved": r"$^{\uparrow}$",
+    "degraded": r"$^{\downarrow}$",
+    "practically equal": r"$^{=}$",
+    "not resolved": "",
+    "undefined": "",
+}
 
 
 def format_latex(comparison: Comparison) -> str:
@@ -108,9 +117,8 @@ def _format_caption(comparison: Comparison) -> str:
     reference = escape_latex(comparison.reference)
     return (
         f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} "
-        rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals "
-        r"of a paired bootstrap. "
-        rf"$\uparrow$ and $\downarrow$: better and worse than {reference}; the interval of the "
-        r"difference excludes 0. "
+        rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals. "
+        rf"$\uparrow$ and $\downarrow$: improved and degraded against {reference}; the interval of the difference "
+        r"excludes 0, and so does a test corrected for the number of differences. $=$: practically equal. "
         rf"$\Delta_m$: mean relative gain over {reference}."
     )

@@ -2,21 +2,30 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mtl_core.artifacts.comparison import Comparison, Difference, VariantSummary
+from mtl_core.artifacts.comparison import Comparison, Difference, FamilyName, VariantSummary
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.errors import join_names
 from mtl_core.experiments.compare.formatting import format_delta_m, format_difference
 from mtl_core.reporting.formatting import format_metric
+from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
 SEED_ADVICE = {
-    2: "with 2 seeds, intervals contain the true value too rarely where seeds differ (86 % in simulations): use 5",
-    3: "with 3 seeds, intervals contain the true value too rarely where seeds differ (92 % in simulations): use 5",
-    4: "more seeds make them narrower and more reliable",
+    2: (
+        "with 2 seeds, the variation over seeds has one degree of freedom: what training again would give is almost "
+        "unknown, and only differences of 12.7 standard errors over seeds can be resolved; use --seeds 5"
+    ),
+    3: "with 3 seeds, a difference has to be 4.3 standard errors over seeds; with 5, 2.8",
+    4: "with 4 seeds, a difference has to be 3.2 standard errors over seeds; with 5, 2.8",
+}
+FAMILY_NAMES: Mapping[FamilyName, str] = {
+    "tasks": "differences of single tasks",
+    "overall": "differences of the score over all tasks",
+    "baseline": "differences of the majority baseline",
 }
 
 
 def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[str]:
-    """Return sentences: which tasks improved or degraded, which differences are not significant, and the limits.
+    """Return sentences: which tasks improved or degraded, which are practically equal or not resolved, and the limits.
 
     Args:
         comparison: The comparison.
@@ -49,9 +58,10 @@ def _describe_reference_differences(
         names = [name for name in comparison.tasks if differences[name].verdict == verdict]
         if names:
             parts.append(f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names))
-    not_significant = [name for name in comparison.tasks if differences[name].verdict == "not significant"]
-    if not_significant:
-        parts.append(f"not significant: {join_names(not_significant)}")
+    for verdict in ("practically equal", "not resolved"):
+        names = [name for name in comparison.tasks if differences[name].verdict == verdict]
+        if names:
+            parts.append(f"{verdict}: {join_names(names)}")
     if OVERALL in differences:
         parts.append(f"overall {format_difference(differences[OVERALL])}, {differences[OVERALL].verdict}")
     return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
@@ -65,13 +75,13 @@ def _describe_equal_weight_differences(
     better = [name for name, difference in differences.items() if difference.verdict == "improved"]
     worse = [name for name, difference in differences.items() if difference.verdict == "degraded"]
     if not better and not worse:
-        return f"{variant.name} against {base}: no significant difference."
+        return f"{variant.name} against {base}: no difference is resolved."
     parts = [
         f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
         for word, names in (("better", better), ("worse", worse))
         if names
     ]
-    return f"{variant.name} against {base}: {'; '.join(parts)}; the other differences are not significant."
+    return f"{variant.name} against {base}: {'; '.join(parts)}; no other difference is resolved."
 
 
 def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
@@ -97,30 +107,46 @@ def _describe_undefined_tasks(comparison: Comparison) -> Iterator[str]:
 
 
 def _describe_confidence(comparison: Comparison) -> Iterator[str]:
-    """Yield sentences on what the intervals cover, and on how many differences chance alone explains."""
+    """Yield sentences on what the intervals cover, and on how verdicts are decided."""
     seeds, examples = len(comparison.seeds), f"{comparison.examples:,} {comparison.split_name} examples"
-    share = f"{100 * comparison.confidence_level:g} % intervals"
+    level = f"{100 * comparison.confidence_level:g} %"
     if comparison.variants[0].kind == "run":
-        yield f"{share} cover variation over examples ({examples}) but not over seeds: each run has one seed."
+        yield (
+            f"{level} intervals cover variation over examples ({examples}) but not over seeds: verdicts are about "
+            "these networks, and not about how they were trained."
+        )
     elif seeds == 1:
-        yield f"{share} cover variation over examples ({examples}) but not over seeds: there is one. Use --seeds 5."
+        yield (
+            f"{level} intervals cover variation over examples ({examples}) but not over seeds: there is one, so no "
+            "difference is resolved. Use --seeds 5."
+        )
     else:
         folds_note = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
         seed_advice = f"; {SEED_ADVICE[seeds]}" if seeds in SEED_ADVICE else ""
-        yield (f"{share} cover variation over seeds ({seeds}) and over examples ({examples}{folds_note}){seed_advice}.")
-    compared_variants = [
-        one for one in comparison.variants if one.differences_from_reference is not None and one.kind != "majority"
-    ]
-    difference_sets = [one.differences_from_reference for one in compared_variants] + [
-        one.differences_from_equal_weights for one in compared_variants
-    ]
-    count = len(comparison.tasks) * sum(differences is not None for differences in difference_sets)
-    yield (
-        f"{count} differences of single tasks were tested; if none were real, about "
-        f"{count * (1 - comparison.confidence_level):.1g} of them would still appear significant."
-    )
+        yield (
+            f"{level} intervals cover variation over seeds ({seeds}) and over examples ({examples}{folds_note})"
+            f"{seed_advice}."
+        )
+    tested = [(name, family) for name, family in comparison.families.items() if family.size and name != "baseline"]
+    if tested:
+        families = " and ".join(f"{family.size} {FAMILY_NAMES[name]}" for name, family in tested)
+        corrections = join_names(dict.fromkeys(CORRECTION_NAMES[family.correction] for _, family in tested))
+        yield (
+            f"Improved and degraded: the interval excludes 0 and the p-value, corrected for {families} "
+            f"({corrections}), is at most {1 - comparison.confidence_level:.2g}. {_describe_margins(comparison)}"
+        )
     if comparison.split_name == "validation":
         yield (
             "The scores are from validation data, which also selected each network's epoch, and are optimistic; "
             "a test split or --folds gives unbiased ones."
         )
+
+
+def _describe_margins(comparison: Comparison) -> str:
+    """Return a sentence that states the margins."""
+    margins = {f"{task.margin:.3g}" for task in comparison.tasks.values()}
+    if len(margins) == 1:
+        stated = f"±{margins.pop()}"
+    else:
+        stated = join_names((f"±{task.margin:.3g} for {name}" for name, task in comparison.tasks.items()), limit=5)
+    return f"Practically equal: the interval is within {stated} (--margin)."

@@ -1,20 +1,22 @@
-"""Score all variants of a comparison on the same resamples, and summarize each one."""
+"""Score all variants of a comparison, decide on their differences, and summarize each variant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from mtl_core.artifacts.comparison import Comparison, Kind, MeasuredTask, VariantSummary
+from mtl_core.artifacts.comparison import Comparison, Difference, Kind, MeasuredTask, VariantSummary
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.evaluation.selection import resolve_selection
-from mtl_core.experiments.compare.bootstrap import CONFIDENCE_LEVEL
 from mtl_core.experiments.compare.comparability import check_same_classes
-from mtl_core.experiments.compare.paired_bootstrap import Aggregation, PairedBootstrap, VariantOutputs
+from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, ScoreDifference, VariantOutputs
+from mtl_core.experiments.compare.decide_verdicts import Contrast, DifferenceKey, decide_differences
+from mtl_core.experiments.compare.margins import resolve_margins, resolve_overall_margin
 from mtl_core.experiments.compare.run_outputs import RunOutputs
 from mtl_core.plugins.specs import MetricSpec
+from mtl_core.statistics.verdicts import CONFIDENCE_LEVEL
 
 
 @dataclass(frozen=True)
@@ -35,39 +37,79 @@ class VariantRuns:
 def compare_variants(
     entries: Sequence[VariantRuns],
     select: Selection,
-    resamples: int,
-    seed: int,
+    margins: Mapping[str, float],
     reference: str,
     equal_weights: str | None,
     output_dir: Path | None,
 ) -> Comparison:
-    """Score all variants; compare them with the reference, and multi-task variants also with equal weights."""
+    """Score all variants; compare them with the reference, and multi-task variants also with equal weights.
+
+    Args:
+        entries: The variants with their runs.
+        select: How the experiment selects the best epoch.
+        margins: Task to the largest difference that makes no practical difference, see `parse_margins`.
+        reference: The name of the reference.
+        equal_weights: The name of the variant with equal weights; None if there is none.
+        output_dir: The output directory of the comparison; None for runs from anywhere.
+    """
     runs = [run for entry in entries for repetition in entry.repetitions for run in repetition]
-    outputs = entries[0].outputs.outputs
-    tasks = {name: labelled_outputs.task for name, labelled_outputs in outputs[0][0].items()}
+    tasks = {name: labelled_outputs.task for name, labelled_outputs in entries[0].outputs.outputs[0][0].items()}
     metrics, aggregation = resolve_metrics(select, list(tasks.values()))
     for entry in entries:
         check_same_classes(entry.outputs.outputs)
-    examples = list(dict.fromkeys(labelled_outputs for run in runs for labelled_outputs in run.ids.tolist()))
-    variant_outputs = [entry.outputs for entry in entries]
-    bootstrap = PairedBootstrap(variant_outputs, metrics, aggregation, examples, resamples, seed)
-    summaries = [_summarize_variant(bootstrap, entry, reference, equal_weights, output_dir) for entry in entries]
-    measured_tasks = {
-        name: MeasuredTask(spec.key(), spec.higher_is_better, int(bootstrap.label_counts[name][0]))
+    examples = list(dict.fromkeys(example_id for run in runs for example_id in run.ids.tolist()))
+    scores = ComparedScores([entry.outputs for entry in entries], metrics, aggregation, examples)
+    measured_tasks = _measure_tasks(scores, metrics, margins, reference)
+    raw_differences: dict[DifferenceKey, ScoreDifference] = {}
+    for entry in entries:
+        for contrast, other in _list_contrasts(entry.outputs, reference, equal_weights):
+            for task, difference in scores.compute_differences(entry.outputs.name, other).items():
+                raw_differences[DifferenceKey(entry.outputs.name, contrast, task)] = difference
+    differences, families = decide_differences(
+        scores,
+        raw_differences,
+        {entry.outputs.name: entry.outputs.kind for entry in entries},
+        {OVERALL: resolve_overall_margin(measured_tasks), **{name: one.margin for name, one in measured_tasks.items()}},
+        is_conclusive=entries[0].outputs.kind == "run" or len(entries[0].outputs.outputs) > 1,
+    )
+    return Comparison(
+        experiment="",
+        seeds=[],
+        folds=None,
+        split_name=runs[0].split_name,
+        examples=len(examples),
+        confidence_level=CONFIDENCE_LEVEL,
+        reference=reference,
+        tasks=measured_tasks,
+        variants=[_summarize_variant(scores, entry, reference, differences, output_dir) for entry in entries],
+        families=families,
+    )
+
+
+def _measure_tasks(
+    scores: ComparedScores, metrics: Mapping[str, MetricSpec], margins: Mapping[str, float], reference: str
+) -> dict[str, MeasuredTask]:
+    reference_scores = scores.estimate_scores(reference)
+    resolved_margins = resolve_margins(
+        margins,
+        {task: reference_scores[task].mean for task in metrics},
+        {task: spec.higher_is_better for task, spec in metrics.items()},
+    )
+    return {
+        name: MeasuredTask(spec.key(), spec.higher_is_better, scores.label_counts[name], resolved_margins[name])
         for name, spec in metrics.items()
     }
-    return Comparison(
-        "",
-        [],
-        None,
-        runs[0].split_name,
-        len(examples),
-        resamples,
-        CONFIDENCE_LEVEL,
-        reference,
-        measured_tasks,
-        summaries,
-    )
+
+
+def _list_contrasts(
+    variant: VariantOutputs, reference: str, equal_weights: str | None
+) -> Iterator[tuple[Contrast, str]]:
+    """Yield what a variant is compared with: the reference, and equal weights if it is a multi-task variant."""
+    multi_task_kinds: tuple[Kind, ...] = ("multi-task", "variant")
+    if variant.name != reference:
+        yield "reference", reference
+    if equal_weights is not None and variant.kind in multi_task_kinds and variant.name != equal_weights:
+        yield "equal weights", equal_weights
 
 
 def resolve_metrics(select: Selection, tasks: Sequence[FittedTask]) -> tuple[dict[str, MetricSpec], Aggregation]:
@@ -95,32 +137,30 @@ def resolve_metrics(select: Selection, tasks: Sequence[FittedTask]) -> tuple[dic
 
 
 def _summarize_variant(
-    bootstrap: PairedBootstrap,
+    scores: ComparedScores,
     entry: VariantRuns,
     reference: str,
-    equal_weights: str | None,
+    differences: Mapping[DifferenceKey, Difference],
     output_dir: Path | None,
 ) -> VariantSummary:
-    variant_outputs = entry.outputs
-    scores = {name: bootstrap.estimate(score) for name, score in bootstrap.get_scores(variant_outputs.name).items()}
-    is_reference = variant_outputs.name == reference
-    multi_task_kinds: tuple[Kind, ...] = ("multi-task", "variant")
-    has_equal_weights_baseline = (
-        equal_weights is not None and variant_outputs.kind in multi_task_kinds and variant_outputs.name != equal_weights
-    )
+    name = entry.outputs.name
+    estimates = scores.estimate_scores(name)
+
+    def select_differences(contrast: Contrast) -> dict[str, Difference] | None:
+        selected = {
+            task: differences[key] for task in estimates if (key := DifferenceKey(name, contrast, task)) in differences
+        }
+        return selected or None
+
     return VariantSummary(
-        name=variant_outputs.name,
-        kind=variant_outputs.kind,
+        name=name,
+        kind=entry.outputs.kind,
         overrides=list(entry.overrides),
-        tasks={name: one for name, one in scores.items() if name != OVERALL},
-        overall=scores.get(OVERALL),
-        delta_m=None if is_reference else bootstrap.compute_delta_m(variant_outputs.name, reference),
-        differences_from_reference=None
-        if is_reference
-        else bootstrap.compute_differences(variant_outputs.name, reference),
-        differences_from_equal_weights=bootstrap.compute_differences(variant_outputs.name, str(equal_weights))
-        if has_equal_weights_baseline
-        else None,
+        tasks={task: one for task, one in estimates.items() if task != OVERALL},
+        overall=estimates.get(OVERALL),
+        delta_m=None if name == reference else scores.compute_delta_m(name, reference),
+        differences_from_reference=select_differences("reference"),
+        differences_from_equal_weights=select_differences("equal weights"),
         parameters=round(
             _compute_median(sum(run.parameters for run in repetition) for repetition in entry.repetitions)
         ),

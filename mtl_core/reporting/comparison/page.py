@@ -29,6 +29,7 @@ from mtl_core.reporting.comparison.tables import (
 from mtl_core.reporting.figures.palette import Palette
 from mtl_core.reporting.formatting import format_count, format_percent, pluralize
 from mtl_core.reporting.interactions_section import build_interactions_section
+from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
 
 def build_comparison_page(comparison: Comparison, interactions: TaskInteractions | None, palette: Palette) -> Page:
@@ -117,7 +118,7 @@ def _build_differences_section(comparison: Comparison, palette: Palette) -> Sect
         if table is None:
             continue
         caption = (
-            f"{table.caption}, with {format_level(comparison)} intervals. Hollow markers: interval contains zero."
+            f"{table.caption}, with {format_level(comparison)} intervals. Filled markers: improved or degraded."
             + _describe_omissions(comparison)
         )
         blocks.append(FigureBlock(caption, list(draw_difference_plots(comparison, reference, palette))))
@@ -142,21 +143,28 @@ def _describe_method(comparison: Comparison) -> Iterator[str]:
         f"Every variant is trained with {pluralize(len(comparison.seeds), 'seed')}{fold_text}, on the same "
         f"examples; metrics are computed on {comparison.split_name} data, {aggregation}."
     )
-    if comparison.resamples:
-        resampled = "examples and seeds" if len(comparison.seeds) > 1 else "examples"
-        yield (
-            f"Intervals ({format_level(comparison)}): {resampled} are resampled with replacement "
-            f"{format_count(comparison.resamples)} times, with the same samples for every variant (paired "
-            "bootstrap; Efron and Tibshirani, 1993)."
-        )
+    level = format_level(comparison)
     if len(comparison.seeds) > 1:
         yield (
-            "Resampling few seeds underestimates their variance, so intervals are widened to the unbiased variance "
-            "and by the ratio of the quantiles of Student's t and the normal distribution."
+            f"Intervals ({level}) cover variation over seeds and over examples, which are crossed. The half-width of "
+            "the seeds has Student's t with one degree of freedom less than seeds; that of the examples, which all "
+            "seeds share, is added by squares (Banerjee, 1960). The influence of each example is estimated by the "
+            "jackknife. One changed answer in either direction is added (Bonett and Price, 2012)."
+        )
+    else:
+        yield (
+            f"Intervals ({level}) cover variation over examples, whose influence is estimated by the jackknife. One "
+            "changed answer in either direction is added (Bonett and Price, 2012)."
         )
     yield (
-        "A difference is not significant if its interval contains zero. With many tasks or variants, some "
-        "differences are significant by chance: about one in twenty at 95 %."
+        "A difference improved or degraded if its interval excludes zero and its p-value, corrected for the number of "
+        f"differences in its family, is at most {1 - comparison.confidence_level:.2g}. "
+        + "; ".join(
+            f"family '{name}': {pluralize(family.size, 'difference')}, {CORRECTION_NAMES[family.correction]}"
+            for name, family in comparison.families.items()
+        )
+        + ". A difference is practically equal if its interval is within the margin. Anything else is not resolved: "
+        "the data cannot tell, which is no evidence that both are equal."
     )
 
 

@@ -22,6 +22,7 @@ from mtl_core.reporting.formatting import (
     format_duration,
     format_metric,
     format_metric_name,
+    format_p_value,
     format_range,
     format_signed,
 )
@@ -85,9 +86,9 @@ def format_level(comparison: Comparison) -> str:
 def _build_notes(comparison: Comparison, has_shared_metric: bool) -> Iterator[str]:
     if any(get_differences(one, "reference") for one in comparison.variants):
         yield (
-            f"▲ significantly better, ▼ significantly worse than {describe_reference(comparison)}: the "
-            f"{format_level(comparison)} interval of the difference excludes zero. Unmarked differences are not "
-            "significant."
+            f"▲ improved, ▼ degraded against {describe_reference(comparison)}: the {format_level(comparison)} interval "
+            "of the difference excludes zero, and so does a test that is corrected for the number of differences. "
+            "= practically equal: the interval is within the margin. Other differences are not resolved."
         )
     if any(map(get_delta_m, comparison.variants)):
         yield "Δm: the mean over tasks of the relative gain over " + describe_reference(comparison) + "."
@@ -141,6 +142,8 @@ def build_differences_table(comparison: Comparison, reference: Reference) -> Tab
                 Cell(one.name),
                 Cell(format_signed(interval.mean), strong=difference.is_significant),
                 Cell(format_range(format_signed(interval.low), format_signed(interval.high))),
+                Cell(NO_VALUE if difference.adjusted_p_value is None else format_p_value(difference.adjusted_p_value)),
+                Cell(format_count(difference.discordant)),
                 Cell(difference.verdict),
             ]
             for index, (one, interval, difference) in enumerate(differences)
@@ -152,6 +155,8 @@ def build_differences_table(comparison: Comparison, reference: Reference) -> Tab
         Column("variant", is_numeric=False),
         Column("difference"),
         Column(f"{format_level(comparison)} interval"),
+        Column("corrected p"),
+        Column("answers that differ"),
         Column("verdict", is_numeric=False),
     ]
     reference_label = describe_reference(comparison) if reference == "reference" else "equal weights"

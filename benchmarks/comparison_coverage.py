@@ -1,0 +1,178 @@
+"""Coverage of the intervals, false verdicts and power of comparisons, on simulated studies with known differences.
+
+    python -m benchmarks comparison_coverage [STUDIES]
+
+STUDIES is the number of simulated studies per cell (default 1,000; takes about half an hour).
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from benchmarks.simulated_studies import (
+    Design,
+    Effects,
+    MetricName,
+    Study,
+    compute_true_difference,
+    draw_sparse_study,
+    draw_study,
+    find_shift,
+)
+from mtl_core.statistics.sampling_variance import estimate_sampling_variance
+from mtl_core.statistics.verdicts import CONFIDENCE_LEVEL, TestedDifference, decide_family
+
+SOURCES = {
+    "none": Effects(0, 0, 0),
+    "seeds": Effects(1, 0, 0),
+    "examples": Effects(0, 0.5, 0),
+    "both": Effects(0, 0, 0.5),
+    "all": Effects(1, 0.5, 0.5),
+}
+METRICS: Sequence[MetricName] = ("accuracy", "f1", "roc-auc", "mae")
+N_SEEDS, N_EXAMPLES = (2, 3, 5, 10), (30, 300, 3000)
+ORACLE_POWER, ORACLE_DISTANCE = 0.95, 3.6048
+"""A test that knows the standard error finds a difference of so many standard errors with this probability."""
+COVERAGE = ("coverage, null", "coverage, difference")
+FAMILIES = (5, 20, 100, 617)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one cell.
+
+    Attributes:
+        coverage: Share of intervals that contain the true difference.
+        verdicts: Share of studies with a verdict of improved or degraded.
+    """
+
+    coverage: float
+    verdicts: float
+
+
+def main() -> None:
+    """Print one table per question."""
+    arguments = sys.argv[2:]
+    n_studies = int(arguments[0]) if arguments else 1000
+    print(f"{n_studies} studies per cell; standard error of a share of 5 %: {100 * (0.0475 / n_studies) ** 0.5:.1f} %")
+    _print_single_tasks(n_studies)
+    _print_sparse(n_studies)
+    _print_families(max(n_studies // 5, 20))
+
+
+def _print_header(*columns: str) -> None:
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{' --- |' * len(columns)}")
+
+
+def _build_tested(study: Study) -> TestedDifference:
+    variance = estimate_sampling_variance(study.difference)
+    return TestedDifference(float(study.difference.scores.mean()), variance, True, None, study.n_discordant, True)
+
+
+def _measure(draw: Callable[[np.random.Generator], Study], truth: float, n_studies: int) -> Outcome:
+    random = np.random.default_rng(20)
+    n_covered = n_verdicts = 0
+    for _ in range(n_studies):
+        tested = _build_tested(draw(random))
+        assert tested.mean is not None
+        assert tested.variance is not None
+        n_covered += abs(tested.mean - truth) <= tested.variance.compute_half_width(CONFIDENCE_LEVEL) + 1e-12
+        [verdict], _, _ = decide_family([tested])
+        n_verdicts += verdict.verdict in {"improved", "degraded"}
+    return Outcome(n_covered / n_studies, n_verdicts / n_studies)
+
+
+def _measure_error(design: Design) -> float:
+    """Measure the true standard error of the difference, on 400 studies of their own."""
+    random = np.random.default_rng(21)
+    return float(np.std([draw_study(design, random).difference.scores.mean() for _ in range(400)], ddof=1))
+
+
+def _print_single_tasks(n_studies: int) -> None:
+    print("\nOne task. Null: both variants are equally good; power: at a difference that a test which knows the")
+    print(
+        f"standard error finds in {100 * ORACLE_POWER:.0f} % of studies. Ranges over metrics and numbers of examples."
+    )
+    _print_header("what varies", "seeds", *COVERAGE, "false verdicts", "power / known")
+    for source, n_seeds in product(SOURCES, N_SEEDS):
+        nulls: list[Outcome] = []
+        shifted: list[Outcome] = []
+        for metric, n_examples in product(METRICS, N_EXAMPLES):
+            design = Design(metric, n_seeds, n_examples, SOURCES[source])
+            nulls.append(_measure(lambda random, one=design: draw_study(one, random), 0.0, n_studies))  # type: ignore[misc]
+            error = _measure_error(design) if source != "none" else 0.0
+            shift = find_shift(design, ORACLE_DISTANCE * error) if error else None
+            if shift is not None:
+                other = replace(design, shift=shift)
+                truth = compute_true_difference(other)
+                shifted.append(_measure(lambda random, one=other: draw_study(one, random), truth, n_studies))  # type: ignore[misc]
+            print(
+                f"  {source} {n_seeds} {metric} {n_examples} {nulls[-1]} {shifted[-1:] if shift else ''}",
+                file=sys.stderr,
+            )
+        print(
+            f"| {source} | {n_seeds} | {_format_range([one.coverage for one in nulls])} | "
+            f"{_format_range([one.coverage for one in shifted])} | {_format_range([one.verdicts for one in nulls])} | "
+            f"{_format_range([one.verdicts / ORACLE_POWER for one in shifted])} |",
+            flush=True,
+        )
+
+
+def _print_sparse(n_studies: int) -> None:
+    print("\nSparse differences: nearly all answers are the same. Ranges over 2, 3, 5 and 10 seeds.")
+    _print_header("examples", "answers that differ", "same with every seed", *COVERAGE, "false verdicts")
+    for n_examples, rate, is_shared in product(N_EXAMPLES, (0.001, 0.003, 0.01, 0.05), (True, False)):
+        outcomes: dict[float, list[Outcome]] = {0.0: [], 0.6: []}
+        for n_seeds, lean in product(N_SEEDS, outcomes):
+
+            def draw(random: np.random.Generator, n_seeds: int = n_seeds, lean: float = lean) -> Study:
+                return draw_sparse_study(n_seeds, n_examples, rate, is_shared, lean, random)  # noqa: B023
+
+            outcomes[lean].append(_measure(draw, rate * lean, n_studies))
+        print(
+            f"| {n_examples:,} | {100 * rate:g} % | {'yes' if is_shared else 'no'} | "
+            f"{_format_range([one.coverage for one in outcomes[0.0]])} | "
+            f"{_format_range([one.coverage for one in outcomes[0.6]])} | "
+            f"{_format_range([one.verdicts for one in outcomes[0.0]])} |",
+            flush=True,
+        )
+
+
+def _print_families(n_studies: int) -> None:
+    print(f"\nFamilies of tasks, accuracy on 300 examples, everything varies; {n_studies} studies per cell.")
+    _print_header(
+        "tasks", "seeds", "null families with any verdict", "false among verdicts, half of the tasks differ", "found"
+    )
+    for n_tasks, n_seeds in product(FAMILIES, (2, 3, 5)):
+        null = Design("accuracy", n_seeds, 300, SOURCES["all"])
+        shift = find_shift(null, 2 * ORACLE_DISTANCE * _measure_error(null))
+        random = np.random.default_rng(22)
+        n_any = 0
+        false_shares, found_shares = [], []
+        for _ in range(n_studies):
+            n_any += any(_decide([null] * n_tasks, random))
+            half = n_tasks // 2
+            verdicts = list(_decide([null] * half + [replace(null, shift=shift or 0.0)] * (n_tasks - half), random))
+            false_shares.append(sum(verdicts[:half]) / max(sum(verdicts), 1))
+            found_shares.append(sum(verdicts[half:]) / (n_tasks - half))
+        print(
+            f"| {n_tasks} | {n_seeds} | {100 * n_any / n_studies:.1f} % | {100 * np.mean(false_shares):.1f} % | "
+            f"{100 * np.mean(found_shares):.0f} % |",
+            flush=True,
+        )
+
+
+def _decide(designs: Sequence[Design], random: np.random.Generator) -> Iterator[bool]:
+    verdicts, _, _ = decide_family([_build_tested(draw_study(design, random)) for design in designs])
+    return (one.verdict in {"improved", "degraded"} for one in verdicts)
+
+
+def _format_range(shares: Sequence[float]) -> str:
+    if not shares:
+        return "-"
+    low, high = 100 * min(shares), 100 * max(shares)
+    return f"{low:.1f} %" if low == high else f"{low:.1f} to {high:.1f} %"

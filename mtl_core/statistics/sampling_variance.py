@@ -1,0 +1,118 @@
+"""Confidence intervals and p-values of a mean over seeds and test examples.
+
+Seeds and examples are random and crossed: every seed is scored on the same examples. The variance of the mean has three
+parts: variation over seeds, variation over examples that all seeds share, and variation that depends on both. The
+variance between the scores of the seeds contains the first and the third part, and has few degrees of freedom. The
+second part is estimated from the influences of the examples, and has many.
+
+The two estimates are combined as by Banerjee (1960): the squared half-width of the interval is the sum of the squared
+half-widths of each part with its own quantile of Student's t. Such an interval contains the true value at least as
+often as stated, for every ratio of the variances. It is never narrower than the interval over examples alone.
+
+Answers are discrete. If two networks give the same answer to nearly all examples, few differences are observed, and
+their variance is underestimated. As in the adjusted interval for paired proportions by Bonett and Price (2012), one
+example is added on which the difference is one changed answer, and another with the opposite sign.
+
+References:
+    K. Banerjee: Approximate Confidence Interval for Linear Functions of Means of k Populations When the Population
+        Variances Are Not Equal. Sankhya 22, 1960.
+    D. Bonett, R. Price: Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired
+        Data. Journal of Educational and Behavioral Statistics 37(4), 2012.
+    A. Owen: The Pigeonhole Bootstrap. Annals of Applied Statistics 1(2), 2007 (the parts of the variance).
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from mtl_core.statistics.influence import ScoreInfluence
+
+SMALLEST_P_VALUE = 1e-15
+
+
+@dataclass(frozen=True)
+class SamplingVariance:
+    """The parts of the variance of a mean over seeds.
+
+    Attributes:
+        seed_variance: Variance of the mean over seeds, estimated between seeds; 0 for one seed.
+        shared_variance: Variance over examples that all seeds share.
+        example_variance: Variance over examples for these seeds, including that which depends on both.
+        n_seeds: Number of seeds.
+        n_examples: Number of examples.
+    """
+
+    seed_variance: float
+    shared_variance: float
+    example_variance: float
+    n_seeds: int
+    n_examples: int
+
+    def compute_half_width(self, confidence_level: float) -> float:
+        """Compute half the width of the confidence interval.
+
+        Args:
+            confidence_level: The share of such intervals that contain the true value, such as 0.95.
+        """
+        return self._compute_half_width((1 - confidence_level) / 2)
+
+    def _compute_half_width(self, tail_probability: float) -> float:
+        """Compute half the width of the interval with a probability in each tail."""
+        from scipy.special import stdtrit
+
+        example_quantile = -float(stdtrit(max(self.n_examples - 1, 1), tail_probability))
+        squared = example_quantile**2 * self.example_variance
+        if self.n_seeds > 1:
+            seed_quantile = -float(stdtrit(self.n_seeds - 1, tail_probability))
+            crossed = seed_quantile**2 * self.seed_variance + example_quantile**2 * self.shared_variance
+            squared = max(squared, crossed)
+        return sqrt(squared)
+
+    def compute_p_value(self, distance: float) -> float:
+        """Compute the p-value of the hypothesis that the mean differs from its estimate by a distance.
+
+        It is 1 minus the highest confidence level whose interval excludes that mean (two-sided).
+
+        Args:
+            distance: The distance between the estimate and the hypothesis, 0 or more.
+        """
+        if distance <= 0:
+            return 1.0
+        low, high = SMALLEST_P_VALUE, 1.0
+        if self._compute_half_width(low / 2) < distance:
+            return low
+        for _ in range(60):
+            middle = sqrt(low * high)
+            if self._compute_half_width(middle / 2) < distance:
+                high = middle
+            else:
+                low = middle
+        return high
+
+
+def estimate_sampling_variance(score: ScoreInfluence) -> SamplingVariance | None:
+    """Estimate the variance of the mean of a score over seeds.
+
+    Returns:
+        The variance; None if the score or an influence is undefined, or there are fewer than two examples.
+    """
+    n_seeds, n_examples = len(score.scores), score.n_examples
+    if np.isnan(score.scores).any() or np.isnan(score.influence).any() or n_examples < 2:
+        return None
+    correction = n_examples / (n_examples - 1)
+    of_mean = correction * float(np.square(score.influence.mean(axis=0)).sum())
+    of_single_seed = correction * float(np.square(score.influence).sum(axis=1).mean())
+    # Seeds that err on different examples agree in of_single_seed / n_seeds; seeds that err on the same, in all of it.
+    common_fraction = of_mean / of_single_seed if of_single_seed > 0 else 1.0
+    pseudo_examples = 2 * score.change**2 * common_fraction
+    if n_seeds == 1:
+        return SamplingVariance(0.0, 0.0, of_mean + pseudo_examples, 1, n_examples)
+    interaction = max((of_single_seed - of_mean) / (n_seeds - 1), 0.0)
+    return SamplingVariance(
+        float(score.scores.var(ddof=1)) / n_seeds,
+        max(of_mean - interaction, 0.0),
+        of_mean + pseudo_examples,
+        n_seeds,
+        n_examples,
+    )

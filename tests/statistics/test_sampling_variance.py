@@ -1,0 +1,143 @@
+"""Intervals and p-values against exact distributions, and against simulated studies."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import t, ttest_1samp
+from studies import build_mean_influence, draw_differences
+
+from mtl_core.statistics.influence import Floats, ScoreInfluence
+from mtl_core.statistics.sampling_variance import SamplingVariance, estimate_sampling_variance
+
+STUDIES = 400
+
+
+def estimate(values: Floats, change: float | None = 0.0) -> SamplingVariance:
+    variance = estimate_sampling_variance(build_mean_influence(values, change))
+    assert variance is not None
+    return variance
+
+
+# ── exact cases ──
+
+
+def test_only_seeds_vary_gives_the_t_test_over_seeds() -> None:
+    scores = np.array([0.2, 0.5, 0.1, 0.4])
+    exact = ttest_1samp(scores, 0.0)
+    variance = estimate(np.repeat(scores[:, None], 50, axis=1))
+    assert scores.mean() - variance.compute_half_width(0.95) == pytest.approx(exact.confidence_interval(0.95).low)
+    assert variance.compute_p_value(scores.mean()) == pytest.approx(exact.pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 5])
+def test_equal_seeds_give_the_t_test_over_examples(n_seeds: int) -> None:
+    differences = np.random.default_rng(3).normal(0.2, 1, 30)
+    exact = ttest_1samp(differences, 0.0)
+    variance = estimate(np.tile(differences, (n_seeds, 1)))
+    mean = float(differences.mean())
+    assert mean - variance.compute_half_width(0.95) == pytest.approx(exact.confidence_interval(0.95).low)
+    assert variance.compute_p_value(abs(mean)) == pytest.approx(exact.pvalue, rel=1e-6)
+
+
+def test_seeds_and_shared_examples_are_added_with_their_own_quantiles() -> None:
+    """Scores are sums of an effect of the seed and an effect of the example, so both variances are known."""
+    random = np.random.default_rng(4)
+    of_seed, of_example = random.normal(0, 0.1, 4), random.normal(0, 1, 25)
+    variance = estimate(of_seed[:, None] + of_example)
+    seed_part = t.ppf(0.975, 3) ** 2 * of_seed.var(ddof=1) / 4
+    example_part = t.ppf(0.975, 24) ** 2 * of_example.var(ddof=1) / 25
+    assert variance.compute_half_width(0.95) == pytest.approx((seed_part + example_part) ** 0.5)
+
+
+def test_one_changed_answer_in_each_direction_is_added() -> None:
+    """The variance is that of Bonett and Price (2012), apart from their n + 2 in the place of n."""
+    differences = np.zeros((1, 200))
+    differences[0, :7], differences[0, 7:9] = 1, -1
+    n, discordant, mean = 200, 9, 5 / 200
+    variance = estimate(differences, change=1 / n)
+    exact = n / (n - 1) * (discordant / n - mean**2) / n + 2 / n**2
+    assert variance.example_variance == pytest.approx(exact)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    parts=st.tuples(*[st.floats(0, 10) for _ in range(2)]),
+    n_seeds=st.integers(2, 10),
+    n_examples=st.integers(2, 1000),
+    level=st.floats(0.5, 0.999),
+)
+def test_p_value_is_the_level_whose_interval_ends_at_the_hypothesis(
+    parts: tuple[float, float], n_seeds: int, n_examples: int, level: float
+) -> None:
+    variance = SamplingVariance(parts[0] + 0.01, parts[1], parts[1] + 0.01, n_seeds, n_examples)
+    assert variance.compute_p_value(variance.compute_half_width(level)) == pytest.approx(1 - level, rel=1e-6)
+    assert variance.compute_p_value(0.0) == 1.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), n_seeds=st.integers(2, 6))
+def test_interval_is_never_narrower_than_that_of_the_same_networks_on_other_examples(seed: int, n_seeds: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(n_seeds, 25))
+    of_seeds = estimate(values).compute_half_width(0.95)
+    of_networks = estimate(values.mean(axis=0, keepdims=True)).compute_half_width(0.95)
+    assert of_seeds >= of_networks * (1 - 1e-12)
+
+
+def test_seeds_with_equal_scores_by_chance_do_not_make_the_interval_narrow() -> None:
+    """Each of three seeds has one more correct answer, on another example: the seeds' scores are equal."""
+    values = np.zeros((3, 100))
+    values[[0, 1, 2], [0, 1, 2]] = 1
+    variance = estimate(values, change=1 / 100)
+    assert variance.seed_variance == 0
+    assert variance.compute_p_value(1 / 100) > 0.1
+
+
+def test_seeds_scored_on_different_examples_do_not_share_their_variation() -> None:
+    """As with a test split drawn by the seed. The mean is one over 4 * 50 independent examples."""
+    random = np.random.default_rng(8)
+    influence = np.zeros((4, 200))
+    scores = np.empty(4)
+    for seed in range(4):
+        values = random.normal(size=50)
+        influence[seed, seed * 50 : (seed + 1) * 50] = (values - values.mean()) / 50
+        scores[seed] = values.mean()
+    variance = estimate_sampling_variance(ScoreInfluence(scores, influence, 0.0, 50))
+    assert variance is not None
+    assert variance.shared_variance == pytest.approx(0, abs=1e-12)
+    assert variance.example_variance == pytest.approx(1 / 200, rel=0.2)
+
+
+@pytest.mark.parametrize("part", ["scores", "influence"])
+def test_undefined_scores_have_no_variance(part: str) -> None:
+    score = build_mean_influence(np.random.default_rng(0).normal(size=(3, 10)))
+    getattr(score, part)[1] = np.nan
+    assert estimate_sampling_variance(score) is None
+    assert estimate_sampling_variance(build_mean_influence(np.ones((3, 1)))) is None
+
+
+# ── simulated studies: a small part of `python -m benchmarks comparison_coverage` ──
+
+SOURCES = {"seeds": (1.0, 0.0, 0.0), "examples": (0.0, 1.0, 0.0), "both": (0.0, 0.0, 1.0), "all": (1.0, 0.5, 1.0)}
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+@pytest.mark.parametrize("source", SOURCES)
+def test_intervals_contain_the_true_value(source: str, n_seeds: int) -> None:
+    studies = draw_differences(n_seeds, 60, *SOURCES[source], seed=4, n_studies=STUDIES)
+    is_covered = [abs(values.mean()) <= estimate(values).compute_half_width(0.95) for values in studies]
+    tolerance = 3 * (0.95 * 0.05 / STUDIES) ** 0.5
+    assert np.mean(is_covered) >= 0.95 - tolerance, f"{np.mean(is_covered):.3f}"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_five_seeds_find_differences_that_known_variances_would_find(source: str) -> None:
+    """The oracle knows the variances. It finds a difference of 3.6 standard errors with 95 % probability."""
+    by_seed, by_example, by_both = SOURCES[source]
+    n_seeds, n_examples = 5, 60
+    error = ((by_seed**2 + by_both**2) / (n_seeds * n_examples) + by_example**2 / n_examples) ** 0.5
+    found = [
+        abs(values.mean() + 3.605 * error) > estimate(values).compute_half_width(0.95)
+        for values in draw_differences(n_seeds, n_examples, *SOURCES[source], seed=5, n_studies=STUDIES)
+    ]
+    assert np.mean(found) >= 0.8 * 0.95 - 3 * (0.2 * 0.8 / STUDIES) ** 0.5, f"{np.mean(found):.3f}"
