@@ -126,8 +126,9 @@ def _run_stages(context: RunContext, data: FittedData) -> RunReport:
         context.callback.on_stage_start("training")
         selection = train_network(context, data, "selection", config.training.epochs, observer)
     with timer.measure("evaluate"):
-        calibration = calibrate(selection.network, data) if config.training.calibrate else None
+        # Before calibration, whose values are fitted to the labels of the same examples.
         scores = _validate(context, selection)
+        calibration = calibrate(selection.network, data) if config.training.calibrate else None
     with timer.measure("train"):
         refit = _refit_network(context, selection, calibration)
     # Validation scores stay those of the first training; the refitted network is saved and tested.

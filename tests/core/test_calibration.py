@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from one_task import OneTask
 from toy import CLASSES, task_block, toy_config
 
+from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
-from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+from mtl_core.experiments.compare.run_outputs import LabelledOutputs, read_run
 from mtl_core.runs.predict_inputs import predict_corpus
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_outputs import TaskOutputs
@@ -171,6 +172,38 @@ def test_baseline_is_independent_of_the_calibration(
 
 
 DETECTION = {"type": "detect-and-classify", "classes": CLASSES}
+
+
+def test_validation_scores_do_not_use_values_that_are_fitted_to_the_same_labels(tmp_path: Path) -> None:
+    """Without test data, the scores and predictions of a run are those of the network before its calibration."""
+    runs = {
+        calibrate: run_experiment(
+            toy_config(
+                tmp_path,
+                split={"type": "random", "validation": 0.4},
+                tasks=[{**task_block(kind={**DETECTION, "threshold": 0.9}), "mask": "observed"}],
+                training={"epochs": 2, "calibrate": calibrate, "select": {"metric": "detection_f1"}},
+            ),
+            tmp_path / f"run-{calibrate}",
+        ).path
+        for calibrate in (True, False)
+    }
+    metrics = {key: json.loads((run / "metrics.json").read_text()) for key, run in runs.items()}
+    assert all(values["threshold"] <= 0.7 for values in metrics[True]["calibration"]["values"].values())
+    assert metrics[True]["splits"] == metrics[False]["splits"]
+    best = metrics[True]["splits"]["validation"]["overall"]["detection_f1"]
+    assert best == metrics[True]["model"]["best_score"]
+    for name in ("predictions.jsonl", "mistakes.jsonl"):
+        assert (runs[True] / name).read_text() == (runs[False] / name).read_text()
+    experiment = RunDirectory.open(runs[True]).load_experiment()
+    compared = {key: read_run(run, experiment) for key, run in runs.items()}
+    for name, labelled in compared[True].tasks.items():
+        labels = [
+            run.tasks[name].task.kind.decode(run.tasks[name].outputs.outputs)
+            for run in (compared[True], compared[False])
+        ]
+        assert labels[0] == labels[1], name
+        assert not labelled.task.kind.calibration
 
 
 CLASS_KINDS = [{"type": "classification", "classes": CLASSES}, {"type": "binary", "classes": ["no", "yes"]}]

@@ -98,6 +98,8 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
     tasks = {
         task.name: task for task in restore_tasks(run.read_state(), run, experiment) if task.auxiliary_spec is None
     }
+    if split_name == "validation":  # calibration is fitted to these labels
+        tasks = {name: replace(task, kind=task.kind.without_calibration()) for name, task in tasks.items()}
     if set(tasks) != set(outputs):
         raise MtlError(f"{run.outputs}: contains other tasks than {run.state.name}: the run is damaged")
     try:

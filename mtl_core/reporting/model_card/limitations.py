@@ -96,7 +96,7 @@ def _describe_calibration(card: Card) -> Iterator[str]:
         yield (
             f"Calibrated on {pluralize(errors.n, 'prediction')} of the validation split ({decision}): the expected "
             f"calibration error is {format_metric(errors.before)} before and {format_metric(errors.after)} after "
-            "it."
+            "it, on the same labels. The scores of the validation split are those before it."
         )
 
 

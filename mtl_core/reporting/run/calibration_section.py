@@ -17,7 +17,8 @@ MAX_DIAGRAMS = 8
 """Maximum number of tasks with a reliability diagram."""
 CALIBRATION_NOTE = (
     "Expected calibration error: the mean absolute difference between confidence and accuracy over ten bins, "
-    "weighted by their predictions. With few predictions it is above 0 even for a perfectly calibrated network."
+    "weighted by their predictions. With few predictions it is above 0 even for a perfectly calibrated network. "
+    "Without test data, these are validation predictions, before any calibration of the network with their labels."
 )
 
 
