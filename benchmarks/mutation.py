@@ -160,7 +160,7 @@ def _prepare_folder(area: Area, do_not_mutate_patterns: Sequence[str]) -> None:
         "also_copy": ["conftest.py"],
         "only_mutate": list(area.modules),
         "do_not_mutate_patterns": list(do_not_mutate_patterns),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "--hypothesis-seed=0"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "--hypothesis-seed=0"],
         "pytest_add_cli_args_test_selection": list(area.tests),
         "use_git_change_detection": False,
         "on_dependency_change": "ignore",
