@@ -1,11 +1,13 @@
 """Loss functions and losses per task, compared with values computed by hand."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
 
+from mtl_core.builtins.loss_masks import ExcludeLabels
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy
 from mtl_core.builtins.losses.focal import Focal
 from mtl_core.builtins.losses.modules.regression import (
@@ -14,7 +16,11 @@ from mtl_core.builtins.losses.modules.regression import (
     huber_loss,
     squared_error,
 )
-from mtl_core.training.losses import TaskLosses
+from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.number_space import NumberSpace
+from mtl_core.errors import MtlError
+from mtl_core.training.distributed import DistributedContext
+from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
 
 NAN = math.nan
 OUTPUTS = torch.tensor([[1.0, 5.0], [0.0, -1.0], [2.0, 2.0]])
@@ -76,3 +82,89 @@ def test_losses_of_the_first_tasks() -> None:
         assert first.values.tolist() == values
         assert first.tasks.tolist() == tasks
         assert first.counts.tolist() == [7, 0, 5, 1][:n_tasks]
+
+
+# ── sums over ranks ──
+
+
+@dataclass(frozen=True)
+class SecondRank(DistributedContext):
+    """The rank of this process, and the sums of the other rank."""
+
+    world_size: int = 2
+    other: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.detach() + self.other
+
+
+def test_sums_over_ranks_have_the_gradient_of_this_rank() -> None:
+    totals = torch.tensor([3.0, 4.0], requires_grad=True)
+    sums = LossSums(totals, torch.tensor([2.0, 0.0]), torch.tensor([2, 0]))
+    other = torch.tensor([[5.0, 6.0], [2.0, 3.0], [1.0, 3.0]])
+    reduced = sums.all_reduce(SecondRank(other=other))
+    losses = reduced.compute_means()
+    assert losses.values.tolist() == pytest.approx([8 / 4, 10 / 3])
+    assert losses.counts.tolist() == [3, 3]
+    losses.values.sum().backward()
+    assert totals.grad is not None
+    assert totals.grad.tolist() == pytest.approx([1 / 4, 1 / 3])
+    assert sums.all_reduce(DistributedContext()) is sums
+
+
+# ── labels per token ──
+
+
+def test_mask_of_excluded_labels_per_token_and_task() -> None:
+    """Two examples, two tasks, three tokens; "x" is excluded, also where it is a class."""
+    spaces = [ClassSpace(["a", "x"]), ClassSpace(["a", "b", "c"], ["x"])]
+    mask = ExcludeLabels(labels=["x"]).build(spaces)
+    targets = torch.tensor([[[0, 1, -1], [0, 2, 3]], [[1, 0, 0], [-1, 3, 1]]])
+    assert mask(targets).tolist() == [
+        [[True, False, False], [True, True, False]],
+        [[False, True, True], [False, False, True]],
+    ]
+    assert mask(targets[:, :, 0]).tolist() == [[True, True], [False, False]]
+
+
+def test_mask_of_excluded_labels_needs_one_class_per_label() -> None:
+    for space in (MultiLabelSpace(["a"]), NumberSpace.fit([1.0, 2.0], vector=False, standardise=True)):
+        with pytest.raises(MtlError, match="for tasks with one class per label"):
+            ExcludeLabels().build([space])
+
+
+def build_squared_loss(r_drop: float = 0.0) -> GroupLoss:
+    return GroupLoss(
+        RegressionLoss(squared_error), [None], lambda first, second: (first - second).square().mean(dim=1), r_drop
+    )
+
+
+def test_divergence_of_tokens_that_only_one_pass_masks() -> None:
+    """A token that is masked in one pass only has a loss, but no divergence; the divergence counts for both passes."""
+    outputs = torch.tensor([[1.0, 2.0, 5.0], [3.0, 8.0, 5.5]]).view(2, 1, 3, 1)
+    targets = torch.tensor([[1.0, 2.0, NAN], [3.0, NAN, NAN]]).view(2, 1, 3)
+    mask = torch.tensor([[True, True, False], [True, False, False]]).view(2, 1, 3)
+    sums = build_squared_loss(r_drop=0.5).compute_sums(outputs, targets, mask, is_duplicated=True)
+    assert sums.totals.tolist() == [0.5 * 2 * (1 - 3) ** 2]  # all losses are 0
+    assert sums.norms.tolist() == [3.0]
+
+
+def test_divergence_of_half_precision_is_computed_in_full_precision() -> None:
+    outputs = torch.tensor([1.0, 1.0078125]).bfloat16().view(2, 1, 1)
+    targets, mask = outputs.float().view(2, 1), torch.ones(2, 1, dtype=torch.bool)
+    sums = build_squared_loss(r_drop=1.0).compute_sums(outputs, targets, mask, is_duplicated=True)
+    assert sums.totals.dtype == torch.float32
+    assert sums.totals.tolist() == pytest.approx([2 * 0.0078125**2], rel=1e-6)
+
+
+def test_examples_with_a_non_finite_token() -> None:
+    outputs = torch.tensor([[1.0, math.inf, 0.0], [NAN, 1.0, 1.0], [1.0, 1.0, 1.0]]).view(3, 1, 3, 1).expand(3, 2, 3, 1)
+    mask = torch.ones(3, 2, 3, dtype=torch.bool)
+    mask[:, 1, 0] = False
+    result = build_squared_loss().find_non_finite(outputs, torch.zeros(3, 2, 3), mask)
+    assert result.tolist() == [[True, True], [True, False], [False, False]]
+    assert build_squared_loss().find_non_finite(outputs[:, :, 0], torch.zeros(3, 2), mask[:, :, 0]).tolist() == [
+        [False, False],
+        [True, False],
+        [False, False],
+    ]
