@@ -12,6 +12,10 @@ class MtlError(Exception):
     """
 
 
+class CollectiveError(MtlError):
+    """An error that every rank of a distributed run raises. The command line prints it on rank 0."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Format a hint that contains the valid name nearest to a misspelt one.
 

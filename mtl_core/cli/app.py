@@ -17,6 +17,7 @@ from mtl_core.cli.options import (
     SetOption,
 )
 from mtl_core.cli.plugin_commands import PluginAwareGroup
+from mtl_core.cli.ranks import DISTRIBUTED_COMMANDS, check_single_process, print_error
 from mtl_core.errors import MtlError
 
 app = typer.Typer(
@@ -298,6 +299,7 @@ def new_plugin(
 
 @app.callback(invoke_without_command=True)
 def _main(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -305,6 +307,8 @@ def _main(
 
         typer.echo(f"mtl-core {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand not in DISTRIBUTED_COMMANDS:
+        check_single_process(str(context.invoked_subcommand))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -317,5 +321,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except MtlError as error:
-        typer.echo(f"error: {error}", err=True)
+        print_error(error)
         sys.exit(2)

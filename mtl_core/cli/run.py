@@ -8,19 +8,20 @@ import typer
 from rich.console import Console
 
 from mtl_core.artifacts.run_directory import check_absent, find_free_path
-from mtl_core.cli.console import handle_interrupt
+from mtl_core.cli.ranks import end_ranks, handle_rank_interrupt
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
-from mtl_core.runs.distributed import is_worker_rank
+from mtl_core.runs.distributed import is_worker_rank, raise_on_every_rank
 
 
 def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str], output_dir: Path | None) -> None:
     """Run an experiment, print its tables, and render its report."""
-    loaded = load_experiment(experiment, overrides, plugins)
-    check_inputs(loaded)
-    run_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), loaded.config.name)
-    if not is_worker_rank():
-        check_absent(run_dir)
+    with raise_on_every_rank():
+        loaded = load_experiment(experiment, overrides, plugins)
+        check_inputs(loaded)
+        run_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), loaded.config.name)
+        if not is_worker_rank():
+            check_absent(run_dir)
 
     from mtl_core.cli.progress import ProgressCallback
     from mtl_core.cli.run_tables import print_run
@@ -28,12 +29,13 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
 
     console = Console(quiet=is_worker_rank())
     with (
-        handle_interrupt(partial(_format_resume_hint, run_dir)),
+        handle_rank_interrupt(partial(_format_resume_hint, run_dir)),
         ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
     ):
         report = run_experiment(loaded.config, run_dir, callback, experiment_path=loaded.source.path)
     print_run(console, loaded.config.name, report)
     _write_report(report.path)
+    end_ranks()
 
 
 def resume_command(run_dir: Path) -> None:
@@ -44,12 +46,13 @@ def resume_command(run_dir: Path) -> None:
 
     console = Console(quiet=is_worker_rank())
     with (
-        handle_interrupt(partial(_format_resume_hint, run_dir)),
+        handle_rank_interrupt(partial(_format_resume_hint, run_dir)),
         ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
     ):
         report = resume_run(run_dir, callback)
     print_run(console, run_dir.name, report)
     _write_report(report.path)
+    end_ranks()
 
 
 def _write_report(run_dir: Path) -> None:

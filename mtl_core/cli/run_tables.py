@@ -41,9 +41,10 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
         for sentence in build_sentences(report.interactions):
             print_plain(console, sentence)
     timing = report.timing
+    processes = f"by {report.n_processes} processes " if report.n_processes > 1 else ""
     print_plain(
         console,
-        f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s "
+        f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s {processes}"
         f"({timing.train_examples_per_s:.0f} examples per second)\nrun directory: {report.path}",
     )
 

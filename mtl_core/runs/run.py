@@ -25,7 +25,7 @@ from mtl_core.evaluation.undefined_metrics import describe_undefined_metrics
 from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.reporting.model_card.write_card import write_card
 from mtl_core.runs.auxiliary_cost import measure_auxiliary_costs
-from mtl_core.runs.distributed import is_worker_rank, rank_output_dir, rank_resume_dir
+from mtl_core.runs.distributed import is_worker_rank, raise_on_every_rank, rank_output_dir, rank_resume_dir
 from mtl_core.runs.interaction_measurement import build_interaction_observer, write_interactions
 from mtl_core.runs.measurements import measure_inference_ms, measure_peak_memory_mb
 from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
@@ -60,12 +60,14 @@ def run_experiment(
     """
     check_packages(config.trackers)
     with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
-        data = _prepare_data(config, evaluate_test)
-        if config.training.calibrate:
-            check_calibration(data)
-        accelerator = create_accelerator(config)
-        provenance = collect_provenance(config, hash_input_files(config), accelerator, experiment_path)
-        run = RunDirectory.create(run_dir, config, provenance)
+        with raise_on_every_rank():
+            data = _prepare_data(config, evaluate_test)
+            if config.training.calibrate:
+                check_calibration(data)
+            accelerator = create_accelerator(config)
+            provenance = collect_provenance(config, hash_input_files(config), accelerator, experiment_path)
+        with raise_on_every_rank():
+            run = RunDirectory.create(run_dir, config, provenance)
         try:
             return _run_with_trackers(config, data, run, accelerator, callback or NullCallback())
         except Exception:
@@ -84,18 +86,20 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
     Raises:
         MtlError: If there is no such run, it is complete, or an input file has changed since it started.
     """
-    run = RunDirectory.open(Path(path))
-    if run.metrics.is_file():
-        raise MtlError(f"{path}: this run is complete; there is nothing to resume")
+    with raise_on_every_rank():
+        run = RunDirectory.open(Path(path))
+        if run.metrics.is_file():
+            raise MtlError(f"{path}: this run is complete; there is nothing to resume")
+        config = run.load_experiment().config
+        check_packages(config.trackers)
     if not is_worker_rank():
         run.remove_temporary_files()
-    config = run.load_experiment().config
-    check_packages(config.trackers)
     with isolate_torch_rng(), rank_resume_dir(run.path) as run_dir:
         run = RunDirectory(run_dir)
-        check_input_files(run, config)
-        data = _prepare_data(config, evaluate_test)
-        accelerator = create_accelerator(config)
+        with raise_on_every_rank():  # also: no rank trains before all have copied the checkpoint
+            check_input_files(run, config)
+            data = _prepare_data(config, evaluate_test)
+            accelerator = create_accelerator(config)
         record_resumption(run, config, accelerator)
         return _run_with_trackers(config, data, run, accelerator, callback or NullCallback())
 
@@ -152,6 +156,7 @@ def _run_stages(context: RunContext, data: FittedData) -> RunReport:
         warm_start=final.warm_start,
         interactions=interactions,
         calibration=calibration,
+        n_processes=context.accelerator.num_processes,
     )
     _write_results(context, final, report)
     return report

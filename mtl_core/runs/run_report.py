@@ -32,6 +32,7 @@ class RunReport:
         warm_start: The report of the warm start; None without `init_from`.
         interactions: The measured task interactions; None without `interactions`.
         calibration: The calibration; None without `training.calibrate`.
+        n_processes: The number of processes that trained together.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class RunReport:
     warm_start: WarmStartReport | None = None
     interactions: TaskInteractions | None = None
     calibration: Calibration | None = None
+    n_processes: int = 1
 
 
 def build_metrics(config: ExperimentConfig, report: RunReport, network: MultiTaskNetwork) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from mtl_core.evaluation.selection import (
 from mtl_core.evaluation.undefined_metrics import find_defined_metrics
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.build_network import build_network
+from mtl_core.runs.distributed import raise_on_every_rank
 from mtl_core.runs.saved_run import save_model
 from mtl_core.runs.warm_start import WarmStartReport, initialize_from_run
 from mtl_core.tracking.run_trackers import RunTrackers
@@ -90,14 +91,15 @@ def train_network(
         MtlError: If tasks share no parameters although their gradients are compared, or if training fails.
     """
     config = context.config
-    network = build_network(config, data.encoder, data.groups)
-    warm_start = None
-    if config.init_from is not None:
-        warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
-    data.encoder.unload()
     distributed = DistributedContext.from_accelerator(context.accelerator)
-    objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
-    check_shared_parameters(config, network, objective.group_sizes)
+    with raise_on_every_rank():
+        network = build_network(config, data.encoder, data.groups)
+        warm_start = None
+        if config.init_from is not None:
+            warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
+        data.encoder.unload()
+        objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
+        check_shared_parameters(config, network, objective.group_sizes)
     try:
         result = train(
             config,
@@ -113,7 +115,8 @@ def train_network(
             observer,
         )
     except TrainingFailedError as error:
-        raise _save_failed_run(error, context.run, config, data, network) from error
+        with raise_on_every_rank():  # no rank ends before rank 0 has saved the weights
+            raise _save_failed_run(error, context.run, config, data, network) from error
     return TrainedNetwork(network, data, result, warm_start)
 
 

@@ -1,12 +1,18 @@
 """Distributed data-parallel training: every rank computes a shard of each batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
 from torch import distributed
 
 from mtl_core.data.batches import RowIndices
+from mtl_core.errors import MtlError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,43 @@ class DistributedContext:
         return row_indices if self.world_size == 1 else row_indices[self.rank :: self.world_size]
 
     def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Sum a tensor over all ranks; the result is a new tensor without gradients."""
+        """Sum a tensor over all ranks; the result is a new tensor without gradients.
+
+        Raises:
+            MtlError: If another rank has ended.
+        """
         total = tensor.detach()
         if self.world_size > 1:
             total = total.clone()
-            distributed.all_reduce(total)
+            with _report_lost_ranks():
+                distributed.all_reduce(total)
         return total
+
+    def all_gather(self, value: T) -> list[T]:
+        """Return the value of each rank, in the order of the ranks.
+
+        Args:
+            value: The value of this rank, which can be pickled.
+
+        Raises:
+            MtlError: If another rank has ended.
+        """
+        if self.world_size == 1:
+            return [value]
+        values: list[T] = [value] * self.world_size
+        with _report_lost_ranks():
+            distributed.all_gather_object(values, value)
+        return values
+
+
+@contextmanager
+def _report_lost_ranks() -> Iterator[None]:
+    """Raise an `MtlError` if the connection to another rank fails, instead of the backend's error."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise MtlError(f"the connection to another rank failed; see that rank's message ({reason})") from error
 
 
 SINGLE_PROCESS = DistributedContext()

@@ -48,7 +48,7 @@ class TrainingResult:
     Attributes:
         history: One record per epoch.
         best_epoch: The best epoch, counted from 1; the last epoch without validation data.
-        n_examples: Number of examples that this process has visited.
+        n_examples: Number of examples that all ranks together have visited.
     """
 
     history: list[EpochRecord]
@@ -120,14 +120,14 @@ def train(
         extra |= {f"best.{key}": value for key, value in best_weights.items()}
         save_checkpoint(checkpoint_path, training_state, modules, optimizer, extra)
 
-    def build_error(reason: str, row_indices: RowIndices, batch_size: int) -> TrainingFailedError:
+    def build_error(reason: str, row_indices: Sequence[int], batch_size: int) -> TrainingFailedError:
         weights_description = None
         if training_state.best_epoch:
             network.load_state_dict(best_weights)
             weights_description = f"the weights after epoch {training_state.best_epoch}"
         elif _is_finite(network):
             weights_description = "the weights before this batch"
-        return TrainingFailedError(reason, row_indices.tolist(), batch_size, weights_description)
+        return TrainingFailedError(reason, row_indices, batch_size, weights_description)
 
     n_visited = 0
     while training_state.epoch < epochs and not _is_out_of_patience(training_state, settings.patience):
@@ -151,7 +151,7 @@ def train(
             if distributed.world_size > 1:  # independent dropout per rank
                 torch.manual_seed(derive_seed(config.seed, "dropout", training_state.step, distributed.rank))
             rows = distributed.shard(batch_rows)
-            n_visited += len(rows)
+            n_visited += len(batch_rows)
             if settings.r_drop:  # R-Drop: the same examples with other dropout masks
                 rows = np.concatenate([rows, rows])
             batch = _build_batch(examples, rows, batch_rows, accelerator.device, objective.active_groups)
@@ -168,7 +168,8 @@ def train(
                 )
             except NonFiniteLossError as error:
                 location = f"epoch {training_state.epoch + 1}, batch {training_state.batch + 1}"
-                raise build_error(f"{location}: {error}", rows[error.indices], len(rows)) from error
+                failed_rows, n_rows = _gather_rows(distributed, rows, error.indices)
+                raise build_error(f"{location}: {error}", failed_rows, n_rows) from error
             meter.add(losses)
             training_state.step += 1
             training_state.batch += 1
@@ -177,9 +178,7 @@ def train(
                 save()
 
         if not _is_finite(network):
-            raise build_error(
-                f"epoch {training_state.epoch + 1}: the weights of the network are not finite", rows[:0], 0
-            )
+            raise build_error(f"epoch {training_state.epoch + 1}: the weights of the network are not finite", [], 0)
         validation = validate() if validate is not None else None
         record = EpochRecord(
             epoch=training_state.epoch + 1,
@@ -220,6 +219,12 @@ def _build_batch(
     if len(rows):
         return examples.build_batch(rows, device, sample_token_mask, active_groups)
     return examples.build_batch(batch_rows[:1], device, sample_token_mask, active_groups).drop_labels()
+
+
+def _gather_rows(distributed: DistributedContext, rows: RowIndices, failed: Sequence[int]) -> tuple[list[int], int]:
+    """Return the rows of the failed examples of all ranks, and the number of rows of all ranks."""
+    shards = distributed.all_gather((rows[list(failed)].tolist(), len(rows)))
+    return [row for failed_rows, _ in shards for row in failed_rows], sum(n_rows for _, n_rows in shards)
 
 
 def _is_better(validation: ValidationMetrics, best_score: float | None) -> bool:

@@ -108,8 +108,6 @@ class Terminal:
         simple = not any(word in {"|", ">", ">>", "<", ";", "&&", "do"} for word in words)
         if words[0] == "mtl" and simple:
             return self._mtl(_shorten_command(words, self.folder)[1:])
-        if words[:2] == ["torchrun", "--nproc-per-node"] and words[3:5] == ["-m", "mtl_core"]:
-            return self._mtl(words[5:])  # several processes are tested in tests/core/test_distributed.py
         if words[:2] == ["pip", "install"]:
             self._install(self.folder)
             return 0, ""
@@ -195,7 +193,8 @@ class Terminal:
 
     def _build_environment(self) -> dict[str, str]:
         path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-        site = {"PYTHONPATH": str(self.site)} if self.site else {}
+        paths = [*([str(self.site)] if self.site else []), *filter(None, [os.environ.get("PYTHONPATH")])]
+        site = {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
         return {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **site}
 
     def _check_only(self, words: list[str]) -> bool:
