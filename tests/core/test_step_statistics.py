@@ -50,6 +50,14 @@ def test_equal_values_have_no_standard_error() -> None:
     assert means.standard_error().tolist() == pytest.approx([0.0], abs=1e-8)
 
 
+def test_running_means_are_exact_for_large_values() -> None:
+    means = RunningMeans(1)
+    for value in (5000.0, 5001.0, 5002.0):  # the sum of squares has more digits than a 32-bit float
+        means.add(torch.tensor([value]))
+    assert means.standard_error().tolist() == pytest.approx([1 / math.sqrt(3)])
+    assert means.count.dtype == torch.int64
+
+
 def test_even_and_odd_steps_have_separate_means() -> None:
     halves = SplitHalfMeans(3)
     for step, row in enumerate(ROWS):
@@ -93,6 +101,17 @@ def test_loss_meter_is_restored_from_a_checkpoint() -> None:
         meter.add(build_losses([1.0], [1], [0, 2], [0.75]))
     assert second.compute_means() == first.compute_means() == {"a": 4.0, "b": 1.0}
     assert second.compute_mean_weights() == first.compute_mean_weights() == {"a": 0.5, "b": 0.5}
+
+
+def test_loss_meter_is_exact_for_many_labels() -> None:
+    """32-bit floats cannot represent 2²⁴ + 1."""
+    meter = LossMeter(["a"])
+    for count in (2**24, 1):
+        meter.add(build_losses([3.0], [0], [count], [float(count)]))
+    assert meter.totals.tolist() == [3 * (2**24 + 1)]
+    assert meter.compute_means() == {"a": 3.0}
+    assert meter.compute_mean_weights() == {"a": (2**24 + 1) / 2}
+    assert [tensor.dtype for tensor in meter.get_tensors().values()] == [torch.float64, torch.int64] * 2
 
 
 def test_loss_meter_keeps_no_graph() -> None:
