@@ -21,7 +21,9 @@ def isolate_torch_rng() -> Iterator[None]:
     deterministic_mode = torch.get_deterministic_debug_mode()
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
-    with torch.random.fork_rng():
+    # Of other GPUs, each process of a distributed run would otherwise occupy memory.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
         torch.set_deterministic_debug_mode("error")
         try:
             yield

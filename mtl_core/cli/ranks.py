@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import typer
 
-from mtl_core.cli.console import handle_interrupt
 from mtl_core.errors import CollectiveError, MtlError
 from mtl_core.runs.distributed import is_worker_rank, wait_for_all_ranks
 from mtl_core.training.launcher import read_launched_process
@@ -40,6 +39,8 @@ def handle_rank_interrupt(format_hint: Callable[[], str]) -> Iterator[None]:
         format_hint: Returns how to continue, or an empty text.
     """
     if not is_worker_rank():
+        from mtl_core.cli.console import handle_interrupt  # imports rich, which `mtl --help` does not need
+
         with handle_interrupt(format_hint):
             yield
         return

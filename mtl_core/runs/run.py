@@ -58,7 +58,8 @@ def run_experiment(
     Raises:
         MtlError: If data and config do not match, or the run directory cannot be created.
     """
-    check_packages(config.trackers)
+    with raise_on_every_rank():
+        check_packages(config.trackers)
     with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
         with raise_on_every_rank():
             data = _prepare_data(config, evaluate_test)
