@@ -1,5 +1,6 @@
 """Loading of spaCy pipelines for their tokenizers and vectors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import spacy
@@ -9,7 +10,7 @@ from mtl_core import MtlError, did_you_mean, join_names
 
 
 def load_pipeline(name: str) -> Language:
-    """Load a pipeline without its trained components.
+    """Load a pipeline without its trained components, for tokens and vectors.
 
     Args:
         name: An installed pipeline, a folder, or `blank:LANGUAGE`.
@@ -17,6 +18,15 @@ def load_pipeline(name: str) -> Language:
     Raises:
         MtlError: If the pipeline does not exist or cannot be loaded.
     """
+    return _load_without(name, _UNUSED_TABLES)
+
+
+def load_tokenizer(name: str) -> Language:
+    """Load a pipeline without its vectors, for tokens only, in a third of the time; see `load_pipeline`."""
+    return _load_without(name, [*_UNUSED_TABLES, "vectors"])
+
+
+def _load_without(name: str, tables: Sequence[str]) -> Language:
     if name.startswith("blank:"):
         try:
             return spacy.blank(name.removeprefix("blank:"))
@@ -28,7 +38,7 @@ def load_pipeline(name: str) -> Language:
         raise MtlError(f"encoder.pipeline: {name} is not the folder of a spaCy pipeline (it has no config.cfg)")
     try:
         components = _read_components(path) if is_path else []
-        nlp = spacy.load(path if is_path else name, exclude=[*(components or _STANDARD_COMPONENTS), *_UNUSED_TABLES])
+        nlp = spacy.load(path if is_path else name, exclude=[*(components or _STANDARD_COMPONENTS), *tables])
     except (OSError, ValueError, KeyError) as error:
         installed = sorted(spacy.util.get_installed_models())
         raise MtlError(

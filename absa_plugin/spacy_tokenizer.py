@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_PUNCT, IS_SPACE, LIKE_NUM, LOWER
 from spacy.language import Language
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from absa_plugin.spacy_pipelines import load_pipeline
+from absa_plugin.spacy_pipelines import load_pipeline, load_tokenizer
 from absa_plugin.stop_words import STOP_WORDS
 from mtl_core.data import validate_text
 
@@ -52,21 +54,34 @@ class SpacyTokenizer:
         self.max_tokens = max_tokens
         self._drop = drop
         self._nlp: Language | None = None
+        self._nlp_without_vectors: Language | None = None
         self._words: Sequence[str] | None = None
 
     @property
     def nlp(self) -> Language:
         """The pipeline, loaded on first use."""
         if self._nlp is None:
-            self._nlp = load_pipeline(self.pipeline)
+            self._nlp, self._nlp_without_vectors = load_pipeline(self.pipeline), None
             self._initial_vocab_size = len(self._nlp.vocab)
-            self._stop_word_hashes = set(self._hash_words(STOP_WORDS))
             self._hash_words(self._words or ())
         return self._nlp
 
+    @property
+    def _splitting_nlp(self) -> Language:
+        """The pipeline if it is loaded, else one without vectors: splitting a text needs none."""
+        if self._nlp is not None:
+            return self._nlp
+        if self._nlp_without_vectors is None:
+            self._nlp_without_vectors = load_tokenizer(self.pipeline)
+        return self._nlp_without_vectors
+
+    @cached_property
+    def _stop_word_hashes(self) -> frozenset[int]:
+        return frozenset(get_string_id(word) for word in STOP_WORDS)
+
     def unload(self) -> None:
         """Unload the pipeline (130 MB for `en_core_web_md`)."""
-        self._nlp = None
+        self._nlp = self._nlp_without_vectors = None
 
     def register_words(self, words: Sequence[str]) -> list[int]:
         """Return the hashes of words; the pipeline resolves these hashes even after it is reloaded."""
@@ -110,7 +125,7 @@ class SpacyTokenizer:
 
     def split_words(self, parsed: ParsedText) -> tuple[list[str], NDArray[np.bool_]]:
         """Return the words as written, and which of them are kept (before truncation)."""
-        doc = _tokenise(self.nlp, parsed.text)
+        doc = _tokenise(self._splitting_nlp, parsed.text)
         keep_mask, _ = self._filter_tokens(doc)
         if not isinstance(parsed.text, str):
             return list(parsed.text), keep_mask

@@ -375,6 +375,15 @@ def test_texts_parsed_before_unload_can_be_encoded(pipeline: str) -> None:
     assert [encoder.words(one) for one in parsed] == [["tasty", "delicous", "soup"], texts[1]]
 
 
+def test_unloaded_pipeline_splits_words_without_vectors(pipeline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = build_fitted_encoder(pipeline=pipeline, drop=DROPPED)
+    parsed = encoder.parse(["The soup is n't 7 times tasty!", ["not", "7", "Gazpacho", "."]])
+    before = [(encoder.words(one), encoder.token_to_word(one), encoder.tokens(one)) for one in parsed]
+    encoder.unload()
+    monkeypatch.setattr(spacy_tokenizer, "load_pipeline", None)
+    assert [(encoder.words(one), encoder.token_to_word(one), encoder.tokens(one)) for one in parsed] == before
+
+
 def test_fit_accepts_a_stream_with_many_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spacy_tokenizer, "MAX_NEW_WORDS", 50)
     encoder = SpacyEncoder().build()
