@@ -4,7 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-UNUSED = ("torchmetrics", "torch._dynamo", "torch.distributed.tensor", "sympy", "transformers", "pandas")
+UNUSED = (
+    "pandas",
+    "sklearn",
+    "skmultilearn",
+    "sympy",
+    "torch._dynamo",
+    "torch.distributed.tensor",
+    "torchmetrics",
+    "transformers",
+)
 
 RUN = """
 import sys
