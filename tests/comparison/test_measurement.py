@@ -290,7 +290,7 @@ def test_relative_gain_has_the_influence_of_a_quotient() -> None:
     values = np.concatenate([factor * (errors.numpy()[:, 0] - errors.numpy().mean()) for factor in (2.0, 1.0)])
     pairs = np.abs(values[:, None] - values)
     change = pairs[pairs > 0].mean() / 100
-    half_width = t.ppf(0.975, 99) * 2**0.5 * 100 * change / (2 * float(errors.mean()))
+    half_width = t.ppf(0.975, 99) * 3**0.5 * 100 * change / (2 * float(errors.mean()))
     assert delta_m.mean == pytest.approx(50, rel=1e-5)
     assert (delta_m.low, delta_m.high) == pytest.approx((50 - half_width, 50 + half_width), rel=1e-4)
 

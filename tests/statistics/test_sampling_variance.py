@@ -50,14 +50,20 @@ def test_seeds_and_shared_examples_are_added_with_their_own_quantiles() -> None:
     assert variance.compute_half_width(0.95) == pytest.approx((seed_part + example_part) ** 0.5)
 
 
-def test_one_changed_answer_in_each_direction_is_added() -> None:
-    """The variance is that of Bonett and Price (2012), apart from their n + 2 in the place of n."""
+def test_three_changed_answers_are_added_to_the_variance() -> None:
     differences = np.zeros((1, 200))
     differences[0, :7], differences[0, 7:9] = 1, -1
     n, discordant, mean = 200, 9, 5 / 200
     variance = estimate(differences, change=1 / n)
-    exact = n / (n - 1) * (discordant / n - mean**2) / n + 2 / n**2
+    exact = n / (n - 1) * (discordant / n - mean**2) / n + 3 / n**2
     assert variance.example_variance == pytest.approx(exact)
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 5])
+def test_no_observed_difference_gives_about_the_rule_of_three(n_seeds: int) -> None:
+    """The exact 95 % interval of a share of which none was observed ends at 3.7 / n, and at 3 / n if one-sided."""
+    half_width = estimate(np.zeros((n_seeds, 1000)), change=1 / 1000).compute_half_width(0.95)
+    assert 3 / 1000 < half_width < 3.7 / 1000
 
 
 @settings(max_examples=50, deadline=None)

@@ -149,12 +149,12 @@ def _describe_method(comparison: Comparison) -> Iterator[str]:
             f"Intervals ({level}) cover variation over seeds and over examples, which are crossed. The half-width of "
             "the seeds has Student's t with one degree of freedom less than seeds; that of the examples, which all "
             "seeds share, is added by squares (Banerjee, 1960). The influence of each example is estimated by the "
-            "jackknife. One changed answer in either direction is added (Bonett and Price, 2012)."
+            "jackknife. Three changed answers are added to the variance (Bonett and Price, 2012)."
         )
     else:
         yield (
-            f"Intervals ({level}) cover variation over examples, whose influence is estimated by the jackknife. One "
-            "changed answer in either direction is added (Bonett and Price, 2012)."
+            f"Intervals ({level}) cover variation over examples, whose influence is estimated by the jackknife. "
+            "Three changed answers are added to the variance (Bonett and Price, 2012)."
         )
     yield (
         "A difference improved or degraded if its interval excludes zero and its p-value, corrected for the number of "

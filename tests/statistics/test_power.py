@@ -1,0 +1,54 @@
+"""The smallest resolvable difference against exact power, and against simulated studies."""
+
+from math import inf
+
+import numpy as np
+import pytest
+from scipy.stats import nct, t
+from studies import build_mean_influence, draw_differences
+
+from mtl_core.statistics.power import VarianceComponents, compute_resolvable_difference, estimate_components
+from mtl_core.statistics.sampling_variance import estimate_sampling_variance
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+@pytest.mark.parametrize("alpha", [0.05, 0.005])
+def test_difference_between_seeds_only_has_the_power_of_the_t_test(n_seeds: int, alpha: float) -> None:
+    components = VarianceComponents(seed=0.04, shared=0.0, both=0.0, change=0.0, n_examples=1000)
+    difference = compute_resolvable_difference(components, n_seeds, alpha, power=0.8)
+    noncentrality = difference / (0.2 / n_seeds**0.5)
+    quantile = t.ppf(1 - alpha / 2, n_seeds - 1)
+    assert nct.sf(quantile, n_seeds - 1, noncentrality) == pytest.approx(0.8, abs=0.01)
+
+
+def test_more_seeds_resolve_smaller_differences_down_to_what_the_examples_resolve() -> None:
+    components = VarianceComponents(seed=0.01, shared=0.0004, both=0.001, change=0.001, n_examples=1000)
+    differences = [compute_resolvable_difference(components, n_seeds, 0.05) for n_seeds in (2, 3, 5, 10, 1000)]
+    assert differences == sorted(differences, reverse=True)
+    assert differences[-1] == pytest.approx((1.96 + 0.84) * 0.0004**0.5, rel=0.1)
+    assert compute_resolvable_difference(components, 1, 0.05) == inf
+
+
+def test_planned_power_is_reached_in_simulated_studies() -> None:
+    """Plan from a pilot of 200 seeds; then 80 % of studies with five seeds resolve the difference."""
+    sources = (1.0, 0.5, 1.0)
+    pilot = next(draw_differences(200, 80, *sources, seed=1, n_studies=1))
+    components = estimate_components(build_mean_influence(pilot, 0.0))
+    assert components is not None
+    difference = compute_resolvable_difference(components, 5, 0.05)
+    resolved = []
+    for values in draw_differences(5, 80, *sources, seed=2, n_studies=400):
+        variance = estimate_sampling_variance(build_mean_influence(values, 0.0))
+        assert variance is not None
+        resolved.append(values.mean() + difference > variance.compute_half_width(0.95))
+    assert np.mean(resolved) == pytest.approx(0.8, abs=0.08)
+
+
+def test_components_are_those_of_the_simulation() -> None:
+    values = next(draw_differences(300, 300, 2.0, 0.5, 1.0, seed=3, n_studies=1))
+    components = estimate_components(build_mean_influence(values, 0.0))
+    assert components is not None
+    assert components.seed == pytest.approx(4 / 300, rel=0.25)
+    assert components.shared == pytest.approx(0.25 / 300, rel=0.25)
+    assert components.both == pytest.approx(1 / 300, rel=0.05)
+    assert estimate_components(build_mean_influence(values[:1], 0.0)) is None
