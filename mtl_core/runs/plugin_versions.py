@@ -11,8 +11,8 @@ from mtl_core.config.iterate_specs import iterate_specs
 from mtl_core.data.input_files import hash_file, hash_files
 from mtl_core.plugins.loading import list_entry_points
 
-CORE_PACKAGES = ("torch", "numpy", "accelerate", "torchmetrics", "scikit-learn", "scikit-multilearn", "scipy")
-"""Distributions that every run uses."""
+CORE_PACKAGES = ("torch", "numpy", "accelerate", "torchmetrics")
+"""Distributions that the core computes with."""
 
 
 def find_package_versions(config: ExperimentConfig) -> dict[str, str]:
