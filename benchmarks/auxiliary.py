@@ -6,16 +6,16 @@ benchmark: `python -m benchmarks auxiliary [FOLDER] [JOBS]`.
 """
 
 import csv
-import json
 import sys
 import tempfile
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean, median, stdev
 
 from benchmarks.local_data import PIPELINE, TRAIN, require_shared
 from benchmarks.measurement import format_seconds
 from benchmarks.reference import measure_reference
-from mtl_core.experiments.ablate import TrialScore, run_trials, summarize_trials
+from mtl_core.experiments.ablate import TrialScore, run_trials
 from mtl_core.experiments.trials import Trial
 
 FOLDS = 5
@@ -52,16 +52,24 @@ def main() -> None:
         print(f"{trial.run_dir.name}: {score:.4f} in {format_seconds(outcome.train_s, reference)}", flush=True)
 
     outcomes = run_trials("absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end)
-    last_outcomes = {path: TrialScore(_load_last_score(path), outcome.train_s) for path, outcome in outcomes.items()}
-    summaries = summarize_trials(trials, last_outcomes)
-    (folder / "summary.json").write_text(json.dumps([asdict(one) for one in summaries], indent=2))
     print("| auxiliary tasks | accuracy | compared with none | training | ratio |\n| --- | --- | --- | --- | --- |")
-    for one in summaries:
+    scores = {family: [_compute_seed_score(trials, family, seed) for seed in SEEDS] for family in FAMILIES}
+    times = {
+        family: median(outcomes[trial.run_dir].train_s for trial in trials if trial.variant == family)
+        for family in FAMILIES
+    }
+    for family in FAMILIES:
+        differences = [score - base for score, base in zip(scores[family], scores["none"], strict=True)]
         print(
-            f"| {one.variant} | {one.mean:.4f} ± {one.std:.4f} | "
-            f"{one.difference:+.4f} ± {one.difference_std:.4f} | {format_seconds(one.train_s, reference)} | "
-            f"{one.train_s / summaries[0].train_s:.2f} |"
+            f"| {family} | {mean(scores[family]):.4f} ± {stdev(scores[family]):.4f} | "
+            f"{mean(differences):+.4f} ± {stdev(differences):.4f} | {format_seconds(times[family], reference)} | "
+            f"{times[family] / times['none']:.2f} |"
         )
+
+
+def _compute_seed_score(trials: Sequence[Trial], family: str, seed: int) -> float:
+    """Compute the mean over folds of the last epoch's accuracy."""
+    return mean(_load_last_score(trial.run_dir) for trial in trials if (trial.variant, trial.seed) == (family, seed))
 
 
 def _build_settings(seed: int, fold: int, family: str) -> list[str]:

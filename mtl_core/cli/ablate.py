@@ -1,8 +1,6 @@
 """`mtl ablate`."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -10,14 +8,14 @@ from rich.console import Console
 
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
-from mtl_core.atomic import write_text_atomically
-from mtl_core.cli.ablation_table import build_ablation_table
+from mtl_core.cli.comparison_output import write_and_print
 from mtl_core.config.load import check_inputs, load_experiment
-from mtl_core.experiments.ablate import TrialScore, plan_trials, run_trials, summarize_trials
+from mtl_core.experiments.ablate import TrialScore, compare_trials, plan_trials, run_trials
+from mtl_core.experiments.compare.margins import parse_margins
 from mtl_core.experiments.output_dir import lock_folder
 from mtl_core.experiments.trials import Trial, reserve_trials_folder
 
-PLAN, RESULT = "ablation.plan.json", "ablation.json"
+PLAN = "ablation.plan.json"
 
 
 def ablate_command(
@@ -28,8 +26,10 @@ def ablate_command(
     n_seeds: int,
     n_folds: int | None,
     jobs: int,
+    margin_texts: Sequence[str],
 ) -> None:
     """Train with and without auxiliary tasks, and print the differences."""
+    margins = parse_margins(margin_texts)
     loaded = load_experiment(experiment, overrides, plugins)
     check_inputs(loaded)
     ablation_dir = (
@@ -48,12 +48,10 @@ def ablate_command(
         )
 
     with lock_folder(ablation_dir):
-        summaries = summarize_trials(trials, run_trials(experiment, plugins, trials, jobs, on_trial_end))
-    write_text_atomically(ablation_dir / RESULT, json.dumps([asdict(one) for one in summaries], indent=2) + "\n")
-    Console().print(build_ablation_table(loaded.config.name, summaries, n_seeds, n_folds))
+        run_trials(experiment, plugins, trials, jobs, on_trial_end)
+    write_and_print(compare_trials(loaded.config, plugins, trials, margins, ablation_dir), ablation_dir)
     for note in _find_warnings(trials[-1]):
         typer.echo(f"note: {note}; they add words and steps, which may explain a difference")
-    typer.echo(f"{ablation_dir / RESULT}: written; runs next to it")
 
 
 def _find_warnings(trial: Trial) -> list[str]:

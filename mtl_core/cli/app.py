@@ -11,6 +11,7 @@ import typer
 from mtl_core.cli.options import (
     DataSetOption,
     ExperimentArgument,
+    MarginOption,
     PluginOption,
     PrecisionOption,
     RunArgument,
@@ -111,11 +112,12 @@ def ablate(
         int | None, typer.Option(min=2, help="Number of cross-validation folds, instead of the configured split.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings in parallel, one thread each.")] = 1,
+    margin: MarginOption = None,
 ) -> None:
     """Test whether auxiliary tasks help: train with none, with each one, and with all."""
     from mtl_core.cli.ablate import ablate_command
 
-    ablate_command(experiment, settings or [], plugin or [], out, seeds, folds, jobs)
+    ablate_command(experiment, settings or [], plugin or [], out, seeds, folds, jobs, margin or [])
 
 
 @app.command()
@@ -185,18 +187,43 @@ def compare(
         int | None,
         typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
     ] = None,
-    margin: Annotated[
-        list[str] | None,
+    margin: MarginOption = None,
+    plan: Annotated[
+        bool,
         typer.Option(
-            metavar="[TASK=]NUMBER",
-            help="Differences within ± this number are practically equal; default 0.01, and for errors 1 % of the "
-            "reference's. May be repeated.",
+            "--plan", help="Train nothing: print which differences more seeds would resolve, and what they cost."
+        ),
+    ] = False,
+    pilot: Annotated[
+        Path | None,
+        typer.Option(metavar="COMPARISON", help="With --plan: a finished comparison of the same experiment."),
+    ] = None,
+    seed_std: Annotated[
+        float | None,
+        typer.Option(min=0, help="With --plan: standard deviation of the difference over seeds, without a pilot."),
+    ] = None,
+    example_std: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="With --plan: standard deviation of the difference over examples; for accuracy, the root of the share "
+            "of examples that are answered differently.",
         ),
     ] = None,
 ) -> None:
     """Test whether multi-task learning helps: compare multi-task, equal weights, single-task and majority."""
     from mtl_core.cli.compare import compare_command
 
+    if plan:
+        from mtl_core.cli.compare_plan import compare_plan_command
+
+        compare_plan_command(
+            targets, settings or [], plugin or [], folds, extra_variants or [], jobs, pilot, seed_std, example_std
+        )
+        return
+    for option, value in {"--pilot": pilot, "--seed-std": seed_std, "--example-std": example_std}.items():
+        if value is not None:
+            raise MtlError(f"{option}: only with --plan")
     compare_command(targets, settings or [], plugin or [], out, seeds, folds, extra_variants or [], jobs, margin or [])
 
 

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from mtl_core.artifacts.comparison import COMPARISON_FILE
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
+from mtl_core.cli.comparison_output import write_and_print
 from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
 from mtl_core.config.load import check_inputs, is_packaged_experiment, load_experiment
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.margins import parse_margins
 
 if TYPE_CHECKING:
-    from mtl_core.artifacts.comparison import Comparison
     from mtl_core.experiments.compare.plan import Plan
     from mtl_core.experiments.trials import Trial
 
@@ -93,7 +93,7 @@ def _compare_runs(
 
     from mtl_core.experiments.compare.compare_runs import compare_runs
 
-    _write_and_print(compare_runs(paths, plugins, margins), comparison_dir)
+    write_and_print(compare_runs(paths, plugins, margins), comparison_dir)
 
 
 def _compare_experiment(
@@ -125,7 +125,7 @@ def _compare_experiment(
 
     from mtl_core.experiments.compare.compare_runs import compare_plan
 
-    _write_and_print(compare_plan(plan, margins), comparison_dir)
+    write_and_print(compare_plan(plan, margins), comparison_dir)
 
 
 def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
@@ -144,25 +144,3 @@ def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: i
                 import mtl_core.experiments.compare.compare_runs  # noqa: F401
 
         train_trials(experiment, plugins, plan.trials, jobs, on_trial_end)
-
-
-def _write_and_print(comparison: "Comparison", output_dir: Path) -> None:
-    """Print the tables and the summary, write the result files, and render the report.
-
-    Raises:
-        MtlError: If a file cannot be written. Files that were written before are kept.
-    """
-    from mtl_core.cli.compare_tables import build_costs_table, build_score_tables, format_title
-    from mtl_core.experiments.compare.result_files import CSV, LATEX, write_comparison
-    from mtl_core.reporting.write import write_report
-
-    write_comparison(comparison, output_dir)
-    console = Console()
-    console.print(format_title(comparison), style="bold", highlight=False, markup=False)
-    for table in build_score_tables(comparison):
-        console.print(table)
-    console.print(build_costs_table(comparison))
-    for sentence in comparison.summary:
-        print_plain(console, sentence)
-    typer.echo(f"{output_dir}: {COMPARISON_FILE}, {CSV} and {LATEX} written")
-    typer.echo(f"report: {write_report(output_dir)[0]}; its figures as PDF and SVG next to it")

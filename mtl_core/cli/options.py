@@ -21,6 +21,14 @@ PrecisionOption = Annotated[
     Literal["fp32", "bf16", "int8"],
     typer.Option(help="Numeric precision: bf16 and int8 are faster, and change the last digits."),
 ]
+MarginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[TASK=]NUMBER",
+        help="Differences within ± this number are practically equal; default 0.01, and for errors 1 % of the "
+        "reference's. May be repeated.",
+    ),
+]
 PluginOption = Annotated[
     list[str] | None,
     typer.Option("--plugin", metavar="PLUGIN", help="Load a module or a .py file as a plugin. May be repeated."),

@@ -3,11 +3,11 @@
 Scores come from the validation split; the test split is never evaluated.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, median, stdev
 
+from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
@@ -28,29 +28,6 @@ class TrialScore:
     """
 
     score: float
-    train_s: float
-
-
-@dataclass(frozen=True)
-class AblationSummary:
-    """The result of one variant over all seeds. With folds, the score of a seed is the mean over its folds.
-
-    Attributes:
-        variant: The name of the variant.
-        scores: One score per seed.
-        mean: The mean of the scores.
-        std: The standard deviation of the scores; None for one seed.
-        difference: Mean of the paired differences from `none`, one per seed.
-        difference_std: Standard deviation of these differences; None for one seed.
-        train_s: Median training time in seconds.
-    """
-
-    variant: str
-    scores: list[float]
-    mean: float
-    std: float | None
-    difference: float
-    difference_std: float | None
     train_s: float
 
 
@@ -145,27 +122,44 @@ def _read_score(trial: Trial) -> TrialScore:
     return TrialScore(float(score), float(metrics["timing"]["train_s"]))
 
 
-def summarize_trials(trials: Sequence[Trial], scores_by_run: dict[Path, TrialScore]) -> list[AblationSummary]:
-    """Aggregate scores over seeds and folds, and compare each variant with `none` per seed."""
+def compare_trials(
+    config: ExperimentConfig, plugins: Sequence[str], trials: Sequence[Trial], margins: Mapping[str, float], out: Path
+) -> Comparison:
+    """Compare the validation scores of all variants with those of `none`.
+
+    Args:
+        config: The validated experiment.
+        plugins: Additional plugins.
+        trials: The finished trials.
+        margins: Task to the largest difference that makes no practical difference, see `parse_margins`.
+        out: The folder of all run directories.
+
+    Raises:
+        MtlError: If a run is missing or damaged, or runs cannot be compared.
+    """
+    from mtl_core.experiments.compare.comparability import check_same_provenance
+    from mtl_core.experiments.compare.compared_scores import VariantOutputs
+    from mtl_core.experiments.compare.run_outputs import read_run
+    from mtl_core.experiments.compare.summary_text import collect_disclaimers, summarize
+    from mtl_core.experiments.compare.variant_scores import VariantRuns, compare_variants
+
+    runs = {
+        trial.run_dir: read_run(trial.run_dir, RunDirectory.open(trial.run_dir).load_experiment(plugins))
+        for trial in trials
+    }
+    provenance_notes = check_same_provenance(list(runs))
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
-    summaries: list[AblationSummary] = []
-    for variant in dict.fromkeys(trial.variant for trial in trials):
-        variant_trials = [trial for trial in trials if trial.variant == variant]
-        scores = [
-            mean(scores_by_run[trial.run_dir].score for trial in variant_trials if trial.seed == seed) for seed in seeds
+    folds = list(dict.fromkeys(trial.fold for trial in trials))
+    entries = []
+    for variant, overrides in build_variants(config).items():
+        runs_by_seed = [
+            [runs[trial.run_dir] for trial in trials if (trial.variant, trial.seed) == (variant, seed)]
+            for seed in seeds
         ]
-        baseline = summaries[0].scores if summaries else scores
-        differences = [score - baseline_score for score, baseline_score in zip(scores, baseline, strict=True)]
-        has_several_seeds = len(seeds) > 1
-        summaries.append(
-            AblationSummary(
-                variant,
-                scores,
-                mean(scores),
-                stdev(scores) if has_several_seeds else None,
-                mean(differences),
-                stdev(differences) if has_several_seeds else None,
-                median(scores_by_run[trial.run_dir].train_s for trial in variant_trials),
-            )
-        )
-    return summaries
+        outputs = [[run.tasks for run in fold_runs] for fold_runs in runs_by_seed]
+        repetitions = [[run] for fold_runs in runs_by_seed for run in fold_runs]
+        entries.append(VariantRuns(VariantOutputs(variant, "variant", outputs), overrides, repetitions))
+    comparison = compare_variants(entries, config.training.select, margins, NONE, None, out)
+    comparison = replace(comparison, experiment=config.name, seeds=seeds, folds=None if folds == [None] else len(folds))
+    summary = summarize(comparison, collect_disclaimers(runs.values()))
+    return replace(comparison, summary=[*summary, *provenance_notes])

@@ -3,7 +3,6 @@
 import json
 import shutil
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import pytest
@@ -29,25 +28,37 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     return metrics
 
 
+def _read_variants(path: Path) -> dict[str, dict[str, Any]]:
+    comparison = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
+    return {variant["name"]: variant for variant in comparison["variants"]}
+
+
 def test_every_variant_is_trained_with_every_seed(ablation: Path) -> None:
-    summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
-    variants = [one["variant"] for one in summary]
-    assert variants == ["none", "sentence-length", "masked-tokens", "all"]
-    for one in summary:
-        assert len(one["scores"]) == 2
-        for seed in (42, 43):
-            assert _read_metrics(ablation / f"{one['variant']}-seed{seed}")["seed"] == seed
+    variants = _read_variants(ablation)
+    assert list(variants) == ["none", "sentence-length", "masked-tokens", "all"]
+    for name, variant in variants.items():
+        assert variant["runs"] == [f"{name}-seed42", f"{name}-seed43"]
+        for run in variant["runs"]:
+            assert str(_read_metrics(ablation / run)["seed"]) in run
 
 
-def test_scores_equal_those_of_the_runs(ablation: Path) -> None:
-    summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
-    for one in summary:
-        runs = [_read_metrics(ablation / f"{one['variant']}-seed{seed}") for seed in (42, 43)]
+def test_validation_scores_of_the_runs_are_compared_with_none(ablation: Path) -> None:
+    variants = _read_variants(ablation)
+    for name, variant in variants.items():
+        runs = [_read_metrics(ablation / run) for run in variant["runs"]]
         scores = [run["splits"]["validation"]["overall"]["accuracy"] for run in runs]
-        assert one["scores"] == pytest.approx(scores)
-        assert one["mean"] == pytest.approx(mean(scores))
-        before = summary[0]["scores"]
-        assert one["difference"] == pytest.approx(mean(a - b for a, b in zip(scores, before, strict=True)))
+        assert variant["overall"]["seeds"] == pytest.approx(scores)
+        if name == "none":
+            assert variant["differences_from_reference"] is None
+            continue
+        difference = variant["differences_from_reference"]["overall"]
+        without = variants["none"]["overall"]["seeds"]
+        assert difference["seeds"] == pytest.approx([a - b for a, b in zip(scores, without, strict=True)])
+        assert difference["verdict"] in {"not resolved", "practically equal", "improved", "degraded"}
+    comparison = json.loads((ablation / "comparison.json").read_text(encoding="utf-8"))
+    assert (comparison["reference"], comparison["split_name"]) == ("none", "validation")
+    assert comparison["families"]["tasks"] == {"size": 3, "correction": "holm"}
+    assert (ablation / "report.html").is_file()
 
 
 def test_test_split_is_never_evaluated(ablation: Path) -> None:
@@ -74,13 +85,11 @@ def test_ablation_resumes(ablation: Path, mtl: Any) -> None:
     run_dir = ablation / "all-seed43"
     stamp = (run_dir / "metrics.json").stat().st_mtime_ns
     shutil.rmtree(ablation / "none-seed42")
-    before = (ablation / "ablation.json").read_text(encoding="utf-8")
+    before = {name: variant["overall"] for name, variant in _read_variants(ablation).items()}
     result = mtl("ablate", "auxiliary-sample", *FAST, "--out", ablation)
     assert result.returncode == 0, result.stderr
     assert (run_dir / "metrics.json").stat().st_mtime_ns == stamp
-    scores = [one["scores"] for one in json.loads(before)]
-    resumed_summary = json.loads((ablation / "ablation.json").read_text(encoding="utf-8"))
-    assert [one["scores"] for one in resumed_summary] == scores
+    assert {name: variant["overall"] for name, variant in _read_variants(ablation).items()} == before
     assert "note: 180 training examples have no label for any main task" in result.stdout
 
 
@@ -105,7 +114,6 @@ def test_folds_in_several_processes_have_the_scores_of_one_process(mtl: Any, tmp
     for jobs in ("1", "2"):
         result = mtl("ablate", "auxiliary-sample", *options, "--jobs", jobs, "--out", tmp_path / jobs)
         assert result.returncode == 0, result.stderr
-        summary = json.loads((tmp_path / jobs / "ablation.json").read_text(encoding="utf-8"))
-        scores.append([one["scores"] for one in summary])
+        scores.append({name: variant["overall"] for name, variant in _read_variants(tmp_path / jobs).items()})
     assert scores[0] == scores[1]
     assert len(list((tmp_path / "1").glob("*-fold1"))) == 2

@@ -1,6 +1,6 @@
 """Compare finished runs: those of a plan, or any run directories."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mtl_core.experiments.compare.comparability import check_same_labels, check_
 from mtl_core.experiments.compare.compared_scores import VariantOutputs
 from mtl_core.experiments.compare.plan import Plan
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs, RunOutputs, read_run
-from mtl_core.experiments.compare.summary_text import summarize
+from mtl_core.experiments.compare.summary_text import collect_disclaimers, summarize
 from mtl_core.experiments.compare.variant_scores import VariantRuns, compare_variants
 from mtl_core.experiments.compare.variants import EQUAL, MAJORITY, MULTI_TASK, SINGLE_TASK, Variant
 
@@ -26,8 +26,7 @@ def compare_plan(plan: Plan, margins: Mapping[str, float]) -> Comparison:
     Raises:
         MtlError: If a run is missing or damaged, or runs cannot be compared.
     """
-    runs_by_path: dict[Path, RunOutputs] = {}
-    entries = [_read_variant_runs(plan, variant, runs_by_path) for variant in plan.variants if variant.training_specs]
+    entries, runs_by_path = read_variants(plan, [variant.name for variant in plan.variants if variant.training_specs])
     provenance_notes = check_same_provenance(list(runs_by_path))
     multi_task = next(entry for entry in entries if entry.outputs.name == MULTI_TASK)
     for entry in entries:
@@ -41,7 +40,9 @@ def compare_plan(plan: Plan, margins: Mapping[str, float]) -> Comparison:
     equal_weights = EQUAL if any(entry.outputs.name == EQUAL for entry in entries) else MULTI_TASK
     comparison = compare_variants(entries, config.training.select, margins, SINGLE_TASK, equal_weights, plan.output_dir)
     comparison = replace(comparison, experiment=config.name, seeds=list(plan.seeds), folds=plan.n_folds)
-    summary = summarize(comparison, _collect_disclaimers(runs_by_path.values()))
+    summary = summarize(comparison, collect_disclaimers(runs_by_path.values()))
+    if comparison.split_name == "validation":
+        summary.append("A test split or --folds gives unbiased scores.")
     return replace(comparison, summary=[*summary, *provenance_notes])
 
 
@@ -80,12 +81,22 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], margins: Mapping
     config = experiments[0].config
     comparison = compare_variants(entries, config.training.select, margins, names[0], None, None)
     comparison = replace(comparison, experiment=config.name, seeds=[runs[0].seed])
-    summary = summarize(comparison, _collect_disclaimers(runs))
+    summary = summarize(comparison, collect_disclaimers(runs))
     return replace(comparison, summary=[*summary, *provenance_notes])
 
 
-def _collect_disclaimers(runs: Iterable[RunOutputs]) -> list[str]:
-    return list(dict.fromkeys(run.disclaimer for run in runs if run.disclaimer))
+def read_variants(plan: Plan, names: Sequence[str]) -> tuple[list[VariantRuns], dict[Path, RunOutputs]]:
+    """Read the runs of some variants of a plan.
+
+    Returns:
+        The variants with their runs, and run directory to outputs.
+
+    Raises:
+        MtlError: If a run is missing or damaged.
+    """
+    runs_by_path: dict[Path, RunOutputs] = {}
+    entries = [_read_variant_runs(plan, one, runs_by_path) for one in plan.variants if one.name in names]
+    return entries, runs_by_path
 
 
 def _read_variant_runs(plan: Plan, variant: Variant, runs_by_path: dict[Path, RunOutputs]) -> VariantRuns:

@@ -107,11 +107,14 @@ class ComparedScores:
             estimates[task] = Estimate(interval.mean, interval.low, interval.high, _list_seeds(score))
         return estimates
 
+    def subtract_scores(self, name: str, other: str) -> dict[str, ScoreInfluence]:
+        """Return the differences between the scores of two variants, per task and `overall`, with influences."""
+        return {task: score - self._scores[other][task] for task, score in self._scores[name].items()}
+
     def compute_differences(self, name: str, other: str) -> dict[str, ScoreDifference]:
         """Compute the differences between the scores of two variants, per task and `overall`."""
         differences = {}
-        for task, score in self._scores[name].items():
-            difference = score - self._scores[other][task]
+        for task, difference in self.subtract_scores(name, other).items():
             variance = estimate_sampling_variance(difference)
             tasks = list(self._metrics) if task == OVERALL else [task]
             n_discordant = int(np.any([self._find_discordant(name, other, one) for one in tasks], axis=0).sum())

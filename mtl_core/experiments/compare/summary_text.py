@@ -1,11 +1,12 @@
 """Summarize a comparison in sentences: the differences, and what the intervals cover."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtl_core.artifacts.comparison import Comparison, Difference, FamilyName, VariantSummary
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.errors import join_names
 from mtl_core.experiments.compare.formatting import format_delta_m, format_difference
+from mtl_core.experiments.compare.run_outputs import RunOutputs
 from mtl_core.reporting.formatting import format_metric
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
@@ -22,6 +23,11 @@ FAMILY_NAMES: Mapping[FamilyName, str] = {
     "overall": "differences of the score over all tasks",
     "baseline": "differences of the majority baseline",
 }
+
+
+def collect_disclaimers(runs: Iterable[RunOutputs]) -> list[str]:
+    """Return the different disclaimers of the data of runs."""
+    return list(dict.fromkeys(run.disclaimer for run in runs if run.disclaimer))
 
 
 def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[str]:
@@ -137,8 +143,8 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
         )
     if comparison.split_name == "validation":
         yield (
-            "The scores are from validation data, which also selected each network's epoch, and are optimistic; "
-            "a test split or --folds gives unbiased ones."
+            "The scores are from validation data, which also selected each network's epoch, and are optimistic for "
+            "every variant."
         )
 
 

@@ -1,0 +1,35 @@
+"""The output of `mtl compare` and `mtl ablate`: tables and sentences in the terminal, result files, and the report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from mtl_core.artifacts.comparison import COMPARISON_FILE
+from mtl_core.cli.console import print_plain
+
+if TYPE_CHECKING:
+    from mtl_core.artifacts.comparison import Comparison
+
+
+def write_and_print(comparison: "Comparison", output_dir: Path) -> None:
+    """Print the tables and the summary, write the result files, and render the report.
+
+    Raises:
+        MtlError: If a file cannot be written. Files that were written before are kept.
+    """
+    from mtl_core.cli.compare_tables import build_costs_table, build_score_tables, format_title
+    from mtl_core.experiments.compare.result_files import CSV, LATEX, write_comparison
+    from mtl_core.reporting.write import write_report
+
+    write_comparison(comparison, output_dir)
+    console = Console()
+    console.print(format_title(comparison), style="bold", highlight=False, markup=False)
+    for table in build_score_tables(comparison):
+        console.print(table)
+    console.print(build_costs_table(comparison))
+    for sentence in comparison.summary:
+        print_plain(console, sentence)
+    typer.echo(f"{output_dir}: {COMPARISON_FILE}, {CSV} and {LATEX} written")
+    typer.echo(f"report: {write_report(output_dir)[0]}; its figures as PDF and SVG next to it")
