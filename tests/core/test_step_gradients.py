@@ -131,6 +131,32 @@ def test_backward_keeps_or_frees_the_graph_and_ignores_constants() -> None:
         run.gradients.backward(losses.values.sum())
 
 
+def test_losses_that_do_not_come_from_the_last_forward_pass() -> None:
+    """Before the first forward pass, and after each backward pass, no outputs of heads are recorded."""
+    run = SampleRun(WeightedSum())
+    [first, *_] = run.gradients.shared
+    tasks = torch.tensor([0])
+
+    def check() -> None:
+        row = run.gradients.jacobian(first.square().sum().unsqueeze(0), [first], tasks)
+        torch.testing.assert_close(row[0], 2 * first.detach().flatten())
+
+    check()
+    run.gradients.backward(run.compute_losses().values.sum())
+    check()
+    losses = run.compute_losses()
+    run.gradients.backward_each(losses.values, losses.tasks)
+    check()
+
+
+def test_constant_losses_have_a_jacobian_of_0() -> None:
+    run = SampleRun(WeightedSum())
+    losses = run.compute_losses()
+    rows = run.gradients.jacobian(losses.values.detach(), run.gradients.shared, losses.tasks)
+    assert rows.shape[0] == 4
+    assert not bool(rows.any())
+
+
 # ── sums over ranks ──
 
 
