@@ -62,3 +62,39 @@ def test_weighting_receives_the_losses_of_main_tasks_only(tmp_path: Path) -> Non
     losses = []
     objective.on_step_end(lambda: losses.append(1) or build_losses([3.0, 7.0], [0, 2]))  # type: ignore[func-returns-value]
     assert losses == []  # DWA does not need them
+
+
+class RecordedTotals:
+    """Records the total losses whose gradients are computed."""
+
+    def __init__(self) -> None:
+        self.totals: list[float] = []
+
+    def backward(self, total: torch.Tensor, retain_graph: bool = False) -> None:
+        self.totals.append(float(total.detach()))
+
+
+def test_backward_of_main_auxiliary_and_regularization_losses(tmp_path: Path) -> None:
+    objective = build_objective(tmp_path)
+    regularization_loss = torch.tensor(11.0)
+    recorded = RecordedTotals()
+    cases: list[tuple[list[float], list[int], torch.Tensor | None]] = [
+        ([3.0, 5.0, 7.0], [0, 1, 2], None),
+        ([3.0, 5.0, 7.0], [0, 1, 2], regularization_loss),
+        ([7.0], [2], None),
+        ([7.0], [2], regularization_loss),
+        ([3.0], [0], regularization_loss),
+        ([3.0], [0], None),
+    ]
+    for values, tasks, regularization in cases:
+        objective.backward(build_losses(values, tasks), regularization, recorded)  # type: ignore[arg-type]
+    assert recorded.totals == pytest.approx([19.5, 30.5, 14.0, 25.0, 14.0, 3.0])
+
+
+def test_weighting_recomputes_the_losses_of_main_tasks_only(tmp_path: Path) -> None:
+    objective = build_objective(tmp_path)
+    received = []
+    objective.weighting.on_step_end = lambda recompute_losses: received.append(recompute_losses())  # type: ignore[method-assign]
+    objective.on_step_end(lambda: build_losses([3.0, 5.0, 7.0], [0, 1, 2]))
+    [losses] = received
+    assert (losses.values.tolist(), losses.tasks.tolist(), losses.counts.tolist()) == ([3.0], [0], [1])

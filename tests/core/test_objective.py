@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from toy import task_block, toy_config, toy_network
 
 from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
+from mtl_core.builtins.weightings.famo import FAMO
 from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.data.batches import Batch
 from mtl_core.nn.heads import HeadOutput
@@ -62,6 +63,7 @@ def build_outputs(non_finite: dict[tuple[int, int], float]) -> list[HeadOutput |
         ({(1, 0): math.nan, (1, 3): math.nan}, "t1", [0, 3]),
         ({(2, 1): math.nan}, "t2", [1]),
         ({(1, 1): math.nan, (2, 0): math.nan}, "t1", [1]),
+        ({(0, 1): math.nan, (1, 2): math.nan}, "t0", [1]),
     ],
 )
 def test_non_finite_loss_names_the_task_and_its_examples(
@@ -149,6 +151,7 @@ class RecordingObserver:
         self, losses: TaskLosses, gradients: StepGradients, recompute_losses: Callable[[], TaskLosses]
     ) -> None:
         self.losses.append(losses.values.tolist())
+        assert gradients.jacobian(losses.values, gradients.shared).shape[0] == len(losses.values)
         for _ in range(2):
             recomputed = recompute_losses()
             self.recomputed.append(recomputed.values.tolist())
@@ -216,3 +219,52 @@ def test_batch_without_labels_changes_nothing() -> None:
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     assert run.run_step(()).values.tolist() == []
     assert all(torch.equal(before[name], value) for name, value in run.network.state_dict().items())
+
+
+@pytest.mark.parametrize(("distributed", "factor"), [(DistributedContext(), 3.0), (FirstRank(), 1.5)])
+def test_regularization_loss_is_added_once_over_all_ranks(distributed: DistributedContext, factor: float) -> None:
+    gradients = []
+    for strength in (0.0, 3.0):
+        run = SampleRun(WeightedSum())
+        run.objective._distributed = distributed
+        losses = run.compute_losses() if distributed.world_size == 1 else build_losses_of_the_batch(run)
+        regularization_loss = strength * torch.cat([parameter.flatten() for parameter in run.gradients.shared]).sum()
+        run.objective.backward(losses, regularization_loss, run.gradients)
+        gradients.append(torch.cat([p.grad.flatten() for p in run.gradients.shared if p.grad is not None]))
+    torch.testing.assert_close(gradients[1] - gradients[0], torch.full_like(gradients[0], factor), rtol=1e-4, atol=1e-4)
+
+
+def build_losses_of_the_batch(run: SampleRun) -> TaskLosses:
+    """Return the losses of one process, for an objective that belongs to the first of two."""
+    run.objective._distributed, distributed = DistributedContext(), run.objective._distributed
+    losses = run.compute_losses()
+    run.objective._distributed = distributed
+    return losses
+
+
+def test_step_includes_the_regularization_loss_of_the_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With half the squared weights as the loss, a step of size 0.5 removes half of each weight."""
+    plain, regularized = SampleRun(WeightedSum()), SampleRun(WeightedSum())
+    shared = regularized.gradients.shared
+    start = [parameter.detach().clone() for parameter in shared]
+    monkeypatch.setattr(
+        regularized.network.trunk,
+        "regularization_loss",
+        lambda: 0.5 * torch.cat([parameter.flatten() for parameter in shared]).square().sum(),
+    )
+    for run in (plain, regularized):
+        optimizer = torch.optim.SGD(run.network.parameters(), lr=0.5)
+        training_step(run.gradients, run.network, run.objective, optimizer, run.create_batch(range(4)), None)
+    for parameter, expected, before in zip(shared, plain.gradients.shared, start, strict=True):
+        torch.testing.assert_close(parameter.detach(), expected.detach() - 0.5 * before, rtol=1e-4, atol=1e-6)
+
+
+def test_weighting_can_recompute_the_losses_after_the_step() -> None:
+    """FAMO on the same batch: the logits change by the decrease of the losses in the first step."""
+    run = SampleRun(FAMO(lr=0.2, same_batch=True))
+    losses = run.run_step()
+    after = run.compute_losses().values.detach()
+    decreases = losses.values.detach().log() - after.log()
+    logits = run.objective.weighting.state_dict()["logits"]
+    assert torch.equal(logits < 0, decreases > decreases.mean())
+    assert logits.abs().tolist() == pytest.approx([0.2] * 4, rel=1e-3)
