@@ -87,15 +87,15 @@ def _measure(draw: Callable[[np.random.Generator], Study], truth: float, n_studi
 
 
 def _measure_error(design: Design) -> float:
-    """Measure the true standard error of the difference, on 400 studies of their own."""
+    """Measure the true standard error of the difference, on 200 studies of their own."""
     random = np.random.default_rng(21)
-    return float(np.std([draw_study(design, random).difference.scores.mean() for _ in range(400)], ddof=1))
+    return float(np.std([draw_study(design, random).difference.scores.mean() for _ in range(200)], ddof=1))
 
 
 def _find_shift(design: Design) -> float | None:
     """Find the shift that a test which knows the standard error there finds with the power of the oracle."""
     shift: float | None = 0.0
-    for _ in range(5):
+    for _ in range(4):
         if shift is None:
             return None
         shift = find_shift(design, ORACLE_DISTANCE * _measure_error(replace(design, shift=shift)))

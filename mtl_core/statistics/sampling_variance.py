@@ -86,7 +86,7 @@ class SamplingVariance:
         low, high = SMALLEST_P_VALUE, 1.0
         if self._compute_half_width(low / 2) < distance:
             return low
-        for _ in range(60):
+        for _ in range(45):
             middle = sqrt(low * high)
             if self._compute_half_width(middle / 2) < distance:
                 high = middle

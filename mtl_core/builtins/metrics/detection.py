@@ -23,7 +23,6 @@ class _DetectionMetric(MetricSpec):
     pooled: ClassVar[bool] = False
     pooled_by_sums: ClassVar[bool] = True
     worst_value: ClassVar[float | None] = 0.0
-    worst_value: ClassVar[float | None] = 0.0
 
     def check_space(self, space: LabelSpace) -> None:
         """Require a label space of detection and classes."""

@@ -7,7 +7,7 @@ from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.errors import join_names
 from mtl_core.experiments.compare.formatting import format_delta_m, format_difference
 from mtl_core.experiments.compare.run_outputs import RunOutputs
-from mtl_core.reporting.formatting import format_metric
+from mtl_core.reporting.formatting import format_metric, pluralize
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
 SEED_ADVICE = {
@@ -19,9 +19,9 @@ SEED_ADVICE = {
     4: "with 4 seeds, a difference has to be 3.2 standard errors over seeds; with 5, 2.8",
 }
 FAMILY_NAMES: Mapping[FamilyName, str] = {
-    "tasks": "differences of single tasks",
-    "overall": "differences of the score over all tasks",
-    "baseline": "differences of the majority baseline",
+    "tasks": "of single tasks",
+    "overall": "of the score over all tasks",
+    "baseline": "of the majority baseline",
 }
 
 
@@ -135,7 +135,9 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
         )
     tested = [(name, family) for name, family in comparison.families.items() if family.size and name != "baseline"]
     if tested:
-        families = " and ".join(f"{family.size} {FAMILY_NAMES[name]}" for name, family in tested)
+        families = " and ".join(
+            f"{pluralize(family.size, 'difference')} {FAMILY_NAMES[name]}" for name, family in tested
+        )
         corrections = join_names(dict.fromkeys(CORRECTION_NAMES[family.correction] for _, family in tested))
         yield (
             f"Improved and degraded: the interval excludes 0 and the p-value, corrected for {families} "

@@ -111,8 +111,6 @@ class MetricSpec(Spec):
     """Whether the value is one number, which has a column in tables."""
     worst_value: ClassVar[float | None] = None
     """The value that selects the epoch where predictions leave the metric undefined; None if values are unbounded."""
-    worst_value: ClassVar[float | None] = None
-    """The value that selects the epoch where predictions leave the metric undefined; None if values are unbounded."""
 
     def key(self) -> str:
         """Return the name of the metric in `metrics.json` and in tables."""
