@@ -23,7 +23,7 @@ from mtl_core.training.losses import TaskLosses
 from mtl_core.training.non_finite import NonFiniteLossError
 from mtl_core.training.objective import Objective
 from mtl_core.training.optimizer import build_optimizer
-from mtl_core.training.step import training_step
+from mtl_core.training.step import compute_losses, training_step
 
 CPU = torch.device("cpu")
 
@@ -268,3 +268,64 @@ def test_weighting_can_recompute_the_losses_after_the_step() -> None:
     logits = run.objective.weighting.state_dict()["logits"]
     assert torch.equal(logits < 0, decreases > decreases.mean())
     assert logits.abs().tolist() == pytest.approx([0.2] * 4, rel=1e-3)
+
+
+def test_losses_are_weighted_means_over_labels(tmp_path: Path) -> None:
+    """The predicted probability of every class is 1/3, except for t0 in the first example: 1/2, 1/4, 1/4."""
+    objective, batch = build_two_groups(tmp_path)
+    outputs = torch.zeros(4, 2, 3)
+    outputs[0, 0, 0] = math.log(2)
+    label_weights = torch.tensor([[3.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    weighted_batch = Batch(None, batch.targets, [label_weights, None])
+    head_outputs: list[HeadOutput | None] = [HeadOutput(outputs), HeadOutput(torch.zeros(4, 1, 3))]
+    losses = objective.compute_task_losses(head_outputs, weighted_batch, objective.compute_masks(weighted_batch))
+    expected = [(3 * math.log(2) + math.log(3)) / 4, math.log(3), math.log(3)]
+    assert losses.values.tolist() == pytest.approx(expected)
+    assert losses.counts.tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("is_duplicated", "r_drop", "has_divergence"), [(True, 0.5, 1), (True, 0.0, 0), (False, 0.5, 0)]
+)
+def test_r_drop_applies_to_duplicated_batches(
+    tmp_path: Path, is_duplicated: bool, r_drop: float, has_divergence: int
+) -> None:
+    """The log-probabilities of two equal examples differ by the log-odds of 2 : 1 and 1 : 2 for two classes."""
+    config = toy_config(tmp_path, tasks=[task_block(name="t0", kind={"type": "binary", "classes": ["c0", "c1"]})],
+                        data={"type": "toy", "classes": 2})  # fmt: skip
+    data, _, _ = toy_network(config)
+    objective = Objective(data.groups, config.weighting, r_drop=r_drop)
+    log_odds = torch.tensor([math.log(2), -math.log(2)]).view(2, 1, 1)
+    batch = Batch(None, [torch.ones(2, 1, dtype=torch.int64)], [None], is_duplicated=is_duplicated)
+    losses = objective.compute_task_losses([HeadOutput(log_odds)], batch, objective.compute_masks(batch))
+    divergence = (2 / 3 - 1 / 3) * math.log(2)  # of 2/3 and 1/3, the same in both directions
+    expected = (math.log(3 / 2) + math.log(3)) / 2 + has_divergence * 0.5 * divergence
+    assert losses.values.tolist() == pytest.approx([expected])
+
+
+def test_network_computes_outputs_of_labelled_examples() -> None:
+    """A token task is computed for examples with any labelled token."""
+    masks = [
+        torch.tensor([[True, False], [False, False]]),
+        torch.tensor([[[False, True, False]], [[False, False, False]]]),
+    ]
+    batch = Batch(torch.tensor([5.0]), [], [], {1: torch.tensor([7.0])})
+    received: list[Any] = []
+
+    class Recorder:
+        def compute_masks(self, _: Batch) -> list[torch.Tensor]:
+            return masks
+
+        def compute_task_losses(self, *arguments: Any) -> Any:
+            return arguments
+
+    def network(*arguments: Any) -> str:
+        received.extend(arguments)
+        return "outputs"
+
+    result: Any = compute_losses(network, Recorder(), batch)  # type: ignore[arg-type]
+    assert result == ("outputs", batch, masks)
+    inputs, output_masks, masked_inputs = received
+    assert inputs is batch.inputs
+    assert [mask.tolist() for mask in output_masks] == [[[True, False], [False, False]], [[True], [False]]]
+    assert masked_inputs is batch.masked_inputs
