@@ -7,6 +7,9 @@ import pytest
 import torch
 from one_task import OneTask
 
+from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
+from mtl_core.errors import MtlError
+
 LABELS = ["no", "yes", "yes", "no", "no"]
 
 
@@ -55,3 +58,19 @@ def test_weights_of_binary_classes_follow_their_names(positive: str) -> None:
     block = {"type": "binary", "positive": positive, "class_weights": {"type": "explicit", "values": {"yes": 3.0}}}
     outputs = sign * torch.tensor(LOG_ODDS).unsqueeze(1)
     assert compute_loss(block, outputs) == pytest.approx(weighted_mean(1, 3), rel=1e-5)
+
+
+def test_weights_from_counts() -> None:
+    counts = {"a": 3, "b": 1, "never": 0}
+    assert Unweighted().compute_weights(counts) == [1.0, 1.0, 1.0]
+    assert Balanced().compute_weights(counts) == pytest.approx([4 / (2 * 3), 4 / (2 * 1), 1.0])
+    assert Balanced(power=2.0).compute_weights(counts) == pytest.approx([4 / 9, 4.0, 1.0])
+    assert Balanced(power=0.0).compute_weights(counts) == [1.0, 1.0, 1.0]
+    assert Balanced().compute_weights({"a": 0}) == [1.0]
+    assert ExplicitWeights(values={"b": 0.0}).compute_weights(counts) == [1.0, 0.0, 1.0]
+
+
+def test_weights_of_unknown_classes_are_refused() -> None:
+    message = r"class_weights: 'nevr' is not a class; did you mean 'never'\? \(classes: a, never\)"
+    with pytest.raises(MtlError, match=message):
+        ExplicitWeights(values={"a": 1.0, "nevr": 2.0}).compute_weights({"a": 1, "never": 0})

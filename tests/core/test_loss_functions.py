@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from mtl_core.builtins.loss_masks import ExcludeLabels
+from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy
 from mtl_core.builtins.losses.focal import Focal
 from mtl_core.builtins.losses.modules.regression import (
@@ -16,6 +16,7 @@ from mtl_core.builtins.losses.modules.regression import (
     huber_loss,
     squared_error,
 )
+from mtl_core.builtins.losses.regression import AbsoluteError, Huber, SquaredError
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
@@ -42,6 +43,15 @@ def test_regression_losses_are_means_over_present_targets(distance: Any, expecte
     assert RegressionLoss(distance)(OUTPUTS[:2, :1], TARGETS[:2, 0]).tolist() == pytest.approx(
         [float(distance(torch.tensor(0.5), torch.tensor(0.0))), float(distance(torch.tensor(0.25), torch.tensor(0.0)))]
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [(SquaredError(), 9.0), (AbsoluteError(), 3.0), (Huber(), 2.5), (Huber(delta=2.0), 4.0)],
+    ids=["squared", "absolute", "huber", "huber 2"],
+)
+def test_regression_losses_of_an_experiment(spec: Any, expected: float) -> None:
+    assert spec.build()(torch.tensor([[5.0]]), torch.tensor([2.0])).tolist() == [expected]
 
 
 def test_missing_targets_have_no_gradient() -> None:
@@ -168,3 +178,83 @@ def test_examples_with_a_non_finite_token() -> None:
         [True, False],
         [False, False],
     ]
+
+
+def test_observed_mask_selects_labels_that_are_not_missing() -> None:
+    assert Observed().build([ClassSpace(["a", "b"], ["x"])])(torch.tensor([[0, -1], [1, 0]])).tolist() == [
+        [True, False],
+        [True, True],
+    ]
+    assert Observed().list_excluded_labels() == frozenset()
+    assert ExcludeLabels(labels=["x", "y"]).list_excluded_labels() == {"x", "y"}
+
+
+# ── sums of a head group ──
+
+
+def build_code_loss(*class_weights: list[float] | None) -> GroupLoss:
+    """Return a loss that equals the output, whatever the class is, for one task per list of class weights."""
+
+    class Output(torch.nn.Module):
+        def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            return outputs[:, 0]
+
+    return GroupLoss(Output(), [None if weights is None else torch.tensor(weights) for weights in class_weights])
+
+
+EXAMPLE_OUTPUTS = torch.tensor([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]]).unsqueeze(2)
+EXAMPLE_TARGETS = torch.tensor([[0, 1], [1, 0], [1, 1]])
+EXAMPLE_MASK = torch.tensor([[True, True], [False, True], [True, False]])
+
+
+@pytest.mark.parametrize(
+    ("class_weights", "label_weights", "totals", "norms"),
+    [
+        ([None, None], None, [5.0, 30.0], [2.0, 2.0]),
+        ([[0.5, 3.0], None], None, [0.5 * 1 + 3 * 4, 30.0], [3.5, 2.0]),
+        ([None, None], [[2.0, 1.0], [9.0, 0.5], [0.25, 9.0]], [2 * 1 + 0.25 * 4, 10 + 0.5 * 20], [2.25, 1.5]),
+        ([None, [2.0, 4.0]], [[2.0, 1.0], [9.0, 0.5], [0.25, 9.0]], [3.0, 4 * 10 + 2 * 0.5 * 20], [2.25, 5.0]),
+    ],
+)
+def test_sums_over_examples(
+    class_weights: list[list[float] | None],
+    label_weights: list[list[float]] | None,
+    totals: list[float],
+    norms: list[float],
+) -> None:
+    weights = None if label_weights is None else torch.tensor(label_weights)
+    loss = build_code_loss(*class_weights)
+    sums = loss.compute_sums(EXAMPLE_OUTPUTS, EXAMPLE_TARGETS, EXAMPLE_MASK, weights)
+    assert (sums.totals.tolist(), sums.norms.tolist(), sums.counts.tolist()) == (totals, norms, [2, 2])
+    losses = loss(EXAMPLE_OUTPUTS, EXAMPLE_TARGETS, EXAMPLE_MASK, weights)
+    assert losses.values.tolist() == pytest.approx([total / norm for total, norm in zip(totals, norms, strict=True)])
+    assert losses.tasks.tolist() == [0, 1]
+
+
+def test_sums_over_tokens() -> None:
+    outputs = torch.tensor([[[1.0, 2.0, 4.0]], [[8.0, 16.0, 32.0]]]).unsqueeze(3)
+    targets = torch.tensor([[[0, 1, 0]], [[1, 0, 1]]])
+    mask = torch.tensor([[[True, True, False]], [[True, False, True]]])
+    plain = build_code_loss(None).compute_sums(outputs, targets, mask)
+    assert (plain.totals.tolist(), plain.norms.tolist(), plain.counts.tolist()) == ([43.0], [4.0], [4])
+    weighted = build_code_loss([1.0, 0.5]).compute_sums(outputs, targets, mask, torch.tensor([[2.0], [3.0]]))
+    assert weighted.totals.tolist() == [2 * (1 + 0.5 * 2) + 3 * 0.5 * (8 + 32)]
+    assert weighted.norms.tolist() == [2 * 1.5 + 3 * 1.0]
+
+
+def test_tasks_whose_labels_have_no_weight_have_no_loss() -> None:
+    weights = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 5.0]])
+    losses = build_code_loss(None, None)(EXAMPLE_OUTPUTS, EXAMPLE_TARGETS, EXAMPLE_MASK, weights)
+    assert (losses.values.tolist(), losses.tasks.tolist(), losses.counts.tolist()) == ([2.5], [0], [2, 0])
+
+
+def test_half_precision_outputs_have_losses_in_full_precision() -> None:
+    losses = build_code_loss(None, None)(EXAMPLE_OUTPUTS.half(), EXAMPLE_TARGETS, EXAMPLE_MASK)
+    assert losses.values.dtype == torch.float32
+
+
+def test_sums_of_head_groups_are_concatenated() -> None:
+    first = LossSums(torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([3]))
+    sums = LossSums.concatenate([first, LossSums.zeros(2, torch.device("cpu"))])
+    assert (sums.totals.tolist(), sums.norms.tolist(), sums.counts.tolist()) == ([1, 0, 0], [2, 0, 0], [3, 0, 0])
+    assert sums.counts.dtype == torch.int64
