@@ -116,7 +116,7 @@ def test_sums_over_ranks_have_the_gradient_of_this_rank() -> None:
     losses = reduced.compute_means()
     assert losses.values.tolist() == pytest.approx([8 / 4, 10 / 3])
     assert losses.counts.tolist() == [3, 3]
-    losses.values.sum().backward()
+    losses.values.sum().backward()  # type: ignore[no-untyped-call]
     assert totals.grad is not None
     assert totals.grad.tolist() == pytest.approx([1 / 4, 1 / 3])
     assert sums.all_reduce(DistributedContext()) is sums
