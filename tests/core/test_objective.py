@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from toy import task_block, toy_config, toy_network
 from mtl_core.builtins.weightings.dwa import DynamicWeightAverage
 from mtl_core.builtins.weightings.famo import FAMO
 from mtl_core.builtins.weightings.weighted_sum import WeightedSum
+from mtl_core.config.tasks import NamedTask
 from mtl_core.data.batches import Batch
+from mtl_core.data.fitted_task import fit_task
+from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.task_groups import TaskGroup, group_tasks
+from mtl_core.errors import MtlError
 from mtl_core.nn.heads import HeadOutput
 from mtl_core.testing.sample_run import SampleRun
 from mtl_core.training.distributed import DistributedContext
@@ -329,3 +334,90 @@ def test_network_computes_outputs_of_labelled_examples() -> None:
     assert inputs is batch.inputs
     assert [mask.tolist() for mask in output_masks] == [[[True, False], [False, False]], [[True], [False]]]
     assert masked_inputs is batch.masked_inputs
+
+
+# ── masks ──
+
+
+def build_groups(level: str, *weights: float) -> list[TaskGroup]:
+    """Return the head groups of tasks with two classes each."""
+    kind, head = ("classification", "linear") if level == "example" else ("token-tagging", "token-linear")
+    return group_tasks(
+        [
+            fit_task(
+                NamedTask.model_validate({"name": f"t{index}", "kind": kind, "head": head, "weight": weight}),
+                LabelStatistics(["a", "b"] if level == "example" else [["a", "b"]], ["a", "b"]),
+            )
+            for index, weight in enumerate(weights)
+        ]
+    )
+
+
+def test_masks_of_token_tasks_exclude_examples_and_tasks_of_weight_0() -> None:
+    """Two examples, three tasks, two tokens; the second task has the weight 0."""
+    [group] = build_groups("token", 1.0, 0.0, 0.5)
+    objective = Objective([group], WeightedSum())
+    targets = torch.tensor([[[0, 1], [1, 1], [-1, 0]], [[1, -1], [0, 0], [1, 1]]])
+    [mask] = objective.compute_masks(Batch(None, [targets], [None]))
+    assert mask.tolist() == [
+        [[True, True], [False, False], [False, True]],
+        [[True, False], [False, False], [True, True]],
+    ]
+    label_weights = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
+    [mask] = objective.compute_masks(Batch(None, [targets], [label_weights]))
+    assert mask.tolist() == [
+        [[True, True], [False, False], [False, False]],
+        [[False, False], [False, False], [True, True]],
+    ]
+
+
+def test_weights_belong_to_the_tasks_of_each_group() -> None:
+    groups = [group for weight in (1.0, 0.0, 2.0, 0.0) for group in build_groups("example", weight)]
+    objective = Objective(groups, WeightedSum())
+    batch = Batch(None, [torch.zeros(1, 1, dtype=torch.int64)] * 4, [None] * 4)
+    assert [mask.item() for mask in objective.compute_masks(batch)] == [True, False, True, False]
+    assert objective.active_groups == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("level", "result", "message"),
+    [
+        ("example", torch.ones(2, 1), r"returned torch.float32 of shape \(2, 1\), .* \(2, 1\): \(batch, tasks\)$"),
+        ("example", torch.ones(1, 2).bool(), r"torch.bool of shape \(1, 2\), expected torch.bool of shape \(2, 1\)"),
+        ("example", torch.ones(2, 1, 3).bool(), r"expected torch.bool of shape \(2, 1\): \(batch, tasks\)$"),
+        ("token", torch.ones(2, 1).bool(), r"expected torch.bool of shape \(2, 1, 3\): \(batch, tasks, length\)$"),
+    ],
+)
+def test_invalid_masks_are_refused(level: str, result: torch.Tensor, message: str) -> None:
+    [group] = build_groups(level, 1.0)
+    objective = Objective([replace(group, mask=lambda _: result)], WeightedSum())
+    targets = torch.zeros((2, 1) if level == "example" else (2, 1, 3), dtype=torch.int64)
+    with pytest.raises(MtlError, match=message):
+        objective.compute_masks(Batch(None, [targets], [None]))
+
+
+# ── weighting ──
+
+
+def test_weighting_receives_the_step_and_a_seed_per_step_and_run() -> None:
+    received: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for seed in (1, 2):
+        objective = Objective(build_groups("example", 1.0), WeightedSum(), seed)
+
+        def record(*arguments: int, seed: int = seed) -> None:
+            received[seed, arguments[0]] = arguments  # type: ignore[assignment]
+
+        objective.weighting.on_step_start = record  # type: ignore[assignment]
+        for step in range(3):
+            objective.on_step_start(step, 10)
+    assert [(step, total) for step, total, _ in received.values()] == [(0, 10), (1, 10), (2, 10)] * 2
+    assert len({seed for _, _, seed in received.values()}) == 6
+
+
+def test_weighting_is_built_for_the_names_and_weights_of_the_tasks(tmp_path: Path) -> None:
+    weighting = {"type": "smooth-tchebycheff", "ideal": {"t1": 0.5}}
+    tasks = [task_block(name=name, weight=weight) for name, weight in (("t0", 1), ("t1", 2), ("t2", 3))]
+    _, _, objective = toy_network(toy_config(tmp_path, weighting=weighting, tasks=tasks))
+    assert objective.names == ["t0", "t1", "t2"]
+    assert objective.weighting.ideal.tolist() == [0.0, 0.5, 0.0]  # type: ignore[operator, union-attr]
+    assert objective.weighting.weights.tolist() == [1.0, 2.0, 3.0]  # type: ignore[operator, union-attr]
