@@ -89,12 +89,25 @@ def test_unusable_rows_are_dropped_and_predefined_splits_kept(groups: Any) -> No
     assert to_lists(split_fixed(corpus, [0, 1, 2], usable, is_test_replaced=True)) == ([1], [2, 4, 6], [5])
 
 
+def test_one_predefined_validation_row_is_a_validation_split() -> None:
+    split_fixed(build_corpus({"t": ["a"] * 3}, ["train", "validation", "train"]), [0, 0])
+    assert RECEIVED[-1][0].has_validation
+
+
 def test_largest_imbalance_is_between_training_and_validation_rows() -> None:
     labels: Labels = {"t": ["a", "a", "a", "b", "b", "a"], "u": ["x", None, None, None, "x", "x"]}
     split = split_fixed(build_corpus(labels), [0, 0, 0, 1, 1, 2])
     assert split.largest_imbalance is not None  # all training rows are "a", no validation row is
     assert (split.largest_imbalance.task, split.largest_imbalance.label) == ("t", "a")
     assert split.largest_imbalance.points == 100
+    same: Labels = {"t": ["a"] * 6, "u": ["x", None, "x", None, None, None]}
+    split = split_fixed(build_corpus(same), [0, 0, 0, 0, 1, 1])
+    assert split.largest_imbalance is not None
+    assert (split.largest_imbalance.task, split.largest_imbalance.label, split.largest_imbalance.points) == (
+        "u",
+        "x",
+        50,
+    )
     assert split_fixed(build_corpus(labels), [0] * 6).largest_imbalance is None
     assert split_fixed(build_corpus({"t": [None] * 2}), [0, 1]).largest_imbalance is None
 
@@ -163,6 +176,11 @@ def test_numbers_with_more_than_20_values_become_quartiles(as_text: bool) -> Non
     assert (few.shape, len(names)) == ((20, 20), 20)
 
 
+def test_missing_numbers_are_no_value() -> None:
+    numbers: list[Label | None] = [*range(20), None]
+    assert len(build_indicator_columns({"t": numbers}, 21)[1]) == 20
+
+
 def test_many_names_are_classes() -> None:
     names: list[Label | None] = [f"name {n}" for n in range(25)]
     assert len(build_indicator_columns({"t": names}, 25)[1]) == 25
@@ -193,6 +211,7 @@ def test_fractions_of_units(kind: type[RandomSplit | Stratified]) -> None:
     assert count(kind(validation=0.1), build_units(40, has_validation=True)) == {0: 36, 1: 4}
     assert count(kind(validation=0.25, test=0.5), build_units(40)) == {0: 10, 1: 10, 2: 20}
     assert count(kind(validation=0.0, test=0.5), build_units(40)) == {0: 20, 2: 20}
+    assert count(kind(validation=0.25, test=0.25), build_units(40)) == {0: 20, 1: 10, 2: 10}
     first, again, other = (kind().split(build_units(40), seed).tolist() for seed in (1, 1, 2))
     assert first == again != other
 
@@ -277,6 +296,7 @@ def test_empty_and_single_splits() -> None:
     assert stratify(indicators[:1], [0.0, 0.5, 0.5], 0).tolist() == [1]
     assert sorted(stratify(indicators[:2], [0.5, 0.0, 0.5], 0).tolist()) == [0, 2]
     assert stratify(indicators[:2], [0.4, 0.3, 0.3], 0).tolist() == [0, 1]
+    assert {tuple(stratify(indicators[:2], [0.5, 0.5], seed).tolist()) for seed in range(20)} == {(0, 1), (1, 0)}
 
 
 def test_greedy_assignment_gives_each_split_what_it_lacks() -> None:
