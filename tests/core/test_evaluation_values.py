@@ -1,24 +1,29 @@
 """Pooled scores, selection scores and calibration errors against values computed by hand."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from one_task import OneTask
 
 from mtl_core.builtins.metrics.accuracy import Accuracy
+from mtl_core.builtins.metrics.confusion_matrix import Confusion
 from mtl_core.builtins.metrics.detection import DetectionPrecision, JointF1
 from mtl_core.builtins.metrics.mean_error import MAE
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.config.tasks import NamedTask
 from mtl_core.config.training import Selection
+from mtl_core.data.class_space import ClassSpace
 from mtl_core.data.fitted_task import FittedTask, fit_task
+from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
+from mtl_core.evaluation.metric_accumulator import MetricAccumulator, compute_value, has_sums
 from mtl_core.evaluation.score_pooling import pool_scores
 from mtl_core.evaluation.scores import MetricSums, MetricValue, Scores, TaskScore, Value
 from mtl_core.evaluation.selection import compute_selection_score, flatten_scores, resolve_selection
@@ -319,3 +324,103 @@ def test_scores_of_a_task_and_its_baseline() -> None:
     assert score.metrics["confusion"].baseline == [[1, 0], [2, 0]]
     assert [metric.n for metric in score.metrics.values()] == [3, 3]
     assert (score.metrics["accuracy"].pooled, score.metrics["confusion"].scalar) == (True, False)
+
+
+# ── metrics of torchmetrics ──
+
+
+class MeanTarget(MetricSpec):
+    """The mean of the targets, without sums."""
+
+    type: Literal["mean-target"] = "mean-target"
+
+    def build(self, space: LabelSpace) -> torchmetrics.Metric:
+        BUILT.append(MeanTargetMetric())
+        return BUILT[-1]
+
+
+class MeanTargetMetric(torchmetrics.Metric):
+    full_state_update = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("values", [], dist_reduce_fx="cat")
+        self.inner = torchmetrics.MeanMetric()
+
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        self.values.append(targets)
+
+    def compute(self) -> torch.Tensor:
+        return torch.cat(self.values).float().mean()
+
+
+BUILT: list[MeanTargetMetric] = []
+SPACE = ClassSpace(["a", "b"])
+
+
+def accumulate(spec: MetricSpec, *batches: list[float]) -> MetricAccumulator:
+    accumulator = MetricAccumulator(spec, SPACE)
+    for batch in batches:
+        accumulator.update(torch.zeros(len(batch), 2), torch.tensor(batch))
+    return accumulator
+
+
+def test_metric_without_sums_is_computed_over_all_batches() -> None:
+    accumulator = accumulate(MeanTarget(), [1.0, 0.0], [0.0])
+    assert accumulator.sums is None
+    assert accumulator.compute() == 1 / 3  # exactly, although torchmetrics computes with 32 bits
+    assert MetricAccumulator(MeanTarget(), SPACE).compute() is None
+    assert accumulate(MeanTarget(), [math.nan, 1.0]).compute() is None
+    assert accumulate(MeanTarget(), [math.inf, 1.0]).compute() is None
+
+
+def test_values_that_are_no_fractions_are_not_rounded() -> None:
+    assert accumulate(MeanTarget(), [0.125, 0.25]).compute() == 0.1875
+    assert accumulate(MeanTarget(), [0.500001, 0.500001]).compute() == pytest.approx(0.500001, abs=1e-7)
+
+    class NotPooled(MeanTarget):
+        pooled = False
+
+    assert accumulate(NotPooled(), [1.0, 0.0, 0.0]).compute() == float(torch.tensor(1 / 3))
+
+
+def test_metrics_of_torchmetrics_are_not_synchronized_over_ranks() -> None:
+    """Every rank evaluates all labels."""
+    accumulate(MeanTarget(), [1.0])
+    metric = BUILT[-1]
+    assert [one.distributed_available_fn() for one in (metric, metric.inner)] == [False, False]  # type: ignore[misc]
+
+
+def test_value_of_a_metric() -> None:
+    metric = torchmetrics.MeanMetric()
+    metric.update(torch.tensor([1.0, 0.0, 0.0]))
+    assert compute_value(Accuracy(), metric, 3) == 1 / 3
+    assert compute_value(Accuracy(), metric, 0) is None
+    pair = torchmetrics.CatMetric()
+    pair.update(torch.tensor([1.0, 2.0]))
+    assert compute_value(Confusion(), pair, 2) == [1, 2]
+    with pytest.raises(
+        MtlError, match=r"metric 'accuracy': returned a tensor of shape \(2,\), but its `scalar` declares"
+    ):
+        compute_value(Accuracy(), pair, 2)
+    pair.update(torch.tensor([0.5]))
+    assert compute_value(Confusion(), pair, 2) == [1.0, 2.0, 0.5]  # no counts
+
+
+def test_subclass_with_another_metric_does_not_use_inherited_sums() -> None:
+    class OtherMetric(Accuracy):
+        def build(self, space: LabelSpace) -> torchmetrics.Metric:
+            return MeanTargetMetric()
+
+    class OtherSums(OtherMetric):
+        def compute_label_sums(
+            self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
+        ) -> torch.Tensor | None:
+            return torch.tensor([[3.0, 4.0]])
+
+    assert has_sums(Accuracy())
+    assert has_sums(OtherSums())
+    assert not has_sums(OtherMetric())
+    assert not has_sums(MeanTarget())
+    assert accumulate(OtherMetric(), [1.0, 0.0]).compute() == 0.5
+    assert accumulate(OtherSums(), [1.0]).compute() == 0.75
