@@ -11,7 +11,13 @@ from mtl_core.builtins.metrics.accuracy import Accuracy
 from mtl_core.builtins.metrics.confusion_matrix import Confusion
 from mtl_core.builtins.metrics.detection import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.metrics.exact_match import ExactMatch
-from mtl_core.builtins.metrics.label_sums import compute_error_sums, compute_f1, compute_nanmean, restricted_argmax
+from mtl_core.builtins.metrics.label_sums import (
+    compute_error_sums,
+    compute_f1,
+    compute_nanmean,
+    compute_r2,
+    restricted_argmax,
+)
 from mtl_core.builtins.metrics.macro_f1 import MacroF1
 from mtl_core.builtins.metrics.mean_error import MAE, RMSE
 from mtl_core.builtins.metrics.micro_f1 import MicroF1
@@ -38,8 +44,8 @@ def one_hot(codes: list[int], n_classes: int) -> torch.Tensor:
     return torch.eye(n_classes)[codes]
 
 
-# Predicted and true grades: 3 of 6 are correct; "top" neither occurs nor is predicted.
-GRADE_LABELS = (one_hot([0, 1, 1, 2, 0, 2], 4), torch.tensor([0, 1, 2, 0, 1, 2]))
+# Predicted and true grades: 3 of 7 are correct; "top" neither occurs nor is predicted.
+GRADE_LABELS = (one_hot([0, 1, 1, 2, 0, 2, 2], 4), torch.tensor([0, 1, 2, 0, 1, 2, 1]))
 # Detection: 2 hits (one with the right class), 1 false alarm, 2 misses, 1 correct absence.
 ASPECT_LABELS = (one_hot([0, 0, 1, 2, 2, 2], 3), torch.tensor([0, 1, 2, 0, 1, 2]))
 COLOUR_LABELS = (
@@ -53,20 +59,20 @@ PAIR_LABELS = (
 )
 
 CASES: dict[str, tuple[MetricSpec, LabelSpace, tuple[torch.Tensor, torch.Tensor], Any]] = {
-    "accuracy": (Accuracy(), GRADES, GRADE_LABELS, 3 / 6),
-    # F1: low 2/4, middle 2/4, high 2/4.
-    "macro-f1": (MacroF1(), GRADES, GRADE_LABELS, 0.5),
+    "accuracy": (Accuracy(), GRADES, GRADE_LABELS, 3 / 7),
+    # F1: low 2/4, middle 2/5, high 2/5.
+    "macro-f1": (MacroF1(), GRADES, GRADE_LABELS, (0.5 + 0.4 + 0.4) / 3),
     "macro-f1, one class": (MacroF1(), GRADES, (one_hot([1, 2], 4), torch.tensor([1, 1])), (2 / 3 + 0) / 2),
     "confusion": (
         Confusion(),
         GRADES,
         GRADE_LABELS,
-        [[1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]],
+        [[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]],
     ),
-    "rank-distance": (RankDistance(), GRADES, GRADE_LABELS, (0 + 0 + 1 + 2 + 1 + 0) / 6),
-    # Squared distances: 1 + 4 + 1 = 6. Two labels and two predictions of each grade: the expected sum is
-    # (4 · 4 · 1 + 2 · 4 · 4) / 6 = 8.
-    "quadratic-kappa": (QuadraticKappa(), GRADES, GRADE_LABELS, 1 - 6 / 8),
+    "rank-distance": (RankDistance(), GRADES, GRADE_LABELS, (0 + 0 + 1 + 2 + 1 + 0 + 1) / 7),
+    # Squared distances: 1 + 4 + 1 + 1 = 7. With 2, 3, 2 labels and 2, 2, 3 predictions of the grades, the sum over
+    # independent pairs is (4 + 4 · 6 + 6 + 9 + 4 · 4 + 4) / 7 = 9.
+    "quadratic-kappa": (QuadraticKappa(), GRADES, GRADE_LABELS, 1 - 7 / 9),
     "two of four grades": (
         RestrictedAccuracy(name="two", classes=["low", "high"]),
         GRADES,
@@ -99,6 +105,7 @@ CASES: dict[str, tuple[MetricSpec, LabelSpace, tuple[torch.Tensor, torch.Tensor]
     # The labels 0 and 2 vary by 2, the error is 9.
     "r2 of pairs": (R2(), PAIR, PAIR_LABELS, (1 - 14 / 6 + 1 - 9 / 2) / 2),
     "r2 of equal labels": (R2(), NUMBER, (torch.tensor([9.0, 10.0]), torch.tensor([13.1, 13.1])), None),
+    "r2 of labels that equal the mean": (R2(), NUMBER, (torch.tensor([9.0, 10.0]), torch.tensor([10.0, 10.0])), None),
     "r2 of one label": (R2(), NUMBER, (torch.tensor([9.0]), torch.tensor([13.0])), None),
 }
 
@@ -239,6 +246,11 @@ def test_error_sums_of_labels_without_numbers() -> None:
     outputs, targets = torch.tensor([[3.0, 1.0], [0.0, 0.0]]), torch.tensor([[1.0, NAN], [NAN, NAN]])
     assert compute_error_sums(outputs, targets, squared=True).tolist() == [[4.0, 1.0], [0.0, 0.0]]
     assert compute_error_sums(outputs, targets, squared=False).tolist() == [[2.0, 1.0], [0.0, 0.0]]
+
+
+def test_r2_of_labels_with_a_small_variance() -> None:
+    """Counts, labels, squared labels, squared errors; the variance is 5e-10 - (3e-5)² / 2 = 5e-11."""
+    assert compute_r2(np.array([2.0, 3e-5, 5e-10, 1e-11])).tolist() == pytest.approx([0.8])
 
 
 def test_f1_of_classes_and_their_mean() -> None:

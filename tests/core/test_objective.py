@@ -419,5 +419,5 @@ def test_weighting_is_built_for_the_names_and_weights_of_the_tasks(tmp_path: Pat
     tasks = [task_block(name=name, weight=weight) for name, weight in (("t0", 1), ("t1", 2), ("t2", 3))]
     _, _, objective = toy_network(toy_config(tmp_path, weighting=weighting, tasks=tasks))
     assert objective.names == ["t0", "t1", "t2"]
-    assert objective.weighting.ideal.tolist() == [0.0, 0.5, 0.0]  # type: ignore[operator, union-attr]
-    assert objective.weighting.weights.tolist() == [1.0, 2.0, 3.0]  # type: ignore[operator, union-attr]
+    assert objective.weighting.ideal.tolist() == [0.0, 0.5, 0.0]  # type: ignore[operator]
+    assert objective.weighting.weights.tolist() == [1.0, 2.0, 3.0]  # type: ignore[operator]
