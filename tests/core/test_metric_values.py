@@ -45,9 +45,9 @@ def one_hot(codes: list[int], n_classes: int) -> torch.Tensor:
 
 
 # Predicted and true grades: 3 of 7 are correct; "top" neither occurs nor is predicted.
-GRADE_LABELS = (one_hot([0, 1, 1, 2, 0, 2, 2], 4), torch.tensor([0, 1, 2, 0, 1, 2, 1]))
-# Detection: 2 hits (one with the right class), 1 false alarm, 2 misses, 1 correct absence.
-ASPECT_LABELS = (one_hot([0, 0, 1, 2, 2, 2], 3), torch.tensor([0, 1, 2, 0, 1, 2]))
+GRADE_LABELS = (one_hot([2, 0, 1, 1, 0, 2, 2], 4), torch.tensor([0, 0, 1, 2, 1, 2, 1]))
+# Detection: 2 hits (one with the right class), 3 false alarms, 2 misses, 1 correct absence.
+ASPECT_LABELS = (one_hot([0, 0, 1, 2, 2, 2, 1, 0], 3), torch.tensor([0, 1, 2, 0, 1, 2, 2, 2]))
 COLOUR_LABELS = (
     torch.tensor([[0.9, 0.1, 0.6], [0.5, 0.2, 0.7], [0.4, 0.3, 0.2], [0.8, 0.9, 0.1]]),
     torch.tensor([[1, 0, 1], [1, 0, 1], [0, 0, 0], [0, 1, 1]]),
@@ -69,7 +69,7 @@ CASES: dict[str, tuple[MetricSpec, LabelSpace, tuple[torch.Tensor, torch.Tensor]
         GRADE_LABELS,
         [[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]],
     ),
-    "rank-distance": (RankDistance(), GRADES, GRADE_LABELS, (0 + 0 + 1 + 2 + 1 + 0 + 1) / 7),
+    "rank-distance": (RankDistance(), GRADES, GRADE_LABELS, (2 + 0 + 0 + 1 + 1 + 0 + 1) / 7),
     # Squared distances: 1 + 4 + 1 + 1 = 7. With 2, 3, 2 labels and 2, 2, 3 predictions of the grades, the sum over
     # independent pairs is (4 + 4 · 6 + 6 + 9 + 4 · 4 + 4) / 7 = 9.
     "quadratic-kappa": (QuadraticKappa(), GRADES, GRADE_LABELS, 1 - 7 / 9),
@@ -85,11 +85,11 @@ CASES: dict[str, tuple[MetricSpec, LabelSpace, tuple[torch.Tensor, torch.Tensor]
         (torch.tensor([[1.0, 2.0, 9.0], [2.0, 1.0, 9.0]]), torch.tensor([1, 1])),
         1 / 2,
     ),
-    "detection-precision": (DetectionPrecision(), ASPECT, ASPECT_LABELS, 2 / 3),
+    "detection-precision": (DetectionPrecision(), ASPECT, ASPECT_LABELS, 2 / 5),
     "detection-recall": (DetectionRecall(), ASPECT, ASPECT_LABELS, 2 / 4),
-    "detection-f1": (DetectionF1(), ASPECT, ASPECT_LABELS, 2 * 2 / (2 * 2 + 1 + 2)),
+    "detection-f1": (DetectionF1(), ASPECT, ASPECT_LABELS, 2 * 2 / (2 * 2 + 3 + 2)),
     # The wrong class is both a false positive and a false negative.
-    "joint-f1": (JointF1(), ASPECT, ASPECT_LABELS, 2 * 1 / (2 * 1 + 2 + 3)),
+    "joint-f1": (JointF1(), ASPECT, ASPECT_LABELS, 2 * 1 / (2 * 1 + 4 + 3)),
     "nothing detected": (DetectionPrecision(), ASPECT, (one_hot([2, 2], 3), torch.tensor([0, 2])), None),
     "nothing present": (DetectionRecall(), ASPECT, (one_hot([0, 2], 3), torch.tensor([2, 2])), None),
     # An indicator of 0.5 is negative. True positives 4, false positives 1, false negatives 2.
