@@ -137,6 +137,12 @@ def test_mask_of_excluded_labels_per_token_and_task() -> None:
     assert mask(targets[:, :, 0]).tolist() == [[True, True], [False, False]]
 
 
+def test_mask_of_several_excluded_labels() -> None:
+    """The codes of excluded labels are above those of the classes."""
+    mask = ExcludeLabels(labels=["x", "y", "z"]).build([ClassSpace(["a"], ["x", "y", "z"])])
+    assert mask(torch.tensor([[0], [1], [2], [3]])).tolist() == [[True], [False], [False], [False]]
+
+
 def test_mask_of_excluded_labels_needs_one_class_per_label() -> None:
     for space in (MultiLabelSpace(["a"]), NumberSpace.fit([1.0, 2.0], vector=False, standardise=True)):
         with pytest.raises(MtlError, match="for tasks with one class per label"):
