@@ -27,10 +27,10 @@ class Adam(OptimizerSpec):
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Build the optimizer."""
-        from mtl_core.builtins.eager_optimizers import EagerAdam
+        from torch.optim import Adam as TorchAdam
 
         first, second = self.betas
-        return EagerAdam(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=True)
+        return TorchAdam(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=True)
 
 
 class AdamW(OptimizerSpec):
@@ -46,10 +46,10 @@ class AdamW(OptimizerSpec):
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Build the optimizer."""
-        from mtl_core.builtins.eager_optimizers import EagerAdamW
+        from torch.optim import AdamW as TorchAdamW
 
         first, second = self.betas
-        return EagerAdamW(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=True)
+        return TorchAdamW(parameters, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=True)
 
 
 class SGD(OptimizerSpec):
@@ -65,7 +65,7 @@ class SGD(OptimizerSpec):
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Build the optimizer."""
-        from mtl_core.builtins.eager_optimizers import EagerSGD
+        from torch.optim import SGD as TorchSGD  # noqa: N811
 
         # Not fused: the fused form fails if parameters of tasks without labels so far have no momentum buffer yet.
-        return EagerSGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        return TorchSGD(parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)

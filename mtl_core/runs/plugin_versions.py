@@ -11,7 +11,7 @@ from mtl_core.config.iterate_specs import iterate_specs
 from mtl_core.data.input_files import hash_file, hash_files
 from mtl_core.plugins.loading import list_entry_points
 
-CORE_PACKAGES = ("torch", "numpy", "accelerate", "torchmetrics")
+CORE_PACKAGES = ("torch", "numpy", "accelerate", "torchmetrics", "scikit-learn", "scikit-multilearn", "scipy")
 """Distributions that the core computes with."""
 
 

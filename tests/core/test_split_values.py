@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtl_core.builtins.splitters.k_fold import KFold
 from mtl_core.builtins.splitters.predefined import Predefined
 from mtl_core.builtins.splitters.random_split import RandomSplit
-from mtl_core.builtins.splitters.stratification import assign_greedily, stratify
+from mtl_core.builtins.splitters.stratification import stratify
 from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.data.corpus import Corpus, Label, SplitName
 from mtl_core.data.splitting import Split, SplitUnits, build_indicator_columns, split_corpus
@@ -297,39 +297,6 @@ def test_empty_and_single_splits() -> None:
     assert sorted(stratify(indicators[:2], [0.5, 0.0, 0.5], 0).tolist()) == [0, 2]
     assert stratify(indicators[:2], [0.4, 0.3, 0.3], 0).tolist() == [0, 1]
     assert {tuple(stratify(indicators[:2], [0.5, 0.5], seed).tolist()) for seed in range(20)} == {(0, 1), (1, 0)}
-
-
-def test_greedy_assignment_gives_each_split_what_it_lacks() -> None:
-    """The rows of column 0 come first, in reverse order; ties are drawn."""
-    random = np.random.RandomState(0)
-    table = np.array([[1], [1], [1], [1], [0], [0], [0], [0]], dtype=np.uint8)
-    assignment = assign_greedily(table, [0.75, 0.25], random)
-    assert np.bincount(assignment[:4]).tolist() == [3, 1]
-    assert np.bincount(assignment[4:]).tolist() == [3, 1]
-    assert assignment[3] == 0  # the split with the larger share lacks most rows
-
-
-def test_rows_of_two_columns_count_for_both() -> None:
-    table = np.array([[1, 1], [1, 1], [1, 0], [1, 0], [0, 1], [0, 1]], dtype=np.uint8)
-    for seed in range(5):
-        assignment = assign_greedily(table, [0.5, 0.5], np.random.RandomState(seed))
-        for column in range(2):
-            assert np.bincount(assignment[table[:, column] == 1], minlength=2).tolist() == [2, 2]
-
-
-def test_the_most_even_of_several_assignments_is_used() -> None:
-    """Columns that overlap at random: single greedy assignments differ from their shares by more than the best one."""
-    random = np.random.default_rng(0)
-    indicators = (random.random((60, 6)) < 0.3).astype(np.uint8)
-    mean = indicators.mean(axis=0)
-
-    def compute_gap(assignment: NDArray[np.int64]) -> float:
-        return max(float(np.abs(indicators[assignment == split].mean(axis=0) - mean).max()) for split in range(2))
-
-    best = np.mean([compute_gap(stratify(indicators, [0.7, 0.3], seed)) for seed in range(4)])
-    single = [compute_gap(assign_greedily(indicators, [0.7, 0.3], np.random.RandomState(seed))) for seed in range(20)]
-    assert best < 0.75 * np.mean(single)
-    assert stratify(indicators, [0.7, 0.3], 1).tolist() == stratify(indicators, [0.7, 0.3], 1).tolist()
 
 
 def test_columns_of_most_rows_do_not_mislead() -> None:

@@ -6,11 +6,6 @@ from pathlib import Path
 
 UNUSED = (
     "pandas",
-    "sklearn",
-    "skmultilearn",
-    "sympy",
-    "torch._dynamo",
-    "torch.distributed.tensor",
     "torchmetrics",
     "transformers",
 )

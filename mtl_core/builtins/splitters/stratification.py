@@ -1,13 +1,11 @@
-"""Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011).
+"""Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011) with scikit-multilearn."""
 
-The assignment is that of scikit-multilearn 0.2.0 (of order 1) for the same random numbers, without its import of
-scikit-learn, which takes a second and 70 MB.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
+from skmultilearn.model_selection import IterativeStratification
 
 from mtl_core.seeding import derive_seed
 
@@ -21,7 +19,7 @@ def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: in
     Args:
         indicators: `(rows, columns)` of 0 and 1.
         fractions: The fraction of rows per split; they sum to 1. A split of fraction 0 stays empty.
-        seed: The only source of randomness.
+        seed: The only source of randomness; the state of NumPy's global generator is restored.
 
     Returns:
         `(rows,)`, int64: the index of each row's split.
@@ -43,66 +41,23 @@ def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: in
 def _draw_assignment(
     indicators: NDArray[np.uint8], nonempty_splits: Sequence[int], fractions: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
-    # Shuffle rows by the seed first: many ties are broken by position.
+    # Shuffle rows by the seed first: the library breaks many ties by position.
     permutation = np.random.default_rng(seed).permutation(len(indicators))
-    # A column that most rows have ("absent") is nearly the complement of the rest, and misleads the greedy method: on
-    # SemEval-2014 the largest imbalance is then 2 points, not 0.5.
-    table = indicators[permutation][:, indicators.mean(axis=0) <= 0.5]
-    shares = [fractions[split_index] for split_index in nonempty_splits]
+    # A column that most rows have ("absent") is nearly the complement of the rest. It misleads the greedy method,
+    # which assigns the rarest column first: on SemEval-2014 the largest imbalance is then 2 points, not 0.5.
+    table = indicators[permutation][:, indicators.mean(axis=0) <= 0.5].astype(int)
     assignment = np.zeros(len(indicators), dtype=np.int64)
-    assignment[permutation] = np.array(nonempty_splits)[
-        assign_greedily(table, shares, np.random.RandomState(seed % 2**32))
-    ]
+    with _temporary_numpy_seed(seed % 2**32):
+        stratifier = IterativeStratification(
+            n_splits=len(nonempty_splits),
+            order=1,
+            sample_distribution_per_fold=[fractions[split_index] for split_index in nonempty_splits],
+        )
+        for split_index, (_, rows) in zip(
+            nonempty_splits, stratifier.split(np.zeros((len(permutation), 1)), table), strict=True
+        ):
+            assignment[permutation[rows]] = split_index
     return assignment
-
-
-def assign_greedily(
-    table: NDArray[np.uint8], shares: Sequence[float], random: np.random.RandomState
-) -> NDArray[np.int64]:
-    """Assign each row to a split, column by column in the order in which columns first occur.
-
-    A row of a column goes to the split that lacks most rows of this column. Rows without any column fill the splits
-    that lack rows.
-
-    Args:
-        table: `(rows, columns)` of 0 and 1.
-        shares: The share of rows per split.
-        random: Breaks ties.
-
-    Returns:
-        `(rows,)`, int64: indices of splits.
-    """
-    n_rows = len(table)
-    columns_by_row: list[list[int]] = [[] for _ in range(n_rows)]
-    rows_by_column: dict[int, list[int]] = {}
-    for row, column in np.argwhere(table).tolist():
-        columns_by_row[row].append(column)
-        rows_by_column.setdefault(column, []).append(row)
-    missing_rows = [share * n_rows for share in shares]
-    missing_by_column = {column: [len(rows) * share for share in shares] for column, rows in rows_by_column.items()}
-    assignment = [-1] * n_rows
-    for column, rows in rows_by_column.items():
-        missing = missing_by_column[column]
-        for row in reversed(rows):
-            if assignment[row] >= 0:
-                continue
-            largest = max(missing)
-            candidates = [index for index, count in enumerate(missing) if count == largest]
-            split = candidates[0] if len(candidates) == 1 else _choose(candidates, random)
-            assignment[row] = split
-            missing_rows[split] -= 1
-            for other_column in columns_by_row[row]:
-                missing_by_column[other_column][split] -= 1
-    for row in [row for row in reversed(range(n_rows)) if assignment[row] < 0]:
-        split = _choose([index for index, count in enumerate(missing_rows) if count > 0], random)
-        assignment[row] = split
-        missing_rows[split] -= 1
-    return np.array(assignment, dtype=np.int64)
-
-
-def _choose(splits: Sequence[int], random: np.random.RandomState) -> int:
-    """Draw one of the splits, with the same random number as `random.choice`, which takes three times as long."""
-    return splits[int(random.randint(0, len(splits), size=1)[0])]
 
 
 def _compute_imbalance(
@@ -121,3 +76,14 @@ def _compute_imbalance(
         gap = np.abs(indicators[rows].mean(axis=0) - overall_mean).max(initial=0.0)
         largest_imbalance = max(largest_imbalance, float(gap), abs(float(rows.mean()) - fractions[split_index]))
     return largest_imbalance
+
+
+@contextmanager
+def _temporary_numpy_seed(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, the only one that the library uses, and restore its state afterwards."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

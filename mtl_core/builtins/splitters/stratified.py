@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Stratified(FractionSplitter):
-    """Iterative stratification over (task, class) pairs (Sechidis et al., 2011)."""
+    """Iterative stratification over (task, class) pairs (Sechidis et al., 2011), with scikit-multilearn."""
 
     type: Literal["stratified"] = "stratified"
 
