@@ -43,5 +43,5 @@ def compute_gram_matrix(
             gram[index, start:stop] = products
         for index, row in enumerate(block, start):
             visit(index, row)
-        del block  # before the next block is allocated
+        del block, row  # the last row is a view of the block; both before the next block is allocated
     return gram
