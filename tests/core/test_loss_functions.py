@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from one_task import OneTask
 
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy
@@ -21,7 +22,7 @@ from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
 from mtl_core.training.distributed import DistributedContext
-from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses
+from mtl_core.training.losses import GroupLoss, LossSums, TaskLosses, build_group_loss
 
 NAN = math.nan
 OUTPUTS = torch.tensor([[1.0, 5.0], [0.0, -1.0], [2.0, 2.0]])
@@ -264,3 +265,35 @@ def test_sums_of_head_groups_are_concatenated() -> None:
     sums = LossSums.concatenate([first, LossSums.zeros(2, torch.device("cpu"))])
     assert (sums.totals.tolist(), sums.norms.tolist(), sums.counts.tolist()) == ([1, 0, 0], [2, 0, 0], [3, 0, 0])
     assert sums.counts.dtype == torch.int64
+
+
+def test_small_weights_are_weights() -> None:
+    weights = torch.full((3, 2), 0.125)
+    losses = build_code_loss(None, None)(EXAMPLE_OUTPUTS, EXAMPLE_TARGETS, EXAMPLE_MASK, weights)
+    assert (losses.values.tolist(), losses.counts.tolist()) == ([2.5, 15.0], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("r_drop", "is_duplicated", "factor"), [(None, True, 0.0), (0.0, True, 0.0), (0.5, True, 0.5), (0.5, False, 0.0)]
+)
+def test_r_drop_of_a_task(r_drop: float | None, is_duplicated: bool, factor: float) -> None:
+    """The divergence of the probabilities 2/3 and 1/3 is log(2) / 3, the same in both directions."""
+    group = OneTask({"type": "binary"}, ["a", "b"]).group
+    loss = build_group_loss(group) if r_drop is None else build_group_loss(group, r_drop)
+    log_odds = torch.tensor([math.log(2), -math.log(2)]).view(2, 1, 1)
+    targets, mask = torch.ones(2, 1, dtype=torch.int64), torch.ones(2, 1, dtype=torch.bool)
+    sums = loss.compute_sums(log_odds, targets, mask, None, is_duplicated)
+    expected = math.log(3 / 2) + math.log(3) + 2 * factor * math.log(2) / 3
+    assert sums.totals.tolist() == pytest.approx([expected])
+
+
+def test_batches_are_not_duplicated_by_default() -> None:
+    outputs = torch.tensor([1.0, 3.0]).view(2, 1, 1)
+    targets, mask = torch.tensor([[1.0], [3.0]]), torch.ones(2, 1, dtype=torch.bool)
+    assert build_squared_loss(r_drop=1.0).compute_sums(outputs, targets, mask).totals.tolist() == [0.0]
+    default = GroupLoss(RegressionLoss(squared_error), [None], lambda first, second: (first - second).square()[:, 0])
+    assert default.compute_sums(outputs, targets, mask, is_duplicated=True).totals.tolist() == [0.0]
+
+
+def test_class_weights_are_settings_and_no_state() -> None:
+    assert build_code_loss([1.0, 2.0]).state_dict() == {}
