@@ -11,6 +11,7 @@ from mtl_core.data.fitted_data import FittedData
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration import apply_calibration, calibrate, check_calibration
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
+from mtl_core.evaluation.scorer import compute_scores
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.training.step import compute_losses
 
@@ -106,3 +107,16 @@ def test_validation_data_is_required(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"training\.calibrate: calibration needs a validation split; set `split\.val"):
         check_calibration(data)
     check_calibration(build(tmp_path, CLASSIFICATION)[0])
+
+
+def test_scores_of_a_network(tmp_path: Path) -> None:
+    data, network = build(tmp_path, CLASSIFICATION, {**CLASSIFICATION, "metrics": ["accuracy"]})
+    outputs = compute_outputs(data, network)
+    network.train()  # evaluation has no dropout
+    scores = compute_scores(network, data.examples, data.split.validation, data.groups)
+    for name, (output, targets) in outputs.items():
+        assert scores.tasks[name].n == len(targets)
+        expected = (output.argmax(dim=1) == targets).double().mean()
+        assert scores.tasks[name].metrics["accuracy"].value == pytest.approx(float(expected))
+    first = compute_scores(network, data.examples, data.split.validation, data.groups, [True, False])
+    assert [first.tasks[name].n for name in ("t0", "t1")] == [len(outputs["t0"][1]), 0]

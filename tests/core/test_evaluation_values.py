@@ -86,6 +86,8 @@ def test_counts_are_added_over_tasks() -> None:
 def test_undefined_pooled_counts_have_no_value_and_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     metric = pool_scores([TaskScore(7, {"p": build_counts(DetectionPrecision(), [0, 0, 2], [0, 0, 2])})]).metrics["p"]
     assert (metric.value, metric.baseline) == (None, None)
+    infinite = pool_scores([TaskScore(7, {"mae": build_counts(MAE(), [6, 0], None)})]).metrics["mae"]
+    assert infinite.value is None
     assert not len(recwarn)
 
 
@@ -154,9 +156,9 @@ F1 = JointF1()
 def test_mean_over_tasks_with_undefined_values(aggregation: str) -> None:
     select = Selection(metric="joint_f1", aggregation=aggregation)
     scores = build_scores(
+        unlabelled={"joint_f1": build_value(None, 0, None, pooled=False)},
         a={"joint_f1": build_value(0.8, 9, 0.5, pooled=False)},
         b={"joint_f1": build_value(None, 9, 0.5, pooled=False)},
-        unlabelled={"joint_f1": build_value(None, 0, None, pooled=False)},
     )
     a, b = (0.8, 0.0) if aggregation == "mean" else (0.6, -1.0)  # the worst F1 is 0
     assert compute_selection_score(select, scores, {"a": F1, "b": F1}) == pytest.approx((a + b) / 2)
@@ -209,6 +211,10 @@ JOINT = [
     build_task(name, {"type": "detect-and-classify", "metrics": ["joint-f1"]}, "x", "y", "absent")
     for name in ("a", "b")
 ]
+LISTS = [
+    build_task(name, {"type": "multi-label", "classes": ["x", "y"], "metrics": ["exact-match"]}, ["x"])
+    for name in ("a", "b")
+]
 Pair = tuple[str | None, str | None]
 
 
@@ -226,6 +232,7 @@ Pair = tuple[str | None, str | None]
         (NUMBERS[:1], (None, None), ("mae", "mean")),
         (NUMBERS, (None, "b"), ("mae", "b")),
         (NUMBERS, ("r2", None), ("r2", "mean")),
+        (LISTS, (None, None), ("exact_match", "overall")),
         (MIXED, (None, None), (None, "relative_error_reduction")),
         (MIXED, (None, "relative_error_reduction"), (None, "relative_error_reduction")),
         (MIXED, ("mae", "b"), ("mae", "b")),
@@ -302,7 +309,7 @@ def test_threshold_is_not_at_the_edge_of_a_plateau_of_f1() -> None:
     probabilities = torch.tensor([0.315] * 10 + [0.415] * 10)
     is_present = torch.arange(20) >= 10
     threshold = fit_threshold(probabilities, is_present, default=0.5)
-    assert threshold == pytest.approx(0.34)
+    assert threshold == 0.34
     assert fit_threshold(probabilities, torch.zeros(20, dtype=torch.bool), default=0.45) == 0.45
 
 
@@ -311,6 +318,12 @@ def test_threshold_is_between_a_fifth_and_seven_tenths() -> None:
     assert fit_threshold(torch.full((10,), 0.99), present, 0.5) == pytest.approx(0.2)
     late = torch.tensor([0.715] * 5 + [0.695] * 50)
     assert fit_threshold(late, torch.arange(55) < 5, 0.5) == pytest.approx(0.7)
+
+
+def test_threshold_includes_equal_probabilities() -> None:
+    """F1 is 2/3 up to 0.24, 1 at 0.25, and 0 above: its mean over five thresholds is largest around 0.23."""
+    probabilities = torch.tensor([0.25] * 10 + [0.24] * 10)
+    assert fit_threshold(probabilities, torch.arange(20) < 10, default=0.5) == pytest.approx(0.23)
 
 
 def test_scores_of_a_task_and_its_baseline() -> None:
@@ -377,6 +390,7 @@ def test_metric_without_sums_is_computed_over_all_batches() -> None:
 
 def test_values_that_are_no_fractions_are_not_rounded() -> None:
     assert accumulate(MeanTarget(), [0.125, 0.25]).compute() == 0.1875
+    assert accumulate(MeanTarget(), [1.0, 0.0, 0.0] * 1000).compute() == 1 / 3  # a fraction of 3,000
     assert accumulate(MeanTarget(), [0.500001, 0.500001]).compute() == pytest.approx(0.500001, abs=1e-7)
 
     class NotPooled(MeanTarget):
