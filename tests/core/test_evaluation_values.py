@@ -1,6 +1,7 @@
 """Pooled scores, selection scores and calibration errors against values computed by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import torchmetrics
 from one_task import OneTask
 
+from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.metrics.accuracy import Accuracy
 from mtl_core.builtins.metrics.confusion_matrix import Confusion
 from mtl_core.builtins.metrics.detection import DetectionPrecision, JointF1
@@ -17,16 +19,21 @@ from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
 from mtl_core.config.tasks import NamedTask
 from mtl_core.config.training import Selection
+from mtl_core.data.batches import Batch
 from mtl_core.data.class_space import ClassSpace
 from mtl_core.data.fitted_task import FittedTask, fit_task
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.task_groups import TaskGroup, group_tasks
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
+from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.evaluation.metric_accumulator import MetricAccumulator, compute_value, has_sums
 from mtl_core.evaluation.score_pooling import pool_scores
+from mtl_core.evaluation.scorer import Scorer
 from mtl_core.evaluation.scores import MetricSums, MetricValue, Scores, TaskScore, Value
 from mtl_core.evaluation.selection import compute_selection_score, flatten_scores, resolve_selection
+from mtl_core.nn.heads import HeadOutput
 from mtl_core.plugins.specs import MetricSpec
 
 # ── pooling ──
@@ -442,3 +449,77 @@ def test_subclass_with_another_metric_does_not_use_inherited_sums() -> None:
     assert not has_sums(MeanTarget())
     assert accumulate(OtherMetric(), [1.0, 0.0]).compute() == 0.5
     assert accumulate(OtherSums(), [1.0]).compute() == 0.75
+
+
+# ── scorer ──
+
+
+def build_batch_outputs(task_targets: list[list[int]], predicted: list[list[int]], n_outputs: int) -> BatchOutputs:
+    """Return the outputs of one head group with one column per task."""
+    targets, codes = torch.tensor(task_targets), torch.tensor(predicted)
+    outputs = torch.nn.functional.one_hot(codes, n_outputs).float() * 9
+    return BatchOutputs(np.arange(len(targets)), Batch(None, [targets], [None]), [HeadOutput(outputs)])
+
+
+def test_counts_of_tasks_and_of_their_baselines_are_pooled() -> None:
+    """Outputs are the log-odds of presence and one logit per class; the baseline always predicts "x"."""
+    group = group_tasks(
+        [
+            build_task(name, {"type": "detect-and-classify", "metrics": ["joint-f1"]}, "x", "y", "absent", "absent")
+            for name in ("a", "b")
+        ]
+    )[0]
+    scorer = Scorer([group])
+    outputs = torch.tensor([[[9.0, 9.0, 0.0], [9.0, 0.0, 9.0]], [[9.0, 9.0, 0.0], [-9.0, 9.0, 0.0]]])
+    targets = torch.tensor([[0, 1], [2, 0]])
+    scorer.update(BatchOutputs(np.arange(2), Batch(None, [targets], [None]), [HeadOutput(outputs)]))
+    scores = scorer.compute()
+    assert scores.tasks["a"].metrics["joint_f1"].value == pytest.approx(2 / 3)
+    assert scores.tasks["b"].metrics["joint_f1"].value == pytest.approx(2 / 3)
+    overall = scores.overall.metrics["joint_f1"]
+    assert (overall.n, overall.value, overall.baseline) == (
+        4,
+        pytest.approx(2 * 2 / (2 * 2 + 1 + 1)),
+        pytest.approx(2 * 2 / (2 * 2 + 2 + 1)),
+    )
+    assert scores.auxiliary == {}
+
+
+def test_auxiliary_tasks_are_not_pooled() -> None:
+    main, auxiliary = (build_class_task(name, "accuracy") for name in ("a", "b"))
+    group = TaskGroup([main, replace(auxiliary, auxiliary_spec=object())], Observed().build([main.space]))  # type: ignore[arg-type]
+    scorer = Scorer([group])
+    scorer.update(build_batch_outputs([[0, 0], [1, 1]], [[0, 1], [1, 0]], 2))
+    scores = scorer.compute()
+    assert (list(scores.tasks), list(scores.auxiliary)) == (["a"], ["b"])
+    assert (scores.overall.n, scores.overall.metrics["accuracy"].value) == (2, 1.0)
+    assert scores.auxiliary["b"].metrics["accuracy"].value == 0.0
+
+
+def test_direction_and_number_of_labels_of_a_metric() -> None:
+    task = OneTask({"type": "regression", "metrics": ["mae"]}, [1.0, 3.0])
+    score = task.compute_score(torch.zeros(4, 1), task.encode_targets([1.0, 3.0, None, 3.0]))
+    assert (score.n, score.metrics["mae"].n, score.metrics["mae"].higher_is_better) == (3, 3, False)
+
+
+def test_labels_are_buffered_up_to_a_number_of_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 2 examples with 2 outputs; metrics are updated as soon as more than 4 values are buffered."""
+    monkeypatch.setattr("mtl_core.evaluation.scorer.MAX_BUFFERED_VALUES", 4)
+    n_labels: list[int] = []
+    update = MetricAccumulator.update
+
+    def record(self: MetricAccumulator, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        n_labels.append(len(targets))
+        update(self, outputs, targets)
+
+    monkeypatch.setattr(MetricAccumulator, "update", record)
+    task = build_class_task("a", "accuracy")
+    scorer = Scorer(group_tasks([task]))
+    numbers = []
+    for _ in range(5):
+        scorer.update(build_batch_outputs([[0], [1]], [[0], [0]], 2))
+        numbers.append(len(n_labels) // 2)  # of the network and the baseline
+    assert numbers == [0, 1, 1, 2, 2]
+    score = scorer.compute().tasks["a"]
+    assert n_labels == [4, 4, 4, 4, 2, 2]
+    assert (score.n, score.metrics["accuracy"].value) == (10, 0.5)
