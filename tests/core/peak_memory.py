@@ -22,8 +22,8 @@ M_MMAP_THRESHOLD = -3
 def measure_peak_growth(function: Callable[[Input], object], small: Input, large: Input) -> float:
     """Return by how much the peak memory of a function is larger for a large input than for a small one.
 
-    The fork calls the function with the small input first, which imports modules and fills caches. Results are
-    discarded after each call.
+    The fork calls the function with the small input twice and measures the second call: the first imports modules,
+    fills caches and releases what earlier tests left. Results are discarded after each call.
 
     Args:
         function: The function.
@@ -66,11 +66,13 @@ def run_command(*arguments: object) -> None:
 
 def _measure(sender: Connection, function: Callable[[Input], object], small: Input, large: Input) -> None:
     try:
-        _reset_peak()
         function(small)
-        before = measure_peak_memory_mb() or 0.0
-        function(large)
-        sender.send((measure_peak_memory_mb() or 0.0) - before)
+        peaks = []
+        for value in (small, large):
+            _reset_peak()
+            function(value)
+            peaks.append(measure_peak_memory_mb() or 0.0)
+        sender.send(peaks[1] - peaks[0])
     except BaseException as error:  # noqa: BLE001  the parent raises it
         sender.send(f"{type(error).__name__}: {error}")
     finally:
