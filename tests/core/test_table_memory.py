@@ -17,7 +17,7 @@ from mtl_core.data.corpus import Corpus
 from mtl_core.data.lazy_sequences import LazySequence
 from mtl_core.data.stored_inputs import ConcatenatedInputs
 
-FEW, MANY = 1000, 6000
+FEW, MANY = 2000, 10_000
 """Numbers of rows."""
 CHARACTERS = 1000
 """Length of an input, so that one held input per row exceeds every bound below many times."""
@@ -85,7 +85,7 @@ def test_row_of_a_large_table_takes_few_bytes(suffix: str, tmp_path: Path, monke
     held, peak = ((many - few) / (MANY - FEW) for few, many in zip(*measured[1:], strict=True))
     # The start of the row and a hash of the input (8 bytes each), the length of the input and the number of the row
     # (4 each), the split and three labels (1 each). Arrays that grow are copied, which counts twice for a moment.
-    assert held == pytest.approx(28, abs=0.5)
+    assert held == pytest.approx(28, abs=1)
     assert peak < 60
 
 
