@@ -21,6 +21,7 @@ from mtl_core.statistics.influence import (
     compute_jackknife_influence,
     compute_typical_change,
 )
+from mtl_core.statistics.swap_test import Masks, SwapTest, run_swap_test
 
 MetricName = Literal["accuracy", "f1", "roc-auc", "mae"]
 POSITIVE_SHARE = 0.3
@@ -65,7 +66,7 @@ class Design:
     @property
     def seed_deviation(self) -> float:
         """The standard deviation of the effect of a seed."""
-        return self.effects.seed / self.n_examples**0.5
+        return float(self.effects.seed / self.n_examples**0.5)
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,13 @@ class Study:
 
     Attributes:
         difference: The difference between the variants.
-        n_discordant: Number of examples that they answer differently with any seed.
+        n_changed: Largest number of examples that they answer differently with one seed.
+        swap_test: The permutation test over examples; None for ROC-AUC, for which it would take hours.
     """
 
     difference: ScoreInfluence
-    n_discordant: int
+    n_changed: int
+    swap_test: SwapTest | None
 
 
 def compute_true_difference(design: Design) -> float:
@@ -100,47 +103,61 @@ def find_shift(design: Design, difference: float) -> float | None:
     return high
 
 
+def draw_mean_difference(design: Design, random: np.random.Generator) -> float:
+    """Draw one comparison, and return only the mean difference."""
+    labels, answers = _draw_answers(design, random)
+    if design.metric == "roc-auc":
+        scores = [np.mean([_score_roc_auc(row, labels)[0] for row in one]) for one in answers]
+    else:
+        compute = _compute_f1 if design.metric == "f1" else _compute_mean
+        scores = [compute(_build_sums(design.metric, one, labels).sum(axis=1)).mean() for one in answers]
+    return float(scores[1] - scores[0])
+
+
 def draw_study(design: Design, random: np.random.Generator) -> Study:
     """Draw one comparison."""
+    labels, answers = _draw_answers(design, random)
+    if design.metric == "roc-auc":
+        results = [[_score_roc_auc(row, labels) for row in one] for one in answers]
+        different = answers[0] != answers[1]
+        swap_test = None
+    else:
+        sums = [_build_sums(design.metric, one, labels) for one in answers]
+        compute = _compute_f1 if design.metric == "f1" else _compute_mean
+        results = [[_apply_jackknife(row, compute) for row in one] for one in sums]
+        different = (sums[0] != sums[1]).any(axis=2)
+        swap_test = _swap_sums(sums[1], sums[0], compute, different.any(axis=0), random)
+    scores = [np.array([score for score, _ in one]) for one in results]
+    influences = [np.array([influence for _, influence in one]) for one in results]
+    change = compute_typical_change(np.concatenate([one.ravel() for one in influences]))
+    difference = ScoreInfluence(scores[1] - scores[0], influences[1] - influences[0], change, design.n_examples)
+    return Study(difference, int(different.sum(axis=1).max()), swap_test)
+
+
+def _draw_answers(design: Design, random: np.random.Generator) -> tuple[np.ndarray, list[Floats]]:
+    """Draw the labels `(examples,)`, and what each variant answers `(seeds, examples)`."""
     n_seeds, n_examples, effects = design.n_seeds, design.n_examples, design.effects
     labels = random.random(n_examples) < POSITIVE_SHARE
     if not 2 <= labels.sum() <= n_examples - 2:  # so that F1 and ROC-AUC are defined without any example
         labels[:2], labels[2:4] = True, False
     difficulty = random.normal(size=n_examples)
-    scores, influences, answers = [], [], []
+    answers = []
     for shift in (0.0, design.shift):
         of_seed = shift + random.normal(0, design.seed_deviation, (n_seeds, 1))
         of_example = difficulty + random.normal(0, effects.example, n_examples)
-        of_both = random.normal(0, effects.both, (n_seeds, n_examples))
-        latent = of_example + of_both
-        if design.metric == "roc-auc":
-            answer = latent + labels * (1 + of_seed)
-            results = [_score_roc_auc(row, labels) for row in answer]
-        else:
-            answer, results = _score_sums(design.metric, latent + 1 + of_seed, labels)
-        scores.append(np.array([score for score, _ in results]))
-        influences.append(np.array([influence for _, influence in results]))
-        answers.append(answer)
-    change = compute_typical_change(np.concatenate([one.ravel() for one in influences]))
-    difference = ScoreInfluence(scores[1] - scores[0], influences[1] - influences[0], change, n_examples)
-    return Study(difference, int((answers[0] != answers[1]).any(axis=0).sum()))
+        latent = of_example + random.normal(0, effects.both, (n_seeds, n_examples))
+        answers.append(latent + (labels * (1 + of_seed) if design.metric == "roc-auc" else 1 + of_seed))
+    return labels, answers
 
 
-def _score_sums(
-    metric: MetricName, latent: Floats, labels: np.ndarray
-) -> tuple[np.ndarray, list[tuple[float, Floats]]]:
-    """Return the answers, and the score and the influences of each seed."""
-    if metric == "mae":
-        answers = np.abs(latent)
-        return answers, [_apply_jackknife(row[:, None], lambda sums: sums[..., 0]) for row in answers]
-    is_correct = latent > 0
-    if metric == "accuracy":
-        return is_correct, [
-            _apply_jackknife(row[:, None].astype(float), lambda sums: sums[..., 0]) for row in is_correct
-        ]
-    predicted = is_correct == labels
-    confusion = np.stack([predicted & labels, predicted & ~labels, ~predicted & labels], axis=-1).astype(float)
-    return is_correct, [_apply_jackknife(row, _compute_f1, is_mean=False) for row in confusion]
+def _build_sums(metric: MetricName, latent: Floats, labels: np.ndarray) -> Floats:
+    """Return the contributions of each example to the sums of a metric, `(seeds, examples, sums)`."""
+    if metric == "f1":
+        is_correct = latent > 0
+        predicted = is_correct == labels
+        return np.stack([predicted & labels, predicted & ~labels, ~predicted & labels], axis=-1).astype(np.float64)
+    values = np.abs(latent) if metric == "mae" else (latent > 0).astype(np.float64)
+    return np.stack([values, np.ones_like(values)], axis=-1)
 
 
 def _compute_f1(sums: Floats) -> Floats:
@@ -148,12 +165,33 @@ def _compute_f1(sums: Floats) -> Floats:
         return np.nan_to_num(compute_f1(sums)[..., 0])
 
 
-def _apply_jackknife(sums: Floats, compute: Callable[[Floats], Floats], is_mean: bool = True) -> tuple[float, Floats]:
-    total, n = sums.sum(axis=0), len(sums)
-    score, without = compute(total), compute(total - sums)
-    if is_mean:
-        score, without = score / n, without / (n - 1)
-    return float(score), compute_jackknife_influence(without)
+def _compute_mean(sums: Floats) -> Floats:
+    mean: Floats = sums[..., 0] / sums[..., 1]
+    return mean
+
+
+def _apply_jackknife(sums: Floats, compute: Callable[[Floats], Floats]) -> tuple[float, Floats]:
+    total = sums.sum(axis=0)
+    return float(compute(total)), compute_jackknife_influence(compute(total - sums))
+
+
+def _swap_sums(
+    first: Floats,
+    second: Floats,
+    compute: Callable[[Floats], Floats],
+    discordant: np.ndarray,
+    random: np.random.Generator,
+) -> SwapTest:
+    changes = (second - first)[:, discordant]
+    totals = first.sum(axis=1), second.sum(axis=1)
+
+    def compute_differences(masks: Masks) -> Floats:
+        swapped = np.einsum("rk,sko->rso", masks.astype(np.float64), changes, optimize=True)
+        mean: Floats = (compute(totals[0] + swapped) - compute(totals[1] - swapped)).mean(axis=1)
+        return mean
+
+    observed = float((compute(totals[0]) - compute(totals[1])).mean())
+    return run_swap_test(observed, compute_differences, int(discordant.sum()), random, n_draws=200)
 
 
 def _score_roc_auc(scores: Floats, labels: np.ndarray) -> tuple[float, Floats]:
@@ -203,4 +241,12 @@ def draw_sparse_study(
     values = np.broadcast_to(values, (n_seeds, n_examples))
     influence = (values - values.mean(axis=1, keepdims=True)) / n_examples
     difference = ScoreInfluence(values.mean(axis=1), influence, 1 / n_examples, n_examples)
-    return Study(difference, int((values != 0).any(axis=0).sum()))
+    values = values[:, (values != 0).any(axis=0)]
+
+    def compute_differences(masks: Masks) -> Floats:
+        differences: Floats = (1.0 - 2.0 * masks) @ values.mean(axis=0) / n_examples
+        return differences
+
+    observed = float(difference.scores.mean())
+    swap_test = run_swap_test(observed, compute_differences, values.shape[1], random)
+    return Study(difference, int((values != 0).sum(axis=1).max(initial=0)), swap_test)

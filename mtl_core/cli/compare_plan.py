@@ -110,7 +110,7 @@ def _describe(plan: "PowerPlan", n_jobs: int) -> list[str]:
     if plan.n_pilot_seeds is None:
         sentences.append("Variances are as stated, and the same for all tasks.")
     else:
-        trust = "a rough guess" if plan.n_pilot_seeds < 5 else "an estimate"
+        trust = "a rough guess that may be wrong by a factor of three" if plan.n_pilot_seeds < 4 else "an estimate"
         sentences.append(
             f"Variances are those of {plan.n_pilot_seeds} pilot seeds, which is {trust}; times are those of the "
             f"pilot's trainings with {n_jobs} in parallel."

@@ -9,7 +9,6 @@ from mtl_core.data.fitted_task import FittedTask
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.evaluation.inference import BatchOutputs, run_network, select_labelled_outputs
 from mtl_core.evaluation.metric_accumulator import MetricAccumulator
-from mtl_core.evaluation.metric_accumulator import compute_value as compute_value
 from mtl_core.evaluation.score_pooling import pool_scores
 from mtl_core.evaluation.scores import MetricSums, MetricValue, Scores, TaskScore
 from mtl_core.nn.device import get_device

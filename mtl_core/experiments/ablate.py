@@ -159,7 +159,7 @@ def compare_trials(
         outputs = [[run.tasks for run in fold_runs] for fold_runs in runs_by_seed]
         repetitions = [[run] for fold_runs in runs_by_seed for run in fold_runs]
         entries.append(VariantRuns(VariantOutputs(variant, "variant", outputs), overrides, repetitions))
-    comparison = compare_variants(entries, config.training.select, margins, NONE, None, out)
+    comparison = compare_variants(entries, config.training.select, margins, config.seed, NONE, None, out)
     comparison = replace(comparison, experiment=config.name, seeds=seeds, folds=None if folds == [None] else len(folds))
     summary = summarize(comparison, collect_disclaimers(runs.values()))
     return replace(comparison, summary=[*summary, *provenance_notes])

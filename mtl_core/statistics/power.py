@@ -26,14 +26,14 @@ class VarianceComponents:
         shared: Variance over examples that all seeds share.
         both: Variance over examples that differs with the seed.
         change: The typical change of the score if one example is answered differently.
-        n_examples: Number of examples.
+        example_freedom: Degrees of freedom of the variances over examples.
     """
 
     seed: float
     shared: float
     both: float
     change: float
-    n_examples: int
+    example_freedom: float
 
     def build_sampling_variance(self, n_seeds: int, seed_factor: float = 1.0) -> SamplingVariance:
         """Build the variance of the mean over seeds, as it would be estimated.
@@ -50,16 +50,18 @@ class VarianceComponents:
             self.shared,
             self.shared + self.both / n_seeds + added_variance,
             n_seeds,
-            self.n_examples,
+            self.example_freedom,
         )
 
 
 def estimate_components(difference: ScoreInfluence) -> VarianceComponents | None:
-    """Estimate the parts of the variance of a difference from a pilot.
+    """Estimate the parts of the variance of a difference from a pilot, without bias in the median.
 
     Returns:
         The parts; None if the difference is undefined or has fewer than two seeds.
     """
+    from scipy.special import chdtri
+
     variance = estimate_sampling_variance(difference)
     n_seeds = len(difference.scores)
     if variance is None or n_seeds < 2:
@@ -67,8 +69,10 @@ def estimate_components(difference: ScoreInfluence) -> VarianceComponents | None
     correction = difference.n_examples / (difference.n_examples - 1)
     of_single_seed = correction * float(np.square(difference.influence).sum(axis=1).mean())
     both = max(of_single_seed - variance.shared_variance, 0.0)
-    seed = max(n_seeds * variance.seed_variance - both, 0.0)
-    return VarianceComponents(seed, variance.shared_variance, both, difference.change, difference.n_examples)
+    # Half of all estimates with few degrees of freedom are far too small; this one is too small in half of all pilots.
+    median_factor = float(chdtri(n_seeds - 1, 0.5)) / (n_seeds - 1)
+    seed = max(n_seeds * variance.seed_variance / median_factor - both, 0.0)
+    return VarianceComponents(seed, variance.shared_variance, both, difference.change, variance.example_freedom)
 
 
 def compute_resolvable_difference(

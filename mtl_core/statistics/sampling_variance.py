@@ -12,7 +12,8 @@ often as stated, for every ratio of the variances. It is never narrower than the
 Answers are discrete. If two networks give the same answer to nearly all examples, few differences are observed, and
 their variance is underestimated. As in the adjusted interval for paired proportions by Bonett and Price (2012), changed
 answers are added to the variance: three, so that without any observed difference the interval of an accuracy on n
-examples is about that of the rule of three, 0 ± 3.4 / n.
+examples is about that of the rule of three, 0 ± 3.4 / n. And if few examples carry the variance, it has few degrees of
+freedom.
 
 References:
     K. Banerjee: Approximate Confidence Interval for Linear Functions of Means of k Populations When the Population
@@ -44,14 +45,14 @@ class SamplingVariance:
         shared_variance: Variance over examples that all seeds share.
         example_variance: Variance over examples for these seeds, including that which depends on both.
         n_seeds: Number of seeds.
-        n_examples: Number of examples.
+        example_freedom: Degrees of freedom of the variances over examples.
     """
 
     seed_variance: float
     shared_variance: float
     example_variance: float
     n_seeds: int
-    n_examples: int
+    example_freedom: float
 
     def compute_half_width(self, confidence_level: float) -> float:
         """Compute half the width of the confidence interval.
@@ -65,7 +66,7 @@ class SamplingVariance:
         """Compute half the width of the interval with a probability in each tail."""
         from scipy.special import stdtrit
 
-        example_quantile = -float(stdtrit(max(self.n_examples - 1, 1), tail_probability))
+        example_quantile = -float(stdtrit(self.example_freedom, tail_probability))
         squared = example_quantile**2 * self.example_variance
         if self.n_seeds > 1:
             seed_quantile = -float(stdtrit(self.n_seeds - 1, tail_probability))
@@ -110,13 +111,30 @@ def estimate_sampling_variance(score: ScoreInfluence) -> SamplingVariance | None
     # Seeds that err on different examples agree in of_single_seed / n_seeds; seeds that err on the same, in all of it.
     common_fraction = of_mean / of_single_seed if of_single_seed > 0 else 1.0
     added_variance = N_ADDED_CHANGES * score.change**2 * common_fraction
+    freedom = compute_example_freedom(score)
     if n_seeds == 1:
-        return SamplingVariance(0.0, 0.0, of_mean + added_variance, 1, n_examples)
+        return SamplingVariance(0.0, 0.0, of_mean + added_variance, 1, freedom)
     interaction = max((of_single_seed - of_mean) / (n_seeds - 1), 0.0)
     return SamplingVariance(
         float(score.scores.var(ddof=1)) / n_seeds,
         max(of_mean - interaction, 0.0),
         of_mean + added_variance,
         n_seeds,
-        n_examples,
+        freedom,
     )
+
+
+def compute_example_freedom(score: ScoreInfluence) -> float:
+    """Compute the degrees of freedom of a variance over examples: `2 n / (kurtosis - 1)`, at most n - 1.
+
+    They are the n - 1 of a normal distribution if influences are as even, and few if few examples carry the variance:
+    rare classes, outliers, or a task with few examples in a mean over tasks.
+
+    Reference: F. Satterthwaite: An Approximate Distribution of Estimates of Variance Components. Biometrics 2(6), 1946.
+    """
+    squares = np.square(score.influence.mean(axis=0))
+    total = float(squares.sum())
+    if total == 0:
+        return float(score.n_examples - 1)
+    kurtosis = score.n_examples * float(np.square(squares).sum()) / total**2
+    return float(np.clip(2 * score.n_examples / max(kurtosis - 1, 1e-9), 1.0, score.n_examples - 1))

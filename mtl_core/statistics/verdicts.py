@@ -9,6 +9,8 @@ from mtl_core.statistics.sampling_variance import SamplingVariance
 
 Verdict = Literal["improved", "degraded", "practically equal", "not resolved", "undefined"]
 
+MIN_CHANGED = 3
+"""Smallest number of changed answers with one seed that can decide: one or two are chance, whatever their effect."""
 CONFIDENCE_LEVEL = 0.95
 """The confidence level of intervals. Tests are at 1 minus this level."""
 
@@ -22,7 +24,8 @@ class TestedDifference:
         variance: The variance of the mean; None if it is unknown.
         higher_is_better: Whether a positive difference is better.
         margin: The largest difference that makes no practical difference, 0 or more; None if none is stated.
-        n_discordant: Number of examples that the two sides answer differently; None if unknown.
+        swap_p_value: The p-value of the permutation test over examples; None if it is unknown.
+        n_changed: Largest number of examples that the two sides answer differently with one seed; None if unknown.
         is_conclusive: Whether a verdict is possible at all: not with one seed.
     """
 
@@ -32,19 +35,20 @@ class TestedDifference:
     variance: SamplingVariance | None
     higher_is_better: bool
     margin: float | None
-    n_discordant: int | None
+    swap_p_value: float | None
+    n_changed: int | None
     is_conclusive: bool
 
     def compute_p_value(self) -> float | None:
         """Compute the p-value of no difference; None if it is unknown.
 
-        It is at least that of the sign test in the most extreme case: all examples with different answers differ in
-        the same direction. One such example has a p-value of 1, six have 0.03.
+        It is the larger one of two: that of the interval, which covers seeds and examples, and that of the permutation
+        test, which is exact for few different answers.
         """
         if self.mean is None or self.variance is None:
             return None
         p_value = self.variance.compute_p_value(abs(self.mean))
-        return p_value if self.n_discordant is None else max(p_value, min(1.0, 2.0 ** (1 - self.n_discordant)))
+        return p_value if self.swap_p_value is None else max(p_value, self.swap_p_value)
 
     def compute_equivalence_p_value(self) -> float | None:
         """Compute the p-value of a difference of at least the margin (two one-sided tests); None if it is unknown.
@@ -78,8 +82,8 @@ def decide_family(differences: Sequence[TestedDifference]) -> tuple[list[FamilyV
 
     A difference is *practically equal* if its 95 % interval is within the margin and the adjusted p-value of the two
     one-sided tests is at most 5 %, even if the interval excludes 0: the difference is then known to be small. It is
-    *improved* or *degraded* if its 95 % interval excludes 0 and its adjusted p-value is at most 5 %. Otherwise it is
-    *not resolved*.
+    *improved* or *degraded* if its 95 % interval excludes 0, its adjusted p-value is at most 5 %, and three answers or
+    more changed with some seed. Otherwise it is *not resolved*.
 
     Returns:
         The verdicts, the number of tests in the family (undefined differences are not tested), and the correction.
@@ -109,6 +113,8 @@ def _decide(difference: TestedDifference, adjusted_p: float | None, equivalence_
         return "not resolved"
     alpha = 1 - CONFIDENCE_LEVEL
     half_width = difference.variance.compute_half_width(CONFIDENCE_LEVEL)
+    if half_width == 0:  # nothing varies, so nothing is known about what would vary
+        return "not resolved"
     if (
         equivalence_p is not None
         and difference.margin is not None
@@ -116,6 +122,7 @@ def _decide(difference: TestedDifference, adjusted_p: float | None, equivalence_
         and equivalence_p <= alpha
     ):
         return "practically equal"
-    if abs(difference.mean) > half_width and adjusted_p <= alpha:
+    has_changed = difference.n_changed is None or difference.n_changed >= MIN_CHANGED
+    if abs(difference.mean) > half_width and adjusted_p <= alpha and has_changed:
         return "improved" if (difference.mean > 0) == difference.higher_is_better else "degraded"
     return "not resolved"

@@ -35,6 +35,8 @@ from mtl_core.experiments.compare.summary_text import summarize
 from mtl_core.experiments.output_dir import lock_folder
 from mtl_core.statistics.verdicts import Verdict
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 DATA = {"type": "toy", "rows": 40, "test_rows": 40, "labelled": 0.5}
 FAST: dict[str, Any] = {"data": DATA, "split": "random", "training": {"epochs": 2, "batch_size": 8}}
 OPTIONS = ("--seeds", "2", "--variant", "weighting=label-count,sum")
@@ -190,6 +192,7 @@ def test_the_latex_table_is_well_formed(out: Path) -> None:
     assert body_lines[2].startswith("weighting=label-count & 0.")
 
 
+@pytest.mark.usefixtures("complete_reports")
 def test_terminal_prints_scores_costs_and_summary(out: Path, folder: Path, mtl: Any) -> None:
     result = mtl("compare", folder / "toy.yaml", *OPTIONS, "--out", out)
     assert result.returncode == 0, result.stderr
@@ -202,9 +205,11 @@ def test_terminal_prints_scores_costs_and_summary(out: Path, folder: Path, mtl: 
         result.stdout
     )
     assert "Practically equal: the interval is within ±0.01 (--margin)." in result.stdout
-    assert "with 2 seeds, the variation over seeds has one degree of freedom" in result.stdout
+    assert (
+        "With 2 seeds, what another training would give is almost unknown; the first of 15 differences" in result.stdout
+    )
     assert f"{out}: comparison.json, comparison.csv and comparison.tex written" in result.stdout
-    assert (out / "report.html").is_file()
+    assert "weighting=label-count" in (out / "report.html").read_text(encoding="utf-8")
 
 
 # ── training and resuming ──
@@ -532,8 +537,8 @@ def test_summary_reports_gains_and_negative_transfer() -> None:
     assert summarize(comparison)[0] == (
         "multi-task against single-task: mean relative gain +1.5 % (-0.2 to +3.0); "
         "improved: food +0.0200 (+0.0100 to +0.0300); "
-        "degraded (negative transfer): price -0.0300 (-0.0500 to -0.0100); practically equal: drinks; "
-        "not resolved: staff."
+        "degraded (negative transfer with these settings): price -0.0300 (-0.0500 to -0.0100); "
+        "practically equal: drinks; not resolved: staff."
     )
     undefined = {**variants[0].tasks, "food": Estimate(None, None, None, [None])}
     undefined_variant = replace(variants[0], tasks=undefined, differences_from_reference=None)

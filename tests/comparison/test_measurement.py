@@ -13,13 +13,13 @@ from scipy.stats import t
 
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
-from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, VariantOutputs
+from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, ScoreDifference, VariantOutputs
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
-from mtl_core.experiments.compare.seed_scores import score_seed
+from mtl_core.experiments.compare.seed_scores import SeedScorer, _assign_groups
 from mtl_core.experiments.compare.variant_scores import resolve_metrics
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.runs.saved_outputs import TaskOutputs
-from mtl_core.statistics.verdicts import TestedDifference, decide_family
+from mtl_core.statistics.verdicts import TestedDifference, Verdict, decide_family
 
 CLASSES = ["a", "b", "c"]
 RESTRICTED = {"type": "restricted-accuracy", "name": "two_way", "classes": ["a", "c"]}
@@ -79,10 +79,10 @@ def test_influences_from_label_sums_equal_those_of_the_metric(
     for seed in range(3):
         labelled_outputs = draw_outputs(kind, 25, 12, seed)
         spec = find_metric(labelled_outputs.task, metric)
-        from_sums = score_seed(spec, [labelled_outputs], column_by_id)
+        from_sums = SeedScorer(spec, column_by_id).score([labelled_outputs])
         with monkeypatch.context() as patch:
             patch.setattr(type(spec), "compute_label_sums", lambda *_: None)
-            from_metric = score_seed(spec, [labelled_outputs], column_by_id)
+            from_metric = SeedScorer(spec, column_by_id).score([labelled_outputs])
         assert from_sums.score == pytest.approx(from_metric.score, abs=1e-6, nan_ok=True)
         assert from_sums.influence == pytest.approx(from_metric.influence, abs=1e-6, nan_ok=True)
         assert from_sums.n_units == from_metric.n_units == len(set(_find_scored_ids(spec, labelled_outputs)))
@@ -96,9 +96,9 @@ def test_metrics_without_sums_leave_out_groups_of_examples(monkeypatch: pytest.M
     column_by_id = {f"e{number}": number for number in range(2000)}
     labelled_outputs = draw_outputs("numbers", 4000, 2000, 1)
     spec = find_metric(labelled_outputs.task, "mae")
-    of_examples = score_seed(spec, [labelled_outputs], column_by_id)
+    of_examples = SeedScorer(spec, column_by_id).score([labelled_outputs])
     monkeypatch.setattr(type(spec), "compute_label_sums", lambda *_: None)
-    of_groups = score_seed(spec, [labelled_outputs], column_by_id)
+    of_groups = SeedScorer(spec, column_by_id).score([labelled_outputs])
     assert of_groups.n_units == np.count_nonzero(of_groups.influence) == 200
     variances = [np.square(one.influence).sum() for one in (of_groups, of_examples)]
     assert variances[0] == pytest.approx(variances[1], rel=0.25)
@@ -117,7 +117,7 @@ def test_sums_of_folds_are_added_before_scoring(seed: int, cut: int) -> None:
     column_by_id = {f"e{number}": number for number in range(20)}
     for metric in ("accuracy", "macro_f1"):
         spec = find_metric(all_outputs.task, metric)
-        folds, whole = (score_seed(spec, outputs, column_by_id) for outputs in (fold_outputs, [all_outputs]))
+        folds, whole = (SeedScorer(spec, column_by_id).score(outputs) for outputs in (fold_outputs, [all_outputs]))
         assert folds.score == whole.score
         assert folds.influence == pytest.approx(whole.influence, nan_ok=True)
 
@@ -131,7 +131,7 @@ def test_metrics_without_sums_are_averaged_over_folds() -> None:
         build_outputs(task, (targets + offset + error)[:, None], targets + offset, fold_ids)
         for offset, error, fold_ids in ((0.0, 0.0, ids[:10]), (50.0, 1.0, ids[10:]))
     ]
-    score = score_seed(task.kind.metrics[0], folds, {example_id: column for column, example_id in enumerate(ids)})
+    score = SeedScorer(task.kind.metrics[0], {example_id: column for column, example_id in enumerate(ids)}).score(folds)
     r2_of_second = 1 - 10 / 82.5
     assert score.score == pytest.approx((1 + r2_of_second) / 2, abs=1e-6)
     assert np.count_nonzero(score.influence) == 20
@@ -176,7 +176,7 @@ def build_variant(name: str, accuracies: Mapping[str, Sequence[float]]) -> Varia
 def measure(pooling: Aggregation = "overall", *contenders: VariantOutputs) -> ComparedScores:
     spec = OneTask(KINDS["classification"][0], CLASSES).task.kind.metrics[0]
     examples = [f"e{number}" for number in range(4)]
-    return ComparedScores(contenders, {"t": spec, "u": spec}, pooling, examples)
+    return ComparedScores(contenders, {"t": spec, "u": spec}, pooling, examples, 1)
 
 
 def test_delta_m_is_the_mean_over_tasks_of_relative_gains_in_percent() -> None:
@@ -198,7 +198,7 @@ def test_lower_error_is_an_improvement() -> None:
         return VariantOutputs(name, "variant", [[{"t": labelled_outputs}]])
 
     measurement = ComparedScores(
-        [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.5)], {"t": spec}, "none", ids
+        [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.5)], {"t": spec}, "none", ids, 1
     )
     assert measurement.compute_delta_m("ours", "single").mean == pytest.approx(25)
     assert measurement.compute_differences("ours", "single")["t"].interval.mean == pytest.approx(-0.5)
@@ -245,7 +245,7 @@ def test_overall_pools_labels_and_mean_averages_tasks() -> None:
     single_label = build_outputs(task, torch.eye(3)[[0]], torch.zeros(1, dtype=torch.int64), ids[4:])
     variant = VariantOutputs("one", "variant", [[{"t": build_class_outputs(task, 0.25), "u": single_label}]])
     for pooling, score in (("overall", 2 / 5), ("mean", (0.25 + 1) / 2)):
-        measurement = ComparedScores([variant], {"t": spec, "u": spec}, pooling, ids)  # type: ignore[arg-type]
+        measurement = ComparedScores([variant], {"t": spec, "u": spec}, pooling, ids, 1)  # type: ignore[arg-type]
         assert measurement.estimate_scores("one")["overall"].mean == pytest.approx(score)
 
 
@@ -267,7 +267,7 @@ def test_influence_on_the_score_over_all_labels_is_that_of_one_ratio() -> None:
             task, outputs, torch.zeros(n_labels, dtype=torch.int64), [examples[column] for column in columns]
         )
     measurement = ComparedScores(
-        [VariantOutputs("one", "variant", [[fold]])], {"t": spec, "u": spec}, "overall", examples
+        [VariantOutputs("one", "variant", [[fold]])], {"t": spec, "u": spec}, "overall", examples, 1
     )
     overall = measurement._scores["one"]["overall"]
     accuracy = correct.sum() / counts.sum()
@@ -286,7 +286,7 @@ def test_relative_gain_has_the_influence_of_a_quotient() -> None:
         return VariantOutputs(name, "variant", [[{"t": build_outputs(task, factor * errors, torch.zeros(100), ids)}]])
 
     variants = [build_regression_variant("single", 2.0), build_regression_variant("ours", 1.0)]
-    delta_m = ComparedScores(variants, {"t": task.kind.metrics[0]}, "none", ids).compute_delta_m("ours", "single")
+    delta_m = ComparedScores(variants, {"t": task.kind.metrics[0]}, "none", ids, 1).compute_delta_m("ours", "single")
     values = np.concatenate([factor * (errors.numpy()[:, 0] - errors.numpy().mean()) for factor in (2.0, 1.0)])
     pairs = np.abs(values[:, None] - values)
     change = pairs[pairs > 0].mean() / 100
@@ -308,7 +308,8 @@ def test_one_or_two_changed_answers_of_a_thousand_decide_nothing(metric: str, n_
     predicted = torch.where(torch.from_numpy(random.random(1000)) < 0.8, targets, 0)
     wrong = torch.nonzero(predicted != targets)[:, 0]
     for is_same_answer in (True, False):
-        first, second = [], []
+        first: list[list[dict[str, LabelledOutputs]]] = []
+        second: list[list[dict[str, LabelledOutputs]]] = []
         for seed in range(n_seeds):
             changed = predicted.clone()
             start = 0 if is_same_answer else seed
@@ -320,15 +321,128 @@ def test_one_or_two_changed_answers_of_a_thousand_decide_nothing(metric: str, n_
             {"t": spec},
             "none",
             examples,
+            1,
         )
         difference = scores.compute_differences("second", "first")["t"]
         if is_same_answer:
             assert difference.n_discordant == (0 if metric == "two_way" else n_changed)
-        tested = TestedDifference(
-            difference.interval.mean, difference.variance, True, 0.01, difference.n_discordant, True
-        )
-        [verdict], _, _ = decide_family([tested])
-        assert verdict.verdict in {"practically equal", "not resolved"}
+        assert decide(difference) in {"practically equal", "not resolved"}
+
+
+def decide(difference: ScoreDifference) -> Verdict:
+    """Return the verdict on a difference that is tested alone, with a margin of 0.01."""
+    tested = TestedDifference(
+        difference.interval.mean,
+        difference.variance,
+        True,
+        0.01,
+        difference.swap_p_value,
+        difference.n_changed,
+        is_conclusive=True,
+    )
+    return decide_family([tested])[0][0].verdict
+
+
+def build_class_variant(
+    name: str, tasks: Mapping[str, tuple[FittedTask, torch.Tensor, torch.Tensor, Sequence[str]]], n_seeds: int
+) -> VariantOutputs:
+    """Build a variant from predicted and true classes per task, the same with every seed."""
+    fold = {
+        task_name: build_outputs(task, torch.eye(3)[predicted], targets, ids)
+        for task_name, (task, predicted, targets, ids) in tasks.items()
+    }
+    return VariantOutputs(name, "variant", [[fold] for _ in range(n_seeds)])
+
+
+def test_a_class_with_two_labels_decides_nothing() -> None:
+    """Macro F1 rises by a third with two answers, while six other answers change in both directions."""
+    task = OneTask(KINDS["classification"][0], CLASSES).task
+    ids = [f"e{number}" for number in range(1000)]
+    targets = torch.cat([torch.zeros(600), torch.ones(398), torch.full((2,), 2)]).long()
+    first, second = targets.clone(), targets.clone()
+    first[998:] = 0
+    first[:3], second[3:6] = 1, 1
+    variants = [
+        build_class_variant(name, {"t": (task, predicted, targets, ids)}, 3)
+        for name, predicted in (("first", first), ("second", second))
+    ]
+    scores = ComparedScores(variants, {"t": find_metric(task, "macro_f1")}, "none", ids, 1)
+    difference = scores.compute_differences("second", "first")["t"]
+    assert difference.interval.mean == pytest.approx(1 / 3, abs=0.01)
+    assert difference.swap_p_value is not None
+    assert difference.swap_p_value > 0.3
+    assert difference.interval.low is not None
+    assert difference.interval.low < 0
+    assert decide(difference) == "not resolved"
+
+
+def test_a_task_with_two_labels_decides_nothing_in_a_mean_over_tasks() -> None:
+    task = OneTask(KINDS["classification"][0], CLASSES).task
+    random = np.random.default_rng(0)
+    ids = [f"e{number}" for number in range(500)]
+    targets = torch.from_numpy(random.integers(0, 3, 500))
+    tasks = []
+    for small in (torch.tensor([1, 0]), torch.tensor([0, 1])):
+        noisy = torch.where(torch.from_numpy(random.random(500) < 0.05), (targets + 1) % 3, targets)
+        tasks.append({"small": (task, small, torch.tensor([0, 1]), ids[:2]), "large": (task, noisy, targets, ids)})
+    variants = [build_class_variant(name, one, 3) for name, one in zip(("first", "second"), tasks, strict=True)]
+    spec = find_metric(task, "macro_f1")
+    scores = ComparedScores(variants, {"small": spec, "large": spec}, "mean", ids, 1)
+    difference = scores.compute_differences("second", "first")["overall"]
+    assert difference.interval.mean == pytest.approx(0.5, abs=0.05)
+    assert decide(difference) == "not resolved"
+
+
+def test_ranked_outputs_of_two_positives_decide_nothing() -> None:
+    """A metric without sums reads outputs that all differ a little; two of them carry the difference."""
+    task = OneTask({"type": "regression", "standardise": False, "metrics": ["r2"]}, [0.0, 1.0]).task
+    random = np.random.default_rng(0)
+    targets = torch.zeros(300)
+    targets[:2] = 100.0
+    ids = [f"e{number}" for number in range(300)]
+    variants = []
+    for name, value in (("first", 0.0), ("second", 100.0)):
+        outputs = torch.from_numpy(random.normal(0, 0.01, (300, 1)).astype(np.float32))
+        outputs[:2] += value
+        labelled = build_outputs(task, outputs, targets, ids)
+        variants.append(VariantOutputs(name, "variant", [[{"t": labelled}] for _ in range(3)]))
+    scores = ComparedScores(variants, {"t": task.kind.metrics[0]}, "none", ids, 1)
+    difference = scores.compute_differences("second", "first")["t"]
+    assert difference.interval.mean == pytest.approx(1, abs=0.02)
+    assert difference.interval.low is not None
+    assert difference.interval.low < 0
+    assert decide(difference) == "not resolved"
+
+
+def test_mean_over_tasks_contains_the_same_tasks_for_all_variants() -> None:
+    """A variant whose score is undefined for a hard task must not gain by that."""
+    task = OneTask({"type": "regression", "standardise": False, "metrics": ["r2"]}, [0.0, 1.0]).task
+    ids = [f"e{number}" for number in range(6)]
+    defined, undefined = torch.tensor([0.0, 1, 2, 3, 4, 6]), torch.zeros(6)
+
+    def build(name: str, error: float) -> VariantOutputs:
+        fold = {
+            "easy": build_outputs(task, (defined + error)[:, None], defined, ids),
+            "hard": build_outputs(task, undefined[:, None], undefined, ids),
+        }
+        return VariantOutputs(name, "variant", [[fold]])
+
+    spec = task.kind.metrics[0]
+    scores = ComparedScores([build("a", 0.0), build("b", 1.0)], {"easy": spec, "hard": spec}, "mean", ids, 1)
+    assert scores.averaged_tasks == ["easy"]
+    assert scores.estimate_scores("a")["overall"].mean == pytest.approx(1)
+
+
+def test_order_of_examples_does_not_change_groups() -> None:
+    """Metrics without sums leave out groups of examples; neighbours in a file are often alike."""
+    ids = [f"e{number}" for number in range(1000)]
+    groups, reverse = (_assign_groups(order) for order in (ids, ids[::-1]))
+    for group in set(groups.tolist()):
+        members = {ids[column] for column in np.flatnonzero(groups == group)}
+        other = reverse[999 - np.flatnonzero(groups == group)[0]]
+        assert members == {ids[::-1][column] for column in np.flatnonzero(reverse == other)}
+    assert 150 < len(set(groups.tolist())) <= 200
+    assert np.abs(np.diff(groups)).mean() > 50
 
 
 def test_equal_outputs_have_no_difference() -> None:

@@ -14,7 +14,7 @@ from mtl_core.statistics.sampling_variance import estimate_sampling_variance
 @pytest.mark.parametrize("n_seeds", [3, 5, 10])
 @pytest.mark.parametrize("alpha", [0.05, 0.005])
 def test_difference_between_seeds_only_has_the_power_of_the_t_test(n_seeds: int, alpha: float) -> None:
-    components = VarianceComponents(seed=0.04, shared=0.0, both=0.0, change=0.0, n_examples=1000)
+    components = VarianceComponents(seed=0.04, shared=0.0, both=0.0, change=0.0, example_freedom=999)
     difference = compute_resolvable_difference(components, n_seeds, alpha, power=0.8)
     noncentrality = difference / (0.2 / n_seeds**0.5)
     quantile = t.ppf(1 - alpha / 2, n_seeds - 1)
@@ -22,7 +22,7 @@ def test_difference_between_seeds_only_has_the_power_of_the_t_test(n_seeds: int,
 
 
 def test_more_seeds_resolve_smaller_differences_down_to_what_the_examples_resolve() -> None:
-    components = VarianceComponents(seed=0.01, shared=0.0004, both=0.001, change=0.001, n_examples=1000)
+    components = VarianceComponents(seed=0.01, shared=0.0004, both=0.001, change=0.001, example_freedom=999)
     differences = [compute_resolvable_difference(components, n_seeds, 0.05) for n_seeds in (2, 3, 5, 10, 1000)]
     assert differences == sorted(differences, reverse=True)
     assert differences[-1] == pytest.approx((1.96 + 0.84) * 0.0004**0.5, rel=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import t, ttest_1samp
+from scipy.stats import norm, t, ttest_1samp
 from studies import build_mean_influence, draw_differences
 
 from mtl_core.statistics.influence import Floats, ScoreInfluence
@@ -32,7 +32,7 @@ def test_only_seeds_vary_gives_the_t_test_over_seeds() -> None:
 
 @pytest.mark.parametrize("n_seeds", [1, 2, 5])
 def test_equal_seeds_give_the_t_test_over_examples(n_seeds: int) -> None:
-    differences = np.random.default_rng(3).normal(0.2, 1, 30)
+    differences = norm.ppf((np.arange(30) + 0.5) / 30) + 0.2
     exact = ttest_1samp(differences, 0.0)
     variance = estimate(np.tile(differences, (n_seeds, 1)))
     mean = float(differences.mean())
@@ -43,7 +43,7 @@ def test_equal_seeds_give_the_t_test_over_examples(n_seeds: int) -> None:
 def test_seeds_and_shared_examples_are_added_with_their_own_quantiles() -> None:
     """Scores are sums of an effect of the seed and an effect of the example, so both variances are known."""
     random = np.random.default_rng(4)
-    of_seed, of_example = random.normal(0, 0.1, 4), random.normal(0, 1, 25)
+    of_seed, of_example = random.normal(0, 0.1, 4), norm.ppf((np.arange(25) + 0.5) / 25)
     variance = estimate(of_seed[:, None] + of_example)
     seed_part = t.ppf(0.975, 3) ** 2 * of_seed.var(ddof=1) / 4
     example_part = t.ppf(0.975, 24) ** 2 * of_example.var(ddof=1) / 25
@@ -59,6 +59,17 @@ def test_three_changed_answers_are_added_to_the_variance() -> None:
     assert variance.example_variance == pytest.approx(exact)
 
 
+def test_few_examples_that_carry_the_variance_are_few_degrees_of_freedom() -> None:
+    """2 n / (kurtosis - 1): of k examples with ±1 among n, about 2 k; of a normal distribution, n - 1 at most."""
+    sparse = np.zeros((1, 1000))
+    sparse[0, :4], sparse[0, 4:8] = 1, -1
+    assert estimate(sparse).example_freedom == pytest.approx(16, rel=0.02)
+    two_of_them = np.zeros((1, 1000))
+    two_of_them[0, 0], two_of_them[0, 1] = 1, -1
+    assert estimate(two_of_them).example_freedom == pytest.approx(4, rel=0.02)
+    assert estimate(np.random.default_rng(0).uniform(size=(1, 50))).example_freedom == 49
+
+
 @pytest.mark.parametrize("n_seeds", [1, 2, 5])
 def test_no_observed_difference_gives_about_the_rule_of_three(n_seeds: int) -> None:
     """The exact 95 % interval of a share of which none was observed ends at 3.7 / n, and at 3 / n if one-sided."""
@@ -70,13 +81,13 @@ def test_no_observed_difference_gives_about_the_rule_of_three(n_seeds: int) -> N
 @given(
     parts=st.tuples(*[st.floats(0, 10) for _ in range(2)]),
     n_seeds=st.integers(2, 10),
-    n_examples=st.integers(2, 1000),
+    freedom=st.floats(1, 1000),
     level=st.floats(0.5, 0.999),
 )
 def test_p_value_is_the_level_whose_interval_ends_at_the_hypothesis(
-    parts: tuple[float, float], n_seeds: int, n_examples: int, level: float
+    parts: tuple[float, float], n_seeds: int, freedom: float, level: float
 ) -> None:
-    variance = SamplingVariance(parts[0] + 0.01, parts[1], parts[1] + 0.01, n_seeds, n_examples)
+    variance = SamplingVariance(parts[0] + 0.01, parts[1], parts[1] + 0.01, n_seeds, freedom)
     assert variance.compute_p_value(variance.compute_half_width(level)) == pytest.approx(1 - level, rel=1e-6)
     assert variance.compute_p_value(0.0) == 1.0
 

@@ -12,6 +12,7 @@ from studies import build_mean_influence, draw_differences
 from mtl_core.statistics.influence import Floats
 from mtl_core.statistics.multiple_testing import adjust_p_values, choose_correction
 from mtl_core.statistics.sampling_variance import estimate_sampling_variance
+from mtl_core.statistics.swap_test import Masks, run_swap_test
 from mtl_core.statistics.verdicts import TestedDifference, Verdict, decide_family
 
 
@@ -19,11 +20,19 @@ def build_difference(
     values: Floats, margin: float | None = None, higher_is_better: bool = True, change: float | None = None
 ) -> TestedDifference:
     """Build the difference between two variants from its value per seed and example."""
-    n_discordant = int((values != 0).any(axis=0).sum())
     variance = estimate_sampling_variance(build_mean_influence(values, change))
-    return TestedDifference(
-        float(values.mean()), variance, higher_is_better, margin, n_discordant, is_conclusive=len(values) > 1
-    )
+    of_examples = values.mean(axis=0)
+    discordant = np.flatnonzero((values != 0).any(axis=0))
+
+    def compute_differences(masks: Masks) -> Floats:
+        signs = 1.0 - 2.0 * masks
+        differences: Floats = signs @ of_examples[discordant] / len(of_examples)
+        return differences
+
+    mean = float(values.mean())
+    swap_test = run_swap_test(mean, compute_differences, len(discordant), np.random.default_rng(0))
+    n_changed = int((values != 0).sum(axis=1).max())
+    return TestedDifference(mean, variance, higher_is_better, margin, swap_test.p_value, n_changed, len(values) > 1)
 
 
 def decide(values: Floats, margin: float | None = None, higher_is_better: bool = True) -> Verdict:
@@ -79,8 +88,8 @@ def test_equality_is_corrected_for_the_number_of_differences() -> None:
     tested = build_difference(np.random.default_rng(1).normal(0, 0.1, (4, 300)))
     assert tested.variance is not None
     margin = tested.variance.compute_half_width(0.97)
-    small = TestedDifference(0.0, tested.variance, True, margin, 300, True)
-    large = TestedDifference(margin / 2, tested.variance, True, margin, 300, True)
+    small = TestedDifference(0.0, tested.variance, True, margin, None, None, True)
+    large = TestedDifference(margin / 2, tested.variance, True, margin, None, None, True)
     alone, _, _ = decide_family([small])
     family, _, _ = decide_family([small] + [large] * 9)
     assert (alone[0].verdict, family[0].verdict) == ("practically equal", "not resolved")
@@ -104,8 +113,8 @@ def test_verdict_needs_several_seeds() -> None:
 
 
 def test_undefined_difference_is_undefined_and_is_not_counted_as_a_test() -> None:
-    undefined = TestedDifference(None, None, True, 0.01, 0, True)
-    unknown_variance = TestedDifference(0.5, None, True, 0.01, 9, True)
+    undefined = TestedDifference(None, None, True, 0.01, None, None, True)
+    unknown_variance = TestedDifference(0.5, None, True, 0.01, None, None, True)
     verdicts, n_tests, _ = decide_family(
         [undefined, unknown_variance, build_difference(np.random.default_rng(0).normal(1, 1, (3, 99)))]
     )
@@ -119,8 +128,10 @@ def test_verdicts_are_corrected_for_the_number_of_differences() -> None:
     random = np.random.default_rng(1)
     tested = build_difference(random.normal(size=(4, 300)))
     assert tested.variance is not None
-    difference = TestedDifference(tested.variance.compute_half_width(0.97), tested.variance, True, None, 300, True)
-    nothing = TestedDifference(0.0, tested.variance, True, None, 300, True)
+    difference = TestedDifference(
+        tested.variance.compute_half_width(0.97), tested.variance, True, None, None, None, True
+    )
+    nothing = TestedDifference(0.0, tested.variance, True, None, None, None, True)
     alone, _, _ = decide_family([difference])
     family, n_tests, correction = decide_family([difference] + [nothing] * 9)
     assert alone[0].p_value == pytest.approx(0.03)
@@ -153,11 +164,27 @@ def test_two_examples_with_changed_answers_never_decide(
     assert decide(values) == "not resolved"
 
 
+def test_two_changed_answers_per_seed_decide_nothing_but_three_may() -> None:
+    for n_changed, verdict in ((2, "not resolved"), (3, "improved")):
+        values = np.zeros((10, 1000))
+        for seed in range(10):
+            values[seed, 10 * seed : 10 * seed + n_changed] = 1
+        assert decide(values) == verdict, n_changed
+
+
 def test_five_changed_answers_of_a_thousand_do_not_decide_but_ten_do() -> None:
     for n_changed, verdict in ((5, "not resolved"), (10, "improved")):
         values = np.zeros((3, 1000))
         values[:, :n_changed] = 1
         assert decide(values) == verdict, n_changed
+
+
+def test_without_any_variation_nothing_is_decided() -> None:
+    """Two perfect networks on ten examples: the difference of 0 says little about others."""
+    assert decide(np.zeros((3, 10)), margin=0.01) == "not resolved"
+    nothing = estimate_sampling_variance(build_mean_influence(np.zeros((3, 10)), 0.0))
+    [verdict], _, _ = decide_family([TestedDifference(0.0, nothing, True, 0.01, 1.0, None, True)])
+    assert verdict.verdict == "not resolved"
 
 
 def test_sign_test_bounds_the_p_value() -> None:

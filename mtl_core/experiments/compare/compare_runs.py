@@ -38,7 +38,9 @@ def compare_plan(plan: Plan, margins: Mapping[str, float]) -> Comparison:
         entries.append(VariantRuns(majority, [], []))
     config = plan.experiment.config
     equal_weights = EQUAL if any(entry.outputs.name == EQUAL for entry in entries) else MULTI_TASK
-    comparison = compare_variants(entries, config.training.select, margins, SINGLE_TASK, equal_weights, plan.output_dir)
+    comparison = compare_variants(
+        entries, config.training.select, margins, config.seed, SINGLE_TASK, equal_weights, plan.output_dir
+    )
     comparison = replace(comparison, experiment=config.name, seeds=list(plan.seeds), folds=plan.n_folds)
     summary = summarize(comparison, collect_disclaimers(runs_by_path.values()))
     if comparison.split_name == "validation":
@@ -79,7 +81,7 @@ def compare_runs(paths: Sequence[Path], plugins: Sequence[str], margins: Mapping
         for name, run in zip(names, runs, strict=True)
     ]
     config = experiments[0].config
-    comparison = compare_variants(entries, config.training.select, margins, names[0], None, None)
+    comparison = compare_variants(entries, config.training.select, margins, config.seed, names[0], None, None)
     comparison = replace(comparison, experiment=config.name, seeds=[runs[0].seed])
     summary = summarize(comparison, collect_disclaimers(runs))
     return replace(comparison, summary=[*summary, *provenance_notes])

@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 from mtl_core.artifacts.comparison import DeltaM, Estimate, Interval, Kind
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
-from mtl_core.experiments.compare.seed_scores import SeedScore, score_seed
+from mtl_core.experiments.compare.seed_scores import SeedScore, SeedScorer
+from mtl_core.experiments.compare.swapped_scores import SwappedScores, find_different_answers
 from mtl_core.plugins.specs import MetricSpec
+from mtl_core.seeding import derive_seed
 from mtl_core.statistics.influence import Floats, ScoreInfluence, compute_typical_change
 from mtl_core.statistics.sampling_variance import SamplingVariance, estimate_sampling_variance
+from mtl_core.statistics.swap_test import MAX_EXACT, N_DRAWS, Masks, SwapTest, run_swap_test
 from mtl_core.statistics.verdicts import CONFIDENCE_LEVEL
 
 Aggregation = Literal["overall", "mean", "none"]
 """Aggregation over tasks: every label has equal weight, every task has equal weight, or no aggregation."""
+
+N_DRAWS_WITHOUT_SUMS, MAX_EXACT_WITHOUT_SUMS = 199, 7
+"""Number of random exchanges, and largest number of examples for all exchanges, of metrics without sums."""
 
 SeedScores = Sequence[SeedScore]
 """The scores of one task, per seed."""
@@ -47,12 +53,16 @@ class ScoreDifference:
         seeds: The difference per seed; None where it is undefined.
         variance: The variance of the mean; None if it is unknown.
         n_discordant: Number of examples that the two variants answer differently with any seed.
+        n_changed: The largest number of such examples with one seed.
+        swap_p_value: The p-value of the permutation test over examples; None if it is unknown.
     """
 
     interval: Interval
     seeds: Sequence[float | None]
     variance: SamplingVariance | None
     n_discordant: int
+    n_changed: int
+    swap_p_value: float | None
 
 
 class ComparedScores:
@@ -61,8 +71,10 @@ class ComparedScores:
     Args:
         variants: The variants, with outputs for the same labels.
         metrics: Name of each task to its metric.
-        aggregation: The aggregation over tasks.
+        aggregation: The aggregation over tasks. A task whose score is undefined for a trained variant with any seed
+            is excluded for all variants, so that means are over the same tasks.
         examples: Ids of all examples that were scored with any seed.
+        seed: The seed of the permutation test.
     """
 
     def __init__(
@@ -71,28 +83,36 @@ class ComparedScores:
         metrics: Mapping[str, MetricSpec],
         aggregation: Aggregation,
         examples: Sequence[str],
+        seed: int,
     ) -> None:
         self._metrics = metrics
+        self._seed = seed
         column_by_id = {example_id: column for column, example_id in enumerate(examples)}
+        self._scorers = {task: SeedScorer(spec, column_by_id) for task, spec in metrics.items()}
+        self._seed_scores: dict[tuple[str, str], Sequence[SeedScore]] = {}
         self._scores: dict[str, dict[str, ScoreInfluence]] = {variant.name: {} for variant in variants}
-        self._answers: dict[tuple[str, str], Floats] = {}
         self._label_counts: dict[str, Floats] = {}
-        for task, spec in metrics.items():
-            seed_scores = {
-                variant.name: [
-                    score_seed(spec, [fold[task] for fold in folds], column_by_id) for folds in variant.outputs
+        for task, scorer in self._scorers.items():
+            for variant in variants:
+                self._seed_scores[variant.name, task] = [
+                    scorer.score([fold[task] for fold in folds]) for folds in variant.outputs
                 ]
-                for variant in variants
-            }
-            first = next(iter(seed_scores.values()))
-            self._label_counts[task] = np.array([score.label_counts for score in first])
-            change = _find_typical_change(spec, [score for scores in seed_scores.values() for score in scores])
-            for name, scores in seed_scores.items():
-                self._scores[name][task] = _stack_seeds(scores, change)
-                self._answers[name, task] = np.array([score.answers for score in scores])
-        for tasks in self._scores.values():
-            if aggregation != "none":
-                tasks[OVERALL] = _aggregate_tasks(tasks, self._label_counts, equal_weights=aggregation == "mean")
+            of_variants = [self._seed_scores[variant.name, task] for variant in variants]
+            self._label_counts[task] = np.array([score.label_counts for score in of_variants[0]])
+            change = _find_typical_change(scorer.spec, [score for scores in of_variants for score in scores])
+            for variant in variants:
+                self._scores[variant.name][task] = _stack_seeds(self._seed_scores[variant.name, task], change)
+        trained = [variant.name for variant in variants if variant.kind != "majority"]
+        self.averaged_tasks = [
+            task for task in metrics if not any(np.isnan(self._scores[name][task].scores).any() for name in trained)
+        ]
+        """The tasks of the score over all tasks: those whose score is defined for all trained variants and seeds."""
+        self._shares = _compute_shares(self._label_counts, self.averaged_tasks, aggregation)
+        if aggregation != "none" and self.averaged_tasks:
+            averaged_counts = [self._label_counts[task] for task in self.averaged_tasks]
+            for scores in self._scores.values():
+                averaged = [scores[task] for task in self.averaged_tasks]
+                scores[OVERALL] = _aggregate_tasks(averaged, averaged_counts, self._shares, aggregation == "overall")
 
     @property
     def label_counts(self) -> dict[str, int]:
@@ -104,6 +124,8 @@ class ComparedScores:
         estimates = {}
         for task, score in self._scores[name].items():
             interval = build_interval(score, estimate_sampling_variance(score))
+            if task in self._metrics and self._metrics[task].pooled:
+                interval = _clip_fraction(interval)
             estimates[task] = Estimate(interval.mean, interval.low, interval.high, _list_seeds(score))
         return estimates
 
@@ -113,15 +135,66 @@ class ComparedScores:
 
     def compute_differences(self, name: str, other: str) -> dict[str, ScoreDifference]:
         """Compute the differences between the scores of two variants, per task and `overall`."""
+        swapped = {
+            task: SwappedScores(scorer, self._seed_scores[name, task], self._seed_scores[other, task])
+            for task, scorer in self._scorers.items()
+        }
         differences = {}
         for task, difference in self.subtract_scores(name, other).items():
+            tasks = self.averaged_tasks if task == OVERALL else [task]
+            swap_test = self._test_by_swaps(
+                difference, [swapped[one] for one in tasks], self._select_shares(task, tasks)
+            )
             variance = estimate_sampling_variance(difference)
-            tasks = list(self._metrics) if task == OVERALL else [task]
-            n_discordant = int(np.any([self._find_discordant(name, other, one) for one in tasks], axis=0).sum())
+            if variance is not None and swap_test is not None:
+                # A rare class can have influences of 0 on F1, although few answers carry the whole difference.
+                example_variance = max(variance.example_variance, swap_test.variance)
+                variance = replace(variance, example_variance=example_variance)
+            different = np.any([self._find_different_answers(name, other, one) for one in tasks], axis=0)
             differences[task] = ScoreDifference(
-                build_interval(difference, variance), _list_seeds(difference), variance, n_discordant
+                build_interval(difference, variance),
+                _list_seeds(difference),
+                variance,
+                int(different.any(axis=0).sum()),
+                int(different.sum(axis=1).max()),
+                None if swap_test is None else swap_test.p_value,
             )
         return differences
+
+    def _find_different_answers(self, name: str, other: str, task: str) -> NDArray[np.bool_]:
+        """Return whether two variants answer an example differently, `(seeds, examples)`."""
+        pairs = zip(self._seed_scores[name, task], self._seed_scores[other, task], strict=True)
+        return np.array([find_different_answers(*pair) for pair in pairs])
+
+    def _select_shares(self, task: str, tasks: Sequence[str]) -> Floats:
+        """Return the weight of each task in a score, `(tasks, seeds)`."""
+        if task == OVERALL:
+            return self._shares
+        return np.ones((len(tasks), len(self._label_counts[task])))
+
+    def _test_by_swaps(
+        self, difference: ScoreInfluence, swapped: Sequence[SwappedScores], shares: Floats
+    ) -> SwapTest | None:
+        """Exchange the answers to the same examples in all tasks."""
+        if np.isnan(difference.scores).any():
+            return None
+        columns = np.flatnonzero(np.any([one.discordant for one in swapped], axis=0))
+
+        def compute_differences(masks: Masks) -> Floats:
+            per_seed = sum(
+                share * one.compute_differences(masks, columns) for share, one in zip(shares, swapped, strict=True)
+            )
+            mean: Floats = np.mean(per_seed, axis=1)
+            return mean
+
+        is_fast = all(one.has_sums for one in swapped)
+        return run_swap_test(
+            float(difference.scores.mean()),
+            compute_differences,
+            len(columns),
+            np.random.default_rng(derive_seed(self._seed, "swap-test")),
+            *((N_DRAWS, MAX_EXACT) if is_fast else (N_DRAWS_WITHOUT_SUMS, MAX_EXACT_WITHOUT_SUMS)),
+        )
 
     def compute_delta_m(self, name: str, reference: str) -> DeltaM:
         """Compute the mean over tasks of the relative gain over the reference, in percent (Maninis et al., 2019).
@@ -154,12 +227,6 @@ class ComparedScores:
         default_metric = next(iter(self._metrics.values()))
         return self._metrics.get(task, default_metric).higher_is_better
 
-    def _find_discordant(self, name: str, other: str, task: str) -> NDArray[np.bool_]:
-        """Return whether two variants answer an example differently with any seed, `(examples,)`."""
-        answers, other_answers = self._answers[name, task], self._answers[other, task]
-        differs: NDArray[np.bool_] = (answers != other_answers).any(axis=(0, 2))
-        return differs
-
 
 def build_interval(score: ScoreInfluence, variance: SamplingVariance | None) -> Interval:
     """Build the confidence interval of the mean of a score over seeds."""
@@ -172,16 +239,25 @@ def build_interval(score: ScoreInfluence, variance: SamplingVariance | None) -> 
     return Interval(mean, mean - half_width, mean + half_width)
 
 
+def _clip_fraction(interval: Interval) -> Interval:
+    """Clip the interval of a fraction of labels to values from 0 to 1."""
+    if interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.mean, max(interval.low, 0.0), min(interval.high, 1.0))
+
+
 def _list_seeds(score: ScoreInfluence) -> list[float | None]:
     return [None if np.isnan(value) else float(value) for value in score.scores]
 
 
 def _find_typical_change(spec: MetricSpec, scores: Sequence[SeedScore]) -> float:
-    """Return the typical change of a score if one example is answered differently."""
+    """Return the typical change of a score if one example is answered differently.
+
+    If all examples have the same influence, it is unknown. A score of at most 1 then changes by about 1 / n.
+    """
     change = compute_typical_change(np.concatenate([score.influence[score.label_counts > 0] for score in scores]))
-    n_labels = max(score.label_counts.sum() for score in scores)
-    is_fraction_without_errors = spec.pooled and change == 0 and n_labels > 0
-    return 1 / n_labels if is_fraction_without_errors else change
+    n_examples = max(int((score.label_counts > 0).sum()) for score in scores)
+    return 1 / n_examples if change == 0 and spec.higher_is_better and n_examples else change
 
 
 def _stack_seeds(scores: SeedScores, change: float) -> ScoreInfluence:
@@ -198,31 +274,34 @@ def _center(score: ScoreInfluence) -> ScoreInfluence:
     return replace(score, scores=score.scores - score.scores.mean())
 
 
-def _aggregate_tasks(
-    tasks: Mapping[str, ScoreInfluence], label_counts: Mapping[str, Floats], equal_weights: bool
-) -> ScoreInfluence:
-    """Compute the mean over tasks, weighted by labels or with equal weights; undefined scores are excluded."""
-    scores = np.array([score.scores for score in tasks.values()])  # (tasks, seeds)
-    is_defined = ~np.isnan(scores)
+def _compute_shares(label_counts: Mapping[str, Floats], tasks: Sequence[str], aggregation: Aggregation) -> Floats:
+    """Return the weight of each averaged task in the score over all tasks, `(tasks, seeds)`; each column sums to 1."""
     counts = np.array([label_counts[task].sum(axis=1) for task in tasks])
-    weights = np.where(is_defined, 1.0 if equal_weights else counts, 0.0)
-    totals = weights.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = weights / totals
-    known_scores = np.where(is_defined, scores, 0.0)
-    means = (known_scores * shares).sum(axis=0)
-    influence = np.zeros_like(next(iter(tasks.values())).influence)
-    for index, (task, score) in enumerate(tasks.items()):
-        for seed in np.flatnonzero(is_defined[index]):
-            influence[seed] += shares[index, seed] * score.influence[seed]
-            if not equal_weights:
-                # The number of labels of a task, and so its weight, depends on which examples were drawn.
-                deviation = known_scores[index, seed] - means[seed]
-                influence[seed] += deviation * label_counts[task][seed] / totals[seed]
-    changes = [share.max() * score.change for share, score in zip(np.nan_to_num(shares), tasks.values(), strict=True)]
-    return ScoreInfluence(
-        np.where(totals > 0, means, np.nan),
-        influence,
-        float(max(changes)),
-        max(score.n_examples for score in tasks.values()),
-    )
+    weights = counts if aggregation == "overall" else np.ones_like(counts)
+    shares: Floats = weights / weights.sum(axis=0) if len(tasks) else weights
+    return shares
+
+
+def _aggregate_tasks(
+    tasks: Sequence[ScoreInfluence], label_counts: Sequence[Floats], shares: Floats, counts_labels: bool
+) -> ScoreInfluence:
+    """Compute the weighted mean over tasks.
+
+    Args:
+        tasks: The scores of the averaged tasks.
+        label_counts: `(seeds, examples)` per task: number of labels per example.
+        shares: `(tasks, seeds)`: the weight of each task.
+        counts_labels: Whether weights are shares of labels, which depend on the examples.
+    """
+    means = np.sum([share * task.scores for share, task in zip(shares, tasks, strict=True)], axis=0)
+    influence = np.zeros_like(tasks[0].influence)
+    n_labels = np.sum([counts.sum(axis=1) for counts in label_counts], axis=0)
+    for task, counts, share in zip(tasks, label_counts, shares, strict=True):
+        if not counts_labels:
+            influence += share[:, None] * task.influence
+            continue
+        # A task with one label has an unknown influence on its own score, but none on the sum of its score and weight.
+        influence += share[:, None] * np.nan_to_num(task.influence)
+        influence += ((task.scores - means) / n_labels)[:, None] * counts
+    change = max(float(share.max()) * task.change for share, task in zip(shares, tasks, strict=True))
+    return ScoreInfluence(means, influence, change, max(task.n_examples for task in tasks))

@@ -77,7 +77,8 @@ def _decide_keys(
             differences[key].variance,
             scores.is_higher_better(key.task),
             margins.get(key.task),
-            differences[key].n_discordant,
+            differences[key].swap_p_value,
+            differences[key].n_changed,
             is_conclusive,
         )
         for key in keys

@@ -75,7 +75,7 @@ def plan_from_pilot(plan: Plan, pilot: Plan, n_jobs: int) -> PowerPlan:
     tasks = [labelled.task for labelled in outputs[0].outputs[0][0].values()]
     metrics, aggregation = resolve_metrics(pilot.experiment.config.training.select, tasks)
     examples = list(dict.fromkeys(example_id for run in runs.values() for example_id in run.ids.tolist()))
-    differences = ComparedScores(outputs, metrics, aggregation, examples).subtract_scores(MULTI_TASK, SINGLE_TASK)
+    differences = ComparedScores(outputs, metrics, aggregation, examples, 0).subtract_scores(MULTI_TASK, SINGLE_TASK)
     components = {
         task: one for task, difference in differences.items() if (one := estimate_components(difference)) is not None
     }
@@ -108,7 +108,7 @@ def plan_from_variances(plan: Plan, seed_std: float, example_std: float) -> Powe
         n_examples = int(compute_label_mask([task], data.labels, len(data.corpus))[rows].sum())
         if n_examples > 1:
             variance = example_std**2 / n_examples
-            components[task.name] = VarianceComponents(seed_std**2, variance, 0.0, 1 / n_examples, n_examples)
+            components[task.name] = VarianceComponents(seed_std**2, variance, 0.0, 1 / n_examples, n_examples - 1)
     return _build_plan(plan, components, None, None)
 
 

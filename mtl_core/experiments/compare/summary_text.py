@@ -10,14 +10,7 @@ from mtl_core.experiments.compare.run_outputs import RunOutputs
 from mtl_core.reporting.formatting import format_metric, pluralize
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
-SEED_ADVICE = {
-    2: (
-        "with 2 seeds, the variation over seeds has one degree of freedom: what training again would give is almost "
-        "unknown, and only differences of 12.7 standard errors over seeds can be resolved; use --seeds 5"
-    ),
-    3: "with 3 seeds, a difference has to be 4.3 standard errors over seeds; with 5, 2.8",
-    4: "with 4 seeds, a difference has to be 3.2 standard errors over seeds; with 5, 2.8",
-}
+RECOMMENDED_SEEDS = 5
 FAMILY_NAMES: Mapping[FamilyName, str] = {
     "tasks": "of single tasks",
     "overall": "of the score over all tasks",
@@ -58,7 +51,7 @@ def _describe_reference_differences(
 ) -> str:
     """Return a sentence that groups the tasks by the verdict of their difference."""
     is_single_task = comparison.reference == "single-task"
-    degraded = "degraded (negative transfer)" if is_single_task else "degraded"
+    degraded = "degraded (negative transfer with these settings)" if is_single_task else "degraded"
     parts = [f"mean relative gain {format_delta_m(variant.delta_m)}"] if variant.delta_m is not None else []
     for verdict, word in (("improved", "improved"), ("degraded", degraded)):
         names = [name for name in comparison.tasks if differences[name].verdict == verdict]
@@ -81,13 +74,13 @@ def _describe_equal_weight_differences(
     better = [name for name, difference in differences.items() if difference.verdict == "improved"]
     worse = [name for name, difference in differences.items() if difference.verdict == "degraded"]
     if not better and not worse:
-        return f"{variant.name} against {base}: no difference is resolved."
+        return f"{variant.name} against {base}: no difference is improved or degraded."
     parts = [
         f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
         for word, names in (("better", better), ("worse", worse))
         if names
     ]
-    return f"{variant.name} against {base}: {'; '.join(parts)}; no other difference is resolved."
+    return f"{variant.name} against {base}: {'; '.join(parts)}; no other difference is improved or degraded."
 
 
 def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
@@ -103,7 +96,7 @@ def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
             continue
         best = max(means) if task.higher_is_better else min(means)
         if best <= base if task.higher_is_better else best >= base:
-            yield f"{name}: no variant is better than the baseline that ignores the input ({format_metric(base)})."
+            yield f"{name}: no variant has a better mean than the baseline without input ({format_metric(base)})."
 
 
 def _describe_undefined_tasks(comparison: Comparison) -> Iterator[str]:
@@ -128,11 +121,9 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
         )
     else:
         folds_note = f", each held out once in {comparison.folds} folds" if comparison.folds else ""
-        seed_advice = f"; {SEED_ADVICE[seeds]}" if seeds in SEED_ADVICE else ""
-        yield (
-            f"{level} intervals cover variation over seeds ({seeds}) and over examples ({examples}{folds_note})"
-            f"{seed_advice}."
-        )
+        yield f"{level} intervals cover variation over seeds ({seeds}) and over examples ({examples}{folds_note})."
+        if seeds < RECOMMENDED_SEEDS:
+            yield _describe_few_seeds(comparison, seeds)
     tested = [(name, family) for name, family in comparison.families.items() if family.size and name != "baseline"]
     if tested:
         families = " and ".join(
@@ -143,11 +134,30 @@ def _describe_confidence(comparison: Comparison) -> Iterator[str]:
             f"Improved and degraded: the interval excludes 0 and the p-value, corrected for {families} "
             f"({corrections}), is at most {1 - comparison.confidence_level:.2g}. {_describe_margins(comparison)}"
         )
+        if any(family.correction == "benjamini-hochberg" for _, family in tested):
+            yield (
+                "With the correction of Benjamini and Hochberg, up to 5 % of all verdicts on tasks are expected to be "
+                "false."
+            )
     if comparison.split_name == "validation":
         yield (
             "The scores are from validation data, which also selected each network's epoch, and are optimistic for "
             "every variant."
         )
+
+
+def _describe_few_seeds(comparison: Comparison, n_seeds: int) -> str:
+    """Return a sentence on how large a difference has to be for a verdict."""
+    from scipy.special import stdtrit
+
+    n_tests = max((family.size for name, family in comparison.families.items() if name != "baseline"), default=1) or 1
+    tail_probability = (1 - comparison.confidence_level) / n_tests / 2
+    now, recommended = (-float(stdtrit(count - 1, tail_probability)) for count in (n_seeds, RECOMMENDED_SEEDS))
+    unknown = "what another training would give is almost unknown; " if n_seeds == 2 else ""
+    return (
+        f"With {n_seeds} seeds, {unknown}the first of {pluralize(n_tests, 'difference')} has to be {now:.3g} standard "
+        f"errors over seeds, and with {RECOMMENDED_SEEDS} seeds {recommended:.3g}."
+    )
 
 
 def _describe_margins(comparison: Comparison) -> str:

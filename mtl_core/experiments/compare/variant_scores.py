@@ -38,6 +38,7 @@ def compare_variants(
     entries: Sequence[VariantRuns],
     select: Selection,
     margins: Mapping[str, float],
+    seed: int,
     reference: str,
     equal_weights: str | None,
     output_dir: Path | None,
@@ -48,6 +49,7 @@ def compare_variants(
         entries: The variants with their runs.
         select: How the experiment selects the best epoch.
         margins: Task to the largest difference that makes no practical difference, see `parse_margins`.
+        seed: The seed of the permutation test.
         reference: The name of the reference.
         equal_weights: The name of the variant with equal weights; None if there is none.
         output_dir: The output directory of the comparison; None for runs from anywhere.
@@ -58,7 +60,7 @@ def compare_variants(
     for entry in entries:
         check_same_classes(entry.outputs.outputs)
     examples = list(dict.fromkeys(example_id for run in runs for example_id in run.ids.tolist()))
-    scores = ComparedScores([entry.outputs for entry in entries], metrics, aggregation, examples)
+    scores = ComparedScores([entry.outputs for entry in entries], metrics, aggregation, examples, seed)
     measured_tasks = _measure_tasks(scores, metrics, margins, reference)
     raw_differences: dict[DifferenceKey, ScoreDifference] = {}
     for entry in entries:

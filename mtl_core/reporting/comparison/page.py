@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtl_core.artifacts.comparison import Comparison
+from mtl_core.artifacts.comparison import Comparison, VariantSummary
 from mtl_core.artifacts.interactions import TaskInteractions
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.reporting.blocks import Block, Collapsible, FigureBlock, Page, Section, TextBlock
@@ -14,6 +14,7 @@ from mtl_core.reporting.comparison.selection import (
     describe_reference,
     find_variant_of_kind,
     get_delta_m,
+    get_differences,
     get_estimate,
     group_into_panels,
     is_proportion_metric,
@@ -27,7 +28,7 @@ from mtl_core.reporting.comparison.tables import (
     format_signed_percent,
 )
 from mtl_core.reporting.figures.palette import Palette
-from mtl_core.reporting.formatting import format_count, format_percent, pluralize
+from mtl_core.reporting.formatting import format_count, format_percent, format_range, format_signed, pluralize
 from mtl_core.reporting.interactions_section import build_interactions_section
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
@@ -75,7 +76,7 @@ def _build_headline(comparison: Comparison) -> str:
         )
         if majority is not None and (majority_score := get_estimate(majority, OVERALL)) is not None:
             text += f"; majority-class baseline: {format_percent(majority_score.mean)}"
-        return text + "."
+        return f"{text}.{_describe_overall_difference(comparison, multi)}"
     gain = get_delta_m(multi)
     if gain is None:
         return f"One network for {pluralize(len(comparison.tasks), 'task')}, compared with one network per task."
@@ -83,6 +84,18 @@ def _build_headline(comparison: Comparison) -> str:
         f"One network for all {len(comparison.tasks)} tasks against one network per task: mean relative gain "
         f"{format_signed_percent(gain.mean)} ({format_level(comparison)} interval "
         f"{format_signed_percent(gain.low)} to {format_signed_percent(gain.high)})."
+    )
+
+
+def _describe_overall_difference(comparison: Comparison, multi: VariantSummary) -> str:
+    """Return a sentence with the interval and the verdict of the difference over all tasks; empty if undefined."""
+    pair = get_differences(multi, "reference").get(OVERALL)
+    if pair is None:
+        return ""
+    interval, difference = pair
+    return (
+        f" Difference {format_signed(interval.mean)} ({format_level(comparison)} interval "
+        f"{format_range(format_signed(interval.low), format_signed(interval.high))}): {difference.verdict}."
     )
 
 
@@ -158,7 +171,8 @@ def _describe_method(comparison: Comparison) -> Iterator[str]:
         )
     yield (
         "A difference improved or degraded if its interval excludes zero and its p-value, corrected for the number of "
-        f"differences in its family, is at most {1 - comparison.confidence_level:.2g}. "
+        f"differences in its family, is at most {1 - comparison.confidence_level:.2g}. The p-value is the larger one "
+        "of the interval's and of a permutation test that exchanges the answers to examples (Noreen, 1989). "
         + "; ".join(
             f"family '{name}': {pluralize(family.size, 'difference')}, {CORRECTION_NAMES[family.correction]}"
             for name, family in comparison.families.items()

@@ -1,0 +1,99 @@
+"""The difference between two variants of one task, with the answers to some examples exchanged."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mtl_core.experiments.compare.seed_scores import ScoredLabels, SeedScore, SeedScorer
+from mtl_core.statistics.influence import Floats
+from mtl_core.statistics.swap_test import Masks
+
+
+class SwappedScores:
+    """Scores of two variants of one task that exchange answers.
+
+    Args:
+        scorer: The scorer of the task.
+        first: The scores of the first variant, per seed.
+        second: The scores of the second variant on the same labels, per seed.
+    """
+
+    def __init__(self, scorer: SeedScorer, first: Sequence[SeedScore], second: Sequence[SeedScore]) -> None:
+        self._scorer = scorer
+        self._pairs = list(zip(first, second, strict=True))
+        self.discordant: NDArray[np.bool_] = np.any([_find_discordant(*pair) for pair in self._pairs], axis=0)
+        """`(examples,)`: whether the metric reads different answers with any seed."""
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether the metric is a function of sums, so that many exchanges are one matrix product."""
+        return all(score.sums is not None for pair in self._pairs for score in pair)
+
+    def compute_differences(self, masks: Masks, columns: NDArray[np.int64]) -> Floats:
+        """Compute the differences of each seed, second from first, `(exchanges, seeds)`; NaN where undefined.
+
+        Args:
+            masks: `(exchanges, k)`: whether to exchange the answers to an example.
+            columns: `(k,)`: the columns of these examples, which contain all with different answers.
+        """
+        differences = np.empty((len(masks), len(self._pairs)))
+        for seed, (first, second) in enumerate(self._pairs):
+            if first.sums is not None and second.sums is not None:
+                differences[:, seed] = self._swap_sums(first.sums, second.sums, masks, columns)
+            else:
+                differences[:, seed] = [self._swap_labels(first, second, columns[mask]) for mask in masks]
+        return differences
+
+    def _swap_sums(self, first: Floats, second: Floats, masks: Masks, columns: NDArray[np.int64]) -> Floats:
+        changes = masks.astype(np.float64) @ (second - first)[columns]
+        compute = self._scorer.spec.compute_from_sums
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return compute(first.sum(axis=0) + changes) - compute(second.sum(axis=0) - changes)
+
+    def _swap_labels(self, first: SeedScore, second: SeedScore, columns: NDArray[np.int64]) -> float:
+        pairs = [
+            _exchange(first_fold, second_fold, columns)
+            for first_fold, second_fold in zip(first.folds, second.folds, strict=True)
+        ]
+        scores = [self._scorer.score_labels([pair[index] for pair in pairs]) for index in range(2)]
+        return scores[0] - scores[1]
+
+
+def find_different_answers(first: SeedScore, second: SeedScore) -> NDArray[np.bool_]:
+    """Return whether two variants answer an example differently with one seed, `(examples,)`.
+
+    For classes, answers are the predicted classes, also if a metric reads more than these.
+    """
+    return _find_discordant(first, second, reads_classes=True)
+
+
+def _find_discordant(first: SeedScore, second: SeedScore, reads_classes: bool = False) -> NDArray[np.bool_]:
+    if first.sums is not None and second.sums is not None:
+        differs: NDArray[np.bool_] = (first.sums != second.sums).any(axis=1)
+        return differs
+    discordant = np.zeros(len(first.label_counts), dtype=bool)
+    for first_fold, second_fold in zip(first.folds, second.folds, strict=True):
+        first_outputs, second_outputs = first_fold.outputs, second_fold.outputs
+        if (
+            reads_classes
+            and first_outputs.ndim == 2
+            and first_outputs.shape[1] > 1
+            and not first_fold.targets.is_floating_point()
+        ):
+            first_outputs, second_outputs = first_outputs.argmax(dim=1), second_outputs.argmax(dim=1)
+        is_different = (first_outputs != second_outputs).reshape(len(first_outputs), -1).any(dim=1).numpy()
+        discordant[first_fold.columns[is_different]] = True
+    return discordant
+
+
+def _exchange(
+    first: ScoredLabels, second: ScoredLabels, columns: NDArray[np.int64]
+) -> tuple[ScoredLabels, ScoredLabels]:
+    is_swapped = torch.from_numpy(np.isin(first.columns, columns))
+    is_swapped = is_swapped.reshape(-1, *[1] * (first.outputs.ndim - 1))
+    return (
+        ScoredLabels(torch.where(is_swapped, second.outputs, first.outputs), first.targets, first.columns),
+        ScoredLabels(torch.where(is_swapped, first.outputs, second.outputs), second.targets, second.columns),
+    )
