@@ -414,6 +414,24 @@ def test_ranked_outputs_of_two_positives_decide_nothing() -> None:
     assert decide(difference) == "not resolved"
 
 
+def test_task_with_one_label_leaves_the_score_over_all_labels_its_interval() -> None:
+    """Its own score has no interval. In a sum over labels, it is one label more."""
+    task = OneTask(KINDS["classification"][0], CLASSES).task
+    random = np.random.default_rng(0)
+    ids = [f"e{number}" for number in range(200)]
+    targets = torch.zeros(200, dtype=torch.int64)
+    predicted = torch.from_numpy((random.random(200) < 0.3).astype(np.int64))
+    spec = find_metric(task, "accuracy")
+    large = {"large": (task, predicted, targets, ids)}
+    both = {**large, "one": (task, targets[:1], targets[:1], ids[:1])}
+    intervals = []
+    for tasks in (large, both):
+        scores = ComparedScores([build_class_variant("a", tasks, 2)], dict.fromkeys(tasks, spec), "overall", ids, 1)
+        intervals.append(scores.estimate_scores("a"))
+    assert intervals[1]["one"].low is None
+    assert intervals[1]["overall"].low == pytest.approx(intervals[0]["overall"].low, abs=0.01)
+
+
 def test_mean_over_tasks_contains_the_same_tasks_for_all_variants() -> None:
     """A variant whose score is undefined for a hard task must not gain by that."""
     task = OneTask({"type": "regression", "standardise": False, "metrics": ["r2"]}, [0.0, 1.0]).task

@@ -44,6 +44,13 @@ def test_planned_power_is_reached_in_simulated_studies() -> None:
     assert np.mean(resolved) == pytest.approx(0.8, abs=0.08)
 
 
+def test_pilots_of_two_seeds_overestimate_as_often_as_they_underestimate() -> None:
+    pilots = draw_differences(2, 50, 5.0, 0.0, 0.0, seed=4, n_studies=400)
+    components = [estimate_components(build_mean_influence(values, 0.0)) for values in pilots]
+    estimates = [one.seed for one in components if one is not None]
+    assert np.median(estimates) == pytest.approx(25 / 50, rel=0.25)
+
+
 def test_components_are_those_of_the_simulation() -> None:
     values = next(draw_differences(300, 300, 2.0, 0.5, 1.0, seed=3, n_studies=1))
     components = estimate_components(build_mean_influence(values, 0.0))
