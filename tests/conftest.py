@@ -29,6 +29,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
+from placeholder_reports import write_placeholder_reports
 
 from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
@@ -142,6 +143,15 @@ def build_reviews(verb: str) -> list[Review]:
     ]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Look up specs that test modules build on import in one registry, too."""
+    if session.config.pluginmanager.hasplugin("dsession"):  # the process that distributes the tests imports none
+        return (yield)
+    with use_registry(Registry(load_plugins())):
+        return (yield)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def installed_registry() -> Iterator[None]:
     """Look up specs that tests build in Python in one registry; each would load the installed plugins otherwise."""
@@ -246,6 +256,19 @@ def mtl_uncaptured() -> Mtl:
         return CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def placeholder_reports() -> Iterator[Callable[..., list[Path]]]:
+    """Let the commands of a module write empty reports; for modules that do not look into reports."""
+    with write_placeholder_reports() as write_report:
+        yield write_report
+
+
+@pytest.fixture
+def complete_reports(placeholder_reports: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the commands of a test write complete reports, in a module with `placeholder_reports`."""
+    monkeypatch.setattr("mtl_core.reporting.write.write_report", placeholder_reports)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from toy import toy_config, write_experiment
 from mtl_core.errors import MtlError
 from mtl_core.runs.run import resume_run, run_experiment
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 Block = dict[str, Any]
 SPARSE: Block = {"type": "toy", "rows": 40, "labelled": 0.3}

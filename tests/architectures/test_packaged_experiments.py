@@ -10,6 +10,8 @@ import pytest
 import mtl_architectures
 import mtl_text
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 EXPERIMENTS = sorted(
     path.stem

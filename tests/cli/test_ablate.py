@@ -9,6 +9,8 @@ import pytest
 
 from mtl_core.cli.app import main
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 TASKS = "auxiliary=[{type: sentence-length}, {type: masked-tokens, weight: 0.5}]"
 SMALL = ("--set", "training.epochs=1", "--set", "encoder.dimensions=8", "--set", "backbone=identity")
 FAST = (*SMALL, "--set", TASKS, "--seeds", "2")

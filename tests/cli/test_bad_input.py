@@ -15,6 +15,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 Write = Callable[..., Path]
 

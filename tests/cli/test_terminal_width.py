@@ -19,6 +19,8 @@ from mtl_core.cli.progress import ProgressCallback
 from mtl_core.cli.score_table import print_mixed_scores, print_scores
 from mtl_core.evaluation.scores import MetricValue, Scores, TaskScore
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 NAMES = [f"task-{number}-with-a-rather-long-name-of-{'x' * number}" for number in range(12)]
 METRICS = ["accuracy", "macro_f1", "two_way", "detection_precision", "detection_recall", "detection_f1", "joint_f1"]

@@ -24,6 +24,8 @@ from mtl_core.runs.saved_run import load_run
 from mtl_core.training.batch_sampler import LabelledSampler, build_batch_sampler
 from mtl_core.training.callback import NullCallback
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 TESTED = {"data": {"type": "toy", "rows": 60, "test_rows": 20, "labelled": 0.4}}
 
 

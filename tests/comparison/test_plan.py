@@ -11,6 +11,8 @@ from mtl_core.experiments.compare.plan import Plan, build_plan
 from mtl_core.experiments.compare.variants import split_values
 from mtl_core.plugins.specs import HeadSpec
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 
 def build_test_plan(folder: Path, *variants: str, seeds: int = 1, folds: int | None = None, **blocks: Any) -> Plan:
     source = str(write_experiment(folder, **blocks))

@@ -26,6 +26,8 @@ from mtl_core.runs.git_revision import read_git_revision
 from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.tracking.values import flatten_provenance
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = '''\
@@ -222,6 +224,7 @@ def test_without_git_or_a_repository(project: Path, monkeypatch: pytest.MonkeyPa
     assert read_git_revision(project / "indexed.yaml") is None
 
 
+@pytest.mark.usefixtures("complete_reports")
 def test_report_and_model_card_show_it(project: Path, mtl: Mtl) -> None:
     path = train(project)
     assert mtl("report", path).returncode == 0
@@ -300,6 +303,7 @@ def test_uninterrupted_and_resumed_run_have_the_same_provenance(
 # Old run directories
 
 
+@pytest.mark.usefixtures("complete_reports")
 def test_runs_of_earlier_versions_are_used_with_a_warning(
     project: Path, caplog: pytest.LogCaptureFixture, mtl: Mtl
 ) -> None:
@@ -353,6 +357,7 @@ def test_compare_refuses_runs_of_another_version(project: Path, mtl: Mtl) -> Non
     assert f"{second}: was trained by mtl-core 9.0, but {first} by mtl-core {version('mtl-core')}" in result.stderr
 
 
+@pytest.mark.usefixtures("complete_reports")
 def test_compare_warns_about_another_torch_or_machine(project: Path, tmp_path: Path, mtl: Mtl) -> None:
     first, second = train(project, "first"), train(project, "second", "seed=2")
     edit(second, lambda content: content["packages"].update(torch="1.0.0"))

@@ -31,6 +31,8 @@ from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.runs.saved_run import load_run
 from mtl_core.training.callback import NullCallback
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 FILES = [
     "model.safetensors",
     "history.csv",

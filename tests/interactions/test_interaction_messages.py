@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from related import load_interactions, write_experiment
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 NAMES = ("up", "up-too", "down")
 
 

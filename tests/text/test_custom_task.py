@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 FOLDER = Path(__file__).parents[2] / "examples" / "custom_task"
 
 

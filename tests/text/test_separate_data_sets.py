@@ -20,6 +20,8 @@ from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.callback import NullCallback
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 FOLDER = Path(mtl_text.__file__).parent
 SAMPLE = FOLDER / "sample"

@@ -12,6 +12,8 @@ import pytest
 
 import mtl_text
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 Mtl = Callable[..., CompletedProcess[str]]
 SAMPLE = Path(mtl_text.__file__).parent / "sample"
 TOPICS = ["films", "food", "sport", "technology", "travel"]

@@ -15,6 +15,8 @@ from tiny_transformers import tiny_model
 import mtl_text
 from mtl_core.config.yaml_file import dump_yaml, read_yaml
 
+pytestmark = pytest.mark.usefixtures("placeholder_reports")
+
 pytest.importorskip("transformers")
 Mtl = Callable[..., CompletedProcess[str]]
 FOLDER = Path(mtl_text.__file__).parent
