@@ -233,7 +233,7 @@ def compute_feature_distance(network: MultiTaskNetwork, prepared: FittedData) ->
 
 def test_stronger_penalty_reduces_distances_of_trunks_and_features(tmp_path: Path) -> None:
     weights, features = [], []
-    for strength in (0.0, 0.1, 1.0, 10.0, 100.0):
+    for strength in (0.0, 1.0, 100.0):
         config = toy_config(
             tmp_path,
             architecture={"type": "soft-sharing", "strength": strength},
@@ -266,16 +266,16 @@ def test_very_strong_penalty_equals_hard_sharing(tmp_path: Path) -> None:
             if key.startswith("heads."):
                 value.copy_(heads.setdefault(key, value.clone()))
         trunk_parameters, trunk_lr = network.trunk.parameters(), lr if name == "soft" else lr / tasks
+        gradients = StepGradients(Accelerator(), network, objective.group_sizes)
         parameter_groups: list[dict[str, Any]] = [
             {"params": trunk_parameters, "lr": trunk_lr},
             {"params": network.groups.parameters()},
         ]
         optimizer = torch.optim.SGD(parameter_groups, lr)
         batch_sampler = build_batch_sampler(config, prepared.corpus, prepared.split, prepared.examples.lengths)
-        for epoch in range(100):
+        for epoch in range(70):
             for rows in batch_sampler.get_batches(epoch):
                 batch = prepared.examples.build_batch(rows, CPU)
-                gradients = StepGradients(Accelerator(), network, objective.group_sizes)
                 training_step(gradients, network, objective, optimizer, batch, None)
         networks[name], outputs_by_architecture[name] = network, compute_outputs(network, prepared)
     assert compute_trunk_distance(networks["soft"]) < 0.01
@@ -311,7 +311,7 @@ def compute_rank_one_share(network: MultiTaskNetwork) -> float:
 
 def test_stronger_trace_norm_approaches_rank_one(tmp_path: Path) -> None:
     rank_one_shares = []
-    for strength in (0.0, 0.01, 0.1, 0.2, 0.4):
+    for strength in (0.0, 0.1, 0.4):
         config = toy_config(
             tmp_path,
             architecture={"type": "soft-sharing", "distance": "trace-norm", "strength": strength},
