@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.reporting import write
 from mtl_core.reporting.write import write_report
@@ -14,9 +12,11 @@ from mtl_core.reporting.write import write_report
 @contextlib.contextmanager
 def write_placeholder_reports() -> Iterator[Callable[..., list[Path]]]:
     """Let commands write a file without content in place of a report; yields the replaced function."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "write_report", _write_placeholder)
+    write.write_report = _write_placeholder
+    try:
         yield write_report
+    finally:
+        write.write_report = write_report
 
 
 def _write_placeholder(path: Path, figure_dir: Path | None = None) -> list[Path]:
