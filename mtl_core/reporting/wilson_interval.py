@@ -1,6 +1,6 @@
-"""The Wilson confidence interval of a proportion."""
+"""The Wilson confidence interval of a proportion, and the test that belongs to it."""
 
-from math import sqrt
+from math import erfc, sqrt
 
 Z_95 = 1.959963984540054
 """Standard deviations around the mean that contain 95 % of a normal distribution."""
@@ -26,3 +26,17 @@ def compute_wilson_interval(n_successes: float, n_trials: int) -> tuple[float, f
         * sqrt(proportion * (1 - proportion) / n_trials + Z_95 * Z_95 / (4 * n_trials * n_trials))
     )
     return max(0.0, center - half_width), min(1.0, center + half_width)
+
+
+def compute_wilson_p_value(proportion: float, n_trials: int, hypothesis: float) -> float:
+    """Compute the two-sided p-value of the score test: 0.05 where the 95 % Wilson interval ends.
+
+    Args:
+        proportion: The observed proportion.
+        n_trials: Number of trials, at least one; assumed to be independent.
+        hypothesis: The proportion that is tested.
+    """
+    if proportion == hypothesis:
+        return 1.0
+    error = sqrt(hypothesis * (1 - hypothesis) / n_trials)
+    return erfc(abs(proportion - hypothesis) / error / sqrt(2)) if error > 0 else 0.0

@@ -21,8 +21,9 @@ from mtl_core.reporting.figures.style import plot_style
 from mtl_core.reporting.formatting import format_duration, join_with_and, slugify, truncate_label
 from mtl_core.reporting.html_page import format_sentence
 from mtl_core.reporting.run.mistakes_section import shade_tokens
-from mtl_core.reporting.task_metrics import parse_task_metrics
-from mtl_core.reporting.wilson_interval import compute_wilson_interval
+from mtl_core.reporting.run.summary_section import _find_unresolved
+from mtl_core.reporting.task_metrics import MetricValue, parse_task_metrics
+from mtl_core.reporting.wilson_interval import compute_wilson_interval, compute_wilson_p_value
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,23 @@ def test_wilson_contains_the_proportion_and_narrows(n: int, proportion: float) -
     narrower = compute_wilson_interval(4 * correct, 4 * n)
     assert narrower[1] - narrower[0] < high - low
     assert compute_wilson_interval(n - correct, n) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(("correct", "n"), [(8, 10), (50, 100), (3, 400)])
+def test_wilson_test_has_a_p_value_of_5_percent_at_the_ends_of_the_interval(correct: int, n: int) -> None:
+    for end in compute_wilson_interval(correct, n):
+        assert compute_wilson_p_value(correct / n, n, end) == pytest.approx(0.05)
+    assert compute_wilson_p_value(correct / n, n, correct / n) == 1
+    assert compute_wilson_p_value(0.5, 10, 0.0) == 0
+
+
+def test_difference_from_the_baseline_is_corrected_for_the_number_of_tasks() -> None:
+    """90 of 100 against 0.83: p = 0.06 alone; 92 of 100: p = 0.017 alone, 0.05 of three, 0.07 of four."""
+    metric = MetricValue("accuracy", 0.92, 0.83, 100, is_proportion=True, lower_is_better=False)
+    weak = MetricValue("accuracy", 0.90, 0.83, 100, is_proportion=True, lower_is_better=False)
+    assert _find_unresolved({"a": metric}, ["a"]) == []
+    assert _find_unresolved({"a": weak}, ["a"]) == ["a"]
+    assert _find_unresolved({"a": metric, "b": weak, "c": weak, "d": weak}, ["a"]) == ["a"]
 
 
 def test_calibration_worked_example() -> None:

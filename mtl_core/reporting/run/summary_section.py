@@ -1,6 +1,6 @@
 """The facts and the summary section of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_core.artifacts.interactions import TaskInteractions
 from mtl_core.reporting.blocks import Section, TextBlock
@@ -17,6 +17,9 @@ from mtl_core.reporting.formatting import (
 )
 from mtl_core.reporting.read_run import RunArtifacts
 from mtl_core.reporting.task_metrics import MetricValue, SplitMetrics
+from mtl_core.reporting.wilson_interval import compute_wilson_p_value
+from mtl_core.statistics.multiple_testing import adjust_p_values
+from mtl_core.statistics.verdicts import CONFIDENCE_LEVEL
 
 MIN_CALIBRATION_GAP = 0.02
 """Minimum difference between confidence and accuracy to be reported."""
@@ -63,16 +66,16 @@ def _compare_with_baselines(split: SplitMetrics | None) -> Iterator[str]:
     better = [name for name, metric in main_metrics.items() if metric.is_better_than_baseline]
     worse = [name for name, metric in main_metrics.items() if metric.is_better_than_baseline is False]
     undefined = [task.name for task in split.tasks if task.main_metric is None or task.main_metric.value is None]
-    not_significant = [name for name in better if _is_baseline_in_interval(main_metrics[name])]
+    not_resolved = _find_unresolved(main_metrics, better)
     if better:
         if worse or undefined:
             yield f"Better than the baseline in {len(better)} of {len(split.tasks)} tasks: {join_with_and(better)}."
         elif len(split.tasks) > 1:
             yield f"Better than the baseline in all {len(split.tasks)} tasks."
-    if not_significant:
+    if not_resolved:
         yield (
-            f"The difference from the baseline is not significant for {join_with_and(not_significant)}: the "
-            "baseline is within the 95 % interval."
+            f"The difference from the baseline is not resolved for {join_with_and(not_resolved)}: the p-value, "
+            f"corrected for {pluralize(len(main_metrics), 'task')}, is above 0.05."
         )
     if worse:
         yield f"No better than the baseline, which ignores the input: {join_with_and(worse)}."
@@ -81,9 +84,15 @@ def _compare_with_baselines(split: SplitMetrics | None) -> Iterator[str]:
         yield f"Undefined, because the {split.split_name} data has no labels that count: {names}."
 
 
-def _is_baseline_in_interval(metric: MetricValue) -> bool:
-    interval = metric.interval
-    return interval is not None and metric.baseline is not None and interval[0] <= metric.baseline <= interval[1]
+def _find_unresolved(metrics: Mapping[str, MetricValue], better: Sequence[str]) -> list[str]:
+    """Return the tasks that are better than the baseline, but not by a test that is corrected for their number."""
+    p_values = {
+        name: compute_wilson_p_value(metric.value, metric.n, metric.baseline)
+        for name, metric in metrics.items()
+        if metric.interval is not None and metric.value is not None and metric.baseline is not None
+    }
+    adjusted = dict(zip(p_values, adjust_p_values(list(p_values.values())), strict=True))
+    return [name for name in better if adjusted.get(name, 0.0) > 1 - CONFIDENCE_LEVEL]
 
 
 def _describe_best_epoch(artifacts: RunArtifacts) -> Iterator[str]:
