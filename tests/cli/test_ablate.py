@@ -12,7 +12,8 @@ from mtl_core.cli.app import main
 pytestmark = pytest.mark.usefixtures("placeholder_reports")
 
 TASKS = "auxiliary=[{type: sentence-length}, {type: masked-tokens, weight: 0.5}]"
-SMALL = ("--set", "training.epochs=1", "--set", "encoder.dimensions=8", "--set", "backbone=identity")
+SPLIT = "split={type: random, validation: 0.6}"
+SMALL = ("--set", "training.epochs=1", "--set", "encoder.dimensions=8", "--set", "backbone=identity", "--set", SPLIT)
 FAST = (*SMALL, "--set", TASKS, "--seeds", "2")
 
 
