@@ -74,7 +74,7 @@ def _build_tested(study: Study) -> TestedDifference:
     mean, swap_test = float(study.difference.scores.mean()), study.swap_test
     if variance is None or swap_test is None:
         return TestedDifference(mean, variance, True, None, None, study.n_changed, True)
-    variance = replace(variance, example_variance=max(variance.example_variance, swap_test.variance))
+    variance = variance.require_example_variance(swap_test.variance)
     return TestedDifference(mean, variance, True, None, swap_test.p_value, study.n_changed, True)
 
 

@@ -23,7 +23,7 @@ class VarianceComponents:
 
     Attributes:
         seed: Variance over seeds only.
-        shared: Variance over examples that all seeds share.
+        shared: Variance over examples that all seeds share, without added changes.
         both: Variance over examples that differs with the seed.
         change: The typical change of the score if one example is answered differently.
         example_freedom: Degrees of freedom of the variances over examples.
@@ -47,8 +47,8 @@ class VarianceComponents:
         added_variance = N_ADDED_CHANGES * self.change**2 * common_fraction
         return SamplingVariance(
             seed_factor * (self.seed + self.both) / n_seeds,
-            self.shared,
-            self.shared + self.both / n_seeds + added_variance,
+            self.shared + added_variance,
+            self.shared + self.both / n_seeds,
             n_seeds,
             self.example_freedom,
         )
@@ -67,12 +67,14 @@ def estimate_components(difference: ScoreInfluence) -> VarianceComponents | None
     if variance is None or n_seeds < 2:
         return None
     correction = difference.n_examples / (difference.n_examples - 1)
+    of_mean = variance.example_variance
     of_single_seed = correction * float(np.square(difference.influence).sum(axis=1).mean())
-    both = max(of_single_seed - variance.shared_variance, 0.0)
+    both = max((of_single_seed - of_mean) * n_seeds / (n_seeds - 1), 0.0)
+    shared = max(of_mean - both / n_seeds, 0.0)
     # Half of all estimates with few degrees of freedom are far too small; this one is too small in half of all pilots.
     median_factor = float(chdtri(n_seeds - 1, 0.5)) / (n_seeds - 1)
     seed = max(n_seeds * variance.seed_variance / median_factor - both, 0.0)
-    return VarianceComponents(seed, variance.shared_variance, both, difference.change, variance.example_freedom)
+    return VarianceComponents(seed, shared, both, difference.change, variance.example_freedom)
 
 
 def compute_resolvable_difference(

@@ -7,7 +7,7 @@ second part is estimated from the influences of the examples, and has many.
 
 The two estimates are combined as by Banerjee (1960): the squared half-width of the interval is the sum of the squared
 half-widths of each part with its own quantile of Student's t. Such an interval contains the true value at least as
-often as stated, for every ratio of the variances. It is never narrower than the interval over examples alone.
+often as stated, for every ratio of the variances of normal distributions.
 
 Answers are discrete. If two networks give the same answer to nearly all examples, few differences are observed, and
 their variance is underestimated. As in the adjusted interval for paired proportions by Bonett and Price (2012), changed
@@ -24,7 +24,7 @@ References:
     A. Owen: The Pigeonhole Bootstrap. Annals of Applied Statistics 1(2), 2007 (the parts of the variance).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -32,6 +32,8 @@ import numpy as np
 from mtl_core.statistics.influence import ScoreInfluence
 
 SMALLEST_P_VALUE = 1e-15
+MAX_VARIANCE_RATIO = 1.5
+"""Largest ratio of the variance of exchanged answers to that of influences that is not taken for an error."""
 N_ADDED_CHANGES = 3
 """Number of changed answers that are added to the variance."""
 
@@ -41,9 +43,10 @@ class SamplingVariance:
     """The parts of the variance of a mean over seeds.
 
     Attributes:
-        seed_variance: Variance of the mean over seeds, estimated between seeds; 0 for one seed.
-        shared_variance: Variance over examples that all seeds share.
-        example_variance: Variance over examples for these seeds, including that which depends on both.
+        seed_variance: Variance of the mean over seeds, estimated between seeds, including that which depends on both
+            the seed and the example; 0 for one seed.
+        shared_variance: Variance over examples that all seeds share, with added changes; all of it for one seed.
+        example_variance: Variance over examples for these seeds, without added changes.
         n_seeds: Number of seeds.
         example_freedom: Degrees of freedom of the variances over examples.
     """
@@ -67,12 +70,24 @@ class SamplingVariance:
         from scipy.special import stdtrit
 
         example_quantile = -float(stdtrit(self.example_freedom, tail_probability))
-        squared = example_quantile**2 * self.example_variance
+        squared = example_quantile**2 * self.shared_variance
         if self.n_seeds > 1:
             seed_quantile = -float(stdtrit(self.n_seeds - 1, tail_probability))
-            crossed = seed_quantile**2 * self.seed_variance + example_quantile**2 * self.shared_variance
-            squared = max(squared, crossed)
+            squared += seed_quantile**2 * self.seed_variance
         return sqrt(squared)
+
+    def require_example_variance(self, variance: float) -> "SamplingVariance":
+        """Return it with a larger variance over examples, if the estimated one is far too small.
+
+        The jackknife leaves out one example. If two labels of a rare class carry a metric together, their influences
+        are nearly 0.
+
+        Args:
+            variance: Another estimate of the variance over examples for these seeds, from exchanged answers.
+        """
+        if variance <= MAX_VARIANCE_RATIO * self.example_variance:
+            return self
+        return replace(self, shared_variance=max(self.shared_variance, variance), example_variance=variance)
 
     def compute_p_value(self, distance: float) -> float:
         """Compute the p-value of the hypothesis that the mean differs from its estimate by a distance.
@@ -113,12 +128,12 @@ def estimate_sampling_variance(score: ScoreInfluence) -> SamplingVariance | None
     added_variance = N_ADDED_CHANGES * score.change**2 * common_fraction
     freedom = compute_example_freedom(score)
     if n_seeds == 1:
-        return SamplingVariance(0.0, 0.0, of_mean + added_variance, 1, freedom)
+        return SamplingVariance(0.0, of_mean + added_variance, of_mean, 1, freedom)
     interaction = max((of_single_seed - of_mean) / (n_seeds - 1), 0.0)
     return SamplingVariance(
         float(score.scores.var(ddof=1)) / n_seeds,
-        max(of_mean - interaction, 0.0),
-        of_mean + added_variance,
+        max(of_mean - interaction, 0.0) + added_variance,
+        of_mean,
         n_seeds,
         freedom,
     )

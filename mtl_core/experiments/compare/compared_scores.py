@@ -147,9 +147,7 @@ class ComparedScores:
             )
             variance = estimate_sampling_variance(difference)
             if variance is not None and swap_test is not None:
-                # A rare class can have influences of 0 on F1, although few answers carry the whole difference.
-                example_variance = max(variance.example_variance, swap_test.variance)
-                variance = replace(variance, example_variance=example_variance)
+                variance = variance.require_example_variance(swap_test.variance)
             different = np.any([self._find_different_answers(name, other, one) for one in tasks], axis=0)
             differences[task] = ScoreDifference(
                 build_interval(difference, variance),
