@@ -226,7 +226,7 @@ def _compute_true_score(design: Design, shift: float) -> float:
 def draw_sparse_study(
     n_seeds: int, n_examples: int, rate: float, is_shared: bool, lean: float, random: np.random.Generator
 ) -> Study:
-    """Draw a comparison by accuracy of two variants that answer nearly all examples alike.
+    """Draw a comparison by accuracy of two variants that give the same answer to nearly all examples.
 
     Args:
         n_seeds: Number of seeds.

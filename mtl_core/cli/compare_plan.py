@@ -95,10 +95,10 @@ def _format_row(row: "PlannedSeeds", tasks: Sequence[str]) -> list[str]:
     if row.hours is not None:
         cells.append(f"{row.hours:.1f} h" if row.hours >= 1 else f"{60 * row.hours:.1f} min")
     of_tasks = [row.differences[task] for task in tasks]
-    shown = [median(of_tasks), max(of_tasks)] if len(tasks) > 10 else of_tasks
+    cells_of_tasks = [median(of_tasks), max(of_tasks)] if len(tasks) > 10 else of_tasks
     if OVERALL in row.differences:
-        shown = [*shown, row.differences[OVERALL]]
-    return cells + ["none" if isinf(value) else format_metric(value) for value in shown]
+        cells_of_tasks = [*cells_of_tasks, row.differences[OVERALL]]
+    return cells + ["none" if isinf(value) else format_metric(value) for value in cells_of_tasks]
 
 
 def _describe(plan: "PowerPlan", n_jobs: int) -> list[str]:

@@ -81,8 +81,8 @@ def has_sums(spec: MetricSpec) -> bool:
     sources = [
         _find_definition(type(spec), name) for name in ("compute_sums", "compute_label_sums", "compute_from_sums")
     ]
-    has_own_sums = any(source is not MetricSpec for source in sources[:2])
-    return has_own_sums and any(issubclass(source, _find_definition(type(spec), "build")) for source in sources)
+    defines_sums = any(source is not MetricSpec for source in sources[:2])
+    return defines_sums and any(issubclass(source, _find_definition(type(spec), "build")) for source in sources)
 
 
 def _find_definition(spec_class: type[MetricSpec], name: str) -> type:

@@ -28,8 +28,8 @@ def read_git_revision(path: Path) -> GitRevision | None:
     if revision is None:
         return None
     changes = _run_git(folder, "status", "--porcelain", "--untracked-files=no")
-    own_changes = "" if path.is_dir() else _run_git(folder, "status", "--porcelain", "--", path.name)
-    has_changes = None if changes is None or own_changes is None else bool(changes or own_changes)
+    project_changes = "" if path.is_dir() else _run_git(folder, "status", "--porcelain", "--", path.name)
+    has_changes = None if changes is None or project_changes is None else bool(changes or project_changes)
     return GitRevision(revision, has_changes)
 
 

@@ -34,8 +34,8 @@ def read_launched_process() -> LaunchedProcess:
     """Read the environment variables of the launcher; without a launcher, the world size is 1.
 
     Raises:
-        MtlError: If the variables contradict each other, or if `accelerate launch` started fewer processes than it
-            was told to. The processes would train alone, or wait for others that nobody has started.
+        MtlError: If the variables contradict each other, or if `accelerate launch` started fewer processes than
+            its options state. The processes would train alone, or wait for others that nobody has started.
     """
     world_size = _read_number(WORLD_SIZE_VARIABLES, minimum=1)
     rank = _read_number(RANK_VARIABLES, minimum=0)

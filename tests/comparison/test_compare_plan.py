@@ -44,8 +44,8 @@ def test_pilot_gives_differences_trainings_and_times(experiment: Path, mtl: Any,
     assert "times are those of the pilot's trainings with 4 in parallel" in result.stdout
     # The number of tests is that of the comparison itself.
     comparison = tmp_path / "whole"
-    options = ("compare", experiment, "--seeds", "2", "--variant", "weighting=label-count", "--jobs", "1")
-    assert mtl(*options, "--out", comparison).returncode == 0
+    variant_options = ("--seeds", "2", "--variant", "weighting=label-count", "--jobs", "1")
+    assert mtl("compare", experiment, *variant_options, "--out", comparison).returncode == 0
     families = json.loads((comparison / "comparison.json").read_text(encoding="utf-8"))["families"]
     assert families["tasks"]["size"] == 6
 

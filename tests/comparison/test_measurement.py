@@ -117,9 +117,9 @@ def test_sums_of_folds_are_added_before_scoring(seed: int, cut: int) -> None:
     column_by_id = {f"e{number}": number for number in range(20)}
     for metric in ("accuracy", "macro_f1"):
         spec = find_metric(all_outputs.task, metric)
-        folds, whole = (SeedScorer(spec, column_by_id).score(outputs) for outputs in (fold_outputs, [all_outputs]))
-        assert folds.score == whole.score
-        assert folds.influence == pytest.approx(whole.influence, nan_ok=True)
+        of_folds, of_all = (SeedScorer(spec, column_by_id).score(outputs) for outputs in (fold_outputs, [all_outputs]))
+        assert of_folds.score == of_all.score
+        assert of_folds.influence == pytest.approx(of_all.influence, nan_ok=True)
 
 
 def test_metrics_without_sums_are_averaged_over_folds() -> None:
@@ -231,7 +231,7 @@ def test_scores_differences_and_overall_score_are_means_over_seeds() -> None:
     assert set(measure("none", reference, candidate).estimate_scores("ours")) == {"t", "u"}
 
 
-def test_answers_that_differ_are_counted_once_per_example() -> None:
+def test_different_answers_count_once_per_example() -> None:
     """Task t differs on one example with the second seed, task u on one with each seed, which is another example."""
     reference = build_variant("single", {"t": [0.5, 0.5], "u": [0.25, 0.25]})
     candidate = build_variant("ours", {"t": [0.5, 0.75], "u": [0.5, 0.5]})

@@ -83,7 +83,7 @@ def test_tasks_of_a_group_share_values_fitted_to_all_their_labels(tmp_path: Path
         assert error.after != pytest.approx(error.before, abs=1e-3)
 
 
-def test_groups_have_their_own_values_and_one_error(tmp_path: Path) -> None:
+def test_groups_have_separate_values_and_one_error(tmp_path: Path) -> None:
     data, network = build(
         tmp_path, ORDINAL, CLASSIFICATION, {**CLASSIFICATION, "class_weights": "balanced", "metrics": ["accuracy"]}
     )

@@ -88,7 +88,7 @@ def test_every_metric_has_a_case() -> None:
     assert {metric.type for metric in METRICS} == {case.values[0].type for case in CASES}  # type: ignore[union-attr]
 
 
-def test_subclass_with_its_own_metric_does_not_use_inherited_sums() -> None:
+def test_subclass_with_another_metric_does_not_use_inherited_sums() -> None:
     class Half(Accuracy):
         """Returns 0.5."""
 

@@ -78,7 +78,7 @@ def test_groups_are_units_in_the_order_of_their_first_rows(groups: Any) -> None:
 
 
 @pytest.mark.parametrize("groups", [(), array("q", [7, 7, 8, 9, 6, 5, 4, 3])])
-def test_unusable_rows_are_dropped_and_predefined_splits_kept(groups: Any) -> None:
+def test_unusable_rows_are_dropped_and_predefined_splits_remain(groups: Any) -> None:
     names: list[SplitName] = ["test", "train", "validation", "train", "train", "train", "validation", "test"]
     corpus = build_corpus({"t": ["a"] * 8}, names, groups)
     usable = [False, True, False, False, True, True, False, False]
@@ -229,7 +229,7 @@ def test_predefined_splitter_uses_all_units_for_training() -> None:
     assert count(Predefined(), build_units(5)) == {0: 5}
 
 
-def test_each_fold_is_held_out_once() -> None:
+def test_each_fold_is_the_test_split_once() -> None:
     units = build_units(20, indicators=np.eye(2, dtype=np.uint8).repeat(10, axis=0))
     folds = [KFold(folds=4, fold=fold).split(units, 3) for fold in range(4)]
     assert sum(folds).tolist() == [1] * 20  # type: ignore[union-attr]
@@ -238,7 +238,7 @@ def test_each_fold_is_held_out_once() -> None:
         assert abs(int(fold[:10].sum()) - 2.5) < 1  # two or three of each class
 
 
-def test_held_out_test_fold_and_validation_units() -> None:
+def test_test_fold_and_validation_units() -> None:
     units = build_units(40)
     as_validation = KFold(folds=4, fold=1).split(units, 3)
     assert not KFold(folds=4, fold=1).replaces_test
@@ -254,13 +254,13 @@ def test_held_out_test_fold_and_validation_units() -> None:
 
 def test_seed_of_folds() -> None:
     units = build_units(30)
-    own = [KFold(folds=3).split(units, seed).tolist() for seed in (1, 2)]
+    splits_by_seed = [KFold(folds=3).split(units, seed).tolist() for seed in (1, 2)]
     shared = [KFold(folds=3, split_seed=2).split(units, seed).tolist() for seed in (1, 2)]
-    assert own[0] != own[1]
-    assert shared == [own[1]] * 2
-    held_out = [KFold(folds=3, hold_out="test", split_seed=2).split(units, seed) for seed in (1, 5)]
-    assert (held_out[0] == 2).tolist() == (held_out[1] == 2).tolist()
-    assert (held_out[0] == 1).tolist() != (held_out[1] == 1).tolist()  # validation units depend on the run's seed
+    assert splits_by_seed[0] != splits_by_seed[1]
+    assert shared == [splits_by_seed[1]] * 2
+    test_fold = [KFold(folds=3, hold_out="test", split_seed=2).split(units, seed) for seed in (1, 5)]
+    assert (test_fold[0] == 2).tolist() == (test_fold[1] == 2).tolist()
+    assert (test_fold[0] == 1).tolist() != (test_fold[1] == 1).tolist()  # validation units depend on the run's seed
 
 
 def test_invalid_folds_are_refused() -> None:

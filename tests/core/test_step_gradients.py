@@ -72,12 +72,12 @@ def test_backward_each_adds_task_gradients_and_returns_the_shared_jacobian(with_
     losses = run.compute_losses((0, 2, 3))
     expected = compute_jacobian(run, losses.values)
     own = run.gradients.task_specific
-    own_gradients = torch.autograd.grad(losses.values.sum(), own, retain_graph=True, allow_unused=True)
+    task_gradients = torch.autograd.grad(losses.values.sum(), own, retain_graph=True, allow_unused=True)
     run.gradients.loss_weights = losses.values
     rows = run.gradients.backward_each(losses.values, losses.tasks if with_tasks else None)
     torch.testing.assert_close(rows, expected)
     assert get_grads(run.gradients.shared) == [None] * len(run.gradients.shared)
-    for grad, gradient in zip(get_grads(own), own_gradients, strict=True):
+    for grad, gradient in zip(get_grads(own), task_gradients, strict=True):
         torch.testing.assert_close(
             torch.zeros(1) if grad is None else grad, torch.zeros(1) if gradient is None else gradient
         )

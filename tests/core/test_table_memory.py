@@ -20,7 +20,7 @@ from mtl_core.data.stored_inputs import ConcatenatedInputs
 FEW, MANY = 2000, 10_000
 """Numbers of rows."""
 CHARACTERS = 1000
-"""Length of an input, so that one held input per row exceeds every bound below many times."""
+"""Length of an input, so that one stored input per row exceeds every bound below many times."""
 
 Columns = dict[str, list[str]]
 
@@ -66,10 +66,10 @@ def load_and_measure(path: Path) -> tuple[Corpus, int, int]:
     try:
         corpus = Table(train=path, text="text").load()
         gc.collect()
-        held, peak = tracemalloc.get_traced_memory()
+        held_bytes, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return corpus, held, peak
+    return corpus, held_bytes, peak
 
 
 @pytest.mark.usefixtures("small_buffers")
@@ -82,10 +82,10 @@ def test_row_of_a_large_table_takes_few_bytes(suffix: str, tmp_path: Path, monke
         corpus, *bytes_per_table = load_and_measure(tmp_path / f"{rows}{suffix}")
         assert len(corpus) == rows
         measured.append(bytes_per_table)
-    held, peak = ((many - few) / (MANY - FEW) for few, many in zip(*measured[1:], strict=True))
+    held_bytes, peak = ((many - few) / (MANY - FEW) for few, many in zip(*measured[1:], strict=True))
     # The start of the row and a hash of the input (8 bytes each), the length of the input and the number of the row
     # (4 each), the split and three labels (1 each). Arrays that grow are copied, which counts twice for a moment.
-    assert held == pytest.approx(28, abs=1)
+    assert held_bytes == pytest.approx(28, abs=1)
     assert peak < 60
 
 
@@ -106,4 +106,4 @@ def test_pass_over_a_large_table_holds_one_chunk(suffix: str, tmp_path: Path, mo
         [_, peak] = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 500 * CHARACTERS  # a chunk has 100 rows, whose inputs are held as read, as parsed and as encoded
+    assert peak < 500 * CHARACTERS  # a chunk has 100 rows, whose inputs are stored as read, as parsed and as encoded

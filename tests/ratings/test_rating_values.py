@@ -205,7 +205,7 @@ def insert_quotes(limit: int, *sentences: tuple[str, float]) -> list[tuple[str, 
     return [(quote.text, quote.location, quote.confidence) for quote in quotes.items]
 
 
-def test_best_quotes_are_kept_in_descending_order() -> None:
+def test_best_quotes_are_in_descending_order() -> None:
     texts = [f"we liked the food {word}" for word in ("one", "two", "three", "four", "five")]
     sentences = list(zip(texts, [0.7, 0.5, 0.9, 0.6, 0.12345678], strict=True))
     assert insert_quotes(3, *sentences) == [

@@ -40,7 +40,7 @@ def test_equal_seeds_give_the_t_test_over_examples(n_seeds: int) -> None:
     assert variance.compute_p_value(abs(mean)) == pytest.approx(exact.pvalue, rel=1e-6)
 
 
-def test_seeds_and_shared_examples_are_added_with_their_own_quantiles() -> None:
+def test_variances_of_seeds_and_examples_have_separate_quantiles() -> None:
     """Scores are sums of an effect of the seed and an effect of the example, so both variances are known."""
     random = np.random.default_rng(4)
     of_seed, of_example = random.normal(0, 0.1, 4), norm.ppf((np.arange(25) + 0.5) / 25)

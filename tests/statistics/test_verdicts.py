@@ -90,9 +90,9 @@ def test_equality_is_corrected_for_the_number_of_differences() -> None:
     margin = tested.variance.compute_half_width(0.97)
     small = TestedDifference(0.0, tested.variance, True, margin, None, None, True)
     large = TestedDifference(margin / 2, tested.variance, True, margin, None, None, True)
-    alone, _, _ = decide_family([small])
+    single, _, _ = decide_family([small])
     family, _, _ = decide_family([small] + [large] * 9)
-    assert (alone[0].verdict, family[0].verdict) == ("practically equal", "not resolved")
+    assert (single[0].verdict, family[0].verdict) == ("practically equal", "not resolved")
 
 
 def test_difference_that_is_known_to_be_small_is_practically_equal() -> None:
@@ -112,7 +112,7 @@ def test_verdict_needs_several_seeds() -> None:
     assert decide(values, margin=10.0) == "not resolved"
 
 
-def test_undefined_difference_is_undefined_and_is_not_counted_as_a_test() -> None:
+def test_undefined_differences_are_no_tests() -> None:
     undefined = TestedDifference(None, None, True, 0.01, None, None, True)
     unknown_variance = TestedDifference(0.5, None, True, 0.01, None, None, True)
     verdicts, n_tests, _ = decide_family(
@@ -132,10 +132,10 @@ def test_verdicts_are_corrected_for_the_number_of_differences() -> None:
         tested.variance.compute_half_width(0.97), tested.variance, True, None, None, None, True
     )
     nothing = TestedDifference(0.0, tested.variance, True, None, None, None, True)
-    alone, _, _ = decide_family([difference])
+    single, _, _ = decide_family([difference])
     family, n_tests, correction = decide_family([difference] + [nothing] * 9)
-    assert alone[0].p_value == pytest.approx(0.03)
-    assert (alone[0].verdict, family[0].verdict) == ("improved", "not resolved")
+    assert single[0].p_value == pytest.approx(0.03)
+    assert (single[0].verdict, family[0].verdict) == ("improved", "not resolved")
     assert (n_tests, correction) == (10, "holm")
     assert family[0].adjusted_p_value == pytest.approx(0.3)
 

@@ -84,7 +84,7 @@ def test_few_words_give_finite_vectors(vectors: np.ndarray) -> None:
 
 
 def test_oov_word_has_its_transformer_vector() -> None:
-    """In evaluation mode, the vector of an out-of-vocabulary word is the one that a row of the table would hold."""
+    """In evaluation mode, the vector of an out-of-vocabulary word is that of the row in the table."""
     encoder = fit_encoder()
     layer: Any = encoder.input_layer().eval()
     assert "wait" not in encoder.vocabulary
