@@ -8,7 +8,7 @@ STUDIES is the number of simulated studies per cell (default 1,000; a fourth wit
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import count, product
 
 import numpy as np
 
@@ -78,8 +78,8 @@ def _build_tested(study: Study) -> TestedDifference:
     return TestedDifference(mean, variance, True, None, swap_test.p_value, study.n_changed, True)
 
 
-def _measure(draw: Callable[[np.random.Generator], Study], truth: float, n_studies: int) -> Outcome:
-    random = np.random.default_rng(20)
+def _measure(draw: Callable[[np.random.Generator], Study], truth: float, n_studies: int, seed: int) -> Outcome:
+    random = np.random.default_rng([20, seed])
     n_covered = n_verdicts = 0
     for _ in range(n_studies):
         tested = _build_tested(draw(random))
@@ -113,18 +113,19 @@ def _print_single_tasks(n_studies: int) -> None:
         f"standard error finds in {100 * ORACLE_POWER:.0f} % of studies. Ranges over metrics and numbers of examples."
     )
     _print_header("what varies", "seeds", *COVERAGE, "false verdicts", "power / known")
+    cells = count()
     for source, n_seeds in product(SOURCES, N_SEEDS):
         nulls: list[Outcome] = []
         shifted: list[Outcome] = []
         for metric, n_examples in product(METRICS, N_EXAMPLES):
             design = Design(metric, n_seeds, n_examples, SOURCES[source])
             n = n_studies if n_examples < 1000 else n_studies // 4  # which take ten times as long
-            nulls.append(_measure(lambda random, one=design: draw_study(one, random), 0.0, n))  # type: ignore[misc]
+            nulls.append(_measure(lambda random, one=design: draw_study(one, random), 0.0, n, next(cells)))  # type: ignore[misc]
             shift = _find_shift(design) if source != "none" else None
             if shift is not None:
                 other = replace(design, shift=shift)
                 truth = compute_true_difference(other)
-                shifted.append(_measure(lambda random, one=other: draw_study(one, random), truth, n))  # type: ignore[misc]
+                shifted.append(_measure(lambda random, one=other: draw_study(one, random), truth, n, next(cells)))  # type: ignore[misc]
             print(
                 f"  {source} {n_seeds} {metric} {n_examples} {nulls[-1]} {shifted[-1:] if shift else ''}",
                 file=sys.stderr,
@@ -140,6 +141,7 @@ def _print_single_tasks(n_studies: int) -> None:
 def _print_sparse(n_studies: int) -> None:
     print("\nSparse differences: nearly all answers are the same. Ranges over 2, 3, 5 and 10 seeds.")
     _print_header("examples", "answers that differ", "same with every seed", *COVERAGE, "false verdicts")
+    cells = count(1000)
     for n_examples, rate, is_shared in product(N_EXAMPLES, (0.001, 0.003, 0.01, 0.05), (True, False)):
         outcomes: dict[float, list[Outcome]] = {0.0: [], 0.6: []}
         for n_seeds, lean in product(N_SEEDS, outcomes):
@@ -147,7 +149,7 @@ def _print_sparse(n_studies: int) -> None:
             def draw(random: np.random.Generator, n_seeds: int = n_seeds, lean: float = lean) -> Study:
                 return draw_sparse_study(n_seeds, n_examples, rate, is_shared, lean, random)  # noqa: B023
 
-            outcomes[lean].append(_measure(draw, rate * lean, n_studies))
+            outcomes[lean].append(_measure(draw, rate * lean, n_studies, next(cells)))
         print(
             f"| {n_examples:,} | {100 * rate:g} % | {'yes' if is_shared else 'no'} | "
             f"{_format_range([one.coverage for one in outcomes[0.0]])} | "

@@ -48,12 +48,13 @@ def run_backward(run: sample_run.SampleRun, per_task: bool) -> None:
 @pytest.mark.parametrize("max_gradients", [2, N_TASKS])
 def test_gram_matrix_holds_as_many_gradients_as_its_limit(max_gradients: int, run: sample_run.SampleRun) -> None:
     assert MAX_GRADIENT_ELEMENTS * 4 == 256 * 2**20  # bytes, as in the documentation
-    growth = measure_peak_growth(partial(compute_gram, run), 0, max_gradients) / get_gradient_mb(run)
-    # One more gradient is computed at a time. A block that is still held when the next is allocated would add to them.
-    assert max_gradients - 1 < growth < max_gradients + 1.5
+    # One more gradient is computed at a time. A block that is still stored when the next one is computed would add to it.
+    # The smallest of three measurements: other memory of the process varies.
+    growth = min(measure_peak_growth(partial(compute_gram, run), 0, max_gradients) for _ in range(3))
+    assert max_gradients - 1 < growth / get_gradient_mb(run) < max_gradients + 1.5
 
 
 def test_one_backward_pass_per_task_holds_one_gradient_per_task(run: sample_run.SampleRun) -> None:
-    growth = measure_peak_growth(partial(run_backward, run), False, True) / get_gradient_mb(run)
+    growth = min(measure_peak_growth(partial(run_backward, run), False, True) for _ in range(3))
     # The gradient of one task before it is copied to its row, and the combined gradient are two more.
-    assert N_TASKS - 1 < growth < N_TASKS + 2.5
+    assert N_TASKS - 1 < growth / get_gradient_mb(run) < N_TASKS + 2.5
