@@ -48,7 +48,7 @@ def run_backward(run: sample_run.SampleRun, per_task: bool) -> None:
 @pytest.mark.parametrize("max_gradients", [2, N_TASKS])
 def test_gram_matrix_holds_as_many_gradients_as_its_limit(max_gradients: int, run: sample_run.SampleRun) -> None:
     assert MAX_GRADIENT_ELEMENTS * 4 == 256 * 2**20  # bytes, as in the documentation
-    # One more gradient is computed at a time. A block that is still stored when the next one is computed would add to it.
+    # One more gradient is computed at a time. A block that is stored while the next one is computed would add to it.
     # The smallest of three measurements: other memory of the process varies.
     growth = min(measure_peak_growth(partial(compute_gram, run), 0, max_gradients) for _ in range(3))
     assert max_gradients - 1 < growth / get_gradient_mb(run) < max_gradients + 1.5
