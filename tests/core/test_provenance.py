@@ -294,9 +294,9 @@ def test_resume_on_other_versions_warns_and_records_it(project: Path, caplog: py
 def test_uninterrupted_and_resumed_run_have_the_same_provenance(
     project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole, cut = train(project), interrupt(project)
-    resume_run(cut)
-    assert read(cut) == read(whole)
+    uninterrupted, resumed = train(project), interrupt(project)
+    resume_run(resumed)
+    assert read(resumed) == read(uninterrupted)
     assert not caplog.messages
 
 

@@ -66,10 +66,10 @@ def load_and_measure(path: Path) -> tuple[Corpus, int, int]:
     try:
         corpus = Table(train=path, text="text").load()
         gc.collect()
-        held_bytes, peak = tracemalloc.get_traced_memory()
+        stored_bytes, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return corpus, held_bytes, peak
+    return corpus, stored_bytes, peak
 
 
 @pytest.mark.usefixtures("small_buffers")
@@ -82,10 +82,10 @@ def test_row_of_a_large_table_takes_few_bytes(suffix: str, tmp_path: Path, monke
         corpus, *bytes_per_table = load_and_measure(tmp_path / f"{rows}{suffix}")
         assert len(corpus) == rows
         measured.append(bytes_per_table)
-    held_bytes, peak = ((many - few) / (MANY - FEW) for few, many in zip(*measured[1:], strict=True))
+    row_bytes, peak = ((many - few) / (MANY - FEW) for few, many in zip(*measured[1:], strict=True))
     # The start of the row and a hash of the input (8 bytes each), the length of the input and the number of the row
     # (4 each), the split and three labels (1 each). Arrays that grow are copied, which counts twice for a moment.
-    assert held_bytes == pytest.approx(28, abs=1)
+    assert row_bytes == pytest.approx(28, abs=1)
     assert peak < 60
 
 

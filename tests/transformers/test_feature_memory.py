@@ -34,10 +34,10 @@ def test_states_take_three_quarters_of_a_kilobyte_per_word(wide_model: Path, tmp
             items = encoder.encode(parsed)
             encoder.unload()
             gc.collect()
-            held, _ = tracemalloc.get_traced_memory()
+            stored_bytes, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         assert sum(map(len, items)) == N_TEXTS * N_WORDS
-        assert held / (N_TEXTS * N_WORDS) == pytest.approx(2 * WIDTH, rel=0.05)
+        assert stored_bytes / (N_TEXTS * N_WORDS) == pytest.approx(2 * WIDTH, rel=0.05)
     [path] = (tmp_path / "cache").rglob("*.sqlite")
     assert path.stat().st_size / (N_TEXTS * N_WORDS) == pytest.approx(2 * WIDTH, rel=0.1)
