@@ -158,7 +158,7 @@ class MetricSpec(Spec):
     def compute_label_sums(
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
     ) -> torch.Tensor | None:
-        """Compute each label's contribution to the sums behind the metric, for fast resampling in comparisons.
+        """Compute each label's contribution to the sums behind the metric, for the influence of examples in comparisons.
 
         Args:
             space: The label space.
@@ -167,7 +167,7 @@ class MetricSpec(Spec):
 
         Returns:
             `(n, sums)`, from which `compute_from_sums` computes the value; None (the default) if the metric is not
-            a function of sums. Then every resampled value is computed by the metric itself.
+            a function of sums. Then the metric itself computes the value without each group of examples.
         """
         return None
 
