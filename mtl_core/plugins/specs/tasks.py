@@ -158,7 +158,7 @@ class MetricSpec(Spec):
     def compute_label_sums(
         self, space: LabelSpace, outputs: torch.Tensor, targets: torch.Tensor
     ) -> torch.Tensor | None:
-        """Compute each label's contribution to the sums behind the metric, for the influence of examples in comparisons.
+        """Compute each label's contribution to the sums behind the metric, for influences in comparisons.
 
         Args:
             space: The label space.
