@@ -172,9 +172,9 @@ def _describe_method(comparison: Comparison) -> Iterator[str]:
     yield (
         "A difference improved or degraded if its interval excludes zero and its p-value, corrected for the number of "
         f"differences in its family, is at most {1 - comparison.confidence_level:.2g}. The p-value is the larger one "
-        "of the interval's and of a permutation test that exchanges the answers to examples (Noreen, 1989). "
+        "of the interval's and of a permutation test that exchanges the answers to examples (Noreen, 1989). Families: "
         + "; ".join(
-            f"family '{name}': {pluralize(family.size, 'difference')}, {CORRECTION_NAMES[family.correction]}"
+            f"{name}: {pluralize(family.size, 'difference')}, {CORRECTION_NAMES[family.correction]}"
             for name, family in comparison.families.items()
         )
         + ". A difference is practically equal if its interval is within the margin. Anything else is not resolved: "
