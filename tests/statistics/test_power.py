@@ -1,10 +1,11 @@
 """The smallest resolvable difference against exact power, and against simulated studies."""
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 import pytest
-from scipy.stats import nct, t
+from scipy.stats import chi2, nct, t
 from studies import build_mean_influence, draw_differences
 
 from mtl_core.statistics.power import VarianceComponents, compute_resolvable_difference, estimate_components
@@ -59,3 +60,38 @@ def test_components_are_those_of_the_simulation() -> None:
     assert components.shared == pytest.approx(0.25 / 300, rel=0.25)
     assert components.both == pytest.approx(1 / 300, rel=0.05)
     assert estimate_components(build_mean_influence(values[:1], 0.0)) is None
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 6])
+def test_components_of_a_pilot_are_those_of_an_analysis_of_variance(n_seeds: int) -> None:
+    n_examples = 12
+    values = np.random.default_rng(n_seeds).normal(size=(n_seeds, n_examples)) + np.linspace(0, 3, n_examples)
+    values += 2.0 * np.arange(n_seeds)[:, None]
+    of_seeds, of_examples = values.mean(axis=1), values.mean(axis=0)
+    residuals = values - of_seeds[:, None] - of_examples + values.mean()
+    error_mean_square = np.square(residuals).sum() / ((n_seeds - 1) * (n_examples - 1))
+    example_mean_square = n_seeds * of_examples.var(ddof=1)
+    median_factor = chi2.ppf(0.5, n_seeds - 1) / (n_seeds - 1)
+    components = estimate_components(build_mean_influence(values, 0.25))
+    assert components is not None
+    assert components.both == pytest.approx(error_mean_square / n_examples)
+    assert components.shared == pytest.approx((example_mean_square - error_mean_square) / (n_seeds * n_examples))
+    assert components.seed == pytest.approx(of_seeds.var(ddof=1) / median_factor - components.both)
+    assert components.change == 0.25
+
+
+def test_variance_of_both_is_resolved_like_that_of_seeds() -> None:
+    """With other examples for each seed, seeds differ as much as if they differed by themselves."""
+    of_seeds = VarianceComponents(seed=0.04, shared=0.001, both=0.0, change=0.0, example_freedom=99)
+    of_both = VarianceComponents(seed=0.0, shared=0.001, both=0.04, change=0.0, example_freedom=99)
+    for n_seeds in (2, 5):
+        difference = compute_resolvable_difference(of_seeds, n_seeds, 0.05)
+        assert difference == pytest.approx(compute_resolvable_difference(of_both, n_seeds, 0.05))
+        assert 0 < difference < inf
+
+
+def test_without_any_variance_the_added_changes_are_resolved() -> None:
+    components = VarianceComponents(seed=0.0, shared=0.0, both=0.0, change=0.01, example_freedom=99)
+    difference = compute_resolvable_difference(components, 3, 0.05)
+    assert difference == pytest.approx(t.ppf(0.975, 99) * 3**0.5 * 0.01)
+    assert compute_resolvable_difference(replace(components, change=0.02), 3, 0.05) == pytest.approx(2 * difference)
