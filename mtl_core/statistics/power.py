@@ -46,7 +46,7 @@ class VarianceComponents:
         common_fraction = (self.shared + self.both / n_seeds) / of_examples if of_examples > 0 else 1.0
         added_variance = N_ADDED_CHANGES * self.change**2 * common_fraction
         return SamplingVariance(
-            seed_factor * (self.seed + self.both) / n_seeds,
+            (seed_factor * (self.seed + self.both) + self.change**2 / 12) / n_seeds,
             self.shared + added_variance,
             self.shared + self.both / n_seeds,
             n_seeds,
@@ -73,7 +73,7 @@ def estimate_components(difference: ScoreInfluence) -> VarianceComponents | None
     shared = max(of_mean - both / n_seeds, 0.0)
     # Half of all estimates with few degrees of freedom are far too small; this one is too small in half of all pilots.
     median_factor = float(chdtri(n_seeds - 1, 0.5)) / (n_seeds - 1)
-    seed = max(n_seeds * variance.seed_variance / median_factor - both, 0.0)
+    seed = max(float(difference.scores.var(ddof=1)) / median_factor - both, 0.0)
     return VarianceComponents(seed, shared, both, difference.change, variance.example_freedom)
 
 

@@ -12,8 +12,9 @@ often as stated, for every ratio of the variances of normal distributions.
 Answers are discrete. If two networks give the same answer to nearly all examples, few differences are observed, and
 their variance is underestimated. As in the adjusted interval for paired proportions by Bonett and Price (2012), changed
 answers are added to the variance: three, so that without any observed difference the interval of an accuracy on n
-examples is about that of the rule of three, 0 ± 3.4 / n. And if few examples carry the variance, it has few degrees of
-freedom.
+examples is about that of the rule of three, 0 ± 3.4 / n. Scores of seeds are rounded to whole answers, so that two
+seeds often have exactly equal scores by chance: the variance of this rounding, a twelfth of a squared answer, is added
+to the variance between seeds. And if few examples carry the variance, it has few degrees of freedom.
 
 References:
     K. Banerjee: Approximate Confidence Interval for Linear Functions of Means of k Populations When the Population
@@ -131,7 +132,7 @@ def estimate_sampling_variance(score: ScoreInfluence) -> SamplingVariance | None
         return SamplingVariance(0.0, of_mean + added_variance, of_mean, 1, freedom)
     interaction = max((of_single_seed - of_mean) / (n_seeds - 1), 0.0)
     return SamplingVariance(
-        float(score.scores.var(ddof=1)) / n_seeds,
+        (float(score.scores.var(ddof=1)) + score.change**2 / 12) / n_seeds,
         max(of_mean - interaction, 0.0) + added_variance,
         of_mean,
         n_seeds,

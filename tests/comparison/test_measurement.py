@@ -468,7 +468,7 @@ def test_equal_outputs_have_no_difference() -> None:
     for difference in measure("overall", first, second).compute_differences("second", "first").values():
         assert (difference.interval.mean, difference.n_discordant) == (0, 0)
         assert difference.variance is not None
-        assert difference.variance.seed_variance == 0
+        assert difference.variance.example_variance == 0
 
 
 # ── which metric ──

@@ -93,5 +93,6 @@ def test_variance_of_both_is_resolved_like_that_of_seeds() -> None:
 def test_without_any_variance_the_added_changes_are_resolved() -> None:
     components = VarianceComponents(seed=0.0, shared=0.0, both=0.0, change=0.01, example_freedom=99)
     difference = compute_resolvable_difference(components, 3, 0.05)
-    assert difference == pytest.approx(t.ppf(0.975, 99) * 3**0.5 * 0.01)
+    rounding = t.ppf(0.975, 2) ** 2 / 12 / 3
+    assert difference == pytest.approx(0.01 * (3 * t.ppf(0.975, 99) ** 2 + rounding) ** 0.5)
     assert compute_resolvable_difference(replace(components, change=0.02), 3, 0.05) == pytest.approx(2 * difference)
