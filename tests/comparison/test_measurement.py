@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from one_task import OneTask
 from scipy.stats import t
 
+from mtl_core.builtins.metrics.accuracy import Accuracy
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, ScoreDifference, VariantOutputs
@@ -89,6 +90,22 @@ def test_influences_from_label_sums_equal_those_of_the_metric(
         assert from_sums.label_counts.tolist() == [
             _find_scored_ids(spec, labelled_outputs).count(example_id) for example_id in column_by_id
         ]
+
+
+def test_subclass_with_another_metric_does_not_use_inherited_sums() -> None:
+    class Half(Accuracy):
+        """Returns 0.5."""
+
+        def build(self, space: Any) -> Any:
+            """Build a metric whose value is constant."""
+            metric = super().build(space)
+            metric.compute = lambda: torch.tensor(0.5)  # type: ignore[method-assign]
+            return metric
+
+    labelled_outputs = draw_outputs("classification", 25, 12, 0)
+    score = SeedScorer(Half(), {f"e{number}": number for number in range(12)}).score([labelled_outputs])
+    assert score.score == 0.5
+    assert score.sums is None
 
 
 def test_metrics_without_sums_leave_out_groups_of_examples(monkeypatch: pytest.MonkeyPatch) -> None:

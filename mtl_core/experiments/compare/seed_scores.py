@@ -1,23 +1,18 @@
 """The score of one task with one seed, and the influence of each example on it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtl_core.evaluation.metric_accumulator import compute_value
+from mtl_core.data.label_space import LabelSpace
+from mtl_core.evaluation.metric_accumulator import MetricAccumulator, has_sums
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.statistics.influence import Floats, compute_jackknife_influence
-
-if TYPE_CHECKING:
-    from torchmetrics import Metric
 
 MAX_GROUPS = 200
 """Largest number of examples, or groups of examples, that are left out one by one for metrics without sums."""
@@ -78,7 +73,7 @@ class SeedScorer:
         self.spec = spec
         self._column_by_id = column_by_id
         self._groups = _assign_groups(list(column_by_id))
-        self._metric: Metric | None = None
+        self._space: LabelSpace | None = None
 
     def score(self, folds: Sequence[LabelledOutputs]) -> SeedScore:
         """Score the outputs of all folds, a single one without cross-validation."""
@@ -88,7 +83,7 @@ class SeedScorer:
         sums = self._sum_by_example(folds, scored_folds, columns)
         if sums is not None:
             return _score_sums(self.spec, sums, label_counts, scored_folds)
-        self._metric = self._metric or self.spec.build(folds[0].task.space)
+        self._space = folds[0].task.space
         return self._score_groups(scored_folds, label_counts)
 
     def score_labels(self, folds: Sequence[ScoredLabels]) -> float:
@@ -96,12 +91,11 @@ class SeedScorer:
         return float(np.mean([self._score_fold(fold) for fold in folds]))
 
     def _score_fold(self, fold: ScoredLabels) -> float:
-        metric = self._metric
-        assert metric is not None  # noqa: S101  it is built with the first score
-        metric.reset()
+        assert self._space is not None  # noqa: S101  it is known with the first score
+        accumulator = MetricAccumulator(self.spec, self._space)
         if len(fold.targets):
-            metric.update(fold.outputs, fold.targets)
-        value = compute_value(self.spec, metric, len(fold.targets))
+            accumulator.update(fold.outputs, fold.targets)
+        value = accumulator.compute()
         return value if isinstance(value, float) else float("nan")
 
     def _select_scored_labels(self, fold: LabelledOutputs) -> ScoredLabels:
@@ -117,6 +111,8 @@ class SeedScorer:
         self, folds: Sequence[LabelledOutputs], scored_folds: Sequence[ScoredLabels], columns: NDArray[np.int64]
     ) -> Floats | None:
         """Return each example's contribution to the sums of the metric, `(examples, sums)`; None without sums."""
+        if not has_sums(self.spec):
+            return None
         tables = [
             self.spec.compute_label_sums(fold.task.space, scored.outputs, scored.targets)
             for fold, scored in zip(folds, scored_folds, strict=True)
@@ -153,7 +149,7 @@ class SeedScorer:
 def _assign_groups(ids: Sequence[str]) -> NDArray[np.int64]:
     """Assign examples to groups by a hash of their ids, `(examples,)`: the first column of each one's group.
 
-    The order of examples must not matter: neighbours in a file are often alike.
+    The order of examples must not matter: neighbours in a file are often similar.
     """
     if len(ids) <= MAX_GROUPS:
         return np.arange(len(ids))
