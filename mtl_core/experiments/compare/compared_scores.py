@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtl_core.artifacts.comparison import DeltaM, Estimate, Interval, Kind
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScore, SeedScorer
-from mtl_core.experiments.compare.swapped_scores import SwappedScores, find_different_answers
+from mtl_core.experiments.compare.swapped_scores import SwappedScores
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.seeding import derive_seed
 from mtl_core.statistics.influence import Floats, ScoreInfluence, compute_typical_change
@@ -24,9 +23,6 @@ Aggregation = Literal["overall", "mean", "none"]
 
 N_DRAWS_WITHOUT_SUMS, MAX_EXACT_WITHOUT_SUMS = 199, 7
 """Number of random exchanges, and largest number of examples for all exchanges, of metrics without sums."""
-
-SeedScores = Sequence[SeedScore]
-"""The scores of one task, per seed."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ class ComparedScores:
             variance = estimate_sampling_variance(difference)
             if variance is not None and swap_test is not None:
                 variance = variance.require_example_variance(swap_test.variance)
-            different = np.any([self._find_different_answers(name, other, one) for one in tasks], axis=0)
+            different = np.any([swapped[one].different_answers for one in tasks], axis=0)
             differences[task] = ScoreDifference(
                 build_interval(difference, variance),
                 _list_seeds(difference),
@@ -158,11 +154,6 @@ class ComparedScores:
                 None if swap_test is None else swap_test.p_value,
             )
         return differences
-
-    def _find_different_answers(self, name: str, other: str, task: str) -> NDArray[np.bool_]:
-        """Return whether two variants answer an example differently, `(seeds, examples)`."""
-        pairs = zip(self._seed_scores[name, task], self._seed_scores[other, task], strict=True)
-        return np.array([find_different_answers(*pair) for pair in pairs])
 
     def _select_shares(self, task: str, tasks: Sequence[str]) -> Floats:
         """Return the weight of each task in a score, `(tasks, seeds)`."""
@@ -258,7 +249,7 @@ def _find_typical_change(spec: MetricSpec, scores: Sequence[SeedScore]) -> float
     return 1 / n_examples if change == 0 and spec.higher_is_better and n_examples else change
 
 
-def _stack_seeds(scores: SeedScores, change: float) -> ScoreInfluence:
+def _stack_seeds(scores: Sequence[SeedScore], change: float) -> ScoreInfluence:
     return ScoreInfluence(
         np.array([score.score for score in scores]),
         np.array([score.influence for score in scores]),

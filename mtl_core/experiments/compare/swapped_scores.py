@@ -1,6 +1,7 @@
 """The difference between two variants of one task, with the answers to some examples exchanged."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,13 +24,15 @@ class SwappedScores:
     def __init__(self, scorer: SeedScorer, first: Sequence[SeedScore], second: Sequence[SeedScore]) -> None:
         self._scorer = scorer
         self._pairs = list(zip(first, second, strict=True))
-        self.discordant: NDArray[np.bool_] = np.any([_find_discordant(*pair) for pair in self._pairs], axis=0)
-        """`(examples,)`: whether the metric reads different answers with any seed."""
-
-    @property
-    def has_sums(self) -> bool:
+        self.has_sums = all(score.sums is not None for pair in self._pairs for score in pair)
         """Whether the metric is a function of sums, so that many exchanges are one matrix product."""
-        return all(score.sums is not None for pair in self._pairs for score in pair)
+        self.different_answers: NDArray[np.bool_] = np.array([_find_different_answers(*pair) for pair in self._pairs])
+        """`(seeds, examples)`: whether the answers differ; for classes, whether the predicted ones do."""
+        discordant = (
+            self.different_answers if self.has_sums else [_find_different_outputs(*pair) for pair in self._pairs]
+        )
+        self.discordant: NDArray[np.bool_] = np.any(discordant, axis=0)
+        """`(examples,)`: whether the metric reads different outputs with any seed."""
 
     def compute_differences(self, masks: Masks, columns: NDArray[np.int64]) -> Floats:
         """Compute the differences of each seed, second from first, `(exchanges, seeds)`; NaN where undefined.
@@ -61,31 +64,32 @@ class SwappedScores:
         return scores[0] - scores[1]
 
 
-def find_different_answers(first: SeedScore, second: SeedScore) -> NDArray[np.bool_]:
-    """Return whether two variants answer an example differently with one seed, `(examples,)`.
-
-    For classes, answers are the predicted classes, also if a metric reads more than these.
-    """
-    return _find_discordant(first, second, reads_classes=True)
-
-
-def _find_discordant(first: SeedScore, second: SeedScore, reads_classes: bool = False) -> NDArray[np.bool_]:
+def _find_different_answers(first: SeedScore, second: SeedScore) -> NDArray[np.bool_]:
+    """Return whether two variants answer an example differently with one seed, `(examples,)`."""
     if first.sums is not None and second.sums is not None:
         differs: NDArray[np.bool_] = (first.sums != second.sums).any(axis=1)
         return differs
-    discordant = np.zeros(len(first.label_counts), dtype=bool)
+    return _find_different_outputs(_predict_classes(first), _predict_classes(second))
+
+
+def _find_different_outputs(first: SeedScore, second: SeedScore) -> NDArray[np.bool_]:
+    """Return whether any output for an example differs, `(examples,)`."""
+    differs = np.zeros(len(first.label_counts), dtype=bool)
     for first_fold, second_fold in zip(first.folds, second.folds, strict=True):
-        first_outputs, second_outputs = first_fold.outputs, second_fold.outputs
-        if (
-            reads_classes
-            and first_outputs.ndim == 2
-            and first_outputs.shape[1] > 1
-            and not first_fold.targets.is_floating_point()
-        ):
-            first_outputs, second_outputs = first_outputs.argmax(dim=1), second_outputs.argmax(dim=1)
-        is_different = (first_outputs != second_outputs).reshape(len(first_outputs), -1).any(dim=1).numpy()
-        discordant[first_fold.columns[is_different]] = True
-    return discordant
+        is_different = first_fold.outputs != second_fold.outputs
+        differs[first_fold.columns[is_different.reshape(len(is_different), -1).any(dim=1).numpy()]] = True
+    return differs
+
+
+def _predict_classes(score: SeedScore) -> SeedScore:
+    """Replace outputs for classes by the predicted classes."""
+    folds = [
+        replace(fold, outputs=fold.outputs.argmax(dim=1))
+        if fold.outputs.ndim == 2 and fold.outputs.shape[1] > 1 and not fold.targets.is_floating_point()
+        else fold
+        for fold in score.folds
+    ]
+    return replace(score, folds=folds)
 
 
 def _exchange(
