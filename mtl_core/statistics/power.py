@@ -10,7 +10,12 @@ from math import inf, sqrt
 import numpy as np
 
 from mtl_core.statistics.influence import ScoreInfluence
-from mtl_core.statistics.sampling_variance import N_ADDED_CHANGES, SamplingVariance, estimate_sampling_variance
+from mtl_core.statistics.sampling_variance import (
+    SamplingVariance,
+    compute_added_variance,
+    compute_rounding_variance,
+    estimate_sampling_variance,
+)
 
 POWER = 0.8
 """The default power: the probability that a real difference is resolved."""
@@ -44,9 +49,9 @@ class VarianceComponents:
         """
         of_examples = self.shared + self.both
         common_fraction = (self.shared + self.both / n_seeds) / of_examples if of_examples > 0 else 1.0
-        added_variance = N_ADDED_CHANGES * self.change**2 * common_fraction
+        added_variance = compute_added_variance(self.change, common_fraction)
         return SamplingVariance(
-            (seed_factor * (self.seed + self.both) + self.change**2 / 12) / n_seeds,
+            (seed_factor * (self.seed + self.both) + compute_rounding_variance(self.change)) / n_seeds,
             self.shared + added_variance,
             self.shared + self.both / n_seeds,
             n_seeds,

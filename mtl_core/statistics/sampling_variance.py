@@ -126,18 +126,33 @@ def estimate_sampling_variance(score: ScoreInfluence) -> SamplingVariance | None
     of_single_seed = correction * float(np.square(score.influence).sum(axis=1).mean())
     # Seeds that err on different examples agree in of_single_seed / n_seeds; seeds that err on the same, in all of it.
     common_fraction = of_mean / of_single_seed if of_single_seed > 0 else 1.0
-    added_variance = N_ADDED_CHANGES * score.change**2 * common_fraction
+    added_variance = compute_added_variance(score.change, common_fraction)
     freedom = compute_example_freedom(score)
     if n_seeds == 1:
         return SamplingVariance(0.0, of_mean + added_variance, of_mean, 1, freedom)
     interaction = max((of_single_seed - of_mean) / (n_seeds - 1), 0.0)
     return SamplingVariance(
-        (float(score.scores.var(ddof=1)) + score.change**2 / 12) / n_seeds,
+        (float(score.scores.var(ddof=1)) + compute_rounding_variance(score.change)) / n_seeds,
         max(of_mean - interaction, 0.0) + added_variance,
         of_mean,
         n_seeds,
         freedom,
     )
+
+
+def compute_added_variance(change: float, common_fraction: float) -> float:
+    """Return the variance of the added changed answers.
+
+    Args:
+        change: The typical change of the score if one example is answered differently.
+        common_fraction: The variance of the mean over seeds as a fraction of that of one seed.
+    """
+    return N_ADDED_CHANGES * change**2 * common_fraction
+
+
+def compute_rounding_variance(change: float) -> float:
+    """Return the variance of a score that is rounded to whole answers, uniform within one change."""
+    return change**2 / 12
 
 
 def compute_example_freedom(score: ScoreInfluence) -> float:
