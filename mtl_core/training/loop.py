@@ -95,8 +95,7 @@ def train(
     """
     settings, distributed = config.training, DistributedContext.from_accelerator(accelerator)
     # Not `prepare`: it would wrap the network in DistributedDataParallel; `StepGradients` reduces the gradients.
-    # By default, it would import `torch.distributed.tensor` (0.7 s) to find out that the network is not a sharded one.
-    network = accelerator.prepare_model(network, device_placement=accelerator.device_placement, evaluation_mode=True)
+    network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
     optimizer = accelerator.prepare(build_optimizer(config, network, objective))
     gradients = StepGradients(accelerator, network, objective.group_sizes, distributed)

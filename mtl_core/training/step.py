@@ -76,9 +76,7 @@ def training_step(
     with freeze_unlabelled_tasks(network, counts, optimizer):
         if max_grad_norm is not None:  # only gradients that update a parameter
             parameters = [*network.parameters(), *objective.parameters()]
-            # Not `Accelerator.clip_grad_norm_`, which first imports `torch.distributed.tensor` (0.7 s).
-            gradients.accelerator.unscale_gradients()
-            torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+            gradients.accelerator.clip_grad_norm_(parameters, max_grad_norm)
         optimizer.step()
     objective.on_step_end(lambda: _recompute_losses(network, objective, batch))
     return losses

@@ -57,11 +57,11 @@ def test_jacobian_has_one_row_per_loss_and_changes_no_grad(active: tuple[int, ..
 def test_jacobian_of_parameters_without_influence_is_0() -> None:
     run = SampleRun(WeightedSum())
     losses = run.compute_losses((0, 1))
-    own = run.gradients.task_specific
-    n_numbers = [parameter.numel() for parameter in own]
-    rows = run.gradients.jacobian(losses.values, own)
+    parameters = run.gradients.task_specific
+    n_numbers = [parameter.numel() for parameter in parameters]
+    rows = run.gradients.jacobian(losses.values, parameters)
     for row, loss in zip(rows, losses.values, strict=True):
-        gradients = torch.autograd.grad(loss, own, retain_graph=True, allow_unused=True)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         for chunk, gradient in zip(torch.split(row, n_numbers), gradients, strict=True):
             torch.testing.assert_close(chunk, torch.zeros_like(chunk) if gradient is None else gradient.flatten())
 

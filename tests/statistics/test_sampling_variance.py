@@ -77,7 +77,7 @@ def test_no_observed_difference_gives_about_the_rule_of_three(n_seeds: int) -> N
     assert 3 / 1000 < half_width < (4.5 if n_seeds == 2 else 3.7) / 1000
 
 
-def test_rounding_to_whole_answers_is_a_variance_between_seeds() -> None:
+def test_rounding_is_a_variance_between_seeds() -> None:
     """Two seeds with equal scores, of 300 answers: at a level of 1 in 10,000, they prove nothing."""
     values = np.zeros((2, 300))
     values[0, :20] = values[1, 20:40] = 1
