@@ -35,7 +35,7 @@ def read_launched_process() -> LaunchedProcess:
 
     Raises:
         MtlError: If the variables contradict each other, or if `accelerate launch` started fewer processes than
-            its options state. The processes would train alone, or wait for others that nobody has started.
+            its options state. The processes would each train the whole job, or wait for others that never start.
     """
     world_size = _read_number(WORLD_SIZE_VARIABLES, minimum=1)
     rank = _read_number(RANK_VARIABLES, minimum=0)
