@@ -1,10 +1,8 @@
 """How many gradients are in memory at a time: weightings hold one per task, interactions as many as their limit."""
 
-from functools import partial
-
 import pytest
 import torch
-from peak_memory import measure_peak_growth
+from tensor_memory import measure_tensor_peak
 
 from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.testing import sample_run
@@ -22,8 +20,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> sample_run.SampleRun:
     return sample_run.SampleRun(WeightedSum())
 
 
-def get_gradient_mb(run: sample_run.SampleRun) -> float:
-    return sum(parameter.nbytes for parameter in run.gradients.shared) / 1e6
+def get_gradient_bytes(run: sample_run.SampleRun) -> int:
+    return sum(parameter.nbytes for parameter in run.gradients.shared)
 
 
 def compute_gram(run: sample_run.SampleRun, max_gradients: int) -> None:
@@ -49,12 +47,15 @@ def run_backward(run: sample_run.SampleRun, per_task: bool) -> None:
 def test_gram_matrix_holds_as_many_gradients_as_its_limit(max_gradients: int, run: sample_run.SampleRun) -> None:
     assert MAX_GRADIENT_ELEMENTS * 4 == 256 * 2**20  # bytes, as in the documentation
     # One more gradient is computed at a time. A block that is stored while the next one is computed would add to it.
-    # The smallest of three measurements: other memory of the process varies.
-    growth = min(measure_peak_growth(partial(compute_gram, run), 0, max_gradients) for _ in range(3))
-    assert max_gradients - 1 < growth / get_gradient_mb(run) < max_gradients + 1.5
+    growth = measure_tensor_peak(lambda: compute_gram(run, max_gradients)) - measure_tensor_peak(
+        lambda: compute_gram(run, 0)
+    )
+    assert max_gradients - 1 < growth / get_gradient_bytes(run) < max_gradients + 1.1
 
 
 def test_one_backward_pass_per_task_holds_one_gradient_per_task(run: sample_run.SampleRun) -> None:
-    growth = min(measure_peak_growth(partial(run_backward, run), False, True) for _ in range(3))
+    growth = measure_tensor_peak(lambda: run_backward(run, True)) - measure_tensor_peak(
+        lambda: run_backward(run, False)
+    )
     # The gradient of one task before it is copied to its row, and the combined gradient are two more.
-    assert N_TASKS - 1 < growth / get_gradient_mb(run) < N_TASKS + 2.5
+    assert N_TASKS - 1 < growth / get_gradient_bytes(run) < N_TASKS + 1.5
