@@ -15,6 +15,7 @@ from statistics import mean, median, stdev
 from benchmarks.local_data import PIPELINE, TRAIN, require_shared
 from benchmarks.measurement import format_seconds
 from benchmarks.reference import measure_reference
+from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.experiments.ablate import TrialScore, run_trials
 from mtl_core.experiments.trials import Trial
 
@@ -51,7 +52,9 @@ def main() -> None:
         score = _load_last_score(trial.run_dir)
         print(f"{trial.run_dir.name}: {score:.4f} in {format_seconds(outcome.train_s, reference)}", flush=True)
 
-    outcomes = run_trials("absa-restaurants", [], trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end)
+    outcomes = run_trials(
+        ExperimentFile("absa-restaurants"), trials, int(sys.argv[3]) if len(sys.argv) > 3 else 1, on_trial_end
+    )
     print("| auxiliary tasks | accuracy | compared with none | training | ratio |\n| --- | --- | --- | --- | --- |")
     scores = {family: [_compute_seed_score(trials, family, seed) for seed in SEEDS] for family in FAMILIES}
     times = {

@@ -9,7 +9,8 @@ from rich.console import Console
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.comparison_output import write_and_print
-from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.config.experiment_source import ExperimentFile
+from mtl_core.config.load import check_inputs
 from mtl_core.experiments.ablate import TrialScore, compare_trials, plan_trials, run_trials
 from mtl_core.experiments.compare.margins import parse_margins
 from mtl_core.experiments.output_dir import lock_folder
@@ -30,7 +31,8 @@ def ablate_command(
 ) -> None:
     """Train with and without auxiliary tasks, and print the differences."""
     margins = parse_margins(margin_texts)
-    loaded = load_experiment(experiment, overrides, plugins)
+    source = ExperimentFile(experiment, list(plugins))
+    loaded = source.load(overrides)
     check_inputs(loaded)
     ablation_dir = (
         output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-ablation")
@@ -48,7 +50,7 @@ def ablate_command(
         )
 
     with lock_folder(ablation_dir):
-        run_trials(experiment, plugins, trials, jobs, on_trial_end)
+        run_trials(source, trials, jobs, on_trial_end)
     write_and_print(compare_trials(loaded.config, plugins, trials, margins, ablation_dir), ablation_dir)
     for note in _find_warnings(trials[-1]):
         typer.echo(f"note: {note}; they add words and steps, which may explain a difference")

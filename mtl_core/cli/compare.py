@@ -11,7 +11,8 @@ from mtl_core.artifacts.comparison import COMPARISON_FILE
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.comparison_output import write_and_print
 from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
-from mtl_core.config.load import check_inputs, is_packaged_experiment, load_experiment
+from mtl_core.config.experiment_source import ExperimentFile
+from mtl_core.config.load import check_inputs, is_packaged_experiment
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.margins import parse_margins
 
@@ -112,23 +113,24 @@ def _compare_experiment(
     from mtl_core.experiments.process_pool import get_default_jobs
     from mtl_core.experiments.trials import reserve_trials_folder
 
-    loaded = load_experiment(experiment, overrides, plugins)
+    source = ExperimentFile(experiment, list(plugins))
+    loaded = source.load(overrides)
     check_inputs(loaded)
     comparison_dir = (
         output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-comparison")
     )
-    plan = build_plan(experiment, overrides, plugins, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
+    plan = build_plan(source, overrides, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
     reserve_trials_folder(comparison_dir / PLAN, loaded.config, plan.trials, "comparison")
     resume_hint = f"finished runs stay: the same command with `--out {comparison_dir}` continues"
     with handle_interrupt(lambda: resume_hint), lock_folder(comparison_dir):
-        _train_trials(experiment, plugins, plan, jobs or get_default_jobs(), Console(stderr=True))
+        _train_trials(source, plan, jobs or get_default_jobs(), Console(stderr=True))
 
     from mtl_core.experiments.compare.compare_runs import compare_plan
 
     write_and_print(compare_plan(plan, margins), comparison_dir)
 
 
-def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: int, console: Console) -> None:
+def _train_trials(source: ExperimentFile, plan: "Plan", jobs: int, console: Console) -> None:
     from mtl_core.experiments.compare.comparability import check_has_outputs
     from mtl_core.experiments.trials import train_trials
 
@@ -143,4 +145,4 @@ def _train_trials(experiment: str, plugins: Sequence[str], plan: "Plan", jobs: i
             if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
                 import mtl_core.experiments.compare.compare_runs  # noqa: F401
 
-        train_trials(experiment, plugins, plan.trials, jobs, on_trial_end)
+        train_trials(source, plan.trials, jobs, on_trial_end)

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from mtl_core.artifacts.comparison import COMPARISON_FILE, Comparison
 from mtl_core.artifacts.metrics import OVERALL
-from mtl_core.config.load import check_inputs, load_experiment
+from mtl_core.config.experiment_source import ExperimentFile
+from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
 from mtl_core.reporting.formatting import format_metric
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
@@ -40,15 +41,14 @@ def compare_plan_command(
     from mtl_core.experiments.compare.power_plan import plan_from_pilot, plan_from_variances
     from mtl_core.experiments.process_pool import get_default_jobs
 
-    loaded = load_experiment(targets[0], overrides, plugins)
+    source = ExperimentFile(targets[0], list(plugins))
+    loaded = source.load(overrides)
     check_inputs(loaded)
-    plan = build_plan(targets[0], overrides, plugins, loaded, 1, n_folds, extra_variants, Path())
+    plan = build_plan(source, overrides, loaded, 1, n_folds, extra_variants, Path())
     n_jobs = jobs or get_default_jobs()
     if pilot_dir is not None and seed_std is None and example_std is None:
         comparison = _read_pilot(pilot_dir, loaded.config.name)
-        pilot = build_plan(
-            targets[0], overrides, plugins, loaded, len(comparison.seeds), comparison.folds, [], pilot_dir
-        )
+        pilot = build_plan(source, overrides, loaded, len(comparison.seeds), comparison.folds, [], pilot_dir)
         power_plan = plan_from_pilot(plan, pilot, n_jobs)
     elif pilot_dir is None and seed_std is not None and example_std is not None:
         power_plan = plan_from_variances(plan, seed_std, example_std)

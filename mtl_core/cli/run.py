@@ -32,7 +32,7 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
         handle_rank_interrupt(partial(_format_resume_hint, run_dir)),
         ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
     ):
-        report = run_experiment(loaded.config, run_dir, callback, experiment_path=loaded.source.path)
+        report = run_experiment(loaded.config, run_dir, callback, experiment_path=loaded.path)
     print_run(console, loaded.config.name, report)
     _write_report(report.path)
     end_ranks()

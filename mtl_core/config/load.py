@@ -29,6 +29,7 @@ class Experiment:
         source: The file.
         override_locations: The locations that were set on the command line.
         value: The value before validation: the file's keys and the keys set on the command line, without defaults.
+        is_file: Whether `source` is a file; otherwise the experiment was declared in Python.
     """
 
     config: ExperimentConfig
@@ -36,6 +37,12 @@ class Experiment:
     source: YamlFile
     override_locations: Sequence[Loc]
     value: dict[str, Any]
+    is_file: bool = True
+
+    @property
+    def path(self) -> Path | None:
+        """The experiment file; None for an experiment that was declared in Python."""
+        return self.source.path if self.is_file else None
 
 
 def load_experiment(

@@ -11,6 +11,7 @@ from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.experiment_source import ExperimentSource
 from mtl_core.config.load import Experiment
 from mtl_core.errors import MtlError
 from mtl_core.experiments.trials import Trial, build_fold_overrides, get_run_dir, list_folds, train_trials
@@ -86,8 +87,7 @@ def build_variants(config: ExperimentConfig) -> dict[str, list[str]]:
 
 
 def run_trials(
-    source: str,
-    plugins: Sequence[str],
+    source: ExperimentSource,
     trials: Sequence[Trial],
     jobs: int,
     on_trial_end: Callable[[Trial, TrialScore], None],
@@ -95,8 +95,7 @@ def run_trials(
     """Run every trial that is not complete yet.
 
     Args:
-        source: Name or path of the experiment.
-        plugins: Additional plugins to load.
+        source: The experiment.
         trials: The trials. A trial whose run directory is complete is only read.
         jobs: Number of parallel processes; each uses one thread.
         on_trial_end: Called with each trial and its score when the trial ends.
@@ -110,7 +109,7 @@ def run_trials(
         scores_by_run[trial.run_dir] = _read_score(trial)
         on_trial_end(trial, scores_by_run[trial.run_dir])
 
-    train_trials(source, plugins, trials, jobs, collect_score, evaluate_test=False)
+    train_trials(source, trials, jobs, collect_score, evaluate_test=False)
     return scores_by_run
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
-from mtl_core.config.load import dump_config, load_experiment
+from mtl_core.config.experiment_source import ExperimentSource
+from mtl_core.config.load import dump_config
 from mtl_core.errors import MtlError
 from mtl_core.experiments.output_dir import Plan, reserve_folder
 from mtl_core.experiments.process_pool import Report, run_jobs
@@ -84,8 +85,7 @@ def reserve_trials_folder(
 
 
 def train_trials(
-    source: str,
-    plugins: Sequence[str],
+    source: ExperimentSource,
     trials: Sequence[Trial],
     jobs: int,
     on_trial_end: Callable[[Trial], None],
@@ -94,8 +94,7 @@ def train_trials(
     """Train all trials that are not complete yet.
 
     Args:
-        source: The experiment's name or path.
-        plugins: Additional plugins.
+        source: The experiment.
         trials: The trials, in the order of training.
         jobs: Maximum number of processes. Each computes in one thread, so scores do not depend on their number.
         on_trial_end: Called with each trial when it finishes, and with each trial that was already complete.
@@ -109,16 +108,16 @@ def train_trials(
     finished_trials = [trial for trial in trials if RunDirectory(trial.run_dir).metrics.is_file()]
     pending = [trial for trial in trials if trial not in finished_trials]
     if pending:
-        config = load_experiment(source, pending[0].overrides, plugins).config
+        config = source.load(pending[0].overrides).config
         check_trial_provenance([trial.run_dir for trial in trials], config)
     for trial in finished_trials:
         on_trial_end(trial)
-    train = partial(_train_trial, source, list(plugins), evaluate_test)
+    train = partial(_train_trial, source, evaluate_test)
     for trial, _ in run_jobs(train, pending, min(jobs, len(pending))):
         on_trial_end(trial)
 
 
-def _train_trial(source: str, plugins: Sequence[str], evaluate_test: bool, trial: Trial, _: Report) -> None:
+def _train_trial(source: ExperimentSource, evaluate_test: bool, trial: Trial, _: Report) -> None:
     """Train a trial, or resume it."""
     from mtl_core.runs.run import resume_run, run_experiment
 
@@ -127,12 +126,12 @@ def _train_trial(source: str, plugins: Sequence[str], evaluate_test: bool, trial
         if RunDirectory(trial.run_dir).config.is_file():
             resume_run(trial.run_dir, evaluate_test=evaluate_test)
         else:
-            experiment = load_experiment(source, trial.overrides, plugins)
+            experiment = source.load(trial.overrides)
             run_experiment(
                 experiment.config,
                 trial.run_dir,
                 evaluate_test=evaluate_test,
-                experiment_path=experiment.source.path,
+                experiment_path=experiment.path,
             )
     except MtlError as error:
         raise MtlError(f"{trial.run_dir.name}: {error}") from error

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from toy import task_block, write_experiment
 
+from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import load_experiment
 from mtl_core.experiments.compare.plan import Plan, build_plan
 from mtl_core.experiments.compare.variants import split_values
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("placeholder_reports")
 
 def build_test_plan(folder: Path, *variants: str, seeds: int = 1, folds: int | None = None, **blocks: Any) -> Plan:
     source = str(write_experiment(folder, **blocks))
-    return build_plan(source, [], [], load_experiment(source), seeds, folds, variants, folder / "out")
+    return build_plan(ExperimentFile(source), [], load_experiment(source), seeds, folds, variants, folder / "out")
 
 
 def get_overrides(plan: Plan, name: str) -> list[list[str]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_core.config.load import Experiment, dump_config, load_experiment
+from mtl_core.config.experiment_source import ExperimentSource
+from mtl_core.config.load import Experiment, dump_config
 from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask, load_experiment_data
 from mtl_core.errors import MtlError
@@ -46,9 +47,8 @@ class Plan:
 
 
 def build_plan(
-    source: str,
+    source: ExperimentSource,
     overrides: Sequence[str],
-    plugins: Sequence[str],
     base: Experiment,
     n_seeds: int,
     n_folds: int | None,
@@ -58,9 +58,8 @@ def build_plan(
     """Build the plan of a comparison. This reads the data, for the tasks and the cost of each trial.
 
     Args:
-        source: The experiment's name or path.
+        source: The experiment.
         overrides: Overrides of all variants.
-        plugins: Additional plugins.
         base: The validated experiment with these overrides.
         n_seeds: Number of seeds, counted up from the experiment's seed.
         n_folds: Number of folds of the cross-validation; None for the experiment's own split.
@@ -79,8 +78,8 @@ def build_plan(
             "learning needs two or more"
         )
     if n_folds is not None:
-        load_experiment(source, [*overrides, *build_fold_overrides(n_folds, 0, "test")], plugins)
-    variants = _share_networks(VariantBuilder(source, overrides, plugins, base, task_names).build_all(extra_variants))
+        source.load([*overrides, *build_fold_overrides(n_folds, 0, "test")])
+    variants = _share_networks(VariantBuilder(source, overrides, base, task_names).build_all(extra_variants))
     seed_values = range(base.config.seed, base.config.seed + n_seeds)
     training_specs = {
         training_spec.name: training_spec for variant in variants for training_spec in variant.training_specs

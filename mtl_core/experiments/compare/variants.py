@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mtl_core.artifacts.comparison import Kind
-from mtl_core.config.load import Experiment, check_inputs, load_experiment
+from mtl_core.config.experiment_source import ExperimentSource
+from mtl_core.config.load import Experiment, check_inputs
 from mtl_core.config.overrides import get_value
 from mtl_core.config.yaml_file import parse_scalar
 from mtl_core.errors import MtlError
@@ -66,17 +67,16 @@ class VariantBuilder:
     """Builder of the variants of an experiment.
 
     Args:
-        source: The experiment's name or path.
+        source: The experiment.
         overrides: Overrides of all variants.
-        plugins: Additional plugins.
         base: The validated experiment with these overrides.
         tasks: Names of the active tasks.
     """
 
     def __init__(
-        self, source: str, overrides: Sequence[str], plugins: Sequence[str], base: Experiment, tasks: Sequence[str]
+        self, source: ExperimentSource, overrides: Sequence[str], base: Experiment, tasks: Sequence[str]
     ) -> None:
-        self._source, self._overrides, self._plugins = source, overrides, plugins
+        self._source, self._overrides = source, overrides
         self._base, self._tasks = base, tasks
 
     def build_all(self, extra_variants: Sequence[str]) -> list[Variant]:
@@ -123,7 +123,7 @@ class VariantBuilder:
         return variants
 
     def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
-        experiment = load_experiment(self._source, [*self._overrides, *overrides], self._plugins)
+        experiment = self._source.load([*self._overrides, *overrides])
         return TrainingSpec(name, overrides, experiment, task)
 
     def _parse_variants(self, text: str) -> Iterator[Variant]:
