@@ -1,0 +1,153 @@
+"""Columns from tables in memory: pandas, Polars, Arrow, Hugging Face data sets, dictionaries, lists of dictionaries.
+
+None of these libraries is imported: a table that is handed in has imported its own.
+"""
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mtl_core.errors import MtlError, find_duplicates, join_names
+
+Columns = dict[str, list[Any]]
+"""Column name to cells; None for a missing cell."""
+
+TABLE_TYPES = "a pandas, Polars or Arrow table, a Hugging Face Dataset, a dict of columns or a list of dicts"
+
+
+def read_columns(table: Any) -> Columns:
+    """Read the columns of a table. NaN, None, `pd.NA` and `NaT` become None; NumPy scalars become Python's.
+
+    Args:
+        table: A pandas, Polars or Arrow table, a Hugging Face `Dataset`, a dict of columns, or a list of dicts.
+
+    Raises:
+        MtlError: If it is none of these, has no rows, two columns have one name, or lengths differ.
+
+    Example:
+        >>> read_columns([{"text": "Good.", "rating": 4}, {"text": "Bad.", "rating": float("nan")}])
+        {'text': ['Good.', 'Bad.'], 'rating': [4, None]}
+    """
+    columns = {name: convert_cells(cells) for name, cells in _list_columns(table)}
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        described = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+        raise MtlError(f"the columns of a table have different numbers of rows: {described}")
+    if not columns or not max(lengths.values()):
+        raise MtlError("the table has no rows" if columns else "the table has no columns")
+    return columns
+
+
+def _list_columns(table: Any) -> list[tuple[str, Any]]:
+    library = type(table).__module__.partition(".")[0]
+    if library == "pandas" and hasattr(table, "iloc"):
+        if table.ndim != 2:
+            raise MtlError("expected a table, found a pandas Series; `series.to_frame()` makes it a table")
+        names = _check_names(list(table.columns))
+        return [(name, table.iloc[:, index]) for index, name in enumerate(names)]
+    if library == "polars" and hasattr(table, "collect"):
+        table = table.collect()  # a LazyFrame
+    if library == "polars" and hasattr(table, "get_columns"):
+        return [(column.name, column.to_list()) for column in table.get_columns()]
+    if library == "pyarrow" and hasattr(table, "column_names"):
+        names = _check_names(table.column_names)
+        return [(name, table.column(index).to_pylist()) for index, name in enumerate(names)]
+    if library == "datasets" and hasattr(table, "column_names"):
+        if isinstance(table, Mapping):  # a DatasetDict
+            raise MtlError(f"found a DatasetDict with the splits {join_names(table)}; hand in one of its data sets")
+        return [(name, _decode_class_labels(table, name)) for name in table.column_names]
+    if isinstance(table, Mapping):
+        names = _check_names(list(table))
+        return [(name, _check_column(name, table[name])) for name in names]
+    if isinstance(table, Sequence) and not isinstance(table, str | bytes):
+        return _list_record_columns(table)
+    raise MtlError(f"expected {TABLE_TYPES}, found {_describe(table)}")
+
+
+def _check_names(names: Sequence[Any]) -> list[str]:
+    for name in names:
+        if not isinstance(name, str):
+            raise MtlError(
+                f"a column is named {name!r}, expected a text; rename it, such as `df.columns = df.columns.astype(str)`"
+            )
+    if duplicates := find_duplicates(list(names)):
+        raise MtlError(f"two columns are named '{duplicates[0]}'; column names must differ")
+    return list(names)
+
+
+def _check_column(name: str, column: Any) -> Any:
+    if isinstance(column, str | bytes) or not (isinstance(column, Sequence) or hasattr(column, "__array__")):
+        raise MtlError(f"the column '{name}': expected a list or an array, found {_describe(column)}")
+    return column
+
+
+def _list_record_columns(records: Sequence[Any]) -> list[tuple[str, Any]]:
+    columns: dict[str, list[Any]] = {}
+    for row, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise MtlError(f"row {row}: expected a dict of cells, found {_describe(record)}; expected {TABLE_TYPES}")
+        for name in record:
+            columns.setdefault(name, [None] * len(records))[row] = record[name]
+    names = _check_names(list(columns))
+    return [(name, columns[name]) for name in names]
+
+
+def _decode_class_labels(dataset: Any, name: str) -> list[Any]:
+    """Return a column of a Hugging Face data set, with the names of its classes; -1 is a missing label."""
+    cells = list(dataset[name])
+    names = getattr(dataset.features.get(name), "names", None)
+    if names is None:
+        return cells
+    return [None if cell is None or cell < 0 else names[cell] for cell in cells]
+
+
+def convert_cells(cells: Any) -> list[Any]:
+    """Convert the cells of a column to Python values; see `read_columns`.
+
+    A column of floats that are all integers except for missing cells becomes a column of integers: pandas cannot
+    store a missing integer.
+    """
+    dtype = getattr(cells, "dtype", None)
+    if hasattr(cells, "detach"):  # a tensor, without importing torch
+        cells = cells.detach().cpu().numpy()
+    values = [convert_cell(cell) for cell in (cells.tolist() if _is_flat(cells) else cells)]
+    has_missing = any(value is None for value in values)
+    if has_missing and isinstance(dtype, np.dtype) and dtype.kind == "f":
+        present = [value for value in values if value is not None]
+        if all(value.is_integer() for value in present):
+            return [None if value is None else int(value) for value in values]
+    return values
+
+
+def _is_flat(cells: Any) -> bool:
+    return hasattr(cells, "tolist") and getattr(cells, "ndim", 1) == 1
+
+
+def convert_cell(cell: Any) -> Any:
+    """Convert one cell: missing values to None, NumPy scalars to Python's, dates to ISO texts, tensors to arrays."""
+    if cell is None or isinstance(cell, str | bool | int):
+        return cell
+    if isinstance(cell, float):
+        return None if math.isnan(cell) else cell
+    if isinstance(cell, np.generic):
+        return convert_cell(cell.item()) if not isinstance(cell, np.datetime64) else _convert_datetime64(cell)
+    if isinstance(cell, datetime.date | datetime.time):
+        text = cell.isoformat()
+        return None if text == "NaT" else text
+    if type(cell).__module__.partition(".")[0] == "pandas" and type(cell).__name__ in {"NAType", "NaTType"}:
+        return None
+    if hasattr(cell, "detach"):  # a tensor
+        array = cell.detach().cpu().numpy()
+        return convert_cell(array[()]) if array.ndim == 0 else array
+    return cell
+
+
+def _convert_datetime64(cell: np.datetime64) -> str | None:
+    return None if np.isnat(cell) else str(cell)
+
+
+def _describe(value: object) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
