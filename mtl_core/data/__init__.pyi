@@ -10,6 +10,7 @@ from .fitted_task import FittedTask
 from .label_space import LabelSpace, flatten_label
 from .label_statistics import LabelStatistics
 from .loss_mask import LossMask
+from .metadata import ExampleMetadata
 from .splitting import Split, SplitUnits
 from .text_inputs import replace_surrogates, validate_text
 
@@ -20,6 +21,7 @@ __all__ = [
     "ClassSpace",
     "Corpus",
     "Encoder",
+    "ExampleMetadata",
     "FittedTask",
     "Label",
     "LabelSpace",

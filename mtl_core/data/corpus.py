@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.columns import UniqueIds, ValidatedColumn, find_first_rows, find_rows
+from mtl_core.data.input_format import format_input
 from mtl_core.errors import MtlError, join_names
 
 Scalar = str | int | float
@@ -41,7 +42,8 @@ class Corpus:
 
     Attributes:
         ids: One id per example, unique within its split.
-        inputs: One input per example: a text, an array, any type that the encoder supports.
+        inputs: One input per example: a text, an array, a mapping of column to cell (None for a missing cell), any
+            type that the encoder supports.
         labels: Mapping of column name to one label (or None) per example.
         splits: The predefined split of each example; a splitter divides only `train`.
         locations: The location of each example, for messages (`train.xml:17: sentence 813`).
@@ -50,6 +52,8 @@ class Corpus:
         sources: The data set of each example, if there are several.
         spans: Mapping of annotation name to the annotated spans of each input text; None for an input without
             annotation.
+        metadata: Mapping of column name to one cell (None if it is missing) per example, for splitters: the author
+            of an example, its date. No encoder and no task sees them.
         disclaimer: A disclaimer that every output about this data must contain, such as that it is a sample.
         warnings: Warnings for the user about problems that the loader found and fixed.
     """
@@ -63,6 +67,7 @@ class Corpus:
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
     sources: Sequence[str] = ()
     spans: Mapping[str, Sequence[Sequence[Span] | None]] = field(default_factory=dict)
+    metadata: Mapping[str, Sequence[object]] = field(default_factory=dict)
     disclaimer: str = ""
     warnings: Sequence[str] = field(default=())
 
@@ -80,6 +85,7 @@ class Corpus:
             **{f"labels of '{name}'": len(column) for name, column in self.labels.items()},
             **{f"weights of '{name}'": len(column) for name, column in self.weights.items()},
             **{f"spans of '{name}'": len(column) for name, column in self.spans.items()},
+            **{f"metadata of '{name}'": len(column) for name, column in self.metadata.items()},
         }
         for name, length in lengths.items():
             if length != len(self.ids):
@@ -120,11 +126,8 @@ class Corpus:
         return len(self.ids)
 
     def get_text(self, index: int) -> str:
-        """Return the readable text of an example; an empty string if its input is not a text."""
-        value = self.inputs[index]
-        if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
-            return " ".join(value)
-        return value if isinstance(value, str) else ""
+        """Return the readable text of an example, on one line for a row of cells; empty if there is none."""
+        return format_input(self.inputs[index])
 
     def get_row_indices(self, split_name: SplitName) -> NDArray[np.int64]:
         """Return the indices of the examples of a predefined split, `(rows,)`, int64."""
@@ -153,7 +156,9 @@ def _check_weights(column: str, weights: Sequence[float], locations: Sequence[st
 
 
 def compute_input_key(value: object) -> Hashable:
-    """Return a key that is equal for identical inputs: the words of a text, the bytes of an array."""
+    """Return a key that is equal for identical inputs: the words of a text, the bytes of an array, a row's cells."""
+    if isinstance(value, Mapping):
+        return tuple((name, compute_input_key(value[name])) for name in sorted(value))
     if isinstance(value, str):
         return " ".join(value.split()).casefold()
     if isinstance(value, np.ndarray):

@@ -4,6 +4,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 Value = TypeVar("Value")
 
 
@@ -22,6 +25,29 @@ class VirtualSequence(Sequence[Value]):
         """Return the value of one row, or the values of a slice."""
         rows = range(len(self))
         return [self.get_row(row) for row in rows[index]] if isinstance(index, slice) else self.get_row(rows[index])
+
+
+class RowSubset(VirtualSequence[Value]):
+    """A view of some rows of a column, without a copy.
+
+    Args:
+        column: The column.
+        rows: `(n,)`, int64: the indices of its rows.
+    """
+
+    def __init__(self, column: Sequence[Value], rows: NDArray[np.int64]) -> None:
+        self._column = column
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get_row(self, row: int) -> Value:
+        """Return the value of a row."""
+        return self._column[int(self._rows[row])]
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self._column[row] for row in self._rows.tolist())
 
 
 CHUNK_SIZE = 1024

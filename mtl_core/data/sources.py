@@ -10,7 +10,7 @@ import numpy as np
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.stored_inputs import ConcatenatedInputs, StoredInputs
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.specs import LoaderSpec
 
 
@@ -48,6 +48,7 @@ def _concatenate(corpora: Mapping[str, Corpus]) -> Corpus:
     sizes = [len(corpus) for corpus in members]
     label_names = list(dict.fromkeys(name for corpus in members for name in corpus.labels))
     weight_names = list(dict.fromkeys(name for corpus in members for name in corpus.weights))
+    metadata = _concatenate_metadata(corpora)
     span_names = list(dict.fromkeys(name for corpus in members for name in corpus.spans))
     has_stored_inputs = any(isinstance(corpus.inputs, StoredInputs) for corpus in members)
     codes = np.repeat(np.arange(len(members), dtype=np.int16), sizes)
@@ -62,10 +63,28 @@ def _concatenate(corpora: Mapping[str, Corpus]) -> Corpus:
         groups=list(chain(*(corpus.groups for corpus in members))),
         weights={name: list(chain(*(_get_weights(corpus, name) for corpus in members))) for name in weight_names},
         spans={name: list(chain(*(_get_spans(corpus, name) for corpus in members))) for name in span_names},
+        metadata=metadata,
         sources=CategoricalColumn(list(corpora), codes),
         disclaimer=" ".join(dict.fromkeys(corpus.disclaimer for corpus in members if corpus.disclaimer)),
         warnings=[f"data set '{name}': {line}" for name, corpus in corpora.items() for line in corpus.warnings],
     )
+
+
+def _concatenate_metadata(corpora: Mapping[str, Corpus]) -> dict[str, Sequence[object]]:
+    """Concatenate the columns of metadata.
+
+    Raises:
+        MtlError: If a data set lacks a column that another one has.
+    """
+    owners = {column: name for name, corpus in reversed(corpora.items()) for column in corpus.metadata}
+    for name, corpus in corpora.items():
+        for column, owner in owners.items():
+            if column not in corpus.metadata:
+                raise MtlError(
+                    f"data set '{name}': no column '{column}' in `metadata`, which data set '{owner}' has"
+                    f"{did_you_mean(column, corpus.metadata)} (columns: {join_names(corpus.metadata)})"
+                )
+    return {column: list(chain(*(corpus.metadata[column] for corpus in corpora.values()))) for column in owners}
 
 
 def _get_labels(corpus: Corpus, name: str) -> Sequence[Label | None]:

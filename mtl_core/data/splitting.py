@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 from mtl_core.artifacts.metrics import Imbalance
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import flatten_label
+from mtl_core.data.lazy_sequences import RowSubset
+from mtl_core.data.metadata import ExampleMetadata
 from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import SplitterSpec
 
@@ -27,12 +28,16 @@ class SplitUnits:
         columns: The (task, class) of each column.
         sizes: `(units,)`, int64: the number of examples per unit.
         has_validation: Whether the data also contains predefined validation examples.
+        metadata: The metadata of the examples in the units.
+        unit_of_example: `(examples,)`, int64: the index of the unit of each of these examples.
     """
 
     indicators: NDArray[np.uint8]
     columns: Sequence[tuple[str, str]]
     sizes: NDArray[np.int64]
     has_validation: bool = False
+    metadata: ExampleMetadata = field(default_factory=ExampleMetadata)
+    unit_of_example: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -94,13 +99,21 @@ def split_corpus(
         raise MtlError("no training example has a label for any task")
     unit_of_row = _number_groups(corpus.groups, rows)
     cells, columns = build_indicator_columns(
-        {name: _RowSubset(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
+        {name: RowSubset(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
     )
     sizes = np.bincount(unit_of_row)
     indicators = np.zeros((len(sizes), len(columns)), dtype=np.uint8)
     np.maximum.at(indicators, unit_of_row, cells)
     unit_splits = splitter.split(
-        SplitUnits(indicators, columns, sizes, len(corpus.get_row_indices("validation")) > 0), seed
+        SplitUnits(
+            indicators,
+            columns,
+            sizes,
+            len(corpus.get_row_indices("validation")) > 0,
+            ExampleMetadata(corpus.metadata, corpus.locations).select(rows),
+            unit_of_row,
+        ),
+        seed,
     )
     if unit_splits.shape != (len(sizes),) or not np.isin(unit_splits, (0, 1, 2)).all():
         raise MtlError(f"the splitter '{splitter.type}' must return 0, 1 or 2 for each of {len(sizes)} units")
@@ -129,20 +142,6 @@ def _number_groups(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArr
     return np.array(
         [group_numbers.setdefault(groups[row], len(group_numbers)) for row in rows.tolist()], dtype=np.int64
     )
-
-
-class _RowSubset(Sequence[Label | None]):
-    """A view of the labels of some rows, without a copy."""
-
-    def __init__(self, column: Sequence[Label | None], rows: NDArray[np.int64]) -> None:
-        self._column = column
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._column[int(self._rows[index])]
 
 
 def build_indicator_columns(

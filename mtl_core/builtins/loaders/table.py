@@ -49,6 +49,8 @@ class Table(LoaderSpec):
     """The column of ids, unique within a split; null numbers the rows of each file."""
     split: ColumnName | None = None
     """The column with the split (`train`, `validation` or `test`), if one file contains all splits."""
+    metadata: list[ColumnName] = []
+    """Columns for splitters, such as the author of an example or its date."""
     weights: dict[ColumnName, ColumnName] = {}
     """Label column: column of weights for the labels of each example. An empty cell means 1."""
     lists: dict[ColumnName, Annotated[str, Field(min_length=1)]] = {}
@@ -93,7 +95,11 @@ class Table(LoaderSpec):
 
     def _validate_names(self) -> None:
         inputs = self.input_names
-        for key, names in {"numbers": self.numbers or [], "labels": self.labels or []}.items():
+        for key, names in {
+            "numbers": self.numbers or [],
+            "labels": self.labels or [],
+            "metadata": self.metadata,
+        }.items():
             duplicates = [name for name, count in Counter(names).items() if count > 1]
             if duplicates:
                 raise ValueError(f"`{key}` names '{duplicates[0]}' twice")
@@ -120,8 +126,8 @@ class Table(LoaderSpec):
     @property
     def reserved_columns(self) -> set[str]:
         """The columns that are not labels."""
-        metadata_columns = {name for name in (self.id, self.split) if name is not None}
-        return {*self.input_names, *metadata_columns, *self.weights.values()}
+        row_columns = {name for name in (self.id, self.split) if name is not None}
+        return {*self.input_names, *row_columns, *self.metadata, *self.weights.values()}
 
     def build_input_reader(self) -> InputReader:
         """Return the reader of this table's inputs."""

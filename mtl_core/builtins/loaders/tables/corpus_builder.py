@@ -122,6 +122,7 @@ class _CorpusBuilder:
             locations=locations,
             groups=self._groups,
             weights=self._columns.weights(),
+            metadata=self._columns.metadata(),
             disclaimer=self._table.disclaimer,
             warnings=self._columns.warnings,
         )

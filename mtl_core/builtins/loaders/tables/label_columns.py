@@ -1,4 +1,4 @@
-"""The label columns of tables and their weights, collected row by row."""
+"""The label columns of tables, their weights and the columns of metadata, collected row by row."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mtl_core.builtins.loaders.tables.label_parsing import LabelColumn, LabelParser
+from mtl_core.builtins.loaders.tables.metadata_parsing import MetadataParser
 from mtl_core.builtins.loaders.tables.table_file import TableFile
 from mtl_core.data.files.cells import Cells, format_cell, parse_number
 from mtl_core.errors import MtlError, did_you_mean, join_names
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TableColumns:
-    """Collector of labels and weights from one file after the other, the training file first.
+    """Collector of labels, weights and metadata from one file after the other, the training file first.
 
     Args:
         table: Defines the columns.
@@ -37,6 +38,10 @@ class TableColumns:
         self._labels: dict[str, LabelColumn] = {}
         self._weights = {name: array("f") for name in (table.weights if label_columns is None else ())}
         self._missing_weights = {"", *(text.strip() for text in table.missing)}
+        self._metadata = {
+            name: LabelColumn(MetadataParser(name, table.missing), compact, 0)
+            for name in (table.metadata if label_columns is None else ())
+        }
         self._seen_columns: dict[str, None] = {}
         self._has_header = False
         self._declared_labels = table.labels if label_columns is None else label_columns
@@ -62,7 +67,7 @@ class TableColumns:
             self._validate_required(file, is_training)
 
     def add(self, cells: Cells) -> None:
-        """Add the labels and weights of a row.
+        """Add the labels, weights and metadata of a row.
 
         Raises:
             MtlError: If a cell is invalid. The message names the column, not the row.
@@ -73,6 +78,8 @@ class TableColumns:
             column.add(cells.get(name))
         for name, weights in self._weights.items():
             weights.append(self._parse_weight(cells, self._table.weights[name]))
+        for name, metadata in self._metadata.items():
+            metadata.add(cells.get(name))
         self.rows += 1
 
     def finish_file(self, file: TableFile, is_training: bool) -> None:
@@ -97,6 +104,10 @@ class TableColumns:
         """Return the weights of each weighted label column."""
         return dict(self._weights)
 
+    def metadata(self) -> dict[str, Sequence[object]]:
+        """Return the cells of each column of metadata."""
+        return {name: column.column() for name, column in self._metadata.items()}
+
     def _add_column(self, name: str) -> None:
         parser = LabelParser(name, self._table.missing, self._table.lists.get(name))
         self._labels[name] = LabelColumn(parser, self._compact, self.rows)
@@ -114,7 +125,7 @@ class TableColumns:
         required = [*table.input_names]
         if is_training:
             required += [*(self._declared_labels or ()), *(name for name in (table.id, table.split) if name)]
-            required += table.weights.values()
+            required += [*table.weights.values(), *table.metadata]
         for name in required:
             if name not in self._seen_columns:
                 raise MtlError(f"{file.header_location}: {self._format_missing_column(name)}")

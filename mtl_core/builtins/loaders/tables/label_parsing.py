@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mtl_core.builtins.loaders.tables.column_stores import MAX_DISTINCT_VALUES, CodedStore, LabelStore, ListStore
 from mtl_core.data.files.cells import format_cell, split_list
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mtl_core.data.corpus import Label, Scalar
+
+
+class CellParser(Protocol):
+    """Parser of the cells of one column."""
+
+    def parse(self, cell: object) -> Label | None:
+        """Return the value of a cell; None if it is missing.
+
+        Raises:
+            MtlError: If the cell is invalid. The message names the column, not the row.
+        """
 
 
 class LabelParser:
@@ -72,15 +83,15 @@ class LabelParser:
 
 
 class LabelColumn:
-    """A label column that is filled row by row.
+    """A column of labels or metadata that is filled row by row.
 
     Args:
-        cells: Parser of its cells.
+        parser: Parser of its cells.
         compact: Whether to store the column with little memory.
         rows: Number of rows before the first one that contains the column.
     """
 
-    def __init__(self, parser: LabelParser, compact: bool, n_rows_before: int) -> None:
+    def __init__(self, parser: CellParser, compact: bool, n_rows_before: int) -> None:
         self._parser = parser
         self._cache: dict[str, Label | None] = {}
         self._store: LabelStore = CodedStore() if compact else ListStore()

@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -69,7 +70,8 @@ class ParquetFile(TableFile):
         """Read the requested columns of all rows.
 
         Raises:
-            MtlError: If the file is damaged, or a column contains neither texts nor numbers nor lists of them.
+            MtlError: If the file is damaged, or a column contains neither texts nor numbers nor dates
+                nor lists of them.
         """
         names = [name for name in self.header if name and (columns is None or name in columns)]
         for name in names:
@@ -95,7 +97,7 @@ class ParquetFile(TableFile):
 
     def _write_row(self, cells: Cells) -> None:
         try:
-            self.end += self.open().write(json.dumps(cells).encode() + b"\n")
+            self.end += self.open().write(json.dumps(cells, default=date.isoformat).encode() + b"\n")
         except OSError as error:
             temp_dir = tempfile.gettempdir()
             raise MtlError(f"{self.path}: its inputs cannot be copied to {temp_dir}: {error.strerror}") from error
@@ -103,7 +105,7 @@ class ParquetFile(TableFile):
     def _iter_batches(self, names: Sequence[str]) -> Iterator[list[Cells]]:
         with self._translate_errors():
             for batch in self._file.iter_batches(BATCH_SIZE, columns=names, use_threads=False):
-                columns = {name: batch.column(name).to_pylist() for name in names}
+                columns = {name: _truncate_nanoseconds(batch.column(name)).to_pylist() for name in names}
                 yield [
                     {name: _nan_to_none(value) for name, value in zip(names, row, strict=True)}
                     for row in zip(*columns.values(), strict=True)
@@ -113,8 +115,8 @@ class ParquetFile(TableFile):
         data_type = self._schema.field(name).type
         if not _is_readable(data_type):
             raise MtlError(
-                f"{self.path}: column '{name}' is of type {data_type}, expected texts, numbers, booleans, or lists"
-                " of them; `labels` names the columns that are labels"
+                f"{self.path}: column '{name}' is of type {data_type}, expected texts, numbers, booleans, dates, or"
+                " lists of them; `labels` names the columns that are labels"
             )
 
     @contextmanager
@@ -143,8 +145,19 @@ def _is_readable(data_type: pyarrow.DataType) -> bool:
             types.is_floating,
             types.is_boolean,
             types.is_null,
+            types.is_date,
+            types.is_timestamp,
         )
     )
+
+
+def _truncate_nanoseconds(column: pyarrow.Array) -> pyarrow.Array:
+    """Return times in microseconds, which `datetime` represents."""
+    import pyarrow
+
+    if pyarrow.types.is_timestamp(column.type) and column.type.unit == "ns":
+        return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
+    return column
 
 
 def _nan_to_none(value: object) -> object:
