@@ -83,7 +83,10 @@ def _render_base_class(extension_point: ExtensionPoint) -> Iterator[str]:
     yield f"Base class: `{base.__name__}`. Available types: [{name.replace('_', ' ')}](options.md#{name})."
     constants = [name for name in vars(base) if name.isidentifier() and name in base.__class_vars__]
     for name in constants:
-        yield f"\n### `{base.__name__}.{name}` = `{vars(base)[name]}`\n"
+        value = vars(base)[name]
+        if isinstance(value, frozenset):  # the order of a set differs from run to run
+            value = f"{{{', '.join(sorted(value))}}}"
+        yield f"\n### `{base.__name__}.{name}` = `{value}`\n"
         yield _parse_attribute_docstrings(base)[name]
     for name, value in vars(base).items():
         if isinstance(value, property) and not name.startswith("_"):

@@ -25,7 +25,7 @@ from .plugins.number_fields import Fraction, Probability
 from .plugins.optional_packages import describe_missing_packages
 from .plugins.registry import Registry
 from .plugins.registry_validator import default_type
-from .plugins.spec import Level
+from .plugins.spec import Layout, Level
 from .plugins.spec_fields import HeadField, TaskKindField, WeightingField
 from .plugins.specs.auxiliary import AuxiliarySpec
 from .plugins.specs.data import EncoderSpec, LoaderSpec, SamplingSpec, SplitterSpec
@@ -66,6 +66,7 @@ __all__ = [
     "InputFile",
     "InputPath",
     "Label",
+    "Layout",
     "Level",
     "LoaderSpec",
     "LossMaskSpec",

@@ -9,6 +9,7 @@ from torch import nn
 
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.layouts import validate_layout
 from mtl_core.plugins.specs import ArchitectureSpec, BackboneSpec
 
 
@@ -74,8 +75,10 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
     """Build a backbone and validate its attribute `output`.
 
     Raises:
-        MtlError: If the module has no attribute `output` of type `FeatureShape`.
+        MtlError: If the backbone does not read features of this layout, or the module has no attribute `output` of
+            type `FeatureShape`.
     """
+    validate_layout(spec, inputs)
     backbone = spec.build(inputs)
     if not isinstance(getattr(backbone, "output", None), FeatureShape):
         raise MtlError(f"backbone '{spec.type}': its module must have an attribute `output: FeatureShape`")
@@ -86,10 +89,22 @@ def validate_features(features: object, shape: FeatureShape) -> Features:
     """Validate the features that a backbone returns.
 
     Raises:
-        MtlError: If they are not a `Features`, or if their width differs from the backbone's `output`.
+        MtlError: If they are not a `Features`, or if their width or size differs from the backbone's `output`.
     """
     if not isinstance(features, Features):
         raise MtlError(f"the backbone returned a {type(features).__name__}, expected Features")
+    if shape.size is not None:
+        if tuple(features.values.shape[1:]) != (shape.width, *shape.size):
+            raise MtlError(
+                f"the backbone returned features of shape {tuple(features.values.shape)}, but its `output` states "
+                f"(batch, {shape.width}, {shape.size[0]}, {shape.size[1]})"
+            )
+        return features
+    if features.values.ndim > 3:
+        raise MtlError(
+            f"the backbone returned features of shape {tuple(features.values.shape)}, "
+            "but its `output` declares no `size`"
+        )
     if features.values.shape[-1] != shape.width:
         raise MtlError(
             f"the backbone returned {features.values.shape[-1]} features, but its `output` states {shape.width}"

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mtl_core.errors import MtlError
+
 if TYPE_CHECKING:
     import torch
+
+    from mtl_core.plugins.spec import Layout
 
 
 @dataclass(frozen=True)
@@ -14,12 +18,35 @@ class FeatureShape:
     """The shape of features, known when a module is built.
 
     Attributes:
-        width: Number of features per example, or per token.
-        sequence: Whether there is one vector per token (True) or per example (False).
+        width: Number of features per example, per token, or per position (channels).
+        sequence: Whether there is one vector per token.
+        size: (height, width) of spatial features, whose values are `(batch, channels, height, width)`; None for
+            other features.
+        image_size: (height, width) of the encoded image, which backbones pass on; None if inputs are no images.
+
+    Raises:
+        MtlError: If features are both a sequence and spatial.
+
+    Example:
+        >>> FeatureShape(64, size=(8, 8), image_size=(32, 32)).layout
+        'spatial'
     """
 
     width: int
-    sequence: bool
+    sequence: bool = False
+    size: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.sequence and self.size is not None:
+            raise MtlError(f"features of the size {self.size} are spatial, so they cannot be a sequence, too")
+
+    @property
+    def layout(self) -> Layout:
+        """Whether there is one vector per example (`vector`), per token (`sequence`) or per position (`spatial`)."""
+        if self.size is not None:
+            return "spatial"
+        return "sequence" if self.sequence else "vector"
 
 
 @dataclass(frozen=True)
@@ -27,7 +54,8 @@ class Features:
     """Features of a batch.
 
     Attributes:
-        values: `(batch, length, width)` for sequences, else `(batch, width)`; float.
+        values: `(batch, length, width)` for sequences, `(batch, channels, height, width)` for spatial features, else
+            `(batch, width)`; float.
         mask: `(batch, length)`, bool, True for tokens, False for padding; None if there is no sequence.
             Every example has at least one token.
     """
@@ -49,8 +77,8 @@ class Features:
         return Features(self.values.view_as(self.values), self.mask)
 
     def mean_pool(self) -> torch.Tensor:
-        """Return one vector per example, `(batch, width)`: the mean over its tokens for sequences."""
+        """Return one vector per example, `(batch, width)`: the mean over its tokens or positions, if there are any."""
         if self.mask is None:
-            return self.values
+            return self.values if self.values.ndim == 2 else self.values.flatten(2).mean(dim=2)
         weights = self.mask.to(self.values.dtype).unsqueeze(-1)
         return (self.values * weights).sum(dim=1) / weights.sum(dim=1)

@@ -10,6 +10,7 @@ from mtl_core.errors import MtlError
 from mtl_core.nn.architecture import Architecture, validate_features
 from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.heads import HeadGroup, HeadOutput, SeparateHeads
+from mtl_core.nn.layouts import validate_layout
 from mtl_core.plugins.specs import HeadSpec
 
 
@@ -96,8 +97,9 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
         names: The task names.
 
     Raises:
-        MtlError: If the spec does not build a module, or if a head for tokens receives features per example.
+        MtlError: If the spec does not build a module, or if the head does not read features of this layout.
     """
+    validate_layout(spec, features)
     if spec.level == "token" and not features.sequence:
         raise MtlError(f"the head '{spec.type}' returns one output per token, but the backbone one vector per example")
     group = spec.build_group(features, outputs, len(names))

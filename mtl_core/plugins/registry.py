@@ -1,6 +1,6 @@
 """The spec classes of the loaded plugins, by extension point and type name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.contributions import Commands, Service
 from mtl_core.plugins.extension_points import EXTENSION_POINTS, ExtensionPoint
 from mtl_core.plugins.loading import BrokenPlugin, Plugins
-from mtl_core.plugins.spec import LEVELS, Spec
+from mtl_core.plugins.spec import LAYOUTS, LEVELS, Spec
 
 Contribution = TypeVar("Contribution", Commands, Service)
 
@@ -181,5 +181,10 @@ def _validate_spec(spec: object, extension_point: ExtensionPoint) -> str:
     if isinstance(level, str) and level not in LEVELS:
         expected = f"{' or '.join(LEVELS)}{did_you_mean(level, LEVELS)}"
         return f"offers {spec.__name__} of level {level!r}, expected {expected}"
+    layouts = getattr(spec, "layouts", None)
+    for layout in sorted(map(str, layouts)) if isinstance(layouts, Set) else []:
+        if layout not in LAYOUTS:
+            expected = f"{' or '.join(LAYOUTS)}{did_you_mean(layout, LAYOUTS)}"
+            return f"offers {spec.__name__} of layout {layout!r}, expected {expected}"
     missing = sorted(getattr(spec, "__abstractmethods__", ()))
     return f"offers {spec.__name__}, which lacks {join_names(missing)}" if missing else ""

@@ -14,6 +14,10 @@ Level = Literal["example", "token"]
 """Whether there is one label (and one output) per example or per token."""
 LEVELS: tuple[Level, ...] = ("example", "token")
 
+Layout = Literal["vector", "sequence", "spatial"]
+"""Whether features are one vector per example, one per token, or one per position of an image."""
+LAYOUTS: tuple[Layout, ...] = ("vector", "sequence", "spatial")
+
 
 class Spec(StrictModel):
     """A YAML block with a `type:`, and the factory of the part that it describes.

@@ -38,6 +38,8 @@ def architecture_checks(
     """See `mtl_core.testing.architecture_checks`."""
     checks = spec_checks(spec)
     candidates = name_shapes(shapes)
+    if shapes is None:  # only architectures that are used with images need to support them
+        del candidates["spatial"]
     for variant in build_accepted(checks, candidates, partial(_build, spec), "features"):
         fixture = ModuleFixture(
             partial(_build, spec, candidates[variant]),
@@ -111,7 +113,7 @@ def _check_shape(spec: ArchitectureSpec, fixture: ModuleFixture) -> None:
             for task_features in outputs:
                 checked = validate_features(task_features, output)
                 leading_shape = features.values.shape[:2] if output.sequence else features.values.shape[:1]
-                expect_tensor(checked.values, (*leading_shape, output.width), "the features")
+                expect_tensor(checked.values, (*leading_shape, output.width, *(output.size or ())), "the features")
                 expect(
                     (checked.mask is not None) == output.sequence,
                     "expected a mask if `output` is a sequence, and no mask otherwise",

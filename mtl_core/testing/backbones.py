@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.layouts import validate_layout
 from mtl_core.plugins.specs import BackboneSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
@@ -22,7 +23,12 @@ def backbone_checks(
     """See `mtl_core.testing.backbone_checks`."""
     checks = spec_checks(spec)
     candidates = name_shapes(shapes)
-    for variant in build_accepted(checks, candidates, spec.build, "features"):
+
+    def build(shape: FeatureShape) -> nn.Module:
+        validate_layout(spec, shape)
+        return spec.build(shape)
+
+    for variant in build_accepted(checks, candidates, build, "features"):
         _add_checks(
             checks,
             ModuleFixture(partial(spec.build, candidates[variant]), _run, candidates[variant], variant, tolerance),
@@ -62,6 +68,10 @@ def _check_shape(fixture: ModuleFixture) -> None:
 
 def _check_features(outputs: Features, inputs: Features, shape: FeatureShape) -> None:
     batch = len(inputs.values)
+    if shape.size is not None:
+        expect_tensor(outputs.values, (batch, shape.width, *shape.size), "values, of the size that `output` declares")
+        expect(outputs.mask is None, "expected no mask, since `output` declares spatial features")
+        return
     if not shape.sequence:
         expect_tensor(outputs.values, (batch, shape.width), "values, since `output` declares one vector per example")
         expect(outputs.mask is None, "expected no mask, since `output` declares one vector per example")

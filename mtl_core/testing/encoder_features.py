@@ -36,6 +36,12 @@ class EncoderFeatureChecks:
             features = self.fixture.compute_features(encoder, layer, items)
             lengths = [encoder.length(item) for item in items]
             expect(min(lengths) > 0, f"expected lengths of 1 or more, found {lengths}")
+            if output.size is not None:
+                shape = (len(items), output.width, *output.size)
+                expect_tensor(features.values, shape, "the features, of the size that `output` declares")
+                expect_finite(features.values, "the features")
+                expect(features.mask is None, "expected no mask, since `output` declares spatial features")
+                return
             if not output.sequence:
                 expect_tensor(features.values, (len(items), output.width), "the features, one vector per example")
                 expect(features.mask is None, "expected no mask, since `output` declares one vector per example")

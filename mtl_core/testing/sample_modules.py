@@ -6,21 +6,30 @@ import torch
 from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.plugins.specs import Layout
 
 LENGTHS = (4, 1, 7, 4, 2)
 """Number of tokens of each sample: several lengths, one of them 1, two of them equal."""
 
-DEFAULT_SHAPES = {"tokens": FeatureShape(12, sequence=True), "vectors": FeatureShape(12, sequence=False)}
-"""The shapes of features that parts are checked with: one vector per token, one per example."""
+DEFAULT_SHAPES = {
+    "tokens": FeatureShape(12, sequence=True),
+    "vectors": FeatureShape(12),
+    "spatial": FeatureShape(12, size=(3, 4), image_size=(6, 8)),
+}
+"""The shapes of features that parts are checked with: one vector per token, per example, per position."""
+
+LAYOUT_VARIANTS: dict[Layout, str] = {"sequence": "tokens", "vector": "vectors", "spatial": "spatial"}
+"""The name of each layout in the names of checks."""
 
 GARBAGE_SCALE = 100.0
 """Standard deviation of the values at padding."""
 
 
 def draw_sample_features(shape: FeatureShape, seed: int = 0) -> list[torch.Tensor]:
-    """Draw one example per entry of `LENGTHS`: `(length, width)`, or `(width,)` for features without tokens."""
+    """Draw one example per entry of `LENGTHS`: `(length, width)`, `(width,)`, or `(width, *shape.size)`."""
     generator = torch.Generator().manual_seed(seed)
-    sizes = [(length, shape.width) if shape.sequence else (shape.width,) for length in LENGTHS]
+    fixed_size = (shape.width, *(shape.size or ()))
+    sizes = [(length, shape.width) if shape.sequence else fixed_size for length in LENGTHS]
     return [torch.randn(size, generator=generator) for size in sizes]
 
 
@@ -28,11 +37,11 @@ def collate_samples(samples: Sequence[torch.Tensor], extra_padding: int = 0, gar
     """Collate samples into a batch.
 
     Args:
-        samples: `(length, width)` each, or `(width,)`.
+        samples: `(length, width)` each, or `(width,)`, or `(channels, height, width)`.
         extra_padding: Columns of padding beyond the longest sample.
         garbage: Whether padding holds large numbers instead of zeros.
     """
-    if samples[0].ndim == 1:
+    if samples[0].ndim != 2:
         return Features(torch.stack(list(samples)))
     lengths = torch.tensor([len(sample) for sample in samples])
     length, width = int(lengths.max()) + extra_padding, samples[0].shape[1]
@@ -55,7 +64,13 @@ def name_shapes(shapes: Sequence[FeatureShape] | None) -> dict[str, FeatureShape
     """Return shapes by name; the default shapes if `shapes` is None."""
     if shapes is None:
         return dict(DEFAULT_SHAPES)
-    return {f"{'tokens' if shape.sequence else 'vectors'}-{shape.width}": shape for shape in shapes}
+    return {f"{LAYOUT_VARIANTS[shape.layout]}-{shape.width}": shape for shape in shapes}
+
+
+def apply_to_channels(layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
+    """Apply a layer to the channels of spatial values, `(batch, channels, height, width)`, or to the last dimension."""
+    outputs: torch.Tensor = layer(values.movedim(1, -1)).movedim(-1, 1) if values.ndim == 4 else layer(values)
+    return outputs
 
 
 class SampleInputLayer(nn.Module):
@@ -72,11 +87,11 @@ class SampleInputLayer(nn.Module):
 
     def forward(self, features: Features) -> Features:
         """Return features of the same shape."""
-        return Features(self.layer(features.values), features.mask)
+        return Features(apply_to_channels(self.layer, features.values), features.mask)
 
 
 class SampleBackbone(nn.Module):
-    """A layer over each token and the mean of all tokens; input and output have the same shape.
+    """A layer over each token or position and the mean of all; input and output have the same shape.
 
     Args:
         shape: Shape of the features.
@@ -89,7 +104,10 @@ class SampleBackbone(nn.Module):
 
     def forward(self, features: Features) -> Features:
         """Return features of the same shape."""
-        mean = features.mean_pool()
+        mean, values = features.mean_pool(), features.values
         if features.mask is not None:
-            mean = mean.unsqueeze(1).expand_as(features.values)
-        return Features(torch.tanh(self.layer(torch.cat([features.values, mean], dim=-1))), features.mask)
+            mean = mean.unsqueeze(1).expand_as(values)
+        if values.ndim == 4:
+            mean = mean.unsqueeze(-1).unsqueeze(-1).expand_as(values)
+        values = torch.cat([values, mean], dim=1 if values.ndim == 4 else -1)
+        return Features(torch.tanh(apply_to_channels(self.layer, values)), features.mask)

@@ -91,7 +91,7 @@ def backbone_checks(
 
     Args:
         spec: The backbone.
-        shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
+        shapes: Shapes of input features; None for 12 numbers per token, per example and per position of an image.
         skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """
@@ -111,7 +111,7 @@ def head_checks(
 
     Args:
         spec: The head, for examples or for tokens.
-        shapes: Shapes of input features; None for 12 numbers per token and 12 numbers per example.
+        shapes: Shapes of input features; None for 12 numbers per token, per example and per position of an image.
         skip: Name of each check to skip to the reason.
         tolerance: Tolerance for numbers that should be equal.
     """

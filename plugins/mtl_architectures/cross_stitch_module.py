@@ -35,7 +35,7 @@ class CrossStitchUnit(nn.Module):
         """Mix the features of all tasks.
 
         Args:
-            values: `(batch, ..., width)` per task.
+            values: `(batch, ..., width)` per task, or `(batch, width, ...)` with two dimensions after the channels.
             active: Whether each task's result is needed.
 
         Returns:
@@ -43,6 +43,8 @@ class CrossStitchUnit(nn.Module):
         """
         rows = [row for row, is_active in zip(self.rows, active, strict=True) if is_active]
         if self.per_channel:  # equal to an einsum, but twice as fast
+            if values[0].ndim == 4:  # channels come before height and width
+                rows = [row.unsqueeze(-1).unsqueeze(-1) for row in rows]
             mixed = [_weighted_sum(row, values) for row in rows]
         else:
             mixed = list(torch.einsum("at,t...->a...", torch.stack(rows), torch.stack(list(values))))

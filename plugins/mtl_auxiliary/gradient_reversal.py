@@ -11,7 +11,7 @@ from mtl_core import HeadField, HeadSpec, default_type
 if TYPE_CHECKING:
     from torch import nn
 
-    from mtl_core import FeatureShape, Level
+    from mtl_core import FeatureShape, Layout, Level
     from mtl_core.nn import HeadGroup
 
 
@@ -32,6 +32,11 @@ class GradientReversal(HeadSpec):
     def level(self) -> Level:  # type: ignore[override]
         """The level of the inner head."""
         return self.head.level
+
+    @property
+    def layouts(self) -> frozenset[Layout]:  # type: ignore[override]
+        """The layouts of the inner head."""
+        return self.head.layouts
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Build the module of one task."""

@@ -59,6 +59,8 @@ SUITES: dict[str, Callable[..., Checks]] = {
 }
 NUMBERS = {"labels": "numbers"}
 DEFAULT_CASE = [Case()]
+SPATIAL = Case(options={"shapes": [FeatureShape(6, size=(3, 4), image_size=(6, 8))]})
+"""A part for images, which reads spatial features."""
 DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
 
 
@@ -252,10 +254,15 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "cosine": [Case({"warmup": 0.1})],
     },
     "architectures": {
-        "hard-sharing": DEFAULT_CASE,
-        "soft-sharing": [Case(), Case({"distance": "trace-norm"}), Case({"strength": 0.0})],
-        "cross-stitch": [Case(), Case({"layers": 1, "per_channel": True})],
-        "mmoe": DEFAULT_CASE,
+        "hard-sharing": [Case(), SPATIAL],
+        "soft-sharing": [Case(), Case({"distance": "trace-norm"}), Case({"strength": 0.0}), SPATIAL],
+        "cross-stitch": [
+            Case(),
+            Case({"layers": 1, "per_channel": True}),
+            SPATIAL,
+            Case({"per_channel": True}, SPATIAL.options),
+        ],
+        "mmoe": [Case(), SPATIAL],
     },
     "samplings": {
         "proportional": DEFAULT_CASE,

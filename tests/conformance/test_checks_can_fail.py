@@ -130,9 +130,10 @@ def test_all_checks_of_specs_are_tested() -> None:
 def test_refused_inputs_are_skipped_with_the_message() -> None:
     checks = testing.head_checks(TokenLinear())
     assert not [check for check in checks if check.variant == "vectors"]
-    [skipped] = checks.skipped_checks
-    assert skipped.name == "everything on vectors"
-    assert "returns one output per token" in skipped.reason
+    reasons = {skipped.name: skipped.reason for skipped in checks.skipped_checks}
+    assert reasons.keys() == {"everything on vectors", "everything on spatial"}
+    assert "returns one output per token" in reasons["everything on vectors"]
+    assert "its input is spatial features" in reasons["everything on spatial"]
 
 
 def test_component_that_refuses_all_inputs_fails() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mtl_core.plugins.specs import BackboneSpec
+from mtl_core.plugins.specs import LAYOUTS, BackboneSpec, Layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,6 +16,7 @@ class Identity(BackboneSpec):
     """No backbone: the heads read the input features directly (a baseline)."""
 
     type: Literal["identity"] = "identity"
+    layouts: ClassVar[frozenset[Layout]] = frozenset(LAYOUTS)
 
     def build(self, inputs: FeatureShape) -> nn.Module:
         """Build a module that returns its input features."""

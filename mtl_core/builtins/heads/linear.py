@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.plugins.number_fields import Probability
-from mtl_core.plugins.specs import HeadSpec
+from mtl_core.plugins.specs import LAYOUTS, HeadSpec, Layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Linear(HeadSpec):
-    """One linear layer; for a sequence, on the mean of its tokens."""
+    """One linear layer; for a sequence or an image, on the mean of its tokens or positions."""
 
     type: Literal["linear"] = "linear"
+    layouts: ClassVar[frozenset[Layout]] = frozenset(LAYOUTS)
     dropout: Probability = 0.0
     """Dropout before the layer."""
 

@@ -1,6 +1,6 @@
 """The base classes of all specs that a plugin can provide."""
 
-from mtl_core.plugins.spec import LEVELS, Level, Spec
+from mtl_core.plugins.spec import LAYOUTS, LEVELS, Layout, Level, Spec
 from mtl_core.plugins.specs.auxiliary import AuxiliarySpec, ScheduleField
 from mtl_core.plugins.specs.data import EncoderSpec, LoaderSpec, SamplingSpec, SplitterSpec
 from mtl_core.plugins.specs.network import ArchitectureSpec, BackboneSpec, HeadSpec
@@ -9,6 +9,7 @@ from mtl_core.plugins.specs.tracking import TrackerSpec
 from mtl_core.plugins.specs.training import OptimizerSpec, ScheduleSpec, WeightingSpec
 
 __all__ = [
+    "LAYOUTS",
     "LEVELS",
     "ArchitectureSpec",
     "AuxiliarySpec",
@@ -16,6 +17,7 @@ __all__ = [
     "ClassWeightsSpec",
     "EncoderSpec",
     "HeadSpec",
+    "Layout",
     "Level",
     "LoaderSpec",
     "LossMaskSpec",

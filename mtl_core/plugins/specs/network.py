@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from mtl_core.plugins.extension_points import spec_base
-from mtl_core.plugins.spec import Level, Spec
+from mtl_core.plugins.spec import Layout, Level, Spec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 class BackboneSpec(Spec):
     """Spec of a backbone, the network that all tasks share."""
 
+    layouts: ClassVar[frozenset[Layout]] = frozenset({"vector", "sequence"})
+    """The layouts of input features that the backbone reads; a run with others is refused before training."""
+
     @abstractmethod
     def build(self, inputs: FeatureShape) -> nn.Module:
         """Build a module from `Features` to `Features`; its attribute `output` is a `FeatureShape`.
 
         Args:
-            inputs: The width of the input features, and whether they are a sequence.
+            inputs: The width and the layout of the input features.
 
         Raises:
             MtlError: If this backbone cannot read such features.
@@ -40,6 +43,8 @@ class HeadSpec(Spec):
     level: ClassVar[Level] = "example"
     """Whether the module returns outputs per example, `(batch, outputs)`, or per token, `(batch, length, outputs)`.
     A head for tokens declares `level: ClassVar[Level] = "token"`, or just `level = "token"`."""
+    layouts: ClassVar[frozenset[Layout]] = frozenset({"vector", "sequence"})
+    """The layouts of features that the head reads; a head that only calls `Features.mean_pool` reads all three."""
 
     @abstractmethod
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:

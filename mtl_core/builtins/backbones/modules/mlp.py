@@ -18,7 +18,7 @@ class MLPBackbone(nn.Module):
         for width_in, width_out in pairwise(widths):
             layers += [nn.Linear(width_in, width_out), nn.ReLU(), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
-        self.output = FeatureShape(widths[-1], inputs.sequence)
+        self.output = FeatureShape(widths[-1], inputs.sequence, image_size=inputs.image_size)
 
     def forward(self, features: Features) -> Features:
         """Apply the layers to the last dimension."""
