@@ -10,11 +10,12 @@ from rich.console import Console
 from mtl_core.artifacts.comparison import COMPARISON_FILE
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.comparison_output import write_and_print
-from mtl_core.cli.console import build_progress, handle_interrupt, print_plain
+from mtl_core.cli.console import handle_interrupt
 from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import check_inputs, is_packaged_experiment
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.margins import parse_margins
+from mtl_core.progress.bars import build_progress, print_plain
 
 if TYPE_CHECKING:
     from mtl_core.experiments.compare.plan import Plan

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from mtl_core.artifacts.comparison import COMPARISON_FILE
-from mtl_core.cli.console import print_plain
+from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
     from mtl_core.artifacts.comparison import Comparison

@@ -9,8 +9,9 @@ from rich.table import Table
 
 from mtl_core.artifacts.interactions import Matrix, TaskInteractions, mask_diagonal, read_interactions
 from mtl_core.artifacts.run_directory import RunDirectory
-from mtl_core.cli.console import measure_width, print_plain
+from mtl_core.cli.console import measure_width
 from mtl_core.errors import MtlError
+from mtl_core.progress.bars import print_plain
 
 MAX_SQUARE_TASKS = 10
 """Maximum number of tasks for square tables; with more tasks, pairs are listed."""

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mtl_core.cli.console import print_plain
 from mtl_core.plugins.extension_points import EXTENSION_POINTS
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
+from mtl_core.progress.bars import print_plain
 
 
 def plugins_command(plugins: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from mtl_core.atomic import write_atomically
-from mtl_core.cli.console import print_plain
 from mtl_core.errors import MtlError
+from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
     from mtl_core.runs.precision import Precision

@@ -23,8 +23,8 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
         if not is_worker_rank():
             check_absent(run_dir)
 
-    from mtl_core.cli.progress import ProgressCallback
     from mtl_core.cli.run_tables import print_run
+    from mtl_core.progress.training import ProgressCallback
     from mtl_core.runs.run import run_experiment
 
     console = Console(quiet=is_worker_rank())
@@ -40,8 +40,8 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
 
 def resume_command(run_dir: Path) -> None:
     """Resume a run, print its tables, and render its report."""
-    from mtl_core.cli.progress import ProgressCallback
     from mtl_core.cli.run_tables import print_run
+    from mtl_core.progress.training import ProgressCallback
     from mtl_core.runs.run import resume_run
 
     console = Console(quiet=is_worker_rank())

@@ -3,9 +3,9 @@
 from rich.console import Console
 
 from mtl_core.artifacts.metrics import AuxiliaryCost
-from mtl_core.cli.console import print_plain
 from mtl_core.cli.score_table import print_mixed_scores, print_scores
 from mtl_core.evaluation.interaction_suggestions import build_sentences
+from mtl_core.progress.bars import print_plain
 from mtl_core.runs.run_report import RunReport
 
 

@@ -6,9 +6,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import TaskID
 
-from mtl_core.cli.console import build_progress, print_plain
 from mtl_core.config.sweep import ParamValue
 from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialRecord
+from mtl_core.progress.bars import build_progress, print_plain
 
 
 class SweepProgress:

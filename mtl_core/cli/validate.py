@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from mtl_core.cli.console import print_plain
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.config.tasks import NamedTask
 from mtl_core.experiments.sweep.validate_space import validate_space
+from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
     from mtl_core.runs.dry_run import DryRun

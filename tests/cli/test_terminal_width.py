@@ -15,9 +15,9 @@ from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, Kind
 from mtl_core.artifacts.history import EpochRecord
 from mtl_core.cli.compare_tables import build_costs_table, build_score_tables
 from mtl_core.cli.interactions import _build_square_table
-from mtl_core.cli.progress import ProgressCallback
 from mtl_core.cli.score_table import print_mixed_scores, print_scores
 from mtl_core.evaluation.scores import MetricValue, Scores, TaskScore
+from mtl_core.progress.training import ProgressCallback
 
 pytestmark = pytest.mark.usefixtures("placeholder_reports")
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from mtl_core.artifacts.history import EpochRecord
-from mtl_core.cli.console import build_progress, print_plain
+from mtl_core.progress.bars import build_progress, print_plain
 
 MAX_TASKS = 8
 """Maximum number of tasks that are all shown; of more tasks, only the worst are shown."""

@@ -1,0 +1,1 @@
+"""Progress bars of trainings, in a terminal and in Jupyter."""
