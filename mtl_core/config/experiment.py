@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from mtl_core.config.layouts import validate_layouts
 from mtl_core.config.named_heads import resolve_named_heads
 from mtl_core.config.sweep import Sweep
 from mtl_core.config.tasks import NamedTask, TaskEntry, describe_level_mismatch
@@ -97,8 +98,9 @@ class ExperimentConfig(StrictModel):
         return resolve_named_heads(value, info)
 
     @model_validator(mode="after")
-    def _validate_compatibility(self) -> "ExperimentConfig":
-        errors = []
+    def _validate_compatibility(self, info: ValidationInfo) -> "ExperimentConfig":
+        heads = [task.head for task in self.tasks]
+        errors = validate_layouts(self.encoder, self.backbone, heads, info.context)
         if self.data is None and not self.data_sets:
             errors.append(build_error_details(("data",), "missing", "required", None))
         elif self.data is not None and self.data_sets:

@@ -9,7 +9,7 @@ from torch import nn
 
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
-from mtl_core.nn.layouts import validate_layout
+from mtl_core.plugins.layouts import validate_layout
 from mtl_core.plugins.specs import ArchitectureSpec, BackboneSpec
 
 
@@ -78,7 +78,7 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
         MtlError: If the backbone does not read features of this layout, or the module has no attribute `output` of
             type `FeatureShape`.
     """
-    validate_layout(spec, inputs)
+    validate_layout(spec, inputs.layout)
     backbone = spec.build(inputs)
     if not isinstance(getattr(backbone, "output", None), FeatureShape):
         raise MtlError(f"backbone '{spec.type}': its module must have an attribute `output: FeatureShape`")

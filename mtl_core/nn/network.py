@@ -10,7 +10,7 @@ from mtl_core.errors import MtlError
 from mtl_core.nn.architecture import Architecture, validate_features
 from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.heads import HeadGroup, HeadOutput, SeparateHeads
-from mtl_core.nn.layouts import validate_layout
+from mtl_core.plugins.layouts import validate_layout
 from mtl_core.plugins.specs import HeadSpec
 
 
@@ -93,15 +93,20 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
     Args:
         spec: The head.
         features: The shape of the features.
-        outputs: Number of outputs per example, or per token.
+        outputs: Number of outputs per example, token or pixel.
         names: The task names.
 
     Raises:
-        MtlError: If the spec does not build a module, or if the head does not read features of this layout.
+        MtlError: If the spec does not build a module, or if the head does not read such features.
     """
-    validate_layout(spec, features)
+    validate_layout(spec, features.layout)
     if spec.level == "token" and not features.sequence:
         raise MtlError(f"the head '{spec.type}' returns one output per token, but the backbone one vector per example")
+    if spec.level == "pixel" and features.image_size is None:
+        raise MtlError(
+            f"the head '{spec.type}' returns one output per pixel, but the size of the images is unknown: the encoder "
+            "gives no images of one size, or the backbone does not pass on `image_size`"
+        )
     group = spec.build_group(features, outputs, len(names))
     if group is not None:
         return group
@@ -109,7 +114,7 @@ def build_head_group(spec: HeadSpec, features: FeatureShape, outputs: int, names
     for head in heads:
         if not isinstance(head, nn.Module):
             raise MtlError(f"head '{spec.type}': its build returned {head!r}, expected a torch module")
-    return SeparateHeads(names, heads, outputs, spec.level)
+    return SeparateHeads(names, heads, outputs, spec.level, features.image_size)
 
 
 def count_parameters(network: nn.Module) -> int:

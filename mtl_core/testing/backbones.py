@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
-from mtl_core.nn.layouts import validate_layout
+from mtl_core.plugins.layouts import validate_layout
 from mtl_core.plugins.specs import BackboneSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
@@ -25,7 +25,7 @@ def backbone_checks(
     candidates = name_shapes(shapes)
 
     def build(shape: FeatureShape) -> nn.Module:
-        validate_layout(spec, shape)
+        validate_layout(spec, shape.layout)
         return spec.build(shape)
 
     for variant in build_accepted(checks, candidates, build, "features"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec, MtlError
+from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec, MtlError, load_experiment
 from mtl_core.builtins.backbones.identity import Identity
 from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.heads.linear import Linear
@@ -100,3 +100,43 @@ def test_misspelt_layout_of_a_plugin_is_refused(base: type, tmp_path: Path) -> N
     plugins.add(str(path))
     with pytest.raises(MtlError, match=r"of layout 'spatal', expected .*did you mean 'spatial'"):
         Registry(plugins).require(plugin.name for plugin in plugins.loaded)
+
+
+WORDS = """
+from typing import Literal
+from mtl_core import BackboneSpec, EncoderSpec, hookimpl
+class Photos(EncoderSpec):
+    "Photos."
+    type: Literal["photos"] = "photos"
+    layout = "spatial"
+    def build(self):
+        raise NotImplementedError
+@hookimpl
+def mtl_encoders():
+    return [Photos]
+"""
+EXPERIMENT = """
+plugins: [{plugin}]
+data: {{type: table, train: {train}, text: text}}
+encoder: photos
+backbone: {backbone}
+tasks: [{{name: topic, kind: classification, head: {head}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head", "message"),
+    [
+        ("mlp", "linear", "backbone 'mlp' reads one vector per example or one vector per token, but its input is sp"),
+        ("identity", "sequence-decoder", "head 'sequence-decoder' reads .*but its input is spatial .*heads that read"),
+    ],
+)
+def test_mismatch_is_refused_without_reading_the_data(backbone: str, head: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(WORDS, encoding="utf-8")
+    (tmp_path / "train.csv").write_text("text,topic\na,b\n", encoding="utf-8")
+    experiment = EXPERIMENT.format(
+        plugin=tmp_path / "plugin.py", train=tmp_path / "train.csv", backbone=backbone, head=head
+    )
+    (tmp_path / "experiment.yaml").write_text(experiment, encoding="utf-8")
+    with pytest.raises(MtlError, match=message):
+        load_experiment(tmp_path / "experiment.yaml")

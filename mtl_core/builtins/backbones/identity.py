@@ -23,3 +23,7 @@ class Identity(BackboneSpec):
         from mtl_core.builtins.backbones.modules.identity import IdentityBackbone
 
         return IdentityBackbone(inputs)
+
+    def get_output_layout(self, inputs: Layout) -> Layout:
+        """Return the layout of the input."""
+        return inputs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt
 
 from mtl_core.plugins.number_fields import Probability
-from mtl_core.plugins.specs import BackboneSpec
+from mtl_core.plugins.specs import BackboneSpec, Layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,3 +29,7 @@ class MLP(BackboneSpec):
         from mtl_core.builtins.backbones.modules.mlp import MLPBackbone
 
         return MLPBackbone(inputs, self.hidden_dims, self.dropout)
+
+    def get_output_layout(self, inputs: Layout) -> Layout:
+        """Return the layout of the input."""
+        return inputs

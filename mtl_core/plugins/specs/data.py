@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtl_core.errors import MtlError
 from mtl_core.plugins.extension_points import spec_base
-from mtl_core.plugins.spec import Spec
+from mtl_core.plugins.spec import Layout, Spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,10 @@ class SplitterSpec(Spec):
 @spec_base("encoders")
 class EncoderSpec(Spec):
     """Spec of an encoder, which converts raw inputs into the inputs of the backbone."""
+
+    layout: ClassVar[Layout | None] = None
+    """The layout of the features of its input layer; None for unknown. A known layout lets `mtl validate` refuse a
+    backbone that does not read it without reading the data."""
 
     @abstractmethod
     def build(self) -> Encoder[Any, Any]:

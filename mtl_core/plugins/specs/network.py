@@ -35,14 +35,22 @@ class BackboneSpec(Spec):
             MtlError: If this backbone cannot read such features.
         """
 
+    def get_output_layout(self, inputs: Layout) -> Layout | None:
+        """Return the layout of its output for input features of a layout; None (the default) for unknown.
+
+        A known layout lets `mtl validate` refuse heads that do not read it without reading the data.
+        """
+        return None
+
 
 @spec_base("heads")
 class HeadSpec(Spec):
     """Spec of a head, the task-specific layers of one task or of a head group."""
 
     level: ClassVar[Level] = "example"
-    """Whether the module returns outputs per example, `(batch, outputs)`, or per token, `(batch, length, outputs)`.
-    A head for tokens declares `level: ClassVar[Level] = "token"`, or just `level = "token"`."""
+    """Whether the module returns outputs per example, `(batch, outputs)`, per token, `(batch, length, outputs)`, or
+    per pixel of the image row by row, `(batch, pixels, outputs)`. A head for tokens declares
+    `level: ClassVar[Level] = "token"`, or just `level = "token"`."""
     layouts: ClassVar[frozenset[Layout]] = frozenset({"vector", "sequence"})
     """The layouts of features that the head reads; a head that only calls `Features.mean_pool` reads all three."""
 
@@ -52,7 +60,7 @@ class HeadSpec(Spec):
 
         Args:
             inputs: The shape of the backbone's features.
-            outputs: The number of outputs that the task needs per example, or per token.
+            outputs: The number of outputs that the task needs per example, token or pixel.
 
         Raises:
             MtlError: If this head cannot read such features, e.g. a head that reads tokens and `sequence=False`.
