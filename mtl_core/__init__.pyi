@@ -29,6 +29,7 @@ from .plugins.spec import Layout, Level
 from .plugins.spec_fields import HeadField, TaskKindField, WeightingField
 from .plugins.specs.auxiliary import AuxiliarySpec
 from .plugins.specs.data import EncoderSpec, LoaderSpec, SamplingSpec, SplitterSpec
+from .plugins.specs.fusion import FusionSpec
 from .plugins.specs.network import ArchitectureSpec, BackboneSpec, HeadSpec
 from .plugins.specs.tasks import ClassWeightsSpec, LossMaskSpec, LossSpec, MetricSpec, TaskKindSpec
 from .plugins.specs.tracking import TrackerSpec
@@ -61,6 +62,7 @@ __all__ = [
     "FeatureShape",
     "Features",
     "Fraction",
+    "FusionSpec",
     "HeadField",
     "HeadSpec",
     "InputFile",

@@ -7,6 +7,10 @@ from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
 from mtl_core.builtins.encoders.array import ArrayEncoder
 from mtl_core.builtins.heads.linear import Linear
+from mtl_core.builtins.encoders.columns import Columns
+from mtl_core.builtins.fusions.broadcast import Broadcast
+from mtl_core.builtins.fusions.concatenate import Concatenate
+from mtl_core.builtins.fusions.gated import Gated
 from mtl_core.builtins.heads.sequence_decoder import SequenceDecoder
 from mtl_core.builtins.heads.token_linear import TokenLinear
 from mtl_core.builtins.loaders.table import Table
@@ -71,7 +75,12 @@ def mtl_splitters() -> list[type[specs.SplitterSpec]]:
 
 @hookimpl
 def mtl_encoders() -> list[type[specs.EncoderSpec]]:
-    return [ArrayEncoder]
+    return [ArrayEncoder, Columns]
+
+
+@hookimpl
+def mtl_fusions() -> list[type[specs.FusionSpec]]:
+    return [Concatenate, Broadcast, Gated]
 
 
 @hookimpl

@@ -2,8 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
+from mtl_core.config.column_encoders import complete_encoder
 from mtl_core.config.layouts import validate_layouts
 from mtl_core.config.named_heads import resolve_named_heads
 from mtl_core.config.sweep import Sweep
@@ -53,8 +61,8 @@ class ExperimentConfig(StrictModel):
     """How the data set of the next batch is chosen, if there are several data sets."""
     split: SplitterField = default_type("stratified")
     """How the training examples are split."""
-    encoder: EncoderField
-    """How raw inputs are converted into tensors."""
+    encoder: EncoderField = Field(default_factory=dict, validate_default=True)
+    """How raw inputs are converted into tensors; by default, each input column by the encoder of its type."""
     backbone: BackboneField
     """The network that all tasks share."""
     architecture: ArchitectureField = default_type("hard-sharing")
@@ -96,6 +104,15 @@ class ExperimentConfig(StrictModel):
     def _resolve_named_heads(cls, value: Any, info: ValidationInfo) -> Any:
         """Replace the names of heads by the heads that `heads:` declares."""
         return resolve_named_heads(value, info)
+
+    @field_validator("encoder", mode="wrap")
+    @classmethod
+    def _complete_encoder(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Add the default encoders of input columns that the loaders declare."""
+        if "data" not in info.data or "data_sets" not in info.data:
+            return value if value == {} else handler(value)  # the loader is invalid, and its error is reported
+        loaders = [info.data["data"]] if info.data["data"] is not None else list(info.data["data_sets"].values())
+        return handler(complete_encoder(value, loaders))
 
     @model_validator(mode="after")
     def _validate_compatibility(self, info: ValidationInfo) -> "ExperimentConfig":

@@ -7,7 +7,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.plugins.extension_points import EXTENSION_POINTS
 from mtl_core.plugins.registry import Registry
-from mtl_core.plugins.specs import Spec
+from mtl_core.plugins.specs import LoaderSpec, Spec
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The draft that YAML language servers support; they resolve references into `$defs`."""
@@ -37,6 +37,13 @@ def build_experiment_schema(registry: Registry) -> dict[str, Any]:
         {"required": ["data"], "properties": {"data": {"type": ["object", "string"]}}},
         {"required": ["data_sets"], "properties": {"data_sets": {"minProperties": 1}}},
     ]
+    # Only loaders of input columns define default encoders.
+    column_loader = {"anyOf": _build_column_loaders(registry)}
+    schema["anyOf"] = [
+        {"required": ["encoder"]},
+        {"required": ["data"], "properties": {"data": column_loader}},
+        {"required": ["data_sets"], "properties": {"data_sets": {"additionalProperties": column_loader}}},
+    ]
     for extension_point in EXTENSION_POINTS:
         choices: list[dict[str, Any]] = []
         keyless_types = []
@@ -51,6 +58,17 @@ def build_experiment_schema(registry: Registry) -> dict[str, Any]:
             choices.append({"enum": keyless_types})
         definitions[extension_point] = {"anyOf": choices} if choices else False
     return {"$schema": DRAFT, "title": "MTL experiment", **schema, "$defs": definitions}
+
+
+def _build_column_loaders(registry: Registry) -> list[Any]:
+    """Build one schema per loader that declares input columns: by its key `inputs` if there is one, else always."""
+    schemas: list[Any] = []
+    for name, registered_specs in sorted(registry.get_specs("loaders").items()):
+        spec = registered_specs[0].spec
+        if getattr(spec, "input_types", None) is not LoaderSpec.input_types:
+            required = ["type", *(["inputs"] if "inputs" in spec.model_fields else [])]
+            schemas.append({"type": "object", "required": required, "properties": {"type": {"const": name}}})
+    return schemas or [False]
 
 
 def _add_definition(model: type[Any], definitions: dict[str, Any], name: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from .auxiliary_data import AuxiliaryData, AuxiliaryTask
 from .class_space import ClassSpace
+from .column_encoder import ColumnEncoder
+from .column_types import COLUMN_TYPES, parse_input_row
 from .corpus import Corpus, Label, Span, SplitName
 from .encoder import Encoder
 from .files.cells import Cells
@@ -15,10 +17,12 @@ from .splitting import Split, SplitUnits
 from .text_inputs import replace_surrogates, validate_text
 
 __all__ = [
+    "COLUMN_TYPES",
     "AuxiliaryData",
     "AuxiliaryTask",
     "Cells",
     "ClassSpace",
+    "ColumnEncoder",
     "Corpus",
     "Encoder",
     "ExampleMetadata",
@@ -36,6 +40,7 @@ __all__ = [
     "build_csv_reader",
     "explain_csv_error",
     "flatten_label",
+    "parse_input_row",
     "replace_surrogates",
     "validate_extension",
     "validate_text",

@@ -39,6 +39,7 @@ EXTENSION_POINTS: dict[str, ExtensionPoint] = {
         "loaders": "loader",
         "splitters": "splitter",
         "encoders": "encoder",
+        "fusions": "fusion",
         "backbones": "backbone",
         "heads": "head",
         "task_kinds": "task kind",

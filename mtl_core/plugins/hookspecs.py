@@ -36,6 +36,11 @@ def mtl_encoders() -> Sequence[type[specs.EncoderSpec]]:  # type: ignore[empty-b
 
 
 @hookspec
+def mtl_fusions() -> Sequence[type[specs.FusionSpec]]:  # type: ignore[empty-body]
+    """Join the features of several input columns."""
+
+
+@hookspec
 def mtl_backbones() -> Sequence[type[specs.BackboneSpec]]:  # type: ignore[empty-body]
     """Build the network that all tasks share."""
 

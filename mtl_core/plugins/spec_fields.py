@@ -14,6 +14,7 @@ SplitterField = Annotated[
 EncoderField = Annotated[
     SerializeAsAny[specs.EncoderSpec], registry_validator("encoders"), ExtensionPointMark("encoders")
 ]
+FusionField = Annotated[SerializeAsAny[specs.FusionSpec], registry_validator("fusions"), ExtensionPointMark("fusions")]
 BackboneField = Annotated[
     SerializeAsAny[specs.BackboneSpec], registry_validator("backbones"), ExtensionPointMark("backbones")
 ]

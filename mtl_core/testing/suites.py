@@ -80,6 +80,26 @@ def encoder_checks(
     return checks(spec, inputs, skip or {}, tolerance)
 
 
+def fusion_checks(
+    spec: specs.FusionSpec,
+    *,
+    shapes: Sequence[FeatureShape] | None = None,
+    skip: Reasons | None = None,
+    tolerance: float = TOLERANCE,
+) -> Checks:
+    """Check a fusion of three columns, two of which are one vector per example: the checks of a backbone.
+
+    Args:
+        spec: The fusion.
+        shapes: Shapes of the third column's features; None for 12 numbers per token, per example and per position.
+        skip: Name of each check to skip to the reason.
+        tolerance: Tolerance for numbers that should be equal.
+    """
+    from mtl_core.testing.fusions import fusion_checks as checks
+
+    return checks(spec, shapes, skip or {}, tolerance)
+
+
 def backbone_checks(
     spec: specs.BackboneSpec,
     *,

@@ -42,6 +42,7 @@ SUITES: dict[str, Callable[..., Checks]] = {
     "loaders": testing.loader_checks,
     "splitters": testing.splitter_checks,
     "encoders": testing.encoder_checks,
+    "fusions": testing.fusion_checks,
     "backbones": testing.backbone_checks,
     "heads": testing.head_checks,
     "task_kinds": testing.task_kind_checks,
@@ -76,6 +77,14 @@ def compute_tiny_shapes() -> list[FeatureShape]:
     encoder.fit(encoder.parse(["soup"]))
     return [encoder.input_layer().output]
 
+
+ROWS: Sequence[Block] = [
+    {"review": "The soup was lovely.", "size": [1.0, 2.0], "a.b": [3.0]},
+    {"review": None, "size": [2.0, -2.0], "a.b": None},
+    {"review": "Lovely bread, and a kind waiter!", "size": None, "a.b": [1.0]},
+    {"review": "Soup", "size": [0.0, 1.0], "a.b": [2.0]},
+]
+"""Rows of three input columns, with a missing cell in each."""
 
 DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
 
@@ -122,6 +131,13 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             ),
         ],
         "array": [Case(), Case({"standardise": False})],
+        "columns": [
+            Case(
+                {"columns": {"review": "embedding", "size": "array", "a.b": "array"}},
+                {"inputs": ROWS},
+            ),
+            Case({"columns": {"size": "array", "a.b": "array"}, "fusion": "gated"}, {"inputs": ROWS}),
+        ],
         "spacy": [
             Case({"dimensions": 6, "word_dropout": 0.3}),
             Case({"dimensions": 6, "drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}),
@@ -130,6 +146,11 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"dimensions": 6, "dropout": 0.3, "word_dropout": 0.3}),
             Case({"dimensions": 6, "max_tokens": 4, "vocabulary_size": 12, "lower_case": False}),
         ],
+    },
+    "fusions": {
+        "concatenate": DEFAULT_CASE,
+        "broadcast": DEFAULT_CASE,
+        "gated": [Case(), Case({"hidden_dim": 5})],
     },
     "backbones": {
         "transformer": [

@@ -3,6 +3,7 @@
 from mtl_core.plugins.spec import LAYOUTS, LEVELS, Layout, Level, Spec
 from mtl_core.plugins.specs.auxiliary import AuxiliarySpec, ScheduleField
 from mtl_core.plugins.specs.data import EncoderSpec, LoaderSpec, SamplingSpec, SplitterSpec
+from mtl_core.plugins.specs.fusion import FusionSpec
 from mtl_core.plugins.specs.network import ArchitectureSpec, BackboneSpec, HeadSpec
 from mtl_core.plugins.specs.tasks import ClassWeightsSpec, LossMaskSpec, LossSpec, MetricSpec, TaskKindSpec
 from mtl_core.plugins.specs.tracking import TrackerSpec
@@ -16,6 +17,7 @@ __all__ = [
     "BackboneSpec",
     "ClassWeightsSpec",
     "EncoderSpec",
+    "FusionSpec",
     "HeadSpec",
     "Layout",
     "Level",

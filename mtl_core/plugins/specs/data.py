@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -59,6 +59,25 @@ class LoaderSpec(Spec):
         raise MtlError(f"the loader '{self.type}' cannot read a single file such as {path}")
 
     def from_text(self, text: str) -> object:
+    @property
+    def input_types(self) -> Mapping[str, str]:
+        """The type of each input column (`text`, `number`, `category`, ...), if inputs are rows of cells by column.
+
+        An experiment without `encoder:` encodes each column by the default encoder of its type.
+        """
+        return {}
+
+    def from_row(self, row: Mapping[str, object]) -> object:
+        """Convert a row into an input: a row of a CSV file, a JSON object, a row of a DataFrame.
+
+        Args:
+            row: Cells by column. Columns that are no inputs are ignored.
+
+        Raises:
+            MtlError: If this loader's inputs are no rows, a column is missing, or a cell is invalid.
+        """
+        raise MtlError(f"the loader '{self.type}' does not read rows, so this run cannot predict from rows of cells")
+
         """Convert a text, as typed or read from a line of a file, into an input.
 
         Raises:
