@@ -1,3 +1,11 @@
+from .api.compare import Comparison, compare
+from .api.data import Data
+from .api.metrics import MetricTable
+from .api.model import Model
+from .api.predictions import Predictions
+from .api.report import Report
+from .api.run import Run, load
+from .api.task import Task
 from .artifacts.run_directory import RunDirectory
 from .atomic import write_atomically, write_text_atomically
 from .builtins.task_kinds.bag_of_words import BagOfWords
@@ -13,10 +21,12 @@ from .builtins.task_kinds.token_tagging import TokenTagging
 from .builtins.weightings.modules.stateless import LossSum
 from .config.load import load_experiment
 from .config.paths import InputFile, InputPath
+from .config.training import InitFrom, InteractionConfig, Selection, Training
 from .data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from .data.corpus import Corpus, Label
 from .errors import MtlError, did_you_mean, join_names
 from .nn.features import Features, FeatureShape
+from .nn.task_heads import TaskHeads
 from .plugins.active_registry import use_registry
 from .plugins.contributions import Commands, Service
 from .plugins.hookspecs import hookimpl
@@ -40,6 +50,11 @@ from .serving.errors import ApiError, json_response
 from .serving.schemas import ErrorResponse
 from .serving.served_run import ServedRun
 from .tracking.tracked_run import TrackedRun
+from .training.backward import backward, compute_task_gradients
+from .training.freeze_unlabelled import freeze_unlabelled
+from .training.masked_losses import MaskedLosses
+from .training.named_losses import NamedLosses
+from .training.task_weighting import TaskWeighting
 
 __version__: str
 
@@ -56,7 +71,9 @@ __all__ = [
     "ClassWeightsSpec",
     "Classification",
     "Commands",
+    "Comparison",
     "Corpus",
+    "Data",
     "EncoderSpec",
     "ErrorResponse",
     "FeatureShape",
@@ -65,8 +82,10 @@ __all__ = [
     "FusionSpec",
     "HeadField",
     "HeadSpec",
+    "InitFrom",
     "InputFile",
     "InputPath",
+    "InteractionConfig",
     "Label",
     "Layout",
     "Level",
@@ -74,39 +93,56 @@ __all__ = [
     "LossMaskSpec",
     "LossSpec",
     "LossSum",
+    "MaskedLosses",
     "MaskedTokens",
     "MetricSpec",
+    "MetricTable",
+    "Model",
     "MtlError",
     "MultiLabel",
+    "NamedLosses",
     "OptimizerSpec",
     "Ordinal",
     "Plugins",
+    "Predictions",
     "Probability",
     "Reconstruction",
     "Registry",
     "Regression",
+    "Report",
+    "Run",
     "RunDirectory",
     "SamplingSpec",
     "ScheduleSpec",
+    "Selection",
     "ServedRun",
     "Service",
     "SplitterSpec",
     "StrictModel",
+    "Task",
+    "TaskHeads",
     "TaskKindField",
     "TaskKindSpec",
+    "TaskWeighting",
     "TokenRegression",
     "TokenTagging",
     "TrackedRun",
     "TrackerSpec",
+    "Training",
     "WeightingField",
     "WeightingSpec",
+    "backward",
     "cancel_on_disconnect",
+    "compare",
+    "compute_task_gradients",
     "default_type",
     "describe_missing_packages",
     "did_you_mean",
+    "freeze_unlabelled",
     "hookimpl",
     "join_names",
     "json_response",
+    "load",
     "load_experiment",
     "load_plugins",
     "use_registry",

@@ -59,6 +59,11 @@ class RunDirectory:
         return self.path / "predictions.jsonl"
 
     @property
+    def predicted_masks(self) -> Path:
+        """The folder of the predicted masks of tasks with labels per pixel."""
+        return self.path / "predicted_masks"
+
+    @property
     def outputs(self) -> Path:
         """The raw outputs for each label of the same examples."""
         return self.path / "outputs.safetensors"
@@ -163,9 +168,9 @@ class RunDirectory:
             for temporary_file in self.path.glob(f".{file.name}.*"):
                 temporary_file.unlink(missing_ok=True)
 
-    def load_experiment(self, plugins: Sequence[str] = ()) -> Experiment:
-        """Load the experiment from the config of the run."""
-        return load_experiment(self.config, plugins=plugins)
+    def load_experiment(self, plugins: Sequence[str] = (), parts: Sequence[object] = ()) -> Experiment:
+        """Load the experiment from the config of the run; arguments as in `load_experiment`."""
+        return load_experiment(self.config, plugins=plugins, parts=parts)
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Write the state that is needed to rebuild the network."""

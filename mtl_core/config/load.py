@@ -16,7 +16,8 @@ from mtl_core.config.yaml_file import Loc, YamlFile, dump_yaml, read_yaml
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.optional_packages import describe_missing_packages, find_missing_packages
-from mtl_core.plugins.registry import Registry
+from mtl_core.plugins.python_parts import PYTHON_PARTS
+from mtl_core.plugins.registry import Registry, add_unregistered_parts
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def load_experiment(
     experiment: str | Path,
     overrides: Sequence[str] = (),
     plugins: Sequence[str] = (),
+    parts: Sequence[object] = (),
 ) -> Experiment:
     """Load an experiment by path, or by the name of a packaged experiment.
 
@@ -56,6 +58,7 @@ def load_experiment(
         experiment: A path (it ends in `.yaml` or `.yml`, or contains a separator), or a packaged name.
         overrides: `key=value` strings, as in `--set`.
         plugins: Module names or `.py` files to load in addition to those that the file names.
+        parts: Spec classes and modules of the experiment that no plugin registers.
 
     Raises:
         MtlError: If the experiment is invalid; the message contains all invalid keys.
@@ -76,8 +79,9 @@ def load_experiment(
             loaded.add(name, None if is_override else source.path.parent)
         except MtlError as error:
             raise MtlError(f"{location}: {error}") from error
+    add_unregistered_parts(loaded, parts)
     registry = Registry(loaded)
-    registry.require([*plugins, *plugin_names])
+    registry.require([*plugins, *plugin_names, PYTHON_PARTS])
     if plugins:
         value["plugins"] = [
             *value.get("plugins", []),

@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
@@ -19,6 +19,7 @@ from pluggy import PluginValidationError
 
 from mtl_core.errors import MtlError, did_you_mean
 from mtl_core.plugins import hookspecs
+from mtl_core.plugins.python_parts import PYTHON_PARTS, PythonParts
 
 ENTRY_POINT_GROUP = "mtl"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("mtl_")]
@@ -56,6 +57,7 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
+        self.objects: dict[str, object] = {}
 
     @classmethod
     def load_installed(cls, hook: str = "") -> "Plugins":
@@ -107,6 +109,17 @@ class Plugins:
             MtlError: If it is not a valid plugin.
         """
         self._add_checked(name, f"object {name}", lambda: module)
+
+    def add_parts(self, parts: Sequence[object]) -> None:
+        """Add parts from Python: spec classes, modules, and functions that build modules.
+
+        Raises:
+            MtlError: If a part is none of these.
+        """
+        python_parts = PythonParts(parts)
+        self.objects |= python_parts.objects
+        if python_parts.specs:
+            self.add_object(python_parts.build_plugin(), PYTHON_PARTS)
 
     def _add_checked(self, name: str, origin: str, load: Callable[[], object]) -> None:
         try:

@@ -9,6 +9,9 @@ from mtl_core.plugins.extension_points import EXTENSION_POINTS, ExtensionPoint
 from mtl_core.plugins.hookspecs import hookimpl
 from mtl_core.plugins.spec import Spec
 
+PYTHON_PARTS = "python"
+"""The name of the plugin of all spec classes that are handed in from Python."""
+
 
 def get_part_name(part: object) -> str:
     """Return the name of a part: that of a class or a function, or of the class of an instance.

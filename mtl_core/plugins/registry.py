@@ -1,6 +1,6 @@
 """The spec classes of the loaded plugins, by extension point and type name."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -161,6 +161,22 @@ class Registry:
                     )
                 contributions[contribution.name], owners[contribution.name] = contribution, plugin.name
         return contributions
+
+
+def add_unregistered_parts(plugins: Plugins, parts: Sequence[object]) -> None:
+    """Add the parts from Python that no loaded plugin registers.
+
+    Raises:
+        MtlError: If a part is no spec class, and builds no module.
+    """
+    if parts:
+        plugins.add_parts(find_unregistered_parts(Registry(plugins), parts))
+
+
+def find_unregistered_parts(registry: Registry, parts: Sequence[object]) -> list[object]:
+    """Return the parts that are no spec class of a plugin."""
+    registered = {one.spec for name in EXTENSION_POINTS for specs in registry.get_specs(name).values() for one in specs}
+    return [part for part in parts if not (isinstance(part, type) and part in registered)]
 
 
 def _find_implementation(plugins: Plugins, plugin: str, hook: str) -> HookImpl | None:

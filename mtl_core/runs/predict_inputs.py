@@ -10,6 +10,7 @@ import numpy as np
 
 from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus
+from mtl_core.data.input_format import format_input
 from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
@@ -78,6 +79,25 @@ def predict(
     """
     for prediction in iterate_predictions(saved_run, prediction_inputs, attention, data_set):
         yield prediction.to_record(only_present=True)
+
+
+def predict_batch(saved_run: SavedRun, inputs: Sequence[object], attention: bool = False) -> Iterator[Prediction]:
+    """Predict inputs that a loader has converted, in order; they are numbered from 1.
+
+    Args:
+        saved_run: The run.
+        inputs: The inputs, as `LoaderSpec.from_row` or `from_text` returns them.
+        attention: Whether to include tokens and attention weights.
+
+    Yields:
+        One prediction per input.
+    """
+    for start in range(0, len(inputs), CHUNK_SIZE):
+        parsed = saved_run.encoder.parse(inputs[start : start + CHUNK_SIZE])
+        predictions = _predict_parsed(saved_run, parsed, attention)
+        for index, value in enumerate(parsed):
+            row = start + index
+            yield predictions.pop_prediction(index, str(row + 1), format_input(inputs[row]), value)
 
 
 def _predict_parsed(saved_run: SavedRun, parsed: Sequence[Any], attention: bool) -> PredictionCollector:

@@ -130,19 +130,20 @@ def _build_task_state(task: FittedTask) -> dict[str, Any]:
     return state
 
 
-def load_run(path: Path | str, plugins: Sequence[str] = ()) -> SavedRun:
+def load_run(path: Path | str, plugins: Sequence[str] = (), parts: Sequence[object] = ()) -> SavedRun:
     """Load a saved run: rebuild the network from config, state and weights.
 
     Args:
         path: The run directory.
         plugins: Additional plugins to load.
+        parts: Spec classes and modules of the run that no plugin registers.
 
     Raises:
         MtlError: If a file is missing or damaged, or the files do not match each other.
     """
     run = RunDirectory.open(Path(path))
     run.require_file(run.weights)
-    experiment = run.load_experiment(plugins)
+    experiment = run.load_experiment(plugins, parts)
     config = experiment.config
     encoder = config.encoder.build()
     state = run.read_state()

@@ -1,0 +1,1 @@
+"""The Python API: data in memory, models, runs and comparisons, without YAML and without plugin files."""
