@@ -6,6 +6,7 @@ from mtl_core.builtins.backbones.identity import Identity
 from mtl_core.builtins.backbones.mlp import MLP
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
 from mtl_core.builtins.encoders.array import ArrayEncoder
+from mtl_core.builtins.heads.dense_conv import DenseConv
 from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.encoders.columns import Columns
 from mtl_core.builtins.fusions.broadcast import Broadcast
@@ -15,19 +16,23 @@ from mtl_core.builtins.heads.sequence_decoder import SequenceDecoder
 from mtl_core.builtins.heads.token_linear import TokenLinear
 from mtl_core.builtins.loaders.table import Table
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
+from mtl_core.builtins.losses.cosine import CosineDistance
 from mtl_core.builtins.losses.cross_entropy import CrossEntropy
 from mtl_core.builtins.losses.focal import Focal
 from mtl_core.builtins.losses.regression import AbsoluteError, Huber, SquaredError
 from mtl_core.builtins.metrics.accuracy import Accuracy
+from mtl_core.builtins.metrics.angle_error import AngleError, WithinAngle
 from mtl_core.builtins.metrics.confusion_matrix import Confusion
 from mtl_core.builtins.metrics.detection import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.metrics.exact_match import ExactMatch
 from mtl_core.builtins.metrics.macro_f1 import MacroF1
 from mtl_core.builtins.metrics.mean_error import MAE, RMSE
+from mtl_core.builtins.metrics.mean_iou import MeanIoU, PixelAccuracy
 from mtl_core.builtins.metrics.micro_f1 import MicroF1
 from mtl_core.builtins.metrics.quadratic_kappa import QuadraticKappa
 from mtl_core.builtins.metrics.r2 import R2
 from mtl_core.builtins.metrics.rank_distance import RankDistance
+from mtl_core.builtins.metrics.relative_error import AbsRel
 from mtl_core.builtins.metrics.restricted_accuracy import RestrictedAccuracy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
@@ -39,12 +44,14 @@ from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.builtins.task_kinds.bag_of_words import BagOfWords
 from mtl_core.builtins.task_kinds.binary import Binary
 from mtl_core.builtins.task_kinds.classification import Classification
+from mtl_core.builtins.task_kinds.dense_regression import DenseRegression
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
 from mtl_core.builtins.task_kinds.masked_tokens import MaskedTokens
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.ordinal import Ordinal
 from mtl_core.builtins.task_kinds.reconstruction import Reconstruction
 from mtl_core.builtins.task_kinds.regression import Regression
+from mtl_core.builtins.task_kinds.segmentation import Segmentation
 from mtl_core.builtins.task_kinds.token_regression import TokenRegression
 from mtl_core.builtins.task_kinds.token_tagging import TokenTagging
 from mtl_core.builtins.trackers.mlflow import MLflow
@@ -90,7 +97,7 @@ def mtl_backbones() -> list[type[specs.BackboneSpec]]:
 
 @hookimpl
 def mtl_heads() -> list[type[specs.HeadSpec]]:
-    return [Linear, TokenLinear, SequenceDecoder]
+    return [Linear, TokenLinear, SequenceDecoder, DenseConv]
 
 
 @hookimpl
@@ -104,6 +111,8 @@ def mtl_task_kinds() -> list[type[specs.TaskKindSpec]]:
         Regression,
         TokenTagging,
         TokenRegression,
+        Segmentation,
+        DenseRegression,
         Reconstruction,
         MaskedTokens,
         BagOfWords,
@@ -112,7 +121,7 @@ def mtl_task_kinds() -> list[type[specs.TaskKindSpec]]:
 
 @hookimpl
 def mtl_losses() -> list[type[specs.LossSpec]]:
-    return [CrossEntropy, Focal, SquaredError, AbsoluteError, Huber]
+    return [CrossEntropy, Focal, SquaredError, AbsoluteError, Huber, CosineDistance]
 
 
 @hookimpl
@@ -143,6 +152,11 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
         MAE,
         RMSE,
         R2,
+        MeanIoU,
+        PixelAccuracy,
+        AbsRel,
+        AngleError,
+        WithinAngle,
     ]
 
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from mtl_core.data.columns import UniqueIds, ValidatedColumn, find_first_rows, find_rows
 from mtl_core.data.input_format import format_input
+from mtl_core.data.masks import Mask
 from mtl_core.errors import MtlError, join_names
 
 Scalar = str | int | float
-Label = Scalar | Sequence[Scalar | None]
-"""One raw label: a text, a number, or a list of these (several labels, or one label per token)."""
+Label = Scalar | Sequence[Scalar | None] | Mask
+"""One raw label: a text, a number, a list of these (several labels, or one label per token), or a mask in memory."""
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -95,8 +96,9 @@ class Corpus:
                 raise MtlError(
                     f"a loader assigned an example to the split {split_name!r}; splits are {join_names(SPLIT_NAMES)}"
                 )
-        for name, column in self.labels.items():
-            self._check_labels(name, column)
+        columns = {name: self._check_labels(name, column) for name, column in self.labels.items()}
+        if any(columns[name] is not column for name, column in self.labels.items()):
+            object.__setattr__(self, "labels", columns)
         for name, weights in self.weights.items():
             if name not in self.labels:
                 raise MtlError(f"a loader returned weights for '{name}', which is no label column")
@@ -104,15 +106,18 @@ class Corpus:
         if not isinstance(self.ids, UniqueIds):
             self._check_ids()
 
-    def _check_labels(self, name: str, column: Sequence[Label | None]) -> None:
+    def _check_labels(self, name: str, column: Sequence[Label | None]) -> Sequence[Label | None]:
+        """Return a valid column, in which arrays are masks."""
         first_rows: Mapping[Label | None, int] = {}
         try:
             first_rows = {} if isinstance(column, ValidatedColumn) else find_first_rows(column)
-        except MtlError:  # the type of a value is not a label type: find the value, to report its location
+        except MtlError:  # the type of a value is not a label type: a mask, or report its location
+            column = [Mask(label) if _is_mask_array(label) else label for label in column]
             for row, label in enumerate(column):
                 _check_label(name, label, self.locations[row])
         for label, row in first_rows.items():
             _check_label(name, label, self.locations[row])
+        return column
 
     def _check_ids(self) -> None:
         first_index: dict[tuple[SplitName, str, str], int] = {}
@@ -134,7 +139,13 @@ class Corpus:
         return find_rows(self.splits, split_name)
 
 
+def _is_mask_array(label: object) -> bool:
+    return isinstance(label, np.ndarray) and label.ndim in {2, 3}
+
+
 def _check_label(column: str, label: object, location: str) -> None:
+    if isinstance(label, Mask):
+        return
     for member in label if isinstance(label, list | tuple) else [label]:
         if member is None or (isinstance(member, str | int | float) and member != "" and member == member):
             continue

@@ -63,6 +63,14 @@ class Encoder(ABC, Generic[Parsed, Item]):
     def unload(self) -> None:
         """Free large resources. Called before training; the encoder reloads them when it needs them again."""
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images that the network reads; None if inputs are no images of one size.
+
+        Available after `fit`. Tasks with labels per pixel need it: their masks have this size.
+        """
+        return None
+
     def words(self, parsed: Parsed) -> list[str]:
         """Return the words of an input as written, before truncation; labels per token refer to these words."""
         return []

@@ -30,6 +30,15 @@ class ExperimentData:
     tasks: Sequence[NamedTask]
     labels: Mapping[str, Sequence[Label | None]]
 
+    @property
+    def stratification_labels(self) -> Mapping[str, Sequence[Label | None]]:
+        """The labels that splits are balanced by: of tasks with labels per pixel, only whether there is a mask."""
+        dense_names = {task.name for task in self.tasks if task.kind.level == "pixel"}
+        return {
+            name: [None if label is None else "labelled" for label in column] if name in dense_names else column
+            for name, column in self.labels.items()
+        }
+
 
 def load_experiment_data(config: ExperimentConfig) -> ExperimentData:
     """Load the data of an experiment and resolve its tasks.

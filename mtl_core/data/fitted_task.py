@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mtl_core.config.tasks import NamedTask, describe_level_mismatch
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.dense_space import DenseSpace, PixelClassSpace
 from mtl_core.data.label_space import LabelSpace, flatten_label
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.errors import MtlError
@@ -65,12 +66,14 @@ def _build_kind(
     task_config: NamedTask, space: LabelSpace, label_statistics: LabelStatistics
 ) -> tuple[Mapping[str, int], TaskKind]:
     class_counts: Counter[str] = Counter()
-    if space.classes and not task_config.kind.reads_inputs:
+    if isinstance(space, PixelClassSpace):
+        class_counts.update(space.class_counts)
+    elif space.classes and not task_config.kind.reads_inputs:
         class_counts.update(
             str(member) for label in label_statistics.training_labels for member in flatten_label(label)
         )
-        for name in label_statistics.excluded_labels:
-            del class_counts[name]
+    for name in label_statistics.excluded_labels:
+        del class_counts[name]
     kind = task_config.kind.build(space, class_counts)
     for metric in kind.metrics:
         metric.check_space(space)  # before the first epoch
@@ -80,7 +83,7 @@ def _build_kind(
 def describe_numeric_classes(task: FittedTask) -> str:
     """Return a warning about a task with a class per number, which regression fits better; else an empty text."""
     names, reads_inputs = task.space.classes, task.config.kind.reads_inputs
-    has_one_label = isinstance(task.space, ClassSpace) and not isinstance(task.space, MultiLabelSpace)
+    has_one_label = isinstance(task.space, ClassSpace) and not isinstance(task.space, MultiLabelSpace | DenseSpace)
     if not has_one_label or reads_inputs or len(names) <= MAX_NUMERIC_CLASSES or not all(map(_is_number, names)):
         return ""
     regression = "regression" if task.config.kind.level == "example" else "token-regression"
@@ -99,7 +102,7 @@ def _is_number(name: str) -> bool:
 
 
 def check_level(task_config: NamedTask) -> None:
-    """Check that head and kind of a task have the same level: example or token.
+    """Check that head and kind of a task have the same level: example, token or pixel.
 
     Raises:
         MtlError: If the levels differ.

@@ -39,7 +39,13 @@ def prepare(config: ExperimentConfig) -> FittedData:
         parsed = parse_inputs(encoder, corpus)
     with timer.measure("load"):
         partition = partition_examples(corpus, experiment_data.tasks, labels, encoder, parsed)
-        split = split_corpus(corpus, partition.labelled, labels, config.split, derive_seed(config.seed, "split"))
+        split = split_corpus(
+            corpus,
+            partition.labelled,
+            experiment_data.stratification_labels,
+            config.split,
+            derive_seed(config.seed, "split"),
+        )
     with timer.measure("encode"):
         if any(spec.weight > 0 for spec in config.auxiliary):
             split = replace(split, auxiliary_only=drop_leaked_rows(corpus, split, partition.unlabelled))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus, Label
+from mtl_core.data.dense_targets import encode_dense_targets
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.data.parsing import compute_item_lengths, encode_inputs
@@ -26,7 +27,7 @@ def encode_examples(
     parsed: Sequence[Any],
 ) -> Examples:
     """Encode parsed inputs, labels and label weights; arguments as in `encode_targets`."""
-    items = encode_inputs(encoder, parsed)
+    items = encode_inputs(encoder, parsed, corpus.locations)
     lengths = compute_item_lengths(encoder, corpus, items)
     targets = encode_targets(groups, labels, corpus, encoder, parsed, items)
     return Examples(encoder, items, lengths, targets, build_label_weights(groups, corpus))
@@ -61,6 +62,8 @@ def encode_targets(
         kind = group.tasks[0].config.kind
         if kind.reads_inputs:
             tables.append(InputTargets([task.kind for task in group.tasks]))
+        elif kind.level == "pixel":
+            tables.append(encode_dense_targets(group.tasks, labels, corpus, encoder.image_size))
         elif kind.level == "token":
             tables.append(_encode_token_targets(group, labels, corpus, encoder, parsed, items))
         else:

@@ -22,7 +22,11 @@ class TargetTable(ABC):
 
     @abstractmethod
     def get_targets(
-        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+        self,
+        row_indices: torch.Tensor,
+        token_ids: torch.Tensor | None,
+        token_mask: torch.Tensor | None,
+        pixel_indices: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the targets of a batch, `(batch, tasks, ...)`.
 
@@ -30,6 +34,8 @@ class TargetTable(ABC):
             row_indices: `(batch,)`, int64: indices of the examples.
             token_ids: `(batch, length)`, int64: token ids if inputs are tokens; see `TaskKind.input_targets`.
             token_mask: `(batch, length)`, bool: the masked tokens; None if no tokens are masked.
+            pixel_indices: `(batch, pixels)`, int64: the source of each pixel of augmented images, -1 for none; None
+                if images are not augmented. Only targets per pixel depend on it.
         """
 
 
@@ -44,7 +50,11 @@ class ExampleTargets(TargetTable):
         self.table = table
 
     def get_targets(
-        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+        self,
+        row_indices: torch.Tensor,
+        token_ids: torch.Tensor | None,
+        token_mask: torch.Tensor | None,
+        pixel_indices: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the rows of the table."""
         return self.table[row_indices]
@@ -67,7 +77,11 @@ class TokenTargets(TargetTable):
         self.dtype = dtype
 
     def get_targets(
-        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+        self,
+        row_indices: torch.Tensor,
+        token_ids: torch.Tensor | None,
+        token_mask: torch.Tensor | None,
+        pixel_indices: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the targets padded to the longest example, `(batch, tasks, length)`; padding counts as missing."""
         indices = row_indices.tolist()
@@ -93,7 +107,11 @@ class InputTargets(TargetTable):
         self.mask_ratio = kinds[0].mask_ratio
 
     def get_targets(
-        self, row_indices: torch.Tensor, token_ids: torch.Tensor | None, token_mask: torch.Tensor | None
+        self,
+        row_indices: torch.Tensor,
+        token_ids: torch.Tensor | None,
+        token_mask: torch.Tensor | None,
+        pixel_indices: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the targets that each kind derives from the inputs."""
         assert token_ids is not None  # noqa: S101  such tasks are rejected if inputs are not tokens

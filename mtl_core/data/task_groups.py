@@ -36,8 +36,8 @@ class TaskGroup:
 
     @property
     def n_mask_dimensions(self) -> int:
-        """Number of mask dimensions: 2, `(batch, tasks)`, or 3, `(batch, tasks, length)`, for labels per token."""
-        return 3 if self.tasks[0].config.kind.level == "token" else 2
+        """Number of mask dimensions: 2, `(batch, tasks)`, or 3, `(batch, tasks, length)`, for tokens and pixels."""
+        return 2 if self.tasks[0].config.kind.level == "example" else 3
 
     def build_heads(self, features: FeatureShape) -> HeadGroup:
         """Build the head module of the group."""

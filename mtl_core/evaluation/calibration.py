@@ -83,7 +83,8 @@ def _collect_validation_outputs(
     network: MultiTaskNetwork, data: FittedData
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return outputs and targets of the unmasked validation labels per task."""
-    active_groups = [not group.is_auxiliary for group in data.groups]
+    # Outputs per pixel would not fit into memory; kinds with labels per pixel have no calibration.
+    active_groups = [not group.is_auxiliary and group.tasks[0].config.kind.level != "pixel" for group in data.groups]
     rows = data.split.select_labelled(data.split.validation)
     outputs_by_task: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     for batch_outputs in run_network(network, data.examples, rows, get_device(network), active_groups):

@@ -12,6 +12,8 @@ from mtl_core.nn.heads import HeadOutput
 from mtl_core.nn.network import MultiTaskNetwork
 
 EVALUATION_BATCH_SIZE = 128
+MAX_EVALUATION_PIXELS = 2**21
+"""Largest number of pixels of an evaluation batch of images, whose outputs per pixel need much memory."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,18 @@ def run_network(
     if network.training:
         network.eval()
     output_masks = build_output_masks(active_groups) if active_groups is not None else None
-    for batch_rows in build_length_batches(rows, examples.lengths, EVALUATION_BATCH_SIZE):
+    batch_size = compute_evaluation_batch_size(network.trunk.output.image_size)
+    for batch_rows in build_length_batches(rows, examples.lengths, batch_size):
         batch = examples.build_batch(batch_rows, device, active_groups=active_groups)
         head_outputs = network(batch.inputs, output_masks, batch.masked_inputs)
         yield BatchOutputs(batch_rows, batch, head_outputs)
+
+
+def compute_evaluation_batch_size(image_size: tuple[int, int] | None) -> int:
+    """Return the number of examples of an evaluation batch, which is smaller for large images."""
+    if image_size is None:
+        return EVALUATION_BATCH_SIZE
+    return max(1, min(EVALUATION_BATCH_SIZE, MAX_EVALUATION_PIXELS // (image_size[0] * image_size[1])))
 
 
 def build_output_masks(active_groups: Sequence[bool]) -> list[torch.Tensor | None]:

@@ -11,12 +11,13 @@ from torch import nn
 
 from mtl_core.config.training import Selection
 from mtl_core.data.batches import Batch
+from mtl_core.data.dense_targets import DenseTargets
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.data.targets import InputTargets
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import join_names
-from mtl_core.evaluation.inference import BatchOutputs
+from mtl_core.evaluation.inference import MAX_EVALUATION_PIXELS, BatchOutputs
 from mtl_core.evaluation.scorer import Scorer
 from mtl_core.nn.heads import HeadOutput
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
@@ -73,9 +74,11 @@ def _find_defined_tasks(group: TaskGroup, group_index: int, metric: MetricSpec, 
     perfect_group = TaskGroup(tasks, group.mask)
     scorer = Scorer([perfect_group])
     rows = data.split.select_labelled(data.split.validation)
-    for start in range(0, len(rows), CHUNK_SIZE):
-        chunk = rows[start : start + CHUNK_SIZE]
-        targets = data.examples.targets[group_index].get_targets(torch.from_numpy(chunk), None, None)
+    table = data.examples.targets[group_index]
+    chunk_size = max(1, MAX_EVALUATION_PIXELS // table.shape[0]) if isinstance(table, DenseTargets) else CHUNK_SIZE
+    for start in range(0, len(rows), chunk_size):
+        chunk = rows[start : start + chunk_size]
+        targets = table.get_targets(torch.from_numpy(chunk), None, None)
         outputs = torch.zeros(*targets.shape[: group.n_mask_dimensions], tasks[0].kind.n_outputs)
         scorer.update(BatchOutputs(chunk, Batch(None, [targets], [None]), [HeadOutput(outputs)]))
     scores = scorer.compute().tasks

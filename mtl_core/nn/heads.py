@@ -19,7 +19,7 @@ class HeadOutput:
 
     Attributes:
         outputs: `(batch, tasks, outputs)` from a head group, `(batch, outputs)` from the head of one task; for
-            outputs per token, with a dimension `length` before the last.
+            outputs per token or pixel, with a dimension `length` (`pixels`) before the last.
         attention: Attention weight of each token, `(batch, tasks, length)` or `(batch, length)`; rows sum to 1.
         head_inputs: The input features of each separate head in training, one tensor per task that no other task
             reads; None for a task whose head is skipped.
@@ -55,18 +55,25 @@ class SeparateHeads(HeadGroup):
     Args:
         names: The task names.
         heads: One module per task, from `Features` to a tensor of outputs or to the `HeadOutput` of one task.
-        outputs: Number of outputs per example, or per token.
-        level: Whether a module returns outputs per example, `(batch, outputs)`, or per token,
-            `(batch, length, outputs)`.
+        outputs: Number of outputs per example, token or pixel.
+        level: Whether a module returns outputs per example, `(batch, outputs)`, per token,
+            `(batch, length, outputs)`, or per pixel, `(batch, pixels, outputs)`.
+        image_size: (height, width) of the images; required for outputs per pixel.
     """
 
     def __init__(
-        self, names: Sequence[str], heads: Sequence[nn.Module], outputs: int, level: Level = "example"
+        self,
+        names: Sequence[str],
+        heads: Sequence[nn.Module],
+        outputs: int,
+        level: Level = "example",
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.names = list(names)
         self.n_outputs = outputs
         self.level = level
+        self.n_pixels = image_size[0] * image_size[1] if image_size is not None else 0
         self._keys = build_task_keys(names)
         self.heads = nn.ModuleDict(dict(zip(self._keys, heads, strict=True)))
 
@@ -108,7 +115,7 @@ class SeparateHeads(HeadGroup):
         output = result if isinstance(result, HeadOutput) else HeadOutput(result)
         expected = self._shape(features)
         if not isinstance(output.outputs, torch.Tensor) or tuple(output.outputs.shape) != expected:
-            dimensions = "(batch, outputs)" if self.level == "example" else "(batch, length, outputs)"
+            dimensions = _DIMENSIONS[self.level]
             raise MtlError(
                 f"the head of task '{self.names[task]}' returned {_describe(output.outputs)}, "
                 f"expected a tensor of shape {expected}: {dimensions}"
@@ -117,7 +124,16 @@ class SeparateHeads(HeadGroup):
 
     def _shape(self, features: Features) -> tuple[int, ...]:
         batch, length = features.values.shape[:2]
-        return (batch, self.n_outputs) if self.level == "example" else (batch, length, self.n_outputs)
+        if self.level == "example":
+            return (batch, self.n_outputs)
+        return (batch, length if self.level == "token" else self.n_pixels, self.n_outputs)
+
+
+_DIMENSIONS: dict[Level, str] = {
+    "example": "(batch, outputs)",
+    "token": "(batch, length, outputs)",
+    "pixel": "(batch, pixels, outputs)",
+}
 
 
 def _describe(value: object) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mtl_core.data.corpus import Label
     from mtl_core.plugins.specs import MetricSpec
 
@@ -44,10 +46,10 @@ class Confidences:
 
 
 class TaskKind(ABC):
-    """Base class of task kinds: loss, decoding and metrics. For tasks with labels per token, `n` counts tokens.
+    """Base class of task kinds: loss, decoding and metrics. For labels per token or pixel, `n` counts these.
 
     Attributes:
-        n_outputs: Number of outputs of the head per example, or per token.
+        n_outputs: Number of outputs of the head per example, token or pixel.
         loss: Module from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
         class_weights: `(classes,)`, float, or None for equal weights.
         metrics: The metrics; the first is the main metric.
@@ -74,6 +76,28 @@ class TaskKind(ABC):
     @abstractmethod
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs `(examples, outputs)` that always predict `baseline`."""
+
+    def decode_mask(self, outputs: torch.Tensor) -> NDArray[Any]:
+        """Decode the outputs of one image as a predicted mask, for kinds with one label per pixel.
+
+        Args:
+            outputs: `(pixels, outputs)`.
+
+        Returns:
+            `(pixels,)` or `(pixels, channels)`: class indices as an unsigned dtype, or numbers as float32.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not predict masks")
+
+    def summarize_mask(self, mask: NDArray[Any]) -> dict[str, Any]:
+        """Return what records of predictions contain of a predicted mask, besides its size; by default nothing.
+
+        Args:
+            mask: `(height, width)` or `(height, width, channels)`, as decoded.
+
+        Returns:
+            A few values that can be written as JSON, not one per pixel.
+        """
+        return {}
 
     def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""

@@ -10,9 +10,9 @@ from typing import Literal
 
 from mtl_core.plugins.strict_model import StrictModel
 
-Level = Literal["example", "token"]
-"""Whether there is one label (and one output) per example or per token."""
-LEVELS: tuple[Level, ...] = ("example", "token")
+Level = Literal["example", "token", "pixel"]
+"""Whether there is one label (and one output) per example, per token, or per pixel of an image."""
+LEVELS: tuple[Level, ...] = ("example", "token", "pixel")
 
 Layout = Literal["vector", "sequence", "spatial"]
 """Whether features are one vector per example, one per token, or one per position of an image."""

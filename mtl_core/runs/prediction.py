@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
 from typing import Any
+
+from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Label
 from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.masks import Mask
 from mtl_core.nn.task_kind import LabelPrediction
 
 TOKENS_KEY = "tokens"
@@ -18,21 +22,30 @@ class TaskPrediction:
     """The prediction of one task for one input.
 
     Attributes:
-        predictions: One prediction; for token-level tasks one prediction per token.
+        predictions: One prediction; for token-level tasks one prediction per token; empty for masks.
         attention: `(tokens,)`: attention weights, which sum to 1; None if they were not requested or the head has
             no attention.
         is_token_level: Whether the task labels tokens.
         absent_label: The absent label, which means that there is nothing to classify; None if the task has none.
+        mask: `(height, width)`, or with channels last: the predicted mask of a task with labels per pixel, as class
+            indices or numbers; None for other tasks.
+        mask_summary: What records contain of the mask, besides its size.
+        mask_file: The path of the file of the mask; None if it was not written.
     """
 
     predictions: Sequence[LabelPrediction]
     attention: Sequence[float] | None = None
     is_token_level: bool = False
     absent_label: str | None = None
+    mask: NDArray[Any] | None = None
+    mask_summary: Mapping[str, Any] = field(default_factory=dict)
+    mask_file: str | None = None
 
     @property
     def label(self) -> Label:
-        """The predicted label; for token-level tasks a list of labels."""
+        """The predicted label; for token-level tasks a list of labels, for pixel-level tasks a mask."""
+        if self.mask is not None:
+            return Mask(self.mask)
         if self.is_token_level:
             return [prediction.label for prediction in self.predictions]  # type: ignore[misc]  # token labels are not lists
         return self.predictions[0].label
@@ -40,7 +53,7 @@ class TaskPrediction:
     @property
     def probabilities(self) -> Mapping[str, float]:
         """Class name to probability; empty for tasks without classes and for token-level tasks."""
-        return {} if self.is_token_level else self.predictions[0].probabilities
+        return {} if self.is_token_level or self.mask is not None else self.predictions[0].probabilities
 
     @property
     def is_present(self) -> bool:
@@ -100,7 +113,12 @@ class Prediction:
 
 
 def format_gold_label(task: FittedTask, label: Label) -> Any:
-    """Convert a true label to the form of predicted labels: the number 5 becomes the class "5"."""
+    """Convert a true label to the form of predicted labels: the number 5 becomes the class "5".
+
+    A mask is its path; None if it was in memory only.
+    """
+    if task.config.kind.level == "pixel":
+        return label if isinstance(label, str) else None
     if not task.space.classes:
         return list(label) if isinstance(label, tuple) else label
     if isinstance(label, list | tuple):
@@ -108,7 +126,21 @@ def format_gold_label(task: FittedTask, label: Label) -> Any:
     return str(label)
 
 
+def _build_mask_record(task_prediction: TaskPrediction, mask: NDArray[Any], gold: Any) -> dict[str, Any]:
+    """Return the path of a mask, its size and its summary: never a value per pixel."""
+    entry = {
+        "label": task_prediction.mask_file,
+        "probabilities": {},
+        "height": mask.shape[0],
+        "width": mask.shape[1],
+        **task_prediction.mask_summary,
+    }
+    return entry if gold is None else {**entry, "gold": gold}
+
+
 def _build_task_record(task_prediction: TaskPrediction, gold: Any) -> dict[str, Any]:
+    if task_prediction.mask is not None:
+        return _build_mask_record(task_prediction, task_prediction.mask, gold)
     entry: dict[str, Any] = {
         "label": task_prediction.label,
         "probabilities": {name: round(value, 6) for name, value in task_prediction.probabilities.items()},

@@ -15,6 +15,7 @@ from mtl_core.data.subwords import find_first_subwords, sum_per_token
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.nn.task_kind import LabelPrediction
+from mtl_core.runs.predicted_masks import MaskWriter
 from mtl_core.runs.prediction import Prediction, TaskPrediction, format_gold_label
 
 
@@ -47,6 +48,10 @@ class PredictionCollector:
                 continue
             attention = output.attention.float().cpu() if self.keep_attention and output.attention is not None else None
             for column, task in enumerate(group.tasks):
+                if task.config.kind.level == "pixel":
+                    for index, row in enumerate(batch_outputs.rows.tolist()):
+                        self._predictions[row][task.name] = self._decode_mask(task, output.outputs[index, column])
+                    continue
                 predictions = _decode(task, output.outputs[:, column].cpu(), lengths)
                 is_token_level = task.config.kind.level == "token"
                 for index, row in enumerate(batch_outputs.rows.tolist()):
@@ -80,7 +85,13 @@ class PredictionCollector:
         return Prediction(example_id, text, task_predictions, tokens)
 
     def pop_record(
-        self, index: int, corpus: Corpus, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any
+        self,
+        index: int,
+        corpus: Corpus,
+        row: int,
+        labels: Mapping[str, Sequence[Label | None]],
+        parsed: Any,
+        mask_writer: MaskWriter | None = None,
     ) -> dict[str, Any]:
         """Return the record of one example as in `predictions.jsonl`, and remove its prediction from memory.
 
@@ -90,8 +101,11 @@ class PredictionCollector:
             row: Row index of the example in the corpus.
             labels: Task name to labels, one per row of the corpus, for tasks whose labels are known.
             parsed: The parsed input of the example.
+            mask_writer: Writes predicted masks; None to leave them out.
         """
         prediction = self.pop_prediction(index, corpus.ids[row], corpus.get_text(row), parsed)
+        if mask_writer is not None:
+            prediction = mask_writer.write(prediction)
         return prediction.to_record(gold=self.get_gold_labels(row, labels, parsed))
 
     def get_gold_labels(self, row: int, labels: Mapping[str, Sequence[Label | None]], parsed: Any) -> dict[str, Any]:
@@ -104,6 +118,14 @@ class PredictionCollector:
             if label is not None:
                 gold[task.name] = format_gold_label(task, label)
         return gold
+
+    def _decode_mask(self, task: FittedTask, outputs: torch.Tensor) -> TaskPrediction:
+        """Decode the outputs `(pixels, outputs)` of an image as a mask."""
+        size = self.encoder.image_size
+        assert size is not None  # noqa: S101  otherwise the head is not built
+        pixels = task.kind.decode_mask(outputs.float())
+        mask = pixels.reshape(*size, *pixels.shape[1:])
+        return TaskPrediction([], mask=mask, mask_summary=task.kind.summarize_mask(mask))
 
     def _select_token_labels(self, gold: Label, parsed: Any) -> Label:
         """Select the word labels of the tokens that the network reads; unchanged if there is not one per word."""

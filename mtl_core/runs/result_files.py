@@ -38,6 +38,9 @@ def _count_labels(data: FittedData, rows: RowIndices) -> dict[str, dict[str, int
             continue
         column = data.labels[task.name]
         labels = [column[row] for row in rows.tolist()]
+        if task.config.kind.level == "pixel":  # to count pixels would need a pass over all masks
+            counts[task.name] = {"masks": sum(label is not None for label in labels)}
+            continue
         names = list(task.space.classes)
         if not names:
             known = [label for label in labels if label is not None]

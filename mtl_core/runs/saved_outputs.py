@@ -1,4 +1,7 @@
-"""Raw outputs and targets for every label of a split, as in `outputs.safetensors`; the input of all metrics."""
+"""Raw outputs and targets for every label of a split, as in `outputs.safetensors`; the input of all metrics.
+
+For tasks with labels per pixel, the sums of each image instead.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from mtl_core.data.corpus import SplitName
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import BatchOutputs, select_labelled_outputs
+from mtl_core.runs.image_sums import ImageSumCollector, ImageSums, is_collected, list_keys, parse_image_sums
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,17 @@ class OutputCollector:
 
     def __init__(self, groups: Sequence[TaskGroup]) -> None:
         self._groups = groups
-        self._outputs: dict[str, list[TaskOutputs]] = {
-            task.name: [] for group in groups if not group.is_auxiliary for task in group.tasks
-        }
+        tasks = [task for group in groups if not group.is_auxiliary for task in group.tasks]
+        self._outputs: dict[str, list[TaskOutputs]] = {task.name: [] for task in tasks if not is_collected(task)}
+        self._sums = {task.name: ImageSumCollector(task) for task in tasks if is_collected(task)}
 
     def update(self, batch_outputs: BatchOutputs) -> None:
         """Add the outputs of a batch."""
         for task, outputs, targets, rows in select_labelled_outputs(self._groups, batch_outputs):
             if task.name in self._outputs:
                 self._outputs[task.name].append(TaskOutputs(outputs, targets, torch.from_numpy(rows)))
+            elif task.name in self._sums:
+                self._sums[task.name].update(outputs, targets, rows)
 
     def write(self, run: RunDirectory, split_name: SplitName, rows: RowIndices) -> None:
         """Write `outputs.safetensors`.
@@ -63,6 +69,9 @@ class OutputCollector:
         tensors: dict[str, torch.Tensor] = {}
         for name, batches in self._outputs.items():
             for key, table in _concatenate(batches, rows).items():
+                tensors[f"{name}/{key}"] = table
+        for name, collector in self._sums.items():
+            for key, table in collector.build_tensors(rows).items():
                 tensors[f"{name}/{key}"] = table
         write_atomically(run.outputs, lambda path: save_file(tensors, path, metadata={"part": split_name}))
 
@@ -86,8 +95,8 @@ def _find_indices(corpus_rows: NDArray[np.int64], rows: RowIndices) -> NDArray[n
     return indices
 
 
-def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs]]:
-    """Read the name of the evaluated split, and task name to outputs.
+def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs | ImageSums]]:
+    """Read the name of the evaluated split, and task name to outputs or, for labels per pixel, sums per image.
 
     Raises:
         MtlError: If the file is missing or damaged.
@@ -96,8 +105,13 @@ def read_outputs(run: RunDirectory) -> tuple[str, Mapping[str, TaskOutputs]]:
     try:
         with safe_open(run.outputs, framework="pt") as file:
             split_name = (file.metadata() or {})["part"]
-            names = [key.removesuffix("/outputs") for key in file.keys() if key.endswith("/outputs")]  # noqa: SIM118
-            outputs = {name: TaskOutputs(*(file.get_tensor(f"{name}/{key}") for key in _KEYS)) for name in names}
+            keys = list(file.keys())
+            names = [key.removesuffix("/outputs") for key in keys if key.endswith("/outputs")]
+            outputs: dict[str, TaskOutputs | ImageSums] = {
+                name: TaskOutputs(*(file.get_tensor(f"{name}/{key}") for key in _KEYS)) for name in names
+            }
+            for name, sum_keys in list_keys(keys).items():
+                outputs[name] = parse_image_sums({key: file.get_tensor(f"{name}/{key}") for key in sum_keys})
     except (SafetensorError, OSError, KeyError) as error:
         raise MtlError(f"{run.outputs}: damaged: {error}") from error
     return split_name, outputs

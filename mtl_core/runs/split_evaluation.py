@@ -15,6 +15,7 @@ from mtl_core.evaluation.scores import Scores
 from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.mistakes import MistakeCollector
+from mtl_core.runs.predicted_masks import MAX_RUN_BYTES, MaskWriter, compute_chunk_size
 from mtl_core.runs.prediction_collector import PredictionCollector
 from mtl_core.runs.result_files import get_split_rows
 from mtl_core.runs.saved_outputs import OutputCollector
@@ -35,7 +36,9 @@ def evaluate_split(
         return compute_scores(network, data.examples, rows, data.groups)
     scorer, mistake_collector = Scorer(data.groups), MistakeCollector(data.tasks)
     output_collector = OutputCollector(data.groups)
-    collected_records = mistake_collector.collect(rows, _iterate_records(network, data, rows, scorer, output_collector))
+    mask_writer = MaskWriter(run.predicted_masks, run.path, MAX_RUN_BYTES)
+    records_by_row = _iterate_records(network, data, rows, scorer, output_collector, mask_writer)
+    collected_records = mistake_collector.collect(rows, records_by_row)
     records = ({"split": split_name, **record} for record in collected_records)
     write_atomically(run.predictions, lambda path: write_json_lines(path, records))
     output_collector.write(run, split_name, rows)
@@ -49,15 +52,17 @@ def _iterate_records(
     rows: RowIndices,
     scorer: Scorer,
     output_collector: OutputCollector,
+    mask_writer: MaskWriter,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per example, in order, and update the scorer and the collector; computed in chunks."""
     predicted_groups = [group.is_predicted for group in data.groups]
     predictions = PredictionCollector(data.groups, predicted_groups, data.encoder, data.examples.items)
-    for start in range(0, len(rows), CHUNK_SIZE):
-        chunk = rows[start : start + CHUNK_SIZE]
+    chunk_size = compute_chunk_size(CHUNK_SIZE, data.groups, data.encoder.image_size)
+    for start in range(0, len(rows), chunk_size):
+        chunk = rows[start : start + chunk_size]
         for batch_outputs in run_network(network, data.examples, chunk, get_device(network)):
             scorer.update(batch_outputs)
             output_collector.update(batch_outputs)
             predictions.add(batch_outputs)
         for row in chunk.tolist():
-            yield predictions.pop_record(row, data.corpus, row, data.labels, data.parsed[row])
+            yield predictions.pop_record(row, data.corpus, row, data.labels, data.parsed[row], mask_writer)

@@ -103,6 +103,13 @@ def compute_variance_sums(outputs: torch.Tensor, targets: torch.Tensor, mean: Se
     return sums
 
 
+def compute_angles(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the angle between each output and its target, `(n,)`, float64, in degrees; both are `(n, dimensions)`."""
+    first, second = (torch.nn.functional.normalize(vectors.double(), dim=-1) for vectors in (outputs, targets))
+    # Unlike the arc cosine, exact for small angles (Kahan, 2006).
+    return torch.rad2deg(2 * torch.atan2((first - second).norm(dim=-1), (first + second).norm(dim=-1)))
+
+
 def compute_r2(sums: Sums) -> Sums:
     """Compute R² per output, `(..., outputs)`, from the sums `(..., 4 * outputs)` of `compute_variance_sums`.
 

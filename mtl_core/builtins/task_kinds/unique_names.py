@@ -13,7 +13,8 @@ class UniqueNamesSpec(TaskKindSpec):
     @model_validator(mode="after")
     def _validate_unique_names(self) -> Self:
         metrics = [metric.key() for metric in getattr(self, "metrics", ())]
-        for item, names in (("class", getattr(self, "classes", None) or []), ("metric", metrics)):
+        classes = getattr(self, "classes", None)
+        for item, names in (("class", classes if isinstance(classes, list) else []), ("metric", metrics)):
             duplicates = [name for name in names if names.count(name) > 1]
             if duplicates:
                 raise ValueError(f"the {item} '{duplicates[0]}' is listed twice")

@@ -15,7 +15,7 @@ from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.errors import MtlError, join_names
 
 if TYPE_CHECKING:  # it imports torch, which `mtl compare` does not need to check that trials were scored
-    from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+    from mtl_core.experiments.compare.run_outputs import ScoredOutputs
 
 
 def check_has_outputs(path: Path) -> None:
@@ -94,7 +94,7 @@ def _check_same_data(path: Path, provenance: Provenance, first_path: Path, first
 
 
 def check_same_labels(
-    first: Mapping[str, LabelledOutputs], second: Mapping[str, LabelledOutputs], names: tuple[str, str]
+    first: Mapping[str, ScoredOutputs], second: Mapping[str, ScoredOutputs], names: tuple[str, str]
 ) -> None:
     """Check that two runs were scored on the same examples and the same labels.
 
@@ -120,12 +120,12 @@ def check_same_labels(
         if label_index is not None:
             raise MtlError(
                 f"{second_name}: task '{name}' has another label for example '{first_outputs.ids[label_index]}' "
-                f"than in {first_name} ({_format_label(second_labels[label_index])}, not "
-                f"{_format_label(first_labels[label_index])}); only runs on the same labels can be compared"
+                f"than in {first_name} ({_format_label(second_outputs, second_labels[label_index])}, not "
+                f"{_format_label(first_outputs, first_labels[label_index])}); only runs on the same labels can be compared"
             )
 
 
-def check_same_classes(outputs: Sequence[Sequence[Mapping[str, LabelledOutputs]]]) -> None:
+def check_same_classes(outputs: Sequence[Sequence[Mapping[str, ScoredOutputs]]]) -> None:
     """Check that all folds have the same classes; otherwise their outputs cannot be concatenated.
 
     Args:
@@ -145,7 +145,7 @@ def check_same_classes(outputs: Sequence[Sequence[Mapping[str, LabelledOutputs]]
                     )
 
 
-def _describe_id_differences(first: LabelledOutputs, second: LabelledOutputs) -> str:
+def _describe_id_differences(first: ScoredOutputs, second: ScoredOutputs) -> str:
     missing = sorted(set(first.ids.tolist()) - set(second.ids.tolist()))
     extra = sorted(set(second.ids.tolist()) - set(first.ids.tolist()))
     differences = [
@@ -164,5 +164,7 @@ def _find_differing_label(first: NDArray[Any], second: NDArray[Any]) -> int | No
     return None if rows.all() else int(np.argmin(rows))
 
 
-def _format_label(label: Any) -> str:
+def _format_label(outputs: ScoredOutputs, label: Any) -> str:
+    if outputs.task.config.kind.level == "pixel":
+        return f"a mask with {int(label[0])} labelled pixels"
     return f"'{label}'" if isinstance(label, str) else str(label)

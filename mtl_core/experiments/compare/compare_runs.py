@@ -10,7 +10,7 @@ from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.comparability import check_same_labels, check_same_provenance
 from mtl_core.experiments.compare.compared_scores import VariantOutputs
 from mtl_core.experiments.compare.plan import Plan
-from mtl_core.experiments.compare.run_outputs import LabelledOutputs, RunOutputs, read_run
+from mtl_core.experiments.compare.run_outputs import ScoredOutputs, RunOutputs, read_run
 from mtl_core.experiments.compare.summary_text import collect_disclaimers, summarize
 from mtl_core.experiments.compare.variant_scores import VariantRuns, compare_variants
 from mtl_core.experiments.compare.variants import EQUAL, MAJORITY, MULTI_TASK, SINGLE_TASK, Variant
@@ -103,7 +103,7 @@ def read_variants(plan: Plan, names: Sequence[str]) -> tuple[list[VariantRuns], 
 
 def _read_variant_runs(plan: Plan, variant: Variant, runs_by_path: dict[Path, RunOutputs]) -> VariantRuns:
     """Read the runs of a variant."""
-    outputs: list[list[Mapping[str, LabelledOutputs]]] = []
+    outputs: list[list[Mapping[str, ScoredOutputs]]] = []
     repetitions: list[list[RunOutputs]] = []
     for seed in plan.seeds:
         outputs.append([])
@@ -123,7 +123,7 @@ def _read_variant_runs(plan: Plan, variant: Variant, runs_by_path: dict[Path, Ru
 
 def _build_majority(multi_task: VariantOutputs) -> VariantOutputs | None:
     """Return the baselines' predictions for the same labels; None if a task has no baseline."""
-    outputs: list[list[Mapping[str, LabelledOutputs]]] = []
+    outputs: list[list[Mapping[str, ScoredOutputs]]] = []
     for folds in multi_task.outputs:
         outputs.append([])
         for fold in folds:

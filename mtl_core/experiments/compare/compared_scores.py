@@ -8,7 +8,7 @@ import numpy as np
 
 from mtl_core.artifacts.comparison import DeltaM, Estimate, Interval, Kind
 from mtl_core.artifacts.metrics import OVERALL
-from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+from mtl_core.experiments.compare.run_outputs import ScoredOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScore, SeedScorer
 from mtl_core.experiments.compare.swapped_scores import SwappedScores
 from mtl_core.plugins.specs import MetricSpec
@@ -37,7 +37,7 @@ class VariantOutputs:
 
     name: str
     kind: Kind
-    outputs: Sequence[Sequence[Mapping[str, LabelledOutputs]]]
+    outputs: Sequence[Sequence[Mapping[str, ScoredOutputs]]]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from mtl_core.data.class_space import MultiLabelSpace
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.comparability import check_has_outputs
+from mtl_core.runs.image_sums import ImageSums
 from mtl_core.runs.saved_outputs import TaskOutputs, read_outputs
 from mtl_core.runs.saved_run import restore_tasks
 
@@ -54,6 +55,36 @@ class LabelledOutputs:
 
 
 @dataclass(frozen=True)
+class LabelledImageSums:
+    """The sums of a run for one task with labels per pixel.
+
+    Attributes:
+        task: The task, with the label space of that run.
+        image_sums: The sums of each image.
+        ids: `(images,)`: the id of the example of each image.
+    """
+
+    task: FittedTask
+    image_sums: ImageSums
+    ids: NDArray[np.str_]
+
+    def get_gold_labels(self) -> NDArray[Any]:
+        """Return numbers that are equal for equal labels, `(images, 3)`."""
+        return self.image_sums.fingerprints.numpy()
+
+    def predict_baseline(self) -> "LabelledImageSums | None":
+        """Return the baseline's sums for the same labels; None if the task has no baseline."""
+        if not self.image_sums.baseline_sums:
+            return None
+        image_sums = replace(self.image_sums, sums=self.image_sums.baseline_sums)
+        return LabelledImageSums(self.task, image_sums, self.ids)
+
+
+ScoredOutputs = LabelledOutputs | LabelledImageSums
+"""What a comparison reads of a run for one task."""
+
+
+@dataclass(frozen=True)
 class RunOutputs:
     """The outputs and costs of a finished run.
 
@@ -73,7 +104,7 @@ class RunOutputs:
     split_name: str
     seed: int
     ids: NDArray[np.str_]
-    tasks: Mapping[str, LabelledOutputs]
+    tasks: Mapping[str, ScoredOutputs]
     parameters: int
     train_s: float
     inference_ms: float
@@ -108,10 +139,7 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
             split_name,
             int(metrics["seed"]),
             ids,
-            {
-                name: LabelledOutputs(task, outputs[name], ids[outputs[name].examples.numpy()])
-                for name, task in tasks.items()
-            },
+            {name: _label_outputs(task, outputs[name], ids) for name, task in tasks.items()},
             int(metrics["model"]["parameters"]),
             float(metrics["timing"]["train_s"]),
             float(metrics["timing"]["inference_ms"]),
@@ -119,6 +147,13 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
         )
     except (KeyError, TypeError, IndexError) as error:
         raise MtlError(f"{run.metrics}: damaged: {type(error).__name__}: {error}") from error
+
+
+def _label_outputs(task: FittedTask, outputs: TaskOutputs | ImageSums, ids: NDArray[np.str_]) -> ScoredOutputs:
+    label_ids = ids[outputs.examples.numpy()]
+    if isinstance(outputs, ImageSums):
+        return LabelledImageSums(task, outputs, label_ids)
+    return LabelledOutputs(task, outputs, label_ids)
 
 
 def _read_ids(run: RunDirectory) -> NDArray[np.str_]:

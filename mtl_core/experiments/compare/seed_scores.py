@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_core.data.label_space import LabelSpace
+from mtl_core.errors import MtlError, join_names
 from mtl_core.evaluation.metric_accumulator import MetricAccumulator, has_sums
-from mtl_core.experiments.compare.run_outputs import LabelledOutputs
+from mtl_core.experiments.compare.run_outputs import LabelledImageSums, LabelledOutputs, ScoredOutputs
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.statistics.influence import Floats, compute_jackknife_influence
 
@@ -44,7 +45,7 @@ class SeedScore:
         label_counts: `(examples,)`: number of scored labels per example.
         n_units: Number of examples with labels, or of groups.
         sums: `(examples, sums)`: the contribution of each example to the sums of the metric; None without sums.
-        folds: The labels of each fold.
+        folds: The labels of each fold; empty if only sums are stored.
     """
 
     score: float
@@ -75,8 +76,36 @@ class SeedScorer:
         self._groups = _assign_groups(list(column_by_id))
         self._space: LabelSpace | None = None
 
-    def score(self, folds: Sequence[LabelledOutputs]) -> SeedScore:
-        """Score the outputs of all folds, a single one without cross-validation."""
+    def score(self, folds: Sequence[ScoredOutputs]) -> SeedScore:
+        """Score the outputs of all folds, a single one without cross-validation.
+
+        Raises:
+            MtlError: If only sums are stored, and none for this metric.
+        """
+        image_folds = [fold for fold in folds if isinstance(fold, LabelledImageSums)]
+        if image_folds:
+            return self._score_images(image_folds)
+        return self._score_outputs([fold for fold in folds if isinstance(fold, LabelledOutputs)])
+
+    def _score_images(self, folds: Sequence[LabelledImageSums]) -> SeedScore:
+        """Score the stored sums of images."""
+        key, columns, counts, sums = self.spec.key(), [], [], []
+        for fold in folds:
+            if key not in fold.image_sums.sums:
+                raise MtlError(
+                    f"task '{fold.task.name}': the metric '{key}' is not computed from sums over pixels, so runs cannot "
+                    f"be compared by it; metrics with sums: {join_names(fold.image_sums.sums)}"
+                )
+            columns += [self._column_by_id[example_id] for example_id in fold.ids.tolist()]
+            counts.append(fold.image_sums.counts[key].numpy())
+            sums.append(fold.image_sums.sums[key].numpy())
+        label_counts = np.zeros(len(self._column_by_id))
+        label_counts[columns] = np.concatenate(counts)
+        example_sums = np.zeros((len(self._column_by_id), sums[0].shape[1]))
+        example_sums[columns] = np.concatenate(sums)
+        return _score_sums(self.spec, example_sums, label_counts, [])
+
+    def _score_outputs(self, folds: Sequence[LabelledOutputs]) -> SeedScore:
         scored_folds = [self._select_scored_labels(fold) for fold in folds]
         columns = np.concatenate([fold.columns for fold in scored_folds])
         label_counts = np.bincount(columns, minlength=len(self._column_by_id)).astype(np.float64)

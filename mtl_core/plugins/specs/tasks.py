@@ -27,7 +27,7 @@ class TaskKindSpec(Spec):
     """Spec of a kind of task: label space, loss, decoding, metrics."""
 
     level: ClassVar[Level] = "example"
-    """Whether there is one label per example or per token."""
+    """Whether there is one label per example, per token, or per pixel of an image."""
     reads_inputs: ClassVar[bool] = False
     """Whether labels are derived from the inputs, so that no label column is needed."""
 
@@ -74,7 +74,7 @@ class LossMaskSpec(Spec):
     def build(self, spaces: Sequence[LabelSpace]) -> LossMask:
         """Build a function from targets `(batch, tasks, ...)` to a boolean tensor `(batch, tasks)`.
 
-        For tasks that label tokens, it maps targets `(batch, tasks, length)` to a tensor of the same shape.
+        For tasks that label tokens or pixels, the mask is `(batch, tasks, length)`: one entry per token or pixel.
 
         Args:
             spaces: The label space of each task, in the order of the targets' columns.
