@@ -43,10 +43,12 @@ from mtl_core.builtins.splitters.random_split import RandomSplit
 from mtl_core.builtins.splitters.stratified import Stratified
 from mtl_core.builtins.task_kinds.bag_of_words import BagOfWords
 from mtl_core.builtins.task_kinds.binary import Binary
+from mtl_core.builtins.splitters.group_split import GroupSplit
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.task_kinds.dense_regression import DenseRegression
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
 from mtl_core.builtins.task_kinds.masked_tokens import MaskedTokens
+from mtl_core.builtins.splitters.time_split import TimeSplit
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.ordinal import Ordinal
 from mtl_core.builtins.task_kinds.reconstruction import Reconstruction
@@ -77,7 +79,7 @@ def mtl_loaders() -> list[type[specs.LoaderSpec]]:
 
 @hookimpl
 def mtl_splitters() -> list[type[specs.SplitterSpec]]:
-    return [Stratified, RandomSplit, KFold, Predefined]
+    return [Stratified, RandomSplit, GroupSplit, TimeSplit, KFold, Predefined]
 
 
 @hookimpl

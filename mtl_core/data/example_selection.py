@@ -11,6 +11,7 @@ from mtl_core.config.tasks import NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import compute_label_mask
+from mtl_core.data.metadata_leaks import find_metadata_leaks
 from mtl_core.data.split_overlap import has_shared_input
 from mtl_core.data.splitting import Split
 from mtl_core.errors import join_names
@@ -78,9 +79,12 @@ def partition_examples(
     return ExamplePartition(labelled & ~empty, rows[~labelled[rows] & ~empty[rows]], rows[empty[rows]])
 
 
-def drop_leaked_rows(corpus: Corpus, split: Split, rows: Rows) -> Rows:
-    """Return the rows whose input occurs in no validation or test example."""
-    return rows[~has_shared_input(corpus.groups, rows, np.concatenate([split.validation, split.test]))]
+def drop_leaked_rows(corpus: Corpus, split: Split, splitter: SplitterSpec, rows: Rows) -> Rows:
+    """Return the rows that share neither an input with a validation or test example nor what the splitter separates."""
+    rows = rows[~has_shared_input(corpus.groups, rows, np.concatenate([split.validation, split.test]))]
+    for held_out in (split.validation, split.test):
+        rows = rows[~find_metadata_leaks(corpus, splitter, rows, held_out)]
+    return rows
 
 
 def describe_unused_test(corpus: Corpus, splitter: SplitterSpec) -> list[str]:

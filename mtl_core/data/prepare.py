@@ -15,6 +15,7 @@ from mtl_core.data.example_selection import (
 )
 from mtl_core.data.experiment_data import load_experiment_data
 from mtl_core.data.fitted_data import FittedData, fit_data
+from mtl_core.data.metadata_leaks import describe_metadata_leaks
 from mtl_core.data.parsing import parse_inputs
 from mtl_core.data.split_overlap import describe_overlap
 from mtl_core.data.splitting import split_corpus
@@ -48,7 +49,7 @@ def prepare(config: ExperimentConfig) -> FittedData:
         )
     with timer.measure("encode"):
         if any(spec.weight > 0 for spec in config.auxiliary):
-            split = replace(split, auxiliary_only=drop_leaked_rows(corpus, split, partition.unlabelled))
+            split = replace(split, auxiliary_only=drop_leaked_rows(corpus, split, config.split, partition.unlabelled))
         data = fit_data(config, experiment_data, split, encoder, parsed)
     warnings = [
         *corpus.warnings,
@@ -56,6 +57,7 @@ def prepare(config: ExperimentConfig) -> FittedData:
         *describe_unlabelled(config.active_tasks or [], data.split),
         *describe_unused_test(corpus, config.split),
         *describe_overlap(corpus, split),
+        *describe_metadata_leaks(corpus, split, config.split),
         *describe_unsampled(config.loaders, corpus, data.split),
         *data.warnings,
     ]

@@ -76,7 +76,7 @@ def _concatenate_metadata(corpora: Mapping[str, Corpus]) -> dict[str, Sequence[o
     Raises:
         MtlError: If a data set lacks a column that another one has.
     """
-    owners = {column: name for name, corpus in reversed(corpora.items()) for column in corpus.metadata}
+    owners = {column: name for name, corpus in reversed(list(corpora.items())) for column in corpus.metadata}
     for name, corpus in corpora.items():
         for column, owner in owners.items():
             if column not in corpus.metadata:

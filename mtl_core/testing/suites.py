@@ -53,11 +53,20 @@ def loader_checks(
     return checks(spec, file, text, skip or {})
 
 
-def splitter_checks(spec: specs.SplitterSpec, *, skip: Reasons | None = None) -> Checks:
-    """Check a splitter: every unit in one split, determined by the seed."""
+def splitter_checks(
+    spec: specs.SplitterSpec, *, metadata: Mapping[str, Sequence[object]] | None = None, skip: Reasons | None = None
+) -> Checks:
+    """Check a splitter: every unit in one split, determined by the seed; no leak through metadata.
+
+    Args:
+        spec: The splitter.
+        metadata: Cells of each column of metadata, each of which several examples in a row have; None for the columns
+            `user` and `date`.
+        skip: Name of each check to skip to the reason.
+    """
     from mtl_core.testing.splitters import splitter_checks as checks
 
-    return checks(spec, skip or {})
+    return checks(spec, metadata, skip or {})
 
 
 def encoder_checks(

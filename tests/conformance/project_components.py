@@ -107,6 +107,14 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
             Case({"model": get_tiny_model, "max_tokens": 6, "trainable": False}, modules=["transformers"]),
         ],
+        "group": [
+            Case({"column": "user", "test": 0.2}),
+            Case({"column": "site"}, {"metadata": {"site": [1, 2, None, 4, None, 6, 7, 8]}}),
+        ],
+        "time": [
+            Case({"column": "date", "validation": 0.1, "test": 0.2}),
+            Case({"column": "year"}, {"metadata": {"year": [2019, 2020, 2021, 2022, 2023]}}),
+        ],
         "transformer-features": [
             Case(
                 {"model": get_tiny_model, "max_tokens": 38, "layers": [0, 2], "cache": False},
@@ -137,6 +145,21 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
                 {"inputs": ROWS},
             ),
             Case({"columns": {"size": "array", "a.b": "array"}, "fusion": "gated"}, {"inputs": ROWS}),
+        "number": [
+            Case(options={"inputs": [3, None, -1.5, 4]}),
+            Case({"standardise": False}, {"inputs": [3, float("nan"), "2.5"]}),
+        ],
+        "category": [
+            Case({"dimensions": 5}, {"inputs": ["thai", None, "greek", "thai"]}),
+            Case({"min_count": 2, "category_dropout": 0.5}, {"inputs": ["thai", None, 7, "thai"]}),
+        ],
+        "multi-category": [
+            Case({"dimensions": 5}, {"inputs": [["quiet", "cheap"], [], None, ["cheap"]]}),
+        ],
+        "date": [
+            Case(options={"inputs": ["2024-05-31", None, "2023-01-02T18:30"]}),
+            Case({"features": ["weekday", "time"]}, {"inputs": ["2024-05-31", None, "2023-01-02T18:30"]}),
+        ],
         ],
         "spacy": [
             Case({"dimensions": 6, "word_dropout": 0.3}),

@@ -16,6 +16,7 @@ from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from mtl_core.data.columns import UniqueIds
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.metadata import ExampleMetadata
 from mtl_core.data.splitting import SplitUnits
 from mtl_core.plugins.specs import AuxiliarySpec
 
@@ -86,9 +87,14 @@ class WrongSplitter(SplitterSpec):
             units.sizes[:] = 1
         if self.wrong == "no-labels":
             units.indicators.argmax(axis=1)
+        if self.wrong == "no-metadata":
+            units.metadata.columns["user"]
         parts = np.zeros(len(units), dtype=np.int8)
         parts[np.random.default_rng(seed).permutation(len(units))[::4]] = 3 if self.wrong == "splits" else 1
         return np.ones_like(parts) if self.wrong == "partition" and len(units) == 35 else parts
+
+    def find_leaks(self, train: ExampleMetadata, held_out: ExampleMetadata) -> NDArray[np.bool_]:
+        return np.full(len(train), self.wrong == "leaks")
 
 
 class WrongEncoder(EncoderSpec):

@@ -34,6 +34,11 @@ class FractionSplitter(SplitterSpec):
         """Return the configured fraction, or the default if the data has no validation split."""
         return resolve_validation_fraction(self.validation, units)
 
+    def resolve_fractions(self, units: SplitUnits) -> list[float]:
+        """Return the fractions of training, validation and test data."""
+        validation = self.resolve_validation_fraction(units)
+        return [1 - validation - self.test, validation, self.test]
+
 
 def resolve_validation_fraction(configured: float | None, units: SplitUnits) -> float:
     """Return the configured fraction, or the default if the data has no validation split."""

@@ -29,13 +29,25 @@ def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: in
         return np.full(len(indicators), nonempty_splits[0] if nonempty_splits else 0, dtype=np.int64)
     if len(indicators) < len(nonempty_splits):  # one row per split, and the last splits stay empty
         return np.array(nonempty_splits[: len(indicators)], dtype=np.int64)
-    assignments = [
+    return min(
+        draw_assignments(indicators, fractions, seed),
+        key=lambda assignment: _compute_imbalance(indicators, assignment, nonempty_splits, fractions),
+    )
+
+
+def draw_assignments(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """Return random assignments of rows to at least two splits, each `(rows,)`, int64, by iterative stratification.
+
+    Args:
+        indicators: `(rows, columns)` of 0 and 1; at least as many rows as splits.
+        fractions: The fraction of rows per split; they sum to 1. A split of fraction 0 stays empty.
+        seed: The only source of randomness; the state of NumPy's global generator is restored.
+    """
+    nonempty_splits = [index for index, fraction in enumerate(fractions) if fraction > 0]
+    return [
         _draw_assignment(indicators, nonempty_splits, fractions, derive_seed(seed, "draw", attempt))
         for attempt in range(N_ATTEMPTS)
     ]
-    return min(
-        assignments, key=lambda assignment: _compute_imbalance(indicators, assignment, nonempty_splits, fractions)
-    )
 
 
 def _draw_assignment(

@@ -22,6 +22,4 @@ class Stratified(FractionSplitter):
         """Divide units so that every (task, class) pair has about the same frequency in every split."""
         from mtl_core.builtins.splitters.stratification import stratify
 
-        validation_fraction = self.resolve_validation_fraction(units)
-        fractions = [1 - validation_fraction - self.test, validation_fraction, self.test]
-        return stratify(units.indicators, fractions, seed).astype("int8")
+        return stratify(units.indicators, self.resolve_fractions(units), seed).astype("int8")

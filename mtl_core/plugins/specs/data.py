@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mtl_core.data.corpus import Corpus
     from mtl_core.data.encoder import Encoder
+    from mtl_core.data.metadata import ExampleMetadata
     from mtl_core.data.splitting import SplitUnits
 
 
@@ -106,6 +107,32 @@ class SplitterSpec(Spec):
         Returns:
             Shape `(units,)`: 0 for training, 1 for validation, 2 for test.
         """
+
+    def find_leaks(self, train: ExampleMetadata, held_out: ExampleMetadata) -> NDArray[np.bool_]:
+        """Find the training examples that this splitter would not put on the other side of held-out examples.
+
+        They are searched among training examples that it does not split: those that only auxiliary tasks use (they
+        are dropped), and those next to validation and test data that the data defines (a warning counts them). By
+        default there are none.
+
+        Args:
+            train: The metadata of training examples.
+            held_out: The metadata of validation or test examples.
+
+        Returns:
+            Shape `(training examples,)`: whether the example leaks information about a held-out one.
+        """
+        import numpy as np
+
+        return np.zeros(len(train), dtype=np.bool_)
+
+    def describe_leak(self, held_out: str) -> str:
+        """Return what is wrong with examples that `find_leaks` found, as the end of the sentence "They are …".
+
+        Args:
+            held_out: The name of the held-out split.
+        """
+        return f"connected to {held_out} examples"
 
 
 @spec_base("encoders")
