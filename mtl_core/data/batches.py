@@ -9,12 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.lazy_sequences import LazySequence
 from mtl_core.data.targets import InputTargets, TargetTable
 from mtl_core.seeding import derive_seed
 
 RowIndices = NDArray[np.int64]
 TokenMasker = Callable[[torch.Tensor, float], torch.Tensor]
 """Function from token ids `(batch, length)` and a mask ratio to the tokens to mask, `(batch, length)`, bool."""
+Augmentation = Callable[[Any], tuple[Any, torch.Tensor | None]]
+"""Function from a batch of inputs to an augmented batch and the sources of its pixels; see `Encoder.augment`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ def build_regular_token_mask(token_ids: torch.Tensor, mask_ratio: float) -> torc
     return ((positions % interval) == interval // 2).expand(token_ids.shape)
 
 
+def keep_inputs(inputs: Any) -> tuple[Any, torch.Tensor | None]:
+    """Return inputs without augmentation, for evaluation."""
+    return inputs, None
+
+
 class Examples:
     """All examples of a run as compact items and target tables.
 
@@ -78,12 +86,22 @@ class Examples:
         self.targets = targets
         self.weights = weights or [None] * len(targets)
 
+    def prefetch(self, row_indices: RowIndices) -> None:
+        """Start to load the inputs of a coming batch in the background, where they are on disk.
+
+        Args:
+            row_indices: `(batch,)`, int64: indices of the examples.
+        """
+        if not isinstance(self.items, LazySequence):  # whose items are parsed on access
+            self.encoder.prefetch([self.items[row] for row in row_indices])
+
     def build_batch(
         self,
         row_indices: RowIndices,
         device: torch.device,
         token_masker: TokenMasker = build_regular_token_mask,
         active_groups: Sequence[bool] | None = None,
+        augmentation: Augmentation = keep_inputs,
     ) -> Batch:
         """Build a batch of examples.
 
@@ -92,9 +110,10 @@ class Examples:
             device: The device of the batch.
             token_masker: Selects the tokens that are masked for head groups that predict them.
             active_groups: Whether each head group is computed; all by default. Other groups get no masked inputs.
+            augmentation: Augments the inputs; `encoder.augment` for training.
         """
         index_tensor = torch.from_numpy(row_indices)
-        inputs = self.encoder.collate([self.items[row] for row in row_indices])
+        inputs, pixel_indices = augmentation(self.encoder.collate([self.items[row] for row in row_indices]))
         token_ids = None
         if any(isinstance(table, InputTargets) for table in self.targets):
             token_ids = self.encoder.token_ids(inputs)
@@ -107,7 +126,7 @@ class Examples:
                     masked_inputs[group_index] = self.encoder.mask_tokens(inputs, token_mask).to(device)
                 else:
                     token_mask = torch.zeros(token_ids.shape, dtype=torch.bool)
-            targets.append(table.get_targets(index_tensor, token_ids, token_mask).to(device))
+            targets.append(table.get_targets(index_tensor, token_ids, token_mask, pixel_indices).to(device))
         weights = [None if table is None else table[index_tensor].to(device) for table in self.weights]
         return Batch(inputs.to(device), targets, weights, masked_inputs)
 

@@ -53,6 +53,29 @@ class Encoder(ABC, Generic[Parsed, Item]):
     def collate(self, items: Sequence[Item]) -> Any:
         """Collate items into a batch for the input layer. The batch must have a method `to(device)`."""
 
+    def prefetch(self, items: Sequence[Item]) -> None:
+        """Start to load the items of a coming batch in the background; `collate` waits for what is missing.
+
+        For encoders whose items stay on disk. It draws no random numbers, and a batch is the same without it.
+        """
+        return
+
+    def augment(self, inputs: Any) -> tuple[Any, torch.Tensor | None]:
+        """Augment a batch at random; by default, return it unchanged. Called for training batches only.
+
+        All random draws come from torch's global generator, whose state is part of a checkpoint: a resumed run draws
+        the same augmentations.
+
+        Args:
+            inputs: The batch that `collate` returned; it may be changed in place.
+
+        Returns:
+            The augmented batch, and where its pixels come from, which labels per pixel follow: `(batch, pixels)`,
+            int64, the index of the source pixel, row by row; -1 for a pixel from outside the image, whose labels are
+            missing. None if no pixel has moved.
+        """
+        return inputs, None
+
     @abstractmethod
     def input_layer(self) -> nn.Module:
         """Build the module from a batch of inputs to `Features`; its attribute `output` is a `FeatureShape`.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,8 @@ def train(
             torch.set_rng_state(rng_state)
         rng_state = None
         network.train()
-        for batch_rows in batches[training_state.batch :]:
+        for batch_rows, next_rows in pairwise([*batches[training_state.batch :], None]):
+            assert batch_rows is not None  # noqa: S101  only the last one is
             lr_factor = config.schedule.compute_factor(training_state.step, steps)
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
                 group["lr"] = lr * lr_factor
@@ -156,6 +158,8 @@ def train(
                 rows = np.concatenate([rows, rows])
             batch = _build_batch(examples, rows, batch_rows, accelerator.device, objective.active_groups)
             batch = replace(batch, is_duplicated=settings.r_drop > 0 and len(rows) > 0)
+            if next_rows is not None:
+                examples.prefetch(distributed.shard(next_rows))
             try:
                 losses = training_step(
                     gradients,
@@ -217,7 +221,7 @@ def _build_batch(
 ) -> Batch:
     """Build the shard of this rank; for an empty shard, one example of the batch without labels."""
     if len(rows):
-        return examples.build_batch(rows, device, sample_token_mask, active_groups)
+        return examples.build_batch(rows, device, sample_token_mask, active_groups, examples.encoder.augment)
     return examples.build_batch(batch_rows[:1], device, sample_token_mask, active_groups).drop_labels()
 
 

@@ -109,6 +109,22 @@ class ColumnsEncoder(Encoder[Row, Row]):
         cells = zip(self._encoders.items(), zip(*items, strict=True), strict=True)
         return ColumnBatch({name: encoder.collate(column) for (name, encoder), column in cells})
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images of the first column with images; None if there is none."""
+        return next((encoder.image_size for encoder in self._encoders.values() if encoder.image_size), None)
+
+    def prefetch(self, items: Sequence[Row]) -> None:
+        """Start to load the items of each column."""
+        for encoder, cells in zip(self._encoders.values(), zip(*items, strict=True), strict=False):
+            encoder.prefetch(cells)
+
+    def augment(self, inputs: ColumnBatch) -> tuple[ColumnBatch, torch.Tensor | None]:
+        """Augment each column; labels per pixel follow the first column with images."""
+        augmented = {name: encoder.augment(inputs.columns[name]) for name, encoder in self._encoders.items()}
+        sources = (augmented[name][1] for name, encoder in self._encoders.items() if encoder.image_size)
+        return ColumnBatch({name: batch for name, (batch, _) in augmented.items()}), next(sources, None)
+
     def input_layer(self) -> nn.Module:
         """Build the input layer of each column, and the fusion."""
         return ColumnsInput({name: encoder.input_layer() for name, encoder in self._encoders.items()}, self._fusion)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtl_core.data.column_encoder import ALL_MISSING
 from mtl_core.data.encoder import Encoder
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
@@ -55,23 +56,24 @@ class NullableInput(nn.Module):
 
     def forward(self, batch: NullableBatch) -> Features:
         """Return features of all rows."""
-        features = None if batch.inputs is None else self.layer(batch.inputs)
-        if batch.present is None:
+        features: Features | None = None if batch.inputs is None else self.layer(batch.inputs)
+        if features is not None and batch.present is None:
             is_missing = torch.zeros(batch.size, dtype=torch.bool, device=self.missing.device)
             return Features(self._replace(features.values, is_missing), features.mask)
         is_missing = torch.ones(batch.size, dtype=torch.bool, device=self.missing.device)
-        is_missing[batch.present] = False
+        rows = is_missing.new_zeros(0, dtype=torch.int64) if batch.present is None else batch.present
+        is_missing[rows] = False
         sizes = (self.output.width, *(self.output.size or ()))
         if self.output.sequence:
             sizes = (features.values.shape[1] if features is not None else 1, self.output.width)
         values, mask = self.missing.new_zeros(batch.size, *sizes), None
         if features is not None:
-            values = values.to(features.values.dtype).index_copy(0, batch.present, features.values)
+            values = values.to(features.values.dtype).index_copy(0, rows, features.values)
         if self.output.sequence:
             mask = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
             mask[:, 0] = is_missing
             if features is not None:
-                mask[batch.present] = features.mask
+                mask[rows] = features.mask
         return Features(self._replace(values, is_missing), mask)
 
     def _replace(self, values: torch.Tensor, is_missing: torch.Tensor) -> torch.Tensor:
@@ -111,7 +113,7 @@ class NullableEncoder(Encoder[Any, Any]):
         for first in present:
             self.encoder.fit(chain([first], present))
             return
-        raise MtlError("all cells of training examples are missing")
+        raise MtlError(ALL_MISSING)
 
     def encode(self, parsed: Sequence[Any]) -> list[Any]:
         """Encode inputs; a missing one is None."""
@@ -129,6 +131,25 @@ class NullableEncoder(Encoder[Any, Any]):
         return NullableBatch(
             None if len(rows) == len(items) else torch.tensor(rows, dtype=torch.int64), inputs, len(items)
         )
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images; None if inputs are no images."""
+        return self.encoder.image_size
+
+    def prefetch(self, items: Sequence[Any]) -> None:
+        """Start to load the items that are not missing."""
+        self.encoder.prefetch([item for item in items if item is not None])
+
+    def augment(self, inputs: NullableBatch) -> tuple[NullableBatch, torch.Tensor | None]:
+        """Augment the inputs that are not missing; the pixels of the others do not move."""
+        if inputs.inputs is None:
+            return inputs, None
+        augmented, pixel_indices = self.encoder.augment(inputs.inputs)
+        if pixel_indices is not None and inputs.present is not None:
+            unmoved = torch.arange(pixel_indices.shape[1]).repeat(inputs.size, 1)
+            pixel_indices = unmoved.index_copy(0, inputs.present, pixel_indices)
+        return NullableBatch(inputs.present, augmented, inputs.size), pixel_indices
 
     def input_layer(self) -> nn.Module:
         """Build the input layer with the learned vector."""
