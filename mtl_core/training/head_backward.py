@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,19 +9,7 @@ from torch import nn
 
 from mtl_core.nn.heads import HeadOutput, SeparateHeads
 from mtl_core.nn.network import MultiTaskNetwork
-
-
-@dataclass(frozen=True)
-class BackwardStart:
-    """The start of the backward pass of a loss.
-
-    Attributes:
-        tensor: A tensor that the loss depends on.
-        grad_output: The gradient of the loss with respect to `tensor`, of the same shape.
-    """
-
-    tensor: torch.Tensor
-    grad_output: torch.Tensor
+from mtl_core.training.task_gradients import BackwardStart, accumulate_grad
 
 
 class HeadBackward:
@@ -39,7 +26,7 @@ class HeadBackward:
         task_specific: The task-specific parameters.
 
     Attributes:
-        parameters: The parameters in `own` whose gradients this class computes.
+        parameters: The parameters in `task_specific` whose gradients this class computes.
     """
 
     def __init__(
@@ -145,7 +132,7 @@ def _select_task(grad_output: torch.Tensor, column: int) -> torch.Tensor:
 
 
 def _register_output_hook(network: MultiTaskNetwork, head_backward_ref: "weakref.ref[HeadBackward]") -> None:
-    """Record the outputs of every forward pass with gradients while the `HeadPasses` object exists."""
+    """Record the outputs of every forward pass with gradients while the `HeadBackward` object exists."""
 
     def record(_: nn.Module, __: Any, outputs: Sequence[HeadOutput | None]) -> None:
         head_backward = head_backward_ref()
@@ -155,9 +142,3 @@ def _register_output_hook(network: MultiTaskNetwork, head_backward_ref: "weakref
             head_backward.record_outputs(outputs)
 
     handle = network.register_forward_hook(record)
-
-
-def accumulate_grad(parameter: nn.Parameter, gradient: torch.Tensor | None) -> None:
-    """Add a gradient to `parameter.grad`; do nothing for None."""
-    if gradient is not None:
-        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
+from mtl_core.training.task_gradients import TaskGradients
 
 
 class Weighting(nn.Module):
@@ -30,7 +30,7 @@ class Weighting(nn.Module):
             seed: Seed for random draws in this step, equal on all ranks.
         """
 
-    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: TaskGradients) -> None:
         """Compute the gradients of all parameters; a weighting that balances gradients overrides this method.
 
         Args:
@@ -40,6 +40,11 @@ class Weighting(nn.Module):
         """
         total = self(losses)
         gradients.backward(total if extra_loss is None else total + extra_loss)
+
+    @property
+    def recomputes_losses(self) -> bool:
+        """Whether `on_step_end` recomputes the losses; by default, whether the class overrides it."""
+        return type(self).on_step_end is not Weighting.on_step_end
 
     def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:
         """Handle the end of a step, after the update of the network.

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from mtl_core import LossSum, MtlError
-from mtl_core.training import NonFiniteLossError, StepGradients, TaskLosses
+from mtl_core.training import NonFiniteLossError, TaskGradients, TaskLosses
 from mtl_torchjd.rule import AggregationResult, AggregationRule
 
 
@@ -46,7 +46,7 @@ class GradientAggregation(LossSum):
         """Store the seed for the step's random numbers."""
         self._seed = seed
 
-    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: TaskGradients) -> None:
         """Compute the gradient of each loss, and combine the gradients.
 
         Raises:

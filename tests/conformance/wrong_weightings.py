@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from mtl_core import WeightingSpec
-from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
+from mtl_core.training.task_gradients import TaskGradients
 from mtl_core.training.weighting import Weighting
 
 
@@ -38,7 +38,7 @@ class _Sum(Weighting):
         if self.wrong == "on-step-start":
             self.draw = float(torch.rand(()))
 
-    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: TaskGradients) -> None:
         super().backward(losses, None if self.wrong == "backward" else extra_loss, gradients)
 
     def on_step_end(self, recompute_losses: Callable[[], TaskLosses]) -> None:

@@ -6,8 +6,8 @@ import torch
 
 from mtl_core.builtins.weightings.modules.scalar_adam import ScalarAdam
 from mtl_core.builtins.weightings.modules.task_weights import DeclaredWeights, clamp_losses
-from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
+from mtl_core.training.task_gradients import TaskGradients
 
 
 class FamoWeighting(DeclaredWeights):
@@ -31,12 +31,17 @@ class FamoWeighting(DeclaredWeights):
         self.register_buffer("logits", torch.zeros(len(weights)))
         self.register_buffer("last", torch.full((len(weights),), torch.nan))
 
+    @property
+    def recomputes_losses(self) -> bool:
+        """Whether a step's effect is measured on its own batch."""
+        return self.same_batch
+
     def forward(self, losses: TaskLosses) -> torch.Tensor:
         """Return the scalar loss."""
         shares, values = self._compute_shares(losses.tasks), clamp_losses(losses.values)
         return (values.log() * shares).sum() / (shares / values.detach()).sum()
 
-    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: TaskGradients) -> None:
         """Update the logits by the decrease of the losses since the last steps, then run the backward pass."""
         log_losses = clamp_losses(losses.values.detach()).log()
         if not self.same_batch:

@@ -6,8 +6,8 @@ import torch
 
 from mtl_core.builtins.weightings.modules.scalar_adam import ScalarAdam
 from mtl_core.builtins.weightings.modules.task_weights import MIN_LOSS, DeclaredWeights, clamp_losses
-from mtl_core.training.gradients import StepGradients
 from mtl_core.training.losses import TaskLosses
+from mtl_core.training.task_gradients import TaskGradients
 
 MIN_FACTOR = 1e-4
 """Lower bound of factors: one of 0 would disable its task, a negative one would invert its gradient."""
@@ -36,7 +36,7 @@ class GradNormWeighting(DeclaredWeights):
         """Return the scalar loss."""
         return (losses.values * (self.weights * self.factors)[losses.tasks]).sum()
 
-    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: StepGradients) -> None:
+    def backward(self, losses: TaskLosses, extra_loss: torch.Tensor | None, gradients: TaskGradients) -> None:
         """Measure the gradient norms, run the backward pass with the current factors, then update the factors."""
         norms = None
         if len(losses.tasks) > 1:  # a single task has nothing to compare with
