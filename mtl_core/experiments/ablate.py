@@ -58,7 +58,7 @@ def plan_trials(
                 f"seed={seed}",
                 "training.refit=false",
                 *variant_overrides,
-                *build_fold_overrides(folds, fold),
+                *build_fold_overrides(config.split, folds, fold),
             ],
             get_run_dir(out, variant.replace("/", "_"), seed, fold),
         )

@@ -1,10 +1,13 @@
 """The trials of ablations and comparisons: one training per variant, seed and fold."""
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import yaml
 
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
@@ -14,6 +17,7 @@ from mtl_core.errors import MtlError
 from mtl_core.experiments.output_dir import Plan, reserve_folder
 from mtl_core.experiments.process_pool import Report, run_jobs
 from mtl_core.experiments.trial_provenance import check_trial_provenance
+from mtl_core.plugins.specs import SplitterSpec
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,22 @@ def list_folds(n_folds: int | None) -> Sequence[int | None]:
     return range(n_folds) if n_folds else [None]
 
 
-def build_fold_overrides(n_folds: int | None, fold: int | None, hold_out: str = "") -> list[str]:
-    """Return the overrides that hold out a fold, as the split `hold_out` if given; none without folds."""
-    hold_out_key = f", hold_out: {hold_out}" if hold_out else ""
-    return [] if fold is None else [f"split={{type: k-fold, folds: {n_folds}, fold: {fold}{hold_out_key}}}"]
+def build_fold_overrides(
+    splitter: SplitterSpec, n_folds: int | None, fold: int | None, hold_out: str = ""
+) -> list[str]:
+    """Return the overrides that hold out a fold, as the split `hold_out` if given; none without folds.
+
+    Raises:
+        MtlError: If the experiment's own splitter excludes folds.
+    """
+    if fold is None:
+        return []
+    keys: dict[str, object] = {"type": "k-fold", "folds": n_folds, "fold": fold}
+    if hold_out:
+        keys["hold_out"] = hold_out
+    keys.update(splitter.build_fold_keys())
+    block = yaml.safe_dump(keys, default_flow_style=True, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+    return [f"split={block.strip()}"]
 
 
 def get_run_dir(output_dir: Path, variant: str, seed: int, fold: int | None) -> Path:

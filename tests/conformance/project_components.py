@@ -99,13 +99,11 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     "splitters": {
         "stratified": [Case(), Case({"validation": 0.3, "test": 0.2})],
         "random": [Case(), Case({"validation": 0.0, "test": 0.5})],
-        "k-fold": [Case(), Case({"folds": 3, "fold": 2, "split_seed": 7}), Case({"hold_out": "test"})],
-        "predefined": DEFAULT_CASE,
-    },
-    "encoders": {
-        "transformer": [
-            Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
-            Case({"model": get_tiny_model, "max_tokens": 6, "trainable": False}, modules=["transformers"]),
+        "k-fold": [
+            Case(),
+            Case({"folds": 3, "fold": 2, "split_seed": 7}),
+            Case({"hold_out": "test"}),
+            Case({"column": "user"}),
         ],
         "group": [
             Case({"column": "user", "test": 0.2}),

@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mtl_core.builtins.splitters.group_split import GroupSplit
+from mtl_core.builtins.splitters.k_fold import KFold
 from mtl_core.builtins.splitters.time_split import TimeSplit
 from mtl_core.builtins.splitters.times import parse_times
 from mtl_core.config.load import load_experiment
@@ -22,6 +23,7 @@ from mtl_core.data.metadata_leaks import describe_metadata_leaks
 from mtl_core.data.prepare import prepare
 from mtl_core.data.splitting import Split, split_corpus
 from mtl_core.errors import MtlError
+from mtl_core.experiments.trials import build_fold_overrides
 from mtl_core.plugins.specs import SplitterSpec
 
 FRACTIONS = [{}, {"validation": 0.3, "test": 0.2}, {"validation": 0.0, "test": 0.4}, {"validation": 0.0}]
@@ -75,11 +77,12 @@ def check_partition(corpus: Corpus, splitter: SplitterSpec, seed: int) -> list[l
     try:
         parts = list_parts(split_all(corpus, splitter, seed))
     except MtlError as error:
-        assume(not re.search("cannot be divided|identical inputs stay together", str(error)))
+        assume(not re.search("cannot be divided|identical inputs stay together|too few|need as many", str(error)))
         raise
-    assert sorted(row for part in parts for row in part) == list(range(len(corpus)))
+    unused = corpus.get_row_indices("test").tolist() if splitter.replaces_test else []
+    assert sorted([*unused, *(row for part in parts for row in part)]) == list(range(len(corpus)))
     assert list_parts(split_all(corpus, splitter, seed)) == parts
-    for name, part in (("validation", parts[1]), ("test", parts[2])):
+    for name, part in (("validation", parts[1]), ("test", [*unused, *parts[2]])):
         assert set(corpus.get_row_indices(name)) <= set(part)  # type: ignore[arg-type]
     divided = [[row for row in part if corpus.splits[row] == "train"] for part in parts]
     inputs = [{corpus.groups[row] for row in part} for part in divided]
@@ -97,11 +100,18 @@ def normalise(cell: object) -> str | None:
     return "7" if cell == 7 else str(cell).strip()
 
 
-@pytest.mark.parametrize("fractions", FRACTIONS, ids=str)
+GROUP_SPLITTERS: list[SplitterSpec] = [
+    *(GroupSplit.model_validate({"column": "column", **fractions}) for fractions in FRACTIONS),
+    KFold(column="column", folds=2),
+    KFold(column="column", folds=2, hold_out="test", validation=0.3),
+]
+
+
+@pytest.mark.parametrize("splitter", GROUP_SPLITTERS, ids=str)
 @settings(max_examples=25, deadline=None)
 @given(corpus=draw_corpora(draw_groups()), seed=st.integers(0, 2**63 - 1))
-def test_no_group_is_in_two_splits(fractions: dict[str, float], corpus: Corpus, seed: int) -> None:
-    parts = check_partition(corpus, GroupSplit(column="column", **fractions), seed)
+def test_no_group_is_in_two_splits(splitter: SplitterSpec, corpus: Corpus, seed: int) -> None:
+    parts = check_partition(corpus, splitter, seed)
     keys = [{normalise(corpus.metadata["column"][row]) for row in part} - {None} for part in parts]
     assert sum(map(len, keys)) == len(set().union(*keys))
 
@@ -112,7 +122,7 @@ def test_no_group_is_in_two_splits(fractions: dict[str, float], corpus: Corpus, 
 def test_training_is_before_validation_and_validation_before_test(
     fractions: dict[str, float], corpus: Corpus, seed: int
 ) -> None:
-    parts = check_partition(corpus, TimeSplit(column="column", **fractions), seed)
+    parts = check_partition(corpus, TimeSplit.model_validate({"column": "column", **fractions}), seed)
     times: list[list[Any]] = [[corpus.metadata["column"][row] for row in part] for part in parts if part]
     for earlier, later in pairwise(times):
         assert max(earlier) < min(later)
@@ -271,9 +281,31 @@ def test_a_group_that_is_a_list_is_refused_with_its_location() -> None:
 
 @pytest.mark.parametrize("splitter", [GroupSplit(column="column"), TimeSplit(column="column")], ids=lambda s: s.type)
 def test_predefined_validation_data_keeps_all_training_data(splitter: SplitterSpec) -> None:
-    splits: list[SplitName] = ["train"] * 8 + ["validation"] * 2
+    splits: list[SplitName] = ["train" if row < 8 else "validation" for row in range(10)]
     split = split_all(build_corpus(list(range(10)), splits=splits), splitter)
     assert list_parts(split) == [list(range(8)), [8, 9], []]
+
+
+def test_folds_do_not_divide_groups_and_cover_everything() -> None:
+    corpus = build_corpus([row // 4 for row in range(120)])
+    splits = [split_all(corpus, KFold(column="column", folds=5, fold=fold)) for fold in range(5)]
+    assert sorted(row for split in splits for row in split.validation.tolist()) == list(range(120))
+    assert {len(split.validation) for split in splits} == {24}
+    for split in splits:
+        assert not {row // 4 for row in split.train.tolist()} & {row // 4 for row in split.validation.tolist()}
+    assert refuse(build_corpus([1, 2, 2, 2, 2, 2]), KFold(column="column")) == (
+        "split.folds: 5 folds need as many groups of 'column', found 2"
+    )
+
+
+def test_cross_validation_keeps_groups_together_and_refuses_times() -> None:
+    """`--folds` replaces the splitter of an experiment by folds."""
+    overrides = build_fold_overrides(GroupSplit(column="a user"), 3, 1, "test")
+    assert overrides == ["split={type: k-fold, folds: 3, fold: 1, hold_out: test, column: a user}"]
+    assert build_fold_overrides(KFold(column="a"), 3, 1) == ["split={type: k-fold, folds: 3, fold: 1, column: a}"]
+    assert build_fold_overrides(TimeSplit(column="column"), None, None) == []
+    with pytest.raises(MtlError, match="folds would train on examples that are later than the held-out ones"):
+        build_fold_overrides(TimeSplit(column="column"), 3, 1)
 
 
 class ReplacingGroupSplit(GroupSplit):
@@ -285,7 +317,7 @@ class ReplacingGroupSplit(GroupSplit):
 
 
 def test_predefined_test_data_is_added_to_or_replaced() -> None:
-    splits: list[SplitName] = ["train"] * 8 + ["test"] * 2
+    splits: list[SplitName] = ["train" if row < 8 else "test" for row in range(10)]
     corpus = build_corpus(list(range(10)), splits=splits)
     added = split_all(corpus, GroupSplit(column="column", validation=0.0, test=0.25))
     assert len(added.test) == 4
@@ -295,7 +327,7 @@ def test_predefined_test_data_is_added_to_or_replaced() -> None:
 
 
 def test_predefined_splits_that_contradict_the_splitter_are_reported() -> None:
-    splits: list[SplitName] = ["train"] * 6 + ["validation", "test"]
+    splits: list[SplitName] = ["train", "train", "train", "train", "train", "train", "validation", "test"]
     groups = build_corpus(["ann", "bob", "bob", None, "cy", "dee", "bob", "cy"], splits=splits)
     splitter: SplitterSpec = GroupSplit(column="column")
     assert describe_metadata_leaks(groups, split_all(groups, splitter), splitter) == [

@@ -33,10 +33,8 @@ class GroupSplit(FractionSplitter):
         Raises:
             MtlError: If there is no such column, or fewer groups than splits.
         """
-        import numpy as np
-
         from mtl_core.builtins.splitters.group_keys import number_groups
-        from mtl_core.builtins.splitters.group_stratification import stratify_groups
+        from mtl_core.builtins.splitters.group_stratification import stratify_units_by_group
 
         groups = number_groups(units, self.column)
         fractions = self.resolve_fractions(units)
@@ -47,20 +45,20 @@ class GroupSplit(FractionSplitter):
                 f"split.column: the {noun} of '{self.column}' cannot be divided into {n_splits} splits "
                 "(groups that share an input are one group)"
             )
-        counts = np.zeros((n_groups, len(units.columns)), dtype=np.int64)
-        np.add.at(counts, groups, units.indicators)
-        sizes = np.bincount(groups, weights=units.sizes, minlength=n_groups).astype(np.int64)
-        return stratify_groups(counts, sizes, fractions, seed)[groups].astype("int8")
+        return stratify_units_by_group(units.indicators, units.sizes, groups, fractions, seed).astype("int8")
 
     def find_leaks(self, train: ExampleMetadata, held_out: ExampleMetadata) -> NDArray[np.bool_]:
         """Return which training examples are of a held-out group."""
-        import numpy as np
+        from mtl_core.builtins.splitters.group_leaks import find_group_leaks
 
-        from mtl_core.builtins.splitters.group_keys import read_group_keys
-
-        held_out_keys = set(read_group_keys(held_out, self.column)) - {None}
-        return np.array([key in held_out_keys for key in read_group_keys(train, self.column)], dtype=np.bool_)
+        return find_group_leaks(train, held_out, self.column)
 
     def describe_leak(self, held_out: str) -> str:
         """Return what is wrong with them."""
-        return f"of a '{self.column}' that also has {held_out} examples"
+        from mtl_core.builtins.splitters.group_leaks import describe_group_leak
+
+        return describe_group_leak(self.column, held_out)
+
+    def build_fold_keys(self) -> dict[str, object]:
+        """Return the column, so that folds do not divide groups either."""
+        return {"column": self.column}

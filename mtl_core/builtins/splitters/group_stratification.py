@@ -13,6 +13,35 @@ MAX_MOVES = 1000
 """The maximum number of moves per assignment."""
 
 
+def stratify_units_by_group(
+    indicators: NDArray[np.uint8],
+    sizes: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    fractions: Sequence[float],
+    seed: int,
+) -> NDArray[np.int64]:
+    """Divide units into splits, all units of a group into the same one.
+
+    Args:
+        indicators: `(units, columns)`, uint8: 1 if the unit contains a (task, class).
+        sizes: `(units,)`, int64: the number of examples per unit.
+        groups: `(units,)`, int64: the group of each unit.
+        fractions: The fraction of examples per split; they sum to 1. A split of fraction 0 stays empty.
+        seed: The only source of randomness.
+
+    Returns:
+        `(units,)`, int64: the index of each unit's split.
+
+    Raises:
+        ValueError: If there are fewer groups than splits with a fraction above 0.
+    """
+    names, group_indices = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), indicators.shape[1]), dtype=np.int64)
+    np.add.at(counts, group_indices, indicators)
+    group_sizes = np.bincount(group_indices, weights=sizes, minlength=len(names)).astype(np.int64)
+    return stratify_groups(counts, group_sizes, fractions, seed)[group_indices]
+
+
 def stratify_groups(
     counts: NDArray[np.int64], sizes: NDArray[np.int64], fractions: Sequence[float], seed: int
 ) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mtl_core.data.metadata import ExampleMetadata
     from mtl_core.data.splitting import SplitUnits
 
 
@@ -34,6 +35,8 @@ class KFold(SplitterSpec):
     validation split."""
     split_seed: int | None = Field(default=None, ge=0)
     """Seed of the folds, so that runs with different seeds share them; null uses the run's seed."""
+    column: str | None = None
+    """A column of `data.metadata`, such as a user, no value of which is in two splits; null divides all examples."""
 
     @model_validator(mode="after")
     def _validate_fold(self) -> KFold:
@@ -54,18 +57,70 @@ class KFold(SplitterSpec):
         Raises:
             MtlError: If there are more folds than units.
         """
-        from mtl_core.builtins.splitters.stratification import stratify
+        import numpy as np
 
-        if len(units) < self.folds:
-            raise MtlError(f"split.folds: {self.folds} folds need as many distinct examples, found {len(units)}")
         fractions = [1 / self.folds] * self.folds
-        folds = stratify(units.indicators, fractions, seed if self.split_seed is None else self.split_seed)
+        groups = self._number_groups(units)
+        all_units = np.ones(len(units), dtype=np.bool_)
+        folds = self._stratify(
+            units, groups, all_units, fractions, seed if self.split_seed is None else self.split_seed
+        )
         split_indices: NDArray[np.int8] = (folds == self.fold).astype("int8")
         if self.hold_out == "test":
             split_indices *= 2
             training_mask = split_indices == 0
             validation_fraction = resolve_validation_fraction(self.validation, units)
-            split_indices[training_mask] = stratify(
-                units.indicators[training_mask], [1 - validation_fraction, validation_fraction], seed
+            split_indices[training_mask] = self._stratify(
+                units, groups, training_mask, [1 - validation_fraction, validation_fraction], seed
             )
         return split_indices
+
+    def find_leaks(self, train: ExampleMetadata, held_out: ExampleMetadata) -> NDArray[np.bool_]:
+        """Return which training examples are of a held-out group; without groups, there are none."""
+        from mtl_core.builtins.splitters.group_leaks import find_group_leaks
+
+        return (
+            super().find_leaks(train, held_out)
+            if self.column is None
+            else find_group_leaks(train, held_out, self.column)
+        )
+
+    def describe_leak(self, held_out: str) -> str:
+        """Return what is wrong with them."""
+        from mtl_core.builtins.splitters.group_leaks import describe_group_leak
+
+        return describe_group_leak(self.column or "", held_out)
+
+    def build_fold_keys(self) -> dict[str, object]:
+        """Return the column of groups, if there is one."""
+        return {} if self.column is None else {"column": self.column}
+
+    def _number_groups(self, units: SplitUnits) -> NDArray[np.int64] | None:
+        """Return the group of each unit; None without groups."""
+        from mtl_core.builtins.splitters.group_keys import number_groups
+
+        groups = None if self.column is None else number_groups(units, self.column)
+        n_divisible = len(units) if groups is None else int(groups.max(initial=-1)) + 1
+        if n_divisible < self.folds:
+            noun = "distinct examples" if groups is None else f"groups of '{self.column}'"
+            raise MtlError(f"split.folds: {self.folds} folds need as many {noun}, found {n_divisible}")
+        return groups
+
+    def _stratify(
+        self,
+        units: SplitUnits,
+        groups: NDArray[np.int64] | None,
+        mask: NDArray[np.bool_],
+        fractions: list[float],
+        seed: int,
+    ) -> NDArray[np.int64]:
+        """Divide the units of a mask."""
+        from mtl_core.builtins.splitters.group_stratification import stratify_units_by_group
+        from mtl_core.builtins.splitters.stratification import stratify
+
+        if groups is None:
+            return stratify(units.indicators[mask], fractions, seed)
+        n_groups, n_splits = len(set(groups[mask].tolist())), sum(fraction > 0 for fraction in fractions)
+        if n_groups < n_splits:
+            raise MtlError(f"split.column: the other folds have {n_groups} group of '{self.column}', too few to divide")
+        return stratify_units_by_group(units.indicators[mask], units.sizes[mask], groups[mask], fractions, seed)

@@ -77,6 +77,13 @@ class TimeSplit(FractionSplitter):
         """Return what is wrong with them."""
         return f"not older by '{self.column}' than all {held_out} examples"
 
+    def build_fold_keys(self) -> dict[str, object]:
+        """Raise an error: a network would be trained on examples that are later than the held-out ones."""
+        raise MtlError(
+            "folds would train on examples that are later than the held-out ones, which `split: {type: time}` "
+            "excludes; use several seeds without folds, or set another `split`"
+        )
+
     def _raise_indivisible(self, units: SplitUnits, times: NDArray[np.float64], n_blocks: int) -> None:
         import numpy as np
 

@@ -78,7 +78,7 @@ def build_plan(
             "learning needs two or more"
         )
     if n_folds is not None:
-        source.load([*overrides, *build_fold_overrides(n_folds, 0, "test")])
+        source.load([*overrides, *build_fold_overrides(base.config.split, n_folds, 0, "test")])
     variants = _share_networks(VariantBuilder(source, overrides, base, task_names).build_all(extra_variants))
     seed_values = range(base.config.seed, base.config.seed + n_seeds)
     training_specs = {
@@ -94,7 +94,7 @@ def build_plan(
                 *overrides,
                 *training_spec.overrides,
                 f"seed={seed}",
-                *build_fold_overrides(n_folds, fold, "test"),
+                *build_fold_overrides(base.config.split, n_folds, fold, "test"),
             ],
             get_run_dir(output_dir, training_spec.name, seed, fold),
         )

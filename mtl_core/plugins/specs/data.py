@@ -134,6 +134,14 @@ class SplitterSpec(Spec):
         """
         return f"connected to {held_out} examples"
 
+    def build_fold_keys(self) -> dict[str, object]:
+        """Return keys of the splitter `k-fold`, which replaces this one in a cross-validation.
+
+        Raises:
+            MtlError: If folds contradict what this splitter promises.
+        """
+        return {}
+
 
 @spec_base("encoders")
 class EncoderSpec(Spec):
