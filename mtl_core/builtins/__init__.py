@@ -4,16 +4,22 @@ from mtl_core.builtins.architectures.hard_sharing import HardSharing
 from mtl_core.builtins.architectures.soft_sharing import SoftSharing
 from mtl_core.builtins.backbones.identity import Identity
 from mtl_core.builtins.backbones.mlp import MLP
+from mtl_core.builtins.backbones.module import ModuleBackbone
 from mtl_core.builtins.class_weights import Balanced, ExplicitWeights, Unweighted
 from mtl_core.builtins.encoders.array import ArrayEncoder
-from mtl_core.builtins.heads.dense_conv import DenseConv
-from mtl_core.builtins.heads.linear import Linear
+from mtl_core.builtins.encoders.category import Category, MultiCategory
 from mtl_core.builtins.encoders.columns import Columns
+from mtl_core.builtins.encoders.date import Date
+from mtl_core.builtins.encoders.number import Number
 from mtl_core.builtins.fusions.broadcast import Broadcast
 from mtl_core.builtins.fusions.concatenate import Concatenate
 from mtl_core.builtins.fusions.gated import Gated
+from mtl_core.builtins.heads.dense_conv import DenseConv
+from mtl_core.builtins.heads.linear import Linear
+from mtl_core.builtins.heads.module import ModuleHead
 from mtl_core.builtins.heads.sequence_decoder import SequenceDecoder
 from mtl_core.builtins.heads.token_linear import TokenLinear
+from mtl_core.builtins.loaders.memory import Memory
 from mtl_core.builtins.loaders.table import Table
 from mtl_core.builtins.loss_masks import ExcludeLabels, Observed
 from mtl_core.builtins.losses.cosine import CosineDistance
@@ -37,18 +43,18 @@ from mtl_core.builtins.metrics.restricted_accuracy import RestrictedAccuracy
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
+from mtl_core.builtins.splitters.group_split import GroupSplit
 from mtl_core.builtins.splitters.k_fold import KFold
 from mtl_core.builtins.splitters.predefined import Predefined
 from mtl_core.builtins.splitters.random_split import RandomSplit
 from mtl_core.builtins.splitters.stratified import Stratified
+from mtl_core.builtins.splitters.time_split import TimeSplit
 from mtl_core.builtins.task_kinds.bag_of_words import BagOfWords
 from mtl_core.builtins.task_kinds.binary import Binary
-from mtl_core.builtins.splitters.group_split import GroupSplit
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.task_kinds.dense_regression import DenseRegression
 from mtl_core.builtins.task_kinds.detection import DetectAndClassify
 from mtl_core.builtins.task_kinds.masked_tokens import MaskedTokens
-from mtl_core.builtins.splitters.time_split import TimeSplit
 from mtl_core.builtins.task_kinds.multilabel import MultiLabel
 from mtl_core.builtins.task_kinds.ordinal import Ordinal
 from mtl_core.builtins.task_kinds.reconstruction import Reconstruction
@@ -74,7 +80,7 @@ from mtl_core.plugins.hookspecs import hookimpl
 
 @hookimpl
 def mtl_loaders() -> list[type[specs.LoaderSpec]]:
-    return [Table]
+    return [Table, Memory]
 
 
 @hookimpl
@@ -84,7 +90,7 @@ def mtl_splitters() -> list[type[specs.SplitterSpec]]:
 
 @hookimpl
 def mtl_encoders() -> list[type[specs.EncoderSpec]]:
-    return [ArrayEncoder, Columns]
+    return [ArrayEncoder, Number, Category, MultiCategory, Date, Columns]
 
 
 @hookimpl
@@ -94,12 +100,12 @@ def mtl_fusions() -> list[type[specs.FusionSpec]]:
 
 @hookimpl
 def mtl_backbones() -> list[type[specs.BackboneSpec]]:
-    return [MLP, Identity]
+    return [MLP, Identity, ModuleBackbone]
 
 
 @hookimpl
 def mtl_heads() -> list[type[specs.HeadSpec]]:
-    return [Linear, TokenLinear, SequenceDecoder, DenseConv]
+    return [Linear, TokenLinear, SequenceDecoder, DenseConv, ModuleHead]
 
 
 @hookimpl

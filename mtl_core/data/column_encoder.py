@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from mtl_core.data.encoder import Encoder, Item, Parsed
 
+ALL_MISSING = "all cells of training examples are missing"
+"""The message for a column without a cell to fit an encoder to."""
+
 
 class ColumnEncoder(Encoder[Parsed, Item]):
     """An encoder of the cells of one column. It encodes missing cells (None), and is fitted one cell at a time.
@@ -14,6 +17,10 @@ class ColumnEncoder(Encoder[Parsed, Item]):
     Several such encoders are fitted in a single pass over the rows of a table. Other encoders can encode columns,
     too: the encoder `columns` replaces the features of their missing cells by learned values.
     """
+
+    def is_empty(self, parsed: Parsed) -> bool:
+        """Return whether a cell is missing."""
+        return parsed is None
 
     @abstractmethod
     def partial_fit(self, parsed: Parsed) -> None:

@@ -6,18 +6,19 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.files.cells import FLOAT32_MAX, format_cell, parse_number, split_list
+from mtl_core.data.files.cells import FLOAT32_MAX, convert_to_number, format_cell, split_list
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.column_types import COLUMN_TYPES
 
-__all__ = ["COLUMN_TYPES", "parse_input_cell", "parse_input_row", "validate_input_types"]
+__all__ = ["COLUMN_TYPES", "parse_cell", "parse_input_cell", "parse_input_row", "validate_input_types"]
 
-CellParser = Callable[[object, str, str | None], object]
-"""Function from a cell that is not missing, its column and a separator to the cell of an input."""
+CellParser = Callable[[object, str | None], object]
+"""Function from a cell that is not missing, and a separator, to the cell of an input."""
 
 
 def validate_input_types(input_types: Mapping[str, str]) -> None:
@@ -64,12 +65,23 @@ def parse_input_row(
     return cells
 
 
-def parse_input_cell(cell: object, name: str, column_type: str, separator: str | None = None) -> object:
+def parse_input_cell(cell: object, name: str, column_type: str, separator: str | None = None) -> Any:
+    """Return a cell of a named column as the input of an encoder; arguments and result as for `parse_cell`.
+
+    Raises:
+        MtlError: If the cell does not fit the type; the message names the column.
+    """
+    try:
+        return parse_cell(cell, column_type, separator)
+    except MtlError as error:
+        raise MtlError(f"column '{name}': {error}") from error
+
+
+def parse_cell(cell: object, column_type: str, separator: str | None = None) -> Any:
     """Return a cell as the input of an encoder.
 
     Args:
         cell: None, an empty text, NaN, NaT and `pandas.NA` are missing cells.
-        name: The column, for messages.
         column_type: A key of `COLUMN_TYPES`.
         separator: The separator of members if the cell is a text: of categories, and of the numbers of an array.
 
@@ -82,7 +94,7 @@ def parse_input_cell(cell: object, name: str, column_type: str, separator: str |
     """
     if is_missing_cell(cell):
         return None
-    return _PARSERS[column_type](cell, name, separator)
+    return _PARSERS[column_type](cell, separator)
 
 
 def is_missing_cell(cell: object) -> bool:
@@ -95,78 +107,75 @@ def is_missing_cell(cell: object) -> bool:
     return type(cell).__name__ in {"NaTType", "NAType"} or (isinstance(cell, np.datetime64) and bool(np.isnat(cell)))
 
 
-def _parse_text(cell: object, name: str, separator: str | None) -> str:
+def _parse_text(cell: object, separator: str | None) -> str:
     if not isinstance(cell, str):
-        raise MtlError(f"column '{name}': expected a text, found {format_cell(cell)}")
+        raise MtlError(f"expected a text, found {format_cell(cell)}")
     return cell.strip()
 
 
-def _parse_number(cell: object, name: str, separator: str | None) -> float:
-    return parse_number(cell.item() if isinstance(cell, np.generic) else cell, name)
+def _parse_number(cell: object, separator: str | None) -> float:
+    return convert_to_number(cell.item() if isinstance(cell, np.generic) else cell)
 
 
-def _parse_category(cell: object, name: str, separator: str | None) -> str:
+def _parse_category(cell: object, separator: str | None) -> str:
     value = cell.item() if isinstance(cell, np.generic) else cell
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a column of whole numbers with missing cells contains floats in pandas
     if not isinstance(value, str | int | float):
-        raise MtlError(f"column '{name}': expected a category (a text or a number), found {format_cell(cell)}")
+        raise MtlError(f"expected a category (a text or a number), found {format_cell(cell)}")
     return str(value).strip()
 
 
-def _parse_categories(cell: object, name: str, separator: str | None) -> tuple[str, ...]:
+def _parse_categories(cell: object, separator: str | None) -> tuple[str, ...]:
     if isinstance(cell, str):
         if separator is None:
             raise MtlError(
-                f"column '{name}': expected a list of categories, found {format_cell(cell)}; "
-                f"`lists: {{{name}: SEPARATOR}}` splits texts"
+                f"expected a list of categories, found {format_cell(cell)}; `lists: {{COLUMN: SEPARATOR}}` splits texts"
             )
         members: object = [member for member in split_list(cell, separator) if member]
     else:
         members = cell.tolist() if isinstance(cell, np.ndarray) else cell
     if not isinstance(members, list | tuple | set | frozenset):
-        raise MtlError(f"column '{name}': expected a list of categories, found {format_cell(cell)}")
-    categories = [_parse_category(member, name, None) for member in members if not is_missing_cell(member)]
+        raise MtlError(f"expected a list of categories, found {format_cell(cell)}")
+    categories = [_parse_category(member, None) for member in members if not is_missing_cell(member)]
     return tuple(sorted(categories) if isinstance(members, set | frozenset) else categories)
 
 
-def _parse_date(cell: object, name: str, separator: str | None) -> str:
+def _parse_date(cell: object, separator: str | None) -> str:
     value = cell
     if isinstance(cell, np.datetime64):
         value = cell.astype("datetime64[s]").item()
-    if isinstance(value, str):
+    if isinstance(cell, str):
+        text = cell.strip()
         try:
-            value = datetime.fromisoformat(value.strip())
-            if len(cell.strip()) == len("2024-05-31") and isinstance(cell, str):
-                value = value.date()
+            value = date.fromisoformat(text) if len(text) == len("2024-05-31") else datetime.fromisoformat(text)
         except ValueError as error:
             raise MtlError(
-                f"column '{name}': expected a date in ISO 8601 format, such as 2024-05-31 or 2024-05-31T18:30, "
-                f"found {format_cell(cell)}"
+                f"expected a date in ISO 8601 format, such as 2024-05-31 or 2024-05-31T18:30, found {format_cell(cell)}"
             ) from error
     if not isinstance(value, date):
-        raise MtlError(f"column '{name}': expected a date, found {format_cell(cell)}")
+        raise MtlError(f"expected a date, found {format_cell(cell)}")
     return value.isoformat()
 
 
-def _parse_image(cell: object, name: str, separator: str | None) -> object:
+def _parse_image(cell: object, separator: str | None) -> object:
     if isinstance(cell, Path):
         return str(cell)
     return cell.strip() if isinstance(cell, str) else cell  # the encoder reads images in memory, too
 
 
-def _parse_array(cell: object, name: str, separator: str | None) -> NDArray[np.float32]:
+def _parse_array(cell: object, separator: str | None) -> NDArray[np.float32]:
     value = split_list(cell, separator or " ") if isinstance(cell, str) else cell
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise MtlError(f"column '{name}': expected numbers, found {format_cell(cell)}") from error
+        raise MtlError(f"expected numbers, found {format_cell(cell)}") from error
     if not np.isfinite(numbers).all():
-        raise MtlError(f"column '{name}': found a number that is not finite")
+        raise MtlError("found a number that is not finite")
     if numbers.size and np.abs(numbers).max() > FLOAT32_MAX:
-        raise MtlError(f"column '{name}': the number {np.abs(numbers).max():g} is too large")
+        raise MtlError(f"the number {np.abs(numbers).max():g} is too large")
     return numbers.astype(np.float32)
 
 

@@ -16,6 +16,7 @@ from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask
 from mtl_core.data.fitted_task import FittedTask, describe_numeric_classes, fit_task
 from mtl_core.data.label_statistics import compute_label_statistics, select_weighted_rows
+from mtl_core.data.lazy_sequences import RowSubset
 from mtl_core.data.splitting import Split
 from mtl_core.data.target_encoding import encode_examples
 from mtl_core.data.task_groups import TaskGroup, check_unique_names, group_tasks
@@ -83,7 +84,7 @@ def fit_data(
         MtlError: If the data and the experiment do not match.
     """
     corpus, main_labels = experiment_data.corpus, experiment_data.labels
-    encoder.fit(parsed[row] for row in split.all_training_rows)
+    encoder.fit(RowSubset(parsed, split.all_training_rows))
     active_tasks = select_active_tasks(experiment_data.tasks, config.active_tasks)
     labels = {task.name: main_labels[task.name] for task in active_tasks if task.name in main_labels}
     auxiliary_tasks = derive_auxiliary(config, corpus, labels, encoder, parsed, split.all_training_rows)

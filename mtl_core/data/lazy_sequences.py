@@ -76,8 +76,12 @@ class LazySequence(Sequence[Any]):
     def __getitem__(self, index: int | slice) -> Any:
         """Compute one element, or the elements of a slice."""
         if isinstance(index, slice):
-            return self._transform(list(self._source[index]))
-        return self._transform([self._source[index]])[0]
+            return self._transform_rows(list(self._source[index]), range(len(self))[index])
+        return self._transform_rows([self._source[index]], range(len(self))[index : index + 1 or None])[0]
+
+    def _transform_rows(self, values: Sequence[Any], rows: range) -> Sequence[Any]:
+        """Transform the source elements of some rows."""
+        return self._transform(values)
 
     def __iter__(self) -> Iterator[Any]:
         for start in range(0, len(self), CHUNK_SIZE):

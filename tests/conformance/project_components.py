@@ -85,6 +85,12 @@ ROWS: Sequence[Block] = [
     {"review": "Soup", "size": [0.0, 1.0], "a.b": [2.0]},
 ]
 """Rows of three input columns, with a missing cell in each."""
+STATIC_ROWS: Sequence[Block] = [
+    {"day": "2024-05-31", "tags": ["quiet"], "kind": "thai", "price": 3.0},
+    {"day": None, "tags": ["quiet", "cheap"], "kind": "greek", "price": None},
+    {"day": "2024-07-31", "tags": None, "kind": None, "price": 5.0},
+]
+"""Rows of four input columns without tokens, with a missing cell in each."""
 
 DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
 
@@ -105,6 +111,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"hold_out": "test"}),
             Case({"column": "user"}),
         ],
+        "predefined": DEFAULT_CASE,
         "group": [
             Case({"column": "user", "test": 0.2}),
             Case({"column": "site"}, {"metadata": {"site": [1, 2, None, 4, None, 6, 7, 8]}}),
@@ -112,6 +119,12 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "time": [
             Case({"column": "date", "validation": 0.1, "test": 0.2}),
             Case({"column": "year"}, {"metadata": {"year": [2019, 2020, 2021, 2022, 2023]}}),
+        ],
+    },
+    "encoders": {
+        "transformer": [
+            Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
+            Case({"model": get_tiny_model, "max_tokens": 6, "trainable": False}, modules=["transformers"]),
         ],
         "transformer-features": [
             Case(
@@ -137,12 +150,6 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             ),
         ],
         "array": [Case(), Case({"standardise": False})],
-        "columns": [
-            Case(
-                {"columns": {"review": "embedding", "size": "array", "a.b": "array"}},
-                {"inputs": ROWS},
-            ),
-            Case({"columns": {"size": "array", "a.b": "array"}, "fusion": "gated"}, {"inputs": ROWS}),
         "number": [
             Case(options={"inputs": [3, None, -1.5, 4]}),
             Case({"standardise": False}, {"inputs": [3, float("nan"), "2.5"]}),
@@ -158,6 +165,16 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case(options={"inputs": ["2024-05-31", None, "2023-01-02T18:30"]}),
             Case({"features": ["weekday", "time"]}, {"inputs": ["2024-05-31", None, "2023-01-02T18:30"]}),
         ],
+        "columns": [
+            Case(
+                {"columns": {"day": "date", "tags": "multi-category", "kind": "category", "price": "number"}},
+                {"inputs": STATIC_ROWS},
+            ),
+            Case(
+                {"columns": {"review": "embedding", "size": "array", "a.b": "array"}},
+                {"inputs": ROWS},
+            ),
+            Case({"columns": {"size": "array", "a.b": "array"}, "fusion": "gated"}, {"inputs": ROWS}),
         ],
         "spacy": [
             Case({"dimensions": 6, "word_dropout": 0.3}),

@@ -431,7 +431,7 @@ def test_parquet_without_pyarrow_reports_what_to_install(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "expected one of `text`, `words` and `numbers`, which define the inputs; found none of them"),
+        ({}, "expected one of `text`, `words`, `numbers` and `inputs`, which define the inputs; found none of them"),
         ({"text": "a", "words": "b"}, "; found text and words"),
         ({"text": "a", "labels": ["b", "b"]}, "`labels` names 'b' twice"),
         ({"text": "a", "labels": ["b", "a"]}, "the column 'a' cannot be both an input and a label"),

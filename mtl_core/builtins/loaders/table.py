@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mtl_core.config.paths import InputFile
 from mtl_core.data.files.extensions import validate_extension
 from mtl_core.errors import MtlError, did_you_mean, join_names
+from mtl_core.plugins.column_types import COLUMN_TYPES
 from mtl_core.plugins.specs import LoaderSpec
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from mtl_core.data.corpus import Corpus, SplitName
 
 ColumnName = Annotated[str, Field(min_length=1)]
+ColumnType = Annotated[str, Field(json_schema_extra={"enum": list(COLUMN_TYPES)})]
+INPUT_KEYS = ("text", "words", "numbers", "inputs")
+LIST_TYPES = ("multi-category", "array")
+"""Types of input columns whose cells can be lists."""
 
 
 class Table(LoaderSpec):
     """Tables with one row per example: CSV, TSV, JSON Lines or Parquet, chosen by the file extension.
 
-    Inputs are the texts of one column, or its lists of words, or the numbers of several columns. Every other
-    column can be a label column. Files of any size are read with little memory: inputs of large files stay on
-    disk until they are needed.
+    Inputs are the texts of one column, or its lists of words, or the numbers of several columns, or rows of several
+    columns of any types. Every other column can be a label column. Files of any size are read with little memory:
+    inputs of large files stay on disk until they are needed.
     """
 
     type: Literal["table"] = "table"
@@ -38,11 +43,14 @@ class Table(LoaderSpec):
     test: InputFile | None = None
     """The test file."""
     text: ColumnName | None = None
-    """The column of texts. One of `text`, `words` and `numbers` is needed."""
+    """The column of texts. One of `text`, `words`, `numbers` and `inputs` is needed."""
     words: ColumnName | None = None
     """The column of lists of words, for tokenized texts."""
     numbers: Annotated[list[ColumnName], Field(min_length=1)] | None = None
     """The numeric columns that form an array; a cell may be a list of numbers in JSON Lines and Parquet."""
+    inputs: Annotated[dict[ColumnName, ColumnType], Field(min_length=1)] | None = None
+    """Several input columns, each with its type: `text`, `number`, `category`, `multi-category`, `date`, `image` (a
+    path, relative to the folder of the file) or `array`. An empty cell is a missing one."""
     labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
     """The label columns; null selects every column of the training file that has no other use."""
     id: ColumnName | None = None
@@ -54,9 +62,9 @@ class Table(LoaderSpec):
     weights: dict[ColumnName, ColumnName] = {}
     """Label column: column of weights for the labels of each example. An empty cell means 1."""
     lists: dict[ColumnName, Annotated[str, Field(min_length=1)]] = {}
-    """Column: separator of its list members, where cells are texts (a space for `words`)."""
+    """Column: separator of its list members, where cells are texts (a space for `words` and arrays)."""
     missing: list[str] = [""]
-    """Cell values that mark a missing label; null in JSON Lines and Parquet always does."""
+    """Cell values that mark a missing label or cell of `inputs`; null in JSON Lines and Parquet always does."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """Delimiter of CSV files; null is a tab in `.tsv` files and a comma in others."""
     quoted: bool = True
@@ -74,6 +82,17 @@ class Table(LoaderSpec):
                 raise ValueError(str(error)) from error
         return path
 
+    @field_validator("inputs")
+    @classmethod
+    def _validate_input_types(cls, inputs: dict[str, str] | None) -> dict[str, str] | None:
+        from mtl_core.data.column_types import validate_input_types
+
+        try:
+            validate_input_types(inputs or {})
+        except MtlError as error:
+            raise ValueError(str(error)) from error
+        return inputs
+
     @field_validator("delimiter")
     @classmethod
     def _validate_delimiter(cls, delimiter: str | None) -> str | None:
@@ -83,10 +102,12 @@ class Table(LoaderSpec):
 
     @model_validator(mode="after")
     def _validate_columns(self) -> Table:
-        input_keys = [name for name in ("text", "words", "numbers") if getattr(self, name) is not None]
+        input_keys = [name for name in INPUT_KEYS if getattr(self, name) is not None]
         if len(input_keys) != 1:
             detail = f"found {' and '.join(input_keys)}" if input_keys else "found none of them"
-            raise ValueError(f"expected one of `text`, `words` and `numbers`, which define the inputs; {detail}")
+            raise ValueError(
+                f"expected one of `text`, `words`, `numbers` and `inputs`, which define the inputs; {detail}"
+            )
         if self.split and (self.validation or self.test):
             split_name = "validation" if self.validation else "test"
             raise ValueError(f"`split` divides the training file, so a `{split_name}` file is not allowed")
@@ -111,7 +132,7 @@ class Table(LoaderSpec):
         for name in self.weights:
             self._validate_known("weights", name, self.labels)
         for name in self.lists:
-            self._validate_known("lists", name, [*self.labels, *([self.words] if self.words else [])])
+            self._validate_known("lists", name, [*self.labels, *self.list_inputs])
 
     def _validate_known(self, key: str, name: str, known: Sequence[str]) -> None:
         if name not in known:
@@ -121,7 +142,18 @@ class Table(LoaderSpec):
     @property
     def input_names(self) -> list[str]:
         """The input columns."""
-        return self.numbers or [name for name in (self.text, self.words) if name is not None]
+        return self.numbers or list(self.inputs or ()) or [name for name in (self.text, self.words) if name is not None]
+
+    @property
+    def list_inputs(self) -> list[str]:
+        """The input columns whose cells can be lists."""
+        words = [self.words] if self.words is not None else []
+        return words + [name for name, column_type in self.input_types.items() if column_type in LIST_TYPES]
+
+    @property
+    def input_types(self) -> Mapping[str, str]:
+        """The type of each column of `inputs`."""
+        return self.inputs or {}
 
     @property
     def reserved_columns(self) -> set[str]:
@@ -133,10 +165,13 @@ class Table(LoaderSpec):
         """Return the reader of this table's inputs."""
         from mtl_core.builtins.loaders.tables.input_readers import (
             NumberInputReader,
+            RowInputReader,
             TextInputReader,
             WordInputReader,
         )
 
+        if self.inputs is not None:
+            return RowInputReader(self.inputs, self.lists, self.missing)
         if self.numbers is not None:
             return NumberInputReader(self.numbers)
         if self.words is not None:
@@ -168,10 +203,23 @@ class Table(LoaderSpec):
 
         return read_tables(self, [(path, "test")], columns)
 
+    def from_row(self, row: Mapping[str, object]) -> object:
+        """Convert a row to an input; relative paths of images are resolved against the working directory.
+
+        Raises:
+            MtlError: If an input column is missing, or a cell is invalid.
+        """
+        reader = self.build_input_reader()
+        for name in reader.names:
+            if name not in row:
+                columns = [str(column) for column in row]
+                raise MtlError(f"no column '{name}'{did_you_mean(name, columns)} (columns: {join_names(columns)})")
+        return reader.read(row, Path.cwd())
+
     def from_text(self, text: str) -> object:
         """Convert a text to an input; for `words`, split it at white space.
 
         Raises:
-            MtlError: If the text is empty, or inputs are numbers.
+            MtlError: If the text is empty, or inputs are numbers or rows of other columns than one of texts.
         """
         return self.build_input_reader().from_text(text)

@@ -35,6 +35,18 @@ def parse_number(cell: object, name: str) -> float:
     """Parse a number within the range of float32.
 
     Raises:
+        MtlError: If the cell is not such a number; the message names the column.
+    """
+    try:
+        return convert_to_number(cell)
+    except MtlError as error:
+        raise MtlError(f"column '{name}': {error}") from error
+
+
+def convert_to_number(cell: object) -> float:
+    """Convert a cell to a number within the range of float32.
+
+    Raises:
         MtlError: If the cell is not such a number.
     """
     try:
@@ -43,9 +55,9 @@ def parse_number(cell: object, name: str) -> float:
     except (ValueError, OverflowError):
         number = None
     if number is None or isinstance(cell, bool) or not math.isfinite(number):
-        raise MtlError(f"column '{name}': expected a number, found {format_cell(cell)}")
+        raise MtlError(f"expected a number, found {format_cell(cell)}")
     if abs(number) > FLOAT32_MAX:
-        raise MtlError(f"column '{name}': the number {number:g} is too large")
+        raise MtlError(f"the number {number:g} is too large")
     return number
 
 

@@ -86,7 +86,7 @@ class _CorpusBuilder:
         with closing(file.iter_rows(self._columns.columns_to_read, reread_columns)) as rows:
             for cells, number, start in rows:
                 try:
-                    self._add_input(cells)
+                    self._add_input(cells, file.path.parent)
                     split_name = self._parse_split(cells) if is_training and self._table.split else file_split
                     self._add_id(cells, split_name, None if is_training else len(self._row_numbers) - n_rows_before + 1)
                     self._columns.add(cells)
@@ -130,8 +130,8 @@ class _CorpusBuilder:
     def _build_stored_inputs(self) -> TableInputs:
         return TableInputs(self._stored_rows, self._inputs, np.asarray(self._input_sizes, dtype=np.int32))
 
-    def _add_input(self, cells: Cells) -> None:
-        value = self._inputs.read(cells)
+    def _add_input(self, cells: Cells, folder: Path) -> None:
+        value = self._inputs.read(cells, folder)
         if self._compact:
             key = compute_input_key(value)
             self._groups.append(hash_text(key if isinstance(key, str) else repr(key)))

@@ -1,14 +1,16 @@
-"""Readers of inputs: a text, a list of words, or numbers."""
+"""Readers of inputs: a text, a list of words, numbers, or a row of cells."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.column_types import parse_input_cell
 from mtl_core.data.files.cells import Cells, format_cell, parse_number, require_cell, split_list
 from mtl_core.errors import MtlError, join_names
 
@@ -23,8 +25,12 @@ class InputReader(ABC):
     names: Sequence[str]
 
     @abstractmethod
-    def read(self, cells: Cells) -> object:
+    def read(self, cells: Cells, folder: Path) -> object:
         """Return the input of a row.
+
+        Args:
+            cells: The cells.
+            folder: The folder that relative paths in cells are resolved against.
 
         Raises:
             MtlError: If it is missing or of another type. The message names the column, not the row.
@@ -49,7 +55,7 @@ class TextInputReader(InputReader):
     def __init__(self, name: str) -> None:
         self.names = [name]
 
-    def read(self, cells: Cells) -> str:
+    def read(self, cells: Cells, folder: Path) -> str:
         """Return the stripped text."""
         name = self.names[0]
         cell = require_cell(cells, name)
@@ -84,7 +90,7 @@ class WordInputReader(InputReader):
         self.names = [name]
         self._separator = separator
 
-    def read(self, cells: Cells) -> tuple[str, ...]:
+    def read(self, cells: Cells, folder: Path) -> tuple[str, ...]:
         """Return the words, none of which may be empty."""
         name = self.names[0]
         cell = require_cell(cells, name)
@@ -120,7 +126,7 @@ class NumberInputReader(InputReader):
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
 
-    def read(self, cells: Cells) -> NDArray[np.float32]:
+    def read(self, cells: Cells, folder: Path) -> NDArray[np.float32]:
         """Return an array `(numbers,)`, float32."""
         numbers: list[float] = []
         for name in self.names:
@@ -140,3 +146,47 @@ class NumberInputReader(InputReader):
         raise MtlError(
             f"the inputs of this run are numbers ({join_names(self.names)}), not texts; pass a table with these columns"
         )
+
+
+class RowInputReader(InputReader):
+    """The cells of several columns.
+
+    Args:
+        input_types: Column to type.
+        separators: Column to the separator of members in cells that are texts.
+        missing: Texts that mark a missing cell, as an empty text does.
+    """
+
+    def __init__(self, input_types: Mapping[str, str], separators: Mapping[str, str], missing: Sequence[str]) -> None:
+        self.names = list(input_types)
+        self._input_types = input_types
+        self._separators = separators
+        self._missing = {text.strip() for text in missing}
+
+    def read(self, cells: Cells, folder: Path) -> dict[str, object]:
+        """Return column to cell; None for a missing cell."""
+        row: dict[str, object] = {}
+        for name, column_type in self._input_types.items():
+            cell = cells.get(name)
+            if isinstance(cell, str) and cell.strip() in self._missing:
+                cell = None
+            row[name] = parse_input_cell(cell, name, column_type, self._separators.get(name))
+            if column_type == "image" and isinstance(row[name], str):
+                row[name] = str(folder.absolute() / str(row[name]))
+        return row
+
+    def size(self, value: dict[str, object]) -> int:
+        """Return the number of characters of the longest text; 1 if there is none."""
+        texts = [value[name] for name, column_type in self._input_types.items() if column_type == "text"]
+        return max([1, *(len(text) for text in texts if isinstance(text, str))])
+
+    def from_text(self, text: str) -> dict[str, object]:
+        """Return the row of a text, if the only column contains texts."""
+        if list(self._input_types.values()) != ["text"]:
+            raise MtlError(
+                f"the inputs of this run are rows with the columns {join_names(self.names)}, not texts; pass a table "
+                "(.csv, .jsonl) with these columns"
+            )
+        if not text.strip():
+            raise MtlError("the text is empty")
+        return {self.names[0]: text.strip()}

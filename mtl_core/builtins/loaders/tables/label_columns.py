@@ -92,9 +92,8 @@ class TableColumns:
             self._validate_required(file, is_training)
         if is_training:
             self._infers_labels = False
-            words = [self._table.words] if self._table.words else []
             self._validate_keys("weights", self._table.weights, [*self._labels], file)
-            self._validate_keys("lists", self._table.lists, [*self._labels, *words], file)
+            self._validate_keys("lists", self._table.lists, [*self._labels, *self._table.list_inputs], file)
 
     def labels(self) -> dict[str, Sequence[Label | None]]:
         """Return the labels of each column."""

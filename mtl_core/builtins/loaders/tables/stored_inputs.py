@@ -44,7 +44,7 @@ class StoredRows:
             data = self._file.read(end - start)
         except OSError as error:
             raise MtlError(f"{self._table.path}: cannot be read: {error.strerror}") from error
-        return inputs.read(self._table.parse(data))
+        return inputs.read(self._table.parse(data), self._table.path.parent)
 
 
 class TableInputs(StoredInputs):
