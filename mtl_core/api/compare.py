@@ -80,7 +80,8 @@ class Comparison:
         The columns are task, variant, metric, mean, low and high (the confidence interval), difference, difference_low,
         difference_high, p_value (adjusted) and verdict; differences are from the single-task networks.
         """
-        return import_pandas().DataFrame(self._build_rows())
+        frame: pd.DataFrame = import_pandas().DataFrame(self._build_rows())
+        return frame
 
     def report(self) -> Report:
         """Write the HTML report with its figures. The result shows itself in a notebook."""

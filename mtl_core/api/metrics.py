@@ -94,8 +94,8 @@ class MetricTable(Mapping[tuple[str, str, str], float | None]):
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas table with the columns split, task, metric, value, baseline and n."""
-        pandas = import_pandas()
-        return pandas.DataFrame([vars(row) for row in self.rows])
+        frame: pd.DataFrame = import_pandas().DataFrame([vars(row) for row in self.rows])
+        return frame
 
     def __repr__(self) -> str:
         lines = [f"{row.split} {row.task} {row.metric}: {_format(row.value)} (n={row.n})" for row in self.rows]

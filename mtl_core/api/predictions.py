@@ -52,7 +52,8 @@ class Predictions(Sequence[Prediction]):
         Args:
             probabilities: Whether to add a column `TASK.CLASS` with the probability of each class.
         """
-        return import_pandas().DataFrame(self._build_rows(probabilities))
+        frame: pd.DataFrame = import_pandas().DataFrame(self._build_rows(probabilities))
+        return frame
 
     def _build_rows(self, probabilities: bool) -> list[dict[str, Any]]:
         rows = []

@@ -12,7 +12,8 @@ from mtl_core.artifacts.provenance import Provenance
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, dump_config, load_experiment
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, join_names
+from mtl_core.plugins.python_parts import get_part_name
 
 FORMAT_VERSION = 2
 
@@ -94,6 +95,11 @@ class RunDirectory:
         return self.path / "tracking.json"
 
     @property
+    def python_parts(self) -> Path:
+        """The names of the parts that were handed in from Python; missing if there are none."""
+        return self.path / "python_parts.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The checkpoint that `mtl resume` loads; removed when the run is complete."""
         return self.path / "checkpoint.safetensors"
@@ -169,8 +175,30 @@ class RunDirectory:
                 temporary_file.unlink(missing_ok=True)
 
     def load_experiment(self, plugins: Sequence[str] = (), parts: Sequence[object] = ()) -> Experiment:
-        """Load the experiment from the config of the run; arguments as in `load_experiment`."""
+        """Load the experiment from the config of the run; arguments as in `load_experiment`.
+
+        Raises:
+            MtlError: If the config is invalid, or a part that Python handed in is missing.
+        """
+        self._check_python_parts(parts)
         return load_experiment(self.config, plugins=plugins, parts=parts)
+
+    def write_python_parts(self, names: Sequence[str]) -> None:
+        """Write the names of the parts that Python handed in; loading the run needs them again."""
+        if names:
+            write_text_atomically(self.python_parts, json.dumps(list(names)) + "\n")
+
+    def _check_python_parts(self, parts: Sequence[object]) -> None:
+        if not self.python_parts.is_file():
+            return
+        names = json.loads(self.python_parts.read_text(encoding="utf-8"))
+        given = {get_part_name(part) for part in parts}
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise MtlError(
+                f"{self.path}: the run uses {join_names(missing)}, handed in from Python, whose code is not saved; hand "
+                f"in all of its parts: mtl.load(path, parts=[{join_names(names)}])"
+            )
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Write the state that is needed to rebuild the network."""

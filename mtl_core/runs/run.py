@@ -29,6 +29,7 @@ from mtl_core.runs.distributed import is_worker_rank, raise_on_every_rank, rank_
 from mtl_core.runs.interaction_measurement import build_interaction_observer, write_interactions
 from mtl_core.runs.measurements import measure_inference_ms, measure_peak_memory_mb
 from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
+from mtl_core.runs.registered_parts import check_registered
 from mtl_core.runs.run_report import RunReport, build_metrics
 from mtl_core.runs.saved_run import save_model
 from mtl_core.runs.split_evaluation import evaluate_split
@@ -60,6 +61,7 @@ def run_experiment(
     """
     with raise_on_every_rank():
         check_packages(config.trackers)
+        check_registered(config)
     with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
         with raise_on_every_rank():
             data = _prepare_data(config, evaluate_test)
