@@ -13,6 +13,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import ClassWeightsField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.class_space import ClassSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -56,9 +58,15 @@ class Binary(ClassTaskSpec):
             names = [name for name in names if name != self.positive] + [self.positive]
         return ClassSpace(names, label_statistics.excluded_labels)
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss: binary cross entropy of the log-odds."""
+        from mtl_core.builtins.task_kinds.runtime.binary import SigmoidLoss
+
+        return SigmoidLoss()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
-        from mtl_core.builtins.task_kinds.runtime.binary import BinaryKind, SigmoidLoss
+        from mtl_core.builtins.task_kinds.runtime.binary import BinaryKind
 
         weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
-        return BinaryKind(space.classes, SigmoidLoss(), weights, self.metrics, counts)
+        return BinaryKind(space.classes, self.build_loss(), weights, self.metrics, counts)

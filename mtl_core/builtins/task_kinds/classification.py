@@ -12,6 +12,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import ClassWeightsField, LossField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.class_space import ClassSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -38,12 +40,16 @@ class MulticlassSpec(ClassTaskSpec):
             return ClassSpace(self.classes, label_statistics.excluded_labels)
         return ClassSpace(collect_classes(label_statistics), label_statistics.excluded_labels)
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss that `loss` declares."""
+        return self.loss.build()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.classification import ClassificationKind
 
         weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
-        return ClassificationKind(space.classes, self.loss.build(), weights, self.metrics, counts)
+        return ClassificationKind(space.classes, self.build_loss(), weights, self.metrics, counts)
 
 
 class Classification(MulticlassSpec):

@@ -14,6 +14,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import LossField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.class_space import DetectionSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -86,10 +88,16 @@ class DetectAndClassify(UniqueNamesSpec):
 
         return DetectionSpace(state["classes"][:-1], state["classes"][-1], state["excluded"])
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss of detection and class."""
+        from mtl_core.builtins.task_kinds.runtime.detection import DetectionLoss
+
+        return DetectionLoss(self.loss.build(), self.detection_weight)
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.detection import DetectionKind
 
         return DetectionKind(
-            space.classes, self.loss.build(), self.detection_weight, self.threshold, self.metrics, counts
+            space.classes, self.build_loss(), self.detection_weight, self.threshold, self.metrics, counts
         )

@@ -12,6 +12,8 @@ from mtl_core.builtins.task_kinds.unique_names import UniqueNamesSpec
 from mtl_core.plugins.spec_fields import MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.class_space import MultiLabelSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -47,8 +49,14 @@ class MultiLabel(UniqueNamesSpec):
 
         return MultiLabelSpace(state["classes"], state["excluded"])
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss: binary cross entropy of the labels."""
+        from mtl_core.builtins.task_kinds.runtime.multilabel import IndicatorLoss
+
+        return IndicatorLoss()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.multilabel import MultiLabelKind
 
-        return MultiLabelKind(space.classes, self.threshold, self.metrics, counts)
+        return MultiLabelKind(space.classes, self.build_loss(), self.threshold, self.metrics, counts)

@@ -13,6 +13,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import ClassWeightsField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.class_space import ClassSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -53,9 +55,15 @@ class Ordinal(ClassTaskSpec):
                 "kind: {type: ordinal, classes: [lowest, …, highest]}"
             ) from None
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss: binary cross entropy of the thresholds."""
+        from mtl_core.builtins.task_kinds.runtime.ordinal import ThresholdLoss
+
+        return ThresholdLoss()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
-        from mtl_core.builtins.task_kinds.runtime.ordinal import OrdinalKind, ThresholdLoss
+        from mtl_core.builtins.task_kinds.runtime.ordinal import OrdinalKind
 
         weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
-        return OrdinalKind(space.classes, ThresholdLoss(), weights, self.metrics, counts)
+        return OrdinalKind(space.classes, self.build_loss(), weights, self.metrics, counts)

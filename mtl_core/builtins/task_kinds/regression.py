@@ -13,6 +13,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import LossField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
     from mtl_core.data.number_space import NumberSpace
@@ -39,13 +41,17 @@ class RegressionSpec(UniqueNamesSpec):
 
         return NumberSpace.from_state(state)
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss that `loss` declares."""
+        return self.loss.build()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.regression import RegressionKind
         from mtl_core.data.number_space import NumberSpace
 
         assert isinstance(space, NumberSpace)  # noqa: S101  made by this spec
-        return RegressionKind(space, self.loss.build(), self.metrics)
+        return RegressionKind(space, self.build_loss(), self.metrics)
 
 
 class Regression(RegressionSpec):

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mtl_core.errors import MtlError
 from mtl_core.plugins.extension_points import spec_base
 from mtl_core.plugins.spec import Level, Spec
 
@@ -51,6 +52,16 @@ class TaskKindSpec(Spec):
             space: The label space.
             counts: The number of training labels of each class, without masked labels; empty for numbers.
         """
+
+    def build_loss(self) -> nn.Module:
+        """Build the loss, unreduced, from outputs `(n, outputs)` and targets `(n, ...)` to losses `(n,)`.
+
+        `MaskedLosses` uses it in custom training loops; kinds without it (the default) are refused there.
+
+        Raises:
+            MtlError: If the kind has no loss outside of a run.
+        """
+        raise MtlError(f"the task kind '{self.type}' has no loss outside of a run")
 
 
 @spec_base("losses")

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from mtl_core.errors import MtlError
+
 Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -21,8 +23,16 @@ class RegressionLoss(nn.Module):
         self.distance = distance
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from outputs `(n, outputs)` and targets `(n,)` or `(n, outputs)`."""
+        """Return losses `(n,)` from outputs `(n, outputs)` and targets `(n,)` or `(n, outputs)`.
+
+        Raises:
+            MtlError: If targets are not floats, or their number differs from the number of outputs.
+        """
+        if not targets.is_floating_point():
+            raise MtlError(f"numbers must be float targets, in which NaN marks a missing one; found {targets.dtype}")
         targets_2d = targets if targets.ndim == 2 else targets.unsqueeze(1)
+        if outputs.shape != targets_2d.shape:
+            raise MtlError(f"{outputs.shape[1]} outputs for {targets_2d.shape[1]} numbers per label")
         present = ~targets_2d.isnan()
         # Replace a missing target by the output itself before the loss: 0 times NaN would be NaN.
         filled = torch.where(present, targets_2d.to(outputs.dtype), outputs.detach())

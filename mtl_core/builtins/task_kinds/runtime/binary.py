@@ -9,13 +9,20 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core.builtins.task_kinds.kl_divergence import compute_binary_divergence
 from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
+from mtl_core.errors import MtlError
 
 
 class SigmoidLoss(nn.Module):
     """Binary cross entropy of one output."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from log-odds `(n, 1)` and codes `(n,)`."""
+        """Return losses `(n,)` from log-odds `(n, 1)` and codes `(n,)`.
+
+        Raises:
+            MtlError: If there is more than one output.
+        """
+        if outputs.shape[1] != 1:
+            raise MtlError(f"a binary task has one output, the log-odds; found {outputs.shape[1]}")
         return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction="none")
 
 

@@ -45,7 +45,7 @@ class DetectionKind(ClassKind):
 
     Args:
         classes: Names of the classes, the label for absence last.
-        loss: Module from class logits and codes to losses.
+        loss: Module from outputs and codes to losses.
         detection_weight: Weight of the detection loss.
         threshold: The minimum probability to predict presence.
         metrics: The metrics to compute.
@@ -61,7 +61,7 @@ class DetectionKind(ClassKind):
         metrics: Sequence[MetricSpec],
         counts: Mapping[str, int],
     ) -> None:
-        super().__init__(classes, DetectionLoss(loss, detection_weight), [1.0], metrics, counts)
+        super().__init__(classes, loss, [1.0], metrics, counts)
         self.absent_label = classes[-1]
         self.detection_weight = detection_weight
         self._default_threshold = threshold

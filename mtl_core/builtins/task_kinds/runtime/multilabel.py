@@ -11,11 +11,15 @@ from mtl_core.plugins.specs import MetricSpec
 
 
 class IndicatorLoss(nn.Module):
-    """Mean binary cross entropy over the labels of a multi-label task."""
+    """Mean binary cross entropy over the labels of a multi-label task; missing indicators are left out."""
 
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`."""
-        return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").mean(dim=1)
+        """Return losses `(n,)` from log-odds `(n, labels)` and indicators `(n, labels)`, negative or NaN if missing."""
+        present = targets >= 0  # False for NaN, too
+        # Replace a missing indicator before the loss: 0 times NaN would be NaN.
+        filled = torch.where(present, targets, 0).to(outputs.dtype)
+        losses = F.binary_cross_entropy_with_logits(outputs, filled, reduction="none").masked_fill(~present, 0)
+        return losses.sum(dim=1) / present.sum(dim=1).clamp_min(1)
 
 
 class MultiLabelKind(TaskKind):
@@ -23,17 +27,23 @@ class MultiLabelKind(TaskKind):
 
     Args:
         classes: Names of the labels.
+        loss: Module from log-odds and indicators to losses.
         threshold: The minimum probability to predict a label.
         metrics: The metrics to compute.
         counts: Frequency of each label in the training data.
     """
 
     def __init__(
-        self, classes: Sequence[str], threshold: float, metrics: Sequence[MetricSpec], counts: Mapping[str, int]
+        self,
+        classes: Sequence[str],
+        loss: nn.Module,
+        threshold: float,
+        metrics: Sequence[MetricSpec],
+        counts: Mapping[str, int],
     ) -> None:
         self.classes = classes
         self.n_outputs = len(classes)
-        self.loss = IndicatorLoss()
+        self.loss = loss
         self.threshold = threshold
         self.metrics = metrics
         highest_count = max((counts.get(name, 0) for name in classes), default=0)
