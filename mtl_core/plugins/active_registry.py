@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from mtl_core.plugins.loading import Plugins
@@ -26,6 +27,17 @@ def use_registry(registry: Registry) -> Iterator[None]:
         yield
     finally:
         _ACTIVE.reset(token)
+
+
+def get_active_registry() -> Registry:
+    """Return the active registry, or one of the installed plugins, which are discovered once per process."""
+    registry = _ACTIVE.get()
+    return registry if registry is not None else _load_installed_registry()
+
+
+@cache
+def _load_installed_registry() -> Registry:
+    return Registry(Plugins.load_installed())
 
 
 def get_registry(context: Mapping[str, Any] | None) -> Registry:

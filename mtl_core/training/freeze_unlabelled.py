@@ -5,15 +5,20 @@ Momentum and weight decay update every parameter that has a gradient, even a gra
 parameters is set to None, and its rows of parameters that are stacked by task are restored after the step.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
+from mtl_core.errors import MtlError
 from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.nn.task_heads import TaskHeads
+from mtl_core.training.graph_parameters import find_leaves
+from mtl_core.training.named_losses import NamedLosses
 
-RowBackup = list[tuple[torch.Tensor, torch.Tensor]]
+StackedRows = tuple[nn.Parameter, torch.Tensor]
+"""A parameter whose first dimension is the task, and the indices of unlabelled tasks, `(n,)`, int64."""
 
 
 @contextmanager
@@ -27,34 +32,136 @@ def freeze_unlabelled_tasks(
         counts: `(tasks,)`, int64, per head group: the number of labels of each task in the batch.
         optimizer: The optimizer of the step.
     """
-    backups: list[tuple[nn.Parameter, torch.Tensor, RowBackup]] = []
+    parameters: list[nn.Parameter] = []
+    stacked_rows: list[StackedRows] = []
     for task, label_counts in enumerate(torch.cat(list(counts)).tolist()):
         if not label_counts:
-            for parameter in network.trunk.task_parameters(task):
-                parameter.grad = None
+            parameters += network.trunk.task_parameters(task)
     for group, label_counts in zip(network.head_groups(), counts, strict=True):
         unlabelled = (label_counts == 0).nonzero()[:, 0]
         if len(unlabelled) == len(label_counts):
-            for parameter in group.parameters():
-                parameter.grad = None
+            parameters += group.parameters()
             continue
         for task in unlabelled.tolist():
-            for parameter in group.task_parameters(task):
-                parameter.grad = None
+            parameters += group.task_parameters(task)
         if len(unlabelled):
-            for parameter in group.stacked_parameters():
-                tensors = [parameter.data, *_get_state_tensors(parameter, optimizer)]
-                backups.append((parameter, unlabelled, [(tensor, tensor[unlabelled].clone()) for tensor in tensors]))
+            stacked_rows += [(parameter, unlabelled) for parameter in group.stacked_parameters()]
+    with freeze_parameters(parameters, stacked_rows, optimizer):
+        yield
+
+
+@contextmanager
+def freeze_parameters(
+    parameters: Iterable[torch.Tensor], stacked_rows: Iterable[StackedRows], optimizer: torch.optim.Optimizer
+) -> Iterator[None]:
+    """Prevent that an optimizer step inside the block updates parameters, or rows of parameters.
+
+    Args:
+        parameters: The parameters; their gradients are set to None.
+        stacked_rows: Parameters and the rows of each that are restored after the step, with the optimizer state.
+        optimizer: The optimizer of the step.
+    """
+    for parameter in parameters:
+        parameter.grad = None
+    backups = [
+        (parameter, rows, [(tensor, tensor[rows].clone()) for tensor in _list_tensors(parameter, optimizer)])
+        for parameter, rows in stacked_rows
+    ]
     yield
     with torch.no_grad():
-        for parameter, unlabelled, rows in backups:
-            for tensor, saved_rows in rows:
-                tensor[unlabelled] = saved_rows
+        for parameter, rows, saved in backups:
+            for tensor, saved_rows in saved:
+                tensor[rows] = saved_rows
             new_tensors = [
-                t for t in _get_state_tensors(parameter, optimizer) if not any(t is tensor for tensor, _ in rows)
+                t for t in _get_state_tensors(parameter, optimizer) if not any(t is tensor for tensor, _ in saved)
             ]
             for tensor in new_tensors:  # optimizer state that this step created: initial value for unlabelled tasks
-                tensor[unlabelled] = 0
+                tensor[rows] = 0
+
+
+@contextmanager
+def freeze_unlabelled(
+    losses: NamedLosses | Iterable[NamedLosses],
+    optimizer: torch.optim.Optimizer,
+    stacked: TaskHeads | Iterable[nn.Parameter] = (),
+) -> Iterator[None]:
+    """Prevent that an optimizer step inside the block updates tasks without a label in the batch.
+
+    Momentum and weight decay update every parameter with a gradient, even a gradient of zeros. The parameters that only
+    unlabelled tasks depend on, found in the autograd graph, get no gradient; rows of parameters that are stacked by
+    task are restored after the step, with their optimizer state.
+
+    Args:
+        losses: The losses of the batch from `MaskedLosses`; a list of them if gradients are accumulated over several.
+        optimizer: The optimizer of the step.
+        stacked: The parameters whose first dimension is the task, in the order of the tasks, such as the weight and the
+            bias of one linear layer with one output per task; or the `TaskHeads`.
+
+    Raises:
+        MtlError: If `losses` are not those of `MaskedLosses`, or a stacked parameter has another number of rows.
+
+    Example:
+        >>> from mtl_core.training.masked_losses import MaskedLosses
+        >>> layer, criterion = nn.Linear(3, 2), MaskedLosses({"first": "regression", "second": "regression"})
+        >>> before = layer.bias.detach().clone()
+        >>> outputs = layer(torch.ones(4, 3))
+        >>> targets = {"first": torch.ones(4), "second": None}
+        >>> losses = criterion({"first": outputs[:, 0], "second": outputs[:, 1]}, targets)
+        >>> sum(losses.values()).backward()
+        >>> optimizer = torch.optim.AdamW(layer.parameters(), weight_decay=0.1)
+        >>> with freeze_unlabelled(losses, optimizer, stacked=layer.parameters()):
+        ...     optimizer.step()
+        >>> (layer.bias != before).tolist()
+        [True, False]
+    """
+    batches = [losses] if isinstance(losses, NamedLosses) else list(losses)
+    if not batches or not all(isinstance(batch, NamedLosses) for batch in batches):
+        raise MtlError("freeze_unlabelled: expected the losses that MaskedLosses returns, or a list of them")
+    tasks = batches[0].tasks
+    labelled = {name for batch in batches for name in batch}
+    updated: set[int] = set()
+    unlabelled_leaves: dict[int, torch.Tensor] = {}
+    for batch in batches:
+        for name, outputs in batch.outputs.items():
+            leaves = find_leaves(outputs)
+            if name in labelled:
+                updated.update(leaves)
+            else:
+                unlabelled_leaves |= leaves
+    parameters = [leaf for key, leaf in unlabelled_leaves.items() if key not in updated]
+    rows = _list_unlabelled_rows(stacked, tasks, labelled)
+    with freeze_parameters(parameters, rows, optimizer):
+        yield
+
+
+def _list_unlabelled_rows(
+    stacked: TaskHeads | Iterable[nn.Parameter], tasks: Sequence[str], labelled: Collection[str]
+) -> list[StackedRows]:
+    """Return the rows of unlabelled tasks.
+
+    Raises:
+        MtlError: If a stacked parameter has another number of rows than there are tasks.
+    """
+    by_parameter = (
+        stacked.list_stacked_parameters()
+        if isinstance(stacked, TaskHeads)
+        else [(parameter, tasks) for parameter in stacked]
+    )
+    rows: list[StackedRows] = []
+    for parameter, names in by_parameter:
+        if parameter.ndim == 0 or len(parameter) != len(names):
+            raise MtlError(
+                f"stacked: expected one row per task, {len(names)}; found a parameter of shape {tuple(parameter.shape)}"
+            )
+        unlabelled = [index for index, name in enumerate(names) if name not in labelled]
+        if unlabelled:
+            rows.append((parameter, torch.tensor(unlabelled, device=parameter.device)))
+    return rows
+
+
+def _list_tensors(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """Return the values of a parameter, and the tensors of its optimizer state that have its shape."""
+    return [parameter.data, *_get_state_tensors(parameter, optimizer)]
 
 
 def _get_state_tensors(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

@@ -30,7 +30,7 @@ class HeadBackward:
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, group_sizes: Sequence[int], task_specific: Sequence[nn.Parameter]
+        self, network: MultiTaskNetwork, group_sizes: Sequence[int], task_specific: Sequence[torch.Tensor]
     ) -> None:
         task_specific_ids = {id(parameter) for parameter in task_specific}
         # A module of one task that does not report its inputs is visited once anyway, in the later pass.

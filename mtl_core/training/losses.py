@@ -151,7 +151,7 @@ class GroupLoss(nn.Module):
         n_tasks = mask.shape[1]
         counts = mask.sum(dim=0) if mask.ndim == 2 else mask.sum(dim=(0, 2))
         valid_targets = targets[mask]
-        losses = self.loss(outputs[mask].float(), valid_targets)
+        losses = self.loss(_to_loss_dtype(outputs[mask]), valid_targets)
         if is_duplicated and self.r_drop:
             losses = losses + self.r_drop * self._compute_divergence(outputs, mask)[mask]
         label_indices = mask.nonzero()
@@ -183,7 +183,12 @@ class GroupLoss(nn.Module):
     def find_non_finite(self, outputs: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return which examples have a label with a non-finite loss, `(batch, tasks)`, bool."""
         with torch.no_grad():
-            losses = self.loss(outputs[mask].float(), targets[mask])
+            losses = self.loss(_to_loss_dtype(outputs[mask]), targets[mask])
         non_finite = torch.zeros_like(mask)
         non_finite[mask] = ~torch.isfinite(losses)
         return non_finite if non_finite.ndim == 2 else non_finite.any(dim=2)
+
+
+def _to_loss_dtype(outputs: torch.Tensor) -> torch.Tensor:
+    """Return outputs as float32, since the sums of half precision are too coarse; float64 stays."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
 
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.non_finite import NonFiniteLossError
@@ -19,7 +18,7 @@ class VirtualStep:
     """
 
     def __init__(
-        self, parameters: Sequence[nn.Parameter], lr: float, recompute_losses: Callable[[], TaskLosses]
+        self, parameters: Sequence[torch.Tensor], lr: float, recompute_losses: Callable[[], TaskLosses]
     ) -> None:
         self._parameters = parameters
         self._lr = lr
