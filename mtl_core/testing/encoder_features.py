@@ -55,6 +55,33 @@ class EncoderFeatureChecks:
             counts = features.mask.sum(dim=1).tolist()
             expect(counts == lengths, f"expected as many tokens as `length` returns, {lengths}, found {counts}")
 
+    def check_augmentation(self) -> None:
+        """Augment a batch twice with the same seed, and check its shape and the sources of its pixels."""
+        with temporary_seed(0), torch.no_grad():
+            encoder = self.fixture.fitted_encoder
+            layer, items = self.fixture.build_input_layer(encoder), self.fixture.encode_inputs(encoder)
+            plain = layer(encoder.collate(items).to("cpu"))
+            results = []
+            for _ in range(2):
+                torch.manual_seed(1)
+                result = encoder.augment(encoder.collate(items))
+                is_pair = isinstance(result, tuple) and len(result) == 2
+                expect(is_pair, f"expected a batch and the sources of its pixels, found {describe_value(result)}")
+                results.append((layer(result[0].to("cpu")), result[1]))
+            (features, pixel_indices), (same_features, _) = results
+            expect_tensor(features.values, tuple(plain.values.shape), "the features of the augmented batch")
+            expect(
+                torch.equal(features.values, same_features.values),
+                "expected equal features with the same seed of torch's generator, found others",
+            )
+            if pixel_indices is not None:
+                if encoder.image_size is None:
+                    fail("expected no sources of pixels from an encoder without `image_size`, found some")
+                n_pixels = encoder.image_size[0] * encoder.image_size[1]
+                expect_tensor(pixel_indices, (len(items), n_pixels), "the sources of pixels", torch.int64)
+                in_range = (pixel_indices >= -1) & (pixel_indices < n_pixels)
+                expect(in_range.all(), f"expected sources of pixels from -1 to {n_pixels - 1}, found others")
+
     def check_batch_invariance(self) -> None:
         """Compare a batch with batches of one item, and with the reversed batch."""
         with temporary_seed(0), torch.no_grad():

@@ -56,6 +56,12 @@ def encoder_checks(
             feature_checks.check_input_layer_gradients,
             name,
         )
+        checks.add(
+            "augmentation",
+            "Augmented batches have the same shape, and all random draws come from torch's generator.",
+            feature_checks.check_augmentation,
+            name,
+        )
         state_checks = EncoderStateChecks(fixture, tolerance)
         checks.add(
             "invalid-input",
@@ -97,8 +103,10 @@ def _create_sample_inputs() -> dict[str, tuple[list[Any], list[Any]]]:
     """Return inputs to fit on and unseen inputs, per input type."""
     generator = np.random.default_rng(0)
     rows = list(generator.normal(size=(6, 5)).astype(np.float32))
+    images = list(generator.integers(0, 256, size=(6, 7, 9, 3), dtype=np.uint8))
     return {
         "texts": (list(TEXTS), list(UNSEEN_TEXTS)),
         "words": ([tuple(text.split()) for text in TEXTS], [tuple(text.split()) for text in UNSEEN_TEXTS]),
         "arrays": (rows, [rows[0] + 3, np.zeros(5, dtype=np.float32)]),
+        "images": (images, [255 - images[0], np.zeros_like(images[0])]),
     }

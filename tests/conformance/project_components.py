@@ -1,5 +1,6 @@
 """Every component of the project, constructed from the YAML block that a user would write."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tiny_transformers import tiny_model
+from torch import nn
 
 from mtl_core import testing
 from mtl_core.data.class_space import DetectionSpace
+from mtl_core.data.memory_tables import MemoryTables
 from mtl_core.nn.features import FeatureShape
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
@@ -62,6 +65,25 @@ NUMBERS = {"labels": "numbers"}
 DEFAULT_CASE = [Case()]
 SPATIAL = Case(options={"shapes": [FeatureShape(6, size=(3, 4), image_size=(6, 8))]})
 """A part for images, which reads spatial features."""
+IMAGES = [FeatureShape(3, size=(16, 24), image_size=(16, 24))]
+NEAR = {"tolerance": 1e-5}
+"""The order of a convolution's sums depends on the size of the batch."""
+TINY_VIT = {
+    "model_type": "vit",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "image_size": 16,
+    "patch_size": 8,
+}
+TINY_RESNET = {
+    "model_type": "resnet",
+    "embedding_size": 8,
+    "hidden_sizes": [8, 16],
+    "depths": [1, 1],
+    "layer_type": "basic",
+}
 DETECTION = [Case(options={"spaces": [DetectionSpace(["high", "medium"], "low")]})]
 
 
@@ -92,6 +114,26 @@ STATIC_ROWS: Sequence[Block] = [
 ]
 """Rows of four input columns without tokens, with a missing cell in each."""
 
+
+@cache
+def write_sample_images() -> str:
+    """Write a folder with a few images per class, and return its path."""
+    from PIL import Image
+
+    folder = Path(tempfile.mkdtemp(prefix="images-"))
+    for label, color in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        (folder / label).mkdir()
+        for number in range(3):
+            Image.new("RGB", (8, 6), color).save(folder / label / f"{number}.png")
+    return str(folder)
+
+
+def build_memory_tables() -> MemoryTables:
+    """Return tables in memory."""
+    return MemoryTables({"train": {"price": [1.0, None, 3.0], "kind": ["thai", "greek", None]}})
+
+
+FROM_PYTHON = "its object is handed in from Python"
 DROPPED = {"drop": ["stop-words", "numbers", "punctuation"], "max_tokens": 4}
 
 COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
@@ -100,6 +142,13 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"train": str(TEXT / "train.csv"), "test": str(TEXT / "test.csv"), "text": "text"}),
             Case({"train": str(TEXT / "train.csv"), "words": "text", "labels": ["topic"]}),
         ],
+        "memory": [
+            Case(
+                {"inputs": {"price": "number"}, "labels": ["kind"], "tables": build_memory_tables},
+                {"skip": dict.fromkeys(["round-trip", "deterministic"], FROM_PYTHON)},
+            )
+        ],
+        "image-folder": [Case({"train": write_sample_images}, {"text": "photo.png"}, modules=["PIL"])],
         "semeval2014": [Case({"train": str(ABSA / "train.xml"), "test": str(ABSA / "test.xml")})],
     },
     "splitters": {
@@ -150,6 +199,18 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             ),
         ],
         "array": [Case(), Case({"standardise": False})],
+        "image": [
+            Case({"size": 8}, modules=["PIL"]),
+            Case(
+                {
+                    "size": [7, 9],
+                    "color_mode": "grayscale",
+                    "augmentation": {"horizontal_flip": True, "shift": 2, "brightness": 0.3},
+                },
+                modules=["PIL"],
+            ),
+            Case({"size": 6, "resize": "crop", "mean": [0.5] * 3, "std": [0.2] * 3}, modules=["PIL"]),
+        ],
         "number": [
             Case(options={"inputs": [3, None, -1.5, 4]}),
             Case({"standardise": False}, {"inputs": [3, float("nan"), "2.5"]}),
@@ -200,6 +261,25 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             ),
             Case({"lora": {"rank": 2}}, {"shapes": compute_tiny_shapes}, modules=["transformers", "peft"]),
         ],
+        "residual-cnn": [
+            Case({"channels": [8, 16]}, NEAR),
+            Case({"channels": [4, 8], "normalization": "group", "dropout": 0.3}, NEAR),
+            Case({"channels": [8], "blocks": 2, "stem_stride": 2, "output": "spatial"}, NEAR),
+        ],
+        "vision-model": [
+            Case({"model": TINY_VIT}, {"shapes": IMAGES, **NEAR}, modules=["transformers"]),
+            Case({"model": TINY_RESNET, "output": "spatial"}, {"shapes": IMAGES, **NEAR}, modules=["transformers"]),
+            Case({"model": TINY_VIT, "output": "tokens"}, {"shapes": IMAGES, **NEAR}, modules=["transformers"]),
+        ],
+        "module": [
+            Case(
+                {"name": "build", "module": lambda: lambda inputs: nn.Linear(inputs.width, 5)},
+                {
+                    "shapes": [FeatureShape(4), FeatureShape(6, sequence=True)],
+                    "skip": dict.fromkeys(["round-trip", "defaults"], FROM_PYTHON),
+                },
+            )
+        ],
         "mlp": [Case(), Case({"hidden_dims": [7, 5], "dropout": 0.4})],
         "identity": DEFAULT_CASE,
         "bilstm": [Case({"hidden_dim": 4, "layers": 2, "input_dropout": 0.3, "dropout": 0.3})],
@@ -211,8 +291,15 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
     },
     "heads": {
         "linear": [Case({"dropout": 0.3})],
+        "module": [
+            Case(
+                {"name": "build", "module": lambda: lambda inputs, outputs: nn.Linear(inputs.width, outputs)},
+                {"skip": dict.fromkeys(["round-trip", "defaults"], FROM_PYTHON)},
+            )
+        ],
         "token-linear": [Case({"dropout": 0.3})],
         "sequence-decoder": [Case({"hidden_dim": 5})],
+        "dense-conv": [Case({"hidden_dim": 5, "dropout": 0.3}), Case({"hidden_dim": 0})],
         "attention": [Case({"dropout": 0.3}), Case({"grouped": False}), Case({"shared_layers": True})],
         "self-attention": [Case({"attention_heads": 3, "hidden_dim": 8})],
         "gradient-reversal": [Case(), Case({"head": {"type": "attention"}}), Case({"head": "token-linear"})],
@@ -229,6 +316,15 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "regression": [Case(), Case({"outputs": 2, "loss": "huber"}), Case({"standardise": False})],
         "token-tagging": DEFAULT_CASE,
         "token-regression": DEFAULT_CASE,
+        "segmentation": [Case(), Case({"classes": 4, "class_weights": "balanced"})],
+        "dense-regression": [
+            Case(),
+            Case({"channels": 3, "standardise": False}),
+            Case(
+                {"channels": 3, "standardise": False, "loss": "cosine", "metrics": ["angle-error", "within-angle"]},
+                {"skip": {"agreement": "directions have any length"}},
+            ),
+        ],
         "reconstruction": DEFAULT_CASE,
         "masked-tokens": [Case({"mask_ratio": 0.3})],
         "bag-of-words": DEFAULT_CASE,
@@ -239,6 +335,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "squared-error": [Case(options=NUMBERS)],
         "absolute-error": [Case(options=NUMBERS)],
         "huber": [Case({"delta": 0.5}, NUMBERS)],
+        "cosine": [Case(options={"labels": "vectors"})],
     },
     "loss_masks": {"observed": DEFAULT_CASE, "exclude-labels": [Case(), Case({"labels": ["low", "none"]})]},
     "class_weights": {
@@ -269,6 +366,11 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "mae": DEFAULT_CASE,
         "rmse": DEFAULT_CASE,
         "r2": DEFAULT_CASE,
+        "mean-iou": DEFAULT_CASE,
+        "pixel-accuracy": DEFAULT_CASE,
+        "abs-rel": DEFAULT_CASE,
+        "angle-error": DEFAULT_CASE,
+        "within-angle": [Case({"degrees": 30})],
     },
     "weightings": {
         "sum": DEFAULT_CASE,

@@ -113,6 +113,7 @@ class _Words(Encoder[list[str], list[int]]):
         self.wrong = wrong
         self._words: list[str] = []
         self._is_unloaded = False
+        self._n_augmented = 0
 
     def parse(self, inputs: Sequence[Any]) -> list[list[str]]:
         if self.wrong == "seed":
@@ -143,6 +144,10 @@ class _Words(Encoder[list[str], list[int]]):
     def collate(self, items: Sequence[list[int]]) -> torch.Tensor:
         longest = max(map(len, items))
         return torch.tensor([[*item, *[0] * (longest - len(item))] for item in items])
+
+    def augment(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        self._n_augmented += 1
+        return (inputs.clamp(max=1) if self.wrong == "augmentation" and self._n_augmented % 2 else inputs), None
 
     def input_layer(self) -> nn.Module:
         return _Table(len(self._words) + 2, self.wrong)

@@ -1,0 +1,22 @@
+"""Image parts: a loader of folders, an encoder with augmentation, a residual CNN, vision encoders of Transformers."""
+
+from mtl_core import BackboneSpec, EncoderSpec, LoaderSpec, hookimpl
+from mtl_images.image import Image
+from mtl_images.image_folder import ImageFolder
+from mtl_images.residual_cnn import ResidualCNN
+from mtl_images.vision_model import VisionModel
+
+
+@hookimpl
+def mtl_loaders() -> list[type[LoaderSpec]]:
+    return [ImageFolder]
+
+
+@hookimpl
+def mtl_encoders() -> list[type[EncoderSpec]]:
+    return [Image]
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [ResidualCNN, VisionModel]
