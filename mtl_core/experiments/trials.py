@@ -1,18 +1,16 @@
 """The trials of ablations and comparisons: one training per variant, seed and fold."""
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.experiment_source import ExperimentSource
 from mtl_core.config.load import dump_config
+from mtl_core.config.yaml_file import dump_inline_yaml
 from mtl_core.errors import MtlError
 from mtl_core.experiments.output_dir import Plan, reserve_folder
 from mtl_core.experiments.process_pool import Report, run_jobs
@@ -58,8 +56,7 @@ def build_fold_overrides(
     if hold_out:
         keys["hold_out"] = hold_out
     keys.update(splitter.build_fold_keys())
-    block = yaml.safe_dump(keys, default_flow_style=True, sort_keys=False, allow_unicode=True, width=sys.maxsize)
-    return [f"split={block.strip()}"]
+    return [f"split={dump_inline_yaml(keys)}"]
 
 
 def get_run_dir(output_dir: Path, variant: str, seed: int, fold: int | None) -> Path:

@@ -170,6 +170,9 @@ def list_entry_points() -> list[tuple[str, EntryPoint]]:
     seen: set[tuple[str, str]] = set()
     entry_points = []
     for distribution in distributions():
+        # Parsing the entry points of all installed distributions takes longer than reading them.
+        if f"[{ENTRY_POINT_GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
+            continue
         entries = distribution.entry_points.select(group=ENTRY_POINT_GROUP)
         # Metadata is parsed as an e-mail; parsing it for all installed distributions would take 30 ms.
         name = (distribution.metadata["Name"] if entries else None) or "unknown"
