@@ -1,0 +1,54 @@
+"""Street scenes as a corpus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtl_core import Corpus
+from mtl_street_scenes.classes import KINDS
+from mtl_street_scenes.scene import Scene, draw_scene
+from mtl_street_scenes.street_scenes import MAX_SCENES
+
+if TYPE_CHECKING:
+    from mtl_core import Label
+
+DISCLAIMER = "drawn street scenes, not photographs"
+FIRST_TEST_SCENE = MAX_SCENES
+"""The index of the first test scene."""
+
+
+def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, seed: int) -> Corpus:
+    """Draw scenes, and remove labels of training scenes.
+
+    Args:
+        n_train: Number of training scenes.
+        n_test: Number of test scenes, which keep all labels.
+        size: Width and height in pixels.
+        label_fraction: Probability that a label of a training scene is kept; each is drawn separately.
+        seed: The seed of the scenes and of the labels that are kept.
+    """
+    indices = [*range(n_train), *range(FIRST_TEST_SCENE, FIRST_TEST_SCENE + n_test)]
+    scenes = [draw_scene(index, seed, size) for index in indices]
+    rows = [list_labels(scene) for scene in scenes]
+    columns = list(rows[0])
+    is_kept = np.random.default_rng(seed).random((n_train, len(columns))) < label_fraction
+    for row, kept in zip(rows, is_kept, strict=False):
+        row.update({column: None for column, keep in zip(columns, kept, strict=True) if not keep})
+    names = [f"scene-{index}" for index in indices]
+    return Corpus(
+        ids=names,
+        inputs=[scene.image for scene in scenes],
+        labels={column: [row[column] for row in rows] for column in columns},
+        splits=["train"] * n_train + ["test"] * n_test,
+        groups=names,  # scenes differ, and comparing images would cost memory
+        disclaimer=DISCLAIMER,
+    )
+
+
+def list_labels(scene: Scene) -> dict[str, Label | None]:
+    """Return the labels of a scene by column: presence and count of each kind of object, and the mask."""
+    presence = {kind: "present" if scene.counts[kind] else "absent" for kind in KINDS}
+    counts = {f"{kind}-count": scene.counts[kind] for kind in KINDS}
+    return {**presence, **counts, "mask": scene.mask}
