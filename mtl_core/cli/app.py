@@ -90,13 +90,16 @@ def predict(
     attention: Annotated[
         bool, typer.Option("--attention", help="Also print the attention weight of each token for each task.")
     ] = False,
+    masks: Annotated[
+        Path | None, typer.Option(help="Write predicted masks to this folder, for tasks with labels per pixel.")
+    ] = None,
     precision: PrecisionOption = "fp32",
     plugin: PluginOption = None,
 ) -> None:
     """Predict labels for new texts with a run."""
     from mtl_core.cli.predict import predict_command
 
-    predict_command(path, texts or [], file, data_set, output, as_json, attention, precision, plugin or [])
+    predict_command(path, texts or [], file, data_set, output, as_json, attention, precision, plugin or [], masks)
 
 
 @app.command()

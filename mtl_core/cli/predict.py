@@ -29,6 +29,7 @@ def predict_command(
     attention: bool,
     precision: Precision,
     plugins: Sequence[str],
+    masks: Path | None = None,
 ) -> None:
     """Predict, and print or write the predictions."""
     if texts and file is not None:
@@ -39,18 +40,23 @@ def predict_command(
         raise MtlError(f"--output {output}: the folder {output.parent} does not exist")
 
     from mtl_core.runs.precision import convert_precision
+    from mtl_core.runs.predicted_masks import MaskWriter
     from mtl_core.runs.predict_inputs import predict, predict_file
     from mtl_core.runs.prediction_inputs import parse_text_lines, parse_texts
     from mtl_core.runs.saved_run import load_run
 
     saved_run = convert_precision(load_run(path, plugins), precision)
+    if masks is not None and not any(task.config.kind.level == "pixel" for task in saved_run.main_tasks):
+        raise MtlError(f"--masks {masks}: no task of this run has labels per pixel")
+    mask_writer = None if masks is None else MaskWriter(masks)
     records: Iterator[dict[str, Any]]
     if file is not None:
-        records = predict_file(saved_run, file, attention, data_set)
+        records = predict_file(saved_run, file, attention, data_set, mask_writer)
     elif not texts or list(texts) == ["-"]:
-        records = predict(saved_run, parse_text_lines(sys.stdin, "standard input"), attention, data_set)
+        lines = parse_text_lines(sys.stdin, "standard input")
+        records = predict(saved_run, lines, attention, data_set, mask_writer)
     else:
-        records = predict(saved_run, parse_texts(texts), attention, data_set)
+        records = predict(saved_run, parse_texts(texts), attention, data_set, mask_writer)
     if output is not None:
         count = _write_predictions(output, records)
         typer.echo(f"{output}: {count} predictions")
@@ -92,6 +98,8 @@ def _print_readable(records: Iterable[dict[str, Any]]) -> None:
 def _format_prediction(task: dict[str, Any], tokens: Sequence[str]) -> str:
     """Format a prediction: a class with its probability, a number, a list of labels, or one label per token."""
     label = task["label"]
+    if "height" in task:
+        return _format_mask(task)
     if (isinstance(label, list) and "confidence" in task) or (
         isinstance(label, list) and len(label) == len(tokens) > 0
     ):
@@ -104,6 +112,16 @@ def _format_prediction(task: dict[str, Any], tokens: Sequence[str]) -> str:
     if "detection" in task:  # probabilities are joint: detected, and this class
         return f"{_format_label(label)}  {confidence / task['detection']:.2f}  detected: {task['detection']:.2f}"
     return _format_label(label) + (f"  {confidence:.2f}" if confidence is not None else "")
+
+
+def _format_mask(task: dict[str, Any]) -> str:
+    """Format a predicted mask: its size, the shares of its classes or its mean, and its file."""
+    text = f"{task['height']} x {task['width']} pixels"
+    if "shares" in task:
+        text += ": " + ", ".join(f"{name} {share:.0%}" for name, share in list(task["shares"].items())[:5])
+    elif isinstance(task.get("mean"), float):
+        text += f": mean {task['mean']:.4g}, {task['minimum']:.4g} to {task['maximum']:.4g}"
+    return text + (f"  {task['label']}" if task["label"] else "")
 
 
 def _format_label(label: object) -> str:

@@ -16,6 +16,7 @@ from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
 from mtl_core.nn.device import get_device
 from mtl_core.plugins.specs import LoaderSpec
+from mtl_core.runs.predicted_masks import MaskWriter, compute_chunk_size
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_collector import PredictionCollector
 from mtl_core.runs.prediction_inputs import PredictionInput, parse_json_lines, parse_text_lines
@@ -47,7 +48,8 @@ def iterate_predictions(
     """
     stream = iter(prediction_inputs)
     loader = saved_run.get_loader(data_set)
-    while chunk := list(islice(stream, CHUNK_SIZE)):
+    chunk_size = compute_chunk_size(CHUNK_SIZE, saved_run.groups, saved_run.encoder.image_size)
+    while chunk := list(islice(stream, chunk_size)):
         inputs = []
         for prediction_input in chunk:
             try:
@@ -68,8 +70,9 @@ def predict(
     prediction_inputs: Iterable[PredictionInput],
     attention: bool = False,
     data_set: str | None = None,
+    mask_writer: MaskWriter | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Predict a stream of texts in constant memory, in order; arguments as in `iterate_predictions`.
+    """Predict a stream of texts in constant memory, in order; arguments as in `iterate_predictions` and `predict_file`.
 
     Yields:
         One record per input as in `predictions.jsonl`, without tasks that predict the absent label.
@@ -78,6 +81,8 @@ def predict(
         MtlError: If the loader of the run does not read texts, or an input is not valid text.
     """
     for prediction in iterate_predictions(saved_run, prediction_inputs, attention, data_set):
+        if mask_writer is not None:
+            prediction = mask_writer.write(prediction)
         yield prediction.to_record(only_present=True)
 
 
@@ -115,23 +120,34 @@ def _predict_parsed(saved_run: SavedRun, parsed: Sequence[Any], attention: bool)
 
 
 def predict_corpus(
-    saved_run: SavedRun, corpus: Corpus, attention: bool = False, data_set: str | None = None
+    saved_run: SavedRun,
+    corpus: Corpus,
+    attention: bool = False,
+    data_set: str | None = None,
+    mask_writer: MaskWriter | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per example of a corpus, with gold labels of the data set's tasks; computed in chunks."""
     tasks = saved_run.get_tasks(data_set)
     labels = {task.name: get_task_labels(task.config, corpus) for task in tasks if task.config.column}
-    for start in range(0, len(corpus), CHUNK_SIZE):
-        stop = min(start + CHUNK_SIZE, len(corpus))
+    chunk_size = compute_chunk_size(CHUNK_SIZE, saved_run.groups, saved_run.encoder.image_size)
+    for start in range(0, len(corpus), chunk_size):
+        stop = min(start + chunk_size, len(corpus))
         parsed = saved_run.encoder.parse([corpus.inputs[row] for row in range(start, stop)])
         predictions = _predict_parsed(saved_run, parsed, attention)
         for index, row in enumerate(range(start, stop)):
             gold = predictions.get_gold_labels(row, labels, parsed[index])
             prediction = predictions.pop_prediction(index, corpus.ids[row], corpus.get_text(row), parsed[index])
+            if mask_writer is not None:
+                prediction = mask_writer.write(prediction)
             yield prediction.to_record(only_present=True, gold=gold)
 
 
 def predict_file(
-    saved_run: SavedRun, path: Path, attention: bool = False, data_set: str | None = None
+    saved_run: SavedRun,
+    path: Path,
+    attention: bool = False,
+    data_set: str | None = None,
+    mask_writer: MaskWriter | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predict a file: `.txt` (one text per line), `.jsonl` (texts), or the format of the loader of the run.
 
@@ -140,6 +156,7 @@ def predict_file(
         path: The file.
         attention: Whether to include tokens and attention weights.
         data_set: Name of the data set whose loader reads the file; the first one by default.
+        mask_writer: Writes predicted masks; None to leave them out.
 
     Yields:
         One record per input as in `predictions.jsonl`.
@@ -154,12 +171,12 @@ def predict_file(
         parse = parse_text_lines if suffix == ".txt" else parse_json_lines
         try:
             with path.open(encoding="utf-8-sig") as lines:
-                yield from predict(saved_run, parse(lines, str(path)), attention, data_set)
+                yield from predict(saved_run, parse(lines, str(path)), attention, data_set, mask_writer)
         except UnicodeDecodeError as error:
             raise MtlError(f"{path}: not UTF-8: {error}") from error
         return
     corpus = saved_run.get_loader(data_set).load_file(path, list_label_columns(saved_run.get_tasks(data_set)))
-    yield from predict_corpus(saved_run, corpus, attention, data_set)
+    yield from predict_corpus(saved_run, corpus, attention, data_set, mask_writer)
 
 
 def _is_table(loader: LoaderSpec, path: Path) -> bool:

@@ -44,12 +44,12 @@ class MaskWriter:
 
     Args:
         folder: The folder of the files; it is created with the first mask.
-        base: The folder that the paths in predictions are relative to.
+        base: The folder that the paths in predictions are relative to; None to leave them as they are.
         max_bytes: Largest size of all masks before compression; those of later examples are not written. None for
             no limit.
     """
 
-    def __init__(self, folder: Path, base: Path, max_bytes: int | None = None) -> None:
+    def __init__(self, folder: Path, base: Path | None = None, max_bytes: int | None = None) -> None:
         self._folder = folder
         self._base = base
         self._max_bytes = max_bytes
@@ -77,7 +77,8 @@ class MaskWriter:
         path = folder / f"{self._number:06}{'.png' if is_image else '.npy'}"
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: _write_mask(temporary, mask, is_image))
-        return replace(task, mask_file=path.relative_to(self._base).as_posix())
+        name_in_record = path if self._base is None else path.relative_to(self._base)
+        return replace(task, mask_file=name_in_record.as_posix())
 
 
 def _write_mask(path: Path, mask: NDArray[np.generic], is_image: bool) -> None:

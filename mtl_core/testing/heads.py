@@ -1,6 +1,7 @@
 """Checks of heads, built as the core builds them: as one module per head group."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -84,6 +85,13 @@ def _run_all_tasks(module: nn.Module, features: Features) -> list[torch.Tensor]:
 
 
 def _check_shape(spec: HeadSpec, shape: FeatureShape) -> None:
+    if spec.level == "pixel" and shape.image_size is not None:
+        height, width = shape.image_size
+        _check_outputs(spec, replace(shape, image_size=(2 * height + 1, width)))
+    _check_outputs(spec, shape)
+
+
+def _check_outputs(spec: HeadSpec, shape: FeatureShape) -> None:
     with temporary_seed(0), torch.no_grad():
         features = collate_samples(draw_sample_features(shape), extra_padding=1)
         batch, length = features.values.shape[:2]
@@ -94,9 +102,17 @@ def _check_shape(spec: HeadSpec, shape: FeatureShape) -> None:
                     isinstance(module, HeadGroup),
                     f"expected `build_group` to return a HeadGroup, found {describe_value(module)}",
                 )
-                trailing_shape = (length, n_outputs) if spec.level == "token" else (n_outputs,)
+                trailing_shape = _get_trailing_shape(spec, shape, length, n_outputs)
                 name = f"the outputs of {len(tasks)} tasks with {n_outputs} outputs each"
                 expect_tensor(_compute_outputs(module, features).outputs, (batch, len(tasks), *trailing_shape), name)
+
+
+def _get_trailing_shape(spec: HeadSpec, shape: FeatureShape, length: int, n_outputs: int) -> tuple[int, ...]:
+    if spec.level == "example":
+        return (n_outputs,)
+    if spec.level == "token" or shape.image_size is None:
+        return (length, n_outputs)
+    return (shape.image_size[0] * shape.image_size[1], n_outputs)
 
 
 def _check_attention(fixture: ModuleFixture) -> None:

@@ -15,7 +15,7 @@ from mtl_core.testing.tensors import describe_value, expect_close, expect_finite
 
 
 def loss_checks(
-    spec: LossSpec, labels: Literal["classes", "numbers"], skip: Mapping[str, str], tolerance: float
+    spec: LossSpec, labels: Literal["classes", "numbers", "vectors"], skip: Mapping[str, str], tolerance: float
 ) -> Checks:
     """See `mtl_core.testing.loss_checks`."""
     checks = spec_checks(spec)
@@ -33,7 +33,7 @@ def loss_checks(
 class _LossChecks:
     """A loss with sample outputs and targets."""
 
-    def __init__(self, spec: LossSpec, labels: Literal["classes", "numbers"], tolerance: float) -> None:
+    def __init__(self, spec: LossSpec, labels: Literal["classes", "numbers", "vectors"], tolerance: float) -> None:
         self.spec, self.tolerance = spec, tolerance
         self.labels = create_sample_labels(labels)
         self.targets = self.labels.targets[~self.labels.ignore_mask]
@@ -77,7 +77,8 @@ class _LossChecks:
     def check_direction(self) -> None:
         loss = self.build_loss()
         if self.targets.is_floating_point():
-            right, wrong = self.targets.unsqueeze(1), self.targets.unsqueeze(1) + 3
+            right = self.targets.view(len(self.targets), -1)
+            wrong = -right if self.targets.ndim == 2 else right + 3
         else:
             right = nn.functional.one_hot(self.targets, self.labels.n_outputs) * 4.0
             wrong = -right

@@ -10,6 +10,7 @@ import torchmetrics
 
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.label_space import LabelSpace
+from mtl_core.data.number_space import NumberSpace
 from mtl_core.evaluation.metric_accumulator import has_sums
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect
@@ -29,7 +30,9 @@ def metric_checks(
     """See `mtl_core.testing.metric_checks`."""
     checks = spec_checks(spec)
     checks.add("key", "Its key is in lower case and not reserved.", lambda: _check_key(spec))
-    candidates = {variant: create_sample_labels(variant).space for variant in ("classes", "lists", "numbers")}
+    candidates = {
+        variant: create_sample_labels(variant).space for variant in ("classes", "lists", "numbers", "vectors")
+    }
     if spaces is not None:
         candidates = {_name_variant(space): space for space in spaces}
     for variant, space in build_accepted(
@@ -104,7 +107,9 @@ def _validate_space(spec: MetricSpec, space: LabelSpace) -> LabelSpace:
 def _name_variant(space: LabelSpace) -> str:
     if isinstance(space, MultiLabelSpace):
         return "lists"
-    return "classes" if isinstance(space, ClassSpace) else "numbers"
+    if isinstance(space, ClassSpace):
+        return "classes"
+    return "vectors" if isinstance(space, NumberSpace) and space.vector else "numbers"
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,10 @@ def _draw_rows(space: LabelSpace, noise: float, seed: int = 0) -> _Rows:
     generator = torch.Generator().manual_seed(seed)
     samples = torch.randn(EXAMPLES, max(len(space.classes), 1), generator=generator)
     kind = _name_variant(space)
+    if kind == "vectors" and isinstance(space, NumberSpace):
+        targets = torch.randn(EXAMPLES, len(space.mean), generator=generator)
+        noisy = targets + noise * torch.randn(targets.shape, generator=generator)
+        return _Rows(-targets if noise < 0 else noisy, targets)
     if kind == "numbers":
         targets = torch.randn(EXAMPLES, generator=generator)
         return _Rows(-targets if noise < 0 else targets + noise * samples[:, 0], targets)

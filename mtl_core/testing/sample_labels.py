@@ -11,13 +11,14 @@ from torch.nn import functional as F  # noqa: N812
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.corpus import Label
 from mtl_core.data.label_space import LabelSpace, flatten_label
+from mtl_core.data.masks import Mask
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.plugins.specs import Level
 
 CLASSES = ("high", "low", "medium")
 
-VARIANTS = ("classes", "lists", "numbers", "tags")
-"""One class per label, any number of classes per label, one number per label, one class per token."""
+VARIANTS = ("classes", "lists", "numbers", "vectors", "tags")
+"""One class per label, any number of classes per label, one number or several per label, one class per token."""
 
 TASKS = 3
 
@@ -82,6 +83,9 @@ def create_sample_labels(variant: str, excluded: frozenset[str] = frozenset()) -
     elif variant == "numbers":
         present_labels, excluded = [1.5, -2.0, 40.0], frozenset()
         space, n_outputs, loss = NumberSpace([10.0], [8.0], vector=False), 1, _squared_error
+    elif variant == "vectors":
+        present_labels, excluded = [[1.5, -2.0, 4.0], [-2.0, 0.5, 1.0], [40.0, 1.0, -3.0]], frozenset()
+        space, n_outputs, loss = NumberSpace([0.0] * 3, [1.0] * 3, vector=True), 3, _squared_distance
     tokens = _LENGTH if variant == "tags" else 1
     label_pool: list[Label | None] = [*present_labels, None, *sorted(excluded)]
     columns = [[_pick_label(label_pool, row, task) for row in range(EXAMPLES * tokens)] for task in range(TASKS)]
@@ -113,15 +117,19 @@ def _squared_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     return (outputs[:, 0] - targets).square()
 
 
+def _squared_distance(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (outputs - targets).square().mean(dim=1)
+
+
 @dataclass(frozen=True)
 class LabelSample:
     """Sample labels without missing ones.
 
     Attributes:
         name: The name of the form.
-        level: `example` for one label per example, `token` for a list with one label per token.
+        level: `example` for one label per example, `token` for a list with one label per token, `pixel` for a mask.
         labels: One entry per example.
-        out_of_space_label: A label outside the space, of one example or one token.
+        out_of_space_label: A label outside the space, of one example, token or pixel.
     """
 
     name: str
@@ -131,13 +139,25 @@ class LabelSample:
 
     @property
     def encodable_labels(self) -> list[Label]:
-        """What a label space encodes: one label per example, or one label per token."""
-        return (
-            list(self.labels)
-            if self.level == "example"
-            else [member for label in self.labels for member in flatten_label(label)]
-        )
+        """What a label space encodes: one label per example, token or pixel."""
+        if self.level == "example":
+            return list(self.labels)
+        return [
+            member
+            for label in self.labels
+            for member in (_list_pixels(label) if isinstance(label, Mask) else flatten_label(label))
+        ]
 
+
+def _list_pixels(mask: Mask) -> list[Label]:
+    """Return the label of each pixel: the name of a class for integers, a number, or a list for several channels."""
+    pixels = mask.array.reshape(-1, *mask.array.shape[2:]).tolist()
+    return [str(pixel) for pixel in pixels] if mask.array.dtype.kind == "u" else pixels
+
+
+_CLASS_MASKS = ([[0, 1, 0], [2, 0, 1]], [[0, 0, 2], [0, 1, 0]])
+_NUMBER_MASKS = ([[1.5, -2.0], [7.0, 0.25]], [[3.0, 3.5], [-1.0, 4.0]])
+_VECTORS = ([0.6, 0.0, 0.8], [0.0, 1.0, 0.0], [-0.8, 0.6, 0.0], [0.0, -0.6, 0.8])
 
 LABEL_SAMPLES: Sequence[LabelSample] = (
     LabelSample("classes", "example", ["low", "high", "medium", "low", "high", "low", "low"], "no such label"),
@@ -148,6 +168,9 @@ LABEL_SAMPLES: Sequence[LabelSample] = (
     LabelSample("lists-of-numbers", "example", [[1.5, 2.0], [-3, 1], [0.5, 8], [2, 2]], ["no number", 1.0]),
     LabelSample("tags", "token", [["noun", "verb"], ["noun"], ["verb", "other", "noun"], ["noun"]], "no such label"),
     LabelSample("numbers-of-tokens", "token", [[1.5, 2.0], [7], [0.25, -1, 3], [4]], "no number"),
+    LabelSample("masks", "pixel", [Mask(np.array(rows, dtype=np.uint8)) for rows in _CLASS_MASKS], "no such label"),
+    LabelSample("masks-of-numbers", "pixel", [Mask(np.array(rows)) for rows in _NUMBER_MASKS], "no number"),
+    LabelSample("masks-of-vectors", "pixel", [Mask(np.array([_VECTORS[:2], _VECTORS[2:]]))], ["no number", 1.0, 2.0]),
 )
 
 VOCABULARY = ("the", "a", "film", "was", "good", "bad", "long", "short", "very", "not", "food", "waiter")

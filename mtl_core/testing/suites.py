@@ -172,7 +172,7 @@ def task_kind_checks(
 def loss_checks(
     spec: specs.LossSpec,
     *,
-    labels: Literal["classes", "numbers"] = "classes",
+    labels: Literal["classes", "numbers", "vectors"] = "classes",
     skip: Reasons | None = None,
     tolerance: float = TOLERANCE,
 ) -> Checks:

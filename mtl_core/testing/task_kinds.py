@@ -12,6 +12,7 @@ from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import TaskKindSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect, fail
 from mtl_core.testing.kind_fixture import KindFixture, build_kind_fixture
+from mtl_core.testing.mask_checks import MaskChecks
 from mtl_core.testing.sample_labels import LABEL_SAMPLES, LabelSample
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.task_kind_runtime import TaskKindChecks
@@ -38,6 +39,8 @@ def task_kind_checks(
     ).items():
         _add_label_space_checks(checks, LabelSpaceChecks(kind), name)
         _add_kind_checks(checks, TaskKindChecks(kind, tolerance), name)
+        if spec.level == "pixel":
+            _add_mask_checks(checks, MaskChecks(kind), name)
     return checks.skip_checks(skip)
 
 
@@ -92,6 +95,15 @@ def _add_kind_checks(checks: Checks, kind_checks: TaskKindChecks, name: str) -> 
         checks.skip(f"agreement-{name}", "its prediction for an input is not one label")
     else:
         checks.add("agreement", "Outputs of minimal loss are decoded as the labels.", kind_checks.check_agreement, name)
+
+
+def _add_mask_checks(checks: Checks, mask_checks: MaskChecks, name: str) -> None:
+    description = "The targets of a mask are the encoded labels of its pixels, row by row."
+    checks.add("read-masks", description, mask_checks.check_reading, name)
+    description = "Unlabelled pixels are missing, and change no other target."
+    checks.add("unlabelled-pixels", description, mask_checks.check_unlabelled_pixels, name)
+    description = "Predicted masks are the decoded labels, with a short summary."
+    checks.add("predicted-masks", description, mask_checks.check_predicted_masks, name)
 
 
 class LabelSpaceChecks:

@@ -121,6 +121,8 @@ class Rectangles(LoaderSpec):
     suffix: Literal[".npy", ".png"] = ".npy"
     ignored: int = 255
     """The value of unlabelled pixels of segmentation masks."""
+    nan_marks: bool = False
+    """Whether NaN marks unlabelled pixels, instead of `ignored` and 0."""
     labelled: float = 1.0
     """Share of images with masks."""
     seed: NonNegativeInt = 0
@@ -128,6 +130,13 @@ class Rectangles(LoaderSpec):
     def load(self) -> Corpus:
         total = self.rows + self.test_rows
         drawn = draw_rectangles(total, self.seed, self.ignored)
+        if self.nan_marks:
+            drawn["seg"] = [np.where(mask == self.ignored, np.nan, mask) for mask in drawn["seg"]]
+            drawn["depth"] = [np.where(mask == 0, np.nan, mask) for mask in drawn["depth"]]
+            missing = [(mask == 0).all(axis=2, keepdims=True) for mask in drawn["normal"]]
+            drawn["normal"] = [
+                np.where(is_missing, np.nan, mask) for is_missing, mask in zip(missing, drawn["normal"], strict=True)
+            ]
         random = np.random.default_rng(self.seed + 1)
         labels: dict[str, list[Any]] = {}
         for name in MASKS:
