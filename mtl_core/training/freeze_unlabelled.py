@@ -17,7 +17,7 @@ from mtl_core.nn.task_heads import TaskHeads
 from mtl_core.training.graph_parameters import find_leaves
 from mtl_core.training.named_losses import NamedLosses
 
-StackedRows = tuple[nn.Parameter, torch.Tensor]
+StackedRows = tuple[torch.Tensor, torch.Tensor]
 """A parameter whose first dimension is the task, and the indices of unlabelled tasks, `(n,)`, int64."""
 
 
@@ -83,7 +83,7 @@ def freeze_parameters(
 def freeze_unlabelled(
     losses: NamedLosses | Iterable[NamedLosses],
     optimizer: torch.optim.Optimizer,
-    stacked: TaskHeads | Iterable[nn.Parameter] = (),
+    stacked: TaskHeads | Iterable[torch.Tensor] = (),
 ) -> Iterator[None]:
     """Prevent that an optimizer step inside the block updates tasks without a label in the batch.
 
@@ -135,15 +135,15 @@ def freeze_unlabelled(
 
 
 def _list_unlabelled_rows(
-    stacked: TaskHeads | Iterable[nn.Parameter], tasks: Sequence[str], labelled: Collection[str]
+    stacked: TaskHeads | Iterable[torch.Tensor], tasks: Sequence[str], labelled: Collection[str]
 ) -> list[StackedRows]:
     """Return the rows of unlabelled tasks.
 
     Raises:
         MtlError: If a stacked parameter has another number of rows than there are tasks.
     """
-    by_parameter = (
-        stacked.list_stacked_parameters()
+    by_parameter: list[tuple[torch.Tensor, Sequence[str]]] = (
+        [*stacked.list_stacked_parameters()]
         if isinstance(stacked, TaskHeads)
         else [(parameter, tasks) for parameter in stacked]
     )
@@ -159,12 +159,12 @@ def _list_unlabelled_rows(
     return rows
 
 
-def _list_tensors(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+def _list_tensors(parameter: torch.Tensor, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """Return the values of a parameter, and the tensors of its optimizer state that have its shape."""
     return [parameter.data, *_get_state_tensors(parameter, optimizer)]
 
 
-def _get_state_tensors(parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+def _get_state_tensors(parameter: torch.Tensor, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """Return the tensors of the optimizer state that have the shape of a parameter."""
     return [
         value

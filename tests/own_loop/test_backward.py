@@ -21,6 +21,9 @@ class Net(nn.Module):
         self.pair = nn.Linear(4, 4)
         self.heads = nn.ModuleDict({name: nn.Linear(4, 1) for name in "abc"})
 
+    def compute_penalty(self) -> torch.Tensor:
+        return next(self.trunk.parameters()).square().sum()
+
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         features = self.trunk(inputs)
         pair = self.pair(features)
@@ -80,12 +83,12 @@ def test_weights_and_extra_loss_are_added() -> None:
     net = Net()
     inputs = torch.randn(6, 3)
     losses = net(inputs)
-    total = 0.5 * losses["a"] + losses["b"] + losses["c"] + net.trunk[0].weight.square().sum()
+    total = 0.5 * losses["a"] + losses["b"] + losses["c"] + net.compute_penalty()
     expected = torch.autograd.grad(total, list(net.parameters()))
     for weighting in ("sum", "gradient-sum"):
         net.zero_grad()
         losses = net(inputs)
-        mtl.backward(losses, weighting, weights={"a": 0.5}, extra_loss=net.trunk[0].weight.square().sum())
+        mtl.backward(losses, weighting, weights={"a": 0.5}, extra_loss=net.compute_penalty())
         for gradient, parameter in zip(expected, net.parameters(), strict=True):
             torch.testing.assert_close(parameter.grad, gradient)
 
@@ -93,8 +96,8 @@ def test_weights_and_extra_loss_are_added() -> None:
 def test_extra_loss_counts_without_labels() -> None:
     net = Net()
     losses = mtl.MaskedLosses({"a": "regression"})({"a": net.heads["a"](torch.randn(2, 4))}, {"a": None})
-    mtl.backward(losses, "sum", extra_loss=net.trunk[0].weight.square().sum())
-    assert net.trunk[0].weight.grad is not None
+    mtl.backward(losses, "sum", extra_loss=net.compute_penalty())
+    assert next(net.trunk.parameters()).grad is not None
 
 
 def make_losses(**changed: object) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """An optimizer step in a custom training loop does not move tasks without labels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ import mtl_core as mtl
 from mtl_core.nn.features import Features
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]] = {
     "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1, weight_decay=0.1),
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.1, weight_decay=0.1),
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.1),
@@ -199,7 +199,7 @@ def test_wrong_arguments_of_the_guard_are_refused() -> None:
     net = StackedNet()
     optimizer = OPTIMIZERS["sgd"](net.parameters())
     losses = mtl.MaskedLosses(dict.fromkeys(TASKS, "regression"))(net(torch.randn(6, 3)), build_targets())
-    wrong_losses = mtl.freeze_unlabelled(dict(losses), optimizer)  # type: ignore[arg-type]
+    wrong_losses = mtl.freeze_unlabelled(dict(losses), optimizer)  # a dictionary is an iterable of names
     with pytest.raises(mtl.MtlError, match="expected the losses that MaskedLosses returns"), wrong_losses:
         pass
     wrong_rows = mtl.freeze_unlabelled(losses, optimizer, stacked=[net.trunk.weight])
