@@ -7,6 +7,8 @@ import numpy as np
 
 MAX_NUMBERS = 8
 """Number of an array's members that a text contains."""
+MAX_JSON_NUMBERS = 1000
+"""Number of members up to which an array is written as JSON."""
 
 
 def format_input(value: object) -> str:
@@ -41,9 +43,11 @@ def format_cell_text(cell: object) -> str:
 
 
 def convert_to_json(cell: object) -> Any:
-    """Convert a cell of an input to a value that JSON can represent."""
+    """Convert a cell of an input to a value that JSON can represent; large arrays become a text with their shape."""
     if cell is None or isinstance(cell, bool | int | float | str):
         return cell
+    if isinstance(cell, np.ndarray) and cell.size > MAX_JSON_NUMBERS:
+        return f"array of shape {cell.shape}"
     if isinstance(cell, np.ndarray | np.generic):
         return cell.tolist()
     if isinstance(cell, list | tuple):

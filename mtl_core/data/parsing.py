@@ -32,7 +32,7 @@ def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
             distinct.append(value)
             locations.append(corpus.locations[row])
         distinct_indices.append(distinct_index[key])
-    parsed = _transform(encoder.parse, distinct, locations)
+    parsed = transform_located(encoder.parse, distinct, locations)
     return [parsed[index] for index in distinct_indices]
 
 
@@ -44,7 +44,7 @@ def encode_inputs(encoder: Encoder[Any, Any], parsed: Sequence[Any], locations: 
     """
     if isinstance(parsed, LazySequence):
         return LocatedSequence(parsed, encoder.encode, locations)
-    return _transform(encoder.encode, parsed, locations)
+    return transform_located(encoder.encode, parsed, locations)
 
 
 class LocatedSequence(LazySequence):
@@ -66,11 +66,11 @@ class LocatedSequence(LazySequence):
         self._locations = locations
 
     def _transform_rows(self, values: Sequence[Any], rows: range) -> Sequence[Any]:
-        """Transform the source elements of some rows; see `_transform`."""
-        return _transform(self._transform, values, RowSubset(self._locations, np.array(rows, dtype=np.int64)))
+        """Transform the source elements of some rows; see `transform_located`."""
+        return transform_located(self._transform, values, RowSubset(self._locations, np.array(rows, dtype=np.int64)))
 
 
-def _transform(
+def transform_located(
     transform: Callable[[Sequence[Any]], Sequence[Any]], values: Sequence[Any], locations: Sequence[str]
 ) -> Sequence[Any]:
     """Transform all values at once; if this fails, find the first value for which it fails, to report its location."""

@@ -1,7 +1,7 @@
 """Predictions of a saved run for a stream of new inputs."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus
-from mtl_core.data.input_format import format_input
+from mtl_core.data.parsing import transform_located
 from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
@@ -19,7 +19,7 @@ from mtl_core.plugins.specs import LoaderSpec
 from mtl_core.runs.predicted_masks import MaskWriter, compute_chunk_size
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_collector import PredictionCollector
-from mtl_core.runs.prediction_inputs import PredictionInput, parse_json_lines, parse_text_lines
+from mtl_core.runs.prediction_inputs import PredictionInput, convert_input, parse_json_lines, parse_text_lines
 from mtl_core.runs.saved_run import SavedRun, list_label_columns
 
 CHUNK_SIZE = 4096
@@ -44,25 +44,17 @@ def iterate_predictions(
         One prediction per input.
 
     Raises:
-        MtlError: If the loader of the run does not read texts, or an input is not valid text.
+        MtlError: If the loader of the run does not read such inputs, or an input is invalid.
     """
     stream = iter(prediction_inputs)
     loader = saved_run.get_loader(data_set)
     chunk_size = compute_chunk_size(CHUNK_SIZE, saved_run.groups, saved_run.encoder.image_size)
     while chunk := list(islice(stream, chunk_size)):
-        inputs = []
-        for prediction_input in chunk:
-            try:
-                prediction_input.text.encode()
-                inputs.append(loader.from_text(prediction_input.text))
-            except UnicodeEncodeError as error:
-                raise MtlError(f"{prediction_input.location}: not UTF-8 text: {error}") from error
-            except MtlError as error:
-                raise MtlError(f"{prediction_input.location}: {error}") from error
-        parsed = saved_run.encoder.parse(inputs)
-        predictions = _predict_parsed(saved_run, parsed, attention)
-        for index, prediction_input in enumerate(chunk):
-            yield predictions.pop_prediction(index, prediction_input.id, prediction_input.text, parsed[index])
+        inputs = [convert_input(loader, prediction_input) for prediction_input in chunk]
+        predictions, parsed = _predict(saved_run, inputs, [one.location for one in chunk], attention)
+        for index, (prediction_input, value) in enumerate(zip(chunk, inputs, strict=True)):
+            shown = value if isinstance(value, Mapping) else prediction_input.text
+            yield predictions.pop_prediction(index, prediction_input.id, shown, parsed[index])
 
 
 def predict(
@@ -98,16 +90,19 @@ def predict_batch(saved_run: SavedRun, inputs: Sequence[object], attention: bool
         One prediction per input.
     """
     for start in range(0, len(inputs), CHUNK_SIZE):
-        parsed = saved_run.encoder.parse(inputs[start : start + CHUNK_SIZE])
-        predictions = _predict_parsed(saved_run, parsed, attention)
-        for index, value in enumerate(parsed):
-            row = start + index
-            yield predictions.pop_prediction(index, str(row + 1), format_input(inputs[row]), value)
+        chunk = inputs[start : start + CHUNK_SIZE]
+        locations = [f"row {start + index}" for index in range(len(chunk))]
+        predictions, parsed = _predict(saved_run, chunk, locations, attention)
+        for index, value in enumerate(chunk):
+            yield predictions.pop_prediction(index, str(start + index + 1), value, parsed[index])
 
 
-def _predict_parsed(saved_run: SavedRun, parsed: Sequence[Any], attention: bool) -> PredictionCollector:
-    """Compute the predictions for parsed inputs."""
-    items = saved_run.encoder.encode(parsed)
+def _predict(
+    saved_run: SavedRun, inputs: Sequence[object], locations: Sequence[str], attention: bool
+) -> tuple[PredictionCollector, Sequence[Any]]:
+    """Compute the predictions for inputs; return the parsed inputs, too."""
+    parsed = transform_located(saved_run.encoder.parse, inputs, locations)
+    items = transform_located(saved_run.encoder.encode, parsed, locations)
     lengths = np.array([saved_run.encoder.length(item) for item in items], dtype=np.int64)
     predictions = PredictionCollector(saved_run.groups, saved_run.predicted_groups, saved_run.encoder, items, attention)
     examples = Examples(saved_run.encoder, items, lengths, [])
@@ -116,7 +111,7 @@ def _predict_parsed(saved_run: SavedRun, parsed: Sequence[Any], attention: bool)
         saved_run.network, examples, row_indices, get_device(saved_run.network), saved_run.predicted_groups
     ):
         predictions.add(batch_outputs)
-    return predictions
+    return predictions, parsed
 
 
 def predict_corpus(
@@ -132,11 +127,12 @@ def predict_corpus(
     chunk_size = compute_chunk_size(CHUNK_SIZE, saved_run.groups, saved_run.encoder.image_size)
     for start in range(0, len(corpus), chunk_size):
         stop = min(start + chunk_size, len(corpus))
-        parsed = saved_run.encoder.parse([corpus.inputs[row] for row in range(start, stop)])
-        predictions = _predict_parsed(saved_run, parsed, attention)
+        inputs = [corpus.inputs[row] for row in range(start, stop)]
+        locations = [corpus.locations[row] for row in range(start, stop)]
+        predictions, parsed = _predict(saved_run, inputs, locations, attention)
         for index, row in enumerate(range(start, stop)):
             gold = predictions.get_gold_labels(row, labels, parsed[index])
-            prediction = predictions.pop_prediction(index, corpus.ids[row], corpus.get_text(row), parsed[index])
+            prediction = predictions.pop_prediction(index, corpus.ids[row], inputs[index], parsed[index])
             if mask_writer is not None:
                 prediction = mask_writer.write(prediction)
             yield prediction.to_record(only_present=True, gold=gold)
@@ -181,6 +177,8 @@ def predict_file(
 
 def _is_table(loader: LoaderSpec, path: Path) -> bool:
     """Return whether the loader reads a `.jsonl` file: if it can, and the first object has no `text`."""
+    if loader.input_types:
+        return True
     if not loader.reads_json_lines:
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as lines:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from mtl_core.data.masks import Mask
 from mtl_core.nn.task_kind import LabelPrediction
 
 TOKENS_KEY = "tokens"
+INPUTS_KEY = "inputs"
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,14 @@ class Prediction:
         text: The input as text.
         tasks: Task name to prediction, including tasks that predict the absent label.
         tokens: The tokens as written, if predictions or attention weights refer to tokens; otherwise empty.
+        inputs: Input column to cell, as JSON values, if the input is a row of cells; None for other inputs.
     """
 
     id: str
     text: str
     tasks: Mapping[str, TaskPrediction]
     tokens: Sequence[str] = ()
+    inputs: Mapping[str, Any] | None = None
 
     @property
     def present_tasks(self) -> Mapping[str, TaskPrediction]:
@@ -106,7 +108,10 @@ class Prediction:
         tasks = {
             name: _build_task_record(prediction, (gold or {}).get(name)) for name, prediction in predictions.items()
         }
-        record: dict[str, Any] = {"id": self.id, "text": self.text, "tasks": tasks}
+        record: dict[str, Any] = {"id": self.id, "text": self.text}
+        if self.inputs is not None:
+            record[INPUTS_KEY] = dict(self.inputs)
+        record["tasks"] = tasks
         if self.tokens:
             record[TOKENS_KEY] = list(self.tokens)
         return record

@@ -11,6 +11,7 @@ import torch
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.input_format import convert_to_json, format_input
 from mtl_core.data.subwords import find_first_subwords, sum_per_token
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.evaluation.inference import BatchOutputs
@@ -60,13 +61,13 @@ class PredictionCollector:
                         predictions[index], weights, is_token_level, task.kind.absent_label
                     )
 
-    def pop_prediction(self, index: int, example_id: str, text: str, parsed: Any) -> Prediction:
+    def pop_prediction(self, index: int, example_id: str, value: object, parsed: Any) -> Prediction:
         """Return the prediction for one example, and remove it from memory.
 
         Args:
             index: Index of the example in `items`.
             example_id: The id of the example.
-            text: The example as text.
+            value: The input of the example: its text, a row of cells, or any other.
             parsed: The parsed input of the example.
         """
         predictions = self._predictions.pop(index)
@@ -82,7 +83,8 @@ class PredictionCollector:
             task_predictions = {
                 task: _merge_subwords(prediction, subwords) for task, prediction in task_predictions.items()
             }
-        return Prediction(example_id, text, task_predictions, tokens)
+        inputs = {name: convert_to_json(cell) for name, cell in value.items()} if isinstance(value, Mapping) else None
+        return Prediction(example_id, format_input(value), task_predictions, tokens, inputs)
 
     def pop_record(
         self,
@@ -103,7 +105,7 @@ class PredictionCollector:
             parsed: The parsed input of the example.
             mask_writer: Writes predicted masks; None to leave them out.
         """
-        prediction = self.pop_prediction(index, corpus.ids[row], corpus.get_text(row), parsed)
+        prediction = self.pop_prediction(index, corpus.ids[row], corpus.inputs[row], parsed)
         if mask_writer is not None:
             prediction = mask_writer.write(prediction)
         return prediction.to_record(gold=self.get_gold_labels(row, labels, parsed))

@@ -1,10 +1,11 @@
 """Inputs to predict: texts, lines of text, JSON Lines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mtl_core.errors import MtlError
+from mtl_core.plugins.specs import LoaderSpec
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,15 @@ class PredictionInput:
 
     Attributes:
         id: The id of the input.
-        text: The input as text.
+        text: The input as text; empty for a row.
         location: The location of the input, for messages.
+        row: The input as a row of cells by column; None for a text.
     """
 
     id: str
     text: str
     location: str
+    row: Mapping[str, object] | None = None
 
 
 def parse_texts(texts: Iterable[str]) -> Iterator[PredictionInput]:
@@ -51,3 +54,34 @@ def parse_json_lines(lines: Iterable[str], name: str) -> Iterator[PredictionInpu
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise MtlError(f'{name}:{number}: expected an object with a "text", found {line.strip()[:60]}')
         yield PredictionInput(str(record.get("id", number)), record["text"], f"{name}:{number}")
+
+
+def convert_input(loader: LoaderSpec, prediction_input: PredictionInput) -> object:
+    """Convert an input of a prediction to the input of an encoder.
+
+    A text that is a JSON object is a row, if the loader reads rows of several columns.
+
+    Raises:
+        MtlError: If the loader does not read such inputs, or the input is invalid. The message contains its location.
+    """
+    try:
+        if prediction_input.row is not None:
+            return loader.from_row(prediction_input.row)
+        prediction_input.text.encode()
+        if loader.input_types and prediction_input.text.lstrip().startswith("{"):
+            return loader.from_row(_parse_object(prediction_input.text))
+        return loader.from_text(prediction_input.text)
+    except UnicodeEncodeError as error:
+        raise MtlError(f"{prediction_input.location}: not UTF-8 text: {error}") from error
+    except MtlError as error:
+        raise MtlError(f"{prediction_input.location}: {error}") from error
+
+
+def _parse_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MtlError(f"not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise MtlError(f"expected a JSON object, found {text[:60]}")
+    return value

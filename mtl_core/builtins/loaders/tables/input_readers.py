@@ -185,7 +185,7 @@ class RowInputReader(InputReader):
         if list(self._input_types.values()) != ["text"]:
             raise MtlError(
                 f"the inputs of this run are rows with the columns {join_names(self.names)}, not texts; pass a table "
-                "(.csv, .jsonl) with these columns"
+                "(.csv, .jsonl) or JSON objects with these columns"
             )
         if not text.strip():
             raise MtlError("the text is empty")
