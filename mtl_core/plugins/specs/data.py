@@ -59,7 +59,6 @@ class LoaderSpec(Spec):
         """
         raise MtlError(f"the loader '{self.type}' cannot read a single file such as {path}")
 
-    def from_text(self, text: str) -> object:
     @property
     def input_types(self) -> Mapping[str, str]:
         """The type of each input column (`text`, `number`, `category`, ...), if inputs are rows of cells by column.
@@ -79,6 +78,7 @@ class LoaderSpec(Spec):
         """
         raise MtlError(f"the loader '{self.type}' does not read rows, so this run cannot predict from rows of cells")
 
+    def from_text(self, text: str) -> object:
         """Convert a text, as typed or read from a line of a file, into an input.
 
         Raises:
