@@ -1,6 +1,6 @@
 """The most confident mistakes of a run, as stored in `mistakes.jsonl`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ class Mistake:
     Attributes:
         task: The name of the task.
         id: The id of the example.
-        text: The text of the example; empty if the input is not a text.
+        text: The text of the example; empty if the input has none.
+        image: The thumbnail of the example as a data URL; None if the input is no image.
+        inputs: Input column to cell; None if the input is no row of cells.
         tokens: The tokens that the network reads; None if the input is not a text.
         label: The predicted class.
         gold: The true class.
@@ -26,6 +28,8 @@ class Mistake:
     task: str
     id: str
     text: str
+    image: str | None = None
+    inputs: Mapping[str, Any] | None = None
     tokens: Sequence[str] | None = None
     label: str
     gold: str
@@ -33,7 +37,7 @@ class Mistake:
     attention: Sequence[float] | None = None
 
     def to_record(self) -> dict[str, Any]:
-        """Return the line as a mapping; missing tokens and attention weights are omitted."""
+        """Return the line as a mapping; what an example does not have is omitted."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @property

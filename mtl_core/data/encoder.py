@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mtl_core.errors import MtlError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
 Parsed = TypeVar("Parsed")
@@ -75,6 +77,10 @@ class Encoder(ABC, Generic[Parsed, Item]):
             missing. None if no pixel has moved.
         """
         return inputs, None
+
+    def thumbnail(self, parsed: Parsed) -> NDArray[np.uint8] | None:
+        """Return an input as a picture for reports, `(height, width, 1 or 3)`; None (the default) if it is no image."""
+        return None
 
     @abstractmethod
     def input_layer(self) -> nn.Module:

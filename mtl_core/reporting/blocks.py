@@ -88,11 +88,15 @@ class Quote:
         spans: The spans of its text, some of them shaded.
         prediction: A sentence about the prediction.
         notes: Further facts.
+        image: The example as an image, a data URL; empty for none.
+        cells: The name of each input column and the spans of its cell, if the example is a row of cells.
     """
 
     spans: Sequence[TextSpan]
     prediction: str
     notes: Sequence[str] = ()
+    image: str = ""
+    cells: Sequence[tuple[str, Sequence[TextSpan]]] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,37 @@ class Quotes:
     kind: ClassVar[str] = "quotes"
     title: str
     quotes: Sequence[Quote]
+
+
+@dataclass(frozen=True)
+class PictureCard:
+    """An image with pictures of masks beside it.
+
+    Attributes:
+        images: The image and the masks: data URL and description of each.
+        title: The name of the example.
+        wrong: Predictions that are wrong.
+        right: Predictions that are right, or whose true label is missing.
+    """
+
+    images: Sequence[tuple[str, str]]
+    title: str
+    wrong: Sequence[str] = ()
+    right: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images with their predictions.
+
+    Attributes:
+        legend: The colors of the classes in masks: a CSS color and a name for each.
+        cards: The images.
+    """
+
+    kind: ClassVar[str] = "pictures"
+    legend: Sequence[tuple[str, str]]
+    cards: Sequence[PictureCard]
 
 
 @dataclass(frozen=True)
@@ -139,7 +174,7 @@ class SideBySide:
     tables: Sequence[Table]
 
 
-Block = TextBlock | Table | FigureBlock | Quotes | Preformatted | Collapsible | SideBySide
+Block = TextBlock | Table | FigureBlock | Quotes | Pictures | Preformatted | Collapsible | SideBySide
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from mtl_core.data.fitted_task import FittedTask
 from mtl_core.evaluation.inference import run_network
 from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
-from mtl_core.runs.prediction import TOKENS_KEY
+from mtl_core.runs.prediction import INPUTS_KEY, TOKENS_KEY
 from mtl_core.runs.prediction_collector import PredictionCollector
+from mtl_core.runs.thumbnails import build_thumbnail
 
 MAX_MISTAKES = 5
 """Number of mistakes kept per task."""
@@ -95,7 +96,9 @@ class MistakeCollector:
         """
         record_by_row = self._predict_mistakes(network, data)
         records = (
-            _build_record(name, mistake, record_by_row[mistake.row])
+            _build_record(
+                name, mistake, record_by_row[mistake.row], build_thumbnail(data.encoder, data.parsed[mistake.row])
+            )
             for name, mistakes in self._mistakes.items()
             for mistake in sorted(mistakes, reverse=True)
         )
@@ -111,11 +114,15 @@ class MistakeCollector:
         return {row: predictions.pop_record(row, data.corpus, row, {}, data.parsed[row]) for row in rows}
 
 
-def _build_record(name: str, mistake: RankedMistake, prediction: Mapping[str, Any]) -> dict[str, Any]:
+def _build_record(
+    name: str, mistake: RankedMistake, prediction: Mapping[str, Any], image: str | None
+) -> dict[str, Any]:
     return Mistake(
         task=name,
         id=prediction["id"],
         text=prediction["text"],
+        image=image,
+        inputs=prediction.get(INPUTS_KEY),
         tokens=prediction.get(TOKENS_KEY) or None,
         label=mistake.label,
         gold=mistake.gold,

@@ -1,8 +1,10 @@
 """The section on the most confident mistakes, with attention weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mtl_core.artifacts.mistakes import Mistake
+from mtl_core.data.input_format import format_cell_text
 from mtl_core.reporting.blocks import Quote, Quotes, Section, TextBlock, TextSpan
 from mtl_core.reporting.formatting import format_percent
 
@@ -10,6 +12,8 @@ MAX_TASKS = 12
 """Maximum number of tasks whose mistakes are shown."""
 N_PRINTED_WEIGHTS = 3
 """Number of words whose attention weight is printed."""
+MISSING_CELL = "—"
+"""What is printed for a missing cell."""
 FULL_SHADE_FACTOR = 3.0
 """Multiple of the uniform attention weight that has the strongest shade."""
 
@@ -45,15 +49,43 @@ def _build_quote(mistake: Mistake) -> Quote:
         f"predicted {mistake.label} with confidence {format_percent(mistake.confidence)}; true label {mistake.gold}"
     )
     token_weights = mistake.token_weights
+    if mistake.inputs is not None:
+        cells = list(_build_cells(mistake.inputs, token_weights))
+        return Quote(
+            [], prediction, [*_describe_weights(token_weights), f"example {mistake.id}"], mistake.image or "", cells
+        )
     if not token_weights:
-        return Quote([TextSpan(mistake.text or "not a text")], prediction, [f"example {mistake.id}"])
-    largest_weights = sorted(token_weights, key=lambda pair: -pair[1])[:N_PRINTED_WEIGHTS]
-    weights = ", ".join(f"“{token}” {weight:.2f}" for token, weight in largest_weights)
+        # An example without a text, such as an array, is its id.
+        text, notes = (mistake.text, [f"example {mistake.id}"]) if mistake.text else (f"example {mistake.id}", [])
+        return Quote([TextSpan(text)], prediction, notes, mistake.image or "")
     return Quote(
         list(shade_tokens(mistake.text, *zip(*token_weights, strict=True))),
         prediction,
-        [f"highest attention: {weights} (uniform: {1 / len(token_weights):.2f})", f"example {mistake.id}"],
+        [*_describe_weights(token_weights), f"example {mistake.id}"],
     )
+
+
+def _build_cells(
+    inputs: Mapping[str, Any], token_weights: Sequence[tuple[str, float]]
+) -> Iterator[tuple[str, Sequence[TextSpan]]]:
+    """Yield each column with the spans of its cell; the tokens of the first cell that contains them are shaded."""
+    tokens = [token for token, _ in token_weights]
+    for name, cell in inputs.items():
+        text = format_cell_text(cell) or MISSING_CELL
+        if tokens and _find_token_offsets(text, tokens) is not None:
+            yield name, list(shade_tokens(text, tokens, [weight for _, weight in token_weights]))
+            tokens = []
+        else:
+            yield name, [TextSpan(text)]
+
+
+def _describe_weights(token_weights: Sequence[tuple[str, float]]) -> list[str]:
+    """Return a note with the highest attention weights; no note without attention."""
+    if not token_weights:
+        return []
+    largest_weights = sorted(token_weights, key=lambda pair: -pair[1])[:N_PRINTED_WEIGHTS]
+    weights = ", ".join(f"“{token}” {weight:.2f}" for token, weight in largest_weights)
+    return [f"highest attention: {weights} (uniform: {1 / len(token_weights):.2f})"]
 
 
 def shade_tokens(text: str, tokens: Sequence[str], weights: Sequence[float]) -> Iterator[TextSpan]:

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core.builtins.encoders.modules.columns_input import ColumnBatch, ColumnsInput
@@ -113,6 +115,12 @@ class ColumnsEncoder(Encoder[Row, Row]):
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) of the images of the first column with images; None if there is none."""
         return next((encoder.image_size for encoder in self._encoders.values() if encoder.image_size), None)
+
+    def thumbnail(self, parsed: Row) -> NDArray[np.uint8] | None:
+        """Return the thumbnail of the first column with an image; None if there is none."""
+        cells = zip(self._encoders.values(), parsed, strict=True)
+        thumbnails = (encoder.thumbnail(cell) for encoder, cell in cells)
+        return next((thumbnail for thumbnail in thumbnails if thumbnail is not None), None)
 
     def prefetch(self, items: Sequence[Row]) -> None:
         """Start to load the items of each column."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from mtl_core.data.column_encoder import ALL_MISSING
@@ -136,6 +138,10 @@ class NullableEncoder(Encoder[Any, Any]):
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) of the images; None if inputs are no images."""
         return self.encoder.image_size
+
+    def thumbnail(self, parsed: Any) -> NDArray[np.uint8] | None:
+        """Return the thumbnail of an input; None if it is missing."""
+        return None if parsed is None else self.encoder.thumbnail(parsed)
 
     def prefetch(self, items: Sequence[Any]) -> None:
         """Start to load the items that are not missing."""
