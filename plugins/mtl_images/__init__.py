@@ -1,15 +1,18 @@
-"""Image parts: a loader of folders, an encoder with augmentation, a residual CNN, vision encoders of Transformers."""
+"""Image parts: loaders of folders, an encoder with augmentation, a residual CNN, vision encoders of Transformers."""
+
+from pathlib import Path
 
 from mtl_core import BackboneSpec, EncoderSpec, LoaderSpec, hookimpl
 from mtl_images.image import Image
 from mtl_images.image_folder import ImageFolder
+from mtl_images.mask_folders import MaskFolders
 from mtl_images.residual_cnn import ResidualCNN
 from mtl_images.vision_model import VisionModel
 
 
 @hookimpl
 def mtl_loaders() -> list[type[LoaderSpec]]:
-    return [ImageFolder]
+    return [ImageFolder, MaskFolders]
 
 
 @hookimpl
@@ -20,3 +23,8 @@ def mtl_encoders() -> list[type[EncoderSpec]]:
 @hookimpl
 def mtl_backbones() -> list[type[BackboneSpec]]:
     return [ResidualCNN, VisionModel]
+
+
+@hookimpl
+def mtl_experiments() -> Path:
+    return Path(__file__).parent / "experiments"

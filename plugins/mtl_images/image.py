@@ -30,9 +30,10 @@ ChannelValues = Annotated[list[float], Field(min_length=1, max_length=3)]
 class Image(EncoderSpec):
     """Images of one size, normalised per channel.
 
-    An input is the path of an image file, an image of Pillow, the bytes of a file, or an array: `(height, width)` or
-    `(height, width, channels)`, integers from 0 to 255 or floats from 0 to 1. Images are decoded once if all fit into
-    `memory_mb`; otherwise on each use, in the background. Transparent pixels are blended with white.
+    An input is the path of an image file or of an array (`.npy`), an image of Pillow, the bytes of a file, or an array:
+    `(height, width)` or `(height, width, channels)`, integers from 0 to 255 or floats from 0 to 1. Images are decoded
+    once if all fit into `memory_mb`; otherwise on each use, in the background. Transparent pixels are blended with
+    white.
     """
 
     type: Literal["image"] = "image"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core import MtlError, describe_missing_packages, did_you_mean
+from mtl_images.array_files import check_array_file, is_array_file, read_array_file
 from mtl_images.convert_array import convert_array
 from mtl_images.image import N_CHANNELS, ColorMode, Resize
 
@@ -74,6 +75,9 @@ class ImageReader:
         Raises:
             MtlError: If there is no such file, it is no image, or it is too large.
         """
+        if is_array_file(path):
+            check_array_file(path, self._max_pixels)
+            return
         require_pillow()
         from PIL import Image
 
@@ -88,6 +92,12 @@ class ImageReader:
         Raises:
             MtlError: If the file is missing, damaged, or of another size than declared.
         """
+        if is_array_file(path):
+            array = read_array_file(path)
+            try:
+                return self._read_array(array)
+            except MtlError as error:
+                raise MtlError(f"{path}: {error}") from error
         with self._open(path, path) as image:
             return self._convert(image, path)
 

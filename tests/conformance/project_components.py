@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tiny_transformers import tiny_model
 from torch import nn
 
@@ -128,6 +129,17 @@ def write_sample_images() -> str:
     return str(folder)
 
 
+@cache
+def write_sample_masks() -> str:
+    """Write a folder with two images and their masks as arrays, and return its path."""
+    folder = Path(tempfile.mkdtemp(prefix="masks-"))
+    for name, shape in (("image", (4, 6, 3)), ("label", (4, 6))):
+        (folder / name).mkdir()
+        for number in range(2):
+            np.save(folder / name / f"{number}.npy", np.full(shape, number, dtype=np.uint8))
+    return str(folder)
+
+
 def build_memory_tables() -> MemoryTables:
     """Return tables in memory."""
     return MemoryTables({"train": {"price": [1.0, None, 3.0], "kind": ["thai", "greek", None]}})
@@ -149,6 +161,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             )
         ],
         "image-folder": [Case({"train": write_sample_images}, {"text": "photo.png"}, modules=["PIL"])],
+        "mask-folders": [Case({"train": write_sample_masks, "labels": {"seg": "label"}}, {"text": "photo.npy"})],
         "semeval2014": [Case({"train": str(ABSA / "train.xml"), "test": str(ABSA / "test.xml")})],
     },
     "splitters": {
