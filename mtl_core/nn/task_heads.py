@@ -59,6 +59,7 @@ class TaskHeads(nn.Module):
                 group.append(name)
             else:
                 groups.append((spec, count, [name]))
+        self._shape = shape
         self.names = list(outputs)
         """The names of the tasks."""
         self._group_names = [names for _, _, names in groups]
@@ -73,11 +74,22 @@ class TaskHeads(nn.Module):
 
         Returns:
             Task name to outputs, `(batch, outputs)`, or `(batch, length, outputs)` for heads with outputs per token.
+
+        Raises:
+            MtlError: If the features have another shape.
         """
         if isinstance(features, torch.Tensor):
             if features.ndim == 3 and mask is None:
                 mask = features.new_ones(features.shape[:2], dtype=torch.bool)
             features = Features(features, mask)
+        is_spatial = self._shape.layout == "spatial"
+        width = features.values.shape[1 if is_spatial else -1]
+        n_dimensions = {"vector": 2, "sequence": 3, "spatial": 4}[self._shape.layout]
+        if width != self._shape.width or features.values.ndim != n_dimensions:
+            raise MtlError(
+                f"features: expected {n_dimensions} dimensions and {self._shape.width} features, found "
+                f"{tuple(features.values.shape)}"
+            )
         outputs: dict[str, torch.Tensor] = {}
         for group, names in zip(self.groups, self._group_names, strict=True):
             outputs |= zip(names, group(features).outputs.unbind(dim=1), strict=True)

@@ -7,6 +7,7 @@ from torch import nn
 
 from mtl_core.data.label_space import MISSING
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.plugins.specs import TaskKindSpec
 from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.kind_fixture import KindFixture
 from mtl_core.testing.loss_masks import expect_mask_invariance
@@ -57,6 +58,16 @@ class TaskKindChecks:
         kind = self.fixture.spec.build(self.fixture.space, {})
         expect(kind.n_outputs == self.kind.n_outputs, f"expected {self.kind.n_outputs} outputs, found {kind.n_outputs}")
         kind.decode(self._draw_outputs())
+
+    def check_standalone_loss(self) -> None:
+        """Compare the loss that the spec builds without data with that of the kind."""
+        if type(self.fixture.spec).build_loss is TaskKindSpec.build_loss:
+            return
+        with temporary_seed(0), preserves_rng_state():
+            outputs = self._draw_outputs()
+            losses = self.fixture.spec.build_loss()(outputs, self.fixture.targets)
+            expected = self.kind.loss(outputs, self.fixture.targets)
+            expect_close(losses, expected, self.tolerance, "the losses of `build_loss`")
 
     def check_rows(self) -> None:
         """Compare the losses of a batch with the loss of each row in a batch of one."""

@@ -76,6 +76,12 @@ def _add_kind_checks(checks: Checks, kind_checks: TaskKindChecks, name: str) -> 
         name,
     )
     checks.add("no-counts", "It can be built without training labels.", kind_checks.check_no_counts, name)
+    checks.add(
+        "standalone-loss",
+        "The loss that it builds without data is that of a run.",
+        kind_checks.check_standalone_loss,
+        name,
+    )
     checks.add("loss-rows", "It computes one loss per row, with a finite gradient.", kind_checks.check_rows, name)
     checks.add(
         "influence",

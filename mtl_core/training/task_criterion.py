@@ -82,7 +82,8 @@ class TaskCriterion(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return outputs `(labels, 1, outputs)`, targets `(labels, 1, ...)` and the mask `(labels, 1)`."""
         assert self._spec is not None  # noqa: S101  checked by the caller
-        n_dims = 1 if self._spec.level == "example" else targets.ndim
+        has_vectors = getattr(self._spec, "channels", 1) > 1  # several numbers per pixel
+        n_dims = 1 if self._spec.level == "example" else targets.ndim - has_vectors
         label_shape = outputs.shape[:n_dims]
         if outputs.ndim == n_dims:
             outputs = outputs.unsqueeze(-1)

@@ -173,6 +173,9 @@ class WrongKind(TaskKindSpec):
             max(counts.values())
         return _Kind(space.classes, counts, self.wrong)
 
+    def build_loss(self) -> nn.Module:
+        return _Loss("better-is-lower" if self.wrong == "standalone-loss" else self.wrong)
+
 
 class _Space(ClassSpace):
     def __init__(self, classes: Sequence[str], wrong: str) -> None:

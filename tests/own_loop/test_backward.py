@@ -1,10 +1,12 @@
 """The backward pass of several losses: shared parameters from the graph, and messages for wrong inputs."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 import mtl_core as mtl
 from mtl_core.training.graph_gradients import GraphGradients
@@ -176,3 +178,19 @@ def test_forgotten_end_of_a_step_is_reported() -> None:
 def test_gradients_without_a_shared_parameter_are_refused() -> None:
     with pytest.raises(mtl.MtlError, match="no parameter is shared by two tasks; name the shared module"):
         mtl.compute_task_gradients({"a": nn.Parameter(torch.ones(())).square()})
+
+
+@pytest.fixture
+def two_processes() -> Iterator[None]:
+    """A process group with a second process that does not exist."""
+    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("two_processes")
+@pytest.mark.parametrize("weighting", ["pcgrad", "gradnorm", "dwa"])
+def test_weighting_that_needs_all_processes_is_refused(weighting: str) -> None:
+    with pytest.raises(mtl.MtlError, match=f"'{weighting}' sees the losses and gradients of one process only"):
+        mtl.backward(Net()(torch.randn(6, 3)), mtl.TaskWeighting(weighting, ["a", "b", "c"]))
+    mtl.backward(Net()(torch.randn(6, 3)), mtl.TaskWeighting("uncertainty", ["a", "b", "c"]))

@@ -195,6 +195,16 @@ def test_wrong_heads_are_refused(arguments: tuple[object, ...], message: str) ->
         mtl.TaskHeads(*arguments)  # type: ignore[arg-type]
 
 
+def test_heads_read_sequences_with_a_mask_and_refuse_other_features() -> None:
+    heads = mtl.TaskHeads(mtl.FeatureShape(4, sequence=True), {"a": 2}, "token-linear")
+    features, mask = torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)
+    assert torch.equal(heads(features)["a"], heads(features, mask)["a"])
+    assert heads(features)["a"].shape == (3, 5, 2)
+    for wrong in (torch.randn(3, 4), torch.randn(3, 5, 6)):
+        with pytest.raises(mtl.MtlError, match="features: expected 3 dimensions and 4 features, found"):
+            heads(wrong)
+
+
 def test_wrong_arguments_of_the_guard_are_refused() -> None:
     net = StackedNet()
     optimizer = OPTIMIZERS["sgd"](net.parameters())

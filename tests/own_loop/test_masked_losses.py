@@ -74,6 +74,18 @@ KINDS: dict[str, tuple[object, tuple[int, ...], torch.Tensor, Callable[..., torc
         torch.tensor([[2, 1, 0, 0, 1], [-100] * 5, [0, 1, 2, 0, 1], [-100] * 5]),
         lambda outputs, targets: F.cross_entropy(outputs.flatten(0, 1), targets.flatten()),
     ),
+    "pixels": (
+        "segmentation",
+        (4, 2, 2, 3),
+        torch.tensor([[[2, 1], [0, 0]], [[-1] * 2] * 2, [[0, 1], [1, 1]], [[-1] * 2] * 2]),
+        lambda outputs, targets: F.cross_entropy(outputs.movedim(-1, 1), targets),
+    ),
+    "normals": (
+        {"type": "dense-regression", "channels": 3, "loss": "absolute-error"},
+        (4, 2, 2, 3),
+        torch.tensor([1.0, NAN, 2.0, NAN]).reshape(4, 1, 1, 1).expand(4, 2, 2, 3),
+        F.l1_loss,
+    ),
     "torch classes": (
         nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1),
         (4, 3),

@@ -12,6 +12,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import LossField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.dense_space import PixelNumberSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -72,10 +74,14 @@ class DenseRegression(DenseTaskSpec):
 
         return PixelNumberSpace(numbers, self.build_reader(self.channels), self.ignore_value, self.factor)
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss that `loss` declares."""
+        return self.loss.build()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.dense_regression import DenseRegressionKind
         from mtl_core.data.number_space import NumberSpace
 
         assert isinstance(space, NumberSpace)  # noqa: S101  made by this spec
-        return DenseRegressionKind(space, self.loss.build(), self.metrics)
+        return DenseRegressionKind(space, self.build_loss(), self.metrics)

@@ -13,6 +13,8 @@ from mtl_core.plugins.registry_validator import default_type
 from mtl_core.plugins.spec_fields import ClassWeightsField, LossField, MetricField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mtl_core.data.dense_space import PixelClassSpace
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
@@ -115,9 +117,13 @@ class Segmentation(DenseTaskSpec):
             state["classes"], self.build_reader(), self._ignored_values, state["pixels"], state["excluded"]
         )
 
+    def build_loss(self) -> nn.Module:
+        """Build the loss that `loss` declares."""
+        return self.loss.build()
+
     def build(self, space: LabelSpace, counts: Mapping[str, int]) -> TaskKind:
         """Build the run-time class."""
         from mtl_core.builtins.task_kinds.runtime.segmentation import SegmentationKind
 
         weights = self.class_weights.compute_weights({name: counts.get(name, 0) for name in space.classes})
-        return SegmentationKind(space.classes, self.loss.build(), weights, self.metrics, counts)
+        return SegmentationKind(space.classes, self.build_loss(), weights, self.metrics, counts)
