@@ -11,6 +11,7 @@ from .files.line_reader import LineReader
 from .fitted_task import FittedTask
 from .label_space import LabelSpace, flatten_label
 from .label_statistics import LabelStatistics
+from .local_files import check_local_files_allowed
 from .loss_mask import LossMask
 from .metadata import ExampleMetadata
 from .splitting import Split, SplitUnits
@@ -38,6 +39,7 @@ __all__ = [
     "SplitUnits",
     "allow_long_cells",
     "build_csv_reader",
+    "check_local_files_allowed",
     "explain_csv_error",
     "flatten_label",
     "parse_input_row",

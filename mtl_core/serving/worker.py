@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
+from mtl_core.data.local_files import forbid_local_files
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_inputs import PredictionInput
 from mtl_core.serving.request_queue import PredictionResult, QueuedRequest, QueuedText, RequestQueue
@@ -78,9 +79,10 @@ class Worker:
         """Predict a batch; if that fails, predict each text separately, so that only the failing texts fail."""
         first_request = batch[0].request
         try:
-            return self._predict(
-                [text.prediction_input for text in batch], first_request.attention, first_request.data_set
-            )
+            with forbid_local_files():
+                return self._predict(
+                    [text.prediction_input for text in batch], first_request.attention, first_request.data_set
+                )
         except Exception as error:  # noqa: BLE001  (each text receives its exception)
             return [error] if len(batch) == 1 else [result for text in batch for result in self._predict_batch([text])]
 
@@ -103,4 +105,4 @@ def group_into_batches(texts: Sequence[QueuedText]) -> Iterator[list[QueuedText]
 
 
 def _sort_key(text: QueuedText) -> tuple[bool, str, int]:
-    return text.request.attention, text.request.data_set or "", len(text.prediction_input.text)
+    return text.request.attention, text.request.data_set or "", text.prediction_input.length

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core import MtlError, describe_missing_packages, did_you_mean
+from mtl_core.data import check_local_files_allowed
 from mtl_images.array_files import check_array_file, is_array_file, read_array_file
 from mtl_images.convert_array import convert_array
 from mtl_images.image import N_CHANNELS, ColorMode, Resize
@@ -57,12 +58,12 @@ class ImageReader:
         """Return the path of an input that is a file; None for an image in memory.
 
         Raises:
-            MtlError: If a text is a URL of the web.
+            MtlError: If a text is a URL of the web, or a client of a server names a file.
         """
-        if isinstance(value, Path):
-            return str(value)
-        if not isinstance(value, str) or value.startswith(DATA_URL):
+        if not isinstance(value, str | Path) or str(value).startswith(DATA_URL):
             return None
+        check_local_files_allowed("an image as a data URL (data:image/png;base64,...)")
+        value = str(value)
         if "://" in value:
             raise MtlError(f"the encoder 'image' reads files, found the URL {value}; download the image first")
         return value

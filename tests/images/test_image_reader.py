@@ -15,6 +15,7 @@ from image_files import BLUE, GREEN, RED, write_image, write_noise
 from PIL import Image as Pillow
 
 from mtl_core import MtlError
+from mtl_core.data.local_files import forbid_local_files
 from mtl_images.image import Image
 from mtl_images.image_reader import ImageReader
 
@@ -178,6 +179,16 @@ def test_image_of_pillow_bytes_and_data_url(tmp_path: Path) -> None:
 def test_damaged_data_url(url: str) -> None:
     with pytest.raises(MtlError, match=r"a data URL cannot be decoded|not an image"):
         Image().build().parse([url])
+
+
+def test_client_of_a_server_cannot_name_files(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "secret.png", size=(8, 6))
+    with forbid_local_files(), pytest.raises(MtlError, match=r"reads no files that its clients name; .*data URL"):
+        Image(size=[6, 8]).build().parse([path])
+    url = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+    with forbid_local_files():
+        Image(size=[6, 8]).build().parse([url])
+    Image(size=[6, 8]).build().parse([path])
 
 
 def test_url_of_the_web_is_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtl_core.data.local_files import check_local_files_allowed
 from mtl_core.errors import MtlError
 from mtl_core.runs.prediction import Prediction
 from mtl_core.runs.prediction_inputs import PredictionInput
@@ -131,3 +132,18 @@ def test_errors_are_per_text_and_stop_completes_accepted_requests() -> None:
     assert len(batches[0]) == 4, "the network received them in one batch"
     assert batch_sizes == [4]
     assert not worker.is_ready
+
+
+def test_inputs_of_requests_name_no_files_of_the_server() -> None:
+    def predict(inputs: Sequence[PredictionInput], attention: bool, data_set: str | None) -> list[Prediction]:
+        check_local_files_allowed("the file itself")
+        return []
+
+    worker = Worker(predict, RequestQueue(100, 8, 0.0), None, lambda texts, seconds: None)
+    request = build_request("/etc/passwd")
+    worker.submit(request)
+    worker.start()
+    worker.stop()
+    [error] = request.future.result(0)
+    assert isinstance(error, MtlError)
+    assert "expected the file itself" in str(error)
