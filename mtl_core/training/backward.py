@@ -7,7 +7,7 @@ import torch
 from mtl_core.errors import MtlError
 from mtl_core.training.declared_tasks import DeclaredTask
 from mtl_core.training.graph_gradients import GraphGradients, SharedParameters
-from mtl_core.training.named_losses import as_named_losses, stack_losses
+from mtl_core.training.named_losses import as_named_losses, check_differentiable, stack_losses
 from mtl_core.training.task_weighting import TaskWeighting, overrides_method, resolve_weighting
 
 
@@ -87,12 +87,13 @@ def compute_task_gradients(
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(2))
         >>> gradients = compute_task_gradients({"first": weight.sum(), "second": -weight.sum()})
-        >>> torch.cosine_similarity(gradients["first"], gradients["second"], dim=0)
-        tensor(-1.)
+        >>> torch.dot(gradients["first"], gradients["second"])
+        tensor(-2.)
     """
     named_losses = as_named_losses(losses)
     if not len(named_losses):
         return {}
+    check_differentiable(named_losses)
     gradients = GraphGradients(named_losses, named_losses.tasks, shared)
     if not gradients.shared:
         raise MtlError("no parameter is shared by two tasks; name the shared module, as in shared=model.trunk")

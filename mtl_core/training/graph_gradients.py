@@ -53,12 +53,10 @@ class GraphGradients(TaskGradients):
         self, values: torch.Tensor, tasks: torch.Tensor, accumulate: bool
     ) -> Sequence[BackwardStart | None] | None:
         """Start at the loss of each task: a pass that starts at `values` would visit the heads of all tasks."""
-        losses = [self._losses[task] for task in tasks.tolist()]
-        gradients = torch.autograd.grad(values, losses, torch.ones_like(values), retain_graph=True, allow_unused=True)
-        return [
-            None if gradient is None else BackwardStart(loss, gradient)
-            for loss, gradient in zip(losses, gradients, strict=True)
-        ]
+        losses = {task: loss for task in tasks.tolist() if (loss := self._losses[task]).requires_grad}
+        gradients = torch.autograd.grad(values, [*losses.values()], torch.ones_like(values), retain_graph=True)
+        starts = {task: BackwardStart(losses[task], gradient) for task, gradient in zip(losses, gradients, strict=True)}
+        return [starts.get(task) for task in tasks.tolist()]
 
 
 def list_shared_parameters(shared: SharedParameters) -> list[torch.Tensor]:

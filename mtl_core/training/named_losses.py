@@ -73,7 +73,7 @@ def as_named_losses(losses: object) -> NamedLosses:
     """Return losses as `NamedLosses`; a plain dictionary has no label counts, so each task counts as one label.
 
     Raises:
-        MtlError: If they are not a dictionary of one differentiable scalar per task.
+        MtlError: If they are not a dictionary of one scalar per task.
         NonFiniteLossError: If a loss is not finite.
     """
     if isinstance(losses, NamedLosses):
@@ -85,13 +85,22 @@ def as_named_losses(losses: object) -> NamedLosses:
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             found = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
             raise MtlError(f"the loss of task '{name}': expected a tensor with one number, its mean; found {found}")
-        if not value.requires_grad:
-            raise MtlError(
-                f"the loss of task '{name}' depends on no parameter; it is detached, or was computed without gradients"
-            )
         if not torch.isfinite(value):
             raise NonFiniteLossError(str(name), [])
     return NamedLosses({name: value.reshape(()) for name, value in losses.items()}, dict.fromkeys(losses, 1))
+
+
+def check_differentiable(losses: NamedLosses) -> None:
+    """Check that a loss depends on a parameter, if there is a loss.
+
+    Raises:
+        MtlError: If none does.
+    """
+    if losses and not any(value.requires_grad for value in losses.values()):
+        raise MtlError(
+            f"the losses of {join_names(losses)} depend on no parameter that requires gradients; the outputs are "
+            "detached, or were computed under torch.no_grad"
+        )
 
 
 def stack_losses(losses: NamedLosses, tasks: list[str]) -> TaskLosses:

@@ -14,7 +14,7 @@ from mtl_core.training.declared_tasks import TaskDeclarations, list_declared_tas
 from mtl_core.training.graph_gradients import GraphGradients, SharedParameters
 from mtl_core.training.loss_meter import LossMeter
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.named_losses import NamedLosses, as_named_losses, stack_losses
+from mtl_core.training.named_losses import NamedLosses, as_named_losses, check_differentiable, stack_losses
 from mtl_core.training.task_gradients import TaskGradients
 from mtl_core.training.weighting import Weighting
 
@@ -91,6 +91,7 @@ class TaskWeighting(nn.Module):
         named_losses = as_named_losses(losses)
         is_step = torch.is_grad_enabled()
         if is_step:
+            check_differentiable(named_losses)
             self._start_step()
         task_losses = stack_losses(named_losses, self.names)
         if not len(task_losses.values):
@@ -109,6 +110,7 @@ class TaskWeighting(nn.Module):
         extra_loss: torch.Tensor | None = None,
     ) -> None:
         """Add the gradients of a step to all parameters; `mtl_core.backward` calls it."""
+        check_differentiable(losses)
         self._start_step()
         task_losses = stack_losses(losses, self.names)
         if not len(task_losses.values):

@@ -1,5 +1,7 @@
 """The backward pass of several losses: shared parameters from the graph, and messages for wrong inputs."""
 
+import doctest
+import importlib
 import math
 from collections.abc import Iterator
 
@@ -119,7 +121,11 @@ WRONG = [
         {},
         "the loss of task 'a': expected a tensor with one number, its mean; found a float",
     ),
-    (lambda: make_losses(a=torch.tensor(1.0)), {}, "the loss of task 'a' depends on no parameter; it is detached"),
+    (
+        lambda: {name: loss.detach() for name, loss in Net()(torch.randn(6, 3)).items()},
+        {},
+        "the losses of a, b, c depend on no parameter that requires gradients; the outputs are detached",
+    ),
     (lambda: make_losses(a=nn.Parameter(torch.tensor(math.inf))), {}, "the loss of task 'a' is not finite"),
     (make_losses, {"weighting": "pcgard"}, "weighting: unknown weighting 'pcgard'; did you mean 'pcgrad'"),
     (make_losses, {"weighting": {"type": "gradnorm", "alpah": 1}}, "unknown key 'alpah'; did you mean 'alpha'"),
@@ -194,3 +200,32 @@ def test_weighting_that_needs_all_processes_is_refused(weighting: str) -> None:
     with pytest.raises(mtl.MtlError, match=f"'{weighting}' sees the losses and gradients of one process only"):
         mtl.backward(Net()(torch.randn(6, 3)), mtl.TaskWeighting(weighting, ["a", "b", "c"]))
     mtl.backward(Net()(torch.randn(6, 3)), mtl.TaskWeighting("uncertainty", ["a", "b", "c"]))
+
+
+@pytest.mark.parametrize("weighting", ["sum", "pcgrad"])
+def test_a_constant_loss_leaves_the_others_as_they_are(weighting: str) -> None:
+    net = Net()
+    inputs = torch.randn(6, 3)
+    losses = net(inputs)
+    expected = torch.autograd.grad(losses["a"], list(net.trunk.parameters()))
+    mtl.backward({"a": net(inputs)["a"], "b": torch.tensor(2.0)}, weighting, shared=net.trunk)
+    for gradient, parameter in zip(expected, net.trunk.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+MODULES = [
+    "mtl_core.nn.task_heads",
+    "mtl_core.plugins.resolve_spec",
+    "mtl_core.training.backward",
+    "mtl_core.training.freeze_unlabelled",
+    "mtl_core.training.masked_losses",
+    "mtl_core.training.named_losses",
+    "mtl_core.training.task_weighting",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings_work(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted
+    assert not result.failed
