@@ -98,7 +98,9 @@ def train(
     # Not `prepare`: it would wrap the network in DistributedDataParallel; `StepGradients` reduces the gradients.
     network = accelerator.prepare_model(network, evaluation_mode=True)
     objective.to(accelerator.device)
-    optimizer = accelerator.prepare(build_optimizer(config, network, objective))
+    optimizer = build_optimizer(config, network, objective)
+    if accelerator.scaler is not None:  # fp16: without scaling, Accelerate's wrapper would only take 0.3 ms per step
+        optimizer = accelerator.prepare_optimizer(optimizer)
     gradients = StepGradients(accelerator, network, objective.group_sizes, distributed)
     modules = {"network": network, "objective": objective}
     if observer is not None:
