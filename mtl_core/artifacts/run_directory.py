@@ -75,6 +75,11 @@ class RunDirectory:
         return self.path / "mistakes.jsonl"
 
     @property
+    def pictures(self) -> Path:
+        """The first examples with their predictions and masks; missing if the inputs are no images."""
+        return self.path / "pictures.jsonl"
+
+    @property
     def interactions(self) -> Path:
         """How tasks influence each other, if measured."""
         return self.path / "interactions.json"
@@ -164,11 +169,13 @@ class RunDirectory:
         result_files += [
             self.outputs,
             self.mistakes,
+            self.pictures,
             self.interactions,
             self.report,
             self.model_card,
             self.tracking,
             self.provenance,
+            self.python_parts,
         ]
         for file in (*result_files, self.checkpoint, self.refit_checkpoint):
             for temporary_file in self.path.glob(f".{file.name}.*"):
