@@ -55,8 +55,11 @@ def run_network(
         network.eval()
     output_masks = build_output_masks(active_groups) if active_groups is not None else None
     batch_size = compute_evaluation_batch_size(network.trunk.output.image_size)
-    for batch_rows in build_length_batches(rows, examples.lengths, batch_size):
+    batches = build_length_batches(rows, examples.lengths, batch_size)
+    for batch_rows, next_rows in zip(batches, [*batches[1:], None], strict=False):
         batch = examples.build_batch(batch_rows, device, active_groups=active_groups)
+        if next_rows is not None:
+            examples.prefetch(next_rows)
         head_outputs = network(batch.inputs, output_masks, batch.masked_inputs)
         yield BatchOutputs(batch_rows, batch, head_outputs)
 

@@ -56,6 +56,9 @@ class TinyImages(Encoder[NDArray[np.float32], NDArray[np.float32]]):
     def image_size(self) -> tuple[int, int] | None:
         return self._size
 
+    def thumbnail(self, parsed: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return (parsed.clip(0, 1) * 255).round().astype(np.uint8)
+
     def input_layer(self) -> nn.Module:
         if self._size is None:
             raise MtlError("the encoder is not fitted")

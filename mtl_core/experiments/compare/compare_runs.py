@@ -10,7 +10,7 @@ from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.comparability import check_same_labels, check_same_provenance
 from mtl_core.experiments.compare.compared_scores import VariantOutputs
 from mtl_core.experiments.compare.plan import Plan
-from mtl_core.experiments.compare.run_outputs import ScoredOutputs, RunOutputs, read_run
+from mtl_core.experiments.compare.run_outputs import RunOutputs, ScoredOutputs, read_run
 from mtl_core.experiments.compare.summary_text import collect_disclaimers, summarize
 from mtl_core.experiments.compare.variant_scores import VariantRuns, compare_variants
 from mtl_core.experiments.compare.variants import EQUAL, MAJORITY, MULTI_TASK, SINGLE_TASK, Variant
