@@ -7,6 +7,8 @@ import numpy as np
 
 MAX_NUMBERS = 8
 """Number of an array's members that a text contains."""
+MAX_DATA_URL = 100
+"""Number of characters up to which a data URL is complete."""
 MAX_JSON_NUMBERS = 1000
 """Number of members up to which an array is written as JSON."""
 
@@ -39,13 +41,15 @@ def format_cell_text(cell: object) -> str:
         return numbers + (" …" if cell.size > MAX_NUMBERS else "")
     if isinstance(cell, list | tuple):
         return " ".join("; ".join(map(str, cell)).split())
-    return " ".join(str(cell).split())
+    return " ".join(_shorten_data_url(str(cell)).split())
 
 
 def convert_to_json(cell: object) -> Any:
     """Convert a cell of an input to a value that JSON can represent; large arrays become a text with their shape."""
-    if cell is None or isinstance(cell, bool | int | float | str):
+    if cell is None or isinstance(cell, bool | int | float):
         return cell
+    if isinstance(cell, str):
+        return _shorten_data_url(cell)
     if isinstance(cell, np.ndarray) and cell.size > MAX_JSON_NUMBERS:
         return f"array of shape {cell.shape}"
     if isinstance(cell, np.ndarray | np.generic):
@@ -53,3 +57,8 @@ def convert_to_json(cell: object) -> Any:
     if isinstance(cell, list | tuple):
         return [convert_to_json(member) for member in cell]
     return str(cell)
+
+
+def _shorten_data_url(text: str) -> str:
+    """Return a text; a data URL, which contains a whole file, without its data."""
+    return text.partition(",")[0] + ",…" if text.startswith("data:") and len(text) > MAX_DATA_URL else text

@@ -1,7 +1,7 @@
 """Inputs to predict: texts, lines of text, JSON Lines."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_core.errors import MtlError
@@ -23,6 +23,11 @@ class PredictionInput:
     text: str
     location: str
     row: Mapping[str, object] | None = None
+
+    @property
+    def length(self) -> int:
+        """The number of characters of the text, or of all texts of the row."""
+        return len(self.text) + sum(len(cell) for cell in (self.row or {}).values() if isinstance(cell, str))
 
 
 def parse_texts(texts: Iterable[str]) -> Iterator[PredictionInput]:
@@ -54,6 +59,12 @@ def parse_json_lines(lines: Iterable[str], name: str) -> Iterator[PredictionInpu
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise MtlError(f'{name}:{number}: expected an object with a "text", found {line.strip()[:60]}')
         yield PredictionInput(str(record.get("id", number)), record["text"], f"{name}:{number}")
+
+
+def get_row_columns(loader: LoaderSpec) -> Sequence[str]:
+    """Return the input columns of a loader whose inputs can only be rows; none if it reads texts."""
+    types = loader.input_types
+    return [] if list(types.values()) == ["text"] else list(types)
 
 
 def convert_input(loader: LoaderSpec, prediction_input: PredictionInput) -> object:

@@ -1,18 +1,18 @@
 """`POST /predict` and `POST /predict/batch`."""
 
-import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, join_names
 from mtl_core.runs.prediction import Prediction
-from mtl_core.runs.prediction_inputs import PredictionInput
+from mtl_core.runs.prediction_inputs import get_row_columns
 from mtl_core.serving import schemas
 from mtl_core.serving.disconnect import cancel_on_disconnect
 from mtl_core.serving.errors import ApiError, convert_mtl_error, json_response
 from mtl_core.serving.limits import Limits
 from mtl_core.serving.middleware import log_internal_error
+from mtl_core.serving.request_inputs import RequestInput, get_input_types, validate_input
 from mtl_core.serving.request_queue import PredictionResult
 from mtl_core.serving.sample_texts import Samples
 from mtl_core.serving.served_run import ServedRun
@@ -27,7 +27,6 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 for _error_response in ERROR_RESPONSES.values():
     _error_response["model"] = schemas.ErrorResponse
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRouter:
@@ -46,9 +45,9 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
         **_build_documentation(schemas.PredictResponse, samples.request, samples.response),
     )
     async def predict(body: schemas.PredictRequest, request: Request) -> Response:
-        """Returns the same object as `mtl predict --json`."""
+        """Returns the same object as `mtl predict --json`. The request has a `text`, or `inputs` with its columns."""
         _validate_data_set(served_run, body)
-        prediction_input = _validate_text(body.text, body.id, 1, "body.text", limits)
+        prediction_input = validate_input(_get_input(served_run, body), body.id, 1, limits)
         if isinstance(prediction_input, ApiError):
             raise prediction_input
         result = (
@@ -64,14 +63,11 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
         **_build_documentation(schemas.BatchPredictResponse, samples.batch_request, samples.batch_response),
     )
     async def predict_batch(body: schemas.BatchPredictRequest, request: Request) -> Response:
-        """Returns predictions in the order of the texts. A text that cannot be predicted has an `error` instead."""
+        """Returns predictions in the order of the texts or rows, with an `error` for those that cannot be predicted."""
         _validate_data_set(served_run, body)
-        if len(body.texts) > limits.max_texts:
-            raise ApiError(422, "body.texts", f"{len(body.texts):,} texts", f"at most {limits.max_texts:,}")
-        texts_with_ids = [(text, None) if isinstance(text, str) else (text.text, text.id) for text in body.texts]
+        inputs_with_ids = _list_inputs(served_run, body, limits)
         inputs = [
-            _validate_text(text, text_id, index + 1, f"body.texts[{index}]", limits)
-            for index, (text, text_id) in enumerate(texts_with_ids)
+            validate_input(item, raw_id, index + 1, limits) for index, (item, raw_id) in enumerate(inputs_with_ids)
         ]
         valid_inputs = [item for item in inputs if not isinstance(item, ApiError)]
         results: list[PredictionResult] = []
@@ -86,7 +82,7 @@ def build_prediction_routes(served_run: ServedRun, samples: Samples) -> APIRoute
                 str(index + 1 if text_id is None else text_id),
                 body,
             )
-            for index, (item, (_, text_id)) in enumerate(zip(inputs, texts_with_ids, strict=True))
+            for index, (item, (_, text_id)) in enumerate(zip(inputs, inputs_with_ids, strict=True))
         ]
         return json_response({"predictions": entries})
 
@@ -112,28 +108,52 @@ def _validate_data_set(served_run: ServedRun, body: schemas.PredictionOptions) -
             raise convert_mtl_error(error, "body.data_set") from error
 
 
-def _validate_text(
-    text: str, raw_id: str | int | None, number: int, location: str, limits: Limits
-) -> PredictionInput | ApiError:
-    """Convert a text of a request into an input of the network, or return its validation error.
+def _get_input(served_run: ServedRun, body: schemas.PredictRequest) -> RequestInput:
+    """Return the text or the row of a request.
 
-    Args:
-        text: The text.
-        raw_id: The id in the request.
-        number: The number of the text, which is its id if the request has none.
-        location: The location of the text in the request.
-        limits: The limits of the server.
+    Raises:
+        ApiError: If the request has none of them, or both.
     """
-    text_id = str(number) if raw_id is None else str(raw_id)
-    if len(text) > limits.max_text_length:
-        return ApiError(422, location, f"{len(text):,} characters", f"at most {limits.max_text_length:,}")
-    if not text.strip():
-        return ApiError(422, location, "an empty text", "at least one word")
-    for item_location, value in ((f"{location} (its id)", text_id), (location, text)):
-        if surrogate := _SURROGATE.search(value):
-            description = f"an unpaired surrogate, U+{ord(surrogate[0]):X}, at {surrogate.start()}"
-            return ApiError(422, item_location, description, "valid Unicode, in which UTF-16 surrogates are paired")
-    return PredictionInput(text_id, text, location)
+    if body.inputs is not None and "text" in body.model_fields_set:
+        raise ApiError(422, "body.inputs", "a text and inputs", "one of them")
+    if body.inputs is not None:
+        return RequestInput("", body.inputs, "body.inputs", get_input_types(served_run, body.data_set))
+    if "text" not in body.model_fields_set:
+        raise _build_missing_error(served_run, body, "body.inputs", "body.text")
+    return RequestInput(body.text, None, "body.text", {})
+
+
+def _list_inputs(
+    served_run: ServedRun, body: schemas.BatchPredictRequest, limits: Limits
+) -> list[tuple[RequestInput, str | int | None]]:
+    """Return the texts or the rows of a request, with their ids.
+
+    Raises:
+        ApiError: If the request has none of them, both, or too many.
+    """
+    if body.rows and body.texts:
+        raise ApiError(422, "body.rows", "texts and rows", "one of them")
+    if not body.rows and not body.texts:
+        raise _build_missing_error(served_run, body, "body.rows", "body.texts")
+    name = "rows" if body.rows else "texts"
+    count = len(body.rows or body.texts)
+    if count > limits.max_texts:
+        raise ApiError(422, f"body.{name}", f"{count:,} {name}", f"at most {limits.max_texts:,}")
+    types = get_input_types(served_run, body.data_set)
+    if body.rows:
+        rows = enumerate(body.rows)
+        return [(RequestInput("", row.inputs, f"body.rows[{index}].inputs", types), row.id) for index, row in rows]
+    texts = [(text, None) if isinstance(text, str) else (text.text, text.id) for text in body.texts]
+    return [(RequestInput(text, None, f"body.texts[{i}]", {}), raw_id) for i, (text, raw_id) in enumerate(texts)]
+
+
+def _build_missing_error(
+    served_run: ServedRun, body: schemas.PredictionOptions, row_location: str, text_location: str
+) -> ApiError:
+    columns = get_row_columns(served_run.saved.get_loader(body.data_set))
+    if columns:
+        return ApiError(422, row_location, "nothing", f"cells of the columns {join_names(columns)}")
+    return ApiError(422, text_location, "nothing", "a value")
 
 
 def _to_api_error(error: Exception, location: str) -> ApiError:

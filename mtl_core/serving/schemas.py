@@ -23,10 +23,12 @@ class PredictionOptions(StrictModel):
 
 
 class PredictRequest(PredictionOptions):
-    """A request for the prediction of one text."""
+    """A request for the prediction of one text, or of one row of cells."""
 
-    text: str
-    """The text."""
+    text: str = ""
+    """The text, if the network reads texts."""
+    inputs: dict[str, Any] | None = None
+    """Column: cell (null if it is missing), if the network reads rows of several columns. Images are data URLs."""
     id: str | int | None = None
     """The id of the prediction; "1" if left out."""
 
@@ -40,6 +42,15 @@ class TextWithId(StrictModel):
     """The id of the prediction; the number of the text, counted from 1, if left out."""
 
 
+class RowWithId(StrictModel):
+    """A row of cells with an id."""
+
+    inputs: dict[str, Any]
+    """Column: cell; null if it is missing."""
+    id: str | int | None = None
+    """The id of the prediction; the number of the row, counted from 1, if left out."""
+
+
 Text = Annotated[
     Annotated[str, Tag(STRING_TAG)] | Annotated[TextWithId, Tag(OBJECT_TAG)],
     Discriminator(lambda value: STRING_TAG if isinstance(value, str) else OBJECT_TAG),
@@ -47,10 +58,12 @@ Text = Annotated[
 
 
 class BatchPredictRequest(PredictionOptions):
-    """A request for the predictions of several texts."""
+    """A request for the predictions of several texts, or of several rows of cells."""
 
-    texts: list[Text] = Field(min_length=1)
+    texts: list[Text] = Field(default=[], min_length=1)
     """The texts, as strings, or as objects with an `id`."""
+    rows: list[RowWithId] = Field(default=[], min_length=1)
+    """The rows, if the network reads rows of several columns."""
 
 
 class _ResponseModel(BaseModel):
@@ -76,7 +89,9 @@ class PredictResponse(_ResponseModel):
     id: str
     """The text's id."""
     text: str
-    """The text."""
+    """The text; for a row, its cells on one line."""
+    inputs: dict[str, Any] | None = None
+    """For a row: maps each input column to its cell."""
     tasks: dict[str, TaskPredictionResponse]
     """Maps each task to its prediction."""
     tokens: list[str] | None = None

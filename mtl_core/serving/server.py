@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,7 +23,7 @@ from mtl_core.serving.limits import Limits
 from mtl_core.serving.monitoring import ServerMetrics
 from mtl_core.serving.page_layout import PageLayout
 from mtl_core.serving.request_queue import QueuedRequest, RequestQueue
-from mtl_core.serving.sample_texts import Samples, load_sample_texts
+from mtl_core.serving.sample_texts import Samples, load_examples
 from mtl_core.serving.served_run import ServedRun
 from mtl_core.serving.worker import Worker
 
@@ -53,7 +54,7 @@ def load_app(
         The application; its `state.served` is the `ServedRun`. The thread ends with the application's lifespan.
 
     Raises:
-        MtlError: If the run or the routes of a plugin cannot be loaded, or the run does not read texts.
+        MtlError: If the run or the routes of a plugin cannot be loaded, or the run reads neither texts nor rows.
     """
     limits.validate()
     services = RunDirectory.open(path).load_experiment(plugins).registry.collect_services()
@@ -80,14 +81,16 @@ def load_app(
 
 
 def _predict_sample(served_run: ServedRun) -> Samples:
-    """Predict once, which loads all lazily loaded parts, and fails if the run reads no texts."""
-    texts = load_sample_texts(served_run.path, served_run.saved)
-    request = QueuedRequest([PredictionInput("1", texts[0], "this run cannot be served")], True, None)
+    """Predict once, which loads all lazily loaded parts, and fails if the run reads neither texts nor rows."""
+    examples = load_examples(served_run.path, served_run.saved)
+    text, row = (examples[0], None) if isinstance(examples[0], str) else ("", examples[0])
+    request = QueuedRequest([PredictionInput("1", text, "this run cannot be served", row)], True, None)
     served_run.worker.submit(request)
     result = request.future.result()[0]
     if isinstance(result, Exception):
         raise result
-    return Samples(texts, {"text": texts[0], "attention": True}, result.to_record(only_present=True))
+    body: dict[str, Any] = {"text": text} if row is None else {"inputs": row}
+    return Samples(examples, {**body, "attention": True}, result.to_record(only_present=True))
 
 
 def build_server(app: FastAPI) -> uvicorn.Server:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from mtl_core.builtins.fusions.broadcast import Broadcast
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.encoder import Encoder
+from mtl_core.data.input_format import convert_to_json, format_input
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.plugins.loading import load_plugins
@@ -193,3 +195,17 @@ def test_rows_in_a_corpus() -> None:
     assert corpus.get_text(0) == "review: Good soup here, price: 3, tags: a; b"
     assert len(set(corpus.groups)) == 2
     assert corpus.groups[0] == corpus.groups[1]
+
+
+def test_cells_as_text_and_json() -> None:
+    url = "data:image/png;base64," + "A" * 200
+    cells = {"photo": url, "scan": np.arange(9.0), "mask": np.zeros((40, 40)), "tags": ("a", "b"), "wait": 0.1}
+    expected = "photo: data:image/png;base64,…, scan: 0 1 2 3 4 5 6 7 …, mask: 0 0 0 0 0 0 0 0 …, tags: a; b, wait: 0.1"
+    assert format_input(cells) == expected
+    assert {name: convert_to_json(cell) for name, cell in cells.items()} == {
+        "photo": "data:image/png;base64,…",
+        "scan": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+        "mask": "array of shape (40, 40)",
+        "tags": ["a", "b"],
+        "wait": 0.1,
+    }

@@ -46,7 +46,7 @@ def post_body(client: TestClient, body: bytes | str, path: str = "/predict", **h
             422,
             "body.txt",
             "unknown key 'txt'",
-            "did you mean 'text'? (keys here: attention, omit_absent, data_set, text, id)",
+            "did you mean 'text'? (keys here: attention, omit_absent, data_set, text, inputs, id)",
         ),
         ("/predict/batch", '{"texts": []}', 422, "body.texts", "a list of 0", "at least one"),
         ("/predict/batch", '{"texts": "a"}', 422, "body.texts", '"a"', "a list"),

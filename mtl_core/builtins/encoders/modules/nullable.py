@@ -74,7 +74,7 @@ class NullableInput(nn.Module):
         if self.output.sequence:
             mask = torch.zeros(values.shape[:2], dtype=torch.bool, device=values.device)
             mask[:, 0] = is_missing
-            if features is not None:
+            if features is not None and features.mask is not None:
                 mask[rows] = features.mask
         return Features(self._replace(values, is_missing), mask)
 

@@ -171,8 +171,8 @@ class RowInputReader(InputReader):
             if isinstance(cell, str) and cell.strip() in self._missing:
                 cell = None
             row[name] = parse_input_cell(cell, name, column_type, self._separators.get(name))
-            if column_type == "image" and isinstance(row[name], str):
-                row[name] = str(folder.absolute() / str(row[name]))
+            if column_type == "image":
+                row[name] = _resolve_path(row[name], folder)
         return row
 
     def size(self, value: dict[str, object]) -> int:
@@ -190,3 +190,10 @@ class RowInputReader(InputReader):
         if not text.strip():
             raise MtlError("the text is empty")
         return {self.names[0]: text.strip()}
+
+
+def _resolve_path(cell: object, folder: Path) -> object:
+    """Return the absolute path of an image; data URLs and images in memory are returned as they are."""
+    if not isinstance(cell, str) or cell.startswith("data:") or "://" in cell:
+        return cell
+    return str(folder.absolute() / cell)
