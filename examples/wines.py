@@ -1,8 +1,9 @@
 """Two tasks on a DataFrame with missing labels and a backbone of your own: fit, evaluate, predict, save, load."""
 
-import mtl_core as mtl
 from sklearn.datasets import load_wine
 from torch import nn
+
+import mtl_core as mtl
 
 wines = load_wine(as_frame=True).frame
 wines.loc[::3, "alcohol"] = None
