@@ -10,9 +10,12 @@ import yaml
 from mixed_rows import INPUTS, build_rows, write_csv
 from typer.testing import CliRunner
 
+from mtl_core.artifacts.mistakes import Mistake
 from mtl_core.cli.app import app
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
+from mtl_core.reporting.blocks import Quotes
+from mtl_core.reporting.run.mistakes_section import build_mistakes_section
 from mtl_core.runs.run import run_experiment
 
 EXPERIMENT: dict[str, Any] = {
@@ -157,3 +160,45 @@ def test_single_text_column(tmp_path: Path) -> None:
     path = write_experiment(tmp_path, data=data, encoder={"type": "columns", "columns": {"review": {"dimensions": 4}}})
     run_experiment(load_experiment(path).config, tmp_path / "run")
     assert predict(tmp_path / "run", "good soup")[0]["inputs"] == {"review": "good soup"}
+
+
+def test_mistakes_are_small_tables(run: Path) -> None:
+    lines = (run / "mistakes.jsonl").read_text(encoding="utf-8").splitlines()
+    mistakes = [json.loads(line) for line in lines]
+    assert mistakes
+    by_id = {record["id"]: record["inputs"] for record in read_predictions(run)}
+    assert all(mistake["inputs"] == by_id[mistake["id"]] for mistake in mistakes)
+    invoke("report", run)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.count('<table class="cells">') == len(mistakes)
+    assert page.count('<tr><th scope="row">price</th><td>') == len(mistakes)
+    assert "not a text" not in page
+
+
+def test_attention_shades_the_cell_with_the_tokens() -> None:
+    inputs = {"title": "A soup", "review": "Good soup", "price": 3.0, "cuisine": None}
+    mistake = Mistake(
+        task="t",
+        id="7",
+        text="",
+        inputs=inputs,
+        tokens=["Good", "soup"],
+        label="a",
+        gold="b",
+        confidence=0.9,
+        attention=[0.75, 0.25],
+    )
+    section = build_mistakes_section([mistake])
+    assert section is not None
+    quotes = section.blocks[1]
+    assert isinstance(quotes, Quotes)
+    quote = quotes.quotes[0]
+    assert [(name, "".join(span.text for span in spans)) for name, spans in quote.cells] == [
+        ("title", "A soup"),
+        ("review", "Good soup"),
+        ("price", "3"),
+        ("cuisine", "—"),
+    ]
+    assert [span.heat for span in quote.cells[1][1] if span.text.strip()] == [0.5, pytest.approx(1 / 6)]
+    assert not any(span.heat for name, spans in quote.cells for span in spans if name != "review")
+    assert quote.notes[0].startswith("highest attention: “Good” 0.75")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from fastapi.testclient import TestClient
 from mtl_core.config.load import load_experiment
 from mtl_core.runs.run import run_experiment
 from mtl_core.serving.limits import Limits
-from mtl_core.serving.server import load_app
+from mtl_core.serving.server import bind_socket, build_server, load_app
 
 ROW = {"review": "good soup", "price": 20, "wait": 5, "seats": None, "cuisine": "thai"}
 
@@ -39,9 +40,27 @@ def train(folder: Path, inputs: dict[str, str], **columns: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    with TestClient(load_app(train(tmp_path_factory.mktemp("rows"), INPUTS), Limits(max_text_length=100))) as client:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(tmp_path_factory.mktemp("rows"), INPUTS)
+
+
+@pytest.fixture(scope="module")
+def client(run: Path) -> Iterator[TestClient]:
+    with TestClient(load_app(run, Limits(max_text_length=100))) as client:
         yield client
+
+
+@pytest.fixture
+def url(run: Path) -> Iterator[str]:
+    """The URL of a running server."""
+    with bind_socket("127.0.0.1", 0) as server_socket:
+        server_socket.listen(100)
+        server = build_server(load_app(run, Limits()))
+        thread = threading.Thread(target=lambda: server.run(sockets=[server_socket]))
+        thread.start()
+        yield f"http://127.0.0.1:{server_socket.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
 
 
 def post(client: TestClient, body: dict[str, Any], path: str = "/predict") -> tuple[int, dict[str, Any]]:
@@ -157,3 +176,30 @@ def test_images_are_data_urls(tmp_path: Path) -> None:
 def test_rows_in_one_line_of_a_file(client: TestClient) -> None:
     """The response is a line of `predictions.jsonl`."""
     assert list(json.loads(client.post("/predict", json={"inputs": ROW}).text))[:4] == ["id", "text", "inputs", "tasks"]
+
+
+def test_form_in_a_browser(browser: Any, url: str) -> None:
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        bodies, messages = [], []
+        page.on("request", lambda request: bodies.append(request.post_data) if request.post_data else None)
+        page.on("console", lambda message: messages.append(message.text))
+        page.goto(url, wait_until="load")
+        page.locator("[data-example]").first.click()
+        page.wait_for_selector(".task")
+        assert page.locator('[data-column="review"]').input_value()
+        page.locator('[data-column="price"]').fill("12.5")
+        page.locator('[data-column="cuisine"]').fill("")
+        with page.expect_response("**/predict"):
+            page.locator('[data-column="price"]').press("Enter")
+        inputs = json.loads(bodies[-1])["inputs"]
+        assert list(inputs) == list(INPUTS)
+        assert (inputs["price"], inputs["cuisine"]) == ("12.5", None)
+        page.locator('[data-column="price"]').fill("dear")
+        page.locator("button[type=submit]").click()
+        page.wait_for_selector("[role=alert]")
+        assert page.locator("[role=alert]").inner_text().startswith("found column 'price': expected a number")
+        assert all("422" in message for message in messages)
+    finally:
+        context.close()
