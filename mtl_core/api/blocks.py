@@ -67,6 +67,37 @@ def build_block(part: object, key: str, extension_point: str) -> Block:
     )
 
 
+def find_used_parts(value: object, parts: Sequence[object]) -> list[object]:
+    """Return the parts that an experiment uses: others were replaced.
+
+    Args:
+        value: The experiment as read from YAML; blocks of modules contain the modules.
+        parts: Spec classes and modules.
+    """
+    types: set[str] = set()
+    modules: list[object] = []
+    _collect(value, types, modules)
+    return [
+        part
+        for part in parts
+        if (isinstance(part, type) and issubclass(part, Spec) and part.type_name() in types)
+        or any(part is module for module in modules)
+    ]
+
+
+def _collect(value: object, types: set[str], modules: list[object]) -> None:
+    if isinstance(value, Mapping):
+        types.add(str(value.get("type")))
+        if value.get("type") == "module":
+            modules.append(value.get("module"))
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _collect(item, types, modules)
+    elif isinstance(value, str):  # the short form of a block
+        types.add(value)
+
+
 def _instantiate(spec: type[Spec], key: str) -> Spec:
     required = [name for name, field in spec.model_fields.items() if field.is_required()]
     if required:

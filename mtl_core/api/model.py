@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtl_core.api.blocks import Block, ModulePart, Part, build_block
+from mtl_core.api.blocks import Block, ModulePart, Part, build_block, find_used_parts
 from mtl_core.api.data import Data
 from mtl_core.api.experiment import PythonExperiment
 from mtl_core.api.run import Run, train_run
@@ -270,7 +270,7 @@ class Model:
         value["training"] = {**value.get("training", {}), **changed}
         if seed is not None:
             value["seed"] = seed
-        return PythonExperiment(value, list(self._parts), self._plugins)
+        return PythonExperiment(value, find_used_parts(value, self._parts), self._plugins)
 
     def to_yaml(self, path: str | Path, data: Data | None = None) -> None:
         """Write the model as an experiment file, which `mtl run` trains to the same weights.
@@ -283,7 +283,7 @@ class Model:
         Raises:
             MtlError: If a part has no name, since it is registered by no plugin; or if data cannot be written.
         """
-        write_experiment(Path(path), self._value, self._parts, self._plugins, data)
+        write_experiment(Path(path), self._value, find_used_parts(self._value, self._parts), self._plugins, data)
 
     def _build_data_blocks(self, data: Data | None) -> dict[str, Any]:
         if isinstance(data, Data):

@@ -132,6 +132,15 @@ def test_spec_of_a_notebook_is_trained_saved_and_loaded(data: mtl.Data, frame: p
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_replaced_parts_are_forgotten(data: mtl.Data, tmp_path: Path) -> None:
+    own = mtl.Model(tasks=["topic"], backbone=Net())
+    own.replace(backbone="mlp").to_yaml(tmp_path / "experiment.yaml", data)
+    run = own.with_overrides("backbone=mlp").fit(data, epochs=1, progress=False)
+    mtl.load(run.save(tmp_path / "run"))
+    with pytest.raises(MtlError, match="Net has no name that YAML could use"):
+        own.to_yaml(tmp_path / "own.yaml", data)
+
+
 def test_unregistered_spec_is_refused_before_training(model: mtl.Model, data: mtl.Data, tmp_path: Path) -> None:
     config = model.build_experiment(data).load().config
     config = config.model_copy(update={"backbone": NotebookBackbone()})
