@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class Corpus:
         try:
             first_rows = {} if isinstance(column, ValidatedColumn) else find_first_rows(column)
         except MtlError:  # the type of a value is not a label type: a mask, or report its location
-            column = [Mask(label) if _is_mask_array(label) else label for label in column]
+            column = [_convert_to_mask(label) for label in column]
             for row, label in enumerate(column):
                 _check_label(name, label, self.locations[row])
         for label, row in first_rows.items():
@@ -139,8 +139,10 @@ class Corpus:
         return find_rows(self.splits, split_name)
 
 
-def _is_mask_array(label: object) -> bool:
-    return isinstance(label, np.ndarray) and label.ndim in {2, 3}
+def _convert_to_mask(label: Any) -> Label | None:
+    """Return an array of two or three dimensions as a mask, anything else unchanged."""
+    converted: Label | None = Mask(label) if isinstance(label, np.ndarray) and label.ndim in {2, 3} else label
+    return converted
 
 
 def _check_label(column: str, label: object, location: str) -> None:

@@ -121,7 +121,7 @@ def _compute_fingerprint(kind: TaskKind, outputs: torch.Tensor, targets: torch.T
     _, labels = kind.prepare_for_metrics(outputs, targets)
     values = labels.numpy()
     if values.dtype.kind != "f":
-        digest = blake2b(np.ascontiguousarray(values, dtype=np.int64), digest_size=16).digest()
+        digest = blake2b(values.astype(np.int64).tobytes(), digest_size=16).digest()
         return np.array([len(values), *np.frombuffer(digest, dtype=np.int64)], dtype=np.int64)
     flat = np.nan_to_num(values.reshape(-1).astype(np.float64))
     weights = np.arange(1, len(flat) + 1) / len(flat)

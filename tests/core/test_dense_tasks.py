@@ -287,8 +287,8 @@ def test_the_head_upsamples_row_by_row() -> None:
     shape = FeatureShape(2, size=SIZE, image_size=SIZE)
     head = DenseConv(hidden_dim=0).build_group(shape, 1, 2)
     with torch.no_grad():
-        head.weight.copy_(torch.eye(2).view(2, 1, 2, 1, 1))  # type: ignore[operator, union-attr]
-        head.bias.zero_()  # type: ignore[operator, union-attr]
+        head.weight.copy_(torch.eye(2).view(2, 1, 2, 1, 1))  # type: ignore[operator]
+        head.bias.zero_()  # type: ignore[operator]
     images = torch.randn(3, 2, *SIZE)
     outputs = head(Features(images)).outputs
     assert torch.allclose(outputs, images.flatten(2).unsqueeze(-1))

@@ -23,16 +23,17 @@ from mtl_core.data.png_encoding import encode_png
 from mtl_core.data.streaming_moments import StreamingMoments
 from mtl_core.errors import MtlError
 
+DTYPES = (np.uint8, np.int16, np.int64, np.float32, np.float64)
 CODES = np.array([[0, 1, 2], [255, 2, 0]], dtype=np.uint8)
 
 
-def build_classes(*masks: object, **keys: Any) -> PixelClassSpace:
+def build_classes(*masks: str | Mask, **keys: Any) -> PixelClassSpace:
     return Segmentation(**keys).build_space(LabelStatistics(masks, masks))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "I;16", "npy", "npy-float", "npy-channel", "array"])
 def test_the_same_mask_is_read_from_every_format(tmp_path: Path, mode: str) -> None:
-    label: object = str(tmp_path / ("mask.npy" if mode.startswith("npy") else "mask.png"))
+    label: str | Mask = str(tmp_path / ("mask.npy" if mode.startswith("npy") else "mask.png"))
     if mode == "array":
         label = Mask(CODES)
     elif mode == "P":
@@ -42,8 +43,12 @@ def test_the_same_mask_is_read_from_every_format(tmp_path: Path, mode: str) -> N
     elif mode in {"L", "I;16"}:
         Image.fromarray(CODES if mode == "L" else CODES.astype(np.uint16)).save(str(label))
     else:
-        array = {"npy": CODES, "npy-float": CODES.astype(np.float64), "npy-channel": CODES[:, :, None]}[mode]
-        np.save(str(label), array)
+        arrays: dict[str, NDArray[Any]] = {
+            "npy": CODES,
+            "npy-float": CODES.astype(np.float64),
+            "npy-channel": CODES[:, :, None],
+        }
+        np.save(str(label), arrays[mode])
     space = build_classes(label, classes=3)
     assert space.read_targets(label, (2, 3)).tolist() == [0, 1, 2, -1, 2, 0]
     assert space.class_counts == {"0": 2, "1": 1, "2": 2}
@@ -122,7 +127,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: P
 
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     path.write_bytes(data)
-    with pytest.raises(MtlError, match="bomb.png"):
+    with pytest.raises(MtlError, match=r"bomb.png"):
         MaskReader().check_size(str(path), (2, 2))
 
 
@@ -146,7 +151,7 @@ def test_classes_and_ignored_values_must_differ() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    values=hnp.arrays(st.sampled_from([np.uint8, np.int16, np.int64, np.float32, np.float64]), (3, 4), elements=st.integers(0, 3)),
+    values=hnp.arrays(st.sampled_from(DTYPES), (3, 4), elements=st.integers(0, 3)),
     unlabelled=hnp.arrays(np.bool_, (3, 4)),
     ignored=st.sampled_from([[255], [7, 9], [100]]),
 )  # fmt: skip

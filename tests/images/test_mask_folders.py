@@ -97,7 +97,7 @@ def test_the_encoder_reads_arrays_on_disk(data: Path, tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"wrong.npy: .* values from 7.0 to 7.0"):
         reader.parse([str(tmp_path / "wrong.npy")])
     with pytest.raises(MtlError, match=r"large.npy: an array of 64 values; .* .`max_megapixels`"):
-        Image(size=8, max_megapixels=0.00001).build().parse([str(tmp_path / "large.npy")])
+        Image(size=[8, 8], max_megapixels=0.00001).build().parse([str(tmp_path / "large.npy")])
 
 
 def test_the_packaged_experiment_trains_on_files_of_its_layout(data: Path, tmp_path: Path, mtl: Any) -> None:

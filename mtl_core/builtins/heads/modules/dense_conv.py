@@ -53,7 +53,8 @@ class DenseConvGroup(HeadGroup):
         values = F.conv2d(self.dropout(values), self.weight.flatten(0, 1), self.bias.flatten(), groups=groups)
         if values.shape[2:] != self.image_size:
             values = F.interpolate(values, size=self.image_size, mode="bilinear", align_corners=False)
-        return HeadOutput(values.unflatten(1, (self.tasks, -1)).flatten(3).transpose(2, 3))
+        n_pixels = self.image_size[0] * self.image_size[1]
+        return HeadOutput(values.view(len(values), self.tasks, -1, n_pixels).transpose(2, 3))
 
     def stacked_parameters(self) -> list[nn.Parameter]:
         """Return all parameters: the first dimension of each is the task."""
@@ -77,5 +78,7 @@ class SingleDenseConv(nn.Module):
         return head_output.outputs[:, 0]
 
 
-def _stack(tensors: list[torch.Tensor]) -> nn.Parameter | None:
-    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors])) if tensors else None
+def _stack(tensors: list[torch.Tensor | None]) -> nn.Parameter | None:
+    """Stack initial values of several tasks; None without any."""
+    values = [tensor.detach() for tensor in tensors if tensor is not None]
+    return nn.Parameter(torch.stack(values)) if values else None

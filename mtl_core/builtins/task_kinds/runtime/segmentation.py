@@ -22,7 +22,8 @@ class SegmentationKind(ClassificationKind):
         """Return the share of the pixels of each predicted class, from the largest."""
         counts = np.bincount(mask.ravel(), minlength=len(self.classes))
         order = np.argsort(-counts, kind="stable")
-        return {"shares": {self.classes[code]: round(counts[code] / mask.size, 6) for code in order if counts[code]}}
+        shares = counts / mask.size
+        return {"shares": {self.classes[code]: round(float(shares[code]), 6) for code in order if counts[code]}}
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
         """Return no parameters."""
