@@ -265,6 +265,15 @@ def placeholder_reports() -> Iterator[Callable[..., list[Path]]]:
         yield write_report
 
 
+@pytest.fixture(scope="module")
+def shared_pipelines() -> Iterator[None]:
+    """Let all tests of a module use the same spaCy pipelines; for modules that do not test their loading."""
+    from shared_pipelines import share_pipelines
+
+    with share_pipelines():
+        yield
+
+
 @pytest.fixture
 def complete_reports(placeholder_reports: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands of a test write complete reports, in a module with `placeholder_reports`."""

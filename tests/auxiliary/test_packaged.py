@@ -16,6 +16,8 @@ from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 PACKAGE = Path(mtl_auxiliary.__file__).parent
 EXPERIMENT = PACKAGE / "experiments" / "auxiliary-sample.yaml"
 FAMILIES = {

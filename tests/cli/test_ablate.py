@@ -9,7 +9,7 @@ import pytest
 
 from mtl_core.cli.app import main
 
-pytestmark = pytest.mark.usefixtures("placeholder_reports")
+pytestmark = pytest.mark.usefixtures("placeholder_reports", "shared_pipelines")
 
 TASKS = "auxiliary=[{type: sentence-length}, {type: masked-tokens, weight: 0.5}]"
 SPLIT = "split={type: random, validation: 0.6}"

@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("placeholder_reports")
+pytestmark = pytest.mark.usefixtures("placeholder_reports", "shared_pipelines")
 
 Mtl = Callable[..., CompletedProcess[str]]
 Write = Callable[..., Path]

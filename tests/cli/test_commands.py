@@ -28,6 +28,8 @@ from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
 from mtl_core.training.callback import NullCallback
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 Mtl = Callable[..., CompletedProcess[str]]
 TASKS = {"food", "service", "price"}
 CLASSES = ["positive", "negative"]

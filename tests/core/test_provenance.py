@@ -26,7 +26,7 @@ from mtl_core.runs.git_revision import read_git_revision
 from mtl_core.runs.run import resume_run, run_experiment
 from mtl_core.tracking.values import flatten_provenance
 
-pytestmark = pytest.mark.usefixtures("placeholder_reports")
+pytestmark = pytest.mark.usefixtures("placeholder_reports", "shared_pipelines")
 
 Mtl = Callable[..., subprocess.CompletedProcess[str]]
 

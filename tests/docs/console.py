@@ -28,6 +28,7 @@ from packaging.requirements import Requirement
 from pages import ROOT, Command
 from placeholder_reports import write_placeholder_reports
 from servers import Servers
+from shared_pipelines import share_pipelines
 
 from mtl_core.cli.app import main
 
@@ -137,6 +138,7 @@ class Terminal:
             contextlib.redirect_stderr(output),
             self.use_installed_packages(),
             contextlib.nullcontext() if self.complete_reports else write_placeholder_reports(),
+            share_pipelines(),
         ):
             try:
                 main(words)

@@ -23,6 +23,8 @@ from mtl_ratings.pipeline import rate_reviews
 from mtl_ratings.reviews import Review
 from mtl_ratings.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 Mtl = Callable[..., CompletedProcess[str]]
 FORMATS = ("html", "csv", "json", "parquet", "png", "svg", "pdf")
 ASPECTS = ["food", "price", "service"]

@@ -19,6 +19,8 @@ from mtl_core.serving.server import load_app
 from mtl_ratings.rater import MAX_CONCURRENT_JOBS, Rater, RatingJob
 from mtl_ratings.settings import Columns, Settings
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 FILE = b"shop,review\n" + b"A,The soup was lovely. The waiter was grim.\n" * 6 + b"B,The bill was dreadful.\n" * 5
 
 

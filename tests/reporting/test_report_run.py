@@ -14,6 +14,8 @@ from report_pages import Page, Table
 
 from mtl_core.reporting.wilson_interval import compute_wilson_interval
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 Mtl = Callable[..., CompletedProcess[str]]
 RUNS = ["tiny_run", "every_kind_run", "numbers_run", "many_run"]
 MAX_MEGABYTES = 3

@@ -19,6 +19,8 @@ from mtl_core.reporting.model_card.read_card import read_card
 from mtl_core.reporting.model_card.sections import build_sections
 from mtl_core.reporting.model_card.write_card import write_card
 
+pytestmark = pytest.mark.usefixtures("shared_pipelines")
+
 Mtl = Callable[..., CompletedProcess[str]]
 SECTIONS = [
     "Model details",
