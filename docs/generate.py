@@ -37,7 +37,7 @@ from mtl_core.plugins.specs import Spec
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-PROJECT_PLUGINS = {"core", "absa", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
+PROJECT_PLUGINS = {"core", "absa", "images", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
 PROJECT_PACKAGES = {"mtl_ratings"}
 """Packages whose commands are described, in addition to those of the core."""
 LINE_LENGTH = 116
@@ -255,6 +255,8 @@ def _describe_value(key: str, field: dict[str, Any], root: dict[str, Any]) -> st
         return f"list of {_describe_value('', field['items'], root)}"
     if field.get("type") == "object" and "properties" in field:
         return "block, see below"
+    if field.get("type") == "object" and isinstance(field["additionalProperties"], bool):
+        return "block"
     if field.get("type") == "object":
         return f"block of name: {_describe_value('', field['additionalProperties'], root)}"
     if field.get("format") == "path":

@@ -42,7 +42,7 @@ class Digits(LoaderSpec):
         }
         return Corpus(
             ids=[str(i) for i in range(len(images))],
-            inputs=list(images),
+            inputs=list(images.reshape(-1, 8, 8) / 16),
             labels=labels,
             splits=["test" if is_test else "train" for is_test in test_mask],
         )

@@ -22,7 +22,9 @@ def _parse_size(value: Any) -> Any:
 
 
 Size = Annotated[
-    list[PositiveInt], Field(min_length=2, max_length=2), BeforeValidator(_parse_size, json_schema_input_type=Any)
+    list[PositiveInt],
+    Field(min_length=2, max_length=2),
+    BeforeValidator(_parse_size, json_schema_input_type=int | list[int]),
 ]
 ChannelValues = Annotated[list[float], Field(min_length=1, max_length=3)]
 
