@@ -8,13 +8,10 @@ from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_v
 
 from mtl_core import EncoderSpec, Layout
 from mtl_images.augmentation import Augmentation
+from mtl_images.image_options import N_CHANNELS, ColorMode, Resize
 
 if TYPE_CHECKING:
     from mtl_images.image_encoder import ImageEncoder
-
-ColorMode = Literal["rgb", "grayscale"]
-Resize = Literal["stretch", "crop", "none"]
-N_CHANNELS: dict[ColorMode, int] = {"rgb": 3, "grayscale": 1}
 
 
 def _parse_size(value: Any) -> Any:

@@ -18,7 +18,7 @@ from mtl_core import MtlError, describe_missing_packages, did_you_mean
 from mtl_core.data import check_local_files_allowed
 from mtl_images.array_files import check_array_file, is_array_file, read_array_file
 from mtl_images.convert_array import convert_array
-from mtl_images.image import N_CHANNELS, ColorMode, Resize
+from mtl_images.image_options import N_CHANNELS, ColorMode, Resize
 
 if TYPE_CHECKING:
     from PIL import Image
