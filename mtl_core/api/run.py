@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from mtl_core.api.experiment import PythonExperiment
+from mtl_core.api.evaluate import evaluate_table
 from mtl_core.api.metrics import MetricTable
 from mtl_core.api.predictions import Predictions, predict_inputs
 from mtl_core.api.report import Report
@@ -77,6 +78,17 @@ class Run:
             MtlError: If an input column is missing, or a cell does not fit its type.
         """
         return predict_inputs(self.saved_run, inputs, attention)
+
+    def evaluate(self, table: Any) -> MetricTable:
+        """Compute the metrics on new labelled data; the split is named `data`.
+
+        Args:
+            table: A table with the input columns and at least one label column, as for `Data.from_frame`.
+
+        Raises:
+            MtlError: If the run reads no columns, a column is missing, or there is no label.
+        """
+        return evaluate_table(self.saved_run, table)
 
     def report(self) -> Report:
         """Write the HTML report into the run directory. The result shows itself in a notebook."""

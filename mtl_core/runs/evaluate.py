@@ -45,9 +45,23 @@ def evaluate_file(saved_run: SavedRun, path: Path, data_set: str | None = None) 
             f"the run has several data sets; name the one that the file belongs to with --data-set NAME "
             f"(data sets: {join_names(saved_run.config.loaders)})"
         )
-    loader, tasks = saved_run.get_loader(data_set), saved_run.get_tasks(data_set)
-    columns = list_label_columns(tasks)
-    corpus = loader.load_file(path, columns)
+    corpus = saved_run.get_loader(data_set).load_file(path, list_label_columns(saved_run.get_tasks(data_set)))
+    return evaluate_corpus(saved_run, corpus, str(path), data_set)
+
+
+def evaluate_corpus(saved_run: SavedRun, corpus: Corpus, name: str, data_set: str | None = None) -> Evaluation:
+    """Evaluate a saved run on all examples of a corpus.
+
+    Args:
+        saved_run: The run.
+        corpus: The examples, with label columns of the run.
+        name: The name of the data, for messages.
+        data_set: Name of the data set whose tasks are evaluated; the first one by default.
+
+    Raises:
+        MtlError: If there is no label for any task, or there are labels that training never saw.
+    """
+    tasks = saved_run.get_tasks(data_set)
     _check_label_columns(saved_run, corpus)
     labels = {task.name: get_task_labels(task.config, corpus) for task in tasks if not task.config.kind.reads_inputs}
     rows = np.arange(len(corpus), dtype=np.int64)
@@ -57,7 +71,8 @@ def evaluate_file(saved_run: SavedRun, path: Path, data_set: str | None = None) 
         for task in tasks
         for value in find_first_rows(labels[task.name])
     ):
-        raise MtlError(f"{path}: has no label for any task of the run (label columns: {join_names(sorted(columns))})")
+        columns = sorted(list_label_columns(tasks))
+        raise MtlError(f"{name}: has no label for any task of the run (label columns: {join_names(columns)})")
     return _evaluate(saved_run, corpus, labels, rows)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from notebook_parts import DoubledHead, Net, NotebookBackbone
+from table_columns import INPUTS, LABELS
 from torch import nn
 
 import mtl_core as mtl
@@ -202,3 +203,15 @@ def test_temporary_run_is_removed_with_its_object(model: mtl.Model, data: mtl.Da
     assert path.is_dir()
     del run
     assert not path.exists()
+
+
+def test_evaluation_of_the_test_rows_gives_the_test_metrics(model: mtl.Model, frame: pd.DataFrame) -> None:
+    train, test = frame[:180], frame[180:]
+    run = model.fit(mtl.Data.from_frame(train, INPUTS, LABELS, test=test), epochs=1, progress=False)
+    metrics = run.evaluate(test)
+    for metric in ("accuracy", "macro_f1"):
+        assert metrics["data", "topic", metric] == run.metrics["test", "topic", metric]
+    assert metrics["data", "rating", "mae"] == pytest.approx(run.metrics["test", "rating", "mae"])
+    assert run.evaluate(train)["data", "topic", "accuracy"] != metrics["data", "topic", "accuracy"]
+    with pytest.raises(MtlError, match="the table: has no label for any task"):
+        run.evaluate(test.drop(columns=LABELS))
