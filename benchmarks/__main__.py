@@ -9,12 +9,14 @@ SHORT = (
     "labels",
     "article_job",
     "training_loop",
+    "python_api",
     "task_count",
     "architectures",
     "weightings",
     "torchjd_speed",
     "prediction",
     "compare_speed",
+    "image_batches",
 )
 LONG = (
     "accuracy",

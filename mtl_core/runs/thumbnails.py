@@ -39,4 +39,5 @@ def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = (max(1, side // factor) for side in image.shape[:2])
     blocks = image[: height * factor, : width * factor]
     blocks = blocks.reshape(height, blocks.shape[0] // height, width, blocks.shape[1] // width, image.shape[2])
-    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    pixels: NDArray[np.uint8] = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    return pixels

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mtl_core import EncoderSpec, Layout
 from mtl_images.augmentation import Augmentation
@@ -14,15 +14,7 @@ if TYPE_CHECKING:
     from mtl_images.image_encoder import ImageEncoder
 
 
-def _parse_size(value: Any) -> Any:
-    return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Size = Annotated[
-    list[PositiveInt],
-    Field(min_length=2, max_length=2),
-    BeforeValidator(_parse_size, json_schema_input_type=int | list[int]),
-]
+Size = PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
 ChannelValues = Annotated[list[float], Field(min_length=1, max_length=3)]
 
 
@@ -37,7 +29,7 @@ class Image(EncoderSpec):
 
     type: Literal["image"] = "image"
     layout: ClassVar[Layout | None] = "spatial"
-    size: Size = [64, 64]
+    size: Size = 64
     """Height and width that images are resized to; one number for squares."""
     resize: Resize = "stretch"
     """`stretch` ignores the aspect ratio, `crop` keeps it and cuts off the rest, `none` refuses other sizes."""
@@ -66,17 +58,23 @@ class Image(EncoderSpec):
                 )
         if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"`std` must be above 0, found {min(self.std):g}")
-        if 2 * self.augmentation.shift >= min(self.size):
+        height, width = self.image_size
+        if 2 * self.augmentation.shift >= min(height, width):
             raise ValueError(
-                f"`augmentation.shift` of {self.augmentation.shift} pixels moves half of an image of {self.size[0]} x "
-                f"{self.size[1]} pixels or more out of it"
+                f"`augmentation.shift` of {self.augmentation.shift} pixels moves half of an image of {height} x {width}"
+                " pixels or more out of it"
             )
         return self
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) that images are resized to."""
+        return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
 
     def build(self) -> ImageEncoder:
         """Build the encoder."""
         from mtl_images.image_encoder import ImageEncoder
         from mtl_images.image_reader import ImageReader
 
-        reader = ImageReader((self.size[0], self.size[1]), self.resize, self.color_mode, self.max_megapixels)
+        reader = ImageReader(self.image_size, self.resize, self.color_mode, self.max_megapixels)
         return ImageEncoder(reader, self.mean, self.std, self.augmentation, self.memory_mb)

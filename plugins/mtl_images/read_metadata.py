@@ -56,7 +56,7 @@ def _read_csv(path: Path, lines: LineReader) -> Iterator[MetadataRow]:
     reader = build_csv_reader(lines, ",", quoted=True)
     with allow_long_cells():
         try:
-            header = next(reader, [])
+            header: list[str] = next(reader, [])
             _check_columns(path, header)
             for cells in reader:
                 location = f"{path}:{lines.number}"

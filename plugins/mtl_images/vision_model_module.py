@@ -106,7 +106,7 @@ class VisionEncoder(nn.Module):
         if self.layout == "sequence":
             return Features(patches, torch.ones(patches.shape[:2], dtype=torch.bool, device=patches.device))
         assert self.size is not None  # noqa: S101  checked in the constructor
-        return Features(patches.transpose(1, 2).unflatten(2, self.size))
+        return Features(patches.transpose(1, 2).reshape(len(patches), -1, *self.size))
 
     def _run(self, values: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self.model(pixel_values=values, **self.options).last_hidden_state

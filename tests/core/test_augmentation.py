@@ -24,7 +24,7 @@ def run(folder: Path, name: str, scale: float, events: int | None = None) -> dic
     encoder = {"type": "jitter", "scale": scale}
     config = toy.toy_config(folder, encoder=encoder, training=training, plugins=PLUGINS)
     try:
-        run_experiment(config, folder / name, *([] if events is None else [InterruptAfter(events)]))
+        run_experiment(config, folder / name, InterruptAfter(events or -1))  # -1: never
     except Interrupt:
         resume_run(folder / name)
     return read_results(folder / name)

@@ -65,7 +65,7 @@ def test_head_that_does_not_read_images_is_refused_by_name() -> None:
 
 
 def test_identity_and_linear_read_images() -> None:
-    assert build_backbone(Identity(), IMAGE).output is IMAGE
+    assert build_backbone(Identity(), IMAGE).output == IMAGE
     values = torch.randn(2, 3, 2, 4)
     head = build_head_group(Linear(), IMAGE, 2, ["a"])
     assert torch.allclose(head(Features(values)).outputs, head(Features(values.mean(dim=(2, 3)))).outputs, atol=1e-6)

@@ -47,12 +47,12 @@ def build_image(height: int, width: int, channels: int = 3) -> FeatureShape:
 def test_residual_network_states_the_size_of_its_output(
     keys: dict[str, Any], image: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    backbone = ResidualCNN(output="spatial", **keys).build(build_image(*image))
+    backbone: Any = ResidualCNN(output="spatial", **keys).build(build_image(*image))
     assert backbone.output.size == size
     assert backbone.output.image_size == image
     values = backbone(Features(torch.randn(2, 3, *image))).values
     assert values.shape == (2, backbone.output.width, *size)
-    pooled = ResidualCNN(**keys).build(build_image(*image))
+    pooled: Any = ResidualCNN(**keys).build(build_image(*image))
     assert pooled.output == FeatureShape(backbone.output.width, image_size=image)
     pooled.load_state_dict(backbone.state_dict())
     backbone.eval()
@@ -61,7 +61,7 @@ def test_residual_network_states_the_size_of_its_output(
 
 
 def test_blocks_add_their_input() -> None:
-    backbone = ResidualCNN(channels=[8], blocks=2, output="spatial").build(build_image(4, 4)).eval()
+    backbone: Any = ResidualCNN(channels=[8], blocks=2, output="spatial").build(build_image(4, 4)).eval()
     block = backbone.layers[-1]
     values = torch.rand(2, 8, 4, 4)
     torch.nn.init.zeros_(block.layers[-2].weight)
@@ -86,7 +86,7 @@ def test_vision_models(model: dict[str, Any], image: tuple[int, int]) -> None:
     pytest.importorskip("transformers")
     batch = Features(torch.randn(2, 3, *image))
     backbones = {output: VisionModel(model=model, output=output) for output in ("pooled", "spatial", "tokens")}
-    built = {output: spec.build(build_image(*image)) for output, spec in backbones.items()}
+    built: dict[str, Any] = {output: spec.build(build_image(*image)) for output, spec in backbones.items()}
     for output, backbone in built.items():
         backbone.load_state_dict(built["pooled"].state_dict())
         assert backbone.output.layout == backbones[output].get_output_layout("spatial")
@@ -105,17 +105,17 @@ def test_pretrained_weights_are_loaded_from_a_folder(tmp_path: Path) -> None:
     model = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(**VIT))
     model.save_pretrained(tmp_path / "vit")
     shape = build_image(16, 16)
-    pretrained = VisionModel(model=tmp_path / "vit").build(shape)
+    pretrained: Any = VisionModel(model=tmp_path / "vit").build(shape)
     name = "embeddings.cls_token"
     assert torch.equal(pretrained.model.get_parameter(name), model.get_parameter(name))
-    random = VisionModel(model=tmp_path / "vit", pretrained=False).build(shape)
+    random: Any = VisionModel(model=tmp_path / "vit", pretrained=False).build(shape)
     weights = [backbone.model.embeddings.patch_embeddings.projection.weight for backbone in (pretrained, random)]
     assert not torch.equal(*weights)
 
 
 def test_frozen_model_is_not_trained() -> None:
     pytest.importorskip("transformers")
-    backbone = VisionModel(model=VIT, trainable=False).build(build_image(16, 16)).train()
+    backbone: Any = VisionModel(model=VIT, trainable=False).build(build_image(16, 16)).train()
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
     assert not backbone.model.training
 
