@@ -10,6 +10,7 @@ from mtl_core.artifacts.interactions import TaskInteractions, read_interactions
 from mtl_core.artifacts.json_files import parse_schema, read_json, read_text, wrap_parse_errors
 from mtl_core.artifacts.metrics import OVERALL, AuxiliaryCost, DataReport, Timing
 from mtl_core.artifacts.mistakes import Mistake, read_mistakes
+from mtl_core.artifacts.pictures import Picture, read_pictures
 from mtl_core.artifacts.provenance import Provenance, read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_task_metrics
@@ -37,6 +38,7 @@ class RunArtifacts:
         auxiliary_costs: The costs of auxiliary tasks.
         warm_start: For a warm start, the run and the number of parameters loaded from it; None otherwise.
         mistakes: The most confident mistakes; None if the run has no such file.
+        pictures: Examples that are images, with their predictions; none if the inputs are no images.
         interactions: The interactions of tasks; None if the run has no such file.
         predictions_path: The path of the predictions; None if nothing was predicted.
         provenance: The versions, the machine and the input files; None if the run has no such file.
@@ -56,6 +58,7 @@ class RunArtifacts:
     auxiliary_costs: Sequence[AuxiliaryCost]
     warm_start: tuple[str, int] | None
     mistakes: Sequence[Mistake] | None
+    pictures: Sequence[Picture]
     interactions: TaskInteractions | None
     predictions_path: Path | None
     provenance: Provenance | None
@@ -98,6 +101,7 @@ def read_run(path: Path) -> RunArtifacts:
             auxiliary_costs=parse_schema(list[AuxiliaryCost], list(metrics.get("auxiliary", {}).values()), run.metrics),
             warm_start=None if warm_start is None else (str(warm_start["run"]), int(warm_start["numbers"])),
             mistakes=read_mistakes(run.mistakes),
+            pictures=read_pictures(run.pictures),
             interactions=read_interactions(run.interactions),
             predictions_path=run.require_file(run.predictions) if splits else None,
             provenance=read_provenance(run.provenance),

@@ -15,6 +15,7 @@ from mtl_core.evaluation.scores import Scores
 from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.mistakes import MistakeCollector
+from mtl_core.runs.pictures import write_pictures
 from mtl_core.runs.predicted_masks import MAX_RUN_BYTES, MaskWriter, compute_chunk_size
 from mtl_core.runs.prediction_collector import PredictionCollector
 from mtl_core.runs.result_files import get_split_rows
@@ -29,7 +30,8 @@ def evaluate_split(
 ) -> Scores:
     """Evaluate all tasks on a split, including auxiliary tasks.
 
-    With a run directory, also write the predictions per example, the raw outputs, and the most confident mistakes.
+    With a run directory, also write the predictions per example, the raw outputs, the most confident mistakes, and
+    pictures of some examples if the inputs are images.
     """
     rows = get_split_rows(data, split_name)
     if run is None:
@@ -43,6 +45,7 @@ def evaluate_split(
     write_atomically(run.predictions, lambda path: write_json_lines(path, records))
     output_collector.write(run, split_name, rows)
     mistake_collector.write(run, network, data)
+    write_pictures(run, network, data, rows)
     return scorer.compute()
 
 

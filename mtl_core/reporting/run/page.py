@@ -14,6 +14,7 @@ from mtl_core.reporting.run.cost_section import build_cost_section
 from mtl_core.reporting.run.data_section import build_data_section
 from mtl_core.reporting.run.learning_curves_section import build_learning_curves_section
 from mtl_core.reporting.run.mistakes_section import build_mistakes_section
+from mtl_core.reporting.run.pictures_section import build_pictures_section
 from mtl_core.reporting.run.results_section import build_results_section
 from mtl_core.reporting.run.summary_section import build_summary_section, collect_facts
 
@@ -60,6 +61,7 @@ def _build_sections(
         build_learning_curves_section(artifacts, palette),
         build_confusion_section(split, artifacts.classes) if split is not None else None,
         build_calibration_section(calibration_curves, palette) if calibration_curves is not None else None,
+        build_pictures_section(artifacts) if artifacts.pictures else None,
         build_mistakes_section(artifacts.mistakes) if artifacts.mistakes else None,
         build_interactions_section(artifacts.interactions, palette) if artifacts.interactions is not None else None,
         build_auxiliary_section(artifacts),
