@@ -15,7 +15,7 @@ def complete_encoder(value: Any, loaders: Sequence[LoaderSpec]) -> Any:
     """Add default encoders to an experiment's encoder, one per input column of its loaders that has none.
 
     Args:
-        value: The block `encoder:`; an empty block if there is none.
+        value: The block `encoder:`; an empty block if there is none. Without a type, it is one of columns.
         loaders: The loaders of the experiment.
 
     Returns:
@@ -30,8 +30,10 @@ def complete_encoder(value: Any, loaders: Sequence[LoaderSpec]) -> Any:
         if value == {}:
             raise PydanticKnownError("missing")
         return value
-    if value == {} or value == "columns":
+    if value == "columns":
         value = {"type": "columns"}
+    if isinstance(value, Mapping) and "type" not in value:
+        value = {"type": "columns", **value}
     if not isinstance(value, Mapping) or value.get("type") != "columns":
         return value
     if any(types != input_types[0] for types in input_types):

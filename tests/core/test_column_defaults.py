@@ -80,6 +80,17 @@ def test_a_block_without_type_sets_keys_of_the_default() -> None:
     assert (other.columns["review"].type, other.fusion.hidden_dim) == ("spacy", 64)
 
 
+def test_columns_can_be_omitted() -> None:
+    spec: Any = validate(encoder={"omit": ["size"]}).encoder
+    assert list(spec.columns) == ["review", "size"], "the resolved config has all columns"
+    encoder = spec.build()
+    assert list(encoder.parse([{"review": "soup", "size": None}])) == [("soup",)]
+    assert "`omit` names 'sizes', which is not a column; did you mean 'size'?" in str(
+        get_messages(encoder={"omit": ["sizes"]})
+    )
+    assert "no input is left" in str(get_messages(encoder={"omit": ["size", "review"]}))
+
+
 def test_another_encoder_is_unchanged() -> None:
     assert validate(encoder={"type": "array"}).encoder.type == "array"
 

@@ -32,15 +32,21 @@ class Columns(EncoderSpec):
     otherwise `concatenate`."""
     missing: Missing | dict[ColumnName, Missing] = "learn"
     """Missing cells: `learn` replaces them by learned values, `error` refuses them; or column: one of both."""
+    omit: list[ColumnName] = []
+    """Columns that the network does not read, to compare networks with and without them."""
 
     @model_validator(mode="after")
-    def _validate_missing(self) -> Columns:
-        for name in self.missing if isinstance(self.missing, dict) else ():
-            if name not in self.columns:
-                raise ValueError(
-                    f"`missing` names '{name}', which is not a column{did_you_mean(name, self.columns)} "
-                    f"(columns: {join_names(self.columns)})"
-                )
+    def _validate_names(self) -> Columns:
+        names_by_key = {"missing": list(self.missing) if isinstance(self.missing, dict) else [], "omit": self.omit}
+        for key, names in names_by_key.items():
+            for name in names:
+                if name not in self.columns:
+                    raise ValueError(
+                        f"`{key}` names '{name}', which is not a column{did_you_mean(name, self.columns)} "
+                        f"(columns: {join_names(self.columns)})"
+                    )
+        if set(self.omit) == set(self.columns):
+            raise ValueError("`omit` names all columns, so no input is left")
         return self
 
     def build(self) -> ColumnsEncoder:
@@ -49,7 +55,7 @@ class Columns(EncoderSpec):
 
         missing = self.missing if isinstance(self.missing, dict) else dict.fromkeys(self.columns, self.missing)
         return ColumnsEncoder(
-            {name: spec.build() for name, spec in self.columns.items()},
+            {name: spec.build() for name, spec in self.columns.items() if name not in self.omit},
             self.fusion,
             frozenset(name for name, policy in missing.items() if policy == "error"),
         )
