@@ -27,6 +27,7 @@ import yaml
 from packaging.requirements import Requirement
 from pages import ROOT, Command
 from placeholder_reports import write_placeholder_reports
+from quick_costs import measure_costs_quickly
 from servers import Servers
 from shared_pipelines import share_pipelines
 
@@ -141,6 +142,7 @@ class Terminal:
             share_pipelines(),
         ):
             try:
+            measure_costs_quickly(),
                 main(words)
                 code = 0
             except SystemExit as stop:
