@@ -140,9 +140,9 @@ class Terminal:
             self.use_installed_packages(),
             contextlib.nullcontext() if self.complete_reports else write_placeholder_reports(),
             share_pipelines(),
+            measure_costs_quickly(),
         ):
             try:
-            measure_costs_quickly(),
                 main(words)
                 code = 0
             except SystemExit as stop:
