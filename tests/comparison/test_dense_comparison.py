@@ -17,6 +17,7 @@ from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.comparability import check_same_labels
 from mtl_core.experiments.compare.run_outputs import LabelledImageSums, read_run
 from mtl_core.experiments.compare.seed_scores import SeedScorer
+from mtl_core.runs.image_sums import ImageSumCollector
 from mtl_core.runs.run import run_experiment
 
 
@@ -95,6 +96,17 @@ def test_a_changed_pixel_changes_the_fingerprint(tmp_path: Path) -> None:
     first = _compute_fingerprint(kind, outputs, targets)
     assert (first == _compute_fingerprint(kind, outputs, targets.clone())).all()
     assert (first != _compute_fingerprint(kind, outputs, targets[[1, 0, 2, 3]])).any()
+
+
+def test_images_are_stored_in_the_order_of_the_examples(comparison: Path) -> None:
+    collector = ImageSumCollector(read_segmentation(comparison, 1).task)
+    outputs, targets = torch.zeros(5, 3), torch.tensor([0, 0, 1, 0, 0])
+    collector.update(outputs, targets, np.array([7, 7, 7, 4, 4]))
+    collector.update(outputs[:1], targets[:1], np.array([5]))
+    tensors = collector.build_tensors(np.array([4, 5, 6, 7]))
+    assert tensors["examples"].tolist() == [0, 1, 3]
+    assert tensors["counts/mean_iou"].tolist() == [2, 1, 3]
+    assert tensors["sums/pixel_accuracy"].tolist() == [[2, 2], [1, 1], [2, 3]]
 
 
 def test_a_run_is_compared_with_another_run(experiment: Path, tmp_path: Path, mtl: Any) -> None:

@@ -19,10 +19,11 @@ from mtl_core.data.batches import Examples
 from mtl_core.data.dense_targets import DenseTargets, LazyMaskTargets
 from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
+from mtl_core.evaluation import inference
 from mtl_core.runs import predicted_masks
 from mtl_core.runs.evaluate import evaluate_test_split
 from mtl_core.runs.predict_inputs import predict_corpus
-from mtl_core.runs.predicted_masks import MaskWriter
+from mtl_core.runs.predicted_masks import MaskWriter, compute_chunk_size
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_run import load_run
 from mtl_core.training.losses import build_group_loss
@@ -293,3 +294,24 @@ def test_the_head_upsamples_row_by_row() -> None:
     outputs = head(Features(images)).outputs
     assert torch.allclose(outputs, images.flatten(2).unsqueeze(-1))
     assert TinyImages().image_size is None
+
+
+def test_splits_are_balanced_by_whether_there_is_a_mask(tmp_path: Path) -> None:
+    folder = write_masks(tmp_path / "masks", 52)
+    blocks = build_pixel_experiment("seg", data={"type": "rectangles", "folder": str(folder), "labelled": 0.5})
+    data = prepare(toy_config(tmp_path, **blocks))
+    assert data.split.largest_imbalance is not None
+    assert data.split.largest_imbalance.label == "labelled"
+
+
+def test_large_images_are_evaluated_and_predicted_in_small_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "MAX_EVALUATION_PIXELS", 3 * N_PIXELS)
+    data, network, _ = toy_network(toy_config(tmp_path, **build_pixel_experiment("seg", "depth")))
+    batches = inference.run_network(network, data.examples, np.arange(10), torch.device("cpu"))
+    assert [len(batch.rows) for batch in batches] == [3, 3, 3, 1]
+    assert inference.compute_evaluation_batch_size(None) == inference.EVALUATION_BATCH_SIZE
+    monkeypatch.setattr(predicted_masks, "MAX_CHUNK_PIXELS", 8 * N_PIXELS)
+    assert compute_chunk_size(100, data.groups, SIZE) == 4  # two masks per image
+    assert compute_chunk_size(100, data.groups, None) == 100
