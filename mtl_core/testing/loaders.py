@@ -40,6 +40,13 @@ def loader_checks(spec: LoaderSpec, file: Path | None, text: str | None, skip: M
         checks.skip("missing-file", "no key names a file (a key of type `InputFile` does)")
     _add_file_checks(checks, spec, file or (files[0] if files else None), files)
     _add_text_check(checks, spec, text)
+    if spec.input_types:
+        description = (
+            "A row of input columns becomes the input of this row in a file; a missing column is an `MtlError`."
+        )
+        checks.add("from-row", description, lambda: _check_row(spec))
+    else:
+        checks.skip("from-row", "the loader declares no input columns")
     return checks.skip_checks(skip)
 
 
@@ -186,3 +193,19 @@ def _check_text(spec: LoaderSpec, text: str) -> None:
         isinstance(parsed, np.ndarray) and isinstance(example, np.ndarray)
     )
     expect(has_same_type, f"expected an input of the type {type(example).__name__}, found a {type(parsed).__name__}")
+
+
+def _check_row(spec: LoaderSpec) -> None:
+    example = _load(spec).inputs[0]
+    names = list(spec.input_types)
+    if not isinstance(example, Mapping) or list(example) != names:
+        fail(f"expected inputs with a cell per column of `input_types`, {names}, found {example!r}")
+    parsed = spec.from_row({**example, "a column that is no input": 1})
+    expect(compute_input_key(parsed) == compute_input_key(example), f"expected {example!r}, found {parsed!r}")
+    for name in names:
+        try:
+            spec.from_row({column: cell for column, cell in example.items() if column != name})
+        except MtlError as error:
+            expect(name in str(error), f"expected a message that names the missing column '{name}', found: {error}")
+            continue
+        fail(f"expected an MtlError for a row without the column '{name}'")

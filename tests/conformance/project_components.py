@@ -153,6 +153,13 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "table": [
             Case({"train": str(TEXT / "train.csv"), "test": str(TEXT / "test.csv"), "text": "text"}),
             Case({"train": str(TEXT / "train.csv"), "words": "text", "labels": ["topic"]}),
+            Case(
+                {
+                    "train": str(TEXT / "train.csv"),
+                    "inputs": {"text": "text", "sentiment": "category"},
+                    "labels": ["topic"],
+                }
+            ),
         ],
         "memory": [
             Case(

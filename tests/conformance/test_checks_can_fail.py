@@ -12,7 +12,7 @@ import pytest
 import torch
 from wrong_data import LINES, WrongAuxiliary, WrongEncoder, WrongLoader, WrongSplitter
 from wrong_labels import WrongKind, WrongLoss, WrongMask, WrongMetric
-from wrong_modules import WrongArchitecture, WrongBackbone, WrongHead
+from wrong_modules import WrongArchitecture, WrongBackbone, WrongFusion, WrongHead
 from wrong_specs import WRONG
 from wrong_trackers import WrongTracker
 from wrong_training import WrongClassWeights, WrongOptimizer, WrongSampling, WrongSchedule
@@ -34,6 +34,7 @@ SUITES: dict[Suite, type[Any]] = {
     testing.backbone_checks: WrongBackbone,
     testing.class_weights_checks: WrongClassWeights,
     testing.encoder_checks: WrongEncoder,
+    testing.fusion_checks: WrongFusion,
     testing.head_checks: WrongHead,
     testing.loader_checks: WrongLoader,
     testing.loss_checks: WrongLoss,

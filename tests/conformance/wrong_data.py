@@ -50,14 +50,23 @@ class WrongLoader(LoaderSpec):
         ids: Sequence[str] = [str(row) for row in range(len(rows))]
         return Corpus(
             ids=_EqualIds(len(rows)) if self.wrong == "ids" else ids,
-            inputs=[text for _, text in rows],
+            inputs=[{"text": text} for _, text in rows],
             labels={"opinion": [label for label, _ in rows]},
             splits=[split_name] * len(rows),
             locations=["" for _ in rows] if self.wrong == "locations" else (),
         )
 
+    @property
+    def input_types(self) -> Mapping[str, str]:
+        return {"text": "text"}
+
+    def from_row(self, row: Mapping[str, object]) -> object:
+        if "text" not in row and self.wrong != "from-row":
+            raise MtlError("no column 'text'")
+        return {"text": row.get("text")}
+
     def from_text(self, text: str) -> object:
-        return text.split() if self.wrong == "from-text" else text
+        return text.split() if self.wrong == "from-text" else {"text": text}
 
 
 class _EqualIds(UniqueIds):

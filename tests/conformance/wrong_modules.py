@@ -1,12 +1,12 @@
 """A backbone, a head and an architecture: correct, or with the fault that `wrong` names, one fault per check."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from mtl_core import BackboneSpec, Features, FeatureShape, HeadSpec
+from mtl_core import BackboneSpec, Features, FeatureShape, FusionSpec, HeadSpec
 from mtl_core.nn.architecture import Architecture, NetworkParts
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.plugins.specs import ArchitectureSpec
@@ -61,6 +61,39 @@ class _Backbone(_Faulty):
 
     def forward(self, features: Features) -> Features:
         return Features(self.transform(features), features.mask)
+
+
+class WrongFusion(FusionSpec):
+    """A layer applied to one vector per column."""
+
+    type: Literal["wrong-fusion"] = "wrong-fusion"
+    wrong: str = ""
+    """Its fault."""
+
+    def build(self, inputs: Mapping[str, FeatureShape]) -> nn.Module:
+        if self.wrong == "accepts":
+            raise KeyError("no such features")
+        return _Fusion(sum(shape.width for shape in inputs.values()), self.wrong)
+
+
+class _Fusion(_Faulty):
+    def __init__(self, width: int, wrong: str) -> None:
+        super().__init__(width, wrong)
+        self.output = FeatureShape(width + (wrong == "shape"))
+
+    def forward(self, columns: Mapping[str, Features]) -> Features:
+        vectors = [
+            features.values.mean(dim=1)
+            if self.wrong == "padding" and features.mask is not None
+            else features.mean_pool()
+            for features in columns.values()
+        ]
+        if self.wrong == "columns":
+            vectors[-1] = vectors[0]
+        if self.wrong == "inputs-unchanged":
+            for features in columns.values():
+                features.values.data.add_(1)
+        return Features(self.transform(Features(torch.cat(vectors, dim=1))))
 
 
 class WrongHead(HeadSpec):
