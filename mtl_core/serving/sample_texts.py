@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.data.png_encoding import encode_png
 from mtl_core.runs.prediction_inputs import get_row_columns
 from mtl_core.runs.saved_run import SavedRun
 
@@ -55,7 +58,15 @@ def load_examples(path: Path, saved: SavedRun) -> Sequence[str] | Sequence[Mappi
     if get_row_columns(loader):
         rows = _read_predicted_rows(predictions) or [dict.fromkeys(loader.input_types)]
         return [{name: _embed(cell, loader.input_types.get(name)) for name, cell in row.items()} for row in rows]
-    return list(loader.sample_texts) or _read_predicted_texts(predictions) or [DEFAULT_TEXT]
+    texts = list(loader.sample_texts) or _read_predicted_texts(predictions)
+    if saved.encoder.image_size is not None:
+        images = [embedded for text in texts if (embedded := _embed(text, "image")) is not None]
+        return images or [_build_blank_image(saved.encoder.image_size)]
+    return texts or [DEFAULT_TEXT]
+
+
+def _build_blank_image(size: tuple[int, int]) -> str:
+    return f"data:image/png;base64,{base64.b64encode(encode_png(np.full(size, 255, dtype=np.uint8))).decode()}"
 
 
 def _embed(cell: Any, column_type: str | None) -> Any:

@@ -127,6 +127,12 @@ def test_decompression_bomb_is_refused_by_its_header(side: int, tmp_path: Path) 
         Image().build().parse([path])
 
 
+def test_decompression_bomb_in_memory_is_refused(tmp_path: Path) -> None:
+    content = Path(write_bomb(tmp_path / "bomb.png", 10_000, 8_000)).read_bytes()
+    with pytest.raises(MtlError, match=r"an image in memory: 10000 x 8000 pixels; images of more than 50 million"):
+        Image().build().parse([content])
+
+
 def test_limit_of_pixels_can_be_raised(tmp_path: Path) -> None:
     path = write_image(tmp_path / "image.png", size=(40, 30))
     with pytest.raises(MtlError, match=r"40 x 30 pixels; images of more than 0\.001 million"):

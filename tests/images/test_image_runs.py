@@ -197,3 +197,23 @@ def test_mistake_without_a_text_is_named_by_its_id() -> None:
     assert section is not None
     [quote] = section.blocks[1].quotes  # type: ignore[union-attr]
     assert quote.spans[0].text == "example 7"
+
+
+def test_server_reads_images_from_data_urls_but_no_files(project: Path) -> None:
+    testclient = pytest.importorskip("fastapi.testclient")
+    path = write_experiment(project, training={"epochs": 8, "batch_size": 4})
+    run_experiment(load_experiment(path).config, project / "run")
+    image = project / "test" / "red" / "0.png"
+    url = "data:image/png;base64," + base64.b64encode(image.read_bytes()).decode()
+    from mtl_core.serving.limits import Limits
+    from mtl_core.serving.server import load_app
+
+    with testclient.TestClient(load_app(project / "run", limits=Limits())) as client:
+        response = client.post("/predict", json={"text": url})
+        assert response.json()["tasks"]["label"]["label"] == "red"
+        refused = client.post("/predict", json={"text": str(image)})
+    assert refused.status_code == 422
+    assert "a server reads no files that its clients name" in refused.text
+    (project / "test").rename(project / "moved")  # no example is left: the server starts with a blank image
+    with testclient.TestClient(load_app(project / "run", limits=Limits())) as client:
+        assert client.get("/health").status_code == 200
