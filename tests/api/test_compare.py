@@ -32,7 +32,7 @@ def test_comparison_is_a_table_with_verdicts(comparison: mtl.Comparison) -> None
     assert comparison.summary[0] in repr(comparison)
     assert "<td>uncertainty" not in comparison._repr_html_()
     assert "<td>weighting=uncertainty</td>" in comparison._repr_html_()
-    assert "iframe" in comparison.report()._repr_html_()
+    assert "iframe" in mtl.Report(comparison.path / "report.html")._repr_html_()
 
 
 def test_command_line_gives_the_same_comparison(
