@@ -1,6 +1,7 @@
 """Compute metrics from outputs and targets under the label mask."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 
@@ -72,6 +73,7 @@ class _TaskScorer:
     """The metrics of one task. Labels are buffered, so that metrics are updated with few large batches."""
 
     def __init__(self, task: FittedTask) -> None:
+        self._task = task
         self._buffer: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._n_buffered = 0
         self._metrics = [_MetricWithBaseline(metric, task) for metric in task.kind.metrics]
@@ -88,14 +90,42 @@ class _TaskScorer:
         outputs = torch.cat([output for output, _ in self._buffer])
         targets = torch.cat([target for _, target in self._buffer])
         self._buffer, self._n_buffered = [], 0
+        prepared = _PreparedLabels(self._task, outputs, targets)
         for metric in self._metrics:
-            metric.update(outputs, targets)
+            metric.update(prepared)
 
     def compute(self) -> TaskScore:
         self._flush()
         values = {metric.spec.key(): metric.compute() for metric in self._metrics}
         # The number of labels of a task is that of its main metric, the first one.
         return TaskScore(next(iter(values.values())).n, values)
+
+
+class _PreparedLabels:
+    """Labels and the outputs for them in the form that metrics expect, computed once for all metrics of a task."""
+
+    def __init__(self, task: FittedTask, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        self.targets = targets
+        self._task, self._outputs = task, outputs
+
+    @cached_property
+    def _network(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._task.kind.prepare_for_metrics(self._outputs, self.targets)
+
+    @cached_property
+    def _baseline(self) -> tuple[torch.Tensor, torch.Tensor]:
+        kind = self._task.kind.without_calibration()
+        return kind.prepare_for_metrics(kind.build_baseline_outputs(len(self.targets)), self.targets)
+
+    def select_network(self, rows: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return outputs and targets of some rows; of all for None."""
+        outputs, targets = self._network
+        return (outputs, targets) if rows is None else (outputs[rows], targets[rows])
+
+    def select_baseline(self, rows: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the outputs of the baseline, and targets, of some rows; of all for None."""
+        outputs, targets = self._baseline
+        return (outputs, targets) if rows is None else (outputs[rows], targets[rows])
 
 
 class _MetricWithBaseline:
@@ -106,21 +136,18 @@ class _MetricWithBaseline:
         self._task = task
         self._network = MetricAccumulator(spec, task.space)
         self._baseline = MetricAccumulator(spec, task.space) if task.kind.baseline is not None else None
-        self._baseline_kind = task.kind.without_calibration()
         self._n = 0
 
-    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
-        kind = self._task.kind
-        rows = self.spec.select_rows(self._task.space, targets)
-        n = int(rows.sum())
+    def update(self, labels: _PreparedLabels) -> None:
+        is_scored = self.spec.select_rows(self._task.space, labels.targets)
+        n = int(is_scored.sum())
         if not n:
             return
         self._n += n
-        self._network.update(*kind.prepare_for_metrics(outputs[rows], targets[rows]))
+        rows = None if n == len(is_scored) else is_scored
+        self._network.update(*labels.select_network(rows))
         if self._baseline is not None:
-            baseline_outputs = self._baseline_kind.build_baseline_outputs(len(targets))[rows]
-            baseline_inputs = self._baseline_kind.prepare_for_metrics(baseline_outputs, targets[rows])
-            self._baseline.update(*baseline_inputs)
+            self._baseline.update(*labels.select_baseline(rows))
 
     def compute(self) -> MetricValue:
         spec = self.spec

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.evaluation.metric_accumulator import has_sums
-from mtl_core.nn.task_kind import TaskKind
-from mtl_core.plugins.specs import MetricSpec
 
 
 @dataclass(frozen=True)
@@ -67,23 +65,21 @@ class ImageSumCollector:
 
     def _add_image(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         kind, space = self._task.kind, self._task.space
-        baseline = kind.without_calibration() if kind.baseline is not None else None
-        self._append("fingerprints", _compute_fingerprint(kind, outputs, targets))
+        prepared = {"sums": kind.prepare_for_metrics(outputs, targets)}
+        if kind.baseline is not None:
+            baseline = kind.without_calibration()
+            baseline_outputs = baseline.build_baseline_outputs(len(targets)).float()
+            prepared["baseline"] = baseline.prepare_for_metrics(baseline_outputs, targets)
+        self._append("fingerprints", _compute_fingerprint(prepared["sums"][1]))
         for spec in self._metrics:
             is_scored = spec.select_rows(space, targets)
-            self._append(f"counts/{spec.key()}", np.asarray(int(is_scored.sum())))
-            scored_targets = targets[is_scored]
-            self._append_sums(f"sums/{spec.key()}", spec, kind, outputs[is_scored], scored_targets)
-            if baseline is not None:
-                baseline_outputs = baseline.build_baseline_outputs(len(scored_targets)).float()
-                self._append_sums(f"baseline/{spec.key()}", spec, baseline, baseline_outputs, scored_targets)
-
-    def _append_sums(
-        self, key: str, spec: MetricSpec, kind: TaskKind, outputs: torch.Tensor, targets: torch.Tensor
-    ) -> None:
-        sums = spec.compute_sums(self._task.space, *kind.prepare_for_metrics(outputs, targets))
-        if sums is not None:
-            self._append(key, sums)
+            n_scored = int(is_scored.sum())
+            self._append(f"counts/{spec.key()}", np.asarray(n_scored))
+            for name, tensors in prepared.items():
+                scored = tensors if n_scored == len(targets) else tuple(table[is_scored] for table in tensors)
+                sums = spec.compute_sums(space, *scored)
+                if sums is not None:
+                    self._append(f"{name}/{spec.key()}", sums)
 
     def _append(self, key: str, values: NDArray[np.generic]) -> None:
         self._tables.setdefault(key, []).append(values)
@@ -116,9 +112,8 @@ def parse_image_sums(tensors: Mapping[str, torch.Tensor]) -> ImageSums:
     return ImageSums(tensors["examples"], tensors["fingerprints"], *by_prefix.values())
 
 
-def _compute_fingerprint(kind: TaskKind, outputs: torch.Tensor, targets: torch.Tensor) -> NDArray[np.generic]:
-    """Return three numbers that are equal for equal labels in units that do not depend on the run."""
-    _, labels = kind.prepare_for_metrics(outputs, targets)
+def _compute_fingerprint(labels: torch.Tensor) -> NDArray[np.generic]:
+    """Return three numbers that are equal for equal labels, in units that do not depend on the run."""
     values = labels.numpy()
     if values.dtype.kind != "f":
         digest = blake2b(values.astype(np.int64).tobytes(), digest_size=16).digest()
