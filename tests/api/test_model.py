@@ -215,3 +215,12 @@ def test_evaluation_of_the_test_rows_gives_the_test_metrics(model: mtl.Model, fr
     assert run.evaluate(train)["data", "topic", "accuracy"] != metrics["data", "topic", "accuracy"]
     with pytest.raises(MtlError, match="the table: has no label for any task"):
         run.evaluate(test.drop(columns=LABELS))
+
+
+def test_number_that_is_missing_only_at_prediction_is_the_mean(run: mtl.Run, frame: pd.DataFrame) -> None:
+    rows = frame[["a", "b", "c"]].head(2).astype(object)
+    rows.loc[0, "a"] = None
+    rows.loc[1, "a"] = frame["a"].mean()
+    predictions = run.predict(rows)
+    assert all(np.isfinite(prediction.tasks["rating"].label) for prediction in predictions)
+    assert run.network.trunk.output.width == 128

@@ -39,7 +39,7 @@ class CompleteValues(nn.Module):
 
     def forward(self, values: torch.Tensor) -> Features:
         """Return features `(batch, width)` of values `(batch, width)`, in which missing rows are NaN."""
-        return Features(values.nan_to_num(0.0))
+        return Features(values if self.training else values.nan_to_num(0.0))
 
 
 def build_values_layer(width: int, has_missing: bool) -> nn.Module:
