@@ -3,6 +3,7 @@ from .class_space import ClassSpace
 from .column_encoder import ColumnEncoder
 from .column_types import COLUMN_TYPES, parse_input_row
 from .corpus import Corpus, Label, Span, SplitName
+from .dense_space import DenseSpace
 from .encoder import Encoder
 from .files.cells import Cells
 from .files.csv_reading import allow_long_cells, build_csv_reader, explain_csv_error
@@ -13,6 +14,7 @@ from .label_space import LabelSpace, flatten_label
 from .label_statistics import LabelStatistics
 from .local_files import check_local_files_allowed
 from .loss_mask import LossMask
+from .masks import Mask
 from .metadata import ExampleMetadata
 from .splitting import Split, SplitUnits
 from .text_inputs import replace_surrogates, validate_text
@@ -25,6 +27,7 @@ __all__ = [
     "ClassSpace",
     "ColumnEncoder",
     "Corpus",
+    "DenseSpace",
     "Encoder",
     "ExampleMetadata",
     "FittedTask",
@@ -33,6 +36,7 @@ __all__ = [
     "LabelStatistics",
     "LineReader",
     "LossMask",
+    "Mask",
     "Span",
     "Split",
     "SplitName",
