@@ -152,6 +152,7 @@ def test_brightness_scales_each_image_by_its_factor() -> None:
     assert 116 < max(values) <= 120
     bright, _ = augment_batch(torch.full((50, 3, 2, 2), 250, dtype=torch.uint8), Augmentation(brightness=0.5), FILL)
     assert bright.max() == 255
+    assert bright.min() >= 125  # none wraps around
 
 
 def test_without_augmentation_a_batch_is_unchanged() -> None:
