@@ -1,6 +1,7 @@
 """Inputs of text encoders: texts, and lists of words."""
 
 import re
+from collections.abc import Mapping
 
 from mtl_core.errors import MtlError
 
@@ -19,6 +20,8 @@ def validate_text(value: object, encoder_type: str) -> str | tuple[str, ...]:
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        raise MtlError(f"the encoder '{encoder_type}' reads texts, found a row of cells, which `columns` reads")
     if not isinstance(value, list | tuple):
         raise MtlError(f"the encoder '{encoder_type}' reads texts or lists of words, found {type(value).__name__}")
     for word in value:

@@ -105,7 +105,7 @@ def run_rejected(experiment: Path, tmp_path: Path, mtl: Mtl) -> Callable[..., st
     ],
 )
 def test_invalid_experiment(setting: str, message: str, run_rejected: Callable[..., str]) -> None:
-    assert run_rejected(setting).startswith(message)
+    assert message in run_rejected(setting)
 
 
 def test_incompatible_components(toy_experiment: Path, run_rejected: Callable[..., str], experiment: Path) -> None:

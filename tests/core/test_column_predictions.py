@@ -146,6 +146,12 @@ def test_required_cells_name_row_and_column(tmp_path: Path) -> None:
         run_experiment(load_experiment(path).config, tmp_path / "run")
 
 
+def test_encoder_of_texts_refuses_rows(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, encoder={"type": "embedding"})
+    with pytest.raises(MtlError, match=r"train\.csv:2: the encoder 'embedding' reads texts, found a row of cells"):
+        run_experiment(load_experiment(path).config, tmp_path / "run")
+
+
 def test_unknown_categories_can_be_refused(tmp_path: Path) -> None:
     encoder = {"type": "columns", "columns": {"cuisine": {"oov": "error"}}}
     path = write_experiment(tmp_path, encoder=encoder)
