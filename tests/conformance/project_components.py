@@ -168,6 +168,9 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             )
         ],
         "image-folder": [Case({"train": write_sample_images}, {"text": "photo.png"}, modules=["PIL"])],
+        "street-scenes": [
+            Case({"scenes": 8, "test_scenes": 2, "size": 16}, {"text": "photo.png"}, modules=["PIL"]),
+        ],
         "mask-folders": [Case({"train": write_sample_masks, "labels": {"seg": "label"}}, {"text": "photo.npy"})],
         "semeval2014": [Case({"train": str(ABSA / "train.xml"), "test": str(ABSA / "test.xml")})],
     },
@@ -320,6 +323,7 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "token-linear": [Case({"dropout": 0.3})],
         "sequence-decoder": [Case({"hidden_dim": 5})],
         "dense-conv": [Case({"hidden_dim": 5, "dropout": 0.3}), Case({"hidden_dim": 0})],
+        "max-pool": [Case(), Case({"dropout": 0.3})],
         "attention": [Case({"dropout": 0.3}), Case({"grouped": False}), Case({"shared_layers": True})],
         "self-attention": [Case({"attention_heads": 3, "hidden_dim": 8})],
         "gradient-reversal": [Case(), Case({"head": {"type": "attention"}}), Case({"head": "token-linear"})],
