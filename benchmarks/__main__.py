@@ -26,6 +26,7 @@ LONG = (
     "table_memory",
     "rating",
     "transformer_speed",
+    "street_scenes",
     "mutation",
     "comparison_coverage",
 )

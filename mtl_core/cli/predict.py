@@ -46,7 +46,8 @@ def predict_command(
     from mtl_core.runs.saved_run import load_run
 
     saved_run = convert_precision(load_run(path, plugins), precision)
-    if masks is not None and not any(task.config.kind.level == "pixel" for task in saved_run.main_tasks):
+    predicted_tasks = [task for group in saved_run.groups if group.is_predicted for task in group.tasks]
+    if masks is not None and not any(task.config.kind.level == "pixel" for task in predicted_tasks):
         raise MtlError(f"--masks {masks}: no task of this run has labels per pixel")
     mask_writer = None if masks is None else MaskWriter(masks)
     records: Iterator[dict[str, Any]]

@@ -54,6 +54,8 @@ def mask_unseen_classes(
     training_labels = [label for row in train_rows if (label := labels[row]) is not None]
     if not training_labels:
         raise MtlError(f"no training example has a label in {description}")
+    if kind.level == "pixel":  # masks are not searched for other classes, which are errors
+        return labels
     classes = set(
         kind.build_space(LabelStatistics(training_labels, training_labels, vocabulary=data.encoder.vocabulary)).classes
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtl_core import Corpus
+from mtl_core.data import Mask
 from mtl_street_scenes.classes import KINDS
 from mtl_street_scenes.scene import Scene, draw_scene
 from mtl_street_scenes.street_scenes import MAX_SCENES
@@ -51,4 +52,4 @@ def list_labels(scene: Scene) -> dict[str, Label | None]:
     """Return the labels of a scene by column: presence and count of each kind of object, and the mask."""
     presence = {kind: "present" if scene.counts[kind] else "absent" for kind in KINDS}
     counts = {f"{kind}-count": scene.counts[kind] for kind in KINDS}
-    return {**presence, **counts, "mask": scene.mask}
+    return {**presence, **counts, "mask": Mask(scene.mask)}

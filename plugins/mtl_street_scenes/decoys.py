@@ -19,7 +19,7 @@ def draw_tree(canvas: Canvas, rng: Generator, x: float, y: float, metre: float) 
 
 def draw_bin(canvas: Canvas, rng: Generator, x: float, y: float, metre: float) -> None:
     """Paint a bin with a round lid, which has the shape of a small person without legs."""
-    height, color = rng.uniform(0.9, 1.3) * metre, draw_color(rng)
+    height, color = rng.uniform(0.9, 1.3) * metre, vary_color(rng, (92, 104, 96), 40)
     canvas.rectangle(x - 0.25 * metre, y - height, x + 0.25 * metre, y, color)
     canvas.ellipse(x, y - height, 0.5 * metre, 0.3 * metre, vary_color(rng, color, 40))
 

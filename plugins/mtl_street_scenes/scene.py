@@ -33,7 +33,7 @@ N_OBJECTS = {"pedestrian": 3, "vehicle": 3, "traffic-light": 2, "stop-sign": 2}
 """Largest number of objects of a kind, if there are any."""
 PRESENCE = 0.5
 """Probability that a scene has objects of a kind."""
-MIN_VISIBLE = 6
+MIN_VISIBLE = 12
 """Number of visible pixels, in an image of 64 x 64, from which an object counts."""
 
 
@@ -93,8 +93,8 @@ def place_thing(canvas: Canvas, rng: Generator, street: Street, draw: Draw) -> t
     Returns:
         Its depth, and a function that paints it.
     """
-    on_road = draw is draw_vehicle or (draw is draw_pedestrian and rng.random() < 0.3)
-    depth = street.depth * rng.uniform(0.35, 0.95)
+    on_road = draw is draw_vehicle or (draw is draw_pedestrian and rng.random() < 0.4)
+    depth = street.depth * rng.uniform(0.42, 0.95)
     x = _draw_x(rng, street, depth, on_road)
     y = street.horizon + depth
     return depth, partial(draw, canvas, rng.spawn(1)[0], x, y, street.measure_metre(depth))

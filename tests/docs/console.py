@@ -54,6 +54,14 @@ SHORT_SETTINGS = {"training.epochs": "2", "training.refit": "false"}
 """Settings that shorten trainings of packaged experiments, unless a page sets them."""
 SMALL_SPLIT = {"split": "{type: random, validation: 0.8}"}
 """A setting that uses a fifth of the examples for training, where there are enough examples."""
+FEW_SCENES = {
+    "data.scenes": "60",
+    "data.test_scenes": "16",
+    "data.size": "32",
+    "encoder.size": "32",
+    "training.epochs": "1",
+}
+"""Settings that shorten trainings on street scenes, unless a page sets them."""
 MAX_EPOCHS = 5
 """Experiments of a page on the sample data are shortened if they train for more epochs than this."""
 PACKAGED_EXPERIMENTS = re.compile(r"absa-sample|absa-mentions|auxiliary-sample|topic-sentiment[a-z-]*")
@@ -301,6 +309,8 @@ def _build_short_options(words: list[str], folder: Path) -> Iterator[str]:
     settings: dict[str, str] = {}
     if PACKAGED_EXPERIMENTS.fullmatch(words[2]):
         settings = {**SHORT_SETTINGS, **({} if words[2] == "auxiliary-sample" else SMALL_SPLIT)}
+    elif words[2] == "street-scenes":
+        settings = FEW_SCENES
     elif (folder / words[2]).is_file() and "sample/" in (source := (folder / words[2]).read_text(encoding="utf-8")):
         settings = SHORT_SETTINGS if yaml.safe_load(source).get("training", {}).get("epochs", 10) > MAX_EPOCHS else {}
     option_keys = {word.partition("=")[0] for word in words}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mtl_core import Corpus
-from mtl_core.data.masks import Mask
+from mtl_core.data import Mask
 from mtl_street_scenes.classes import CLASSES, KINDS
 from mtl_street_scenes.scene import draw_scene
 from mtl_street_scenes.street_scenes import StreetScenes
