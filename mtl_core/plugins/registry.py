@@ -195,12 +195,12 @@ def _validate_spec(spec: object, extension_point: ExtensionPoint) -> str:
         return f'offers {name} without a type name (expected `type: Literal["name"] = "name"` in its body)'
     level = getattr(spec, "level", None)
     if isinstance(level, str) and level not in LEVELS:
-        expected = f"{' or '.join(LEVELS)}{did_you_mean(level, LEVELS)}"
+        expected = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}{did_you_mean(level, LEVELS)}"
         return f"offers {spec.__name__} of level {level!r}, expected {expected}"
     layouts = getattr(spec, "layouts", None)
     for layout in sorted(map(str, layouts)) if isinstance(layouts, Set) else []:
         if layout not in LAYOUTS:
-            expected = f"{' or '.join(LAYOUTS)}{did_you_mean(layout, LAYOUTS)}"
+            expected = f"{', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}{did_you_mean(layout, LAYOUTS)}"
             return f"offers {spec.__name__} of layout {layout!r}, expected {expected}"
     missing = sorted(getattr(spec, "__abstractmethods__", ()))
     return f"offers {spec.__name__}, which lacks {join_names(missing)}" if missing else ""

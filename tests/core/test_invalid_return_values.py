@@ -93,7 +93,7 @@ def test_misspelt_level_is_reported_at_registration() -> None:
     plugins.add_object(SimpleNamespace(mtl_heads=hookimpl(lambda: [Misspelt])), "mine")
     broken = Registry(plugins).broken
     assert len(broken) == 1
-    assert "level 'tokens', expected example or token; did you mean 'token'?" in broken[0].reason
+    assert "level 'tokens', expected example, token or pixel; did you mean 'token'?" in broken[0].reason
 
 
 class ForTokens(HeadSpec):
