@@ -28,8 +28,8 @@ def draw_backdrop(canvas: Canvas, rng: Generator, street: Street) -> None:
 def draw_sky(canvas: Canvas, rng: Generator, horizon: float) -> None:
     """Paint a gradient, and clouds."""
     top, bottom = SKIES[rng.integers(len(SKIES))]
-    for y in range(int(horizon) + 1):
-        canvas.rectangle(0, y, UNITS, y + 1, mix_colors(top, bottom, y / horizon))
+    for row in range(int(horizon) + 1):
+        canvas.rectangle(0, row, UNITS, row + 1, mix_colors(top, bottom, row / horizon))
     for _ in range(rng.integers(4)):
         x, y = rng.uniform(0, UNITS), rng.uniform(0, 0.6 * horizon)
         for _ in range(3):

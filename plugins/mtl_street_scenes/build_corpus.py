@@ -9,15 +9,14 @@ import numpy as np
 from mtl_core import Corpus
 from mtl_core.data import Mask
 from mtl_street_scenes.classes import KINDS
+from mtl_street_scenes.limits import MAX_SCENES
 from mtl_street_scenes.scene import Scene, draw_scene
-from mtl_street_scenes.street_scenes import MAX_SCENES
 
 if TYPE_CHECKING:
     from mtl_core import Label
+    from mtl_core.data import SplitName
 
 DISCLAIMER = "drawn street scenes, not photographs"
-FIRST_TEST_SCENE = MAX_SCENES
-"""The index of the first test scene."""
 
 
 def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, seed: int) -> Corpus:
@@ -30,7 +29,7 @@ def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, se
         label_fraction: Probability that a label of a training scene is kept; each is drawn separately.
         seed: The seed of the scenes and of the labels that are kept.
     """
-    indices = [*range(n_train), *range(FIRST_TEST_SCENE, FIRST_TEST_SCENE + n_test)]
+    indices = [*range(n_train), *range(MAX_SCENES, MAX_SCENES + n_test)]
     scenes = [draw_scene(index, seed, size) for index in indices]
     rows = [list_labels(scene) for scene in scenes]
     columns = list(rows[0])
@@ -38,11 +37,13 @@ def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, se
     for row, kept in zip(rows, is_kept, strict=False):
         row.update({column: None for column, keep in zip(columns, kept, strict=True) if not keep})
     names = [f"scene-{index}" for index in indices]
+    splits: list[SplitName] = ["train"] * n_train
+    splits += ["test"] * n_test
     return Corpus(
         ids=names,
         inputs=[scene.image for scene in scenes],
         labels={column: [row[column] for row in rows] for column in columns},
-        splits=["train"] * n_train + ["test"] * n_test,
+        splits=splits,
         groups=names,  # scenes differ, and comparing images would cost memory
         disclaimer=DISCLAIMER,
     )
@@ -50,6 +51,7 @@ def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, se
 
 def list_labels(scene: Scene) -> dict[str, Label | None]:
     """Return the labels of a scene by column: presence and count of each kind of object, and the mask."""
-    presence = {kind: "present" if scene.counts[kind] else "absent" for kind in KINDS}
-    counts = {f"{kind}-count": scene.counts[kind] for kind in KINDS}
-    return {**presence, **counts, "mask": Mask(scene.mask)}
+    labels: dict[str, Label | None] = {kind: "present" if scene.counts[kind] else "absent" for kind in KINDS}
+    labels |= {f"{kind}-count": scene.counts[kind] for kind in KINDS}
+    labels["mask"] = Mask(scene.mask)
+    return labels

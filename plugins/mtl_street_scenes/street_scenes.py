@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mtl_core import LoaderSpec
+from mtl_street_scenes.limits import MAX_SCENES
 
 if TYPE_CHECKING:
     from mtl_core import Corpus
-
-MAX_SCENES = 1_000_000
-"""Limit of the number of scenes per split."""
 
 
 class StreetScenes(LoaderSpec):

@@ -49,6 +49,7 @@ def decode(url: str) -> NDArray[np.uint8]:
 
 
 def get_mask(picture: dict[str, Any], task: str) -> dict[str, Any]:
+    mask: dict[str, Any]
     (mask,) = [mask for mask in picture["masks"] if mask["task"] == task]
     return mask
 

@@ -36,7 +36,7 @@ def metrics(run: Path) -> dict[str, Any]:
 
 
 def test_four_detectors_learn_with_counts_and_masks_as_auxiliary_tasks() -> None:
-    config = load_experiment("street-scenes").config
+    config: Any = load_experiment("street-scenes").config
     assert [task.name for task in config.tasks] == list(KINDS)
     assert {spec.task_name for spec in config.auxiliary} == {"mask", *(f"{kind}-count" for kind in KINDS)}
     assert config.data.label_fraction == pytest.approx(1 / 3, abs=1e-3)

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mtl_street_scenes.canvas import UNITS, Canvas
 from mtl_street_scenes.classes import CLASSES, KINDS, SURFACES, UNLABELLED, Kind
@@ -12,6 +14,7 @@ from mtl_street_scenes.decoys import DECOYS
 from mtl_street_scenes.scene import DRAW, N_OBJECTS, Draw, Scene, count_objects, draw_scene
 
 N_SCENES = 200
+PICTURE = Path(__file__).parents[2] / "docs" / "tutorials" / "street-scenes.png"
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
@@ -76,7 +79,7 @@ def test_kinds_are_balanced_and_independent(scenes: list[Scene]) -> None:
 
 
 def test_surfaces_are_where_they_belong(scenes: list[Scene]) -> None:
-    rows = {name: [] for name in CLASSES}
+    rows: dict[str, list[int]] = {name: [] for name in CLASSES}
     for scene in scenes:
         for name in CLASSES:
             rows[name].extend((scene.mask == CLASSES.index(name)).nonzero()[0].tolist())
@@ -173,3 +176,11 @@ def test_mask_follows_the_image() -> None:
         strong = image[:, :, channel] > 200
         assert (owners[strong] == SURFACES.index(name)).all()
         assert strong.sum() > 50
+
+
+def test_picture_of_the_tutorial_is_up_to_date(scenes: list[Scene]) -> None:
+    with Image.open(PICTURE) as picture:
+        pixels = np.asarray(picture)[::2, ::2].astype(np.int64)
+    drawn = np.hstack([scene.image for scene in scenes[: pixels.shape[1] // 64]])
+    # Another version of Pillow may draw some edges otherwise.
+    assert np.abs(pixels[:64] - drawn).mean() < 2, "run the first block of docs/tutorials/street-scenes.md"
