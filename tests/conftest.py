@@ -37,6 +37,8 @@ from mtl_core.plugins.active_registry import use_registry
 from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.registry import Registry
 
+pytest_plugins = ["api_fixtures"]
+
 Review = tuple[str, dict[str, str] | None]
 """A sentence and the polarity of each category; None if the sentence is not annotated."""
 Mtl = Callable[..., CompletedProcess[str]]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from mtl_core.api.experiment import PythonExperiment
 from mtl_core.api.evaluate import evaluate_table
+from mtl_core.api.experiment import PythonExperiment
 from mtl_core.api.metrics import MetricTable
 from mtl_core.api.predictions import Predictions, predict_inputs
 from mtl_core.api.report import Report

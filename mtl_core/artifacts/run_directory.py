@@ -203,8 +203,8 @@ class RunDirectory:
         missing = [name for name in names if name not in given]
         if missing:
             raise MtlError(
-                f"{self.path}: the run uses {join_names(missing)}, handed in from Python, whose code is not saved; hand "
-                f"in all of its parts: mtl.load(path, parts=[{join_names(names)}])"
+                f"{self.path}: the run uses {join_names(missing)}, handed in from Python, whose code is not saved; "
+                f"hand in all of its parts: mtl.load(path, parts=[{join_names(names)}])"
             )
 
     def write_state(self, state: dict[str, Any]) -> None:

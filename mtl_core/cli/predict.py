@@ -40,8 +40,8 @@ def predict_command(
         raise MtlError(f"--output {output}: the folder {output.parent} does not exist")
 
     from mtl_core.runs.precision import convert_precision
-    from mtl_core.runs.predicted_masks import MaskWriter
     from mtl_core.runs.predict_inputs import predict, predict_file
+    from mtl_core.runs.predicted_masks import MaskWriter
     from mtl_core.runs.prediction_inputs import parse_text_lines, parse_texts
     from mtl_core.runs.saved_run import load_run
 

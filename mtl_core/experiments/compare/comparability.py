@@ -121,7 +121,8 @@ def check_same_labels(
             raise MtlError(
                 f"{second_name}: task '{name}' has another label for example '{first_outputs.ids[label_index]}' "
                 f"than in {first_name} ({_format_label(second_outputs, second_labels[label_index])}, not "
-                f"{_format_label(first_outputs, first_labels[label_index])}); only runs on the same labels can be compared"
+                f"{_format_label(first_outputs, first_labels[label_index])}); only runs on the same labels can be "
+                "compared"
             )
 
 

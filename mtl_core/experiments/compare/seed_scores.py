@@ -93,8 +93,8 @@ class SeedScorer:
         for fold in folds:
             if key not in fold.image_sums.sums:
                 raise MtlError(
-                    f"task '{fold.task.name}': the metric '{key}' is not computed from sums over pixels, so runs cannot "
-                    f"be compared by it; metrics with sums: {join_names(fold.image_sums.sums)}"
+                    f"task '{fold.task.name}': the metric '{key}' is not computed from sums over pixels, so runs "
+                    f"cannot be compared by it; metrics with sums: {join_names(fold.image_sums.sums)}"
                 )
             columns += [self._column_by_id[example_id] for example_id in fold.ids.tolist()]
             counts.append(fold.image_sums.counts[key].numpy())

@@ -1,18 +1,24 @@
-"""Data for the tests of the Python API: numbers with a class and a number to predict, many labels missing."""
+"""Fixtures of the tests of the Python API: numbers with a class and a number to predict, many labels missing."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from table_columns import COLUMNS, INPUTS, LABELS
 
 import mtl_core as mtl
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @pytest.fixture(scope="session")
 def frame() -> pd.DataFrame:
     """240 rows; a third of the labels of each task is missing."""
+    import pandas as pd
+
     random = np.random.default_rng(0)
     values = random.normal(size=(240, 3))
     table: dict[str, Any] = dict(zip(COLUMNS, values.T, strict=True))
