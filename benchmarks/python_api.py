@@ -81,7 +81,7 @@ def time_plain(table: dict[str, Any], width: int) -> float:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     start = perf_counter()
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(values)).split(BATCH_SIZE):
+        for rows in torch.randperm(len(values)).chunk(-(-len(values) // BATCH_SIZE)):
             features, total = backbone(values[rows]), torch.zeros(())
             valid = topics[rows] >= 0
             if valid.any():

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 from torchjd import aggregation, linalg
 
 from mtl_core.plugins.registry import Registry
@@ -95,7 +94,7 @@ def build_spec(name: str, registry: Registry) -> WeightingSpec:
     return spec
 
 
-def compute_jacobian(values: torch.Tensor, parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+def compute_jacobian(values: torch.Tensor, parameters: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return one row per loss, each from a separate backward pass; the graph is retained."""
     rows = []
     for value in values:
@@ -105,7 +104,7 @@ def compute_jacobian(values: torch.Tensor, parameters: Sequence[nn.Parameter]) -
     return torch.stack(rows)
 
 
-def concatenate_gradients(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+def concatenate_gradients(parameters: Sequence[torch.Tensor]) -> torch.Tensor:
     """Concatenate the gradients of parameters; NaN where a parameter has none."""
     grads = [torch.full_like(p, torch.nan) if p.grad is None else p.grad for p in parameters]
     return torch.cat([grad.reshape(-1) for grad in grads])

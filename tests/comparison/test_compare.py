@@ -30,7 +30,7 @@ from mtl_core.artifacts.comparison import (
 )
 from mtl_core.cli.app import main
 from mtl_core.config.load import load_experiment
-from mtl_core.experiments.compare.run_outputs import read_run
+from mtl_core.experiments.compare.run_outputs import LabelledOutputs, read_run
 from mtl_core.experiments.compare.summary_text import summarize
 from mtl_core.experiments.output_dir import lock_folder
 from mtl_core.statistics.verdicts import Verdict
@@ -498,6 +498,7 @@ def test_outputs_reproduce_the_metrics_of_the_run(out: Path) -> None:
     records = [json.loads(line) for line in (run.path / "predictions.jsonl").read_text().splitlines()]
     assert run.split_name == "test"
     for name, task_outputs in run.tasks.items():
+        assert isinstance(task_outputs, LabelledOutputs)  # no labels per pixel
         predicted_codes = task_outputs.outputs.outputs.argmax(dim=1)
         assert len(predicted_codes) == tasks[name]["n"]
         assert int((predicted_codes == task_outputs.outputs.targets).sum()) == tasks[name]["correct"]

@@ -198,10 +198,8 @@ def test_validation_scores_do_not_use_values_that_are_fitted_to_the_same_labels(
     experiment = RunDirectory.open(runs[True]).load_experiment()
     compared = {key: read_run(run, experiment) for key, run in runs.items()}
     for name, labelled in compared[True].tasks.items():
-        labels = [
-            run.tasks[name].task.kind.decode(run.tasks[name].outputs.outputs)
-            for run in (compared[True], compared[False])
-        ]
+        outputs: list[Any] = [run.tasks[name] for run in (compared[True], compared[False])]
+        labels = [one.task.kind.decode(one.outputs.outputs) for one in outputs]
         assert labels[0] == labels[1], name
         assert not labelled.task.kind.calibration
 

@@ -1,6 +1,6 @@
 """Gradients per task, and their sums over ranks, with a second rank whose tensors are chosen by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def compute_jacobian(run: SampleRun, values: torch.Tensor) -> torch.Tensor:
     return torch.stack([torch.cat([gradient.flatten() for gradient in row]) for row in rows])
 
 
-def get_grads(parameters: list[torch.nn.Parameter]) -> list[torch.Tensor | None]:
+def get_grads(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
     return [None if parameter.grad is None else parameter.grad.clone() for parameter in parameters]
 
 
@@ -225,7 +225,7 @@ def test_jacobian_rows_are_summed_over_ranks(adds_task_gradients: bool) -> None:
 # ── shared parameters ──
 
 
-def describe(network: Any, parameters: list[torch.nn.Parameter]) -> list[str]:
+def describe(network: Any, parameters: Sequence[torch.Tensor]) -> list[str]:
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     return [names[id(parameter)] for parameter in parameters]
 
