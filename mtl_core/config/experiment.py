@@ -148,6 +148,13 @@ class ExperimentConfig(StrictModel):
                     "precision `bf16` or `fp32`"
                 )
                 errors.append(build_error_details(("training", "precision"), "custom", message, "fp16"))
+        pixel_task = next((task for task in self.tasks if task.kind.level == "pixel"), None)
+        if self.training.r_drop and pixel_task is not None:
+            name = pixel_task.name if isinstance(pixel_task, NamedTask) else pixel_task.each
+            message = (
+                f"R-Drop compares two passes, whose pixels augmentation moves apart; the task '{name}' labels pixels"
+            )
+            errors.append(build_error_details(("training", "r_drop"), "custom", message, self.training.r_drop))
         if errors:
             raise ValidationError.from_exception_data("ExperimentConfig", errors)
         return self

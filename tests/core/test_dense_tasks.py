@@ -315,3 +315,8 @@ def test_large_images_are_evaluated_and_predicted_in_small_batches(
     monkeypatch.setattr(predicted_masks, "MAX_CHUNK_PIXELS", 8 * N_PIXELS)
     assert compute_chunk_size(100, data.groups, SIZE) == 4  # two masks per image
     assert compute_chunk_size(100, data.groups, None) == 100
+
+
+def test_r_drop_is_refused_for_labels_per_pixel(tmp_path: Path) -> None:
+    with pytest.raises(MtlError, match=r"training\.r_drop: R-Drop compares two passes.*the task 'seg' labels pixels"):
+        toy_config(tmp_path, **build_pixel_experiment("seg", training={"epochs": 1, "r_drop": 1.0}))
