@@ -13,6 +13,7 @@ from mtl_core import AuxiliarySpec, AuxiliaryTask, Binary, FeatureShape, HeadSpe
 from mtl_core.builtins.heads.linear import Linear
 from mtl_core.data.prepare import prepare
 from mtl_core.nn.network import build_head_group
+from mtl_core.plugins.active_registry import use_registry
 from mtl_core.plugins.loading import Plugins
 from mtl_core.plugins.registry import Registry
 from mtl_core.runs.run import run_experiment
@@ -74,7 +75,12 @@ def test_scalar_metric_returns_one_number(tmp_path: Path) -> None:
     kind: Any = task.kind
     kind = kind.model_copy(update={"metrics": [*kind.metrics, Vector()]})
     config = config.model_copy(update={"tasks": [task.model_copy(update={"kind": kind})]})
-    with pytest.raises(MtlError, match=r"metric 'vector': returned a tensor of shape \(3,\), but its `scalar`"):
+    plugins = Plugins.load_installed()
+    plugins.add_parts([Vector])
+    with (
+        use_registry(Registry(plugins)),
+        pytest.raises(MtlError, match=r"metric 'vector': returned a tensor of shape \(3,\), but its `scalar`"),
+    ):
         run_experiment(config, tmp_path / "run")
 
 
