@@ -325,3 +325,15 @@ def test_predefined_validation_data_keeps_all_training_data(splitter: SplitterSp
     assert len(result.validation) == (10 if is_predefined else 8)
     explicit_result = split_table(corpus, type(splitter)(validation=0.25), 0)  # type: ignore[call-arg]
     assert len(explicit_result.train) == 30
+
+
+def test_cached_assignments_are_those_of_a_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    indicators = np.random.default_rng(3).integers(0, 2, (40, 5)).astype(np.uint8)
+    first = stratify(indicators, [0.7, 0.3], seed=1)
+    expected = first.copy()
+    first[:] = 9  # the caller's array is no part of the cache
+    np.testing.assert_array_equal(stratify(indicators, [0.7, 0.3], seed=1), expected)
+    assert not np.array_equal(stratify(indicators, [0.7, 0.3], seed=2), expected)
+    assert not np.array_equal(stratify(1 - indicators, [0.7, 0.3], seed=1), expected)
+    monkeypatch.setattr("mtl_core.builtins.splitters.stratification.MAX_CACHED_BYTES", 0)
+    np.testing.assert_array_equal(stratify(indicators, [0.7, 0.3], seed=1), expected)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from mtl_core.seeding import derive_seed
 
 N_ATTEMPTS = 20
 """Number of random assignments; the most even one is used. The greedy method's results vary by whole points."""
+MAX_CACHED_BYTES = 2**20
+"""Above this size, in bytes, the assignment of a table is not kept for later calls."""
 
 
 def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: int) -> NDArray[np.int64]:
@@ -29,6 +32,21 @@ def stratify(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: in
         return np.full(len(indicators), nonempty_splits[0] if nonempty_splits else 0, dtype=np.int64)
     if len(indicators) < len(nonempty_splits):  # one row per split, and the last splits stay empty
         return np.array(nonempty_splits[: len(indicators)], dtype=np.int64)
+    if indicators.nbytes > MAX_CACHED_BYTES:
+        return _choose_assignment(indicators, fractions, seed)
+    return _choose_cached_assignment(indicators.tobytes(), indicators.shape, tuple(fractions), seed).copy()
+
+
+@lru_cache(maxsize=64)
+def _choose_cached_assignment(
+    cells: bytes, shape: tuple[int, ...], fractions: Sequence[float], seed: int
+) -> NDArray[np.int64]:
+    """Choose an assignment, or return that of an earlier call: the variants of a comparison share their splits."""
+    return _choose_assignment(np.frombuffer(cells, dtype=np.uint8).reshape(shape), fractions, seed)
+
+
+def _choose_assignment(indicators: NDArray[np.uint8], fractions: Sequence[float], seed: int) -> NDArray[np.int64]:
+    nonempty_splits = [index for index, fraction in enumerate(fractions) if fraction > 0]
     return min(
         draw_assignments(indicators, fractions, seed),
         key=lambda assignment: _compute_imbalance(indicators, assignment, nonempty_splits, fractions),
