@@ -22,7 +22,7 @@ class StreetScenes(LoaderSpec):
     """
 
     type: Literal["street-scenes"] = "street-scenes"
-    scenes: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 3000
+    scenes: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 3600
     """Number of training scenes."""
     test_scenes: Annotated[int, Field(ge=0, le=MAX_SCENES)] = 1000
     """Number of test scenes; they are the same for any number of training scenes."""
