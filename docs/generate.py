@@ -37,8 +37,19 @@ from mtl_core.plugins.specs import Spec
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by docs/generate.py; change the docstrings instead. -->"
-PROJECT_PLUGINS = {"core", "absa", "images", "text", "auxiliary", "architectures", "torchjd", "transformers", "ratings"}
-PROJECT_PACKAGES = {"mtl_ratings"}
+PROJECT_PLUGINS = {
+    "core",
+    "absa",
+    "images",
+    "text",
+    "auxiliary",
+    "architectures",
+    "torchjd",
+    "transformers",
+    "ratings",
+    "street-scenes",
+}
+PROJECT_PACKAGES = {"mtl_ratings", "mtl_street_scenes"}
 """Packages whose commands are described, in addition to those of the core."""
 LINE_LENGTH = 116
 """Maximum length of a signature, as for Python files."""

@@ -30,6 +30,10 @@ def build_experiment_schema(registry: Registry) -> dict[str, Any]:
             _add_definition(TaskPattern, definitions, "DerivedTasks"),
         ]
     }
+    for name in ("NamedTask", "DerivedTasks"):
+        head = definitions[name]["properties"]["head"]
+        named_head = {"type": "string", "description": "The name of a head that `heads:` declares."}
+        definitions[name]["properties"]["head"] = {"anyOf": [*head.pop("allOf"), named_head], **head}
     # The file's name replaces a missing name.
     schema["required"] = [key for key in schema["required"] if key != "name"]
     # Exactly one of both keys; a resolved file contains the other as null or empty.

@@ -17,7 +17,7 @@ def check_registered(config: ExperimentConfig) -> None:
     """
     specs = list(dict.fromkeys(type(spec) for spec in iterate_specs(config)))
     unregistered = find_unregistered_parts(get_registry(None), specs)
-    if unregistered and config.plugins:
+    if unregistered:
         unregistered = find_unregistered_parts(Registry(load_plugins(config.plugins)), unregistered)
     for spec in specs:
         if spec in unregistered:

@@ -400,7 +400,8 @@ def test_packaged_experiments_and_finished_runs_fit_the_schema(trained_run: Path
     for path in packaged.values():
         value = read_yaml(path).value
         settings = []
-        if "data" in value:  # data that cannot be packaged is named with --set
+        if "data" in value and "train" in registry.find("loaders", value["data"]["type"]).model_fields:
+            # Data that cannot be packaged is named with --set.
             settings = [f"data.train={value['data'].setdefault('train', 'train.xml')}"]
         validator.validate(value)
         resolved = load_experiment(path, settings).config

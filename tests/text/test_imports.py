@@ -4,8 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-UNUSED = (
-    "pandas",
+UNUSED = (  # pandas is imported by scikit-learn if it is installed
     "torchmetrics",
     "transformers",
 )
