@@ -33,7 +33,7 @@ N_OBJECTS = {"pedestrian": 3, "vehicle": 3, "traffic-light": 2, "stop-sign": 2}
 """Largest number of objects of a kind, if there are any."""
 PRESENCE = 0.5
 """Probability that a scene has objects of a kind."""
-MIN_VISIBLE = 20
+MIN_VISIBLE = 32
 """Number of visible pixels, in an image of 64 x 64, from which an object counts."""
 
 
