@@ -16,7 +16,7 @@ from benchmarks.reference import measure_reference
 
 ROUNDS = 5
 ROWS, COLUMNS, EPOCHS, BATCH_SIZE = 700, 8, 15, 32
-WIDTHS = (64, 512, 2048)
+WIDTHS = (64, 512, 1024)
 """Widths of the two hidden layers of the backbone: the smaller, the larger the share of what is not arithmetic."""
 
 
