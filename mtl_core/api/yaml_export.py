@@ -70,10 +70,21 @@ def _write_tables(path: Path, loader: Mapping[str, Any], files: dict[Path, str])
         file = path.with_name(f"{path.stem}-{split_name}.jsonl")
         if file.exists():
             raise MtlError(f"{file}: exists already; choose another path than {path}")
+        _check_images(columns, loader["inputs"], split_name)
         files[file] = _format_json_lines(columns, split_name)
         block[split_name] = file.name
     kept = ("inputs", "labels", "metadata", "id", "split", "weights", "missing")
     return block | {key: loader[key] for key in kept if loader.get(key)}
+
+
+def _check_images(columns: Columns, input_types: Mapping[str, str], split_name: str) -> None:
+    for name, column_type in input_types.items():
+        is_written = column_type != "image" or all(isinstance(cell, str | None) for cell in columns[name])
+        if not is_written:
+            raise MtlError(
+                f"{split_name} table, column '{name}': images in memory cannot be written as JSON Lines; save them as "
+                "files, and hand in their paths"
+            )
 
 
 def _format_json_lines(columns: Columns, split_name: str) -> str:

@@ -83,6 +83,14 @@ def test_yaml_model_is_changed_and_fitted_in_python(data: mtl.Data, model: mtl.M
     assert run.predict([{"a": 1.0, "b": 2.0, "c": None}])[0].tasks["topic"].label in {"sport", "music"}
 
 
+def test_images_in_memory_are_not_written_as_yaml(tmp_path: Path) -> None:
+    images = np.zeros((4, 6, 6), dtype=np.uint8)
+    data = mtl.Data.from_arrays(images, {"dark": [0, 1, 0, 1]}, types={"input": "image"})
+    with pytest.raises(MtlError, match="train table, column 'input': images in memory cannot be written"):
+        mtl.Model(["dark"], backbone="residual-cnn").to_yaml(tmp_path / "experiment.yaml", data)
+    assert not list(tmp_path.iterdir())
+
+
 def test_model_without_data_is_written_without_data(model: mtl.Model, tmp_path: Path) -> None:
     model.to_yaml(tmp_path / "experiment.yaml")
     text = (tmp_path / "experiment.yaml").read_text(encoding="utf-8")
