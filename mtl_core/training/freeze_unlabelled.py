@@ -34,18 +34,21 @@ def freeze_unlabelled_tasks(
     """
     parameters: list[nn.Parameter] = []
     stacked_rows: list[StackedRows] = []
-    for task, label_counts in enumerate(torch.cat(list(counts)).tolist()):
-        if not label_counts:
-            parameters += network.trunk.task_parameters(task)
+    start = 0
+    all_counts = torch.cat(list(counts)).tolist()
     for group, label_counts in zip(network.head_groups(), counts, strict=True):
-        unlabelled = (label_counts == 0).nonzero()[:, 0]
+        unlabelled = [task for task, count in enumerate(all_counts[start : start + len(label_counts)]) if not count]
+        for task in unlabelled:
+            parameters += network.trunk.task_parameters(start + task)
+        start += len(label_counts)
         if len(unlabelled) == len(label_counts):
             parameters += group.parameters()
             continue
-        for task in unlabelled.tolist():
+        for task in unlabelled:
             parameters += group.task_parameters(task)
-        if len(unlabelled):
-            stacked_rows += [(parameter, unlabelled) for parameter in group.stacked_parameters()]
+        if unlabelled:
+            rows = torch.tensor(unlabelled, device=label_counts.device)
+            stacked_rows += [(parameter, rows) for parameter in group.stacked_parameters()]
     with freeze_parameters(parameters, stacked_rows, optimizer):
         yield
 

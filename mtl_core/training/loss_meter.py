@@ -25,11 +25,11 @@ class LossMeter:
         """Add the losses of a batch after its step."""
         counts = losses.counts.cpu()
         active = losses.tasks.cpu()
-        self.totals[active] += losses.values.detach().cpu().double() * counts[active]
+        self.totals.index_add_(0, active, losses.values.detach().cpu().double() * counts[active])
         self.counts += counts
         if losses.values.grad is not None:
-            self.weights[active] += losses.values.grad.cpu().double()
-            self.steps[active] += 1
+            self.weights.index_add_(0, active, losses.values.grad.cpu().double())
+            self.steps.index_add_(0, active, torch.ones_like(active))
 
     def compute_means(self) -> dict[str, float | None]:
         """Return the mean loss per label of each task; None for a task without labels."""
