@@ -13,25 +13,22 @@ from mtl_core.api.data import Data
 from mtl_core.api.metrics import build_html_table, import_pandas
 from mtl_core.api.model import Model
 from mtl_core.api.report import Report
+from mtl_core.artifacts.comparison import PLAN_FILE, Difference
 from mtl_core.artifacts.comparison import Comparison as ComparisonResult
-from mtl_core.artifacts.comparison import Difference
 from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
-from mtl_core.experiments.compare.comparability import check_has_outputs
 from mtl_core.experiments.compare.compare_runs import compare_plan
 from mtl_core.experiments.compare.margins import parse_margins
 from mtl_core.experiments.compare.plan import build_plan
 from mtl_core.experiments.compare.result_files import write_comparison
+from mtl_core.experiments.compare.train_plan import train_plan
 from mtl_core.experiments.output_dir import lock_folder
-from mtl_core.experiments.trials import Trial, reserve_trials_folder, train_trials
+from mtl_core.experiments.trials import reserve_trials_folder
 from mtl_core.plugins.active_registry import use_registry
-from mtl_core.progress.bars import build_progress, print_plain
 from mtl_core.reporting.write import write_comparison_report
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PLAN = "comparison.plan.json"
 
 
 class Comparison:
@@ -178,17 +175,9 @@ def compare(
     path = Path(temporary.name) / base.config.name if temporary is not None else Path(str(out))
     with use_registry(base.registry):
         plan = build_plan(source, [], base, seeds, folds, variants, path)
-        reserve_trials_folder(path / PLAN, base.config, plan.trials, "comparison")
-        console = Console(stderr=True, quiet=not progress)
-        with lock_folder(path), build_progress(console, "trainings") as bars:
-            bar = bars.add_task("", total=len(plan.trials), status="")
-
-            def on_trial_end(trial: Trial) -> None:
-                check_has_outputs(trial.run_dir)
-                bars.update(bar, advance=1)
-                print_plain(console, f"{trial.run_dir.name}: trained")
-
-            train_trials(source, plan.trials, 1, on_trial_end)
+        reserve_trials_folder(path / PLAN_FILE, base.config, plan.trials, "comparison")
+        with lock_folder(path):
+            train_plan(source, plan, 1, Console(stderr=True, quiet=not progress))
         comparison = Comparison(path, compare_plan(plan, parsed_margins))
     comparison._temporary = temporary
     write_comparison(comparison.result, path)

@@ -12,6 +12,8 @@ from mtl_core.statistics.multiple_testing import Correction
 from mtl_core.statistics.verdicts import Verdict
 
 COMPARISON_FILE = "comparison.json"
+PLAN_FILE = "comparison.plan.json"
+"""The plan of a comparison of variants, in its output directory."""
 
 Kind = Literal["multi-task", "equal", "single-task", "majority", "variant", "run"]
 FamilyName = Literal["tasks", "overall", "baseline"]

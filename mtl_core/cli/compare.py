@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from mtl_core.artifacts.comparison import COMPARISON_FILE
+from mtl_core.artifacts.comparison import COMPARISON_FILE, PLAN_FILE
 from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
 from mtl_core.cli.comparison_output import write_and_print
 from mtl_core.cli.console import handle_interrupt
@@ -15,13 +14,7 @@ from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import check_inputs, is_packaged_experiment
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.margins import parse_margins
-from mtl_core.progress.bars import build_progress, print_plain
 
-if TYPE_CHECKING:
-    from mtl_core.experiments.compare.plan import Plan
-    from mtl_core.experiments.trials import Trial
-
-PLAN = "comparison.plan.json"
 DEFAULT_SEEDS = 5
 """Default number of seeds."""
 
@@ -110,6 +103,7 @@ def _compare_experiment(
     margins: Mapping[str, float],
 ) -> None:
     from mtl_core.experiments.compare.plan import build_plan
+    from mtl_core.experiments.compare.train_plan import train_plan
     from mtl_core.experiments.output_dir import lock_folder
     from mtl_core.experiments.process_pool import get_default_jobs
     from mtl_core.experiments.trials import reserve_trials_folder
@@ -121,29 +115,11 @@ def _compare_experiment(
         output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-comparison")
     )
     plan = build_plan(source, overrides, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
-    reserve_trials_folder(comparison_dir / PLAN, loaded.config, plan.trials, "comparison")
+    reserve_trials_folder(comparison_dir / PLAN_FILE, loaded.config, plan.trials, "comparison")
     resume_hint = f"finished runs stay: the same command with `--out {comparison_dir}` continues"
     with handle_interrupt(lambda: resume_hint), lock_folder(comparison_dir):
-        _train_trials(source, plan, jobs or get_default_jobs(), Console(stderr=True))
+        train_plan(source, plan, jobs or get_default_jobs(), Console(stderr=True))
 
     from mtl_core.experiments.compare.compare_runs import compare_plan
 
     write_and_print(compare_plan(plan, margins), comparison_dir)
-
-
-def _train_trials(source: ExperimentFile, plan: "Plan", jobs: int, console: Console) -> None:
-    from mtl_core.experiments.compare.comparability import check_has_outputs
-    from mtl_core.experiments.trials import train_trials
-
-    progress = build_progress(console, "trainings")
-    with progress:
-        bar = progress.add_task("", total=len(plan.trials), status="")
-
-        def on_trial_end(trial: "Trial") -> None:
-            check_has_outputs(trial.run_dir)
-            progress.update(bar, advance=1)
-            print_plain(console, f"{trial.run_dir.name}: trained")
-            if progress.tasks[0].remaining == jobs - 1:  # one process is idle, so its core is free
-                import mtl_core.experiments.compare.compare_runs  # noqa: F401
-
-        train_trials(source, plan.trials, jobs, on_trial_end)
