@@ -17,7 +17,7 @@ def isolate_torch_rng() -> Iterator[None]:
     """Restore torch's global generators and its determinism mode on exit.
 
     In its deterministic mode, torch fills new memory with NaN, also memory that an operation writes next. This finds
-    operations that read what nobody wrote, but takes a pass over every new tensor: it is disabled.
+    operations that read uninitialized memory, but takes a pass over every new tensor: it is disabled.
     """
     import torch
     from torch.utils import deterministic

@@ -18,9 +18,6 @@ from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.python_parts import PYTHON_PARTS
 from mtl_core.plugins.registry import Registry, add_unregistered_parts
 
-ARGUMENTS = {"data": "data", "split": "data: splitter", "training": "training"}
-"""Keys of an experiment whose argument in Python has another name."""
-
 
 @dataclass(frozen=True)
 class PythonExperiment:
@@ -56,12 +53,7 @@ class PythonExperiment:
         try:
             config = build_config(value, registry, source, locations)
         except ValidationError as error:
-            lines = [f"{_format_key(line.key)}: {line.message}" for line in list_errors(error, "Python")]
+            lines = [f"{line.key}: {line.message}" for line in list_errors(error, "Python")]
             message = "\n".join(lines).replace(" (give it in Python or with --set ", " (")
             raise MtlError(message) from error
         return Experiment(config, registry, source, locations, value, is_file=False)
-
-
-def _format_key(key: str) -> str:
-    first, dot, rest = key.partition(".")
-    return ARGUMENTS.get(first, first) + dot + rest

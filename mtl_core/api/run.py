@@ -22,9 +22,7 @@ from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
 from mtl_core.plugins.active_registry import use_registry
-from mtl_core.plugins.loading import load_plugins
 from mtl_core.plugins.python_parts import get_part_name
-from mtl_core.plugins.registry import Registry, find_unregistered_parts
 from mtl_core.progress.training import ProgressCallback
 from mtl_core.reporting.write import write_run_report
 from mtl_core.runs.run import run_experiment
@@ -148,7 +146,7 @@ def train_run(source: PythonExperiment, out: str | Path | None, progress: bool, 
         report = run_experiment(experiment.config, path, callback, evaluate_test, experiment.path)
     for warning in report.data.warnings:
         console.print(f"note: {warning}", highlight=False, markup=False, soft_wrap=True)
-    parts = find_unregistered_parts(Registry(load_plugins(experiment.config.plugins)), source.parts)
+    parts = experiment.registry.plugins.parts
     RunDirectory(report.path).write_python_parts([get_part_name(part) for part in parts])
     run = Run(report.path, parts, experiment.config.plugins)
     run._temporary = temporary

@@ -73,8 +73,8 @@ def _write_tables(path: Path, loader: Mapping[str, Any], files: dict[Path, str])
         _check_images(columns, loader["inputs"], split_name)
         files[file] = _format_json_lines(columns, split_name)
         block[split_name] = file.name
-    kept = ("inputs", "labels", "metadata", "id", "split", "weights", "missing")
-    return block | {key: loader[key] for key in kept if loader.get(key)}
+    keys = ("inputs", "labels", "metadata", "id", "split", "weights", "missing")
+    return block | {key: loader[key] for key in keys if loader.get(key)}
 
 
 def _check_images(columns: Columns, input_types: Mapping[str, str], split_name: str) -> None:

@@ -4,12 +4,12 @@ None of these libraries is imported: a table that is handed in has imported its 
 """
 
 import datetime
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mtl_core.data.column_types import is_missing_cell
 from mtl_core.errors import MtlError, find_duplicates, join_names
 
 Columns = dict[str, list[Any]]
@@ -128,25 +128,20 @@ def _is_flat(cells: Any) -> bool:
 
 def convert_cell(cell: Any) -> Any:
     """Convert one cell: missing values to None, NumPy scalars to Python's, dates to ISO texts, tensors to arrays."""
-    if cell is None or isinstance(cell, str | bool | int):
+    if isinstance(cell, str | bool | int):  # an empty text is no missing cell yet: `missing` decides
         return cell
-    if isinstance(cell, float):
-        return None if math.isnan(cell) else cell
-    if isinstance(cell, np.generic):
-        return convert_cell(cell.item()) if not isinstance(cell, np.datetime64) else _convert_datetime64(cell)
-    if isinstance(cell, datetime.date | datetime.time):
-        text = cell.isoformat()
-        return None if text == "NaT" else text
-    if type(cell).__module__.partition(".")[0] == "pandas" and type(cell).__name__ in {"NAType", "NaTType"}:
+    if is_missing_cell(cell):
         return None
+    if isinstance(cell, np.datetime64):
+        return str(cell)
+    if isinstance(cell, np.generic):
+        return cell.item()
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
     if hasattr(cell, "detach"):  # a tensor
         array = cell.detach().cpu().numpy()
         return convert_cell(array[()]) if array.ndim == 0 else array
     return cell
-
-
-def _convert_datetime64(cell: np.datetime64) -> str | None:
-    return None if np.isnat(cell) else str(cell)
 
 
 def _describe(value: object) -> str:

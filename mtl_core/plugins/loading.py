@@ -57,6 +57,7 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
+        self.parts: list[object] = []
         self.objects: dict[str, object] = {}
 
     @classmethod
@@ -117,6 +118,7 @@ class Plugins:
             MtlError: If a part is none of these.
         """
         python_parts = PythonParts(parts)
+        self.parts += parts
         self.objects |= python_parts.objects
         if python_parts.specs:
             self.add_object(python_parts.build_plugin(), PYTHON_PARTS)

@@ -33,9 +33,9 @@ def build_corpus(n_train: int, n_test: int, size: int, label_fraction: float, se
     scenes = [draw_scene(index, seed, size) for index in indices]
     rows = [list_labels(scene) for scene in scenes]
     columns = list(rows[0])
-    is_kept = np.random.default_rng(seed).random((n_train, len(columns))) < label_fraction
-    for row, kept in zip(rows, is_kept, strict=False):
-        row.update({column: None for column, keep in zip(columns, kept, strict=True) if not keep})
+    is_labelled = np.random.default_rng(seed).random((n_train, len(columns))) < label_fraction
+    for row, has_label in zip(rows, is_labelled, strict=False):
+        row.update({column: None for column, is_present in zip(columns, has_label, strict=True) if not is_present})
     names = [f"scene-{index}" for index in indices]
     splits: list[SplitName] = ["train"] * n_train
     splits += ["test"] * n_test

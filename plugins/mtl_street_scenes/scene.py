@@ -122,11 +122,11 @@ def count_objects(canvas: Canvas, owners: NDArray[np.uint8]) -> tuple[NDArray[np
     n_visible = np.bincount(owners.ravel(), minlength=len(SURFACES) + len(canvas.objects))[len(SURFACES) :]
     counted = n_visible >= MIN_VISIBLE * (canvas.size / UNITS) ** 2
     values = [
-        CLASSES.index(kind) if is_counted else UNLABELLED
-        for kind, is_counted in zip(canvas.objects, counted, strict=True)
+        CLASSES.index(kind) if is_visible else UNLABELLED
+        for kind, is_visible in zip(canvas.objects, counted, strict=True)
     ]
     mask = np.array([*range(len(SURFACES)), *values], dtype=np.uint8)[owners]
     return mask, {
-        kind: sum(bool(is_counted) for other, is_counted in zip(canvas.objects, counted, strict=True) if other == kind)
+        kind: sum(bool(is_visible) for other, is_visible in zip(canvas.objects, counted, strict=True) if other == kind)
         for kind in KINDS
     }

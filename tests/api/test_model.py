@@ -123,8 +123,8 @@ def test_module_instance_keeps_its_weights_and_is_not_changed(data: mtl.Data) ->
     assert torch.equal(module.weight, before)
     for network in networks:
         torch.testing.assert_close(dict(network.named_parameters())["trunk.backbone.module.weight"], before)
-    drawn = mtl.Model(tasks=["topic"], backbone=lambda inputs: nn.Linear(inputs.width, 4))
-    weights = [dict(drawn.fit(data, epochs=1, seed=seed, progress=False).network.named_parameters()) for seed in (1, 2)]
+    model = mtl.Model(tasks=["topic"], backbone=lambda inputs: nn.Linear(inputs.width, 4))
+    weights = [dict(model.fit(data, epochs=1, seed=seed, progress=False).network.named_parameters()) for seed in (1, 2)]
     assert not torch.equal(*(one["trunk.backbone.module.weight"] for one in weights))
 
 
@@ -142,12 +142,12 @@ def test_spec_of_a_notebook_is_trained_saved_and_loaded(data: mtl.Data, frame: p
 
 
 def test_replaced_parts_are_forgotten(data: mtl.Data, tmp_path: Path) -> None:
-    own = mtl.Model(tasks=["topic"], backbone=Net())
-    own.replace(backbone="mlp").to_yaml(tmp_path / "experiment.yaml", data)
-    run = own.with_overrides("backbone=mlp").fit(data, epochs=1, progress=False)
+    own_model = mtl.Model(tasks=["topic"], backbone=Net())
+    own_model.replace(backbone="mlp").to_yaml(tmp_path / "experiment.yaml", data)
+    run = own_model.with_overrides("backbone=mlp").fit(data, epochs=1, progress=False)
     mtl.load(run.save(tmp_path / "run"))
     with pytest.raises(MtlError, match="Net has no name that YAML could use"):
-        own.to_yaml(tmp_path / "own.yaml", data)
+        own_model.to_yaml(tmp_path / "own.yaml", data)
 
 
 def test_unregistered_spec_is_refused_before_training(model: mtl.Model, data: mtl.Data, tmp_path: Path) -> None:
