@@ -11,6 +11,7 @@ from mtl_core.artifacts.run_directory import check_absent, find_free_path
 from mtl_core.cli.ranks import end_ranks, handle_rank_interrupt
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.errors import MtlError
+from mtl_core.plugins.active_registry import use_registry
 from mtl_core.runs.distributed import is_worker_rank, raise_on_every_rank
 
 
@@ -29,6 +30,7 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
 
     console = Console(quiet=is_worker_rank())
     with (
+        use_registry(loaded.registry),
         handle_rank_interrupt(partial(_format_resume_hint, run_dir)),
         ProgressCallback(Console(stderr=True, quiet=is_worker_rank())) as callback,
     ):

@@ -15,6 +15,7 @@ from mtl_core.errors import MtlError
 from mtl_core.experiments.output_dir import Plan, reserve_folder
 from mtl_core.experiments.process_pool import Report, run_jobs
 from mtl_core.experiments.trial_provenance import check_trial_provenance
+from mtl_core.plugins.active_registry import use_registry
 from mtl_core.plugins.specs import SplitterSpec
 
 
@@ -140,12 +141,13 @@ def _train_trial(source: ExperimentSource, evaluate_test: bool, trial: Trial, _:
             resume_run(trial.run_dir, evaluate_test=evaluate_test)
         else:
             experiment = source.load(trial.overrides)
-            run_experiment(
-                experiment.config,
-                trial.run_dir,
-                evaluate_test=evaluate_test,
-                experiment_path=experiment.path,
-            )
+            with use_registry(experiment.registry):
+                run_experiment(
+                    experiment.config,
+                    trial.run_dir,
+                    evaluate_test=evaluate_test,
+                    experiment_path=experiment.path,
+                )
     except MtlError as error:
         raise MtlError(f"{trial.run_dir.name}: {error}") from error
 
