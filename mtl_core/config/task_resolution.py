@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from mtl_core.config.name_patterns import suggest_names
 from mtl_core.config.tasks import NamedTask, TaskPattern
 from mtl_core.errors import MtlError, did_you_mean, join_names
 
@@ -40,7 +41,10 @@ def resolve_tasks(entries: Sequence[NamedTask | TaskPattern], columns: Columns) 
             )
         matches = [name for name in known_columns if name not in used_columns and fnmatchcase(name, entry.each)]
         if not matches:
-            raise MtlError(f"tasks: no label column matches '{entry.each}' (columns: {join_names(known_columns)})")
+            raise MtlError(
+                f"tasks: no label column matches '{entry.each}'{suggest_names(entry.each, known_columns)} "
+                f"(columns: {join_names(known_columns)})"
+            )
         used_columns.update(matches)
         tasks += [
             NamedTask(
@@ -62,12 +66,13 @@ def select_active_tasks(tasks: Sequence[NamedTask], active_tasks: Sequence[str] 
         MtlError: If a name is not the name of a task.
     """
     names = [task.name for task in tasks]
+    known_names, active_names = frozenset(names), frozenset(active_tasks or ())
     for index, name in enumerate(active_tasks or []):
-        if name not in names:
+        if name not in known_names:
             raise MtlError(
                 f"active_tasks.{index}: unknown task '{name}'{did_you_mean(name, names)} (tasks: {join_names(names)})"
             )
-    return [task for task in tasks if active_tasks is None or task.name in active_tasks]
+    return [task for task in tasks if active_tasks is None or task.name in active_names]
 
 
 def select_active_entries(
