@@ -45,6 +45,21 @@ class Confidences:
     is_correct: torch.Tensor
 
 
+@dataclass(frozen=True)
+class PredictedArrays:
+    """The predictions of several tasks for the same examples, as arrays.
+
+    Attributes:
+        labels: `(examples, tasks)`, int64: the codes of the predicted classes; `(examples, tasks, classes)`, bool:
+            which classes are predicted, for labels that are lists; `(examples, tasks)` or
+            `(examples, tasks, outputs)`, float: numbers.
+        probabilities: `(examples, tasks, classes)`, float32; None for numbers.
+    """
+
+    labels: torch.Tensor
+    probabilities: torch.Tensor | None
+
+
 class TaskKind(ABC):
     """Base class of task kinds: loss, decoding and metrics. For labels per token or pixel, `n` counts these.
 
@@ -72,6 +87,19 @@ class TaskKind(ABC):
     @abstractmethod
     def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         """Decode outputs `(n, outputs)` as predictions."""
+
+    @classmethod
+    def predict_arrays(cls, kinds: Sequence[Self], outputs: torch.Tensor) -> PredictedArrays | None:
+        """Predict several tasks with one label per example at once; the results equal those of `decode`.
+
+        Args:
+            kinds: The kind of each task. All tasks are of one head group, so that their options are equal.
+            outputs: `(examples, tasks, outputs)`.
+
+        Returns:
+            The predictions; None (the default) for kinds whose predictions are more than a label and probabilities.
+        """
+        return None
 
     @abstractmethod
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:

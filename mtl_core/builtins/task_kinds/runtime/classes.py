@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import nn
 
-from mtl_core.nn.task_kind import Confidences, LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import Confidences, LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -61,6 +62,16 @@ class ClassKind(TaskKind):
         codes = self.predict_codes(probabilities)
         confidence = probabilities.gather(1, codes.unsqueeze(1))[:, 0]
         return {"label": Confidences(confidence, codes == targets)}
+
+    @classmethod
+    def predict_arrays(cls, kinds: Sequence[Self], outputs: torch.Tensor) -> PredictedArrays | None:
+        """Return the code of the predicted class and the probability of each class, per example and task."""
+        n_examples, n_tasks, n_outputs = outputs.shape
+        temperatures = torch.tensor([kind.temperature for kind in kinds]).unsqueeze(1)
+        first = kinds[0].without_calibration()
+        probabilities = first.compute_probabilities((outputs.float() / temperatures).reshape(-1, n_outputs))
+        codes = first.predict_codes(probabilities)
+        return PredictedArrays(codes.view(n_examples, n_tasks), probabilities.view(n_examples, n_tasks, -1))
 
     def decode(self, outputs: torch.Tensor) -> list[LabelPrediction]:
         """Return the predicted class and the probability of each class, per example."""

@@ -1,6 +1,7 @@
 """Run-time class of the task kind `detect-and-classify`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from mtl_core.builtins.task_kinds.kl_divergence import compute_binary_divergence
 from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
-from mtl_core.nn.task_kind import Confidences
+from mtl_core.nn.task_kind import Confidences, PredictedArrays
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -85,6 +86,11 @@ class DetectionKind(ClassKind):
         """Return absence below the threshold, otherwise the most probable class."""
         is_present = 1 - probabilities[:, -1] >= self.threshold
         return torch.where(is_present, probabilities[:, :-1].argmax(dim=-1), probabilities.shape[1] - 1)
+
+    @classmethod
+    def predict_arrays(cls, kinds: Sequence[Self], outputs: torch.Tensor) -> PredictedArrays | None:
+        """Return None: a prediction is a class and the probability of presence, with two temperatures per task."""
+        return None
 
     def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs whose arg-max respects the threshold; the classes keep their order."""

@@ -1,12 +1,13 @@
 """The run-time class of multi-label tasks, and its loss."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -61,6 +62,12 @@ class MultiLabelKind(TaskKind):
             )
             for row in rows
         ]
+
+    @classmethod
+    def predict_arrays(cls, kinds: Sequence[Self], outputs: torch.Tensor) -> PredictedArrays | None:
+        """Return which labels are at or above the threshold, and the probability of each label."""
+        probabilities = torch.sigmoid(outputs.float())
+        return PredictedArrays(probabilities >= kinds[0].threshold, probabilities)
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs that predict only the most frequent label."""

@@ -1,12 +1,13 @@
 """Run-time class of regression tasks."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import nn
 
 from mtl_core.data.number_space import NumberSpace
-from mtl_core.nn.task_kind import LabelPrediction, TaskKind
+from mtl_core.nn.task_kind import LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -33,6 +34,13 @@ class RegressionKind(TaskKind):
         """Return numbers in the units of the labels."""
         rows = self._unscale(outputs).tolist()
         return [LabelPrediction(row if self._vector else row[0], {}) for row in rows]
+
+    @classmethod
+    def predict_arrays(cls, kinds: Sequence[Self], outputs: torch.Tensor) -> PredictedArrays | None:
+        """Return numbers in the units of the labels, `(examples, tasks)` or `(examples, tasks, outputs)`."""
+        scale, mean = (torch.stack([getattr(kind, name) for kind in kinds]) for name in ("_scale", "_mean"))
+        numbers = outputs.double() * scale + mean
+        return PredictedArrays(numbers if kinds[0]._vector else numbers[:, :, 0], None)
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return the mean of the training labels in every row, which is 0 for standardised numbers."""
