@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtl_core.artifacts.json_files import parse_schema
 
 OVERALL = "overall"
 """The name of the scores of all tasks, next to the names of tasks."""
+MEAN = "mean"
+"""The key of the means over tasks in the entry of a split."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,34 @@ class DataReport:
     examples: Mapping[str, int]
     label_counts: Mapping[str, Mapping[str, Mapping[str, int]]]
     split_deviation: Imbalance | None = None
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """An entry of `splits.<part>.mean`: the mean of one metric over the main tasks, in which every task counts once.
+
+    Attributes:
+        value: The mean over the tasks whose value is defined; None if there is none.
+        baseline: The mean of the baselines of these tasks, where defined; None if there is none.
+        n_tasks: Number of tasks in the mean.
+    """
+
+    value: float | None
+    baseline: float | None
+    n_tasks: int
+
+
+def parse_mean_scores(split: Mapping[str, Any], path: Path) -> dict[str, MeanScore]:
+    """Parse the means over tasks of a split of `metrics.json`; empty for files of runs that have none.
+
+    Args:
+        split: The entry `splits.<part>`.
+        path: The file, for messages.
+
+    Raises:
+        MtlError: If the entry has another form.
+    """
+    return parse_schema(dict[str, MeanScore], split.get(MEAN, {}), path)
 
 
 @dataclass(frozen=True)

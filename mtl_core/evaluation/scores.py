@@ -1,11 +1,13 @@
 """Metrics from outputs and targets under the label mask, with counts; undefined metrics are None."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.metrics import MeanScore
 from mtl_core.plugins.specs import MetricSpec
 
 Value = float | list[list[int]] | None
@@ -89,3 +91,25 @@ class Scores:
     tasks: Mapping[str, TaskScore]
     overall: TaskScore
     auxiliary: Mapping[str, TaskScore] = field(default_factory=dict)
+
+    @cached_property
+    def mean(self) -> Mapping[str, MeanScore]:
+        """Each scalar metric of the main tasks to its mean over the tasks in which it is defined."""
+        values: dict[str, list[MetricValue]] = {}
+        for score in self.tasks.values():
+            for name, metric in score.metrics.items():
+                if metric.scalar:
+                    values.setdefault(name, []).append(metric)
+        return {name: _compute_mean_score(metrics) for name, metrics in values.items()}
+
+
+def _compute_mean_score(metrics: Sequence[MetricValue]) -> MeanScore:
+    values = [metric.value for metric in metrics if isinstance(metric.value, float)]
+    baselines = [
+        metric.baseline for metric in metrics if isinstance(metric.value, float) and isinstance(metric.baseline, float)
+    ]
+    return MeanScore(_compute_mean(values), _compute_mean(baselines), len(values))
+
+
+def _compute_mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

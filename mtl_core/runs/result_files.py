@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from mtl_core.artifacts.metrics import DataReport, get_baseline_key, get_count_key
+from mtl_core.artifacts.metrics import MEAN, DataReport, get_baseline_key, get_count_key
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.corpus import SplitName
 from mtl_core.data.fitted_data import FittedData
@@ -59,6 +60,7 @@ def build_scores_report(scores: Scores) -> dict[str, Any]:
     report = {
         "tasks": {name: _build_task_report(score) for name, score in scores.tasks.items()},
         "overall": _build_task_report(scores.overall),
+        MEAN: {name: asdict(mean_score) for name, mean_score in scores.mean.items()},
     }
     if scores.auxiliary:
         report["auxiliary"] = {name: _build_task_report(score) for name, score in scores.auxiliary.items()}
