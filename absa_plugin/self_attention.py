@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core import FeatureShape
+    from mtl_core.nn import HeadGroup
 
 
 class SelfAttention(HeadSpec):
@@ -24,9 +25,20 @@ class SelfAttention(HeadSpec):
     """Width of the first linear layer."""
     dropout: Probability = 0.2
     """Dropout between the linear layers."""
+    grouped: bool = True
+    """Compute all tasks with this head together; false builds one module per task, which skips examples without a
+    label of its task, and is faster for few tasks with few labels."""
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Build the head of one task."""
         from absa_plugin.self_attention_module import SelfAttentionHead
 
         return SelfAttentionHead(inputs, outputs, self.attention_heads, self.hidden_dim, self.dropout)
+
+    def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup | None:
+        """Build one module for all tasks, or return None if `grouped` is false."""
+        from absa_plugin.self_attention_group import SelfAttentionGroup
+
+        if not self.grouped:
+            return None
+        return SelfAttentionGroup(inputs, outputs, tasks, self.attention_heads, self.hidden_dim, self.dropout)

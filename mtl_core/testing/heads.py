@@ -12,6 +12,7 @@ from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.specs import HeadSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect, fail
+from mtl_core.testing.head_groups import check_grouped
 from mtl_core.testing.modules import ModuleFixture, add_module_checks
 from mtl_core.testing.rng import temporary_seed
 from mtl_core.testing.sample_modules import collate_samples, draw_sample_features, name_shapes
@@ -61,6 +62,13 @@ def _add_checks(checks: Checks, spec: HeadSpec, fixture: ModuleFixture) -> None:
     add("output-mask", "Outputs inside the output mask do not depend on the rest of the mask.", _check_output_mask)
     description = "It declares which parameters belong to which task, so that those of idle tasks do not change."
     add("task-parameters", description, _check_task_parameters)
+    description = "A group computes the same as one group per task with the same weights."
+    checks.add(
+        "grouped",
+        description,
+        lambda: check_grouped(spec, fixture.inputs, TASKS, fixture.tolerance),
+        fixture.variant,
+    )
 
 
 def _compute_outputs(module: nn.Module, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:

@@ -49,7 +49,8 @@ HEADS: dict[str, HeadSpec] = {
     "attention, grouped": Attention(key_dim=4, hidden_dim=5, dropout=0.3),
     "attention, shared layers": Attention(key_dim=4, hidden_dim=5, dropout=0.3, shared_layers=True),
     "attention, separate": Attention(key_dim=4, hidden_dim=5, grouped=False),
-    "self-attention": SelfAttention(attention_heads=2, hidden_dim=5),
+    "self-attention, grouped": SelfAttention(attention_heads=2, hidden_dim=5),
+    "self-attention, separate": SelfAttention(attention_heads=2, hidden_dim=5, grouped=False),
     "linear": Linear(),
 }
 TASK_COUNTS = [1, 2, 20]

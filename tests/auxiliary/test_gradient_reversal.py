@@ -96,10 +96,11 @@ def test_group_of_tasks_with_one_reversal() -> None:
 
 
 @every_head
-def test_level_is_that_of_the_inner_head(head: dict[str, Any]) -> None:
+def test_level_and_groups_are_those_of_the_inner_head(head: dict[str, Any]) -> None:
     spec: HeadSpec = build_spec(head, 1.0)
     assert spec.level == build_spec(head, 1.0).head.level
-    assert spec.build_group(SHAPE, OUTPUTS, TASKS) is None  # one module per task, as for the inner head
+    has_group = head["type"] in {"linear", "token-linear", "self-attention"}
+    assert (spec.build_group(SHAPE, OUTPUTS, TASKS) is not None) == has_group
 
 
 def compute_shared_gradients(folder: Path, auxiliary: list[dict[str, Any]]) -> list[torch.Tensor]:

@@ -134,6 +134,8 @@ class _Heads(HeadGroup):
         outputs = torch.einsum("btw,two->bto", pooled, self.weight)
         if self.wrong == "shape":
             outputs = outputs[:, :1]
+        if self.wrong == "grouped":
+            outputs = outputs / len(self.queries)
         if self.wrong == "attention" and attention is not None:
             attention = attention * 2
         if self.wrong == "output-mask" and output_mask is not None:

@@ -34,9 +34,9 @@ class DenseConv(HeadSpec):
 
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
         """Build one task's layers; see `build_group`."""
-        from mtl_core.builtins.heads.modules.dense_conv import SingleDenseConv
+        from mtl_core.builtins.heads.modules.single_head import SingleHead
 
-        return SingleDenseConv(self.build_group(inputs, outputs, 1))
+        return SingleHead(self.build_group(inputs, outputs, 1))
 
     def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup:
         """Build the layers of all tasks."""

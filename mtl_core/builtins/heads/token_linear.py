@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mtl_core.nn.features import FeatureShape
+    from mtl_core.nn.heads import HeadGroup
 
 
 class TokenLinear(HeadSpec):
-    """One linear layer applied to every token, for token-level tasks."""
+    """One linear layer applied to every token, for token-level tasks.
+
+    The layers of the tasks of a group are one matrix, and have the same dropout mask.
+    """
 
     type: Literal["token-linear"] = "token-linear"
     level: ClassVar[Level] = "token"
@@ -27,6 +31,17 @@ class TokenLinear(HeadSpec):
         Raises:
             MtlError: If the features are not a sequence.
         """
-        from mtl_core.builtins.heads.modules.token_linear import TokenLinearHead
+        from mtl_core.builtins.heads.modules.single_head import SingleHead
 
-        return TokenLinearHead(inputs, outputs, self.dropout)
+        return SingleHead(self.build_group(inputs, outputs, 1))
+
+    def build_group(self, inputs: FeatureShape, outputs: int, tasks: int) -> HeadGroup:
+        """Build the layers of all tasks as one matrix.
+
+        Raises:
+            MtlError: If the features are not a sequence.
+        """
+        from mtl_core.builtins.heads.modules.token_linear import TokenLinearGroup, require_sequence
+
+        require_sequence(inputs, self.type)
+        return TokenLinearGroup(inputs.width, outputs, tasks, self.dropout)

@@ -61,23 +61,6 @@ class DenseConvGroup(HeadGroup):
         return list(self.parameters())
 
 
-class SingleDenseConv(nn.Module):
-    """The convolutions of one task.
-
-    Args:
-        group: The group of this task.
-    """
-
-    def __init__(self, group: nn.Module) -> None:
-        super().__init__()
-        self.group = group
-
-    def forward(self, features: Features) -> torch.Tensor:
-        """Return outputs `(batch, pixels, outputs)`."""
-        head_output: HeadOutput = self.group(features)
-        return head_output.outputs[:, 0]
-
-
 def _stack(tensors: list[torch.Tensor | None]) -> nn.Parameter | None:
     """Stack initial values of several tasks; None without any."""
     values = [tensor.detach() for tensor in tensors if tensor is not None]

@@ -1,19 +1,15 @@
-"""The linear head."""
+"""The linear heads of several tasks."""
 
 import torch
-from torch import nn
 
-from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.builtins.heads.modules.stacked_linear import StackedLinear
+from mtl_core.nn.features import Features
+from mtl_core.nn.heads import HeadOutput
 
 
-class LinearHead(nn.Module):
-    """Dropout and one linear layer on the (pooled) features of an example."""
+class LinearGroup(StackedLinear):
+    """Dropout and one linear layer per task on the (pooled) features of an example."""
 
-    def __init__(self, inputs: FeatureShape, outputs: int, dropout: float) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs.width, outputs))
-
-    def forward(self, features: Features) -> torch.Tensor:
-        """Return logits `(batch, outputs)`."""
-        logits: torch.Tensor = self.layers(features.mean_pool())
-        return logits
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
+        """Return logits `(batch, tasks, outputs)`."""
+        return HeadOutput(self.compute_outputs(features.mean_pool()))

@@ -1,24 +1,19 @@
-"""The linear head for tokens."""
+"""The linear heads for tokens of several tasks."""
 
 import torch
-from torch import nn
 
+from mtl_core.builtins.heads.modules.stacked_linear import StackedLinear
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.heads import HeadOutput
 
 
-class TokenLinearHead(nn.Module):
-    """Dropout and one linear layer on the features of every token."""
+class TokenLinearGroup(StackedLinear):
+    """Dropout and one linear layer per task on the features of every token."""
 
-    def __init__(self, inputs: FeatureShape, outputs: int, dropout: float) -> None:
-        super().__init__()
-        require_sequence(inputs, "token-linear")
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs.width, outputs))
-
-    def forward(self, features: Features) -> torch.Tensor:
-        """Return logits `(batch, length, outputs)`."""
-        logits: torch.Tensor = self.layers(features.values)
-        return logits
+    def forward(self, features: Features, output_mask: torch.Tensor | None = None) -> HeadOutput:
+        """Return logits `(batch, tasks, length, outputs)`."""
+        return HeadOutput(self.compute_outputs(features.values).transpose(1, 2))
 
 
 def require_sequence(inputs: FeatureShape, head: str) -> None:
