@@ -133,7 +133,7 @@ def train(
         return TrainingFailedError(reason, row_indices, batch_size, weights_description)
 
     n_visited = 0
-    while training_state.epoch < epochs and not _is_out_of_patience(training_state, settings.patience):
+    while training_state.epoch < epochs and not is_out_of_patience(training_state, settings.patience):
         batches = batch_sampler.get_batches(training_state.epoch)
         callback.on_epoch_start(training_state.epoch + 1, epochs, len(batches), training_state.batch)
         if training_state.batch == 0:
@@ -195,7 +195,7 @@ def train(
             score=validation.score if validation else None,
             weights=meter.compute_mean_weights(),
         )
-        is_better = validation is None or _is_better(validation, training_state.best_score)
+        is_better = validation is None or improves_score(validation, training_state.best_score)
         if is_better:
             training_state.best_epoch, training_state.best_score, best_weights = (
                 record.epoch,
@@ -233,14 +233,15 @@ def _gather_rows(distributed: DistributedContext, rows: RowIndices, failed: Sequ
     return [row for failed_rows, _ in shards for row in failed_rows], sum(n_rows for _, n_rows in shards)
 
 
-def _is_better(validation: ValidationMetrics, best_score: float | None) -> bool:
+def improves_score(validation: ValidationMetrics, best_score: float | None) -> bool:
     """Return whether a score is better than the best so far; without any score, the later epoch is better."""
     if validation.score is None or best_score is None:
         return best_score is None
     return validation.score > best_score if validation.higher_is_better else validation.score < best_score
 
 
-def _is_out_of_patience(training_state: TrainingState, patience: int | None) -> bool:
+def is_out_of_patience(training_state: TrainingState, patience: int | None) -> bool:
+    """Return whether training stops, since the best epoch is too long ago."""
     return patience is not None and training_state.epoch - training_state.best_epoch >= patience
 
 
