@@ -98,10 +98,9 @@ def save_model(
         MtlError: If the disk is full.
     """
     is_saved = [group.is_predicted or config.architecture.task_specific_features for group in groups]
-    state = [
-        _build_task_state(task) for group, keep in zip(groups, is_saved, strict=True) if keep for task in group.tasks
-    ]
-    run.write_state({"tasks": state, "encoder": encoder.state()})
+    save_state(
+        run, encoder, [task for group, keep in zip(groups, is_saved, strict=True) if keep for task in group.tasks]
+    )
     tensors = {}
     for key, value in network.state_dict().items():
         if key.startswith("groups."):
@@ -111,6 +110,11 @@ def save_model(
             key = f"groups.{sum(is_saved[: int(index)])}.{suffix}"
         tensors[key] = value.detach().contiguous().clone()
     write_atomically(run.weights, lambda path: save_file(tensors, path))
+
+
+def save_state(run: RunDirectory, encoder: Encoder[Any, Any], tasks: Sequence[FittedTask]) -> None:
+    """Save the label spaces of tasks and the fitted encoder."""
+    run.write_state({"tasks": [_build_task_state(task) for task in tasks], "encoder": encoder.state()})
 
 
 def _build_task_state(task: FittedTask) -> dict[str, Any]:
