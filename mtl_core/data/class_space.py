@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.column_operations import convert_to_categorical
 from mtl_core.data.corpus import Label
 from mtl_core.data.label_space import MISSING, LabelSpace, flatten_label, truncate
 from mtl_core.errors import MtlError, did_you_mean, join_names
@@ -33,6 +34,14 @@ class ClassSpace(LabelSpace):
 
     def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[Any]:
         """Encode class names as codes `(labels,)`, int64."""
+        column = convert_to_categorical(labels)
+        if column is not None:
+            codes_of_values = [MISSING if value is None else self._codes.get(str(value)) for value in column.values]
+            is_unknown = np.array([code is None for code in codes_of_values], dtype=bool)
+            if not is_unknown[column.codes].any():  # otherwise, the first unknown label is reported below
+                lookup = np.array([MISSING if code is None else code for code in codes_of_values], dtype=np.int64)
+                codes_of_labels: NDArray[np.int64] = lookup[column.codes]
+                return codes_of_labels
         codes = np.full(len(labels), MISSING, dtype=np.int64)
         for index, label in enumerate(labels):
             if label is not None:

@@ -67,12 +67,18 @@ class CategoricalColumn(Sequence[Value], Generic[Value]):
     def __getitem__(self, index: int | slice) -> Value | Sequence[Value]:
         """Return the value of one row, or the values of a slice."""
         if isinstance(index, slice):
-            return [self.values[code] for code in self.codes[index]]
+            return [self.values[code] for code in self.codes[index].tolist()]
         value: Value = self.values[self.codes[index]]
         return value
 
     def __iter__(self) -> Iterator[Value]:
-        return (self.values[code] for code in self.codes)
+        return map(self.values.__getitem__, self.codes.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether a column or a list has the same values."""
+        return _has_same_values(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def find_first_rows(self) -> dict[Value, int]:
         """Return every value that occurs, mapped to the first row that contains it."""
@@ -110,6 +116,12 @@ class NumericColumn(ValidatedColumn):
             return None
         return int(value) if self.is_integer else value
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether a column or a list has the same numbers."""
+        return _has_same_values(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 class JsonColumn(ValidatedColumn):
     """A column of many distinct values as concatenated JSON: the bytes of the value and 8 more per row.
@@ -131,6 +143,12 @@ class JsonColumn(ValidatedColumn):
         text = self._data[self._ends[row - 1] if row else 0 : self._ends[row]]
         value = json.loads(text) if text else None
         return tuple(value) if isinstance(value, list) else value
+
+
+def _has_same_values(column: Sequence[Any], other: object) -> bool:
+    if not isinstance(other, Sequence) or isinstance(other, str) or len(other) != len(column):
+        return False
+    return all(value == other_value for value, other_value in zip(column, other, strict=True))
 
 
 def find_first_rows(column: Sequence[Any]) -> dict[Any, int]:

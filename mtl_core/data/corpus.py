@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_core.data.columns import UniqueIds, ValidatedColumn, find_first_rows, find_rows
+from mtl_core.data.columns import CategoricalColumn, UniqueIds, ValidatedColumn, find_first_rows, find_rows
 from mtl_core.data.input_format import format_input
 from mtl_core.data.masks import Mask
 from mtl_core.errors import MtlError, join_names
@@ -108,6 +108,8 @@ class Corpus:
 
     def _check_labels(self, name: str, column: Sequence[Label | None]) -> Sequence[Label | None]:
         """Return a valid column, in which arrays are masks."""
+        if isinstance(column, CategoricalColumn) and all(map(_is_valid_member, column.values)):
+            return column
         first_rows: Mapping[Label | None, int] = {}
         try:
             first_rows = {} if isinstance(column, ValidatedColumn) else find_first_rows(column)
@@ -149,13 +151,17 @@ def _check_label(column: str, label: object, location: str) -> None:
     if isinstance(label, Mask):
         return
     for member in label if isinstance(label, list | tuple) else [label]:
-        if member is None or (isinstance(member, str | int | float) and member != "" and member == member):
+        if _is_valid_member(member):
             continue
         description = "an empty text" if isinstance(member, str) else repr(member)
         raise MtlError(
             f"{location}: the label '{column}' is {description}, expected a text, a number or a list of them "
             "(a missing label is None)"
         )
+
+
+def _is_valid_member(member: object) -> bool:
+    return member is None or (isinstance(member, str | int | float) and member != "" and member == member)
 
 
 def _check_weights(column: str, weights: Sequence[float], locations: Sequence[str]) -> None:

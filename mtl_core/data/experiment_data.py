@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.task_resolution import resolve_tasks
 from mtl_core.config.tasks import NamedTask
+from mtl_core.data.column_operations import find_labelled
 from mtl_core.data.corpus import Corpus, Label
-from mtl_core.data.label_space import is_valid_label
 from mtl_core.data.sources import load_sources
 from mtl_core.data.task_labels import check_has_label, find_label_columns, get_task_labels
 from mtl_core.errors import MtlError, join_names
@@ -79,7 +79,5 @@ def compute_label_mask(
         if task.kind.reads_inputs:
             return np.ones(n_examples, dtype=bool)
         excluded = task.mask.list_excluded_labels()
-        label_mask |= np.fromiter(
-            (is_valid_label(label, excluded) for label in labels[task.name]), dtype=bool, count=n_examples
-        )
+        label_mask |= find_labelled(labels[task.name], excluded)
     return label_mask

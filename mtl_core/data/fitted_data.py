@@ -100,7 +100,8 @@ def fit_data(
         return fit_task(task, label_statistics, derived.spec if derived is not None else None)
 
     main_tasks = [fit(task, main_labels.get(task.name, ())) for task in experiment_data.tasks]
-    tasks = [task for task in main_tasks if task.config in active_tasks]
+    active_names = {task.name for task in active_tasks}
+    tasks = [task for task in main_tasks if task.name in active_names]
     tasks += [fit(task.declared, task.labels, task) for task in auxiliary_tasks]
     check_unique_names(tasks)
     groups = group_tasks(tasks, one_per_group=config.architecture.task_specific_features)
@@ -111,7 +112,7 @@ def fit_data(
         parsed=parsed,
         labels=labels,
         tasks=tasks,
-        inactive_tasks=[task for task in main_tasks if task.config not in active_tasks],
+        inactive_tasks=[task for task in main_tasks if task.name not in active_names],
         groups=groups,
         examples=encode_examples(groups, labels, corpus, encoder, parsed),
         warnings=[

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from mtl_core.config.tasks import NamedTask, describe_level_mismatch
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
+from mtl_core.data.column_operations import count_members
 from mtl_core.data.dense_space import DenseSpace, PixelClassSpace
-from mtl_core.data.label_space import LabelSpace, flatten_label
+from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.errors import MtlError
 from mtl_core.nn.task_kind import TaskKind
@@ -69,9 +70,7 @@ def _build_kind(
     if isinstance(space, PixelClassSpace):
         class_counts.update(space.class_counts)
     elif space.classes and not task_config.kind.reads_inputs:
-        class_counts.update(
-            str(member) for label in label_statistics.training_labels for member in flatten_label(label)
-        )
+        class_counts.update(count_members(label_statistics.training_labels))
     for name in label_statistics.excluded_labels:
         del class_counts[name]
     kind = task_config.kind.build(space, class_counts)

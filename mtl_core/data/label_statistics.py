@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.config.tasks import NamedTask
-from mtl_core.data.columns import CategoricalColumn
+from mtl_core.data.column_operations import find_labelled, select_rows
+from mtl_core.data.columns import CategoricalColumn, NumericColumn
 from mtl_core.data.corpus import Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.label_space import is_valid_label
@@ -82,10 +83,9 @@ def select_weighted_rows(rows: Rows, weights: Sequence[float] | None) -> Rows:
 def _select_labels(column: Column, rows: Rows, excluded: frozenset[str]) -> Sequence[Label]:
     if not len(column):
         return []
-    if isinstance(column, CategoricalColumn):  # many rows: keep one code per row, not one reference
-        codes = column.codes[rows]
-        valid_codes = [code for code, value in enumerate(column.values) if is_valid_label(value, excluded)]
-        return CategoricalColumn(column.values, codes[np.isin(codes, valid_codes)])
+    if isinstance(column, CategoricalColumn | NumericColumn):  # many rows: not one reference per row
+        selected = select_rows(column, rows)
+        return select_rows(selected, np.flatnonzero(find_labelled(selected, excluded)))
     candidates = (column[row] for row in rows.tolist())
     return [label for label in candidates if label is not None and is_valid_label(label, excluded)]
 

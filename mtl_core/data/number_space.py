@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.column_operations import convert_to_numbers
 from mtl_core.data.corpus import Label, Scalar
 from mtl_core.data.label_space import LabelSpace, truncate
 from mtl_core.errors import MtlError
@@ -60,19 +61,10 @@ class NumberSpace(LabelSpace):
         label_locations = (
             locations if len(locations) else [f"training label {index + 1}" for index in range(len(training_labels))]
         )
-        rows = [parse_numbers(label, label_locations, index) for index, label in enumerate(training_labels)]
-        width = max(map(len, rows), default=0)
-        if not width:
-            raise MtlError("there is no training label to compute the scale of the numbers from")
-        mismatch_index = next((index for index, row in enumerate(rows) if len(row) != width), None)
-        if mismatch_index is not None:
-            raise MtlError(
-                f"{label_locations[mismatch_index]}: found {len(rows[mismatch_index])} numbers, "
-                f"expected {width} as in other labels"
-            )
+        table = _build_table(training_labels, label_locations)
+        width = table.shape[1]
         if not vector and width != 1:
             raise MtlError(f"labels are lists of {width} numbers, expected one number (`outputs: {width}` allows it)")
-        table = np.array(rows, dtype=np.float64)
         if np.isnan(table).all(axis=0).any():
             raise MtlError("no training label has this number, so it has no scale")
         training_mean = np.nanmean(table, axis=0)
@@ -86,13 +78,8 @@ class NumberSpace(LabelSpace):
 
     def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[np.float32]:
         """Standardise numbers: `(examples,)` or `(examples, outputs)`, float32; NaN for a missing label."""
-        table = np.full((len(labels), len(self.mean)), np.nan)
-        for index, label in enumerate(labels):
-            if label is not None:
-                row = parse_numbers(label, locations, index)
-                if len(row) != len(self.mean):
-                    raise MtlError(f"{locations[index]}: found {len(row)} numbers, expected {len(self.mean)}")
-                table[index] = row
+        numbers = convert_to_numbers(labels) if len(self.mean) == 1 else None
+        table = self._parse_rows(labels, locations) if numbers is None else numbers[:, None]
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite and is rejected below
             scaled = ((table - self.mean) / self.scale).astype(np.float32)
         out_of_range = np.flatnonzero(np.isinf(scaled).any(axis=1))
@@ -100,6 +87,16 @@ class NumberSpace(LabelSpace):
             index = int(out_of_range[0])
             raise MtlError(f"{locations[index]}: the label {truncate(labels[index])!r} is too large after scaling")
         return scaled if self.vector else scaled[:, 0]
+
+    def _parse_rows(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[np.float64]:
+        table = np.full((len(labels), len(self.mean)), np.nan)
+        for index, label in enumerate(labels):
+            if label is not None:
+                row = parse_numbers(label, locations, index)
+                if len(row) != len(self.mean):
+                    raise MtlError(f"{locations[index]}: found {len(row)} numbers, expected {len(self.mean)}")
+                table[index] = row
+        return table
 
     def compute_label_mask(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which targets contain at least one number, `(batch, tasks)`, bool."""
@@ -119,6 +116,28 @@ class NumberSpace(LabelSpace):
     def from_state(cls, state: Mapping[str, Any]) -> NumberSpace:
         """Restore the space."""
         return cls(state["mean"], state["scale"], state["vector"], state["typical"])
+
+
+def _build_table(labels: Sequence[Label], locations: Sequence[str]) -> NDArray[np.float64]:
+    """Return labels as rows of numbers, `(labels, numbers)`, float64.
+
+    Raises:
+        MtlError: If there is no label, a label is not a number, or lists differ in length.
+    """
+    numbers = convert_to_numbers(labels)
+    if numbers is not None and len(numbers):
+        return numbers[:, None]
+    rows = [parse_numbers(label, locations, index) for index, label in enumerate(labels)]
+    width = max(map(len, rows), default=0)
+    if not width:
+        raise MtlError("there is no training label to compute the scale of the numbers from")
+    mismatch_index = next((index for index, row in enumerate(rows) if len(row) != width), None)
+    if mismatch_index is not None:
+        raise MtlError(
+            f"{locations[mismatch_index]}: found {len(rows[mismatch_index])} numbers, "
+            f"expected {width} as in other labels"
+        )
+    return np.array(rows, dtype=np.float64)
 
 
 def parse_numbers(label: Label, locations: Sequence[str], index: int) -> list[float]:

@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 
+from mtl_core.data.column_operations import build_missing_column, concatenate_columns
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
 from mtl_core.data.stored_inputs import ConcatenatedInputs, StoredInputs
@@ -57,7 +58,7 @@ def _concatenate(corpora: Mapping[str, Corpus]) -> Corpus:
         inputs=ConcatenatedInputs([c.inputs for c in members])
         if has_stored_inputs
         else list(chain(*(c.inputs for c in members))),
-        labels={name: list(chain(*(_get_labels(corpus, name) for corpus in members))) for name in label_names},
+        labels={name: concatenate_columns([_get_labels(corpus, name) for corpus in members]) for name in label_names},
         splits=list(chain(*(corpus.splits for corpus in members))),
         locations=list(chain(*(corpus.locations for corpus in members))),
         groups=list(chain(*(corpus.groups for corpus in members))),
@@ -88,8 +89,8 @@ def _concatenate_metadata(corpora: Mapping[str, Corpus]) -> dict[str, Sequence[o
 
 
 def _get_labels(corpus: Corpus, name: str) -> Sequence[Label | None]:
-    missing: list[Label | None] = [None] * len(corpus)
-    return corpus.labels.get(name, missing)
+    column = corpus.labels.get(name)
+    return build_missing_column(len(corpus)) if column is None else column
 
 
 def _get_spans(corpus: Corpus, name: str) -> Sequence[Sequence[Span] | None]:

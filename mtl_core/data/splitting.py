@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.artifacts.metrics import Imbalance
+from mtl_core.data.column_operations import convert_to_categorical, convert_to_numbers, list_distinct, select_rows
+from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.label_space import flatten_label
-from mtl_core.data.lazy_sequences import RowSubset
 from mtl_core.data.metadata import ExampleMetadata
 from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import SplitterSpec
@@ -99,7 +100,7 @@ def split_corpus(
         raise MtlError("no training example has a label for any task")
     unit_of_row = _number_groups(corpus.groups, rows)
     cells, columns = build_indicator_columns(
-        {name: RowSubset(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
+        {name: select_rows(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
     )
     sizes = np.bincount(unit_of_row)
     indicators = np.zeros((len(sizes), len(columns)), dtype=np.uint8)
@@ -157,37 +158,60 @@ def build_indicator_columns(
     Returns:
         Indicators `(examples, columns)`, uint8, and the (task, class) of each column.
     """
-    indicators: list[NDArray[np.uint8]] = []
+    indicators: list[NDArray[np.bool_]] = []
     names: list[tuple[str, str]] = []
     for task, column in labels.items():
-        rows_by_class: dict[str, list[int]] = {}
-        for row, label in enumerate(_convert_to_quartiles(column)):
-            if label is not None:
-                for member in flatten_label(label):
-                    if isinstance(member, str) or not isinstance(label, list | tuple):
-                        rows_by_class.setdefault(str(member), []).append(row)
-        for name, row_indices in sorted(rows_by_class.items()):
-            cells = np.zeros(n_examples, dtype=np.uint8)
-            cells[row_indices] = 1
+        for name, cells in sorted(_find_members(_convert_to_quartiles(column)).items()):
             indicators.append(cells)
             names.append((task, name))
-    return (np.stack(indicators, axis=1) if indicators else np.zeros((n_examples, 0), dtype=np.uint8)), names
+    table = np.zeros((n_examples, len(indicators)), dtype=np.uint8)
+    for index, cells in enumerate(indicators):
+        table[:, index] = cells
+    return table, names
+
+
+def _find_members(column: Sequence[Label | None]) -> dict[str, NDArray[np.bool_]]:
+    """Return class name to the rows with a label of this name, `(rows,)`, bool."""
+    categorical = convert_to_categorical(column)
+    rows_by_class: dict[str, NDArray[np.bool_]] = {}
+    if categorical is not None:
+        for code in np.unique(categorical.codes).tolist():
+            for name in _list_class_names(categorical.values[code]):
+                matches = categorical.codes == code
+                rows_by_class[name] = rows_by_class[name] | matches if name in rows_by_class else matches
+        return rows_by_class
+    for row, label in enumerate(column):
+        for name in _list_class_names(label):
+            rows_by_class.setdefault(name, np.zeros(len(column), dtype=bool))[row] = True
+    return rows_by_class
+
+
+def _list_class_names(label: Label | None) -> list[str]:
+    """Return the classes of a label for stratification; lists of numbers have none."""
+    if label is None:
+        return []
+    is_list = isinstance(label, list | tuple)
+    return [str(member) for member in flatten_label(label) if isinstance(member, str) or not is_list]
 
 
 def _convert_to_quartiles(column: Sequence[Label | None]) -> Sequence[Label | None]:
     """Convert numbers, or texts that are all numeric, to quartiles if there are many distinct values."""
     distinct_values: set[str] = set()
-    for label in column:
+    for label in list_distinct(column):
         if label is not None and not isinstance(label, list | tuple):
             distinct_values.add(str(label))
     if len(distinct_values) <= MAX_DISTINCT_VALUES:
         return column
-    try:
-        numbers = np.array([np.nan if label is None else float(label) for label in column])  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return column
+    numbers = convert_to_numbers(column)
+    if numbers is None:
+        try:
+            numbers = np.array([np.nan if label is None else float(label) for label in column])  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return column
     edges = np.nanquantile(numbers, [0.25, 0.5, 0.75])
-    return [None if np.isnan(value) else int(np.searchsorted(edges, value)) for value in numbers]
+    missing = np.isnan(numbers)
+    codes = np.where(missing, len(edges) + 1, np.searchsorted(edges, numbers)).astype(np.uint8)
+    return CategoricalColumn([*range(len(edges) + 1), None], codes)
 
 
 def _find_largest_imbalance(

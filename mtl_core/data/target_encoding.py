@@ -1,6 +1,7 @@
 """Encoding of labels as tables of targets and weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,7 @@ def encode_targets(
         elif kind.level == "token":
             tables.append(_encode_token_targets(group, labels, corpus, encoder, parsed, items))
         else:
-            columns = [_encode_labels(task, labels[task.name], corpus.locations) for task in group.tasks]
-            tables.append(ExampleTargets(torch.from_numpy(np.stack(columns, axis=1))))
+            tables.append(ExampleTargets(torch.from_numpy(_encode_label_columns(group, labels, corpus.locations))))
     return tables
 
 
@@ -91,6 +91,18 @@ def _encode_labels(task: FittedTask, labels: Sequence[Label | None], locations: 
         return task.space.encode(labels, locations)
     except MtlError as error:
         raise MtlError(f"task '{task.name}': {error}") from error
+
+
+def _encode_label_columns(
+    group: TaskGroup, labels: Mapping[str, Sequence[Label | None]], locations: Sequence[str]
+) -> NDArray[Any]:
+    """Return the targets of a group, `(examples, tasks, ...)`, without a second copy of all of them."""
+    columns = (_encode_labels(task, labels[task.name], locations) for task in group.tasks)
+    first = next(columns)
+    table = np.empty((len(first), len(group.tasks), *first.shape[1:]), dtype=first.dtype)
+    for index, column in enumerate(chain([first], columns)):
+        table[:, index] = column
+    return table
 
 
 def _encode_token_targets(

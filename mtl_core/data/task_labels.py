@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from mtl_core.config.tasks import NamedTask
+from mtl_core.data.column_operations import build_missing_column, find_labelled, hide_rows, select_rows
 from mtl_core.data.columns import find_first_rows, find_rows
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.errors import MtlError, join_names
@@ -21,9 +24,7 @@ def find_label_columns(corpus: Corpus, names: Sequence[str]) -> dict[str, list[s
     rows = {name: find_rows(corpus.sources, name) for name in names}
     return {
         name: [
-            column
-            for column, labels in corpus.labels.items()
-            if any(labels[row] is not None for row in rows[name].tolist())
+            column for column, labels in corpus.labels.items() if find_labelled(select_rows(labels, rows[name])).any()
         ]
         for name in names
     }
@@ -34,12 +35,15 @@ def get_task_labels(task: NamedTask, corpus: Corpus) -> Sequence[Label | None]:
 
     If the corpus does not contain the column, all labels are None.
     """
-    missing: list[Label | None] = [None] * len(corpus)
-    column = corpus.labels.get(task.column, missing)
+    column = corpus.labels.get(task.column)
+    if column is None:
+        return build_missing_column(len(corpus))
     if not task.data or not len(corpus.sources):
         return column
-    data_sets = set(task.data)
-    return [label if source in data_sets else None for label, source in zip(column, corpus.sources, strict=True)]
+    is_in_data_set = np.zeros(len(corpus), dtype=bool)
+    for name in task.data:
+        is_in_data_set[find_rows(corpus.sources, name)] = True
+    return hide_rows(column, is_in_data_set)
 
 
 def check_has_label(

@@ -34,10 +34,11 @@ def collect_classes(label_statistics: LabelStatistics, minimum: int = 2) -> list
     Raises:
         MtlError: If there are fewer than `minimum`.
     """
+    from mtl_core.data.column_operations import list_distinct
     from mtl_core.data.label_space import flatten_label
 
     names = sorted(
-        {str(member) for label in label_statistics.all_labels for member in flatten_label(label)}
+        {str(member) for label in list_distinct(label_statistics.all_labels) for member in flatten_label(label)}
         - label_statistics.excluded_labels
     )
     if len(names) < minimum:
