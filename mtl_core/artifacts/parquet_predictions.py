@@ -92,7 +92,7 @@ def _build_labels(pyarrow: Any, labels: NDArray[Any], names: Sequence[str]) -> A
         rows = [None if np.isnan(row).all() else row.tolist() for row in labels]
         return pyarrow.array(rows, pyarrow.list_(pyarrow.float32()))
     if labels.ndim == 2:
-        lists = [None if (row < 0).any() else [names[code] for code in np.flatnonzero(row)] for row in labels]
+        lists = [None if (row < 0).any() else [names[code] for code in np.flatnonzero(row).tolist()] for row in labels]
         return pyarrow.array(lists, pyarrow.list_(pyarrow.string()))
     codes = pyarrow.array(labels.astype(np.int32), mask=labels == MISSING_CODE)
     return pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array(list(names), pyarrow.string()))

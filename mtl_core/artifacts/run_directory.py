@@ -56,8 +56,31 @@ class RunDirectory:
 
     @property
     def predictions(self) -> Path:
-        """One line per example."""
+        """One line per example; a run of many tasks has one of `compact_predictions` instead."""
         return self.path / "predictions.jsonl"
+
+    @property
+    def compact_predictions(self) -> list[Path]:
+        """The predictions in formats for many tasks; a run writes at most one of them."""
+        return [self.path / f"predictions.{extension}" for extension in ("safetensors", "parquet")]
+
+    def find_predictions(self) -> Path | None:
+        """Return the file of predictions, of whichever format; None if the run wrote none."""
+        return next((path for path in (self.predictions, *self.compact_predictions) if path.is_file()), None)
+
+    def require_predictions(self) -> Path:
+        """Return the file of predictions, of whichever format.
+
+        Raises:
+            MtlError: If the run wrote none.
+        """
+        path = self.find_predictions()
+        if path is None:
+            raise MtlError(
+                f"{self.path}: the run has no predictions; it was made with `predictions: none`, or its data has "
+                "neither a test split nor validation data"
+            )
+        return path
 
     @property
     def predicted_masks(self) -> Path:
@@ -167,6 +190,7 @@ class RunDirectory:
         """Remove temporary files that a killed process left."""
         result_files = [self.config, self.state, self.weights, self.metrics, self.history, self.predictions]
         result_files += [
+            *self.compact_predictions,
             self.outputs,
             self.mistakes,
             self.pictures,

@@ -3,7 +3,7 @@ from .features import Features, FeatureShape
 from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
 from .task_keys import build_task_keys
-from .task_kind import LabelPrediction, TaskKind
+from .task_kind import LabelPrediction, PredictedArrays, TaskKind
 
 __all__ = [
     "Architecture",
@@ -14,6 +14,7 @@ __all__ = [
     "LabelPrediction",
     "NetworkParts",
     "PackedRNN",
+    "PredictedArrays",
     "TaskKind",
     "build_task_keys",
     "validate_features",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtl_core.data.corpus import Label
 from mtl_core.data.fitted_task import FittedTask
+from mtl_core.data.input_format import convert_to_json, format_input
 from mtl_core.data.masks import Mask
 from mtl_core.nn.task_kind import LabelPrediction
 
@@ -115,6 +116,24 @@ class Prediction:
         if self.tokens:
             record[TOKENS_KEY] = list(self.tokens)
         return record
+
+
+def build_sample(example_id: str, value: object) -> dict[str, Any]:
+    """Return an example as in a line of `predictions.jsonl`, without predictions.
+
+    Args:
+        example_id: The id of the example.
+        value: Its input: a text, a row of cells, or any other.
+    """
+    record: dict[str, Any] = {"id": example_id, "text": format_input(value)}
+    if isinstance(value, Mapping):
+        record[INPUTS_KEY] = convert_cells(value)
+    return record
+
+
+def convert_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the cells of an input to JSON values."""
+    return {name: convert_to_json(cell) for name, cell in cells.items()}
 
 
 def format_gold_label(task: FittedTask, label: Label) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,13 +11,13 @@ import torch
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.fitted_task import FittedTask
-from mtl_core.data.input_format import convert_to_json, format_input
+from mtl_core.data.input_format import format_input
 from mtl_core.data.subwords import find_first_subwords, sum_per_token
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.evaluation.inference import BatchOutputs
 from mtl_core.nn.task_kind import LabelPrediction
 from mtl_core.runs.predicted_masks import MaskWriter
-from mtl_core.runs.prediction import Prediction, TaskPrediction, format_gold_label
+from mtl_core.runs.prediction import Prediction, TaskPrediction, convert_cells, format_gold_label
 
 
 @dataclass
@@ -30,6 +30,7 @@ class PredictionCollector:
         encoder: The encoder, which maps tokens to words.
         items: The encoded inputs of the examples.
         keep_attention: Whether to include attention weights.
+        task_names: The tasks to decode; None for all tasks of the predicted groups.
     """
 
     groups: Sequence[TaskGroup]
@@ -37,6 +38,7 @@ class PredictionCollector:
     encoder: Encoder[Any, Any]
     items: Sequence[Any]
     keep_attention: bool = False
+    task_names: Collection[str] | None = None
     _predictions: dict[int, dict[str, TaskPrediction]] = field(default_factory=dict)
 
     def add(self, batch_outputs: BatchOutputs) -> None:
@@ -49,6 +51,8 @@ class PredictionCollector:
                 continue
             attention = output.attention.float().cpu() if self.keep_attention and output.attention is not None else None
             for column, task in enumerate(group.tasks):
+                if self.task_names is not None and task.name not in self.task_names:
+                    continue
                 if task.config.kind.level == "pixel":
                     for index, row in enumerate(batch_outputs.rows.tolist()):
                         self._predictions[row][task.name] = self._decode_mask(task, output.outputs[index, column])
@@ -83,7 +87,7 @@ class PredictionCollector:
             task_predictions = {
                 task: _merge_subwords(prediction, subwords) for task, prediction in task_predictions.items()
             }
-        inputs = {name: convert_to_json(cell) for name, cell in value.items()} if isinstance(value, Mapping) else None
+        inputs = convert_cells(value) if isinstance(value, Mapping) else None
         return Prediction(example_id, format_input(value), task_predictions, tokens, inputs)
 
     def pop_record(

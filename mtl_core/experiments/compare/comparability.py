@@ -27,7 +27,7 @@ def check_has_outputs(path: Path) -> None:
     run = RunDirectory(path)
     if run.outputs.is_file():
         return
-    if run.predictions.is_file():
+    if run.find_predictions() is not None:
         raise MtlError(
             f"{path}: the run has no {run.outputs.name}, which a comparison requires: an earlier version of "
             f"mtl-core made it; repeat it with `mtl run {run.config} --out NEW`"

@@ -1,6 +1,5 @@
 """Read the outputs of finished runs from their directories."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.comparability import check_has_outputs
 from mtl_core.runs.image_sums import ImageSums
-from mtl_core.runs.saved_outputs import TaskOutputs, read_outputs
+from mtl_core.runs.saved_outputs import TaskOutputs, read_output_ids, read_outputs
 from mtl_core.runs.saved_run import restore_tasks
 
 
@@ -125,7 +124,7 @@ def read_run(path: Path, experiment: Experiment) -> RunOutputs:
     metrics = read_json(run.require_file(run.metrics))
     check_has_outputs(path)
     split_name, outputs = read_outputs(run)
-    ids = _read_ids(run)
+    ids = np.array(read_output_ids(run), dtype=np.str_)
     tasks = {
         task.name: task for task in restore_tasks(run.read_state(), run, experiment) if task.auxiliary_spec is None
     }
@@ -154,11 +153,3 @@ def _label_outputs(task: FittedTask, outputs: TaskOutputs | ImageSums, ids: NDAr
     if isinstance(outputs, ImageSums):
         return LabelledImageSums(task, outputs, label_ids)
     return LabelledOutputs(task, outputs, label_ids)
-
-
-def _read_ids(run: RunDirectory) -> NDArray[np.str_]:
-    try:
-        with run.require_file(run.predictions).open(encoding="utf-8") as lines:
-            return np.array([json.loads(line)["id"] for line in lines], dtype=np.str_)
-    except (ValueError, KeyError) as error:
-        raise MtlError(f"{run.predictions}: damaged: {type(error).__name__}: {error}") from error
