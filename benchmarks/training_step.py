@@ -77,10 +77,11 @@ def build_setup(
         NamedTask(name=f"task {task}", kind=kind, head=head or Attention(), mask=Observed()) for task in range(tasks)
     ]
     fitted_tasks = [fit_task(entry, LabelStatistics(labels, labels)) for entry in entries]
-    groups = group_tasks(fitted_tasks, one_per_group=architecture.task_specific_features)
+    groups = group_tasks(fitted_tasks, architecture.task_specific_features)
     parts = NetworkParts(lambda: FixedFeatures(width), lambda shape: build_backbone(backbone, shape))
     trunk = architecture.build(parts, [entry.name for entry in entries])
-    network = MultiTaskNetwork(trunk, [group.build_heads(trunk.output) for group in groups])
+    heads = [group.build_heads(trunk.output) for group in groups]
+    network = MultiTaskNetwork(trunk, heads, [len(group.tasks) for group in groups])
     targets = torch.randint(0, CLASSES, (BATCH, tasks))
     targets[torch.rand(targets.shape) < missing_share] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)

@@ -1,6 +1,6 @@
 """Groups of tasks that share a head module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mtl_core.data.fitted_task import FittedTask
@@ -8,7 +8,7 @@ from mtl_core.data.loss_mask import LossMask
 from mtl_core.errors import MtlError, join_names
 from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.heads import HeadGroup
-from mtl_core.nn.network import build_head_group
+from mtl_core.nn.network import build_head_group, build_stacked_heads
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,34 @@ class TaskGroup:
         """Number of mask dimensions: 2, `(batch, tasks)`, or 3, `(batch, tasks, length)`, for tokens and pixels."""
         return 2 if self.tasks[0].config.kind.level == "example" else 3
 
-    def build_heads(self, features: FeatureShape) -> HeadGroup:
-        """Build the head module of the group."""
+    def build_heads(self, features: FeatureShape, seed_task: Callable[[str], object] | None = None) -> HeadGroup:
+        """Build the head module of the group.
+
+        Args:
+            features: The shape of the features.
+            seed_task: Seeds torch's generator for a task name, so that the initial weights of a task do not depend on
+                the other tasks; None draws the weights of all tasks from the generator as it is.
+        """
         first = self.tasks[0]
         names = [task.name for task in self.tasks]
-        return build_head_group(first.config.head, features, first.kind.n_outputs, names)
+        if seed_task is None:
+            return build_head_group(first.config.head, features, first.kind.n_outputs, names)
+        return build_stacked_heads(first.config.head, features, first.kind.n_outputs, names, seed_task)
 
 
-def group_tasks(tasks: Sequence[FittedTask], one_per_group: bool = False) -> list[TaskGroup]:
+def group_tasks(tasks: Sequence[FittedTask], task_specific_features: bool = False) -> list[TaskGroup]:
     """Group tasks with equal kind, head, mask and number of outputs, in the order of their first tasks.
 
     Args:
         tasks: Main tasks, followed by auxiliary tasks.
-        one_per_group: Whether to put every task into a separate group.
+        task_specific_features: Whether each task reads task-specific features; a task is then grouped only if its head
+            reads features per task as one tensor (`HeadSpec.reads_task_features`).
     """
     groups: list[list[FittedTask]] = []
     for task in tasks:
+        can_group = task.config.head.reads_task_features or not task_specific_features
         matching_group = (
-            None if one_per_group else next((group for group in groups if _can_share_head(group[0], task)), None)
+            next((group for group in groups if _can_share_head(group[0], task)), None) if can_group else None
         )
         if matching_group is None:
             groups.append([task])
@@ -79,6 +89,8 @@ def _can_share_head(first: FittedTask, second: FittedTask) -> bool:
         and first.config.mask == second.config.mask
         and first.kind.n_outputs == second.kind.n_outputs
         and first.auxiliary_spec is second.auxiliary_spec
+        # A batched product with more tasks may round differently: the outputs of the tasks of a run stay bit-identical.
+        and first.extension == second.extension
     )
 
 

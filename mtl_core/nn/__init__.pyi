@@ -2,8 +2,9 @@ from .architecture import Architecture, NetworkParts, validate_features
 from .features import Features, FeatureShape
 from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
+from .task_features import TaskFeatures
 from .task_keys import build_task_keys
-from .task_kind import LabelPrediction, PredictedArrays, TaskKind
+from .task_kind import LabelPrediction, TaskKind
 
 __all__ = [
     "Architecture",
@@ -14,7 +15,7 @@ __all__ = [
     "LabelPrediction",
     "NetworkParts",
     "PackedRNN",
-    "PredictedArrays",
+    "TaskFeatures",
     "TaskKind",
     "build_task_keys",
     "validate_features",

@@ -9,6 +9,7 @@ from torch import nn
 
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
+from mtl_core.nn.task_features import TaskFeatures
 from mtl_core.plugins.layouts import validate_layout
 from mtl_core.plugins.specs import ArchitectureSpec, BackboneSpec
 
@@ -43,9 +44,18 @@ class Architecture(nn.Module):
             active: Whether each task's features are needed; the features of other tasks need not be computed.
 
         Returns:
-            One `Features` for all tasks, or one per task, which may be None for a task that is not active.
+            One `Features` for all tasks, or one per task, which may be None for a task that is not active. Features
+            per task in one tensor are a `TaskFeatures`: head groups then compute all tasks in one batched product.
         """
         raise NotImplementedError
+
+    def on_step_start(self, step: int, total: int) -> None:
+        """Update what depends on the progress of the training, at the start of a step.
+
+        Args:
+            step: The step, counted from 0.
+            total: The number of steps of the run.
+        """
 
     def regularization_loss(self) -> torch.Tensor | None:
         """Return the regularization loss of a step, a scalar tensor; None for no regularization."""
@@ -53,6 +63,14 @@ class Architecture(nn.Module):
 
     def task_parameters(self, task: int) -> list[nn.Parameter]:
         """Return the task-specific parameters of a task; a step without labels for it does not update them."""
+        return []
+
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters whose first dimension is the task, each row specific to its task.
+
+        A step without labels for a task restores its rows. Hundreds of tasks then have a few large parameters instead
+        of hundreds of small ones.
+        """
         return []
 
 
@@ -83,6 +101,16 @@ def build_backbone(spec: BackboneSpec, inputs: FeatureShape) -> nn.Module:
     if not isinstance(getattr(backbone, "output", None), FeatureShape):
         raise MtlError(f"backbone '{spec.type}': its module must have an attribute `output: FeatureShape`")
     return backbone
+
+
+def validate_task_features(features: TaskFeatures, shape: FeatureShape) -> TaskFeatures:
+    """Validate stacked features like those of one task.
+
+    Raises:
+        MtlError: If their width or size differs from the backbone's `output`.
+    """
+    validate_features(Features(features.values.detach()[0]), shape)
+    return features
 
 
 def validate_features(features: object, shape: FeatureShape) -> Features:

@@ -36,6 +36,8 @@ class HeadGroup(nn.Module):
     `forward(features, output_mask)` returns a `HeadOutput` for all tasks. `output_mask`, `(batch, tasks)`, bool,
     marks the examples whose outputs are used; None marks all. A head group may skip the other outputs.
 
+    If the spec sets `reads_task_features`, `features` may be a `TaskFeatures`: features per task in one tensor.
+
     The step of a batch must not update a task without a label in it, neither through momentum nor through weight
     decay. Therefore a head group declares which of its parameters belong to which task.
     """

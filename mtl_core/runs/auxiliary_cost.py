@@ -87,6 +87,7 @@ def _count_parameters(data: FittedData, network: MultiTaskNetwork, name: str) ->
         for task in group.tasks:
             if task.auxiliary_spec is not None and task.auxiliary_spec.task_name == name:
                 count += sum(parameter.numel() for parameter in network.trunk.task_parameters(task_index))
+                count += sum(parameter[0].numel() for parameter in network.trunk.stacked_parameters())
             task_index += 1
         if group.tasks[0].auxiliary_spec is not None and group.tasks[0].auxiliary_spec.task_name == name:
             count += count_parameters(head)

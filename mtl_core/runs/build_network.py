@@ -27,9 +27,10 @@ def build_network(
     names = [task.name for group in groups for task in group.tasks]
     parts = NetworkParts(encoder.input_layer, lambda shape: build_backbone(config.backbone, shape))
     trunk = build_architecture(config.architecture, parts, names)
-    heads = []
-    for group in groups:
-        if config.architecture.task_specific_features:
-            torch.manual_seed(derive_seed(config.seed, "init", group.tasks[0].name))
-        heads.append(group.build_heads(trunk.output))
-    return MultiTaskNetwork(trunk, heads)
+    seed_task = (
+        (lambda name: torch.manual_seed(derive_seed(config.seed, "init", name)))
+        if config.architecture.task_specific_features
+        else None
+    )
+    heads = [group.build_heads(trunk.output, seed_task) for group in groups]
+    return MultiTaskNetwork(trunk, heads, [len(group.tasks) for group in groups])

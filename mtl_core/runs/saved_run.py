@@ -156,7 +156,7 @@ def load_run(path: Path | str, plugins: Sequence[str] = (), parts: Sequence[obje
         encoder.restore(state["encoder"])
     except (KeyError, TypeError, ValueError) as error:
         raise MtlError(f"{run.state}: damaged: {type(error).__name__}: {error}") from error
-    groups = group_tasks(tasks, one_per_group=config.architecture.task_specific_features)
+    groups = group_tasks(tasks, config.architecture.task_specific_features)
     with isolate_torch_rng():
         network = build_network(config, encoder, groups)
     try:

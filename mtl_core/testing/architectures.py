@@ -21,7 +21,9 @@ from mtl_core.testing.sample_modules import (
 )
 from mtl_core.testing.spec import spec_checks
 from mtl_core.testing.task_parameters import (
+    check_not_stacked,
     check_shared,
+    check_stacked,
     check_task_specific,
     compute_task_gradients,
     index_task_parameters,
@@ -69,7 +71,7 @@ def _add_checks(checks: Checks, spec: ArchitectureSpec, fixture: ModuleFixture) 
     )
     add(
         "task-parameters",
-        "`task_parameters` returns the parameters that only one task uses.",
+        "`task_parameters` returns the parameters that only one task uses; `stacked_parameters` has one row per task.",
         _check_task_parameters,
     )
 
@@ -167,6 +169,11 @@ def _check_task_parameters(spec: ArchitectureSpec, fixture: ModuleFixture) -> No
             fail(f"expected an Architecture, found {describe_value(module)}")
         trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
         task_by_id = index_task_parameters(module, len(TASKS))
+        stacked = {id(parameter) for parameter in module.stacked_parameters()}
+        both = stacked & task_by_id.keys()
+        expect(not both, f"expected each parameter to be stacked or of one task, found {len(both)} that are both")
+        foreign = stacked - {id(parameter) for parameter in module.parameters()}
+        expect(not foreign, f"expected `stacked_parameters` to return only own parameters, found {len(foreign)} others")
         totals: list[torch.Tensor | None] = []
         for features in _compute_features(module, collate_samples(fixture.draw_samples())):
             if features is None or not features.values.requires_grad:
@@ -179,5 +186,8 @@ def _check_task_parameters(spec: ArchitectureSpec, fixture: ModuleFixture) -> No
         owner = task_by_id.get(id(parameter))
         if owner is not None:
             check_task_specific(name, owner, gradients_by_id[id(parameter)])
+        elif id(parameter) in stacked:
+            check_stacked(name, gradients_by_id[id(parameter)])
         elif spec.task_specific_features:
             check_shared(name, gradients_by_id[id(parameter)])
+            check_not_stacked(name, gradients_by_id[id(parameter)])

@@ -52,7 +52,9 @@ class SampleRun:
         groups = group_tasks(tasks)
         shape = FeatureShape(WIDTH, sequence=False)
         trunk = SharedTrunk(NetworkParts(lambda: SampleInputLayer(shape), SampleBackbone))
-        self.network = MultiTaskNetwork(trunk, [group.build_heads(trunk.output) for group in groups]).train()
+        self.network = MultiTaskNetwork(
+            trunk, [group.build_heads(trunk.output) for group in groups], [len(group.tasks) for group in groups]
+        ).train()
         self.objective = Objective(groups, spec, seed=1).train()
         self.optimizer = Adam(lr=0.02).build([*self.network.parameters(), *self.objective.parameters()])
         self.gradients = StepGradients(Accelerator(cpu=True), self.network, self.objective.group_sizes)

@@ -49,6 +49,11 @@ def freeze_unlabelled_tasks(
         if unlabelled:
             rows = torch.tensor(unlabelled, device=label_counts.device)
             stacked_rows += [(parameter, rows) for parameter in group.stacked_parameters()]
+    stacked_in_trunk = network.trunk.stacked_parameters()
+    if stacked_in_trunk and not all(all_counts):
+        unlabelled = [task for task, count in enumerate(all_counts) if not count]
+        rows = torch.tensor(unlabelled, device=counts[0].device)
+        stacked_rows += [(parameter, rows) for parameter in stacked_in_trunk]
     with freeze_parameters(parameters, stacked_rows, optimizer):
         yield
 
@@ -64,8 +69,12 @@ def freeze_parameters(
         stacked_rows: Parameters and the rows of each that are restored after the step, with the optimizer state.
         optimizer: The optimizer of the step.
     """
+    stacked_rows = list(stacked_rows)
     for parameter in parameters:
         parameter.grad = None
+    for parameter, rows in stacked_rows:  # a regularization loss reaches unlabelled tasks, too
+        if parameter.grad is not None:
+            parameter.grad[rows] = 0
     backups = [
         (parameter, rows, [(tensor, tensor[rows].clone()) for tensor in _list_tensors(parameter, optimizer)])
         for parameter, rows in stacked_rows

@@ -90,6 +90,7 @@ def find_shared_parameters(network: MultiTaskNetwork, group_sizes: Sequence[int]
     task_specific_ids = {
         id(parameter) for task in range(sum(group_sizes)) for parameter in network.trunk.task_parameters(task)
     }
+    task_specific_ids |= {id(parameter) for parameter in network.trunk.stacked_parameters()}
     for group, size in zip(network.head_groups(), group_sizes, strict=True):
         # All parameters of a module with one task are task-specific, whatever it declares.
         parameters = group.parameters() if size == 1 else group.stacked_parameters()

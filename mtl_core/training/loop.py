@@ -149,6 +149,7 @@ def train(
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
                 group["lr"] = lr * lr_factor
             objective.on_step_start(training_state.step, steps)
+            network.trunk.on_step_start(training_state.step, steps)
             should_observe = observer is not None and observer.should_observe(
                 training_state.step, base_lrs[0] * lr_factor
             )

@@ -53,6 +53,10 @@ class HeadSpec(Spec):
     `level: ClassVar[Level] = "token"`, or just `level = "token"`."""
     layouts: ClassVar[frozenset[Layout]] = frozenset({"vector", "sequence"})
     """The layouts of features that the head reads; a head that only calls `Features.mean_pool` reads all three."""
+    reads_task_features: ClassVar[bool] = False
+    """Whether the head group of `build_group` also reads features per task (`TaskFeatures`). All of its parameters are
+    then stacked by task, so that its tasks share nothing. Without it, an architecture with features per task has one
+    module per task."""
 
     @abstractmethod
     def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
