@@ -19,6 +19,7 @@ from mtl_core.api.predictions import Predictions, predict_inputs
 from mtl_core.api.report import Report
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.artifacts.saved_predictions import SavedPredictions, read_predictions
 from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
 from mtl_core.plugins.active_registry import use_registry
@@ -53,6 +54,15 @@ class Run:
         run = RunDirectory.open(self.path)
         run.require_file(run.metrics)
         return MetricTable.from_json(read_json(run.metrics))
+
+    @cached_property
+    def predictions(self) -> SavedPredictions:
+        """The predictions that the run wrote for its test (or validation) data, in whichever format.
+
+        Example: `run.predictions["topic"].probabilities` is an array `(examples, classes)`, whose rows belong to
+        `run.predictions.ids`.
+        """
+        return read_predictions(RunDirectory.open(self.path).require_predictions())
 
     @cached_property
     def saved_run(self) -> SavedRun:

@@ -87,6 +87,9 @@ class ExperimentConfig(StrictModel):
     """Settings of the training."""
     interactions: InteractionConfig | None = None
     """Measurements of task interactions during training; null measures nothing."""
+    predictions: Literal["auto", "jsonl", "safetensors", "parquet", "none"] = "auto"
+    """The format of the predictions that the run writes: `jsonl` (one line per example), `safetensors` (arrays),
+    `parquet` (one row per example), or `none`; `auto` is `jsonl` up to 20 main tasks, above that `safetensors`."""
     trackers: list[TrackerField] = []
     """Experiment trackers that metrics are logged to, such as TensorBoard."""
     sweep: Sweep | None = None

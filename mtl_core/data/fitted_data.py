@@ -104,7 +104,7 @@ def fit_data(
     tasks = [task for task in main_tasks if task.name in active_names]
     tasks += [fit(task.declared, task.labels, task) for task in auxiliary_tasks]
     check_unique_names(tasks)
-    groups = group_tasks(tasks, one_per_group=config.architecture.task_specific_features)
+    groups = group_tasks(tasks, config.architecture.task_specific_features)
     return FittedData(
         experiment_data=experiment_data,
         split=split,

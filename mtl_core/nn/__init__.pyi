@@ -4,7 +4,7 @@ from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
 from .task_features import TaskFeatures
 from .task_keys import build_task_keys
-from .task_kind import LabelPrediction, TaskKind
+from .task_kind import LabelPrediction, PredictedArrays, TaskKind
 
 __all__ = [
     "Architecture",
@@ -15,6 +15,7 @@ __all__ = [
     "LabelPrediction",
     "NetworkParts",
     "PackedRNN",
+    "PredictedArrays",
     "TaskFeatures",
     "TaskKind",
     "build_task_keys",

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtl_core.artifacts.json_files import read_json_lines, wrap_parse_errors
+from mtl_core.artifacts.prediction_arrays import PredictionArrays
+from mtl_core.artifacts.saved_predictions import read_prediction_arrays
 from mtl_core.errors import MtlError
 
 N_BINS = 10
@@ -46,6 +51,17 @@ class CalibrationCurve:
         bin_.n += 1
         bin_.correct += correct
         bin_.confidence_sum += confidence
+
+    def add_arrays(self, confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_]) -> None:
+        """Add predictions `(n,)`; see `add`."""
+        indices = np.minimum((confidence.astype(np.float64) * N_BINS).astype(np.int64), N_BINS - 1)
+        counts = np.bincount(indices, minlength=N_BINS)
+        n_correct = np.bincount(indices, weights=correct, minlength=N_BINS)
+        sums = np.bincount(indices, weights=confidence, minlength=N_BINS)
+        for bin_, *values in zip(self.bins, counts.tolist(), n_correct.tolist(), sums.tolist(), strict=True):
+            bin_.n += values[0]
+            bin_.correct += int(values[1])
+            bin_.confidence_sum += values[2]
 
     def merge(self, other: "CalibrationCurve") -> None:
         """Add all predictions of another instance."""
@@ -100,18 +116,20 @@ class CalibrationCurves:
 def read_calibration_curves(
     path: Path, classes: Mapping[str, Sequence[str]], task_names: Sequence[str]
 ) -> CalibrationCurves:
-    """Read a file of predictions line by line.
+    """Read a file of predictions; one with a line per example is read line by line.
 
     Only labels that are classes of their task count. Masked labels, lists of labels, numbers and texts are ignored.
 
     Args:
-        path: The `predictions.jsonl` of a run.
+        path: The predictions of a run, in any format.
         classes: Task name to its classes.
         task_names: The names of the tasks to include.
 
     Raises:
         MtlError: If the file cannot be read or is damaged.
     """
+    if path.suffix != ".jsonl":
+        return _build_curves(read_prediction_arrays(path), task_names)
     valid_labels = {name: frozenset(classes.get(name, ())) for name in task_names}
     curves: dict[str, CalibrationCurve] = {}
     with wrap_parse_errors(path):
@@ -122,6 +140,23 @@ def read_calibration_curves(
                         curves.setdefault(name, CalibrationCurve()).add(
                             _validate_confidence(confidence, path), label == gold
                         )
+    return CalibrationCurves({name: curves[name] for name in task_names if name in curves})
+
+
+def _build_curves(predictions: PredictionArrays, task_names: Sequence[str]) -> CalibrationCurves:
+    """Build the curves of all tasks with one class per example from arrays."""
+    curves: dict[str, CalibrationCurve] = {}
+    for group in predictions.groups:
+        if group.form != "class" or group.gold is None or group.probabilities is None:
+            continue
+        confidences = np.take_along_axis(group.probabilities, group.labels[:, :, np.newaxis].astype(np.int64), axis=2)
+        is_scored = (group.gold >= 0) & (group.gold < group.probabilities.shape[2])
+        for column, name in enumerate(group.tasks):
+            rows = np.flatnonzero(is_scored[:, column])
+            if len(rows):
+                curves[name] = CalibrationCurve()
+                is_correct = group.labels[rows, column] == group.gold[rows, column]
+                curves[name].add_arrays(confidences[rows, column, 0], is_correct)
     return CalibrationCurves({name: curves[name] for name in task_names if name in curves})
 
 

@@ -13,6 +13,7 @@ from mtl_core.artifacts.mistakes import Mistake, read_mistakes
 from mtl_core.artifacts.pictures import Picture, read_pictures
 from mtl_core.artifacts.provenance import Provenance, read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.config.yaml_file import read_yaml
 from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_task_metrics
 
 SPLITS = ("test", "validation")
@@ -40,7 +41,7 @@ class RunArtifacts:
         mistakes: The most confident mistakes; None if the run has no such file.
         pictures: Examples that are images, with their predictions; none if the inputs are no images.
         interactions: The interactions of tasks; None if the run has no such file.
-        predictions_path: The path of the predictions; None if nothing was predicted.
+        predictions_path: The path of the predictions; None if nothing was predicted or written.
         provenance: The versions, the machine and the input files; None if the run has no such file.
     """
 
@@ -103,9 +104,21 @@ def read_run(path: Path) -> RunArtifacts:
             mistakes=read_mistakes(run.mistakes),
             pictures=read_pictures(run.pictures),
             interactions=read_interactions(run.interactions),
-            predictions_path=run.require_file(run.predictions) if splits else None,
+            predictions_path=_find_predictions(run) if splits else None,
             provenance=read_provenance(run.provenance),
         )
+
+
+def _find_predictions(run: RunDirectory) -> Path | None:
+    """Return the file of predictions; None if the experiment wrote none.
+
+    Raises:
+        MtlError: If it is missing although the experiment wrote one.
+    """
+    path = run.find_predictions()
+    if path is None and read_yaml(run.config).value.get("predictions") != "none":
+        return run.require_file(run.predictions)
+    return path
 
 
 def _read_classes(run: RunDirectory) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.batches import RowIndices
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.input_files import hash_input_files
-from mtl_core.data.prepare import prepare, prepare_refit
+from mtl_core.data.prepare import prepare_refit
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration import Calibration, apply_calibration, calibrate, check_calibration
@@ -26,8 +26,10 @@ from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.reporting.model_card.write_card import write_card
 from mtl_core.runs.auxiliary_cost import measure_auxiliary_costs
 from mtl_core.runs.distributed import is_worker_rank, raise_on_every_rank, rank_output_dir, rank_resume_dir
+from mtl_core.runs.extension_stage import calibrate_extension, train_extension
 from mtl_core.runs.interaction_measurement import build_interaction_observer, write_interactions
 from mtl_core.runs.measurements import measure_inference_ms, measure_peak_memory_mb
+from mtl_core.runs.prediction_format import check_parquet, describe_fallback, resolve_prediction_format
 from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
 from mtl_core.runs.registered_parts import check_registered
 from mtl_core.runs.run_report import RunReport, build_metrics
@@ -38,6 +40,7 @@ from mtl_core.seeding import isolate_torch_rng
 from mtl_core.tracking.run_trackers import track_run
 from mtl_core.training.accelerator import create_accelerator
 from mtl_core.training.callback import Callback, NullCallback
+from mtl_core.training.interaction_observer import InteractionObserver
 
 
 def run_experiment(
@@ -61,6 +64,7 @@ def run_experiment(
     """
     with raise_on_every_rank():
         check_packages(config.trackers)
+        check_parquet(config)
         check_registered(config)
     with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
         with raise_on_every_rank():
@@ -110,7 +114,9 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
 def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
     data = prepare(config)
     select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
-    data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, data)])
+    resolve_prediction_format(config, data.groups)  # an error before the training
+    notes = [*describe_undefined_metrics(select, data), *describe_fallback(config, data.groups)]
+    data = replace(data, warnings=[*data.warnings, *notes])
     if evaluate_test:
         return data
     return replace(data, split=replace(data.split, test=data.split.test[:0]))
@@ -131,11 +137,11 @@ def _run_stages(context: RunContext, data: FittedData) -> RunReport:
     observer = build_interaction_observer(config, data)
     with timer.measure("train"):
         context.callback.on_stage_start("training")
-        selection = train_network(context, data, "selection", config.training.epochs, observer)
+        selection = _train(context, data, observer)
     with timer.measure("evaluate"):
         # Before calibration, whose values are fitted to the labels of the same examples.
         scores = _validate(context, selection)
-        calibration = calibrate(selection.network, data) if config.training.calibrate else None
+        calibration = _calibrate(context, selection)
     with timer.measure("train"):
         refit = _refit_network(context, selection, calibration)
     # Validation scores stay those of the first training; the refitted network is saved and tested.
@@ -155,7 +161,7 @@ def _run_stages(context: RunContext, data: FittedData) -> RunReport:
         best_epoch=selection.result.best_epoch,
         best_score=selection.result.best_score,
         timing=_measure_timing(final, timing_rows, timer.seconds, interactions_s, n_visited),
-        costs=measure_auxiliary_costs(config, final.data, final.network),
+        costs=measure_auxiliary_costs(config, final.data, final.network) if config.extends is None else [],
         warm_start=final.warm_start,
         interactions=interactions,
         calibration=calibration,
@@ -165,13 +171,29 @@ def _run_stages(context: RunContext, data: FittedData) -> RunReport:
     return report
 
 
+def _train(context: RunContext, data: FittedData, observer: InteractionObserver | None) -> TrainedNetwork:
+    """Train a new network, or extend that of another run."""
+    config = context.config
+    if config.extends is not None:
+        return train_extension(context, config.extends, data, observer)
+    return train_network(context, data, "selection", config.training.epochs, observer)
+
+
+def _calibrate(context: RunContext, trained: TrainedNetwork) -> Calibration | None:
+    """Calibrate the network on the validation split, if the experiment says so."""
+    if context.config.extends is not None:
+        return calibrate_extension(context, context.config.extends, trained)
+    return calibrate(trained.network, trained.data) if context.config.training.calibrate else None
+
+
 def _validate(context: RunContext, trained: TrainedNetwork) -> dict[str, Scores]:
     """Evaluate the validation split; write its predictions only if there is no test split."""
     split = trained.data.split
     if not len(split.validation):
         return {}
     run = None if len(split.test) else context.run
-    return {"validation": evaluate_split(trained.network, trained.data, "validation", run)}
+    prediction_format = resolve_prediction_format(context.config, trained.data.groups)
+    return {"validation": evaluate_split(trained.network, trained.data, "validation", run, prediction_format)}
 
 
 def _refit_network(
@@ -193,7 +215,8 @@ def _save_and_test(context: RunContext, final: TrainedNetwork) -> dict[str, Scor
     save_model(context.run, context.config, final.network, final.data.encoder, final.data.groups)
     if not len(final.data.split.test):
         return {}
-    return {"test": evaluate_split(final.network, final.data, "test", context.run)}
+    prediction_format = resolve_prediction_format(context.config, final.data.groups)
+    return {"test": evaluate_split(final.network, final.data, "test", context.run, prediction_format)}
 
 
 def _measure_timing(

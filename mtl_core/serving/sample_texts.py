@@ -4,6 +4,7 @@ import base64
 import json
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.artifacts.saved_predictions import read_prediction_arrays
 from mtl_core.data.png_encoding import encode_png
+from mtl_core.errors import MtlError
 from mtl_core.runs.prediction_inputs import get_row_columns
 from mtl_core.runs.saved_run import SavedRun
 
@@ -54,7 +57,7 @@ class Samples:
 
 def load_examples(path: Path, saved: SavedRun) -> Sequence[str] | Sequence[Mapping[str, Any]]:
     """Return example texts, or rows: those of the loader, or of the run's predictions with many different labels."""
-    loader, predictions = saved.get_loader(), RunDirectory(path).predictions
+    loader, predictions = saved.get_loader(), RunDirectory(path).find_predictions()
     if get_row_columns(loader):
         rows = _read_predicted_rows(predictions) or [dict.fromkeys(loader.input_types)]
         return [{name: _embed(cell, loader.input_types.get(name)) for name, cell in row.items()} for row in rows]
@@ -80,17 +83,18 @@ def _embed(cell: Any, column_type: str | None) -> Any:
     return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _read_predicted_rows(predictions: Path) -> list[Mapping[str, Any]]:
+def _read_predicted_rows(predictions: Path | None) -> list[Mapping[str, Any]]:
     """Return rows of predictions; those without missing cells first."""
     rows = [record["inputs"] for record in _iterate_records(predictions) if isinstance(record.get("inputs"), dict)]
     return sorted(rows, key=lambda row: list(row.values()).count(None))[:N_TEXTS]
 
 
-def _read_predicted_texts(predictions: Path) -> list[str]:
+def _read_predicted_texts(predictions: Path | None) -> list[str]:
     label_counts: dict[str, int] = {}
     for record in _iterate_records(predictions):
         try:
-            text, n_labels = str(record["text"]), len({str(task["label"]) for task in record["tasks"].values()})
+            tasks = record.get("tasks", {})  # files of many tasks contain the inputs of some examples without them
+            text, n_labels = str(record["text"]), len({str(task["label"]) for task in tasks.values()})
         except (KeyError, TypeError, AttributeError):
             continue
         if len(text) in TEXT_LENGTHS and text.strip():
@@ -98,9 +102,16 @@ def _read_predicted_texts(predictions: Path) -> list[str]:
     return sorted(label_counts, key=lambda text: -label_counts[text])[:N_TEXTS]
 
 
-def _iterate_records(predictions: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects in the first lines of `predictions.jsonl`; damaged lines are skipped."""
-    if not predictions.is_file():
+def _iterate_records(predictions: Path | None) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects in the first lines of `predictions.jsonl`; damaged lines are skipped.
+
+    Of other formats, yield the first examples, without predictions; of a damaged file none.
+    """
+    if predictions is None:
+        return
+    if predictions.suffix != ".jsonl":
+        with suppress(MtlError):
+            yield from read_prediction_arrays(predictions).samples
         return
     with predictions.open(encoding="utf-8") as lines:
         for line, _ in zip(lines, range(MAX_LINES), strict=False):
