@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from mtl_core.config.column_encoders import complete_encoder
+from mtl_core.config.extension import Extension, list_extension_errors
 from mtl_core.config.layouts import validate_layouts
 from mtl_core.config.named_heads import resolve_named_heads
 from mtl_core.config.sweep import Sweep
@@ -77,6 +78,8 @@ class ExperimentConfig(StrictModel):
     """Auxiliary tasks. They affect neither the selection of the epoch nor overall scores."""
     init_from: InitFrom | None = None
     """A trained run to initialise weights from; null initialises all weights randomly."""
+    extends: Extension | None = None
+    """A finished run that this one extends by tasks, written by `mtl extend`; null for a new network."""
     weighting: WeightingField = default_type("sum")
     """How the losses of the tasks are combined."""
     optimizer: OptimizerField = default_type("adam")
@@ -143,6 +146,9 @@ class ExperimentConfig(StrictModel):
                 known = [entry.name if isinstance(entry, NamedTask) else entry.each for entry in self.tasks]
                 message = f"unknown task '{name}'{did_you_mean(name, known)} (tasks: {join_names(known)})"
                 errors.append(build_error_details(("active_tasks", index), "custom", message, name))
+        if self.extends is not None:
+            excluded = self.active_tasks is not None or self.init_from is not None or self.training.refit
+            errors += list_extension_errors(self.extends, self.tasks, excluded)
         if self.training.precision == "fp16":
             comparers = [f"'{self.weighting.type}'"] if self.weighting.balances_gradients else []
             for comparer in [*comparers, *(["`interactions`"] if self.interactions is not None else [])]:

@@ -15,7 +15,7 @@ from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask
 from mtl_core.data.fitted_task import FittedTask, describe_numeric_classes, fit_task
-from mtl_core.data.label_statistics import compute_label_statistics, select_weighted_rows
+from mtl_core.data.label_statistics import LabelStatistics, compute_label_statistics, select_weighted_rows
 from mtl_core.data.lazy_sequences import RowSubset
 from mtl_core.data.splitting import Split
 from mtl_core.data.target_encoding import encode_examples
@@ -90,13 +90,9 @@ def fit_data(
     auxiliary_tasks = derive_auxiliary(config, corpus, labels, encoder, parsed, split.all_training_rows)
     labels |= {task.declared.name: task.labels for task in auxiliary_tasks if len(task.labels)}
     split = _remove_unlabelled(split, experiment_data, active_tasks, auxiliary_tasks)
-    known_rows = np.concatenate([split.all_training_rows, split.validation])
 
     def fit(task: NamedTask, column: Sequence[Label | None], derived: DerivedTask | None = None) -> FittedTask:
-        weighted_rows = select_weighted_rows(split.all_training_rows, corpus.weights.get(task.column))
-        label_statistics = compute_label_statistics(
-            task, column, known_rows, weighted_rows, corpus.locations, encoder, parsed
-        )
+        label_statistics = compute_split_statistics(task, column, split, corpus, encoder, parsed)
         return fit_task(task, label_statistics, derived.spec if derived is not None else None)
 
     main_tasks = [fit(task, main_labels.get(task.name, ())) for task in experiment_data.tasks]
@@ -120,6 +116,29 @@ def fit_data(
             *(note for task in tasks if (note := describe_numeric_classes(task))),
         ],
     )
+
+
+def compute_split_statistics(
+    task: NamedTask,
+    column: Sequence[Label | None],
+    split: Split,
+    corpus: Corpus,
+    encoder: Encoder[Any, Any],
+    parsed: Sequence[Any],
+) -> LabelStatistics:
+    """Collect the label statistics of a task in the training and validation data.
+
+    Args:
+        task: The task.
+        column: One label per example; empty for a task that derives labels from the inputs.
+        split: The split.
+        corpus: The examples.
+        encoder: The fitted encoder.
+        parsed: The parsed inputs.
+    """
+    known_rows = np.concatenate([split.all_training_rows, split.validation])
+    weighted_rows = select_weighted_rows(split.all_training_rows, corpus.weights.get(task.column))
+    return compute_label_statistics(task, column, known_rows, weighted_rows, corpus.locations, encoder, parsed)
 
 
 def _remove_unlabelled(

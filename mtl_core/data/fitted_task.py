@@ -28,6 +28,7 @@ class FittedTask:
         class_counts: Frequency of each class in the training labels; empty for numeric labels.
         kind: Loss, decoding and metrics.
         auxiliary_spec: The spec that builds the task if it is an auxiliary task; None for a main task.
+        extension: The number of the extension (`mtl extend`) that added the task; 0 for a task of the first run.
     """
 
     config: NamedTask
@@ -35,6 +36,7 @@ class FittedTask:
     class_counts: Mapping[str, int]
     kind: TaskKind
     auxiliary_spec: AuxiliarySpec | None = None
+    extension: int = 0
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from mtl_core.artifacts.provenance import FileFingerprint
+from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.paths import input_paths
 from mtl_core.errors import MtlError
@@ -11,6 +12,8 @@ from mtl_core.errors import MtlError
 
 def hash_input_files(config: ExperimentConfig) -> dict[str, FileFingerprint]:
     """Compute the digests of all files and folders that an experiment reads, except for the run of `init_from`.
+
+    Of a run that is extended, the files that define its network are read: config, state and weights.
 
     Files are read in pieces; nothing is cached. In folders, names that start with a dot are ignored.
 
@@ -21,12 +24,27 @@ def hash_input_files(config: ExperimentConfig) -> dict[str, FileFingerprint]:
     Raises:
         MtlError: If a file is missing or cannot be read; the message names the key and the file.
     """
-    paths = {".".join(map(str, loc)): path for loc, path, _ in input_paths(config) if loc[0] != "init_from"}
+    run_keys = {"init_from", "extends"}
+    paths = {".".join(map(str, loc)): path for loc, path, _ in input_paths(config) if loc[0] not in run_keys}
     for name, loader in config.loaders.items():
         prefix = "data" if config.data is not None else f"data_sets.{name}"
         for path in sorted({Path(path) for path in loader.list_additional_files()}):
             paths[_find_free_key(f"{prefix}.{path.name}", paths)] = path
-    return {key: _hash_input(key, path) for key, path in paths.items() if not _is_stream(path)}
+    files = {key: _hash_input(key, path) for key, path in paths.items() if not _is_stream(path)}
+    if config.extends is not None:
+        files["extends.run"] = _hash_network(config.extends.run)
+    return files
+
+
+def _hash_network(run_dir: Path) -> FileFingerprint:
+    """Compute the digest of the network of a run: of its config, its state and its weights."""
+    run = RunDirectory(run_dir)
+    files = [run.config, run.weights, run.state]
+    try:
+        size = sum(file.stat().st_size for file in files)
+        return FileFingerprint(run_dir.name, len(files), size, hash_files(run_dir, files))
+    except OSError as error:
+        raise MtlError(f"extends.run: {run_dir}: cannot be read: {error.strerror}") from error
 
 
 def _find_free_key(key: str, used: dict[str, Path]) -> str:

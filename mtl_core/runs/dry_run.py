@@ -7,7 +7,6 @@ import torch
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.fitted_data import FittedData
-from mtl_core.data.prepare import prepare
 from mtl_core.evaluation.calibration import check_calibration
 from mtl_core.evaluation.selection import resolve_selection
 from mtl_core.evaluation.undefined_metrics import describe_undefined_metrics
@@ -15,6 +14,7 @@ from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.network import count_parameters
 from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.runs.build_network import build_network
+from mtl_core.runs.prepare_run import prepare_run, select_trained_tasks
 from mtl_core.runs.training_stage import check_shared_parameters
 from mtl_core.runs.warm_start import initialize_from_run
 from mtl_core.seeding import isolate_torch_rng
@@ -52,11 +52,12 @@ def dry_run(config: ExperimentConfig) -> DryRun:
     """
     check_packages(config.trackers)
     with isolate_torch_rng(), torch.no_grad():
-        data = prepare(config)
+        data = prepare_run(config)
         if config.training.calibrate:
             check_calibration(data)
-        select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
-        data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, data)])
+        selection_data = select_trained_tasks(config, data)
+        select = resolve_selection(config.training.select, selection_data.tasks, selection_data.inactive_tasks)
+        data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, selection_data)])
         network = build_network(config, data.encoder, data.groups)
         if config.init_from is not None:
             initialize_from_run(config.init_from, network, data.groups, data.encoder)

@@ -11,12 +11,12 @@ from mtl_core.data.corpus import Corpus
 from mtl_core.data.fitted_data import TaskLabels
 from mtl_core.data.label_space import is_valid_label
 from mtl_core.data.parsing import parse_inputs
-from mtl_core.data.prepare import prepare
 from mtl_core.data.target_encoding import encode_examples
 from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.evaluation.scorer import compute_scores
 from mtl_core.evaluation.scores import Scores
+from mtl_core.runs.prepare_run import prepare_run
 from mtl_core.runs.saved_run import SavedRun, list_label_columns
 
 
@@ -82,7 +82,7 @@ def evaluate_test_split(saved_run: SavedRun) -> Evaluation:
     Raises:
         MtlError: If the run has no test split.
     """
-    data = prepare(saved_run.config)
+    data = prepare_run(saved_run.config)
     if not len(data.split.test):
         raise MtlError("the run's data has no test split; name a file with --data")
     return _evaluate(saved_run, data.corpus, data.labels, data.split.test)

@@ -30,6 +30,7 @@ from mtl_core.runs.extension_stage import calibrate_extension, train_extension
 from mtl_core.runs.interaction_measurement import build_interaction_observer, write_interactions
 from mtl_core.runs.measurements import measure_inference_ms, measure_peak_memory_mb
 from mtl_core.runs.prediction_format import check_parquet, describe_fallback, resolve_prediction_format
+from mtl_core.runs.prepare_run import prepare_run, select_trained_tasks
 from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
 from mtl_core.runs.registered_parts import check_registered
 from mtl_core.runs.run_report import RunReport, build_metrics
@@ -112,10 +113,11 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
 
 
 def _prepare_data(config: ExperimentConfig, evaluate_test: bool) -> FittedData:
-    data = prepare(config)
-    select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+    data = prepare_run(config)
+    selection_data = select_trained_tasks(config, data)
+    select = resolve_selection(config.training.select, selection_data.tasks, selection_data.inactive_tasks)
     resolve_prediction_format(config, data.groups)  # an error before the training
-    notes = [*describe_undefined_metrics(select, data), *describe_fallback(config, data.groups)]
+    notes = [*describe_undefined_metrics(select, selection_data), *describe_fallback(config, data.groups)]
     data = replace(data, warnings=[*data.warnings, *notes])
     if evaluate_test:
         return data

@@ -118,13 +118,15 @@ def save_state(run: RunDirectory, encoder: Encoder[Any, Any], tasks: Sequence[Fi
 
 
 def _build_task_state(task: FittedTask) -> dict[str, Any]:
-    state = {
+    state: dict[str, Any] = {
         "name": task.name,
         "column": task.config.column,
         "data": list(task.config.data),
         "space": task.space.state(),
         "counts": dict(task.class_counts),
     }
+    if task.extension:
+        state["extension"] = task.extension
     if task.kind.calibration:
         state["calibration"] = dict(task.kind.calibration)
     if task.auxiliary_spec is not None:  # what its block derives from the data cannot be derived without the data
@@ -206,7 +208,7 @@ def _build_tasks(
         space = named_task.kind.restore_space(task["space"])
         kind = named_task.kind.build(space, task["counts"])
         kind.calibration = dict(task.get("calibration", {}))
-        tasks.append(FittedTask(named_task, space, task["counts"], kind, spec))
+        tasks.append(FittedTask(named_task, space, task["counts"], kind, spec, int(task.get("extension", 0))))
     return tasks
 
 

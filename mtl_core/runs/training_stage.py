@@ -8,8 +8,11 @@ from accelerate import Accelerator
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.fitted_data import FittedData
+from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError
+from mtl_core.evaluation.score_pooling import pool_scores
 from mtl_core.evaluation.scorer import compute_scores
+from mtl_core.evaluation.scores import Scores
 from mtl_core.evaluation.selection import (
     compute_selection_score,
     flatten_scores,
@@ -91,25 +94,54 @@ def train_network(
         MtlError: If tasks share no parameters although their gradients are compared, or if training fails.
     """
     config = context.config
-    distributed = DistributedContext.from_accelerator(context.accelerator)
     with raise_on_every_rank():
         network = build_network(config, data.encoder, data.groups)
         warm_start = None
         if config.init_from is not None:
             warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
+    result = fit_network(context, network, data, data, stage, epochs, observer)
+    return TrainedNetwork(network, data, result, warm_start)
+
+
+def fit_network(
+    context: RunContext,
+    network: MultiTaskNetwork,
+    data: FittedData,
+    selection_data: FittedData,
+    stage: Stage,
+    epochs: int | None = None,
+    observer: InteractionObserver | None = None,
+) -> TrainingResult:
+    """Train a network that is initialized; arguments as in `train_network`.
+
+    Args:
+        context: The run.
+        network: The network; it has the weights of the best epoch afterwards.
+        data: The data of all tasks of the network.
+        selection_data: The data of the tasks that select the epoch.
+        stage: The stage.
+        epochs: Maximum number of epochs; None for those of the experiment.
+        observer: Measures task interactions.
+
+    Raises:
+        MtlError: If tasks share no parameters although their gradients are compared, or if training fails.
+    """
+    config = context.config
+    distributed = DistributedContext.from_accelerator(context.accelerator)
+    with raise_on_every_rank():
         data.encoder.unload()
         objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
         check_shared_parameters(config, network, objective.group_sizes)
     try:
-        result = train(
+        return train(
             config,
             network,
             objective,
             data.examples,
             build_batch_sampler(config, data.corpus, data.split, data.examples.lengths),
-            epochs,
+            epochs or config.training.epochs,
             context.accelerator,
-            _build_validation(config, network, data) if len(data.split.validation) else None,
+            _build_validation(config, network, data, selection_data) if len(data.split.validation) else None,
             context.run.checkpoint if stage == "selection" else context.run.refit_checkpoint,
             TrackingCallback(context.callback, context.trackers, stage),
             observer,
@@ -117,26 +149,31 @@ def train_network(
     except TrainingFailedError as error:
         with raise_on_every_rank():  # no rank ends before rank 0 has saved the weights
             raise _save_failed_run(error, context.run, config, data, network) from error
-    return TrainedNetwork(network, data, result, warm_start)
 
 
 def _build_validation(
-    config: ExperimentConfig, network: MultiTaskNetwork, data: FittedData
+    config: ExperimentConfig, network: MultiTaskNetwork, data: FittedData, selection_data: FittedData
 ) -> Callable[[], ValidationMetrics]:
-    """Return a function that computes the validation metrics of the main tasks."""
-    select = resolve_selection(config.training.select, data.tasks, data.inactive_tasks)
+    """Return a function that computes the validation metrics of the main tasks, and the score of those that select."""
+    select = resolve_selection(config.training.select, selection_data.tasks, selection_data.inactive_tasks)
     active_groups = [not group.is_auxiliary for group in data.groups]
     rows = data.split.select_labelled(data.split.validation)
-    defined_metrics = (
-        find_defined_metrics(select, data) if select.aggregation in {"mean", "relative_error_reduction"} else None
-    )
+    has_mean = select.aggregation in {"mean", "relative_error_reduction"}
+    defined_metrics = find_defined_metrics(select, selection_data) if has_mean else None
 
     def compute_validation() -> ValidationMetrics:
         scores = compute_scores(network, data.examples, rows, data.groups, active_groups)
-        score = compute_selection_score(select, scores, defined_metrics)
-        return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, data.tasks))
+        selection_scores = scores if selection_data is data else _select_scores(scores, selection_data.tasks)
+        score = compute_selection_score(select, selection_scores, defined_metrics)
+        return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, selection_data.tasks))
 
     return compute_validation
+
+
+def _select_scores(scores: Scores, tasks: Sequence[FittedTask]) -> Scores:
+    """Return the scores of some main tasks, pooled over these tasks."""
+    selected = {task.name: scores.tasks[task.name] for task in tasks}
+    return Scores(selected, pool_scores(list(selected.values())))
 
 
 def check_shared_parameters(config: ExperimentConfig, network: MultiTaskNetwork, group_sizes: Sequence[int]) -> None:

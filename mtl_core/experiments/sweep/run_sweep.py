@@ -7,7 +7,6 @@ from typing import Protocol
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import dump_config
-from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.selection import is_higher_better, resolve_selection
 from mtl_core.experiments.output_dir import lock_folder
@@ -19,6 +18,7 @@ from mtl_core.experiments.sweep.train_trial import TrialJob, train_trial
 from mtl_core.experiments.sweep.trial_record import BASELINE_TRIAL, SampledTrial, TrialOutcome, TrialRecord
 from mtl_core.experiments.sweep.trials_table import format_trials_csv
 from mtl_core.experiments.trial_provenance import check_trial_provenance
+from mtl_core.runs.prepare_run import prepare_run, select_trained_tasks
 from mtl_core.seeding import isolate_torch_rng
 
 
@@ -125,7 +125,7 @@ def run_sweep(
 def _resolve_objective(config: ExperimentConfig, path: str) -> _Objective:
     """Read the data, and return the validation metric that compares trials."""
     with isolate_torch_rng():
-        prepared = prepare(config)
+        prepared = select_trained_tasks(config, prepare_run(config))
         select = resolve_selection(config.training.select, prepared.tasks, prepared.inactive_tasks)
     if not len(prepared.split.validation):
         raise MtlError(
