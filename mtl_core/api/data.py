@@ -10,6 +10,7 @@ from mtl_core.api.blocks import Part, build_block
 from mtl_core.data.corpus import SplitName
 from mtl_core.data.memory_tables import MemoryTables
 from mtl_core.data.python_tables import Columns, read_columns
+from mtl_core.data.sparse_row import is_sparse_matrix
 from mtl_core.data.torch_datasets import read_dataset
 from mtl_core.errors import MtlError, did_you_mean, join_names
 
@@ -23,7 +24,8 @@ class Data:
     Build it with `from_frame`, `from_arrays`, `from_dataset` or `from_file`.
 
     Attributes:
-        inputs: Input column to its type: `text`, `number`, `category`, `multi-category`, `date`, `image` or `array`.
+        inputs: Input column to its type: `text`, `number`, `category`, `multi-category`, `date`, `image`, `array` or
+            `sparse`.
         labels: The label columns.
 
     Example:
@@ -63,7 +65,8 @@ class Data:
         Args:
             frame: The training data: a pandas, Polars or Arrow table, a Hugging Face `Dataset`, a dict of columns or
                 a list of dicts.
-            inputs: Input column to its type: `text`, `number`, `category`, `multi-category`, `date`, `image`, `array`.
+            inputs: Input column to its type: `text`, `number`, `category`, `multi-category`, `date`, `image`, `array`,
+                `sparse`.
             labels: The label columns.
             validation: A table of validation data; without it, validation data is split off.
             test: A table of test data; without it, a fifth of the examples is held out, unless `splitter` is given.
@@ -112,12 +115,13 @@ class Data:
         test: tuple[Any, Mapping[str, Any]] | None = None,
         splitter: Part | None = None,
     ) -> Data:
-        """Build data from NumPy arrays or tensors whose first dimension is the example.
+        """Build data from NumPy arrays, tensors or sparse matrices of SciPy, whose first dimension is the example.
 
         Args:
             inputs: One array, or a dict of arrays by input name.
             labels: Task name to an array or list of labels; NaN and None are missing labels.
-            types: Input name to its type; `array` by default, or `number` for an array of one dimension.
+            types: Input name to its type; `array` by default, `number` for an array of one dimension, `sparse` for a
+                sparse matrix.
             validation: Inputs and labels of the validation data.
             test: Inputs and labels of the test data; without them, a fifth of the examples is held out, unless
                 `splitter` is given.
@@ -292,4 +296,6 @@ def _name_inputs(inputs: Any) -> dict[str, Any]:
 def _find_type(name: str, values: Any, types: Mapping[str, str]) -> str:
     if name in types:
         return types[name]
+    if is_sparse_matrix(values):
+        return "sparse"
     return "number" if getattr(values, "ndim", 2) == 1 else "array"

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtl_core.api.metrics import build_html_table, import_pandas
 from mtl_core.data.python_tables import read_columns
+from mtl_core.data.sparse_row import is_sparse_matrix, split_sparse_matrix
 from mtl_core.errors import MtlError, join_names
 from mtl_core.runs.predict_inputs import predict_batch
 from mtl_core.runs.prediction import Prediction
@@ -94,6 +95,8 @@ def predict_inputs(saved_run: SavedRun, inputs: Any, attention: bool) -> Predict
 def _convert_inputs(saved_run: SavedRun, inputs: Any) -> list[object]:
     loader = saved_run.get_loader()
     types = loader.input_types
+    if is_sparse_matrix(inputs):
+        inputs = split_sparse_matrix(inputs)
     if _is_list_of_texts(inputs):
         return [_convert(index, text, loader.from_text) for index, text in enumerate(inputs)]
     if not types:

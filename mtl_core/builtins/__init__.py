@@ -11,6 +11,7 @@ from mtl_core.builtins.encoders.category import Category, MultiCategory
 from mtl_core.builtins.encoders.columns import Columns
 from mtl_core.builtins.encoders.date import Date
 from mtl_core.builtins.encoders.number import Number
+from mtl_core.builtins.encoders.sparse import Sparse
 from mtl_core.builtins.fusions.broadcast import Broadcast
 from mtl_core.builtins.fusions.concatenate import Concatenate
 from mtl_core.builtins.fusions.gated import Gated
@@ -90,7 +91,7 @@ def mtl_splitters() -> list[type[specs.SplitterSpec]]:
 
 @hookimpl
 def mtl_encoders() -> list[type[specs.EncoderSpec]]:
-    return [ArrayEncoder, Number, Category, MultiCategory, Date, Columns]
+    return [ArrayEncoder, Sparse, Number, Category, MultiCategory, Date, Columns]
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from .local_files import check_local_files_allowed
 from .loss_mask import LossMask
 from .masks import Mask
 from .metadata import ExampleMetadata
+from .sparse_row import SparseRow
 from .splitting import Split, SplitUnits
 from .text_inputs import replace_surrogates, validate_text
 
@@ -38,6 +39,7 @@ __all__ = [
     "LossMask",
     "Mask",
     "Span",
+    "SparseRow",
     "Split",
     "SplitName",
     "SplitUnits",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_core.data.files.cells import FLOAT32_MAX, convert_to_number, format_cell, split_list
+from mtl_core.data.sparse_row import SparseRow, parse_sparse_row
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.column_types import COLUMN_TYPES
 
@@ -87,7 +88,8 @@ def parse_cell(cell: object, column_type: str, separator: str | None = None) -> 
 
     Returns:
         None for a missing cell; a text (stripped) for `text`, `category` and `image` (a path); a float for `number`;
-        a tuple of texts for `multi-category`; an ISO 8601 text for `date`; an array of float32 for `array`.
+        a tuple of texts for `multi-category`; an ISO 8601 text for `date`; an array of float32 for `array`; a
+        `SparseRow` for `sparse`.
 
     Raises:
         MtlError: If the cell does not fit the type.
@@ -179,6 +181,10 @@ def _parse_array(cell: object, separator: str | None) -> NDArray[np.float32]:
     return numbers.astype(np.float32)
 
 
+def _parse_sparse(cell: object, separator: str | None) -> SparseRow:
+    return parse_sparse_row(cell)
+
+
 _PARSERS: Mapping[str, CellParser] = {
     "text": _parse_text,
     "number": _parse_number,
@@ -187,4 +193,5 @@ _PARSERS: Mapping[str, CellParser] = {
     "date": _parse_date,
     "image": _parse_image,
     "array": _parse_array,
+    "sparse": _parse_sparse,
 }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtl_core.data.column_types import is_missing_cell
+from mtl_core.data.sparse_row import is_sparse_matrix, split_sparse_matrix
 from mtl_core.errors import MtlError, find_duplicates, join_names
 
 Columns = dict[str, list[Any]]
@@ -79,6 +80,9 @@ def _check_names(names: Sequence[Any]) -> list[str]:
 
 
 def _check_column(name: str, column: Any) -> Any:
+    """Return a column; the rows of a sparse matrix as a list."""
+    if is_sparse_matrix(column):
+        return split_sparse_matrix(column)
     if isinstance(column, str | bytes) or not (isinstance(column, Sequence) or hasattr(column, "__array__")):
         raise MtlError(f"the column '{name}': expected a list or an array, found {_describe(column)}")
     return column

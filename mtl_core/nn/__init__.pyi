@@ -2,6 +2,7 @@ from .architecture import Architecture, NetworkParts, validate_features
 from .features import Features, FeatureShape
 from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
+from .sparse_linear import SparseBatch, SparseLinear
 from .task_features import TaskFeatures
 from .task_keys import build_task_keys
 from .task_kind import LabelPrediction, PredictedArrays, TaskKind
@@ -16,6 +17,8 @@ __all__ = [
     "NetworkParts",
     "PackedRNN",
     "PredictedArrays",
+    "SparseBatch",
+    "SparseLinear",
     "TaskFeatures",
     "TaskKind",
     "build_task_keys",

@@ -10,5 +10,6 @@ COLUMN_TYPES: Mapping[str, str] = {
     "date": "date",
     "image": "image",
     "array": "array",
+    "sparse": "sparse",
 }
 """Column type to the type name of its default encoder."""

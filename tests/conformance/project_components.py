@@ -222,6 +222,10 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             ),
         ],
         "array": [Case(), Case({"standardise": False})],
+        "sparse": [
+            Case({"width": 6}, {"inputs": ["0 3:2 7", "1:0.5", [[7, 2.0], [0, 1]], np.array([0, 0, 1.0])]}),
+            Case({"features": 9, "width": 5, "dropout": 0.3, "input_dropout": 0.3}, {"inputs": ["0 3", "8", "3 1 2"]}),
+        ],
         "image": [
             Case({"size": 8}, modules=["PIL"]),
             Case(

@@ -50,7 +50,8 @@ class Table(LoaderSpec):
     """The numeric columns that form an array; a cell may be a list of numbers in JSON Lines and Parquet."""
     inputs: Annotated[dict[ColumnName, ColumnType], Field(min_length=1)] | None = None
     """Several input columns, each with its type: `text`, `number`, `category`, `multi-category`, `date`, `image` (a
-    path, relative to the folder of the file) or `array`. An empty cell is a missing one."""
+    path, relative to the folder of the file), `array` or `sparse` (indices from 0, each with an optional value:
+    `12 57:2.5`). An empty cell is a missing one."""
     labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
     """The label columns; null selects every column of the training file that has no other use."""
     id: ColumnName | None = None
@@ -202,6 +203,34 @@ class Table(LoaderSpec):
         from mtl_core.builtins.loaders.tables.corpus_builder import read_tables
 
         return read_tables(self, [(path, "test")], columns)
+
+    def add_label_columns(self, columns: Sequence[str]) -> Table:
+        """Return a loader that also reads these label columns; without `labels`, it reads all columns already."""
+        if self.labels is None:
+            return self
+        return self.model_copy(update={"labels": list(dict.fromkeys([*self.labels, *columns]))})
+
+    def replace_training_file(self, path: Path, columns: Sequence[str]) -> Table:
+        """Return a loader of the same inputs in another training file; ids are kept if the file has their column.
+
+        Raises:
+            MtlError: If the file is missing or malformed.
+        """
+        from mtl_core.builtins.loaders.tables.open_table import open_table
+
+        header = open_table(path, self.delimiter, self.quoted).header
+        block = {
+            **self.model_dump(mode="json"),
+            "train": str(path),
+            "validation": None,
+            "test": None,
+            "split": None,
+            "labels": list(columns),
+            "weights": {},
+            "lists": {name: text for name, text in self.lists.items() if name in {*columns, *self.list_inputs}},
+            "id": self.id if header is not None and self.id in header else None,
+        }
+        return Table.model_validate(block)
 
     def from_row(self, row: Mapping[str, object]) -> object:
         """Convert a row to an input; relative paths of images are resolved against the working directory.
