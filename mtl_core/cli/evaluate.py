@@ -28,7 +28,9 @@ def evaluate_command(
     if data_set is not None and data is None:
         raise MtlError("--data-set selects the data set of the --data file; give --data FILE too")
     from mtl_core.artifacts.json_files import dump_json
+    from mtl_core.artifacts.many_tasks import has_many_tasks
     from mtl_core.cli.score_table import print_scores
+    from mtl_core.cli.task_summary_table import print_ranked_tasks, print_score_summary
     from mtl_core.runs.evaluate import evaluate_file, evaluate_test_split
     from mtl_core.runs.precision import convert_precision
     from mtl_core.runs.result_files import build_scores_report
@@ -46,4 +48,8 @@ def evaluate_command(
     for warning in evaluation.corpus.warnings:
         print_plain(console, f"note: {warning}")
     title = f"{saved_run.config.name}: {data or 'test'}, {evaluation.n_examples} examples"
-    print_scores(console, evaluation.scores, title)
+    if has_many_tasks(len(evaluation.scores.tasks)):
+        print_score_summary(console, evaluation.scores, title)
+        print_ranked_tasks(console, evaluation.scores)
+    else:
+        print_scores(console, evaluation.scores, title)

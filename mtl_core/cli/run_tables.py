@@ -1,10 +1,15 @@
 """Print the result of a run."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import AuxiliaryCost
 from mtl_core.cli.score_table import print_mixed_scores, print_scores
+from mtl_core.cli.task_summary_table import print_ranked_tasks, print_score_summary
 from mtl_core.evaluation.interaction_suggestions import build_sentences
+from mtl_core.evaluation.scores import Scores
 from mtl_core.progress.bars import print_plain
 from mtl_core.runs.run_report import RunReport
 
@@ -29,10 +34,7 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
             f"validation, by {largest_imbalance.points:.2f} points"
         )
     print_plain(console, counts)
-    for split_name in ("validation", "test"):
-        if split_name in report.scores:
-            console.print()
-            print_scores(console, report.scores[split_name], f"{name}: {split_name}")
+    _print_splits(console, name, report.scores)
     _print_auxiliary(console, name, report)
     if report.warm_start is not None:
         print_plain(console, f"\n{report.warm_start.format_summary()}")
@@ -47,6 +49,19 @@ def print_run(console: Console, name: str, report: RunReport) -> None:
         f"\nbest epoch {report.best_epoch}; trained in {timing.train_s:.1f} s {processes}"
         f"({timing.train_examples_per_s:.0f} examples per second)\nrun directory: {report.path}",
     )
+
+
+def _print_splits(console: Console, name: str, scores: Mapping[str, Scores]) -> None:
+    """Print the table of each split; for many tasks its summary, and the best and the worst tasks of the last one."""
+    split_names = [split_name for split_name in ("validation", "test") if split_name in scores]
+    for split_name in split_names:
+        console.print()
+        if not has_many_tasks(len(scores[split_name].tasks)):
+            print_scores(console, scores[split_name], f"{name}: {split_name}")
+            continue
+        print_score_summary(console, scores[split_name], f"{name}: {split_name}")
+        if split_name == split_names[-1]:
+            print_ranked_tasks(console, scores[split_name])
 
 
 def _print_auxiliary(console: Console, name: str, report: RunReport) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from mtl_core.artifacts.history import History
 from mtl_core.artifacts.interactions import TaskInteractions, read_interactions
 from mtl_core.artifacts.json_files import parse_schema, read_json, read_text, wrap_parse_errors
-from mtl_core.artifacts.metrics import OVERALL, AuxiliaryCost, DataReport, Timing
+from mtl_core.artifacts.metrics import AuxiliaryCost, DataReport, Timing, parse_mean_scores
 from mtl_core.artifacts.mistakes import Mistake, read_mistakes
 from mtl_core.artifacts.pictures import Picture, read_pictures
 from mtl_core.artifacts.provenance import Provenance, read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.yaml_file import read_yaml
-from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_task_metrics
+from mtl_core.reporting.task_metrics import SplitMetrics, parse_split_metrics
 
 SPLITS = ("test", "validation")
 """Splits with metrics; the first that a run has is its main split."""
@@ -85,7 +85,7 @@ def read_run(path: Path) -> RunArtifacts:
     metrics = read_json(run.metrics)
     with wrap_parse_errors(run.metrics):
         data = parse_schema(DataReport, metrics["data"], run.metrics)
-        splits = _parse_splits(metrics, data.examples)
+        splits = _parse_splits(metrics, data.examples, run.metrics)
         model, warm_start = metrics["model"], metrics.get("start")
         return RunArtifacts(
             experiment=str(metrics["experiment"]),
@@ -127,20 +127,10 @@ def _read_classes(run: RunDirectory) -> dict[str, list[str]]:
         return {task["name"]: list(task["space"].get("classes", ())) for task in state["tasks"]}
 
 
-def _parse_splits(metrics: Mapping[str, Any], examples: Mapping[str, int]) -> list[SplitMetrics]:
+def _parse_splits(metrics: Mapping[str, Any], examples: Mapping[str, int], path: Path) -> list[SplitMetrics]:
     lower_is_better = frozenset(metrics.get("lower_is_better", ()))
-
-    def parse_tasks(entries: Mapping[str, Any]) -> list[TaskMetrics]:
-        return [parse_task_metrics(name, entry, lower_is_better) for name, entry in entries.items()]
-
     return [
-        SplitMetrics(
-            split_name,
-            examples[split_name],
-            parse_tasks(entry["tasks"]),
-            parse_task_metrics(OVERALL, entry["overall"], lower_is_better),
-            parse_tasks(entry.get("auxiliary", {})),
-        )
+        parse_split_metrics(split_name, examples[split_name], entry, lower_is_better, parse_mean_scores(entry, path))
         for split_name in SPLITS
         if (entry := metrics["splits"].get(split_name)) is not None
     ]

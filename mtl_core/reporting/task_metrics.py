@@ -1,10 +1,10 @@
 """The metrics of tasks as stored in `metrics.json`."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from mtl_core.artifacts.metrics import get_baseline_key, get_count_key
+from mtl_core.artifacts.metrics import OVERALL, MeanScore, get_baseline_key, get_count_key
 from mtl_core.reporting.wilson_interval import compute_wilson_interval
 
 
@@ -84,19 +84,57 @@ class TaskMetrics:
 
 @dataclass(frozen=True)
 class SplitMetrics:
-    """The metrics on one split: of each main task, of all main tasks pooled, of each auxiliary task."""
+    """The metrics on one split.
+
+    Attributes:
+        split_name: The name of the split.
+        n_examples: Number of examples.
+        tasks: The metrics of each main task.
+        overall: The metrics of all main tasks pooled.
+        auxiliary: The metrics of each auxiliary task.
+        mean: Metric to its mean over the main tasks; empty for runs that have none in `metrics.json`.
+    """
 
     split_name: str
     n_examples: int
     tasks: Sequence[TaskMetrics]
     overall: TaskMetrics
     auxiliary: Sequence[TaskMetrics]
+    mean: Mapping[str, MeanScore] = field(default_factory=dict)
 
     @property
     def shared_metric(self) -> str | None:
         """The name of the main metric if all tasks share it; None otherwise."""
         names = {task.main_metric.name if task.main_metric else None for task in self.tasks}
         return next(iter(names)) if len(names) == 1 else None
+
+
+def parse_split_metrics(
+    split_name: str,
+    n_examples: int,
+    entry: Mapping[str, Any],
+    lower_is_better: Collection[str],
+    mean: Mapping[str, MeanScore],
+) -> SplitMetrics:
+    """Parse the entry of a split in `metrics.json`.
+
+    Args:
+        split_name: The name of the split.
+        n_examples: Number of examples.
+        entry: The entry.
+        lower_is_better: The metrics for which smaller values are better.
+        mean: Metric to its mean over the main tasks.
+
+    Raises:
+        KeyError, TypeError, ValueError: If the entry is invalid.
+    """
+
+    def parse_tasks(entries: Mapping[str, Any]) -> list[TaskMetrics]:
+        return [parse_task_metrics(name, task_entry, lower_is_better) for name, task_entry in entries.items()]
+
+    overall = parse_task_metrics(OVERALL, entry["overall"], lower_is_better)
+    auxiliary = parse_tasks(entry.get("auxiliary", {}))
+    return SplitMetrics(split_name, n_examples, parse_tasks(entry["tasks"]), overall, auxiliary, mean)
 
 
 def parse_task_metrics(name: str, entry: Mapping[str, Any], lower_is_better: Collection[str]) -> TaskMetrics:
