@@ -10,7 +10,8 @@ from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration_error import compute_expected_calibration_error
-from mtl_core.evaluation.inference import run_network, select_labelled_outputs
+from mtl_core.evaluation.inference import run_network
+from mtl_core.evaluation.label_buffer import LabelBuffer
 from mtl_core.nn.device import get_device
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.nn.task_kind import Confidences
@@ -46,15 +47,13 @@ def calibrate(network: MultiTaskNetwork, data: FittedData) -> Calibration:
 
     One temperature per group, not per task: small tasks with rare classes have too few labels for a temperature.
     """
-    groups = [group for group in data.groups if not group.is_auxiliary]
-    validation_outputs = _collect_validation_outputs(network, data)
     values: dict[str, Mapping[str, float]] = {}
     before, after = _ConfidenceCollector(), _ConfidenceCollector()
-    for group in groups:
-        task_outputs = [validation_outputs[task.name] for task in group.tasks if task.name in validation_outputs]
-        if not task_outputs:
+    for group, buffer in zip(data.groups, _collect_validation_labels(network, data), strict=True):
+        labels = buffer.take_labels()
+        if labels is None:
             continue
-        outputs, targets = (torch.cat(tables) for tables in zip(*task_outputs, strict=True))
+        outputs, targets = labels.outputs, labels.targets
         kind = group.tasks[0].kind
         group_values = kind.fit_calibration(outputs, targets)
         if not group_values:
@@ -79,21 +78,19 @@ def apply_calibration(groups: Sequence[TaskGroup], values: Mapping[str, Mapping[
                 task.kind.calibration = values[task.name]
 
 
-def _collect_validation_outputs(
-    network: MultiTaskNetwork, data: FittedData
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Return outputs and targets of the unmasked validation labels per task."""
+def _collect_validation_labels(network: MultiTaskNetwork, data: FittedData) -> list[LabelBuffer]:
+    """Return the unmasked validation labels of each head group; none of auxiliary tasks."""
     # Outputs per pixel would not fit into memory; kinds with labels per pixel have no calibration.
     active_groups = [not group.is_auxiliary and group.tasks[0].config.kind.level != "pixel" for group in data.groups]
     rows = data.split.select_labelled(data.split.validation)
-    outputs_by_task: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+    buffers = [LabelBuffer() for _ in data.groups]
     for batch_outputs in run_network(network, data.examples, rows, get_device(network), active_groups):
-        for task, outputs, targets, _ in select_labelled_outputs(data.groups, batch_outputs):
-            outputs_by_task.setdefault(task.name, []).append((outputs, targets))
-    return {
-        name: (torch.cat([batch_outputs for batch_outputs, _ in parts]), torch.cat([label for _, label in parts]))
-        for name, parts in outputs_by_task.items()
-    }
+        for group, buffer, output, targets in zip(
+            data.groups, buffers, batch_outputs.groups, batch_outputs.batch.targets, strict=True
+        ):
+            if output is not None:
+                buffer.add(output.outputs, targets, group.mask(targets))
+    return buffers
 
 
 class _ConfidenceCollector:

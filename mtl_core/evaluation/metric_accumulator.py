@@ -1,18 +1,19 @@
-"""Accumulate one metric over batches of labels, from sums where its spec provides them, else with torchmetrics."""
+"""Accumulate one metric of one task over batches of labels, without torchmetrics where its spec can."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.scores import Value
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
-    import torch
     import torchmetrics
 
     from mtl_core.data.label_space import LabelSpace
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class MetricAccumulator:
     """The state of one metric of one task.
 
-    A metric whose spec computes sums needs no torchmetrics, whose import takes seconds. Another metric is built at its
-    first update.
+    A metric whose spec computes sums, or values from all labels, needs no torchmetrics, whose import takes seconds.
+    Another metric is built at its first update.
 
     Args:
         spec: The metric.
@@ -33,6 +34,8 @@ class MetricAccumulator:
         self._spec = spec
         self._space = space
         self._has_sums = has_sums(spec)
+        self._has_values = has_task_values(spec)
+        self._labels: list[GroupLabels] = []
         self._metric: torchmetrics.Metric | None = None
         self._n = 0
         self.sums: NDArray[np.float64] | None = None
@@ -46,19 +49,32 @@ class MetricAccumulator:
             self.sums = sums if self.sums is None else self.sums + sums
             return
         self._has_sums = False
+        if self._has_values:
+            self._labels.append(GroupLabels(outputs, targets, torch.tensor([len(targets)])))
+            return
+        self._update_metric(outputs, targets)
+
+    def _update_metric(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
         if self._metric is None:
             self._metric = _disable_sync(self._spec.build(self._space))
         self._metric.update(outputs, targets)
 
     def compute(self) -> Value:
         """Compute the metric over all labels so far; see `compute_value`."""
+        if self._labels:
+            labels = GroupLabels.merge(self._labels)
+            values = self._spec.compute_task_values([self._space], labels)
+            if values is not None:
+                return convert_value(self._spec, values[0])
+            self._has_values, self._labels = False, []
+            self._update_metric(labels.outputs, labels.targets)
         if self._metric is not None:
             return compute_value(self._spec, self._metric, self._n)
         if self.sums is None:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.asarray(self._spec.compute_from_sums(self.sums))
-        return _convert_value(self._spec, value)
+        return convert_value(self._spec, value)
 
 
 def compute_value(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Value:
@@ -69,7 +85,7 @@ def compute_value(spec: MetricSpec, metric: torchmetrics.Metric, n: int) -> Valu
     """
     if not n:
         return None
-    value = _convert_value(spec, np.asarray(metric.compute().tolist()))
+    value = convert_value(spec, np.asarray(metric.compute().tolist()))
     return _round_fraction(value, n) if spec.pooled and isinstance(value, float) else value
 
 
@@ -78,18 +94,28 @@ def has_sums(spec: MetricSpec) -> bool:
 
     A subclass that replaces `build` but inherits the sums is another metric than the one that the sums belong to.
     """
-    sources = [
-        _find_definition(type(spec), name) for name in ("compute_sums", "compute_label_sums", "compute_from_sums")
-    ]
+    sources = [find_definition(spec, name) for name in ("compute_sums", "compute_label_sums", "compute_from_sums")]
     defines_sums = any(source is not MetricSpec for source in sources[:2])
-    return defines_sums and any(issubclass(source, _find_definition(type(spec), "build")) for source in sources)
+    return defines_sums and any(issubclass(source, find_definition(spec, "build")) for source in sources)
 
 
-def _find_definition(spec_class: type[MetricSpec], name: str) -> type:
-    return next(cls for cls in spec_class.__mro__ if name in vars(cls))
+def has_task_values(spec: MetricSpec) -> bool:
+    """Return whether a metric is computed from all labels by `compute_task_values`; see `has_sums` for subclasses."""
+    source = find_definition(spec, "compute_task_values")
+    return source is not MetricSpec and issubclass(source, find_definition(spec, "build"))
 
 
-def _convert_value(spec: MetricSpec, value: NDArray[Any]) -> Value:
+def find_definition(spec: MetricSpec, name: str) -> type:
+    """Return the class that defines a method of a metric."""
+    return next(cls for cls in type(spec).__mro__ if name in vars(cls))
+
+
+def convert_value(spec: MetricSpec, value: NDArray[Any]) -> Value:
+    """Convert the value of one task to a number, or to nested lists for a matrix; None if it is not finite.
+
+    Raises:
+        MtlError: If the value is not one number although the spec declares it `scalar`.
+    """
     if value.ndim and spec.scalar:
         raise MtlError(
             f"metric '{spec.type}': returned a tensor of shape {value.shape}, but its `scalar` declares one number"

@@ -5,6 +5,7 @@ A mean over tasks excludes them in every epoch, so that it is always a mean over
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import nn
@@ -18,7 +19,9 @@ from mtl_core.data.targets import InputTargets
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import join_names
 from mtl_core.evaluation.inference import MAX_EVALUATION_PIXELS, BatchOutputs
+from mtl_core.evaluation.prepared_labels import compute_group_class_logits, prepare_group
 from mtl_core.evaluation.scorer import Scorer
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.heads import HeadOutput
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
 from mtl_core.plugins.specs import MetricSpec
@@ -104,7 +107,23 @@ class _PerfectPredictions(TaskKind):
 
     def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return one output per class with the highest for the target, or the targets themselves."""
-        outputs, targets = self._kind.prepare_for_metrics(outputs, targets)
-        if outputs.ndim > targets.ndim:
-            return nn.functional.one_hot(targets.long(), outputs.shape[-1]).to(outputs.dtype), targets
-        return targets.to(outputs.dtype).nan_to_num(), targets
+        return _predict_perfectly(*self._kind.prepare_for_metrics(outputs, targets))
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return perfect predictions for all tasks at once."""
+        prepared = prepare_group([kind._kind for kind in kinds], labels)
+        outputs, targets = _predict_perfectly(prepared.outputs, prepared.targets)
+        return replace(prepared, outputs=outputs, targets=targets)
+
+    @classmethod
+    def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:
+        """Return logits of probability 1 for the target."""
+        logits = compute_group_class_logits([kind._kind for kind in kinds], labels)
+        return _predict_perfectly(logits, labels.targets)[0].log() if logits is not None else None
+
+
+def _predict_perfectly(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    if outputs.ndim > targets.ndim:
+        return nn.functional.one_hot(targets.long(), outputs.shape[-1]).to(outputs.dtype), targets
+    return targets.to(outputs.dtype).nan_to_num(), targets

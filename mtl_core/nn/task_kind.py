@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.corpus import Label
+    from mtl_core.nn.group_labels import GroupLabels
     from mtl_core.plugins.specs import MetricSpec
 
 
@@ -130,6 +131,52 @@ class TaskKind(ABC):
     def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Convert outputs `(n, outputs)` and targets `(n, ...)` to the form that the metrics expect."""
         return outputs, targets
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Convert the labels of several tasks at once, with the results of `prepare_for_metrics`.
+
+        It is used for kinds whose own class defines it, since a subclass may convert outputs differently. The default
+        converts one task at a time.
+
+        Args:
+            kinds: The kind of each task. All tasks are of one head group, so that their options are equal.
+            labels: At least one label: outputs `(labels, outputs)` and targets `(labels, ...)` of all tasks.
+        """
+        prepared = [
+            kind.prepare_for_metrics(outputs, targets)
+            for kind, (outputs, targets) in zip(kinds, labels.split_tasks(), strict=True)
+            if len(targets)
+        ]
+        outputs, targets = (torch.cat(parts) for parts in zip(*prepared, strict=True))
+        return replace(labels, outputs=outputs, targets=targets)
+
+    def compute_class_logits(self, outputs: torch.Tensor) -> torch.Tensor | None:
+        """Compute the logits whose softmax is the calibrated probability of each class, for `reads_class_logits`.
+
+        Logits have a resolution that probabilities near 0 and 1 lose by rounding, and with it the order of examples.
+
+        Args:
+            outputs: `(n, outputs)`.
+
+        Returns:
+            `(n, classes)`, float64; None (the default) for kinds without probabilities of classes.
+        """
+        return None
+
+    @classmethod
+    def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:
+        """Compute the class logits of several tasks at once, with the results of `compute_class_logits`.
+
+        It is used as `prepare_group_for_metrics` is, with the same arguments. The default computes one task at a time.
+        """
+        parts = [
+            kind.compute_class_logits(outputs)
+            for kind, (outputs, _) in zip(kinds, labels.split_tasks(), strict=True)
+            if len(outputs)
+        ]
+        logits = [part for part in parts if part is not None]
+        return torch.cat(logits) if len(logits) == len(parts) else None
 
     def fit_calibration(self, outputs: torch.Tensor, targets: torch.Tensor) -> Mapping[str, float]:
         """Fit calibration parameters to held-out outputs `(n, outputs)` and targets `(n, ...)`.

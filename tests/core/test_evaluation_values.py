@@ -502,7 +502,7 @@ def test_direction_and_number_of_labels_of_a_metric() -> None:
 
 def test_labels_are_buffered_up_to_a_number_of_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of 2 examples with 2 outputs; metrics are updated as soon as more than 4 values are buffered."""
-    monkeypatch.setattr("mtl_core.evaluation.scorer.MAX_BUFFERED_VALUES", 4)
+    monkeypatch.setattr("mtl_core.evaluation.group_scorer.MAX_BUFFERED_VALUES", 4)
     n_labels: list[int] = []
     update = MetricAccumulator.update
 

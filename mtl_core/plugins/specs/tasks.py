@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mtl_core.data.label_space import LabelSpace
     from mtl_core.data.label_statistics import LabelStatistics
     from mtl_core.data.loss_mask import LossMask
+    from mtl_core.nn.group_labels import GroupLabels
     from mtl_core.nn.task_kind import TaskKind
 
 
@@ -109,7 +110,8 @@ class ClassWeightsSpec(Spec):
 class MetricSpec(Spec):
     """Spec of a metric of a task: a torchmetrics metric, and where possible the sums that it is computed from.
 
-    A run computes a metric with sums without torchmetrics.
+    A run computes a metric with sums without torchmetrics. It scores all tasks of a head group at once if
+    `compute_task_sums` or `compute_task_values` supports it, and otherwise one task at a time.
     """
 
     pooled: ClassVar[bool] = True
@@ -122,6 +124,9 @@ class MetricSpec(Spec):
     """Whether the value is one number, which has a column in tables."""
     worst_value: ClassVar[float | None] = None
     """The value that selects the epoch where predictions leave the metric undefined; None if values are unbounded."""
+    reads_class_logits: ClassVar[bool] = False
+    """Whether `outputs` are the logits `(n, classes)` whose softmax is the calibrated probability of each class
+    (`TaskKind.compute_class_logits`), instead of outputs for the predicted label (`TaskKind.prepare_for_metrics`)."""
 
     def key(self) -> str:
         """Return the name of the metric in `metrics.json` and in tables."""
@@ -179,6 +184,39 @@ class MetricSpec(Spec):
         Returns:
             `(n, sums)`, from which `compute_from_sums` computes the value; None (the default) if the metric is not
             a function of sums. Then the metric itself computes the value without each group of examples.
+        """
+        return None
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64] | None:
+        """Compute the sums of all tasks of a head group at once; by default from `compute_label_sums`.
+
+        The default supports only tasks with equal label spaces. A metric that uses no more of a label space than its
+        number of classes may override it with `labels.sum_by_task(self.compute_label_sums(spaces[0], ...))`.
+
+        Args:
+            spaces: The label space of each task; all have equally many classes.
+            labels: The labels of all tasks, outputs and targets as in the metric's `update`.
+
+        Returns:
+            `(tasks, sums)`, float64, equal to `compute_sums` of each task; zeros for a task without labels. None if
+            each task has to be computed separately.
+        """
+        first = spaces[0]
+        if any(type(space) is not type(first) or space.state() != first.state() for space in spaces[1:]):
+            return None
+        label_sums = self.compute_label_sums(first, labels.outputs, labels.targets)
+        return None if label_sums is None else labels.sum_by_task(label_sums)
+
+    def compute_task_values(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64] | None:
+        """Compute the value of all tasks of a head group at once, for a metric that is not a function of sums.
+
+        Args:
+            spaces: The label space of each task.
+            labels: All labels of all tasks, outputs and targets as in the metric's `update`.
+
+        Returns:
+            `(tasks,)`, float64; NaN where the metric is undefined. None (the default) if the metric computes each
+            task separately, with torchmetrics.
         """
         return None
 

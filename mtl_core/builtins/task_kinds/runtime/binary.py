@@ -1,15 +1,17 @@
 """The run-time class of binary classification, and its loss."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.builtins.task_kinds.kl_divergence import compute_binary_divergence
-from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
+from mtl_core.builtins.task_kinds.runtime.classes import ClassKind, scale_by_temperature
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.errors import MtlError
+from mtl_core.nn.group_labels import GroupLabels
 
 
 class SigmoidLoss(nn.Module):
@@ -49,6 +51,21 @@ class BinaryKind(ClassKind):
     def prepare_for_metrics(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return one output per class, as metrics require."""
         return self.compute_probabilities(outputs), targets
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return one output per class, for all tasks at once."""
+        scaled = scale_by_temperature(kinds, labels, labels.outputs.float())
+        return labels.replace_outputs(kinds[0].without_calibration().compute_probabilities(scaled))
+
+    def compute_class_logits(self, outputs: torch.Tensor) -> torch.Tensor | None:
+        """Return 0 for the first class and the log-odds for the second, `(n, 2)`, float64."""
+        return F.pad(outputs.double() / self.temperature, (1, 0))
+
+    @classmethod
+    def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:
+        """Return 0 and the log-odds, for all tasks at once."""
+        return F.pad(scale_by_temperature(kinds, labels, labels.outputs.double()), (1, 0))
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return the log-odds of the training labels in every row."""

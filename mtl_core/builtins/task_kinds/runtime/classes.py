@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import nn
 
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.task_kind import Confidences, LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
@@ -52,6 +53,11 @@ class ClassKind(TaskKind):
     def compute_probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """Compute the probability of each class, `(n, classes)`, from outputs `(n, outputs)`."""
 
+    def compute_class_logits(self, outputs: torch.Tensor) -> torch.Tensor | None:
+        """Return the logarithm of the probabilities, `(n, classes)`, float64; probabilities of 0 are replaced."""
+        probabilities = self.compute_probabilities(outputs)
+        return probabilities.clamp_min(torch.finfo(probabilities.dtype).eps).double().log()
+
     def predict_codes(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Return the predicted class, `(n,)`, for probabilities `(n, classes)`."""
         return probabilities.argmax(dim=-1)
@@ -81,3 +87,11 @@ class ClassKind(TaskKind):
             LabelPrediction(self.classes[code], dict(zip(self.classes, row, strict=True)))
             for code, row in zip(codes, probabilities.tolist(), strict=True)
         ]
+
+
+def scale_by_temperature(kinds: Sequence[ClassKind], labels: GroupLabels, outputs: torch.Tensor) -> torch.Tensor:
+    """Divide the outputs of several tasks, `(labels, outputs)`, by the temperature of each label's task."""
+    temperatures = [kind.temperature for kind in kinds]
+    if len(set(temperatures)) == 1:
+        return outputs if temperatures[0] == 1 else outputs / temperatures[0]
+    return outputs / torch.tensor(temperatures, dtype=outputs.dtype)[labels.task_indices].unsqueeze(1)

@@ -11,6 +11,7 @@ from mtl_core.builtins.task_kinds.kl_divergence import compute_binary_divergence
 from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
 from mtl_core.builtins.task_kinds.temperature_scaling import fit_temperature
 from mtl_core.builtins.task_kinds.threshold import fit_threshold
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.task_kind import Confidences, PredictedArrays
 from mtl_core.plugins.specs import MetricSpec
 
@@ -98,6 +99,13 @@ class DetectionKind(ClassKind):
         is_present = 1 - probabilities[:, -1:] >= self.threshold
         class_probabilities = torch.softmax(outputs[:, 1:].float() / self.temperature, dim=-1)
         return torch.cat([class_probabilities, torch.where(is_present, -1.0, 2.0)], dim=1), targets
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return outputs whose arg-max respects the threshold, for all tasks at once if their calibration is equal."""
+        if any(kind.calibration != kinds[0].calibration for kind in kinds):
+            return super().prepare_group_for_metrics(kinds, labels)
+        return labels.replace_outputs(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return the log-odds of presence and the log counts of the classes in the training labels."""

@@ -1,12 +1,14 @@
 """The run-time class of multi-label tasks, and its loss."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.task_kind import LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
@@ -79,3 +81,9 @@ class MultiLabelKind(TaskKind):
         """Return 0/1 predictions, since metrics apply a threshold of 0.5."""
         predicted = torch.sigmoid(outputs.float()) >= self.threshold
         return predicted.float(), targets.long()
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return 0/1 predictions for all tasks at once, whose thresholds are equal."""
+        outputs, targets = kinds[0].prepare_for_metrics(labels.outputs, labels.targets)
+        return replace(labels, outputs=outputs, targets=targets)

@@ -1,10 +1,14 @@
 """The run-time class of ordinal classification, and its loss."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.builtins.task_kinds.runtime.classes import ClassKind
+from mtl_core.nn.group_labels import GroupLabels
 
 
 class ThresholdLoss(nn.Module):
@@ -42,6 +46,16 @@ class OrdinalKind(ClassKind):
         probabilities = self.compute_probabilities(outputs)
         one_hot_codes = nn.functional.one_hot(self.predict_codes(probabilities), len(self.classes))
         return (probabilities + one_hot_codes) / 2, targets
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return outputs whose arg-max is the median class, for all tasks at once: they have no parameters."""
+        return labels.replace_outputs(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
+
+    @classmethod
+    def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:
+        """Return the logarithm of the probabilities, for all tasks at once."""
+        return kinds[0].compute_class_logits(labels.outputs)
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return outputs that always predict the most frequent class."""

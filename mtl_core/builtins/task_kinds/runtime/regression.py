@@ -1,12 +1,14 @@
 """Run-time class of regression tasks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import torch
 from torch import nn
 
 from mtl_core.data.number_space import NumberSpace
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.task_kind import LabelPrediction, PredictedArrays, TaskKind
 from mtl_core.plugins.specs import MetricSpec
 
@@ -51,6 +53,17 @@ class RegressionKind(TaskKind):
         if self._vector:
             return self._unscale(outputs), self._unscale(targets)
         return self._unscale(outputs)[:, 0], self._unscale(targets.unsqueeze(-1))[:, 0]
+
+    @classmethod
+    def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
+        """Return values in the units of each task's labels, for all tasks at once."""
+        scale, mean = (
+            torch.stack([getattr(kind, name) for kind in kinds])[labels.task_indices] for name in ("_scale", "_mean")
+        )
+        outputs, targets = labels.outputs.double(), labels.targets.double()
+        if not kinds[0]._vector:
+            outputs, scale, mean = outputs[:, 0], scale[:, 0], mean[:, 0]
+        return replace(labels, outputs=outputs * scale + mean, targets=targets * scale + mean)
 
     def _unscale(self, values: torch.Tensor) -> torch.Tensor:
         return values.double() * self._scale + self._mean
