@@ -8,6 +8,7 @@ from .api.run import Run, load
 from .api.task import Task
 from .artifacts.run_directory import RunDirectory
 from .atomic import write_atomically, write_text_atomically
+from .builtins.loaders.table import Table
 from .builtins.task_kinds.bag_of_words import BagOfWords
 from .builtins.task_kinds.binary import Binary
 from .builtins.task_kinds.classification import Classification
@@ -20,7 +21,7 @@ from .builtins.task_kinds.token_regression import TokenRegression
 from .builtins.task_kinds.token_tagging import TokenTagging
 from .builtins.weightings.modules.stateless import LossSum
 from .config.load import load_experiment
-from .config.paths import InputFile, InputPath
+from .config.paths import CacheDir, InputFile, InputPath
 from .config.training import InitFrom, InteractionConfig, Selection, Training
 from .data.auxiliary_data import AuxiliaryData, AuxiliaryTask
 from .data.corpus import Corpus, Label
@@ -68,6 +69,7 @@ __all__ = [
     "BackboneSpec",
     "BagOfWords",
     "Binary",
+    "CacheDir",
     "ClassWeightsSpec",
     "Classification",
     "Commands",
@@ -119,6 +121,7 @@ __all__ = [
     "Service",
     "SplitterSpec",
     "StrictModel",
+    "Table",
     "Task",
     "TaskHeads",
     "TaskKindField",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from mtl_core.config.yaml_file import Loc
 from mtl_core.plugins.strict_model import build_error_details
@@ -13,6 +13,16 @@ InputFile = Annotated[Path, Field(strict=False), "input-file"]
 """A file that must exist. Relative paths start at the YAML file's folder; for `--set`, at the working folder."""
 InputPath = Annotated[Path, Field(strict=False), "input-path"]
 """A file or folder that must exist."""
+
+
+def _parse_cache(value: object) -> object:
+    if not isinstance(value, bool | str | Path):
+        raise ValueError("expected true, false, or a folder")
+    return Path(value) if isinstance(value, str) else value
+
+
+CacheDir = Annotated[Path | bool, BeforeValidator(_parse_cache)]
+"""Whether to cache on disk, or the path of the cache."""
 
 Model = TypeVar("Model", bound=BaseModel)
 

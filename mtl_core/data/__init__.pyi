@@ -3,7 +3,9 @@ from .class_space import ClassSpace
 from .column_encoder import ColumnEncoder
 from .column_types import COLUMN_TYPES, parse_input_row
 from .corpus import Corpus, Label, Span, SplitName
+from .corpus_rows import select_corpus_rows
 from .dense_space import DenseSpace
+from .disk_cache import MAX_CACHE_BYTES, DiskCache, resolve_cache_dir
 from .encoder import Encoder
 from .files.cells import Cells
 from .files.csv_reading import allow_long_cells, build_csv_reader, explain_csv_error
@@ -22,6 +24,7 @@ from .text_inputs import replace_surrogates, validate_text
 
 __all__ = [
     "COLUMN_TYPES",
+    "MAX_CACHE_BYTES",
     "AuxiliaryData",
     "AuxiliaryTask",
     "Cells",
@@ -29,6 +32,7 @@ __all__ = [
     "ColumnEncoder",
     "Corpus",
     "DenseSpace",
+    "DiskCache",
     "Encoder",
     "ExampleMetadata",
     "FittedTask",
@@ -50,6 +54,8 @@ __all__ = [
     "flatten_label",
     "parse_input_row",
     "replace_surrogates",
+    "resolve_cache_dir",
+    "select_corpus_rows",
     "validate_extension",
     "validate_text",
 ]

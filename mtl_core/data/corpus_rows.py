@@ -1,8 +1,9 @@
-"""Some rows of a corpus, as a corpus."""
+"""Some examples of a corpus, as a corpus."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.column_operations import select_rows
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.lazy_sequences import RowSubset
 
@@ -18,11 +19,14 @@ def select_corpus_rows(corpus: Corpus, rows: NDArray[np.int64]) -> Corpus:
     return Corpus(
         ids=[corpus.ids[row] for row in row_indices],
         inputs=RowSubset(corpus.inputs, rows),
-        labels={name: [column[row] for row in row_indices] for name, column in corpus.labels.items()},
-        splits=[corpus.splits[row] for row in row_indices],
+        labels={name: select_rows(column, rows) for name, column in corpus.labels.items()},
+        splits=select_rows(corpus.splits, rows),
         locations=RowSubset(corpus.locations, rows),
         groups=[corpus.groups[row] for row in row_indices],
         weights={name: [column[row] for row in row_indices] for name, column in corpus.weights.items()},
-        sources=[corpus.sources[row] for row in row_indices] if len(corpus.sources) else (),
+        sources=select_rows(corpus.sources, rows) if len(corpus.sources) else (),
+        spans={name: [column[row] for row in row_indices] for name, column in corpus.spans.items()},
         metadata={name: RowSubset(column, rows) for name, column in corpus.metadata.items()},
+        disclaimer=corpus.disclaimer,
+        warnings=corpus.warnings,
     )

@@ -1,4 +1,4 @@
-"""Config fields for models and caches, and the check of the extra `transformers`."""
+"""The config field for models, and the check of the extra `transformers`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,8 @@ def _parse_model_name(value: object) -> object:
     return value
 
 
-def _parse_cache(value: object) -> object:
-    if not isinstance(value, bool | str | Path):
-        raise ValueError("expected true, false, or a folder")
-    return Path(value) if isinstance(value, str) else value
-
-
 ModelName = Annotated[Path | str, BeforeValidator(_parse_model_name), "input-path"]
 """A path, or the name of a packaged model or of a model on the Hugging Face hub."""
-CacheDir = Annotated[Path | bool, BeforeValidator(_parse_cache)]
-"""Whether to cache on disk, or the path of the cache."""
 
 
 def require_installed(config_key: str, type_name: str, *modules: str) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtl_core import EncoderSpec, Probability
-from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
+from mtl_core import CacheDir, EncoderSpec, Probability
+from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
 from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:

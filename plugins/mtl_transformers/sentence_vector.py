@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtl_core import AuxiliarySpec, AuxiliaryTask, HeadField, Regression, default_type
-from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
+from mtl_core import AuxiliarySpec, AuxiliaryTask, CacheDir, HeadField, Regression, default_type
+from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
 from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from mtl_core import EncoderSpec
-from mtl_transformers.config_fields import DEFAULT_MODEL, CacheDir, ModelName, require_installed
+from mtl_core import CacheDir, EncoderSpec
+from mtl_transformers.config_fields import DEFAULT_MODEL, ModelName, require_installed
 from mtl_transformers.find_model import describe_model_licence, list_model_packages
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TransformerFeatures(EncoderSpec):
             MtlError: If the extra is not installed.
         """
         require_installed("encoder", self.type, "transformers", "tokenizers")
-        from mtl_transformers.cache_dir import resolve_cache_dir
+        from mtl_core.data import resolve_cache_dir
         from mtl_transformers.features_encoder import FeaturesEncoder
         from mtl_transformers.frozen_model import FrozenModel
         from mtl_transformers.subword_encoder import SubwordEncoder

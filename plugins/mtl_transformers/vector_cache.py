@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mtl_core import MtlError, write_atomically
-from mtl_transformers.cache_dir import MAX_CACHE_BYTES, resolve_cache_dir
+from mtl_core.data import MAX_CACHE_BYTES, resolve_cache_dir
 
 
 class VectorCache:

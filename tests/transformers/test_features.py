@@ -85,7 +85,7 @@ def test_unwritable_cache_is_rejected(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_oldest_states_are_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtl_transformers.state_cache.MAX_CACHE_BYTES", 1000)
+    monkeypatch.setattr("mtl_core.data.disk_cache.MAX_CACHE_BYTES", 1000)
     encoder = fit_encoder(cache=tmp_path)
     for number in range(20):
         encode_texts(encoder, [f"soup {number} {number} {number} good"])
