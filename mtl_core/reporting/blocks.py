@@ -64,6 +64,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class SearchableTable:
+    """A long table that a script of the page sorts and searches; without JavaScript it is an ordinary table."""
+
+    kind: ClassVar[str] = "searchable"
+    table: Table
+
+
+@dataclass(frozen=True)
 class FigureBlock:
     """One or several figures with one caption, which explains how to read them."""
 
@@ -174,7 +182,7 @@ class SideBySide:
     tables: Sequence[Table]
 
 
-Block = TextBlock | Table | FigureBlock | Quotes | Pictures | Preformatted | Collapsible | SideBySide
+Block = TextBlock | Table | SearchableTable | FigureBlock | Quotes | Pictures | Preformatted | Collapsible | SideBySide
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,11 @@ class Page:
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
     footer: str
+
+    @property
+    def has_searchable_table(self) -> bool:
+        """Whether the page needs the script that sorts and searches tables."""
+        return any(isinstance(block, SearchableTable) for section in self.sections for block in section.blocks)
 
     @property
     def drawings(self) -> list[Drawing]:

@@ -2,9 +2,11 @@
 
 from statistics import mean
 
-from mtl_core.reporting.formatting import format_metric, format_metric_name, format_percent, pluralize
+from mtl_core.artifacts.many_tasks import has_many_tasks
+from mtl_core.reporting.formatting import format_count, format_metric, format_metric_name, format_percent, pluralize
 from mtl_core.reporting.read_run import RunArtifacts
 from mtl_core.reporting.task_metrics import MetricValue, SplitMetrics
+from mtl_core.reporting.task_summary import MetricSummary, summarize_metrics
 
 MAJORITY_BASELINE = "majority-class baseline"
 
@@ -14,6 +16,8 @@ def format_headline(artifacts: RunArtifacts) -> str:
     split = artifacts.main_split
     if split is None:
         return "No metrics: the run has neither validation nor test data."
+    if has_many_tasks(len(split.tasks)) and split.shared_metric is not None:
+        return _format_mean(summarize_metrics(split)[0], split)
     overall_metric = split.overall.main_metric
     if split.shared_metric is not None and overall_metric is not None and overall_metric.name == split.shared_metric:
         return _format_shared_metric(overall_metric, split)
@@ -32,6 +36,20 @@ def format_headline(artifacts: RunArtifacts) -> str:
         f"The error is {format_percent(abs(mean_reduction))} {comparative} than that of the baseline on the "
         f"{split.split_name} data (mean over {pluralize(len(reductions), 'task')} with different metrics)."
     )
+
+
+def _format_mean(summary: MetricSummary, split: SplitMetrics) -> str:
+    """Return the mean of the main metric over many tasks, and how many of them are better than their baseline."""
+    mean_score = summary.mean
+    if mean_score.value is None:
+        return f"No metrics: the {split.split_name} data has no labels that count."
+    text = f"Mean {format_metric_name(summary.name)} {format_metric(mean_score.value)} over "
+    text += f"{pluralize(mean_score.n_tasks, 'task')} on the {split.split_name} data"
+    if mean_score.baseline is None:
+        return f"{text}."
+    n_better, n_compared = (format_count(number) for number in (summary.n_better, summary.n_compared))
+    baseline = format_metric(mean_score.baseline)
+    return f"{text}; baseline: {baseline}. Better than the baseline in {n_better} of {n_compared} tasks."
 
 
 def _format_shared_metric(metric: MetricValue, split: SplitMetrics) -> str:

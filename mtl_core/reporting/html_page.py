@@ -1,5 +1,7 @@
 """Render a page as one HTML file that loads nothing from the network."""
 
+import base64
+import hashlib
 import re
 from functools import cache
 
@@ -23,7 +25,16 @@ def format_sentence(text: str) -> Markup:
 
 def render_html(page: Page) -> str:
     """Render a page as HTML; call it inside `plot_style`, with figures drawn in the palette `PAGE`."""
-    return _build_environment().get_template("page.html.tmpl").render(page=page, version=__version__)
+    environment = _build_environment()
+    script = environment.get_template("searchable.js.tmpl").render()
+    # The policy of the page admits this script only.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.tmpl").render(
+        page=page,
+        version=__version__,
+        script=Markup(script),  # noqa: S704  (a file of this package)
+        script_digest=digest,
+    )
 
 
 @cache

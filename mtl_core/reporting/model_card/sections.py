@@ -6,6 +6,7 @@ The order follows Mitchell et al. (2019), "Model Cards for Model Reporting".
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.reporting.blocks import Block, Cell, Column, Section, Table, TextBlock
 from mtl_core.reporting.formatting import (
     NO_VALUE,
@@ -15,6 +16,12 @@ from mtl_core.reporting.formatting import (
     format_metric_name,
     format_percent,
     pluralize,
+)
+from mtl_core.reporting.many_task_blocks import (
+    MAX_CLASS_SETS,
+    build_label_summary,
+    build_ranked_tables,
+    build_summary_table,
 )
 from mtl_core.reporting.model_card.card import Card
 from mtl_core.reporting.model_card.limitations import describe_limits, describe_use
@@ -56,12 +63,34 @@ def _build_overview(card: Card) -> Iterator[Block]:
 
 
 def _build_tasks(card: Card) -> Table:
+    if has_many_tasks(len(card.kinds)):
+        return _build_task_sets(card)
     rows = []
     for name, kind in card.kinds.items():
-        classes = card.files.classes.get(name, ())
-        more = f" and {len(classes) - MAX_CLASSES} more" if len(classes) > MAX_CLASSES else ""
-        rows.append(_build_cells(name, kind, (", ".join(classes[:MAX_CLASSES]) + more) or NO_VALUE))
+        rows.append(_build_cells(name, kind, _join_classes(card.files.classes.get(name, ()))))
     return Table("Tasks and classes", _build_columns("task", "kind", "classes"), rows)
+
+
+def _build_task_sets(card: Card) -> Table:
+    """Return one row per kind and set of classes, instead of one per task."""
+    sets: dict[tuple[str, tuple[str, ...]], int] = {}
+    for name, kind in card.kinds.items():
+        key = kind, tuple(card.files.classes.get(name, ()))
+        sets[key] = sets.get(key, 0) + 1
+    largest = sorted(sets.items(), key=lambda pair: -pair[1])
+    rows = [
+        _build_cells(format_count(number), kind, _join_classes(classes))
+        for (kind, classes), number in largest[:MAX_CLASS_SETS]
+    ]
+    if len(largest) > MAX_CLASS_SETS:
+        remaining = sum(number for _, number in largest[MAX_CLASS_SETS:])
+        rows.append(_build_cells(format_count(remaining), "various", NO_VALUE))
+    return Table("Tasks and classes; metrics.json contains all tasks", _build_columns("tasks", "kind", "classes"), rows)
+
+
+def _join_classes(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - MAX_CLASSES} more" if len(classes) > MAX_CLASSES else ""
+    return (", ".join(classes[:MAX_CLASSES]) + more) or NO_VALUE
 
 
 def _build_data(card: Card) -> Iterator[Block]:
@@ -73,12 +102,20 @@ def _build_data(card: Card) -> Iterator[Block]:
             + "."
         ]
     )
-    rows = _mark_repeated(row for task in card.kinds for row in _iterate_label_rows(card, task, split_names))
-    if rows:
-        yield Table("Labels", _build_columns("task", "label", numbers=split_names), rows)
+    if has_many_tasks(len(card.kinds)):
+        yield from build_label_summary(data)
+    else:
+        yield from _build_label_table(card, split_names)
     if data.warnings:
         yield TextBlock(["Warnings:"])
         yield TextBlock(list(data.warnings), is_list=True)
+
+
+def _build_label_table(card: Card, split_names: Sequence[str]) -> Iterator[Table]:
+    """Yield the table of the labels of each task, if there are any."""
+    rows = _mark_repeated(row for task in card.kinds for row in _iterate_label_rows(card, task, split_names))
+    if rows:
+        yield Table("Labels", _build_columns("task", "label", numbers=split_names), rows)
 
 
 def _iterate_label_rows(card: Card, task: str, split_names: Sequence[str]) -> Iterator[list[Cell]]:
@@ -117,6 +154,10 @@ def _build_evaluation(card: Card) -> Iterator[Block]:
         yield TextBlock(["There are no scores."])
         return
     for split_scores in card.files.splits:
+        if has_many_tasks(len(split_scores.tasks)):
+            yield build_summary_table(split_scores)
+            yield from build_ranked_tables(split_scores)
+            continue
         title = f"{split_scores.split_name.capitalize()} data, {pluralize(split_scores.n_examples, 'example')}"
         columns = [*_build_columns("task", "metric"), *(Column(name) for name in ("labels", "value", "baseline"))]
         yield Table(title, columns, _mark_repeated(_iterate_metric_rows(split_scores)))

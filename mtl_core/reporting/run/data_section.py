@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import DataReport
 from mtl_core.reporting.blocks import Block, Cell, Collapsible, Column, Section, Table, TextBlock
 from mtl_core.reporting.formatting import format_count, format_percent
+from mtl_core.reporting.many_task_blocks import build_label_summary
 
 MAX_OPEN_ROWS = 60
 """Maximum number of rows of a visible label table; a longer table is collapsed."""
@@ -20,12 +22,14 @@ def build_data_section(summary: DataReport) -> Section:
         [Column("split", is_numeric=False), Column("examples")],
         [[Cell(split_name), Cell(format_count(n_examples))] for split_name, n_examples in summary.examples.items()],
     )
-    labels = _build_label_table(summary, split_names)
+    n_tasks = len({task for counts in summary.label_counts.values() for task in counts})
     blocks: list[Block] = []
     if summary.warnings:
         blocks.append(TextBlock(list(summary.warnings), is_list=True))
     blocks.append(examples)
-    if labels.rows:
+    if has_many_tasks(n_tasks):
+        blocks += build_label_summary(summary)
+    elif (labels := _build_label_table(summary, split_names)).rows:
         blocks.append(labels if len(labels.rows) <= MAX_OPEN_ROWS else Collapsible("Labels per task", [labels]))
     if summary.split_deviation is not None:
         imbalance = summary.split_deviation

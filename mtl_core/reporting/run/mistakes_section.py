@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.mistakes import Mistake
 from mtl_core.data.input_format import format_cell_text
 from mtl_core.reporting.blocks import Quote, Quotes, Section, TextBlock, TextSpan
@@ -18,19 +19,28 @@ FULL_SHADE_FACTOR = 3.0
 """Multiple of the uniform attention weight that has the strongest shade."""
 
 
-def build_mistakes_section(mistakes: Sequence[Mistake]) -> Section | None:
-    """Build the section; None without mistakes."""
+def build_mistakes_section(mistakes: Sequence[Mistake], n_tasks: int) -> Section | None:
+    """Build the section; None without mistakes.
+
+    Args:
+        mistakes: The mistakes.
+        n_tasks: The number of main tasks of the run; the mistakes of many tasks are one list.
+    """
     by_task: dict[str, list[Mistake]] = {}
     for mistake in mistakes:
         by_task.setdefault(mistake.task, []).append(mistake)
     if not by_task:
         return None
-    text = "The wrong predictions with the highest confidence, for each task."
+    has_one_list = has_many_tasks(n_tasks)
+    text = f"The wrong predictions with the highest confidence, {'of all tasks' if has_one_list else 'for each task'}."
     if any(mistake.token_weights for mistake in mistakes):
         text += (
             " The shade of a word is its attention weight in the task's head, strongest at three times the uniform "
             "weight. Attention does not always explain a prediction."
         )
+    if has_one_list:
+        quotes = [_build_quote(mistake, f"{mistake.task}: ") for mistake in mistakes]
+        return Section("mistakes", "Most confident mistakes", [TextBlock([text]), Quotes("All tasks", quotes)])
     if len(by_task) > MAX_TASKS:
         text += f" Of {len(by_task)} tasks, {MAX_TASKS} are shown; mistakes.jsonl contains all tasks."
     displayed = list(by_task.items())[:MAX_TASKS]
@@ -44,10 +54,9 @@ def build_mistakes_section(mistakes: Sequence[Mistake]) -> Section | None:
     )
 
 
-def _build_quote(mistake: Mistake) -> Quote:
-    prediction = (
-        f"predicted {mistake.label} with confidence {format_percent(mistake.confidence)}; true label {mistake.gold}"
-    )
+def _build_quote(mistake: Mistake, prefix: str = "") -> Quote:
+    confidence = format_percent(mistake.confidence)
+    prediction = f"{prefix}predicted {mistake.label} with confidence {confidence}; true label {mistake.gold}"
     token_weights = mistake.token_weights
     if mistake.inputs is not None:
         cells = list(_build_cells(mistake.inputs, token_weights))

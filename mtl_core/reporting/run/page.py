@@ -1,5 +1,8 @@
 """The page of the report of a run."""
 
+from collections.abc import Sequence
+
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.reporting.blocks import Page, Preformatted, Section, TextBlock
 from mtl_core.reporting.calibration_curve import CalibrationCurves, read_calibration_curves
 from mtl_core.reporting.figures.palette import Palette
@@ -13,10 +16,12 @@ from mtl_core.reporting.run.confusion_section import build_confusion_section
 from mtl_core.reporting.run.cost_section import build_cost_section
 from mtl_core.reporting.run.data_section import build_data_section
 from mtl_core.reporting.run.learning_curves_section import build_learning_curves_section
+from mtl_core.reporting.run.many_tasks_section import build_many_tasks_section
 from mtl_core.reporting.run.mistakes_section import build_mistakes_section
 from mtl_core.reporting.run.pictures_section import build_pictures_section
 from mtl_core.reporting.run.results_section import build_results_section
 from mtl_core.reporting.run.summary_section import build_summary_section, collect_facts
+from mtl_core.reporting.task_metrics import SplitMetrics
 
 METHOD_PARAGRAPHS = (
     "95 % intervals of proportions are Wilson intervals (1927). They cover the variation between test examples for "
@@ -51,18 +56,23 @@ def build_run_page(artifacts: RunArtifacts, palette: Palette) -> Page:
     )
 
 
+def _build_results(splits: Sequence[SplitMetrics], palette: Palette) -> Section:
+    build_section = build_many_tasks_section if has_many_tasks(len(splits[0].tasks)) else build_results_section
+    return build_section(splits, palette)
+
+
 def _build_sections(
     artifacts: RunArtifacts, calibration_curves: CalibrationCurves | None, palette: Palette
 ) -> list[Section]:
     split = artifacts.main_split
     sections = [
         build_summary_section(artifacts, calibration_curves),
-        build_results_section(artifacts.splits, palette) if artifacts.splits else None,
+        _build_results(artifacts.splits, palette) if artifacts.splits else None,
         build_learning_curves_section(artifacts, palette),
         build_confusion_section(split, artifacts.classes) if split is not None else None,
         build_calibration_section(calibration_curves, palette) if calibration_curves is not None else None,
         build_pictures_section(artifacts) if artifacts.pictures else None,
-        build_mistakes_section(artifacts.mistakes) if artifacts.mistakes else None,
+        build_mistakes_section(artifacts.mistakes, len(artifacts.classes)) if artifacts.mistakes else None,
         build_interactions_section(artifacts.interactions, palette) if artifacts.interactions is not None else None,
         build_auxiliary_section(artifacts),
         build_data_section(artifacts.data),

@@ -45,7 +45,7 @@ def _build_shared_metric_table(split: SplitMetrics) -> Table:
     columns = [Column("task", is_numeric=False), Column("labels"), *([Column("correct")] if has_correct else [])]
     columns += [Column(format_metric_name(main_metric)), *([Column("95 % interval")] if is_proportion else [])]
     columns += [
-        Column(_get_baseline_name(is_proportion)),
+        Column(get_baseline_name(is_proportion)),
         *(Column(format_metric_name(name)) for name in metrics if name != main_metric),
     ]
 
@@ -134,7 +134,8 @@ def _is_proportion(split: SplitMetrics, metric: str) -> bool:
     return any(one.is_proportion for task in split.tasks for one in task.metrics if one.name == metric)
 
 
-def _get_baseline_name(is_proportion: bool) -> str:
+def get_baseline_name(is_proportion: bool) -> str:
+    """Return the name of the baseline of a metric: that of proportions predicts the majority class."""
     return MAJORITY if is_proportion else BASELINE
 
 
@@ -155,7 +156,7 @@ def draw_results(split: SplitMetrics, palette: Palette) -> Iterator[Drawing]:
                 if first.lower_is_better
                 else format_metric_name(metric)
             )
-            yield draw_bars(name, bars, axis, first.is_proportion, _get_baseline_name(first.is_proportion), palette)
+            yield draw_bars(name, bars, axis, first.is_proportion, get_baseline_name(first.is_proportion), palette)
 
 
 def _build_bar(name: str, metric: MetricValue) -> Bar:
