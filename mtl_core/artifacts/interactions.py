@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from mtl_core.artifacts.json_files import dump_json, parse_schema, read_json
 from mtl_core.atomic import write_text_atomically
@@ -86,6 +87,7 @@ class TaskInteractions:
         groupings: Maximum number of networks to grouping of the main tasks; None for a single main task.
         auxiliary: Name of each auxiliary task to its interaction with the main tasks.
         suggestions: Recommendations, in sentences.
+        gradients: What the gradients are with respect to: the shared `parameters`, or the `features` that heads read.
     """
 
     tasks: Sequence[str]
@@ -101,6 +103,7 @@ class TaskInteractions:
     groupings: Mapping[str, TaskGrouping] | None
     auxiliary: Mapping[str, AuxiliaryInteraction]
     suggestions: Sequence[str] = ()
+    gradients: Literal["parameters", "features"] = "parameters"
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

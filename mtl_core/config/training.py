@@ -63,8 +63,12 @@ class InteractionConfig(StrictModel):
     """Measurements of task interactions during training."""
 
     every_n_steps: PositiveInt = 20
-    """Steps between comparisons of the tasks' gradients of the shared parameters, starting at the first step."""
+    """Steps between comparisons of the tasks' gradients, starting at the first step."""
+    gradients: Literal["parameters", "features"] = "parameters"
+    """What the gradients are with respect to: the shared `parameters` (a backward pass per task), or the `features`
+    that all heads read (one pass through the heads), which requires one set of features for all tasks."""
     affinity: bool = False
-    """Whether to measure how a step along one task's gradient changes other losses: a forward pass per task."""
+    """Whether to measure how a step along one task's gradient changes other losses: a forward pass per task; with
+    `gradients: features`, to first order and without further passes."""
     max_groups: Annotated[int, Field(ge=2)] = 3
     """The maximum number of networks in a suggested grouping of the main tasks."""

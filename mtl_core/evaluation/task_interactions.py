@@ -46,6 +46,7 @@ def summarize_interactions(observer: InteractionObserver) -> TaskInteractions:
         }
         or None,
         auxiliary=_summarize_auxiliary(observer),
+        gradients=observer.settings.gradients,
     )
 
 
@@ -54,7 +55,8 @@ def _choose_grouping(
 ) -> TaskGrouping:
     """Choose a grouping on one half of the steps, and evaluate it on the other to avoid selection bias."""
     size = len(main_names)
-    grouping: Networks = find_grouping(halves.selection.mean()[:size, :size].numpy(), max_networks)
+    solution = find_grouping(halves.selection.mean()[:size, :size].numpy(), max_networks)
+    grouping: Networks = solution.networks
     mean, error, count = (
         tensor[:size, :size].numpy()
         for tensor in (halves.validation.mean(), halves.validation.standard_error(), halves.validation.count)

@@ -19,7 +19,7 @@ def build_interaction_observer(config: ExperimentConfig, data: FittedData) -> In
         The observer; None without `interactions`, and where `active_tasks` selects a single task of several.
 
     Raises:
-        MtlError: If the experiment declares only one task.
+        MtlError: If the experiment declares only one task, or features are compared that tasks do not share.
     """
     if config.interactions is None:
         return None
@@ -32,8 +32,14 @@ def build_interaction_observer(config: ExperimentConfig, data: FittedData) -> In
             f"interactions: compares the gradients of several tasks, but '{names[0]}' is the only one; "
             "remove `interactions`"
         )
+    if config.interactions.gradients == "features" and config.architecture.task_specific_features:
+        raise MtlError(
+            "interactions.gradients: `features` compares gradients at the features that all heads read, but the "
+            f"architecture '{config.architecture.type}' has features per task; use `parameters`, or another "
+            "architecture (`hard-sharing`)"
+        )
     n_main_tasks = sum(task.auxiliary_spec is None for task in tasks)
-    return InteractionObserver(names, n_main_tasks, config.interactions, config.training.epochs)
+    return InteractionObserver(names, n_main_tasks, config.interactions, config.training.epochs, config.seed)
 
 
 def write_interactions(run: RunDirectory, observer: InteractionObserver) -> TaskInteractions:

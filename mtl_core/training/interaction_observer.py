@@ -1,4 +1,4 @@
-"""Task interactions: comparisons of task gradients with respect to shared parameters during training."""
+"""Task interactions: comparisons of task gradients during training."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -7,20 +7,21 @@ import torch
 from torch import nn
 
 from mtl_core.config.training import InteractionConfig
+from mtl_core.nn.network import MultiTaskNetwork
+from mtl_core.training.feature_comparison import FeatureComparison
+from mtl_core.training.gradient_comparison import GradientComparison, ParameterComparison
 from mtl_core.training.gradients import StepGradients
-from mtl_core.training.gram_matrix import compute_gram_matrix
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.running_means import RunningMeans, SplitHalfMeans
-from mtl_core.training.virtual_step import VirtualStep
 
 
 class InteractionObserver(nn.Module):
     """Compares, every n steps, the gradients of the tasks with labels in the batch without changing training.
 
-    Gradients are those of the unweighted task losses. Affinity follows Fifty et al. (2021, "Efficiently Identifying
-    Task Groupings for Multi-Task Learning"): `1 - loss of j after / loss of j before` an SGD step of the shared
-    parameters along the gradient of task i, with the current learning rate, on the same batch with the same dropout
-    masks.
+    Gradients are those of the unweighted task losses, with respect to the shared parameters or to the shared features
+    (`InteractionConfig.gradients`). Affinity follows Fifty et al. (2021, "Efficiently Identifying Task Groupings for
+    Multi-Task Learning"): the share by which a step along the gradient of task i lowers the loss of task j, with the
+    current learning rate, on the same batch with the same dropout masks.
 
     All results are stored in buffers on the CPU.
 
@@ -29,6 +30,7 @@ class InteractionObserver(nn.Module):
         n_main: The number of main tasks.
         settings: The interval between steps, and what to compute.
         epochs: Maximum number of epochs.
+        seed: The seed of random projections.
 
     Attributes:
         seconds: Time that the comparisons took in this process, in seconds.
@@ -37,11 +39,18 @@ class InteractionObserver(nn.Module):
     cosine_history: torch.Tensor
     n_observed_steps: torch.Tensor
 
-    def __init__(self, names: Sequence[str], n_main: int, settings: InteractionConfig, epochs: int) -> None:
+    def __init__(
+        self, names: Sequence[str], n_main: int, settings: InteractionConfig, epochs: int, seed: int = 0
+    ) -> None:
         super().__init__()
         self.names = list(names)
         self.n_main = n_main
         self.settings = settings
+        self._comparison: GradientComparison = (
+            FeatureComparison(settings.affinity, seed)
+            if settings.gradients == "features"
+            else ParameterComparison(settings.affinity)
+        )
         self.seconds = 0.0
         self._lr = 0.0
         n_tasks, n_auxiliary = len(names), len(names) - n_main
@@ -55,6 +64,15 @@ class InteractionObserver(nn.Module):
         self.epoch_cosine = RunningMeans(n_tasks, n_tasks)
         self.register_buffer("cosine_history", torch.full((epochs, n_tasks, n_tasks), torch.nan))
         self.register_buffer("n_observed_steps", torch.zeros((), dtype=torch.int64))
+
+    def attach(self, network: MultiTaskNetwork, group_sizes: Sequence[int]) -> None:
+        """Prepare for the training of a network.
+
+        Args:
+            network: The network.
+            group_sizes: The number of tasks per head group.
+        """
+        self._comparison.attach(network, group_sizes)
 
     def should_observe(self, step: int, lr: float) -> bool:
         """Return whether to compare gradients in a step, and store its learning rate.
@@ -72,16 +90,17 @@ class InteractionObserver(nn.Module):
         """Compute and store the comparisons of the task gradients of a batch."""
         start = perf_counter()
         tasks = losses.tasks.cpu()
-        gram, losses_after = self._compute_gram_and_losses(losses, gradients, recompute_losses)
+        step = int(self.n_observed_steps)
+        compared = self._comparison.compare(losses, gradients, recompute_losses, self._lr, step)
+        gram = compared.gram
         norms = gram.diagonal().sqrt()
         is_usable = (norms > 0) & norms.isfinite()
         pairs = is_usable.unsqueeze(1) & is_usable
         cosine = (gram / torch.outer(norms, norms)).clamp(-1, 1).masked_fill(~pairs, torch.nan)
-        losses_before = losses.values.detach().cpu().double()
         # The relative change is undefined for a loss <= 0.
-        affinity = (1 - losses_after / losses_before).masked_fill(~pairs | (losses_before <= 0), torch.nan)
+        is_positive = losses.values.detach().cpu() > 0
+        affinity = compared.affinity.masked_fill(~pairs | ~is_positive, torch.nan)
 
-        step = int(self.n_observed_steps)
         self.n_observed_steps += 1
         cosine_matrix = self._expand_to_all_tasks(cosine, tasks)
         self.cosine.add(cosine_matrix, step)
@@ -101,27 +120,13 @@ class InteractionObserver(nn.Module):
         self.cosine_history[epoch - 1] = self.epoch_cosine.mean()
         self.epoch_cosine.reset()
 
-    def _compute_gram_and_losses(
-        self, losses: TaskLosses, gradients: StepGradients, recompute_losses: Callable[[], TaskLosses]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute the Gram matrix of gradients, and the loss of j after a step along i: both `(active, active)`."""
-        count = len(losses.values)
-        losses_after = torch.full((count, count), torch.nan, dtype=torch.float64)
-        computes_affinity = self.settings.affinity and self._lr > 0
-        virtual_step = VirtualStep(gradients.shared, self._lr, recompute_losses) if computes_affinity else None
-
-        def visit(index: int, gradient: torch.Tensor) -> None:
-            step_losses = virtual_step.compute_losses_after_step(gradient) if virtual_step is not None else None
-            if step_losses is not None:
-                losses_after[index] = step_losses.cpu().double()
-
-        gram = compute_gram_matrix(losses.values, gradients, visit).cpu().double()
-        return (gram + gram.T) / 2, losses_after  # matrix products are not exactly symmetric
-
     def _add_auxiliary(
         self, gram: torch.Tensor, norms: torch.Tensor, affinity: torch.Tensor, tasks: torch.Tensor
     ) -> None:
         """Compare each auxiliary gradient with the sum of main gradients; Du et al. (2018) use one main task."""
+        if self.n_main == len(self.names):
+            return
+        gram = gram.nan_to_num(nan=0.0)  # without a common example, the dot product of features is 0
         is_main = tasks < self.n_main
         is_auxiliary, indices = ~is_main, tasks[tasks >= self.n_main] - self.n_main
         norm_products = norms[is_auxiliary] * gram[is_main][:, is_main].sum().sqrt()

@@ -105,6 +105,7 @@ def train(
     modules = {"network": network, "objective": objective}
     if observer is not None:
         modules["interactions"] = observer
+        observer.attach(network, objective.group_sizes)
     base_lrs = [group["lr"] for group in optimizer.param_groups]
     # The schedule spans the configured epochs, even if this training has fewer, so that it is the same schedule.
     steps = settings.epochs * batch_sampler.steps_per_epoch

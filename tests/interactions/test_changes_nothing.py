@@ -60,9 +60,12 @@ CONFIGS: dict[str, Callable[[Path], ExperimentConfig]] = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_observing_does_not_change_training(tmp_path: Path, name: str) -> None:
     config = CONFIGS[name](tmp_path)
-    results_of_both = []
-    for interactions in (None, InteractionConfig(every_n_steps=2, affinity=True)):
-        run_dir = tmp_path / ("plain" if interactions is None else "watched")
+    results_of_all = []
+    settings = [None, InteractionConfig(every_n_steps=2, affinity=True)]
+    if not config.architecture.task_specific_features:
+        settings.append(InteractionConfig(every_n_steps=2, affinity=True, gradients="features"))
+    for interactions in settings:
+        run_dir = tmp_path / ("plain" if interactions is None else interactions.gradients)
         variant = config.model_copy(update={"interactions": interactions})
         run_experiment(variant, run_dir, NullCallback())
         run_results = read_results(run_dir)
@@ -70,10 +73,11 @@ def test_observing_does_not_change_training(tmp_path: Path, name: str) -> None:
         metrics = json.loads(run_results["metrics.json"])
         for costs in metrics.get("auxiliary", {}).values():
             del costs["step_ms"], costs["without_ms"], costs["measurable"]
-        results_of_both.append({**run_results, "metrics.json": metrics})
-    assert results_of_both[0] == results_of_both[1]
-    observations = load_interactions(tmp_path / "watched")
-    assert any(variant for row in observations["affinity"] for variant in row if variant is not None)
+        results_of_all.append({**run_results, "metrics.json": metrics})
+        if interactions is not None:
+            observations = load_interactions(run_dir)
+            assert any(value for row in observations["affinity"] for value in row if value is not None)
+    assert all(results == results_of_all[0] for results in results_of_all[1:])
 
 
 # ── recomputed losses and virtual steps ──
