@@ -1,0 +1,43 @@
+"""The files of a run of independent networks: one directory for the networks of many tasks."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from io import StringIO
+from pathlib import Path
+
+from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.atomic import write_text_atomically
+
+
+@dataclass(frozen=True)
+class NetworkEpoch:
+    """One epoch of one network: a row of `history.csv`.
+
+    Attributes:
+        task: The task of the network.
+        epoch: The epoch, counted from 1.
+        learning_rate: The learning rate of the last step.
+        loss: The mean training loss per label; None without labels.
+        score: The validation metric that selects the epoch; None if it is undefined.
+    """
+
+    task: str
+    epoch: int
+    learning_rate: float
+    loss: float | None
+    score: float | None
+
+
+def get_networks_file(run: RunDirectory) -> Path:
+    """Return the path of the weights of all networks, stacked by task in the order of `state.json`."""
+    return run.path / "networks.safetensors"
+
+
+def write_history(run: RunDirectory, epochs: Sequence[NetworkEpoch]) -> None:
+    """Write `history.csv`, with one row per network and epoch."""
+    buffer = StringIO()
+    writer = csv.DictWriter(buffer, [field.name for field in fields(NetworkEpoch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(epoch) for epoch in epochs)
+    write_text_atomically(run.history, buffer.getvalue())
