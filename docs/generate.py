@@ -41,6 +41,7 @@ PROJECT_PLUGINS = {
     "core",
     "absa",
     "images",
+    "molecules",
     "text",
     "auxiliary",
     "architectures",

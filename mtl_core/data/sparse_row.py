@@ -79,6 +79,13 @@ class SparseRow:
         """Return the entries as bytes, equal for equal rows."""
         return self.indices.astype(np.int32).tobytes() + self._get_values().tobytes()
 
+    @classmethod
+    def frombytes(cls, data: bytes) -> SparseRow:
+        """Return the row that `tobytes` has converted."""
+        n_entries = len(data) // 8
+        indices = np.frombuffer(data, dtype=np.int32, count=n_entries)
+        return cls(compact_indices(indices), compact_values(np.frombuffer(data, np.float32, offset=4 * n_entries)))
+
     def tolist(self) -> list[list[float]]:
         """Return the entries as `[index, value]`."""
         return [[index, value] for index, value in zip(self.indices.tolist(), self._get_values().tolist(), strict=True)]
