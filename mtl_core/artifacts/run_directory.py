@@ -108,6 +108,11 @@ class RunDirectory:
         return self.path / "interactions.json"
 
     @property
+    def extension(self) -> Path:
+        """What an extension added, and whether the tasks of the extended run got worse; missing for other runs."""
+        return self.path / "extension.json"
+
+    @property
     def report(self) -> Path:
         """The HTML report."""
         return self.path / "report.html"
@@ -195,6 +200,7 @@ class RunDirectory:
             self.mistakes,
             self.pictures,
             self.interactions,
+            self.extension,
             self.report,
             self.model_card,
             self.tracking,

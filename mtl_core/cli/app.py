@@ -103,6 +103,76 @@ def predict(
 
 
 @app.command()
+def extend(
+    path: RunArgument,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A task to add, and its label column. May be repeated."),
+    ] = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="The tasks to add, as in `tasks:` of an experiment, instead of --task."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="The kind of the added tasks, such as binary; default classification.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="The head of the added tasks; default: that of the run's first task.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The label column, if it is not named like the task.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the run's input columns and the new labels; default: the run's own data has them."
+        ),
+    ] = None,
+    data_set: DataSetOption = None,
+    mode: Annotated[
+        Literal["frozen", "joint"],
+        typer.Option(
+            help="frozen: train the new heads only; other answers stay the same. joint: train the whole network, and "
+            "refuse the result if a task may have got worse."
+        ),
+    ] = "frozen",
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[TASK=]NUMBER",
+            help="With --mode joint: how much worse a task may get; default 0.01, and for errors 1 % of the run's. May "
+            "be repeated.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --mode joint: keep the result even if it is refused.")
+    ] = False,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[Path | None, typer.Option(help="The new run directory; default runs/NAME-extended-NNN.")] = None,
+) -> None:
+    """Extend a finished run by tasks: new heads on its network, which keeps the tasks that it has."""
+    from mtl_core.cli.extend import extend_command
+
+    extend_command(
+        path,
+        task or [],
+        tasks,
+        kind,
+        head,
+        label,
+        data,
+        data_set,
+        mode,
+        margin or [],
+        force,
+        settings or [],
+        plugin or [],
+        out,
+    )
+
+
+@app.command()
 def ablate(
     experiment: ExperimentArgument,
     settings: SetOption = None,

@@ -36,7 +36,7 @@ def run_command(experiment: str, overrides: Sequence[str], plugins: Sequence[str
     ):
         report = run_experiment(loaded.config, run_dir, callback, experiment_path=loaded.path)
     print_run(console, loaded.config.name, report)
-    _write_report(report.path)
+    write_run_report(report.path)
     end_ranks()
 
 
@@ -53,11 +53,11 @@ def resume_command(run_dir: Path) -> None:
     ):
         report = resume_run(run_dir, callback)
     print_run(console, run_dir.name, report)
-    _write_report(report.path)
+    write_run_report(report.path)
     end_ranks()
 
 
-def _write_report(run_dir: Path) -> None:
+def write_run_report(run_dir: Path) -> None:
     """Write the run's report.
 
     Raises:

@@ -29,7 +29,7 @@ from mtl_core.data.splitting import Split
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.data.target_encoding import encode_examples
 from mtl_core.data.task_groups import group_tasks
-from mtl_core.data.task_labels import check_has_label, find_label_columns, get_task_labels
+from mtl_core.data.task_labels import find_label_columns, get_task_labels
 from mtl_core.errors import MtlError, join_names
 from mtl_core.plugins.active_registry import get_registry
 from mtl_core.runs.saved_run import SavedRun, load_run
@@ -93,8 +93,7 @@ def prepare_extension(config: ExperimentConfig, extension: Extension) -> FittedD
         added = _resolve_added_tasks(config, extension, corpus)
         labels = {task.name: get_task_labels(task, corpus) for task in tasks if not task.kind.reads_inputs}
         for task in added:
-            rows = corpus.get_row_indices("train").tolist()
-            check_has_label(task, labels[task.name], rows, corpus.weights.get(task.column))
+            _check_has_label(task, labels[task.name], corpus)
     with timer.measure("encode"):
         parsed = parse_inputs(parent.encoder, corpus)
     with timer.measure("load"):
@@ -165,6 +164,18 @@ def _resolve_added_tasks(config: ExperimentConfig, extension: Extension, corpus:
                 "extended by tasks with labels"
             )
     return resolve_tasks(entries, find_label_columns(corpus, list(config.loaders)))
+
+
+def _check_has_label(task: NamedTask, labels: Sequence[Label | None], corpus: Corpus) -> None:
+    """Check that an added task has a training label.
+
+    Raises:
+        MtlError: If it has none.
+    """
+    if compute_label_mask([task], {task.name: labels}, len(corpus))[corpus.get_row_indices("train")].any():
+        return
+    data_sets = f" of the data set {join_names(task.data)}" if task.data else ""
+    raise MtlError(f"task '{task.name}': no training example has a label in the column '{task.column}'{data_sets}")
 
 
 def _split(

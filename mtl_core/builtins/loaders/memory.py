@@ -88,6 +88,18 @@ class Memory(LoaderSpec):
         """
         return self._build_file_loader(path).load_file(path, columns)
 
+    def replace_training_file(self, path: Path, columns: Sequence[str]) -> Table:
+        """Return a loader of a CSV, TSV, JSON Lines or Parquet file with the same columns.
+
+        Raises:
+            MtlError: If the file is missing or malformed.
+        """
+        return self._build_file_loader(path).replace_training_file(path, columns)
+
+    def add_label_columns(self, columns: Sequence[str]) -> Memory:
+        """Return a loader that also reads these label columns of its tables."""
+        return self.model_copy(update={"labels": list(dict.fromkeys([*self.labels, *columns]))})
+
     def from_row(self, row: Mapping[str, object]) -> object:
         """Convert a row into an input.
 

@@ -70,6 +70,31 @@ class LoaderSpec(Spec):
     def from_row(self, row: Mapping[str, object]) -> object:
         """Convert a row into an input: a row of a CSV file, a JSON object, a row of a DataFrame.
 
+    def add_label_columns(self, columns: Sequence[str]) -> LoaderSpec:
+        """Return a loader that also reads these label columns; `mtl extend` adds tasks with it.
+
+        By default, all label columns are read already. Columns that the files lack are reported by `load`.
+
+        Args:
+            columns: The label columns of the added tasks.
+        """
+        return self
+
+    def replace_training_file(self, path: Path, columns: Sequence[str]) -> LoaderSpec:
+        """Return a loader that reads one training file of the same format, for `mtl extend --data FILE`.
+
+        Args:
+            path: The file.
+            columns: The label columns to read; other columns are ignored.
+
+        Raises:
+            MtlError: If this loader does not read training examples from a single file.
+        """
+        raise MtlError(
+            f"the loader '{self.type}' cannot read training examples from a single file such as {path}; new labels "
+            "must be in the data of the run"
+        )
+
         Args:
             row: Cells by column. Columns that are no inputs are ignored.
 

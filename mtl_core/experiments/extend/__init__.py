@@ -1,0 +1,1 @@
+"""Extend a finished run by tasks (`mtl extend`)."""
