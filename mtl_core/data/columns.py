@@ -175,4 +175,5 @@ def find_rows(column: Sequence[Any], value: object) -> NDArray[np.int64]:
         if value not in column.values:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(column.codes == column.values.index(value))
-    return np.array([row for row, item in enumerate(column) if item == value], dtype=np.int64)
+    matches = np.fromiter((item == value for item in column), dtype=bool, count=len(column))
+    return np.flatnonzero(matches)

@@ -12,7 +12,8 @@ from mtl_core.config.tasks import NamedTask
 from mtl_core.data.column_operations import find_labelled
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.sources import load_sources
-from mtl_core.data.task_labels import check_has_label, find_label_columns, get_task_labels
+from mtl_core.data.task_labels import find_label_columns, get_task_labels
+from mtl_core.data.untrainable_tasks import find_untrainable_tasks
 from mtl_core.errors import MtlError, join_names
 
 
@@ -24,11 +25,13 @@ class ExperimentData:
         corpus: The examples.
         tasks: The main tasks in the order of the config, including tasks that are not active.
         labels: Mapping of task name to one label (or None) per example; without tasks that need no labels.
+        warnings: Warnings about label columns that are no tasks.
     """
 
     corpus: Corpus
     tasks: Sequence[NamedTask]
     labels: Mapping[str, Sequence[Label | None]]
+    warnings: Sequence[str] = ()
 
     @property
     def stratification_labels(self) -> Mapping[str, Sequence[Label | None]]:
@@ -44,7 +47,7 @@ def load_experiment_data(config: ExperimentConfig) -> ExperimentData:
     """Load the data of an experiment and resolve its tasks.
 
     Raises:
-        MtlError: If there is no training example, or if a task has no label.
+        MtlError: If there is no training example, a named task has no label, or no task remains.
     """
     corpus = load_sources(config.loaders)
     if not len(corpus.get_row_indices("train")):
@@ -54,11 +57,14 @@ def load_experiment_data(config: ExperimentConfig) -> ExperimentData:
         )
     tasks = resolve_tasks(config.tasks, find_label_columns(corpus, list(config.loaders)))
     labels = {task.name: get_task_labels(task, corpus) for task in tasks if not task.kind.reads_inputs}
-    for task in tasks:
-        if task.name in labels:
-            weights = corpus.weights.get(task.column)
-            check_has_label(task, labels[task.name], corpus.get_row_indices("train").tolist(), weights)
-    return ExperimentData(corpus, tasks, labels)
+    named = {entry.name for entry in config.tasks if isinstance(entry, NamedTask)} | set(config.active_tasks or ())
+    untrainable = find_untrainable_tasks(corpus, tasks, labels, named)
+    return ExperimentData(
+        corpus,
+        [task for task in tasks if task.name not in untrainable.names],
+        {name: column for name, column in labels.items() if name not in untrainable.names},
+        untrainable.describe(),
+    )
 
 
 def compute_label_mask(

@@ -53,6 +53,7 @@ def prepare(config: ExperimentConfig) -> FittedData:
         data = fit_data(config, experiment_data, split, encoder, parsed)
     warnings = [
         *corpus.warnings,
+        *experiment_data.warnings,
         *partition.describe_excluded(corpus, data.split),
         *describe_unlabelled(config.active_tasks or [], data.split),
         *describe_unused_test(corpus, config.split),

@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 
+from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.data.column_operations import build_missing_column, concatenate_columns
 from mtl_core.data.columns import CategoricalColumn
 from mtl_core.data.corpus import Corpus, Label, Span
@@ -42,6 +43,18 @@ def load_sources(sources: Mapping[str, LoaderSpec]) -> Corpus:
             raise MtlError(f"{prefix}the loader '{loader.type}' found no example")
         corpora[name] = corpus
     return _concatenate(corpora) if has_several else next(iter(corpora.values()))
+
+
+def resolve_inputs(config: ExperimentConfig) -> ExperimentConfig:
+    """Return an experiment whose loaders name their input columns, as a run saves it.
+
+    Raises:
+        MtlError: If a pattern of input columns matches none.
+    """
+    if config.data is not None:
+        return config.model_copy(update={"data": config.data.resolve_inputs()})
+    data_sets = {name: loader.resolve_inputs() for name, loader in config.data_sets.items()}
+    return config.model_copy(update={"data_sets": data_sets})
 
 
 def _concatenate(corpora: Mapping[str, Corpus]) -> Corpus:

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Split:
         """Return the rows that have a label for an active task."""
         return rows if self.label_mask is None else rows[self.label_mask[rows]]
 
-    @property
+    @cached_property
     def all_training_rows(self) -> NDArray[np.int64]:
         """All rows that training visits if all tasks are active."""
         return np.sort(np.concatenate([self.train, self.auxiliary_only]))

@@ -16,6 +16,7 @@ from mtl_core.data.batches import RowIndices
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.input_files import hash_input_files
 from mtl_core.data.prepare import prepare_refit
+from mtl_core.data.sources import resolve_inputs
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.calibration import Calibration, apply_calibration, calibrate, check_calibration
@@ -69,6 +70,7 @@ def run_experiment(
         check_registered(config)
     with isolate_torch_rng(), rank_output_dir(Path(out)) as run_dir:
         with raise_on_every_rank():
+            config = resolve_inputs(config)
             data = _prepare_data(config, evaluate_test)
             if config.training.calibrate:
                 check_calibration(data)

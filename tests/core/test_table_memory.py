@@ -56,6 +56,7 @@ WRITERS: dict[str, Callable[[Path, Columns], None]] = {
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold fewer rows at a time than the smaller table has."""
     monkeypatch.setattr("mtl_core.builtins.loaders.tables.parquet_file.BATCH_SIZE", 100)
+    monkeypatch.setattr("mtl_core.builtins.loaders.tables.row_chunk.MAX_BYTES", 100 * CHARACTERS)
     monkeypatch.setattr("mtl_core.data.lazy_sequences.CHUNK_SIZE", 100)
 
 

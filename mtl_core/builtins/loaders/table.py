@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mtl_core.config.name_patterns import compress_names, expand_range, is_pattern
 from mtl_core.config.paths import InputFile
 from mtl_core.data.files.extensions import validate_extension
 from mtl_core.errors import MtlError, did_you_mean, join_names
@@ -47,13 +48,17 @@ class Table(LoaderSpec):
     words: ColumnName | None = None
     """The column of lists of words, for tokenized texts."""
     numbers: Annotated[list[ColumnName], Field(min_length=1)] | None = None
-    """The numeric columns that form an array; a cell may be a list of numbers in JSON Lines and Parquet."""
+    """The numeric columns that form an array: names, patterns (`fp_*`) and ranges (`fp{0..1023}`). A cell may be a
+    list of numbers in JSON Lines and Parquet."""
     inputs: Annotated[dict[ColumnName, ColumnType], Field(min_length=1)] | None = None
     """Several input columns, each with its type: `text`, `number`, `category`, `multi-category`, `date`, `image` (a
     path, relative to the folder of the file), `array` or `sparse` (indices from 0, each with an optional value:
     `12 57:2.5`). An empty cell is a missing one."""
     labels: Annotated[list[ColumnName], Field(min_length=1)] | None = None
-    """The label columns; null selects every column of the training file that has no other use."""
+    """The label columns: names, patterns and ranges; null selects every column of the training file that has no other
+    use."""
+    ignore: list[ColumnName] = []
+    """Columns that are neither inputs nor labels: names, patterns and ranges."""
     id: ColumnName | None = None
     """The column of ids, unique within a split; null numbers the rows of each file."""
     split: ColumnName | None = None
@@ -120,6 +125,7 @@ class Table(LoaderSpec):
         for key, names in {
             "numbers": self.numbers or [],
             "labels": self.labels or [],
+            "ignore": self.ignore,
             "metadata": self.metadata,
         }.items():
             duplicates = [name for name, count in Counter(names).items() if count > 1]
@@ -128,7 +134,10 @@ class Table(LoaderSpec):
         for name in self.labels or []:
             if name in inputs:
                 raise ValueError(f"the column '{name}' cannot be both an input and a label")
-        if self.labels is None:
+        for name in self.ignore:
+            if name in {*inputs, *(self.labels or ())}:
+                raise ValueError(f"`ignore` names '{name}', which is also an input or a label")
+        if self.labels is None or any(map(is_pattern, self.labels)):
             return
         for name in self.weights:
             self._validate_known("weights", name, self.labels)
@@ -142,8 +151,10 @@ class Table(LoaderSpec):
 
     @property
     def input_names(self) -> list[str]:
-        """The input columns."""
-        return self.numbers or list(self.inputs or ()) or [name for name in (self.text, self.words) if name is not None]
+        """The input columns; patterns in `numbers` are not replaced by names."""
+        if self.numbers is not None:
+            return [name for entry in self.numbers for name in expand_range(entry)]
+        return list(self.inputs or ()) or [name for name in (self.text, self.words) if name is not None]
 
     @property
     def list_inputs(self) -> list[str]:
@@ -160,7 +171,7 @@ class Table(LoaderSpec):
     def reserved_columns(self) -> set[str]:
         """The columns that are not labels."""
         row_columns = {name for name in (self.id, self.split) if name is not None}
-        return {*self.input_names, *row_columns, *self.metadata, *self.weights.values()}
+        return {*self.input_names, *row_columns, *self.metadata, *self.weights.values(), *self.ignore}
 
     def build_input_reader(self) -> InputReader:
         """Return the reader of this table's inputs."""
@@ -174,7 +185,7 @@ class Table(LoaderSpec):
         if self.inputs is not None:
             return RowInputReader(self.inputs, self.lists, self.missing)
         if self.numbers is not None:
-            return NumberInputReader(self.numbers)
+            return NumberInputReader(self.input_names)
         if self.words is not None:
             return WordInputReader(self.words, self.lists.get(self.words, " "))
         return TextInputReader(self.input_names[0])
@@ -194,6 +205,21 @@ class Table(LoaderSpec):
             files.append((self.test, "test"))
         return read_tables(self, files)
 
+    def resolve_inputs(self) -> Table:
+        """Return a table with the names of the columns that patterns in `numbers` match in the training file.
+
+        Raises:
+            MtlError: If a pattern matches no column, or the training file is malformed.
+        """
+        from mtl_core.builtins.loaders.tables.column_selection import needs_columns, select_columns
+        from mtl_core.builtins.loaders.tables.open_table import open_table
+
+        if not needs_columns(self.numbers or ()) or not self.train.is_file():
+            return self
+        file = open_table(self.train, self.delimiter, self.quoted)
+        resolved = select_columns(self, file)
+        return self.model_copy(update={"numbers": compress_names(resolved.numbers or ())})
+
     def load_file(self, path: Path, columns: Sequence[str]) -> Corpus:
         """Read another table as test data: its inputs, and those of the given label columns that it contains.
 
@@ -202,7 +228,7 @@ class Table(LoaderSpec):
         """
         from mtl_core.builtins.loaders.tables.corpus_builder import read_tables
 
-        return read_tables(self, [(path, "test")], columns)
+        return read_tables(self.resolve_inputs(), [(path, "test")], columns)
 
     def add_label_columns(self, columns: Sequence[str]) -> Table:
         """Return a loader that also reads these label columns; without `labels`, it reads all columns already."""

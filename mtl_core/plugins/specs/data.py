@@ -38,6 +38,17 @@ class LoaderSpec(Spec):
             MtlError: If a file is missing or malformed; the message names file, line and example.
         """
 
+    def resolve_inputs(self) -> LoaderSpec:
+        """Return a loader that names its input columns instead of selecting them by patterns.
+
+        A run saves it, so that it reads the same columns in the same order from every other file. By default, this
+        loader is returned.
+
+        Raises:
+            MtlError: If a pattern matches no column.
+        """
+        return self
+
     def list_additional_files(self) -> Sequence[Path]:
         """Return the files and folders that `load` reads besides those that keys of the block name.
 

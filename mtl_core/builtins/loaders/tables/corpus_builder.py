@@ -6,15 +6,17 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtl_core.builtins.loaders.tables.column_selection import select_columns
 from mtl_core.builtins.loaders.tables.ids import IdStore, RowLocations, hash_text, parse_id
 from mtl_core.builtins.loaders.tables.label_columns import TableColumns
 from mtl_core.builtins.loaders.tables.open_table import open_table
 from mtl_core.builtins.loaders.tables.stored_inputs import StoredRows, TableInputs
 from mtl_core.builtins.loaders.tables.table_file import TableFile
+from mtl_core.data.array_rows import ArrayRows
 from mtl_core.data.columns import CategoricalColumn, RowNumbers
 from mtl_core.data.corpus import SPLIT_NAMES, Corpus, SplitName, compute_input_key
 from mtl_core.data.files.cells import Cells, format_cell, require_cell
@@ -22,7 +24,10 @@ from mtl_core.errors import MtlError, did_you_mean, join_names
 
 if TYPE_CHECKING:
     from mtl_core.builtins.loaders.table import Table
+    from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
 
+_ABSENT = object()
+"""The cell of a row without a column."""
 MAX_BYTES_IN_MEMORY = 64 * 2**20
 """Above this size in bytes, inputs are not held in memory but read on demand."""
 
@@ -41,6 +46,8 @@ def read_tables(
         MtlError: If a file is missing or malformed.
     """
     table_files = [open_table(path, table.delimiter, table.quoted) for path, _ in files]
+    if label_columns is None:
+        table = select_columns(table, table_files[0])
     builder = _CorpusBuilder(table, sum(file.size for file in table_files) > MAX_BYTES_IN_MEMORY, label_columns)
     for file, (_, split_name) in zip(table_files, files, strict=True):
         builder.add_file(file, split_name)
@@ -65,7 +72,7 @@ class _CorpusBuilder:
         self._row_numbers = array("I")
         self._split_codes = array("b")
         self._ids: list[str] = []
-        self._input_values: list[object] = []
+        self._input_chunks: list[Sequence[Any]] = []
         # With `compact`, these replace the two lists above.
         self._packed_ids = IdStore()
         self._stored_rows: list[StoredRows] = []
@@ -83,19 +90,17 @@ class _CorpusBuilder:
         n_rows_before = len(self._row_numbers)
         starts = array("q")
         reread_columns = self._inputs.names if self._compact else ()
-        with closing(file.iter_rows(self._columns.columns_to_read, reread_columns)) as rows:
-            for cells, number, start in rows:
+        with closing(file.iter_chunks(self._columns.columns_to_read, reread_columns)) as chunks:
+            for chunk in chunks:
+                self._columns.start_chunk(chunk)
+                first_row = None if is_training else len(self._row_numbers) - n_rows_before + 1
                 try:
-                    self._add_input(cells, file.path.parent)
-                    split_name = self._parse_split(cells) if is_training and self._table.split else file_split
-                    self._add_id(cells, split_name, None if is_training else len(self._row_numbers) - n_rows_before + 1)
-                    self._columns.add(cells)
-                except MtlError as error:
-                    raise MtlError(f"{file.format_location(number)}: {error}") from error
-                self._split_codes.append(SPLIT_NAMES.index(split_name))
-                self._row_numbers.append(number)
+                    self._add_chunk(chunk, file.path.parent, file_split, first_row)
+                except MtlError:
+                    self._report_first_error(chunk, file, is_training)
+                    raise
                 if self._compact:
-                    starts.append(start)
+                    starts.extend(chunk.starts)
         self._columns.finish_file(file, is_training)
         self._files.append((file.format_location, len(self._row_numbers) - n_rows_before))
         if self._compact:
@@ -116,11 +121,11 @@ class _CorpusBuilder:
             ids = self._packed_ids.column(splits, locations) if self._compact else self._ids
         return Corpus(
             ids=ids,
-            inputs=self._build_stored_inputs() if self._compact else self._input_values,
+            inputs=self._build_stored_inputs() if self._compact else self._inputs.concatenate(self._input_chunks),
             labels=self._columns.labels(),
             splits=splits,
             locations=locations,
-            groups=self._groups,
+            groups=self._groups if len(self._groups) == len(self._row_numbers) else (),
             weights=self._columns.weights(),
             metadata=self._columns.metadata(),
             disclaimer=self._table.disclaimer,
@@ -130,14 +135,56 @@ class _CorpusBuilder:
     def _build_stored_inputs(self) -> TableInputs:
         return TableInputs(self._stored_rows, self._inputs, np.asarray(self._input_sizes, dtype=np.int32))
 
-    def _add_input(self, cells: Cells, folder: Path) -> None:
-        value = self._inputs.read(cells, folder)
-        if self._compact:
-            key = compute_input_key(value)
-            self._groups.append(hash_text(key if isinstance(key, str) else repr(key)))
-            self._input_sizes.append(self._inputs.size(value))
-        else:
-            self._input_values.append(value)
+    def _add_chunk(self, chunk: RowChunk, folder: Path, file_split: SplitName, first_row: int | None) -> None:
+        """Parse a chunk by columns, and add its rows.
+
+        Args:
+            chunk: The rows.
+            folder: The folder that relative paths in cells are resolved against.
+            file_split: The split of the file.
+            first_row: The number of the first row, from 1; None for a training file.
+
+        Raises:
+            MtlError: If a cell is invalid; nothing is added then.
+        """
+        inputs = self._inputs.read_chunk(chunk, folder)
+        split_names: list[SplitName] = [file_split] * len(chunk)
+        if first_row is None and self._table.split:
+            split_names = [self._parse_split({self._table.split: c}) for c in chunk.get_cells(self._table.split)]
+        ids = self._parse_ids(chunk, first_row)
+        self._columns.add(self._columns.parse_chunk(chunk), len(chunk))
+        self._split_codes.extend(map(SPLIT_NAMES.index, split_names))
+        self._row_numbers.extend(chunk.numbers)
+        self._add_inputs(inputs)
+        if not self._compact:
+            self._ids += ids
+            return
+        for row_id, split_name in zip(ids, split_names, strict=False):  # without ids, none
+            self._packed_ids.add(row_id, split_name)
+
+    def _report_first_error(self, chunk: RowChunk, file: TableFile, is_training: bool) -> None:
+        """Raise the error of the first row of a chunk with an invalid cell, with its location."""
+        for cells, number, _ in chunk.iter_rows():
+            try:
+                self._inputs.read(cells, file.path.parent)
+                if is_training and self._table.split:
+                    self._parse_split(cells)
+                name = self._table.id
+                if name is not None and (is_training or name in cells):
+                    parse_id(require_cell(cells, name), name)
+                self._columns.check_row(cells)
+            except MtlError as error:
+                raise MtlError(f"{file.format_location(number)}: {error}") from error
+
+    def _add_inputs(self, inputs: Sequence[Any]) -> None:
+        if isinstance(inputs, ArrayRows) or self._compact:
+            for value in inputs:
+                key = compute_input_key(value)
+                self._groups.append(hash_text(key if isinstance(key, str) else repr(key)))
+        if not self._compact:
+            self._input_chunks.append(inputs)
+            return
+        self._input_sizes.extend(map(self._inputs.size, inputs))
 
     def _parse_split(self, cells: Cells) -> SplitName:
         name = self._table.split or ""
@@ -148,14 +195,15 @@ class _CorpusBuilder:
             raise MtlError(f"column '{name}': expected {join_names(SPLIT_NAMES)}, found {format_cell(text)}{hint}")
         return SPLIT_NAMES[SPLIT_NAMES.index(text)]
 
-    def _add_id(self, cells: Cells, split_name: SplitName, row: int | None) -> None:
-        """Store the row's id; rows of files without ids, which training files may not be, are numbered."""
+    def _parse_ids(self, chunk: RowChunk, first_row: int | None) -> list[str]:
+        """Return the ids of a chunk; rows of files without ids, which training files may not be, are numbered."""
         name = self._table.id
         if name is None:
-            return
-        is_numbered = row is not None and name not in cells
-        row_id = str(row) if is_numbered else parse_id(require_cell(cells, name), name)
-        if self._compact:
-            self._packed_ids.add(row_id, split_name)
-        else:
-            self._ids.append(row_id)
+            return []
+        cells = chunk.get_cells(name, _ABSENT)
+        if first_row is None:
+            return [parse_id(require_cell({} if cell is _ABSENT else {name: cell}, name), name) for cell in cells]
+        return [
+            str(first_row + index) if cell is _ABSENT else parse_id(require_cell({name: cell}, name), name)
+            for index, cell in enumerate(cells)
+        ]

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from mtl_core.builtins.loaders.tables.line_file import LineFile
-from mtl_core.builtins.loaders.tables.table_file import Row, validate_header
+from mtl_core.builtins.loaders.tables.row_chunk import RowChunk, TextChunk, is_full
+from mtl_core.builtins.loaders.tables.table_file import validate_header
 from mtl_core.data.files.cells import Cells
 from mtl_core.data.files.csv_reading import allow_long_cells, build_csv_reader, explain_csv_error
 from mtl_core.errors import MtlError, join_names
@@ -46,21 +47,37 @@ class CsvFile(LineFile):
         """The location of the header."""
         return self.format_location(self._header_line)
 
-    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
+    def iter_chunks(
+        self, columns: Sequence[str] | None, reread_columns: Sequence[str]
+    ) -> Generator[RowChunk, None, None]:
         """Read all rows.
 
         Raises:
             MtlError: If a row has too many or too few cells, or is not valid CSV.
         """
+        rows = _RowBuffer()
+        error: MtlError | None = None
         with closing(self._iter_records()) as records:
             next(records)
-            for cells, number, start in records:
-                if len(cells) != len(self.header):
-                    raise MtlError(
-                        f"{self.format_location(number)}: {_pluralize(len(cells), 'cell')}, "
-                        f"expected {len(self.header)} (columns: {join_names(self.header)})"
-                    )
-                yield Row(dict(zip(self.header, cells, strict=True)), number, start)
+            try:
+                for cells, number, start in records:
+                    if len(cells) != len(self.header):
+                        raise MtlError(
+                            f"{self.format_location(number)}: {_pluralize(len(cells), 'cell')}, "
+                            f"expected {len(self.header)} (columns: {join_names(self.header)})"
+                        )
+                    if rows.cells and is_full(len(rows.cells) * len(cells), start - rows.starts[0]):
+                        yield rows.build_chunk(self.header)
+                        rows = _RowBuffer()
+                    rows.cells.append(cells)
+                    rows.numbers.append(number)
+                    rows.starts.append(start)
+            except MtlError as malformed_row:
+                error = malformed_row
+        if rows.cells:
+            yield rows.build_chunk(self.header)
+        if error is not None:
+            raise error
 
     def parse(self, data: bytes) -> Cells:
         """Parse the bytes of a row.
@@ -92,6 +109,18 @@ class CsvFile(LineFile):
                 if cells:
                     yield cells, number, start
             self.end = lines.end
+
+
+class _RowBuffer:
+    """The rows of the next chunk."""
+
+    def __init__(self) -> None:
+        self.cells: list[list[str]] = []
+        self.numbers: list[int] = []
+        self.starts: list[int] = []
+
+    def build_chunk(self, header: Sequence[str]) -> TextChunk:
+        return TextChunk(header, self.cells, self.numbers, self.starts)
 
 
 def _format_csv_error(error: csv.Error, quoted: bool) -> str:

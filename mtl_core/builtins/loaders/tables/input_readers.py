@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.array_rows import ArrayRows, stack_rows
 from mtl_core.data.column_types import parse_input_cell
 from mtl_core.data.files.cells import Cells, format_cell, parse_number, require_cell, split_list
 from mtl_core.errors import MtlError, join_names
+
+if TYPE_CHECKING:
+    from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
 
 
 class InputReader(ABC):
@@ -35,6 +40,19 @@ class InputReader(ABC):
         Raises:
             MtlError: If it is missing or of another type. The message names the column, not the row.
         """
+
+    def read_chunk(self, chunk: RowChunk, folder: Path) -> Sequence[Any]:
+        """Return the inputs of a chunk of rows.
+
+        Raises:
+            MtlError: If one is missing or of another type. `read` finds the first one.
+        """
+        columns = [chunk.get_cells(name) for name in self.names]
+        return [self.read(dict(zip(self.names, cells, strict=True)), folder) for cells in zip(*columns, strict=True)]
+
+    def concatenate(self, chunks: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Return the inputs of all chunks."""
+        return list(chain(*chunks))
 
     @abstractmethod
     def size(self, value: Any) -> int:
@@ -136,6 +154,28 @@ class NumberInputReader(InputReader):
             else:
                 numbers.append(parse_number(cell, name))
         return np.array(numbers, dtype=np.float32)
+
+    def read_chunk(self, chunk: RowChunk, folder: Path) -> Sequence[NDArray[np.float32]]:
+        """Return the arrays of a chunk, as the rows of one table if they have equal width."""
+        columns = []
+        for name in self.names:
+            numbers = chunk.get_numbers(name)
+            if numbers is None:
+                return stack_rows(super().read_chunk(chunk, folder))
+            columns.append(numbers.reshape(len(chunk), -1))
+        table = np.empty((len(chunk), sum(column.shape[1] for column in columns)), dtype=np.float32)
+        start = 0
+        for column in columns:
+            table[:, start : start + column.shape[1]] = column
+            start += column.shape[1]
+        return ArrayRows(table)
+
+    def concatenate(self, chunks: Sequence[Sequence[NDArray[np.float32]]]) -> Sequence[NDArray[np.float32]]:
+        """Return the arrays of all chunks, as the rows of one table if they have equal width."""
+        tables = [chunk.table for chunk in chunks if isinstance(chunk, ArrayRows)]
+        if tables and len(tables) == len(chunks) and len({table.shape[1] for table in tables}) == 1:
+            return ArrayRows(np.concatenate(tables) if len(tables) > 1 else tables[0])
+        return list(chain(*chunks))
 
     def size(self, value: NDArray[np.float32]) -> int:
         """Return the number of values."""

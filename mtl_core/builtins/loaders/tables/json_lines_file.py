@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mtl_core.builtins.loaders.tables.line_file import LineFile
+from mtl_core.builtins.loaders.tables.row_chunk import RecordChunk, RowChunk, is_full
 from mtl_core.builtins.loaders.tables.table_file import Row
 from mtl_core.data.files.cells import Cells
 from mtl_core.errors import MtlError
@@ -35,12 +36,44 @@ class JsonLinesFile(LineFile):
         """The path of the file, which has no header."""
         return str(self.path)
 
-    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
+    def iter_chunks(
+        self, columns: Sequence[str] | None, reread_columns: Sequence[str]
+    ) -> Generator[RowChunk, None, None]:
         """Read all rows.
 
         Raises:
             MtlError: If a line is not a JSON object, or contains a key twice.
         """
+        rows: list[Row] = []
+        n_cells = 0
+        error: MtlError | None = None
+        try:
+            for row in self._iter_rows():
+                if rows and is_full(n_cells, row.start - rows[0].start):
+                    yield _build_chunk(rows)
+                    rows, n_cells = [], 0
+                rows.append(row)
+                n_cells += len(row.cells)
+        except MtlError as malformed_row:
+            error = malformed_row
+        if rows:
+            yield _build_chunk(rows)
+        if error is not None:
+            raise error
+
+    def list_columns(self) -> list[str]:
+        """Return the keys of all rows, in the order of their first occurrence.
+
+        Raises:
+            MtlError: If a line is not a JSON object, or contains a key twice.
+        """
+        names: dict[str, None] = {}
+        for row in self._iter_rows():
+            if not row.cells.keys() <= names.keys():
+                names.update(dict.fromkeys(row.cells))
+        return list(names)
+
+    def _iter_rows(self) -> Iterator[Row]:
         with self.lines() as lines:
             for line in lines:
                 if not line.isspace():
@@ -61,6 +94,10 @@ class JsonLinesFile(LineFile):
             return _parse_line(data.decode())
         except (UnicodeDecodeError, MtlError) as error:
             raise MtlError(f"{self.path}: was changed while it was in use") from error
+
+
+def _build_chunk(rows: Sequence[Row]) -> RecordChunk:
+    return RecordChunk([row.cells for row in rows], [row.number for row in rows], [row.start for row in rows])
 
 
 def _build_cells(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""The label columns of tables, their weights and the columns of metadata, collected row by row."""
+"""The label columns of tables, their weights and the columns of metadata, collected chunk by chunk."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtl_core.builtins.loaders.tables.label_parsing import LabelColumn, LabelParser
 from mtl_core.builtins.loaders.tables.metadata_parsing import MetadataParser
@@ -14,7 +17,16 @@ from mtl_core.errors import MtlError, did_you_mean, join_names
 
 if TYPE_CHECKING:
     from mtl_core.builtins.loaders.table import Table
+    from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
     from mtl_core.data.corpus import Label
+
+
+class ParsedColumns(NamedTuple):
+    """The labels, weights and metadata of a chunk, by column."""
+
+    labels: Mapping[str, Sequence[Label | None]]
+    weights: Mapping[str, NDArray[np.float32]]
+    metadata: Mapping[str, Sequence[Label | None]]
 
 
 class TableColumns:
@@ -39,7 +51,7 @@ class TableColumns:
         self._weights = {name: array("f") for name in (table.weights if label_columns is None else ())}
         self._missing_weights = {"", *(text.strip() for text in table.missing)}
         self._metadata = {
-            name: LabelColumn(MetadataParser(name, table.missing), compact, 0)
+            name: LabelColumn(name, MetadataParser(name, table.missing), compact, 0)
             for name in (table.metadata if label_columns is None else ())
         }
         self._seen_columns: dict[str, None] = {}
@@ -66,21 +78,47 @@ class TableColumns:
             self._record_columns(file.header)
             self._validate_required(file, is_training)
 
-    def add(self, cells: Cells) -> None:
-        """Add the labels, weights and metadata of a row.
+    def start_chunk(self, chunk: RowChunk) -> None:
+        """Record the columns of rows without a header."""
+        if not self._has_header:
+            for cells, _, _ in chunk.iter_rows():
+                if not cells.keys() <= self._seen_columns.keys():
+                    self._record_columns(cells)
+
+    def parse_chunk(self, chunk: RowChunk) -> ParsedColumns:
+        """Parse the labels, weights and metadata of a chunk.
+
+        Raises:
+            MtlError: If a cell is invalid. `check_row` finds the first one.
+        """
+        return ParsedColumns(
+            {name: column.parse_chunk(chunk) for name, column in self._labels.items()},
+            {name: self._parse_weights(chunk, self._table.weights[name]) for name in self._weights},
+            {name: column.parse_chunk(chunk) for name, column in self._metadata.items()},
+        )
+
+    def check_row(self, cells: Cells) -> None:
+        """Parse the labels, weights and metadata of a row.
 
         Raises:
             MtlError: If a cell is invalid. The message names the column, not the row.
         """
-        if not self._has_header and not cells.keys() <= self._seen_columns.keys():
-            self._record_columns(cells)
-        for name, column in self._labels.items():
-            column.add(cells.get(name))
-        for name, weights in self._weights.items():
-            weights.append(self._parse_weight(cells, self._table.weights[name]))
-        for name, metadata in self._metadata.items():
-            metadata.add(cells.get(name))
-        self.rows += 1
+        for column in self._labels.values():
+            column.parse_cell(cells)
+        for name in self._weights:
+            self._parse_weight(cells.get(self._table.weights[name]), self._table.weights[name])
+        for metadata in self._metadata.values():
+            metadata.parse_cell(cells)
+
+    def add(self, parsed: ParsedColumns, n_rows: int) -> None:
+        """Add the parsed columns of a chunk."""
+        for name, labels in parsed.labels.items():
+            self._labels[name].extend(labels)
+        for name, weights in parsed.weights.items():
+            self._weights[name].frombytes(weights.tobytes())
+        for name, cells in parsed.metadata.items():
+            self._metadata[name].extend(cells)
+        self.rows += n_rows
 
     def finish_file(self, file: TableFile, is_training: bool) -> None:
         """Validate the columns of a file after its last row.
@@ -109,7 +147,7 @@ class TableColumns:
 
     def _add_column(self, name: str) -> None:
         parser = LabelParser(name, self._table.missing, self._table.lists.get(name))
-        self._labels[name] = LabelColumn(parser, self._compact, self.rows)
+        self._labels[name] = LabelColumn(name, parser, self._compact, self.rows)
 
     def _record_columns(self, names: Iterable[str]) -> None:
         """Record existing columns; in a training file, add those without another use as label columns."""
@@ -149,8 +187,14 @@ class TableColumns:
                     f"{did_you_mean(name, known)} (label columns: {join_names(known)})"
                 )
 
-    def _parse_weight(self, cells: Cells, name: str) -> float:
-        cell = cells.get(name)
+    def _parse_weights(self, chunk: RowChunk, name: str) -> NDArray[np.float32]:
+        """Return the weights of a chunk, `(rows,)`, float32."""
+        numbers = chunk.get_numbers(name)
+        if numbers is None or numbers.ndim > 1 or (numbers < 0).any():
+            return np.array([self._parse_weight(cell, name) for cell in chunk.get_cells(name)], dtype=np.float32)
+        return numbers.astype(np.float32)
+
+    def _parse_weight(self, cell: object, name: str) -> float:
         if cell is None or (isinstance(cell, str) and cell.strip() in self._missing_weights):
             return 1.0
         weight = parse_number(cell, name)

@@ -6,13 +6,16 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from mtl_core.builtins.loaders.tables.column_stores import MAX_DISTINCT_VALUES, CodedStore, LabelStore, ListStore
-from mtl_core.data.files.cells import format_cell, split_list
+from mtl_core.builtins.loaders.tables.column_stores import CodedStore, LabelStore
+from mtl_core.data.column_operations import build_missing_column
+from mtl_core.data.columns import CategoricalColumn, NumericColumn
+from mtl_core.data.files.cells import Cells, format_cell, split_list
 from mtl_core.errors import MtlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
     from mtl_core.data.corpus import Label, Scalar
 
 
@@ -83,37 +86,60 @@ class LabelParser:
 
 
 class LabelColumn:
-    """A column of labels or metadata that is filled row by row.
+    """A column of labels or metadata that is filled chunk by chunk.
 
     Args:
+        name: The column.
         parser: Parser of its cells.
-        compact: Whether to store the column with little memory.
-        rows: Number of rows before the first one that contains the column.
+        compact: Whether to store any values with little memory.
+        n_rows_before: Number of rows before the first one that contains the column.
     """
 
-    def __init__(self, parser: CellParser, compact: bool, n_rows_before: int) -> None:
+    def __init__(self, name: str, parser: CellParser, compact: bool, n_rows_before: int) -> None:
+        self._name = name
         self._parser = parser
-        self._cache: dict[str, Label | None] = {}
-        self._store: LabelStore = CodedStore() if compact else ListStore()
-        for _ in range(n_rows_before):
-            self._store.add(None)
+        self._store: LabelStore = CodedStore(compact)
+        self._store.add_categorical(build_missing_column(n_rows_before))
 
-    def add(self, cell: object) -> None:
-        """Add the next row's cell.
+    def parse_cell(self, cells: Cells) -> Label | None:
+        """Parse the cell of a row.
 
         Raises:
-            MtlError: If the cell is not a valid label.
+            MtlError: If the cell is invalid. The message names the column, not the row.
         """
-        if not isinstance(cell, str):
-            label = self._parser.parse(cell)
-        elif cell in self._cache:
-            label = self._cache[cell]
+        return self._parser.parse(cells.get(self._name))
+
+    def parse_chunk(self, chunk: RowChunk) -> Sequence[Label | None]:
+        """Parse the cells of a chunk: each distinct one once, if possible.
+
+        Returns:
+            The labels; a `CategoricalColumn` or a `NumericColumn`, if possible.
+
+        Raises:
+            MtlError: If a cell is invalid.
+        """
+        column = chunk.get_distinct(self._name)
+        if isinstance(column, NumericColumn):
+            return column
+        if column is None:
+            return [self._parser.parse(cell) for cell in chunk.get_cells(self._name)]
+        labels = [self._parser.parse(cell) for cell in column.values]
+        if any(isinstance(label, tuple) for label in labels):
+            return [labels[code] for code in column.codes.tolist()]
+        return CategoricalColumn(labels, column.codes)
+
+    def extend(self, labels: Sequence[Label | None]) -> None:
+        """Add parsed labels."""
+        if isinstance(labels, CategoricalColumn):
+            while not self._store.add_categorical(labels):
+                self._store = self._store.widen()
+        elif isinstance(labels, NumericColumn):
+            while not self._store.add_numbers(labels):
+                self._store = self._store.widen()
         else:
-            label = self._parser.parse(cell)
-            if len(self._cache) < MAX_DISTINCT_VALUES:
-                self._cache[cell] = label
-        while not self._store.add(label):
-            self._store = self._store.widen()
+            for label in labels:
+                while not self._store.add(label):
+                    self._store = self._store.widen()
 
     def column(self) -> Sequence[Label | None]:
         """Return all labels."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mtl_core.builtins.loaders.tables.table_file import Row, TableFile, validate_header
+from mtl_core.builtins.loaders.tables.parquet_chunk import ParquetChunk
+from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
+from mtl_core.builtins.loaders.tables.table_file import TableFile, validate_header
 from mtl_core.data.files.cells import Cells
 from mtl_core.errors import MtlError
 
@@ -66,23 +67,30 @@ class ParquetFile(TableFile):
         """Return the location of a row."""
         return f"{self.path}: row {number}"
 
-    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
+    def iter_chunks(
+        self, columns: Sequence[str] | None, reread_columns: Sequence[str]
+    ) -> Generator[RowChunk, None, None]:
         """Read the requested columns of all rows.
 
         Raises:
             MtlError: If the file is damaged, or a column contains neither texts nor numbers nor dates
                 nor lists of them.
         """
-        names = [name for name in self.header if name and (columns is None or name in columns)]
+        selected = None if columns is None else set(columns)
+        names = [name for name in self.header if name and (selected is None or name in selected)]
         for name in names:
             self._validate_type(name)
-        number = 0
+        number = 1
         for batch in self._iter_batches(names):
-            for cells in batch:
-                number += 1
-                yield Row(cells, number, self.end)
-                if reread_columns:
-                    self._write_row({name: cells[name] for name in reread_columns})
+            starts: list[int] = [0] * batch.num_rows
+            if reread_columns:
+                chunk = ParquetChunk(batch, number, starts, self._translate_errors)
+                columns_to_copy = [chunk.get_cells(name) for name in reread_columns]
+                for index, row in enumerate(zip(*columns_to_copy, strict=True)):
+                    starts[index] = self.end
+                    self._write_row(dict(zip(reread_columns, row, strict=True)))
+            yield ParquetChunk(batch, number, starts, self._translate_errors)
+            number += batch.num_rows
 
     def open(self) -> BinaryIO:
         """Return the temporary file."""
@@ -102,14 +110,9 @@ class ParquetFile(TableFile):
             temp_dir = tempfile.gettempdir()
             raise MtlError(f"{self.path}: its inputs cannot be copied to {temp_dir}: {error.strerror}") from error
 
-    def _iter_batches(self, names: Sequence[str]) -> Iterator[list[Cells]]:
+    def _iter_batches(self, names: Sequence[str]) -> Iterator[pyarrow.RecordBatch]:
         with self._translate_errors():
-            for batch in self._file.iter_batches(BATCH_SIZE, columns=names, use_threads=False):
-                columns = {name: _truncate_nanoseconds(batch.column(name)).to_pylist() for name in names}
-                yield [
-                    {name: _nan_to_none(value) for name, value in zip(names, row, strict=True)}
-                    for row in zip(*columns.values(), strict=True)
-                ]
+            yield from self._file.iter_batches(BATCH_SIZE, columns=names, use_threads=False)
 
     def _validate_type(self, name: str) -> None:
         data_type = self._schema.field(name).type
@@ -149,17 +152,3 @@ def _is_readable(data_type: pyarrow.DataType) -> bool:
             types.is_timestamp,
         )
     )
-
-
-def _truncate_nanoseconds(column: pyarrow.Array) -> pyarrow.Array:
-    """Return times in microseconds, which `datetime` represents."""
-    import pyarrow
-
-    if pyarrow.types.is_timestamp(column.type) and column.type.unit == "ns":
-        return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
-    return column
-
-
-def _nan_to_none(value: object) -> object:
-    """Return None for NaN, which is how pandas writes a missing value."""
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from mtl_core.data.files.cells import Cells
 from mtl_core.errors import MtlError
+
+if TYPE_CHECKING:
+    from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
 
 
 class Row(NamedTuple):
@@ -34,6 +37,10 @@ class TableFile(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def list_columns(self) -> Sequence[str]:
+        """Return all columns: the header, or the columns of all rows."""
+        return self.header or ()
+
     @property
     @abstractmethod
     def size(self) -> int:
@@ -49,8 +56,10 @@ class TableFile(ABC):
         return f"{self.path}:{number}"
 
     @abstractmethod
-    def iter_rows(self, columns: Sequence[str] | None, reread_columns: Sequence[str]) -> Generator[Row, None, None]:
-        """Read all rows.
+    def iter_chunks(
+        self, columns: Sequence[str] | None, reread_columns: Sequence[str]
+    ) -> Generator[RowChunk, None, None]:
+        """Read all rows, some at a time. The rows before a malformed one are returned before it raises an error.
 
         Args:
             columns: The columns to read, all if None; others may be left out.
@@ -70,7 +79,7 @@ class TableFile(ABC):
 
     @abstractmethod
     def parse(self, data: bytes) -> Cells:
-        """Parse the kept columns of a row from its bytes.
+        """Parse the columns of a row that are read again, from its bytes.
 
         Raises:
             MtlError: If the bytes are not a valid row.
