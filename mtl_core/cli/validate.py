@@ -1,21 +1,26 @@
 """`mtl validate`. It imports no torch, unless the data is validated too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import check_inputs, load_experiment
 from mtl_core.config.tasks import NamedTask
+from mtl_core.errors import join_names
 from mtl_core.experiments.sweep.validate_space import validate_space
 from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
+    from mtl_core.artifacts.metrics import DataReport
     from mtl_core.runs.dry_run import DryRun
 
 
+MAX_NAMES = 5
+"""Maximum number of names that are printed of many tasks."""
 MAX_LABELS = 6
 """Maximum number of labels whose counts are printed."""
 
@@ -45,8 +50,10 @@ def _print_data(console: Console, result: "DryRun") -> None:
     for warning in report.warnings:
         print_plain(console, f"note: {warning}")
     print_plain(console, ", ".join(f"{count} {name} examples" for name, count in report.examples.items()))
-    print_plain(console, f"label columns: {', '.join(data.corpus.labels)}")
-    for task in data.tasks:
+    print_plain(console, f"label columns: {join_names(data.corpus.labels, _get_name_limit(data.corpus.labels))}")
+    if has_many_tasks(len(data.tasks)):
+        _print_task_summary(console, result, report)
+    for task in () if has_many_tasks(len(data.tasks)) else data.tasks:
         column = f"column '{task.config.column}'" if task.config.column else "from the inputs"
         shape = " x ".join(map(str, result.output_shapes[task.name]))
         print_plain(console, f"task {task.name}: {column}, {task.config.kind.type}, outputs {shape}")
@@ -61,6 +68,28 @@ def _print_data(console: Console, result: "DryRun") -> None:
     )
 
 
+def _print_task_summary(console: Console, result: "DryRun", report: "DataReport") -> None:
+    """Print one line per kind of many tasks, and the range of their numbers of labels per split."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for task in result.data.tasks:
+        shape = " x ".join(map(str, result.output_shapes[task.name]))
+        names.setdefault((task.config.kind.type, shape), []).append(task.name)
+    for (kind, shape), tasks in names.items():
+        print_plain(console, f"{len(tasks):,} tasks: {kind}, outputs {shape} ({join_names(tasks, MAX_NAMES)})")
+    for split_name, counts in report.label_counts.items():
+        totals = [sum(labels.values()) for labels in counts.values()]
+        if totals:
+            text = f"{sum(totals):,} labels, {min(totals):,} to {max(totals):,} per task"
+            empty = [task for task, labels in counts.items() if not sum(labels.values())]
+            without = f"; {len(empty):,} tasks without labels ({join_names(empty, MAX_NAMES)})" if empty else ""
+            print_plain(console, f"  {split_name}: {text}{without}")
+
+
+def _get_name_limit(names: Collection[str]) -> int:
+    """Return how many of some names are printed: all of few, some of many."""
+    return MAX_NAMES if has_many_tasks(len(names)) else len(names)
+
+
 def _format_counts(counts: Mapping[str, int]) -> str:
     labels = sorted(counts, key=lambda label: -counts[label])
     texts = [f"{label} {counts[label]}" for label in labels[:MAX_LABELS]]
@@ -69,12 +98,13 @@ def _format_counts(counts: Mapping[str, int]) -> str:
 
 def describe_experiment(config: ExperimentConfig) -> str:
     """Describe the parts of an experiment in one line."""
-    tasks = ", ".join(
+    entries = [
         task.name if isinstance(task, NamedTask) else f"every label column that matches '{task.each}'"
         for task in config.tasks
-    )
+    ]
+    tasks = join_names(entries, _get_name_limit(entries))
     if config.active_tasks is not None:
-        tasks += f"; active: {', '.join(config.active_tasks)}"
+        tasks += f"; active: {join_names(config.active_tasks, _get_name_limit(config.active_tasks))}"
     if config.auxiliary:
         tasks += "; auxiliary tasks: " + ", ".join(spec.task_name for spec in config.auxiliary)
     architecture_note = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.tasks import NamedTask
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
@@ -101,9 +102,14 @@ def describe_unlabelled(active_tasks: Sequence[str], split: Split) -> list[str]:
     if not n_unlabelled:
         return []
     return [
-        f"{n_unlabelled} training examples have no label for an active task ({join_names(active_tasks)}) "
+        f"{n_unlabelled} training examples have no label for an active task ({_join_tasks(active_tasks)}) "
         "and are not visited"
     ]
+
+
+def _join_tasks(names: Sequence[str]) -> str:
+    """Join the names of few tasks; of many tasks only the first ones."""
+    return join_names(names, 5 if has_many_tasks(len(names)) else len(names))
 
 
 def describe_unsampled(sources: Iterable[str], corpus: Corpus, split: Split) -> list[str]:

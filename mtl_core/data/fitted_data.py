@@ -14,7 +14,7 @@ from mtl_core.data.batches import Examples
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask
-from mtl_core.data.fitted_task import FittedTask, describe_numeric_classes, fit_task
+from mtl_core.data.fitted_task import FittedTask, describe_numeric_tasks, fit_each, fit_task
 from mtl_core.data.label_statistics import LabelStatistics, compute_label_statistics, select_weighted_rows
 from mtl_core.data.lazy_sequences import RowSubset
 from mtl_core.data.splitting import Split
@@ -95,7 +95,7 @@ def fit_data(
         label_statistics = compute_split_statistics(task, column, split, corpus, encoder, parsed)
         return fit_task(task, label_statistics, derived.spec if derived is not None else None)
 
-    main_tasks = [fit(task, main_labels.get(task.name, ())) for task in experiment_data.tasks]
+    main_tasks = fit_each(experiment_data.tasks, lambda task: fit(task, main_labels.get(task.name, ())))
     active_names = {task.name for task in active_tasks}
     tasks = [task for task in main_tasks if task.name in active_names]
     tasks += [fit(task.declared, task.labels, task) for task in auxiliary_tasks]
@@ -113,7 +113,7 @@ def fit_data(
         examples=encode_examples(groups, labels, corpus, encoder, parsed),
         warnings=[
             *(note for task in auxiliary_tasks for note in task.notes),
-            *(note for task in tasks if (note := describe_numeric_classes(task))),
+            *describe_numeric_tasks(tasks),
         ],
     )
 

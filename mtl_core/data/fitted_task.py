@@ -1,16 +1,17 @@
 """Fit a task to its labels."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.tasks import NamedTask, describe_level_mismatch
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.column_operations import count_members
 from mtl_core.data.dense_space import DenseSpace, PixelClassSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
-from mtl_core.errors import MtlError
+from mtl_core.errors import MtlError, join_names
 from mtl_core.nn.task_kind import TaskKind
 from mtl_core.plugins.specs import AuxiliarySpec
 
@@ -65,6 +66,31 @@ def fit_task(
         raise MtlError(f"task '{task_config.name}': {error}") from error
 
 
+def fit_each(tasks: Sequence[NamedTask], fit: Callable[[NamedTask], FittedTask]) -> list[FittedTask]:
+    """Fit every task; if several cannot be fitted, one error names them.
+
+    Args:
+        tasks: The tasks.
+        fit: Fits one task.
+
+    Raises:
+        MtlError: If the labels of a task are invalid.
+    """
+    fitted, failed = [], []
+    first_error: MtlError | None = None
+    for task in tasks:
+        try:
+            fitted.append(fit(task))
+        except MtlError as error:
+            failed.append(task.name)
+            first_error = first_error or error
+    if first_error is not None and len(failed) > 1:
+        raise MtlError(f"{first_error}; {len(failed)} tasks cannot be fitted ({join_names(failed, 5)})")
+    if first_error is not None:
+        raise first_error
+    return fitted
+
+
 def _build_kind(
     task_config: NamedTask, space: LabelSpace, label_statistics: LabelStatistics
 ) -> tuple[Mapping[str, int], TaskKind]:
@@ -92,6 +118,17 @@ def describe_numeric_classes(task: FittedTask) -> str:
         f"task '{task.name}': each of the {len(names)} different numbers in the column '{task.config.column}' is a "
         f"class; if they are quantities, use `kind: {regression}`"
     )
+
+
+def describe_numeric_tasks(tasks: Sequence[FittedTask]) -> list[str]:
+    """Return a warning per task with a class per number; one for all of them if there are many tasks."""
+    notes = {task.name: note for task in tasks if (note := describe_numeric_classes(task))}
+    if len(notes) < 2 or not has_many_tasks(len(tasks)):
+        return list(notes.values())
+    return [
+        f"{len(notes)} tasks have a class per number, more than {MAX_NUMERIC_CLASSES} each ({join_names(notes, 5)}); "
+        "if the numbers are quantities, use `kind: regression`"
+    ]
 
 
 def _is_number(name: str) -> bool:

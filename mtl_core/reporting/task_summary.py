@@ -128,19 +128,20 @@ def rank_tasks(split: SplitMetrics) -> RankedTasks:
     Args:
         split: The metrics of the split.
     """
-    scores = [(score, task) for task in split.tasks if (score := _compute_rank(split, task)) is not None]
+    shared_metric = split.shared_metric
+    scores = [(score, task) for task in split.tasks if (score := _compute_rank(task, shared_metric)) is not None]
     ranked = [task for _, task in sorted(scores, key=lambda pair: -pair[0])]
     n_best = min(N_EXTREMES, (len(ranked) + 1) // 2)
     n_worst = min(N_EXTREMES, len(ranked) - n_best)
-    criterion = split.shared_metric or "relative_error_reduction"
+    criterion = shared_metric or "relative_error_reduction"
     return RankedTasks(criterion, ranked[:n_best], ranked[::-1][:n_worst])
 
 
-def _compute_rank(split: SplitMetrics, task: TaskMetrics) -> float | None:
+def _compute_rank(task: TaskMetrics, shared_metric: str | None) -> float | None:
     """Return a number that is higher for better tasks; None if it is undefined."""
     metric = task.main_metric
     if metric is None or metric.value is None:
         return None
-    if split.shared_metric is None:
+    if shared_metric is None:
         return metric.relative_error_reduction
     return -metric.value if metric.lower_is_better else metric.value

@@ -1,6 +1,5 @@
 """The entries of `metrics.json` on data and scores."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from mtl_core.artifacts.metrics import MEAN, DataReport, get_baseline_key, get_count_key
 from mtl_core.data.batches import RowIndices
+from mtl_core.data.column_operations import count_members, find_labelled, select_rows
 from mtl_core.data.corpus import SplitName
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.label_space import flatten_label
@@ -37,21 +37,16 @@ def _count_labels(data: FittedData, rows: RowIndices) -> dict[str, dict[str, int
     for task in data.tasks:
         if task.auxiliary_spec is not None or task.name not in data.labels:
             continue
-        column = data.labels[task.name]
-        labels = [column[row] for row in rows.tolist()]
+        labels = select_rows(data.labels[task.name], rows)
         if task.config.kind.level == "pixel":  # to count pixels would need a pass over all masks
-            counts[task.name] = {"masks": sum(label is not None for label in labels)}
-            continue
-        names = list(task.space.classes)
-        if not names:
-            known = [label for label in labels if label is not None]
-            is_token_level = task.config.kind.level == "token"
-            counts[task.name] = {
-                "labels": sum(len(flatten_label(label)) for label in known) if is_token_level else len(known)
-            }
-            continue
-        counter = Counter(str(member) for label in labels if label is not None for member in flatten_label(label))
-        counts[task.name] = {name: counter[name] for name in [*names, *sorted(set(counter) - set(names))]}
+            counts[task.name] = {"masks": int(find_labelled(labels).sum())}
+        elif task.space.classes:
+            members, names = count_members(labels), list(task.space.classes)
+            counts[task.name] = {name: members.get(name, 0) for name in [*names, *sorted(set(members) - set(names))]}
+        elif task.config.kind.level == "token":
+            counts[task.name] = {"labels": sum(len(flatten_label(label)) for label in labels if label is not None)}
+        else:
+            counts[task.name] = {"labels": int(find_labelled(labels).sum())}
     return counts
 
 

@@ -19,7 +19,7 @@ def build_model_card(card: Card) -> ModelCard:
         use=describe_use(card),
         parameters=files.parameters,
         seed=files.seed,
-        tasks=[_build_task(card, name, kind) for name, kind in card.kinds.items()],
+        tasks=_build_tasks(card),
         data={"examples": dict(files.data.examples), "warnings": list(files.data.warnings)},
         components=dict(card.parts),
         calibration=[{"question": decision, **asdict(errors)} for decision, errors in card.calibration.items()],
@@ -28,7 +28,15 @@ def build_model_card(card: Card) -> ModelCard:
     )
 
 
-def _build_task(card: Card, name: str, kind: str) -> TaskCard:
+def _build_tasks(card: Card) -> list[TaskCard]:
+    splits: dict[str, dict[str, TaskSplitMetrics]] = {}
+    for split in card.files.splits:
+        for task in split.tasks:
+            splits.setdefault(task.name, {})[split.split_name] = _build_split(card, task)
+    return [_build_task(card, name, kind, splits.get(name, {})) for name, kind in card.kinds.items()]
+
+
+def _build_task(card: Card, name: str, kind: str, splits: dict[str, TaskSplitMetrics]) -> TaskCard:
     return TaskCard(
         name=name,
         kind=kind,
@@ -36,12 +44,7 @@ def _build_task(card: Card, name: str, kind: str) -> TaskCard:
         label_counts={
             split_name: dict(card.get_label_counts(split_name, name)) for split_name in card.files.data.examples
         },
-        splits={
-            split.split_name: _build_split(card, task)
-            for split in card.files.splits
-            for task in split.tasks
-            if task.name == name
-        },
+        splits=splits,
     )
 
 
