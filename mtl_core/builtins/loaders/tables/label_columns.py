@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.builtins.loaders.tables.label_parsing import LabelColumn, LabelParser
 from mtl_core.builtins.loaders.tables.metadata_parsing import MetadataParser
 from mtl_core.builtins.loaders.tables.table_file import TableFile
@@ -168,12 +169,21 @@ class TableColumns:
                 raise MtlError(f"{file.header_location}: {self._format_missing_column(name)}")
         if not is_training:
             missing_columns = [name for name in self._labels if name not in self._seen_columns]
-            self.warnings += [
-                f"{file.path.name}: {self._format_missing_column(name)}; these labels are missing"
-                for name in missing_columns
-            ]
+            self.warnings += self._describe_missing_labels(missing_columns, file)
             if table.id and table.id not in self._seen_columns:
                 self.warnings.append(f"{file.path.name}: {self._format_missing_column(table.id)}; ids are row numbers")
+
+    def _describe_missing_labels(self, missing_columns: Sequence[str], file: TableFile) -> list[str]:
+        """Return a warning per label column that a file lacks; one for all of them if it lacks many."""
+        if has_many_tasks(len(missing_columns)):
+            return [
+                f"{file.path.name}: {len(missing_columns)} of {len(self._labels)} label columns are missing "
+                f"({join_names(missing_columns, 5)})"
+            ]
+        return [
+            f"{file.path.name}: {self._format_missing_column(name)}; these labels are missing"
+            for name in missing_columns
+        ]
 
     def _format_missing_column(self, name: str) -> str:
         hint = did_you_mean(name, self._seen_columns)
