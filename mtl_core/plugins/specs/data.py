@@ -70,17 +70,6 @@ class LoaderSpec(Spec):
         """
         raise MtlError(f"the loader '{self.type}' cannot read a single file such as {path}")
 
-    @property
-    def input_types(self) -> Mapping[str, str]:
-        """The type of each input column (`text`, `number`, `category`, ...), if inputs are rows of cells by column.
-
-        An experiment without `encoder:` encodes each column by the default encoder of its type.
-        """
-        return {}
-
-    def from_row(self, row: Mapping[str, object]) -> object:
-        """Convert a row into an input: a row of a CSV file, a JSON object, a row of a DataFrame.
-
     def add_label_columns(self, columns: Sequence[str]) -> LoaderSpec:
         """Return a loader that also reads these label columns; `mtl extend` adds tasks with it.
 
@@ -105,6 +94,17 @@ class LoaderSpec(Spec):
             f"the loader '{self.type}' cannot read training examples from a single file such as {path}; new labels "
             "must be in the data of the run"
         )
+
+    @property
+    def input_types(self) -> Mapping[str, str]:
+        """The type of each input column (`text`, `number`, `category`, ...), if inputs are rows of cells by column.
+
+        An experiment without `encoder:` encodes each column by the default encoder of its type.
+        """
+        return {}
+
+    def from_row(self, row: Mapping[str, object]) -> object:
+        """Convert a row into an input: a row of a CSV file, a JSON object, a row of a DataFrame.
 
         Args:
             row: Cells by column. Columns that are no inputs are ignored.
