@@ -10,6 +10,10 @@ from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.heads import HeadGroup
 from mtl_core.nn.network import build_head_group, build_stacked_heads
 
+MIN_STACKED_TASKS = 9
+"""Number of equal tasks from which on heads that read features per task are one module. One module per task computes
+the same bits with and without the other tasks, and costs little for few tasks."""
+
 
 @dataclass(frozen=True)
 class TaskGroup:
@@ -59,20 +63,31 @@ def group_tasks(tasks: Sequence[FittedTask], task_specific_features: bool = Fals
 
     Args:
         tasks: Main tasks, followed by auxiliary tasks.
-        task_specific_features: Whether each task reads task-specific features; a task is then grouped only if its head
-            reads features per task as one tensor (`HeadSpec.reads_task_features`).
+        task_specific_features: Whether each task reads task-specific features. Tasks are then grouped only if there
+            are at least `MIN_STACKED_TASKS` equal ones whose head reads features per task as one tensor
+            (`HeadSpec.reads_task_features`).
     """
+    groups = _group_equal_tasks(tasks)
+    if task_specific_features:
+        stacked = {
+            id(task): group
+            for group in groups
+            if len(group) >= MIN_STACKED_TASKS and group[0].config.head.reads_task_features
+            for task in group
+        }
+        groups = [group for task in tasks if (group := stacked.get(id(task), [task]))[0] is task]
+    return [TaskGroup(group, _build_mask(group)) for group in groups]
+
+
+def _group_equal_tasks(tasks: Sequence[FittedTask]) -> list[list[FittedTask]]:
     groups: list[list[FittedTask]] = []
     for task in tasks:
-        can_group = task.config.head.reads_task_features or not task_specific_features
-        matching_group = (
-            next((group for group in groups if _can_share_head(group[0], task)), None) if can_group else None
-        )
+        matching_group = next((group for group in groups if _can_share_head(group[0], task)), None)
         if matching_group is None:
             groups.append([task])
         else:
             matching_group.append(task)
-    return [TaskGroup(group, _build_mask(group)) for group in groups]
+    return groups
 
 
 def _build_mask(group: Sequence[FittedTask]) -> LossMask:

@@ -7,8 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_core import Features, FeatureShape, MtlError
-from mtl_core.nn import Architecture, NetworkParts, build_task_keys, validate_features
+from mtl_architectures.backbone_stack import build_stack
+from mtl_architectures.stacked_gates import select_active
+from mtl_core import Features, FeatureShape
+from mtl_core.nn import Architecture, NetworkParts, TaskFeatures, build_task_keys, validate_features
+
+MAX_TASKS_IN_LOOP = 8
+"""Number of tasks up to which one weight per channel is faster as a loop over pairs of tasks."""
 
 
 class CrossStitchUnit(nn.Module):
@@ -27,11 +32,11 @@ class CrossStitchUnit(nn.Module):
         initial_weights.fill_diagonal_(same_task_weight if tasks > 1 else 1.0)
         if per_channel:
             initial_weights = initial_weights.unsqueeze(2).repeat(1, 1, width)
-        # One parameter per task instead of one matrix: each row of the last unit belongs to one task.
-        self.rows = nn.ParameterList([row.clone() for row in initial_weights])
+        self.weight = nn.Parameter(initial_weights)
+        """`(tasks, tasks)` or `(tasks, tasks, width)`: each row belongs to the task that reads the sum."""
         self.per_channel = per_channel
 
-    def forward(self, values: Sequence[torch.Tensor], active: Sequence[bool]) -> list[torch.Tensor | None]:
+    def forward(self, values: Sequence[torch.Tensor], active: Sequence[bool]) -> torch.Tensor:
         """Mix the features of all tasks.
 
         Args:
@@ -39,17 +44,17 @@ class CrossStitchUnit(nn.Module):
             active: Whether each task's result is needed.
 
         Returns:
-            `(batch, ..., width)` per task; None for a task that is not active.
+            `(active tasks, batch, ...)`.
         """
-        rows = [row for row, is_active in zip(self.rows, active, strict=True) if is_active]
-        if self.per_channel:  # equal to an einsum, but twice as fast
-            if values[0].ndim == 4:  # channels come before height and width
-                rows = [row.unsqueeze(-1).unsqueeze(-1) for row in rows]
-            mixed = [_weighted_sum(row, values) for row in rows]
-        else:
-            mixed = list(torch.einsum("at,t...->a...", torch.stack(rows), torch.stack(list(values))))
-        remaining = iter(mixed)
-        return [next(remaining) if is_active else None for is_active in active]
+        weight = select_active(self.weight, active)
+        if not self.per_channel:
+            return torch.einsum("at,t...->a...", weight, torch.stack(list(values)))
+        is_spatial = values[0].ndim == 4  # channels come before height and width
+        if len(values) > MAX_TASKS_IN_LOOP:
+            equation = "atc,tbc...->abc..." if is_spatial else "atc,t...c->a...c"
+            return torch.einsum(equation, weight, torch.stack(list(values)))
+        rows = weight.unsqueeze(-1).unsqueeze(-1) if is_spatial else weight
+        return torch.stack([_weighted_sum(row, values) for row in rows.unbind(0)])
 
 
 def _weighted_sum(weights: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -78,7 +83,8 @@ class CrossStitchNetwork(Architecture):
     ) -> None:
         super().__init__()
         self.input_layer = parts.input_layer()
-        first = _build_column(parts, self.input_layer.output, layers)  # type: ignore[arg-type]
+        input_shape: FeatureShape = self.input_layer.output  # type: ignore[assignment]
+        first = build_stack(parts, input_shape, layers, "cross-stitch", "Choose `layers: 1`")
         copies = [first, *(deepcopy(first) for _ in tasks[1:])]
         self.columns = nn.ModuleDict(dict(zip(build_task_keys(tasks), copies, strict=True)))
         self._shapes: list[FeatureShape] = [backbone.output for backbone in first]  # type: ignore[misc]
@@ -89,32 +95,15 @@ class CrossStitchNetwork(Architecture):
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
         """Run all columns, since every task uses each of them; skip only the last mix of inactive tasks."""
-        column_inputs: list[Features | None] = [self.input_layer(inputs)] * len(self.columns)
+        column_inputs: Sequence[Features | None] = [self.input_layer(inputs)] * len(self.columns)
         for depth, (unit, shape) in enumerate(zip(self.units, self._shapes, strict=True)):
             columns = zip(self.columns.values(), column_inputs, strict=True)
             column_outputs = [validate_features(column[depth](features), shape) for column, features in columns]  # type: ignore[index]
             needed = active if unit is self.units[-1] else [True] * len(column_outputs)
             mixed = unit([features.values for features in column_outputs], needed)
-            column_inputs = [None if values is None else Features(values, column_outputs[0].mask) for values in mixed]
+            column_inputs = TaskFeatures(mixed, needed, column_outputs[0].mask)
         return column_inputs
 
-    def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """Return the task's weights in the last unit; its column is shared, since other tasks read it."""
-        return [self.units[-1].get_parameter(f"rows.{task}")]
-
-
-def _build_column(parts: NetworkParts, shape: FeatureShape, layers: int) -> nn.ModuleList:
-    column = nn.ModuleList()
-    for _ in range(layers):
-        try:
-            backbone = parts.backbone(shape)
-        except MtlError as error:
-            if not column:
-                raise
-            raise MtlError(
-                "architecture 'cross-stitch': backbones cannot be stacked, since the second one does not accept "
-                f"the features of the first ({error}). Choose `layers: 1`, or a backbone that can be stacked"
-            ) from error
-        column.append(backbone)
-        shape = backbone.output  # type: ignore[assignment]
-    return column
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        """Return the weights of the last unit; the columns are shared, since all tasks read each of them."""
+        return list(self.units[-1].parameters())

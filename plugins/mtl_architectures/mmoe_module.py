@@ -1,23 +1,14 @@
-"""The modules of the multi-gate mixture of experts."""
+"""The module of the multi-gate mixture of experts."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
 
+from mtl_architectures.stacked_gates import StackedGates
 from mtl_core import Features, FeatureShape
-from mtl_core.nn import Architecture, NetworkParts, build_task_keys, validate_features
-
-
-class Gate(nn.Module):
-    """The weights of a linear layer, initialized to zero, so that all experts have equal initial weights."""
-
-    def __init__(self, width: int, experts: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(experts, width))
-        self.bias = nn.Parameter(torch.zeros(experts))
+from mtl_core.nn import Architecture, NetworkParts, TaskFeatures, validate_features
 
 
 class MixtureOfExperts(Architecture):
@@ -34,7 +25,7 @@ class MixtureOfExperts(Architecture):
         self.input_layer = parts.input_layer()
         shape: FeatureShape = self.input_layer.output  # type: ignore[assignment]
         self.experts = nn.ModuleList([parts.backbone(shape) for _ in range(experts)])
-        self.gates = nn.ModuleDict({key: Gate(shape.width, experts) for key in build_task_keys(tasks)})
+        self.gates = StackedGates(len(tasks), shape.width, experts)
         self.output = self.experts[0].output  # type: ignore[assignment]
 
     def forward(self, inputs: Any, active: Sequence[bool]) -> Sequence[Features | None]:
@@ -42,25 +33,9 @@ class MixtureOfExperts(Architecture):
         features = self.input_layer(inputs)
         expert_outputs = [validate_features(expert(features), self.output) for expert in self.experts]
         values = torch.stack([one.values for one in expert_outputs], dim=1)
-        mixed = iter(torch.einsum("tbe,be...->tb...", self.compute_gate_weights(features, active), values))
-        return [Features(next(mixed), expert_outputs[0].mask) if is_active else None for is_active in active]
+        mixed = torch.einsum("tbe,be...->tb...", self.gates(features.mean_pool(), active), values)
+        return TaskFeatures(mixed, active, expert_outputs[0].mask)
 
-    def compute_gate_weights(self, features: Features, active: Sequence[bool]) -> torch.Tensor:
-        """Compute the weight of each expert.
-
-        Args:
-            features: The features of the input layer.
-            active: Whether each task's weights are needed.
-
-        Returns:
-            `(active tasks, batch, experts)`; the last dimension sums to 1.
-        """
-        gates = [gate for gate, is_active in zip(self.gates.values(), active, strict=True) if is_active]
-        weights = torch.cat([gate.weight for gate in gates])  # type: ignore[misc]
-        biases = torch.cat([gate.bias for gate in gates])  # type: ignore[misc]
-        scores = F.linear(features.mean_pool(), weights, biases).view(-1, len(gates), len(self.experts))
-        return scores.softmax(dim=2).transpose(0, 1)
-
-    def task_parameters(self, task: int) -> list[nn.Parameter]:
-        """Return the parameters of the task's gate."""
-        return list(list(self.gates.values())[task].parameters())
+    def stacked_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the gates."""
+        return list(self.gates.parameters())

@@ -452,6 +452,14 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"per_channel": True}, SPATIAL.options),
         ],
         "mmoe": [Case(), SPATIAL],
+        "cgc": [Case(), Case({"task_experts": 0}), Case({"task_experts": 2}, SPATIAL.options)],
+        "ple": [Case(), Case({"levels": 3, "task_experts": 0}), Case({"levels": 3}), SPATIAL],
+        "dselect-k": [Case(), Case({"experts": 3, "per_example": True}), SPATIAL],
+        "mtan": [Case(), Case({"layers": 1, "hidden_dim": 5}), SPATIAL],
+        "adashare": [
+            Case({"warmup": 0.0}),
+            Case({"warmup": 0.0}, SPATIAL.options),
+        ],
     },
     "samplings": {
         "proportional": DEFAULT_CASE,

@@ -22,6 +22,7 @@ class Linear(HeadSpec):
 
     type: Literal["linear"] = "linear"
     layouts: ClassVar[frozenset[Layout]] = frozenset(LAYOUTS)
+    reads_task_features: ClassVar[bool] = True
     dropout: Probability = 0.0
     """Dropout before the layer."""
 

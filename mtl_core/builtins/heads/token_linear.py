@@ -22,6 +22,7 @@ class TokenLinear(HeadSpec):
 
     type: Literal["token-linear"] = "token-linear"
     level: ClassVar[Level] = "token"
+    reads_task_features: ClassVar[bool] = True
     dropout: Probability = 0.0
     """Dropout before the layer."""
 

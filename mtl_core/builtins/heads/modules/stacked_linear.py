@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from mtl_core.nn.heads import HeadGroup
+from mtl_core.nn.task_features import TaskFeatures
 
 
 class StackedLinear(HeadGroup):
@@ -39,6 +40,22 @@ class StackedLinear(HeadGroup):
         """
         outputs = F.linear(self.dropout(values), self.weight.flatten(0, 1), self.bias.flatten())
         return outputs.view(*outputs.shape[:-1], *self.bias.shape)
+
+    def compute_task_outputs(self, features: TaskFeatures, values: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of each task for its own vectors, in one batched product.
+
+        Args:
+            features: The features of the tasks.
+            values: `(active tasks, n, width)`, float: the vectors of the active tasks.
+
+        Returns:
+            `(n, tasks, outputs)`, with zeros for inactive tasks.
+        """
+        weight, bias = features.select_rows(self.weight), features.select_rows(self.bias)
+        if self.training and self.dropout.p:  # one mask for all tasks, whichever are active
+            values = values * self.dropout(torch.ones_like(values[0]))
+        outputs = torch.baddbmm(bias.unsqueeze(1), values, weight.transpose(1, 2))
+        return features.fill_inactive(outputs).transpose(0, 1)
 
     def stacked_parameters(self) -> list[nn.Parameter]:
         """Return all parameters: the first dimension of each is the task."""
