@@ -7,6 +7,7 @@ from .api.report import Report
 from .api.run import Run, load
 from .api.task import Task
 from .artifacts.run_directory import RunDirectory
+from .artifacts.saved_predictions import SavedPredictions, TaskPredictions, read_predictions
 from .atomic import write_atomically, write_text_atomically
 from .builtins.loaders.table import Table
 from .builtins.task_kinds.bag_of_words import BagOfWords
@@ -115,6 +116,7 @@ __all__ = [
     "Run",
     "RunDirectory",
     "SamplingSpec",
+    "SavedPredictions",
     "ScheduleSpec",
     "Selection",
     "ServedRun",
@@ -126,6 +128,7 @@ __all__ = [
     "TaskHeads",
     "TaskKindField",
     "TaskKindSpec",
+    "TaskPredictions",
     "TaskWeighting",
     "TokenRegression",
     "TokenTagging",
@@ -148,6 +151,7 @@ __all__ = [
     "load",
     "load_experiment",
     "load_plugins",
+    "read_predictions",
     "use_registry",
     "write_atomically",
     "write_text_atomically",

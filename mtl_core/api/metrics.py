@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import OVERALL, get_baseline_key
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.optional_packages import describe_missing_packages
@@ -97,16 +99,44 @@ class MetricTable(Mapping[tuple[str, str, str], float | None]):
         frame: pd.DataFrame = import_pandas().DataFrame([vars(row) for row in self.rows])
         return frame
 
+    def _summarize_rows(self) -> list[MetricRow]:
+        """Return all rows; of many tasks the means over tasks, and the rows of all tasks pooled."""
+        n_tasks = len({row.task for row in self.rows} - {OVERALL})
+        if not has_many_tasks(n_tasks):
+            return self.rows
+        by_metric: dict[tuple[str, str], list[MetricRow]] = {}
+        for row in self.rows:
+            if row.task != OVERALL:
+                by_metric.setdefault((row.split, row.metric), []).append(row)
+        means = [_average(rows) for rows in by_metric.values()]
+        return [*means, *(row for row in self.rows if row.task == OVERALL)]
+
     def __repr__(self) -> str:
-        lines = [f"{row.split} {row.task} {row.metric}: {_format(row.value)} (n={row.n})" for row in self.rows]
+        rows = self._summarize_rows()
+        lines = [f"{row.split} {row.task} {row.metric}: {_format(row.value)} (n={row.n})" for row in rows]
         return "\n".join(lines) or "no metrics"
 
     def _repr_html_(self) -> str:
         cells = [
             [row.split, row.task, row.metric, _format(row.value), _format(row.baseline), str(row.n)]
-            for row in self.rows
+            for row in self._summarize_rows()
         ]
         return build_html_table(["split", "task", "metric", "value", "baseline", "n"], cells)
+
+
+def _average(rows: Sequence[MetricRow]) -> MetricRow:
+    """Return the mean of a metric over the tasks in which it is defined."""
+    defined = [row for row in rows if row.value is not None]
+    values = [row.value for row in defined if row.value is not None]
+    baselines = [row.baseline for row in defined if row.baseline is not None]
+    return MetricRow(
+        rows[0].split,
+        f"mean of {len(defined)} tasks",
+        rows[0].metric,
+        mean(values) if values else None,
+        mean(baselines) if baselines else None,
+        sum(row.n for row in rows),
+    )
 
 
 def _parse_entry(split: str, task: str, entry: Mapping[str, Any]) -> Iterator[MetricRow]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from mtl_core.api.metrics import build_html_table, import_pandas
+from mtl_core.artifacts.many_tasks import MAX_LISTED_TASKS, has_many_tasks
 from mtl_core.data.python_tables import read_columns
 from mtl_core.data.sparse_row import is_sparse_matrix, split_sparse_matrix
 from mtl_core.errors import MtlError, join_names
@@ -72,8 +73,10 @@ class Predictions(Sequence[Prediction]):
 
     def _repr_html_(self) -> str:
         rows = self._build_rows(probabilities=False)[:MAX_ROWS_SHOWN]
-        header = list(dict.fromkeys(name for row in rows for name in row))
-        return build_html_table(header, [[str(row.get(name, "")) for name in header] for row in rows])
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        header = names[:MAX_LISTED_TASKS] if has_many_tasks(len(names)) else names
+        table = build_html_table(header, [[str(row.get(name, "")) for name in header] for row in rows])
+        return table if header == names else f"{table}<p>{len(names) - len(header)} more tasks</p>"
 
 
 def predict_inputs(saved_run: SavedRun, inputs: Any, attention: bool) -> Predictions:

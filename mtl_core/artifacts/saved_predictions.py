@@ -84,12 +84,24 @@ class SavedPredictions(Mapping[str, TaskPredictions]):
         return f"SavedPredictions({self.split!r}, {len(self.ids)} examples, tasks: {join_names(self._tasks, 5)})"
 
 
-def read_predictions(path: Path) -> SavedPredictions:
-    """Read a file of predictions: `.jsonl`, `.safetensors` or `.parquet`.
+def read_predictions(path: Path | str) -> SavedPredictions:
+    """Read a file of predictions of a run or of `mtl predict`: `.jsonl`, `.safetensors` or `.parquet`.
+
+    Args:
+        path: The file.
 
     Raises:
         MtlError: If the file cannot be read, is damaged, or is a Parquet file and pyarrow is not installed.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "predictions.jsonl"
+        >>> entry = {"label": "yes", "probabilities": {"no": 0.25, "yes": 0.75}, "gold": "yes"}
+        >>> _ = file.write_text(json.dumps({"id": "a", "tasks": {"toxic": entry}}))
+        >>> read_predictions(file)["toxic"].probabilities.tolist()
+        [[0.25, 0.75]]
     """
+    path = Path(path)
     if path.suffix == ".jsonl":
         return _read_json_lines(path)
     predictions = read_prediction_arrays(path)

@@ -85,7 +85,9 @@ def predict(
         typer.Option("--input", help=".txt (one text per line), .jsonl (objects with a text), or the loader's."),
     ] = None,
     data_set: DataSetOption = None,
-    output: Annotated[Path | None, typer.Option(help="Write JSON Lines to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file: .safetensors or .parquet as arrays, else JSON Lines.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
     attention: Annotated[
         bool, typer.Option("--attention", help="Also print the attention weight of each token for each task.")

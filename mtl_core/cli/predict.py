@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from mtl_core.artifacts.parquet_predictions import write_parquet
+from mtl_core.artifacts.safetensors_predictions import write_safetensors
 from mtl_core.atomic import write_atomically
 from mtl_core.errors import MtlError
 from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
     from mtl_core.runs.precision import Precision
+    from mtl_core.runs.prediction_inputs import PredictionInput
+    from mtl_core.runs.saved_run import SavedRun
+
+ARRAY_WRITERS = {".safetensors": write_safetensors, ".parquet": write_parquet}
+"""Extension of an output file to the function that writes it; all other files are JSON Lines."""
 
 
 def predict_command(
@@ -42,7 +49,6 @@ def predict_command(
     from mtl_core.runs.precision import convert_precision
     from mtl_core.runs.predict_inputs import predict, predict_file
     from mtl_core.runs.predicted_masks import MaskWriter
-    from mtl_core.runs.prediction_inputs import parse_text_lines, parse_texts
     from mtl_core.runs.saved_run import load_run
 
     saved_run = convert_precision(load_run(path, plugins), precision)
@@ -50,14 +56,14 @@ def predict_command(
     if masks is not None and not any(task.config.kind.level == "pixel" for task in predicted_tasks):
         raise MtlError(f"--masks {masks}: no task of this run has labels per pixel")
     mask_writer = None if masks is None else MaskWriter(masks)
+    if output is not None and output.suffix.lower() in ARRAY_WRITERS:
+        _write_arrays(output, saved_run, texts, file, data_set, attention or masks is not None)
+        return
     records: Iterator[dict[str, Any]]
     if file is not None:
         records = predict_file(saved_run, file, attention, data_set, mask_writer)
-    elif not texts or list(texts) == ["-"]:
-        lines = parse_text_lines(sys.stdin, "standard input")
-        records = predict(saved_run, lines, attention, data_set, mask_writer)
     else:
-        records = predict(saved_run, parse_texts(texts), attention, data_set, mask_writer)
+        records = predict(saved_run, _open_texts(texts), attention, data_set, mask_writer)
     if output is not None:
         count = _write_predictions(output, records)
         typer.echo(f"{output}: {count} predictions")
@@ -66,6 +72,37 @@ def predict_command(
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
     else:
         _print_readable(records)
+
+
+def _open_texts(texts: Sequence[str]) -> Iterable[PredictionInput]:
+    """Return the texts of the command line, or the lines of standard input."""
+    from mtl_core.runs.prediction_inputs import parse_text_lines, parse_texts
+
+    if not texts or list(texts) == ["-"]:
+        return parse_text_lines(sys.stdin, "standard input")
+    return parse_texts(texts)
+
+
+def _write_arrays(
+    output_path: Path,
+    saved_run: SavedRun,
+    texts: Sequence[str],
+    file: Path | None,
+    data_set: str | None,
+    has_further_outputs: bool,
+) -> None:
+    """Write predictions in a compact format, which the extension of the file selects."""
+    from mtl_core.runs.predict_arrays import check_arrays, predict_arrays, predict_file_arrays
+
+    if has_further_outputs:
+        raise MtlError(f"--output {output_path}: attention weights and masks are written to .jsonl only")
+    check_arrays(saved_run, output_path)
+    if file is not None:
+        predictions = predict_file_arrays(saved_run, file, data_set)
+    else:
+        predictions = predict_arrays(saved_run, _open_texts(texts), data_set)
+    ARRAY_WRITERS[output_path.suffix.lower()](output_path, predictions)
+    typer.echo(f"{output_path}: {len(predictions.ids)} predictions")
 
 
 def _write_predictions(output_path: Path, records: Iterable[dict[str, Any]]) -> int:

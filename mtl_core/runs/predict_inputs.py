@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from mtl_core.data.corpus import Corpus
 from mtl_core.data.parsing import transform_located
 from mtl_core.data.task_labels import get_task_labels
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.inference import run_network
+from mtl_core.evaluation.inference import BatchOutputs, run_network
 from mtl_core.nn.device import get_device
 from mtl_core.plugins.specs import LoaderSpec
 from mtl_core.runs.predicted_masks import MaskWriter, compute_chunk_size
@@ -97,21 +99,54 @@ def predict_batch(saved_run: SavedRun, inputs: Sequence[object], attention: bool
             yield predictions.pop_prediction(index, str(start + index + 1), value, parsed[index])
 
 
+@dataclass(frozen=True)
+class ChunkOutputs:
+    """The outputs of the network for some inputs.
+
+    Attributes:
+        parsed: The parsed inputs.
+        items: The encoded inputs.
+        batches: The outputs per batch, computed when they are read; rows are indices of the inputs.
+    """
+
+    parsed: Sequence[Any]
+    items: Sequence[Any]
+    batches: Iterator[BatchOutputs]
+
+
+def compute_chunk_outputs(saved_run: SavedRun, inputs: Sequence[object], locations: Sequence[str]) -> ChunkOutputs:
+    """Parse and encode inputs, and compute the outputs of the network for them.
+
+    Args:
+        saved_run: The run.
+        inputs: The inputs, as `LoaderSpec.from_row` or `from_text` returns them.
+        locations: The location of each input, for messages.
+
+    Raises:
+        MtlError: If an input is invalid.
+    """
+    parsed = transform_located(saved_run.encoder.parse, inputs, locations)
+    items = transform_located(saved_run.encoder.encode, parsed, locations)
+    lengths = np.array([saved_run.encoder.length(item) for item in items], dtype=np.int64)
+    examples = Examples(saved_run.encoder, items, lengths, [])
+    row_indices = np.arange(len(items), dtype=np.int64)
+    batches = run_network(
+        saved_run.network, examples, row_indices, get_device(saved_run.network), saved_run.predicted_groups
+    )
+    return ChunkOutputs(parsed, items, batches)
+
+
 def _predict(
     saved_run: SavedRun, inputs: Sequence[object], locations: Sequence[str], attention: bool
 ) -> tuple[PredictionCollector, Sequence[Any]]:
     """Compute the predictions for inputs; return the parsed inputs, too."""
-    parsed = transform_located(saved_run.encoder.parse, inputs, locations)
-    items = transform_located(saved_run.encoder.encode, parsed, locations)
-    lengths = np.array([saved_run.encoder.length(item) for item in items], dtype=np.int64)
-    predictions = PredictionCollector(saved_run.groups, saved_run.predicted_groups, saved_run.encoder, items, attention)
-    examples = Examples(saved_run.encoder, items, lengths, [])
-    row_indices = np.arange(len(items), dtype=np.int64)
-    for batch_outputs in run_network(
-        saved_run.network, examples, row_indices, get_device(saved_run.network), saved_run.predicted_groups
-    ):
+    outputs = compute_chunk_outputs(saved_run, inputs, locations)
+    predictions = PredictionCollector(
+        saved_run.groups, saved_run.predicted_groups, saved_run.encoder, outputs.items, attention
+    )
+    for batch_outputs in outputs.batches:
         predictions.add(batch_outputs)
-    return predictions, parsed
+    return predictions, outputs.parsed
 
 
 def predict_corpus(
@@ -160,19 +195,44 @@ def predict_file(
     Raises:
         MtlError: If the file is missing or malformed.
     """
+    with open_text_inputs(saved_run, path, data_set) as inputs:
+        if inputs is not None:
+            yield from predict(saved_run, inputs, attention, data_set, mask_writer)
+            return
+    corpus = load_labelled_file(saved_run, path, data_set)
+    yield from predict_corpus(saved_run, corpus, attention, data_set, mask_writer)
+
+
+@contextmanager
+def open_text_inputs(
+    saved_run: SavedRun, path: Path, data_set: str | None
+) -> Iterator[Iterable[PredictionInput] | None]:
+    """Open a file of texts, `.txt` or `.jsonl`; None for a file that the loader of the run reads.
+
+    Raises:
+        MtlError: If the file is missing or malformed.
+    """
     if not path.is_file():
         raise MtlError(f"{path}: {'is a folder, expected a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.lower()
-    if suffix == ".txt" or (suffix == ".jsonl" and not _is_table(saved_run.get_loader(data_set), path)):
-        parse = parse_text_lines if suffix == ".txt" else parse_json_lines
-        try:
-            with path.open(encoding="utf-8-sig") as lines:
-                yield from predict(saved_run, parse(lines, str(path)), attention, data_set, mask_writer)
-        except UnicodeDecodeError as error:
-            raise MtlError(f"{path}: not UTF-8: {error}") from error
+    if suffix != ".txt" and (suffix != ".jsonl" or _is_table(saved_run.get_loader(data_set), path)):
+        yield None
         return
-    corpus = saved_run.get_loader(data_set).load_file(path, list_label_columns(saved_run.get_tasks(data_set)))
-    yield from predict_corpus(saved_run, corpus, attention, data_set, mask_writer)
+    parse = parse_text_lines if suffix == ".txt" else parse_json_lines
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            yield parse(lines, str(path))
+    except UnicodeDecodeError as error:
+        raise MtlError(f"{path}: not UTF-8: {error}") from error
+
+
+def load_labelled_file(saved_run: SavedRun, path: Path, data_set: str | None) -> Corpus:
+    """Load a file in the format of the loader of a run, with the labels that it has.
+
+    Raises:
+        MtlError: If the file is malformed.
+    """
+    return saved_run.get_loader(data_set).load_file(path, list_label_columns(saved_run.get_tasks(data_set)))
 
 
 def _is_table(loader: LoaderSpec, path: Path) -> bool:
