@@ -20,7 +20,8 @@ class ManyTasks(LoaderSpec):
     width: PositiveInt = 6
     rates: list[float] = [1.0, 0.6, 0.3, 0.1]
     sparse: bool = False
-    """Whether inputs are texts of the indices of the positive numbers."""
+    """Whether inputs are texts of the indices of the numbers above `threshold`."""
+    threshold: float = 0.0
     weighted: bool = False
     """Whether every third label has weight 0, and every fourth weight 2."""
 
@@ -39,7 +40,7 @@ class ManyTasks(LoaderSpec):
             name: [str(int(p)) if k else None for p, k in zip(positive[:, task], known[:, task], strict=True)]
             for task, name in enumerate(names)
         }
-        texts = [" ".join(str(index) for index in np.flatnonzero(row > 0)) for row in inputs]
+        texts = [" ".join(str(index) for index in np.flatnonzero(row > self.threshold)) for row in inputs]
         weights = {name: [float([0, 1, 1, 2][row % 4]) for row in range(total)] for name in names[:2]}
         return Corpus(
             ids=[f"r{row}" for row in range(total)],

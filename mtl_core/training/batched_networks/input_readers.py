@@ -5,12 +5,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.nn.sparse_linear import SparseBatch, SparseLinear
+from mtl_core.training.batched_networks.sparse_sums import GradientBuffer, SparseRows, sum_rows
 
 Tensors = dict[str, torch.Tensor]
 INPUT_LAYER = "trunk.input_layer"
@@ -97,6 +97,7 @@ class SparseReader:
         setattr(input_layer.get_submodule(parent), attribute, nn.Identity())
         self.module = input_layer
         self._name = f"{INPUT_LAYER}.{name}"
+        self._gradients = GradientBuffer()
 
     def read(
         self, inputs: Any, weights: Mapping[str, torch.Tensor], rows: torch.Tensor | None, is_read: torch.Tensor
@@ -115,9 +116,7 @@ class SparseReader:
         entries += (inputs.offsets[examples] - starts).repeat_interleave(sizes)
         indices = inputs.indices[entries] + (networks * n_features).repeat_interleave(sizes)
         values = None if inputs.values is None else inputs.values[entries].to(weight.dtype)
-        sums = functional.embedding_bag(
-            indices, weight.reshape(-1, width), starts, mode="sum", per_sample_weights=values
-        )
+        sums = sum_rows(weight.reshape(-1, width), SparseRows(indices, starts, sizes, values), self._gradients)
         places = networks * is_read.shape[1] + positions
         table = sums.new_zeros((n_networks * is_read.shape[1], width)).index_copy(0, places, sums)
         return table.view(n_networks, is_read.shape[1], width) + bias.unsqueeze(1)

@@ -40,7 +40,7 @@ class StackedNetworks:
         self._template.trunk.input_layer = self._reader.module
         for name, module in list(self._template.named_modules()):
             if isinstance(module, nn.Dropout):
-                _replace_module(self._template, name, MaskedDropout(module.p))
+                _replace_module(self._template, name, MaskedDropout(module.p) if module.p > 0 else nn.Identity())
         self._template_names = {name for name, _ in self._template.named_parameters()}
         self._wrapper = _TensorNetwork(self._template)
         self.parameters = [
@@ -89,7 +89,6 @@ class StackedNetworks:
         hooks = [
             module.register_forward_pre_hook(lambda called, args, name=name: record(name, called, args[0]))
             for name, module in modules.items()
-            if module.p > 0
         ]
         try:
             with torch.no_grad():
