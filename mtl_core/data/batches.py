@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtl_core.data.array_rows import ArrayRows
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.lazy_sequences import LazySequence
 from mtl_core.data.targets import InputTargets, TargetTable
@@ -93,7 +94,7 @@ class Examples:
             row_indices: `(batch,)`, int64: indices of the examples.
         """
         if not isinstance(self.items, LazySequence):  # whose items are parsed on access
-            self.encoder.prefetch([self.items[row] for row in row_indices])
+            self.encoder.prefetch(self._select_items(row_indices))
 
     def build_batch(
         self,
@@ -113,7 +114,7 @@ class Examples:
             augmentation: Augments the inputs; `encoder.augment` for training.
         """
         index_tensor = torch.from_numpy(row_indices)
-        inputs, pixel_indices = augmentation(self.encoder.collate([self.items[row] for row in row_indices]))
+        inputs, pixel_indices = augmentation(self.encoder.collate(self._select_items(row_indices)))
         token_ids = None
         if any(isinstance(table, InputTargets) for table in self.targets):
             token_ids = self.encoder.token_ids(inputs)
@@ -129,6 +130,11 @@ class Examples:
             targets.append(table.get_targets(index_tensor, token_ids, token_mask, pixel_indices).to(device))
         weights = [None if table is None else table[index_tensor].to(device) for table in self.weights]
         return Batch(inputs.to(device), targets, weights, masked_inputs)
+
+    def _select_items(self, row_indices: RowIndices) -> Sequence[Any]:
+        if isinstance(self.items, ArrayRows):
+            return self.items.select(row_indices)
+        return [self.items[row] for row in row_indices]
 
 
 def build_epoch_batches(

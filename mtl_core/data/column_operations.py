@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.array_rows import ArrayRows
 from mtl_core.data.columns import CategoricalColumn, NumericColumn
 from mtl_core.data.label_space import flatten_label, is_valid_label
 from mtl_core.data.lazy_sequences import RowSubset
@@ -21,7 +22,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def select_rows(column: Sequence[Any], rows: Rows) -> Sequence[Any]:
-    """Return some rows of a column: a compact column as a compact one, any other as a view.
+    """Return some rows of a column: of a compact column or a table a copy, of any other sequence a view.
 
     Args:
         column: The column.
@@ -31,6 +32,8 @@ def select_rows(column: Sequence[Any], rows: Rows) -> Sequence[Any]:
         return CategoricalColumn(column.values, column.codes[rows])
     if isinstance(column, NumericColumn):
         return NumericColumn(column.values[rows], column.is_integer)
+    if isinstance(column, ArrayRows):
+        return column.select(rows)
     return RowSubset(column, rows)
 
 

@@ -28,7 +28,7 @@ class Encoder(ABC, Generic[Parsed, Item]):
     """
 
     @abstractmethod
-    def parse(self, inputs: Sequence[Any]) -> list[Parsed]:
+    def parse(self, inputs: Sequence[Any]) -> Sequence[Parsed]:
         """Parse inputs, each independently of the others.
 
         Raises:
@@ -44,7 +44,7 @@ class Encoder(ABC, Generic[Parsed, Item]):
         """Fit the encoder to the training inputs in a single pass: a vocabulary, a scale."""
 
     @abstractmethod
-    def encode(self, parsed: Sequence[Parsed]) -> list[Item]:
+    def encode(self, parsed: Sequence[Parsed]) -> Sequence[Item]:
         """Encode parsed inputs as items."""
 
     def length(self, item: Item) -> int:

@@ -11,12 +11,12 @@ from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.config.tasks import NamedTask
 from mtl_core.data.auxiliary_tasks import DerivedTask, derive_auxiliary
 from mtl_core.data.batches import Examples
+from mtl_core.data.column_operations import select_rows
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask
 from mtl_core.data.fitted_task import FittedTask, describe_numeric_tasks, fit_each, fit_task
 from mtl_core.data.label_statistics import LabelStatistics, compute_label_statistics, select_weighted_rows
-from mtl_core.data.lazy_sequences import RowSubset
 from mtl_core.data.splitting import Split
 from mtl_core.data.target_encoding import encode_examples
 from mtl_core.data.task_groups import TaskGroup, check_unique_names, group_tasks
@@ -84,7 +84,7 @@ def fit_data(
         MtlError: If the data and the experiment do not match.
     """
     corpus, main_labels = experiment_data.corpus, experiment_data.labels
-    encoder.fit(RowSubset(parsed, split.all_training_rows))
+    encoder.fit(select_rows(parsed, split.all_training_rows))
     active_tasks = select_active_tasks(experiment_data.tasks, config.active_tasks)
     labels = {task.name: main_labels[task.name] for task in active_tasks if task.name in main_labels}
     auxiliary_tasks = derive_auxiliary(config, corpus, labels, encoder, parsed, split.all_training_rows)

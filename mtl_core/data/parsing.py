@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_core.data.array_rows import ArrayRows
 from mtl_core.data.corpus import Corpus
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.lazy_sequences import LazySequence, RowSubset
@@ -21,6 +22,8 @@ def parse_inputs(encoder: Encoder[Any, Any], corpus: Corpus) -> Sequence[Any]:
     """
     if isinstance(corpus.inputs, StoredInputs):
         return LocatedSequence(corpus.inputs, encoder.parse, corpus.locations)
+    if isinstance(corpus.inputs, ArrayRows):  # a table, in which to find equal rows would take longer
+        return transform_located(encoder.parse, corpus.inputs, corpus.locations)
     distinct_index: dict[Any, int] = {}
     distinct: list[object] = []
     distinct_indices = []

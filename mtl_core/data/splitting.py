@@ -104,8 +104,7 @@ def split_corpus(
         {name: select_rows(task_labels, rows) for name, task_labels in labels.items()}, len(rows)
     )
     sizes = np.bincount(unit_of_row)
-    indicators = np.zeros((len(sizes), len(columns)), dtype=np.uint8)
-    np.maximum.at(indicators, unit_of_row, cells)
+    indicators = _merge_rows(cells, unit_of_row, len(sizes))
     unit_splits = splitter.split(
         SplitUnits(
             indicators,
@@ -131,6 +130,15 @@ def split_corpus(
         test if splitter.replaces_test else np.sort(np.concatenate([test, corpus.get_row_indices("test")])),
         largest_imbalance,
     )
+
+
+def _merge_rows(cells: NDArray[np.uint8], unit_of_row: NDArray[np.int64], n_units: int) -> NDArray[np.uint8]:
+    """Return the indicators of units, `(units, columns)`: 1 if a row of the unit has a 1."""
+    if n_units == len(cells):  # every row is a unit of its own, in the same order
+        return cells
+    indicators = np.zeros((n_units, cells.shape[1]), dtype=np.uint8)
+    np.maximum.at(indicators, unit_of_row, cells)
+    return indicators
 
 
 def _number_groups(groups: Sequence[Hashable], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ class EncoderFixture:
 
     def encode_inputs(self, encoder: Encoder[Any, Any]) -> list[Any]:
         """Return the encoded inputs that the encoder was fitted on."""
-        return encoder.encode(encoder.parse(self.inputs))
+        return list(encoder.encode(encoder.parse(self.inputs)))
 
     def build_input_layer(self, encoder: Encoder[Any, Any], seed: int = 0) -> nn.Module:
         """Return the input layer in evaluation mode, with weights drawn from a seed."""

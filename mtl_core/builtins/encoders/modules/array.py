@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mtl_core.data.array_rows import ArrayRows, stack_rows
 from mtl_core.data.encoder import Encoder
 from mtl_core.errors import MtlError
 from mtl_core.nn.features import Features, FeatureShape
@@ -45,8 +46,16 @@ class StandardisedArrays(Encoder[Row, Row]):
         self._mean: Row = np.zeros(0, dtype=np.float32)
         self._scale: Row = np.ones(0, dtype=np.float32)
 
-    def parse(self, inputs: Sequence[Any]) -> list[Row]:
-        """Flatten arrays; raise an `MtlError` for values that are not finite numbers."""
+    def parse(self, inputs: Sequence[Any]) -> Sequence[Row]:
+        """Flatten arrays, and store them as rows of one table.
+
+        Raises:
+            MtlError: If a value is no finite number, or widths differ.
+        """
+        if isinstance(inputs, ArrayRows):
+            if not np.isfinite(inputs.table).all():
+                raise MtlError("the encoder 'array' found a number that is not finite")
+            return inputs
         rows: list[Row] = []
         for value in inputs:
             try:
@@ -61,11 +70,11 @@ class StandardisedArrays(Encoder[Row, Row]):
             if rows and len(row) != len(rows[0]):
                 raise MtlError(f"the encoder 'array' found inputs of {len(rows[0])} and of {len(row)} numbers")
             rows.append(row)
-        return rows
+        return stack_rows(rows)
 
     def fit(self, parsed: Iterable[Row]) -> None:
         """Compute mean and standard deviation per column; a constant column stays unscaled."""
-        table = np.stack(list(parsed))
+        table = parsed.table if isinstance(parsed, ArrayRows) else np.stack(list(parsed))
         self._mean = np.zeros(table.shape[1], dtype=np.float32)
         self._scale = np.ones(table.shape[1], dtype=np.float32)
         if self.standardise:
@@ -74,16 +83,16 @@ class StandardisedArrays(Encoder[Row, Row]):
             self._mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
             self._scale = np.where(constant, 1, table.std(axis=0, dtype=np.float64)).astype(np.float32)
 
-    def encode(self, parsed: Sequence[Row]) -> list[Row]:
+    def encode(self, parsed: Sequence[Row]) -> Sequence[Row]:
         """Check the width; the input layer does the scaling."""
-        for row in parsed:
+        for row in parsed[:1] if isinstance(parsed, ArrayRows) else parsed:
             if len(row) != len(self._mean):
                 raise MtlError(f"an input has {len(row)} numbers, training inputs had {len(self._mean)}")
-        return list(parsed)
+        return parsed if isinstance(parsed, ArrayRows) else list(parsed)
 
     def collate(self, items: Sequence[Row]) -> torch.Tensor:
         """Stack rows to `(batch, width)`, float32."""
-        return torch.from_numpy(np.stack(items))
+        return torch.from_numpy(items.table if isinstance(items, ArrayRows) else np.stack(items))
 
     def input_layer(self) -> nn.Module:
         """Build the layer that standardises."""
