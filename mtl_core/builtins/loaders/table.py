@@ -38,7 +38,7 @@ class Table(LoaderSpec):
     type: Literal["table"] = "table"
     reads_json_lines: ClassVar[bool] = True
     train: InputFile
-    """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`."""
+    """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`; text files may be compressed (`.csv.gz`)."""
     validation: InputFile | None = None
     """The validation file; without it, validation data is split off the training file."""
     test: InputFile | None = None
@@ -256,7 +256,7 @@ class Table(LoaderSpec):
             "lists": {name: text for name, text in self.lists.items() if name in {*columns, *self.list_inputs}},
             "id": self.id if header is not None and self.id in header else None,
         }
-        return Table.model_validate(block)
+        return type(self).model_validate(block)
 
     def from_row(self, row: Mapping[str, object]) -> object:
         """Convert a row to an input; relative paths of images are resolved against the working directory.

@@ -1,4 +1,4 @@
-"""Tables in text files, whose rows can be read again by byte offset."""
+"""Tables in text files, compressed or not, whose rows can be read again by byte offset."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtl_core.builtins.loaders.tables.table_file import TableFile
+from mtl_core.data.files.compression import (
+    decompress,
+    estimate_content_size,
+    is_compressed,
+    open_binary,
+    translate_gzip_errors,
+)
 from mtl_core.data.files.line_reader import LineReader
 from mtl_core.errors import MtlError
 
@@ -20,11 +27,12 @@ class LineFile(TableFile):
         super().__init__(path)
         with self._translate_errors():
             self._file_state = _get_file_state(path.stat())
+            self._size = estimate_content_size(path)
 
     @property
     def size(self) -> int:
-        """The file's size in bytes."""
-        return self._file_state[0]
+        """The size of the text in bytes."""
+        return self._size
 
     def open(self) -> BinaryIO:
         """Open the file again.
@@ -37,6 +45,9 @@ class LineFile(TableFile):
             if _get_file_state(os.fstat(file.fileno())) != self._file_state:
                 file.close()
                 raise MtlError(f"{self.path}: was changed while it was in use")
+            if is_compressed(self.path):
+                file.close()
+                return decompress(self.path)
         return file
 
     @contextmanager
@@ -46,13 +57,14 @@ class LineFile(TableFile):
         Raises:
             MtlError: If the file cannot be read.
         """
-        with self._translate_errors(), self.path.open("rb") as file:
+        with self._translate_errors(), open_binary(self.path) as file:
             yield LineReader(file, self.path)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
         try:
-            yield
+            with translate_gzip_errors(self.path):
+                yield
         except OSError as error:
             raise MtlError(f"{self.path}: cannot be read: {error.strerror}") from error
 
