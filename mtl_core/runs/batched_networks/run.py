@@ -34,8 +34,9 @@ from mtl_core.runs.saved_run import save_state
 from mtl_core.seeding import isolate_torch_rng
 from mtl_core.training.accelerator import create_accelerator
 from mtl_core.training.batch_sampler import build_batch_sampler
-from mtl_core.training.batched_networks.loop import LiveTasks, train_networks
+from mtl_core.training.batched_networks.loop import train_networks
 from mtl_core.training.batched_networks.stacked_networks import StackedNetworks
+from mtl_core.training.batched_networks.trainer import LiveTasks
 from mtl_core.training.callback import Callback, NullCallback
 from mtl_core.training.loop import TrainingResult
 from mtl_core.training.non_finite import TrainingFailedError

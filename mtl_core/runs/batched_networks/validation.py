@@ -19,8 +19,8 @@ from mtl_core.evaluation.selection import (
 from mtl_core.evaluation.undefined_metrics import find_defined_metrics
 from mtl_core.nn.heads import HeadOutput
 from mtl_core.plugins.specs import MetricSpec
-from mtl_core.training.batched_networks.loop import LiveTasks
 from mtl_core.training.batched_networks.stacked_networks import StackedNetworks
+from mtl_core.training.batched_networks.trainer import LiveTasks
 from mtl_core.training.loop import ValidationMetrics
 
 AGGREGATIONS_OF_ANY_TASK = {None, "overall", "mean", "relative_error_reduction"}
