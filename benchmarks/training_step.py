@@ -32,14 +32,15 @@ Step = Callable[[], object]
 class FixedFeatures(torch.nn.Module):
     """Replaces an input layer: features that require gradients."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, sequence: bool = True) -> None:
         super().__init__()
-        self.output = FeatureShape(width, sequence=True)
+        self.output = FeatureShape(width, sequence)
         self.scale = torch.nn.Parameter(torch.ones(width))
 
     def forward(self, values: torch.Tensor) -> Features:
         """Scale the values; there is no padding."""
-        return Features(values * self.scale, torch.ones(values.shape[:2], dtype=torch.bool))
+        mask = torch.ones(values.shape[:2], dtype=torch.bool) if self.output.sequence else None
+        return Features(values * self.scale, mask)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def build_setup(
     head: HeadSpec | None = None,
     architecture: ArchitectureSpec | None = None,
     missing_share: float = 0.5,
+    sequence: bool = True,
+    batch: int = BATCH,
 ) -> StepSetup:
     """Build a network and a batch.
 
@@ -68,6 +71,8 @@ def build_setup(
         head: The head of each task; default: grouped attention pooling.
         architecture: The architecture; default: hard sharing.
         missing_share: Share of missing labels.
+        sequence: Whether an example is a sequence of vectors, not a single vector.
+        batch: Number of examples.
     """
     architecture = architecture or HardSharing()
     torch.manual_seed(0)
@@ -78,14 +83,15 @@ def build_setup(
     ]
     fitted_tasks = [fit_task(entry, LabelStatistics(labels, labels)) for entry in entries]
     groups = group_tasks(fitted_tasks, architecture.task_specific_features)
-    parts = NetworkParts(lambda: FixedFeatures(width), lambda shape: build_backbone(backbone, shape))
+    parts = NetworkParts(lambda: FixedFeatures(width, sequence), lambda shape: build_backbone(backbone, shape))
     trunk = architecture.build(parts, [entry.name for entry in entries])
     heads = [group.build_heads(trunk.output) for group in groups]
     network = MultiTaskNetwork(trunk, heads, [len(group.tasks) for group in groups])
-    targets = torch.randint(0, CLASSES, (BATCH, tasks))
+    targets = torch.randint(0, CLASSES, (batch, tasks))
     targets[torch.rand(targets.shape) < missing_share] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
-    return StepSetup(network, groups, Batch(torch.randn(BATCH, LENGTH, width), tables, [None] * len(groups)))
+    inputs = torch.randn(batch, LENGTH, width) if sequence else torch.randn(batch, width)
+    return StepSetup(network, groups, Batch(inputs, tables, [None] * len(groups)))
 
 
 def build_step(setup: StepSetup, weighting: WeightingSpec | None = None) -> Step:
