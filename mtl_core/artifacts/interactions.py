@@ -1,5 +1,6 @@
 """The measured task interactions of a run, as stored in `interactions.json`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ Row = Sequence[float | None]
 """One number per task; None where nothing was observed."""
 Matrix = Sequence[Row]
 """One row and one column per task."""
+MAX_INDENTED_TASKS = 50
+"""Maximum number of tasks for a file with one number per line."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class TaskGrouping:
     Attributes:
         networks: The task names of each network.
         criterion: The criterion: `affinity`, or `cosine` where affinity was not measured.
-        improvement: Improvement of the objective (the sum over tasks of the mean influence from the other tasks in
-            the network) over one network for all tasks, on the steps that were not used for the choice.
+        improvement: Improvement of the objective (the sum over networks of the influences between their tasks, divided
+            by the number of tasks) over one network for all tasks, on the steps that were not used for the choice.
         error: The standard error of `improvement`, if pairs and steps were independent; None if it is unknown.
         steps: Minimum over pairs of the number of steps that contain the pair and were not used for the choice;
             pairs that were never observed together are ignored.
@@ -81,10 +84,11 @@ class TaskInteractions:
         conflicts: Fraction of the steps in which the cosine is negative, per pair.
         steps: Number of steps with both tasks, per pair.
         norms: Mean gradient norm per task.
-        by_epoch: The mean cosines of each epoch with an observed step.
+        by_epoch: The mean cosines of each epoch with an observed step; empty for more than 50 tasks.
         affinity: Mean affinity of the row's task onto the column's task; None if it was not measured.
         affinity_error: The standard errors of `affinity`.
-        groupings: Maximum number of networks to grouping of the main tasks; None for a single main task.
+        groupings: Maximum number of networks to grouping of the main tasks; None for a single main task, or
+            more than 50.
         auxiliary: Name of each auxiliary task to its interaction with the main tasks.
         suggestions: Recommendations, in sentences.
         gradients: What the gradients are with respect to: the shared `parameters`, or the `features` that heads read.
@@ -117,7 +121,17 @@ class TaskInteractions:
         Raises:
             MtlError: If it cannot be written.
         """
-        write_text_atomically(path, dump_json(asdict(self)))
+        groupings = self.groupings
+        nested = {
+            "by_epoch": [asdict(epoch) for epoch in self.by_epoch],
+            "groupings": None if groupings is None else {key: asdict(one) for key, one in groupings.items()},
+            "auxiliary": {name: asdict(auxiliary) for name, auxiliary in self.auxiliary.items()},
+        }
+        content = {**vars(self), **nested}  # `asdict` of everything would copy every number of the matrices
+        if len(self.tasks) > MAX_INDENTED_TASKS:
+            write_text_atomically(path, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+            return
+        write_text_atomically(path, dump_json(content))
 
 
 def read_interactions(path: Path) -> TaskInteractions | None:

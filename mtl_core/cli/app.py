@@ -258,6 +258,27 @@ def compare(
             help="Also compare each of these values of a key. May be repeated.",
         ),
     ] = None,
+    single: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASKS",
+            help="Compare these tasks only: a name, or a pattern such as 'ACEA_*'. May be repeated. The multi-task "
+            "network still trains all tasks.",
+        ),
+    ] = None,
+    single_sample: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Compare N tasks only, drawn by the experiment's seed."),
+    ] = None,
+    batched: Annotated[
+        bool | None,
+        typer.Option(
+            "--batched/--separate",
+            help="Train the single-task networks at once, or in a run each; default: at once for more than 20 tasks, "
+            "where possible.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
@@ -288,18 +309,88 @@ def compare(
 ) -> None:
     """Test whether multi-task learning helps: compare multi-task, equal weights, single-task and majority."""
     from mtl_core.cli.compare import compare_command
+    from mtl_core.experiments.compare.single_task_selection import SingleTaskSelection
 
+    selection = SingleTaskSelection(single or [], single_sample, batched)
     if plan:
         from mtl_core.cli.compare_plan import compare_plan_command
 
         compare_plan_command(
-            targets, settings or [], plugin or [], folds, extra_variants or [], jobs, pilot, seed_std, example_std
+            targets,
+            settings or [],
+            plugin or [],
+            folds,
+            extra_variants or [],
+            jobs,
+            pilot,
+            seed_std,
+            example_std,
+            selection,
         )
         return
     for option, value in {"--pilot": pilot, "--seed-std": seed_std, "--example-std": example_std}.items():
         if value is not None:
             raise MtlError(f"{option}: only with --plan")
-    compare_command(targets, settings or [], plugin or [], out, seeds, folds, extra_variants or [], jobs, margin or [])
+    compare_command(
+        targets,
+        settings or [],
+        plugin or [],
+        out,
+        seeds,
+        folds,
+        extra_variants or [],
+        jobs,
+        margin or [],
+        selection,
+    )
+
+
+@app.command()
+def group(
+    experiment: ExperimentArgument,
+    settings: SetOption = None,
+    plugin: PluginOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The output directory, new or to resume; default runs/NAME-groups-NNN."),
+    ] = None,
+    networks: Annotated[int, typer.Option(min=2, metavar="K", help="Maximum number of networks.")] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds, counted up from the experiment's seed; default 3.")
+    ] = None,
+    affinity_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs in which affinities are measured; default: a quarter of the experiment's."),
+    ] = None,
+    affinity_only: Annotated[
+        bool, typer.Option("--affinity-only", help="Divide the tasks, but do not train the networks.")
+    ] = False,
+    apart: Annotated[
+        bool | None,
+        typer.Option("--apart/--no-apart", help="Also train one network per task; default: up to 10 tasks."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
+    ] = None,
+    margin: MarginOption = None,
+) -> None:
+    """Find out which tasks to train together: divide them into networks by affinity, and compare by training."""
+    from mtl_core.cli.group import group_command
+
+    group_command(
+        experiment,
+        settings or [],
+        plugin or [],
+        out,
+        networks,
+        seeds,
+        affinity_epochs,
+        affinity_only,
+        apart,
+        jobs,
+        margin or [],
+    )
 
 
 @app.command()

@@ -68,7 +68,9 @@ def group_command(
         if affinity_only or (len(division.files) == 1 and not trains_apart):
             typer.echo(f"{group_dir}: {GROUPS_FILE} and one experiment file per network written")
             if not affinity_only:
-                typer.echo("nothing is trained: the division is one network for all tasks (--apart trains one per task)")
+                typer.echo(
+                    "nothing is trained: the division is one network for all tasks (--apart trains one per task)"
+                )
             return
         proven = train_and_compare(
             source,
@@ -95,9 +97,10 @@ def group_command(
 def _describe_division(division: "Division") -> Iterator[str]:
     """Describe the division in at most as many lines as networks are listed."""
     groups = division.groups
-    what = "the features that heads read" if groups.gradients == "features" else "the shared parameters"
+    location = "the features that heads read" if groups.gradients == "features" else "the shared parameters"
     yield (
-        f"affinities of {len(division.tasks)} tasks: gradients at {what}, {groups.steps} steps in {groups.epochs} epochs"
+        f"affinities of {len(division.tasks)} tasks: gradients at {location}, {groups.steps} steps in "
+        f"{groups.epochs} epochs"
         + (f"; {groups.undefined_pairs:,} pairs of tasks have no common examples" if groups.undefined_pairs else "")
     )
     for file in division.files[:MAX_LISTED_NETWORKS]:

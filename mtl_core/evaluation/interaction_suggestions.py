@@ -70,13 +70,13 @@ def _suggest_grouping(grouping: TaskGrouping, observed: int) -> str:
     improvement = _format_with_error(grouping.improvement, grouping.error)
     if grouping.criterion == "cosine":
         return (
-            f"tasks with aligned gradients: {networks} (sum over tasks of the mean cosine with the "
-            f"others in the network: {improvement} against one network for all; {basis}). Cosines are weak "
+            f"tasks with aligned gradients: {networks} (sum of the cosines within networks, divided by "
+            f"their sizes: {improvement} against one network for all; {basis}). Cosines are weak "
             "evidence that tasks help each other: measure interactions.affinity, or train both ways and compare"
         )
     return (
-        f"candidates for separate networks: {networks} (sum over tasks of the mean affinity from the others in "
-        f"the network: {improvement} against one network for all; {basis}). Train both ways and compare: this is a "
+        f"candidates for separate networks: {networks} (sum of the affinities within networks, divided by "
+        f"their sizes: {improvement} against one network for all; {basis}). Train both ways and compare: this is a "
         "hint, not a proof"
     )
 

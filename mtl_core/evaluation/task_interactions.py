@@ -17,6 +17,9 @@ from mtl_core.evaluation.task_grouping import Networks, compute_pair_weights, fi
 from mtl_core.training.interaction_observer import InteractionObserver
 from mtl_core.training.running_means import SplitHalfMeans
 
+MAX_DETAILED_TASKS = 50
+"""Maximum number of tasks for cosines per epoch and for groupings; `mtl group` divides more tasks."""
+
 
 def summarize_interactions(observer: InteractionObserver) -> TaskInteractions:
     """Summarize the statistics of an observer."""
@@ -36,13 +39,14 @@ def summarize_interactions(observer: InteractionObserver) -> TaskInteractions:
         by_epoch=[
             EpochCosine(epoch, _to_matrix(cosines))
             for epoch, cosines in enumerate(observer.cosine_history, start=1)
-            if not bool(cosines.isnan().all())
+            if len(observer.names) <= MAX_DETAILED_TASKS and not bool(cosines.isnan().all())
         ],
         affinity=_to_matrix(affinity.mean()) if with_affinity else None,
         affinity_error=_to_matrix(affinity.standard_error()) if with_affinity else None,
         groupings={
             str(n_networks): _choose_grouping(halves, main_names, n_networks, criterion)
             for n_networks in range(2, max_networks + 1)
+            if len(main_names) <= MAX_DETAILED_TASKS
         }
         or None,
         auxiliary=_summarize_auxiliary(observer),

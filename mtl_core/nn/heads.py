@@ -50,6 +50,16 @@ class HeadGroup(nn.Module):
         """Return the parameters that belong to a single task."""
         return []
 
+    def linear_weight(self) -> torch.Tensor | None:
+        """Return the weights if the next outputs for one vector per example are linear in it, apart from a bias.
+
+        Gradients at the features then follow from those at the outputs.
+
+        Returns:
+            `(tasks, outputs, width)`; None for other outputs, such as those with dropout in training.
+        """
+        return None
+
 
 class SeparateHeads(HeadGroup):
     """One module per task, computed sequentially.

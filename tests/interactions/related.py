@@ -1,7 +1,8 @@
 """A plugin file with tasks whose relations are known, and helpers for the tests.
 
 Every input is a row of four numbers. `up` is a noisy linear function of them, `down` is its negative, `aside` is an
-independent linear function. `early` and `late` have the values of `up`, but no example has both labels. The head
+independent linear function. `early` and `late` have the values of `up`, but no example has both labels. `up-class` and
+`aside-class` are three classes of these values. The head
 `read-out` has no parameters, so tasks differ in their labels only.
 """
 
@@ -43,11 +44,17 @@ class RelatedTasks(LoaderSpec):
                 "up-too": up.tolist(),
                 "down": (-up).tolist(),
                 "aside": aside.tolist(),
+                "up-class": _classify(up),
+                "aside-class": _classify(aside),
                 "early": odd_labels,
                 "late": [float(value) if index % 2 == 0 else None for index, value in enumerate(up)],
             },
             splits=["train"] * ROWS,
         )
+
+
+def _classify(values: np.ndarray) -> list[str | None]:
+    return [["low", "medium", "high"][int(index)] for index in np.digitize(values, [-1.0, 1.0])]
 
 
 class OneLayer(BackboneSpec):

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from related import get_matrix_entry, load_interactions, load_related_config, train_and_load_interactions
 from toy import toy_config
 
+from mtl_core.builtins.heads.modules.linear import LinearGroup
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import load_experiment
 from mtl_core.data.batches import Batch
@@ -20,7 +21,7 @@ from mtl_core.nn.features import Features
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.build_network import build_network
 from mtl_core.runs.run import run_experiment
-from mtl_core.training import feature_comparison
+from mtl_core.training import gradient_sketch
 from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.feature_comparison import FeatureComparison
 from mtl_core.training.gradient_comparison import ComparedGradients
@@ -60,11 +61,12 @@ class Step:
         ]
 
 
-@pytest.mark.parametrize("head", ["linear", "separate", "read-out"])
-def test_dot_products_are_those_of_one_backward_pass_per_task(tmp_path: Path, head: str) -> None:
-    tasks = ("up", "down", "aside", "early", "late")
-    backbone = {"type": "mlp", "hidden_dims": [8]}
-    blocks: dict[str, Any] = {"head": "linear", "backbone": backbone}
+@pytest.mark.parametrize("head", ["linear", "classes", "dropout", "separate", "read-out"])
+def test_dot_products_are_those_of_one_backward_pass_per_task(
+    tmp_path: Path, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = ["up", "down", "aside", "early", "late"]
+    blocks: dict[str, Any] = {"head": "linear", "backbone": {"type": "mlp", "hidden_dims": [8]}}
     if head == "separate":  # tasks with other heads are other groups
         blocks["tasks"] = [
             {"name": name, "kind": "regression", "head": {"type": "linear", "dropout": index / 10}}
@@ -72,13 +74,22 @@ def test_dot_products_are_those_of_one_backward_pass_per_task(tmp_path: Path, he
         ]
     elif head == "read-out":
         blocks = {"head": "read-out"}
+    elif head == "classes":  # one output or three
+        tasks = ["up", "up-class", "early", "aside-class", "late"]
+        kinds = ["regression", "classification", "regression", "classification", "regression"]
+        pairs = zip(tasks, kinds, strict=True)
+        blocks["tasks"] = [{"name": name, "kind": kind, "head": "linear"} for name, kind in pairs]
+    elif head == "dropout":
+        blocks["head"] = {"type": "linear", "dropout": 0.2}
+    if head in {"linear", "classes"}:
+        monkeypatch.setattr(FeatureComparison, "_compute_rows", None)
     step = Step(load_related_config(tmp_path, *tasks, **blocks))
     compared, expected = step.compare(), step.compute_expected_gradients()
-    losses = step.losses.values.detach()
+    losses, names = step.losses.values.detach(), [step.objective.names[task] for task in step.losses.tasks]
     for i, first in enumerate(expected):
         for j, second in enumerate(expected):
             is_common = bool(((first != 0).any(dim=1) & (second != 0).any(dim=1)).any())
-            assert is_common == ({tasks[i], tasks[j]} != {"early", "late"})
+            assert is_common == ({names[i], names[j]} != {"early", "late"})
             if not is_common:
                 assert torch.isnan(compared.gram[i, j])
                 assert torch.isnan(compared.affinity[i, j])
@@ -112,8 +123,9 @@ def test_random_projection_preserves_dot_products(tmp_path: Path, monkeypatch: p
         tmp_path, "up", "down", "aside", head="linear", backbone={"type": "mlp", "hidden_dims": [64]}
     )
     step = Step(config)
+    monkeypatch.setattr(LinearGroup, "linear_weight", lambda _: None)
     exact = step.compare().gram
-    monkeypatch.setattr(feature_comparison, "SKETCH_SIZE", 64)
+    monkeypatch.setattr(gradient_sketch, "SKETCH_SIZE", 64)
     first, second = step.compare(step=1).gram, step.compare(step=2).gram
     assert not torch.allclose(first, exact, rtol=1e-3)
     assert not torch.equal(first, second)

@@ -58,7 +58,7 @@ def read_affinities(trial: Trial) -> TaskInteractions:
     interactions = read_interactions(path)
     if interactions is None or interactions.affinity is None:
         raise MtlError(
-            f"{path}: no affinity of two tasks was measured; measure more epochs (--affinity-epochs), or larger batches "
-            "(--set training.batch_size=…), so that batches have labels of several tasks"
+            f"{path}: no affinity of two tasks was measured; measure more epochs (--affinity-epochs), or larger "
+            "batches (--set training.batch_size=…), so that batches have labels of several tasks"
         )
     return interactions

@@ -85,7 +85,9 @@ def measure_and_divide(
     trial = replace(trial, overrides=[*overrides, *trial.overrides])
     reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [trial], "grouping")
     with lock_folder(output_dir):
-        print_plain(console, f"affinities of {len(tasks)} tasks: training {epochs} of {base.config.training.epochs} epochs")
+        print_plain(
+            console, f"affinities of {len(tasks)} tasks: training {epochs} of {base.config.training.epochs} epochs"
+        )
         train_trials(source, [trial], 1, lambda _: None, evaluate_test=False)
         interactions = read_affinities(trial)
         groups = divide_tasks(base.config, tasks, interactions, max_networks, epochs)
@@ -143,9 +145,7 @@ def train_and_compare(
     check_has_validation(len(measured_splits.get("validation", {})), base.config.name)
     networks = division.groups.networks
     plan = build_group_plan(source, overrides, base, division.tasks, networks, n_seeds, trains_apart, output_dir)
-    reserve_trials_folder(
-        output_dir / GROUPS_PLAN_FILE, base.config, [division.trial, *plan.trials], "grouping"
-    )
+    reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [division.trial, *plan.trials], "grouping")
     with lock_folder(output_dir):
         _train_plan(source, plan, jobs, console)
         validation = compare_group_plan(plan, margins)

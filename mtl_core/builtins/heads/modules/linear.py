@@ -16,3 +16,7 @@ class LinearGroup(StackedLinear):
         if isinstance(features, TaskFeatures):
             return HeadOutput(self.compute_task_outputs(features, features.mean_pool()))
         return HeadOutput(self.compute_outputs(features.mean_pool()))
+
+    def linear_weight(self) -> torch.Tensor | None:
+        """Return the weights, unless there is dropout."""
+        return None if self.training and self.dropout.p > 0 else self.weight
