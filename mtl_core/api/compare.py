@@ -21,6 +21,7 @@ from mtl_core.experiments.compare.compare_runs import compare_plan
 from mtl_core.experiments.compare.margins import parse_margins
 from mtl_core.experiments.compare.plan import build_plan
 from mtl_core.experiments.compare.result_files import write_comparison
+from mtl_core.experiments.compare.single_task_selection import SingleTaskSelection
 from mtl_core.experiments.compare.train_plan import train_plan
 from mtl_core.experiments.output_dir import lock_folder
 from mtl_core.experiments.trials import reserve_trials_folder
@@ -135,6 +136,9 @@ def compare(
     folds: int | None = None,
     variants: Sequence[str] = (),
     margins: Mapping[str, float] | float | None = None,
+    single: Sequence[str] = (),
+    single_sample: int | None = None,
+    batched: bool | None = None,
     epochs: int | None = None,
     patience: int | None = None,
     batch_size: int | None = None,
@@ -153,6 +157,11 @@ def compare(
         folds: Number of folds of a cross-validation; None uses the data's own split.
         variants: Further variants, such as `weighting=uncertainty,pcgrad`; each value is one variant.
         margins: The largest difference that makes no practical difference: one for all tasks, or by task.
+        single: The tasks to compare: names, and patterns such as `ACEA_*`; all by default. The model still trains all
+            tasks.
+        single_sample: Number of tasks to compare, drawn by the seed.
+        batched: Whether single-task networks are trained at once, or in a run each; None trains them at once for more
+            than 20 tasks, where possible.
         epochs: As in `Model.fit`.
         patience: As in `Model.fit`.
         batch_size: As in `Model.fit`.
@@ -165,8 +174,9 @@ def compare(
     """
     if not isinstance(model, Model):
         raise MtlError(f"compare: expected mtl.Model, found {model!r}")
-    if isinstance(variants, str):
-        raise MtlError(f"variants: expected a list such as ['{variants}'], found one text")
+    for name, value in {"variants": variants, "single": single}.items():
+        if isinstance(value, str):
+            raise MtlError(f"{name}: expected a list such as ['{value}'], found one text")
     source = model.build_experiment(data, epochs=epochs, patience=patience, batch_size=batch_size, seed=seed)
     parsed_margins = parse_margins(_format_margins(margins))
     base = source.load()
@@ -174,7 +184,8 @@ def compare(
     temporary = tempfile.TemporaryDirectory(prefix="mtl-comparison-") if out is None else None
     path = Path(temporary.name) / base.config.name if temporary is not None else Path(str(out))
     with use_registry(base.registry):
-        plan = build_plan(source, [], base, seeds, folds, variants, path)
+        selection = SingleTaskSelection(single, single_sample, batched)
+        plan = build_plan(source, [], base, seeds, folds, variants, path, selection)
         reserve_trials_folder(path / PLAN_FILE, base.config, plan.trials, "comparison")
         with lock_folder(path):
             train_plan(source, plan, 1, Console(stderr=True, quiet=not progress))

@@ -14,6 +14,7 @@ from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import check_inputs, is_packaged_experiment
 from mtl_core.errors import MtlError, join_names
 from mtl_core.experiments.compare.margins import parse_margins
+from mtl_core.experiments.compare.single_task_selection import SingleTaskSelection
 
 DEFAULT_SEEDS = 5
 """Default number of seeds."""
@@ -29,6 +30,7 @@ def compare_command(
     extra_variants: Sequence[str],
     jobs: int | None,
     margin_texts: Sequence[str],
+    selection: SingleTaskSelection,
 ) -> None:
     """Compare variants of an experiment, or finished runs."""
     margins = parse_margins(margin_texts)
@@ -47,6 +49,10 @@ def compare_command(
             "--folds": n_folds,
             "--variant": extra_variants,
             "--jobs": jobs,
+            "--single": selection.entries,
+            "--single-sample": selection.n_sampled,
+            "--batched": selection.batched is True,
+            "--separate": selection.batched is False,
         }
         _compare_runs(paths, plugins, output_dir, experiment_options, margins)
         return
@@ -63,6 +69,7 @@ def compare_command(
         extra_variants,
         jobs,
         margins,
+        selection,
     )
 
 
@@ -101,8 +108,10 @@ def _compare_experiment(
     extra_variants: Sequence[str],
     jobs: int | None,
     margins: Mapping[str, float],
+    selection: SingleTaskSelection,
 ) -> None:
     from mtl_core.experiments.compare.plan import build_plan
+    from mtl_core.experiments.compare.plan_text import describe_plan
     from mtl_core.experiments.compare.train_plan import train_plan
     from mtl_core.experiments.output_dir import lock_folder
     from mtl_core.experiments.process_pool import get_default_jobs
@@ -114,11 +123,14 @@ def _compare_experiment(
     comparison_dir = (
         output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-comparison")
     )
-    plan = build_plan(source, overrides, loaded, n_seeds, n_folds, extra_variants, comparison_dir)
+    plan = build_plan(source, overrides, loaded, n_seeds, n_folds, extra_variants, comparison_dir, selection)
+    n_jobs = jobs or get_default_jobs()
+    for sentence in describe_plan(plan, n_jobs):
+        typer.echo(f"plan: {sentence}", err=True)
     reserve_trials_folder(comparison_dir / PLAN_FILE, loaded.config, plan.trials, "comparison")
     resume_hint = f"finished runs stay: the same command with `--out {comparison_dir}` continues"
     with handle_interrupt(lambda: resume_hint), lock_folder(comparison_dir):
-        train_plan(source, plan, jobs or get_default_jobs(), Console(stderr=True))
+        train_plan(source, plan, n_jobs, Console(stderr=True))
 
     from mtl_core.experiments.compare.compare_runs import compare_plan
 

@@ -1,6 +1,7 @@
 """`mtl compare --plan`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isinf
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,7 @@ from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
+from mtl_core.experiments.compare.single_task_selection import SingleTaskSelection
 from mtl_core.reporting.formatting import format_metric
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
@@ -33,6 +35,7 @@ def compare_plan_command(
     pilot_dir: Path | None,
     seed_std: float | None,
     example_std: float | None,
+    selection: SingleTaskSelection,
 ) -> None:
     """Print which differences more seeds would resolve, how many trainings that is, and how long."""
     if len(targets) > 1:
@@ -44,11 +47,14 @@ def compare_plan_command(
     source = ExperimentFile(targets[0], list(plugins))
     loaded = source.load(overrides)
     check_inputs(loaded)
-    plan = build_plan(source, overrides, loaded, 1, n_folds, extra_variants, Path())
+    plan = build_plan(source, overrides, loaded, 1, n_folds, extra_variants, Path(), selection)
     n_jobs = jobs or get_default_jobs()
     if pilot_dir is not None and seed_std is None and example_std is None:
         comparison = _read_pilot(pilot_dir, loaded.config.name)
-        pilot = build_plan(source, overrides, loaded, len(comparison.seeds), comparison.folds, [], pilot_dir)
+        pilot_selection = replace(selection, entries=list(comparison.tasks), n_sampled=None)
+        pilot = build_plan(
+            source, overrides, loaded, len(comparison.seeds), comparison.folds, [], pilot_dir, pilot_selection
+        )
         power_plan = plan_from_pilot(plan, pilot, n_jobs)
     elif pilot_dir is None and seed_std is not None and example_std is not None:
         power_plan = plan_from_variances(plan, seed_std, example_std)

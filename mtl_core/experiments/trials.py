@@ -29,6 +29,7 @@ class Trial:
         fold: The index of the held-out fold; None for the experiment's own split.
         overrides: Its overrides.
         run_dir: Its run directory.
+        independent: Whether every active task has a network of its own, all of which are trained at once.
     """
 
     variant: str
@@ -36,6 +37,7 @@ class Trial:
     fold: int | None
     overrides: Sequence[str]
     run_dir: Path
+    independent: bool = False
 
 
 def list_folds(n_folds: int | None) -> Sequence[int | None]:
@@ -137,7 +139,9 @@ def _train_trial(source: ExperimentSource, evaluate_test: bool, trial: Trial, _:
 
     _preload_modules()
     try:
-        if RunDirectory(trial.run_dir).config.is_file():
+        if trial.independent:
+            _train_networks(source, evaluate_test, trial)
+        elif RunDirectory(trial.run_dir).config.is_file():
             resume_run(trial.run_dir, evaluate_test=evaluate_test)
         else:
             experiment = source.load(trial.overrides)
@@ -150,6 +154,15 @@ def _train_trial(source: ExperimentSource, evaluate_test: bool, trial: Trial, _:
                 )
     except MtlError as error:
         raise MtlError(f"{trial.run_dir.name}: {error}") from error
+
+
+def _train_networks(source: ExperimentSource, evaluate_test: bool, trial: Trial) -> None:
+    """Train the independent networks of a trial."""
+    from mtl_core.runs.batched_networks.run import run_networks
+
+    experiment = source.load(trial.overrides)
+    with use_registry(experiment.registry):
+        run_networks(experiment.config, trial.run_dir, evaluate_test=evaluate_test, experiment_path=experiment.path)
 
 
 def _preload_modules() -> None:

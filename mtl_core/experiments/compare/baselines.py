@@ -1,5 +1,6 @@
 """The overrides of the baselines of a comparison: equal weights, and single-task networks."""
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from mtl_core.config.experiment import ExperimentConfig
@@ -15,13 +16,7 @@ def build_equal_weight_overrides(config: ExperimentConfig) -> list[str]:
 
 def build_single_task_overrides(config: ExperimentConfig, task: str) -> list[str]:
     """Return the overrides of an independent single-task network, without auxiliary tasks, sharing or weighting."""
-    overrides = [f"active_tasks={dump_inline_yaml([task])}", *build_equal_weight_overrides(config)]
-    if config.auxiliary:
-        overrides.append("auxiliary=[]")
-    if config.architecture.type != "hard-sharing":
-        overrides.append("architecture={type: hard-sharing}")
-    if config.interactions is not None:
-        overrides.append("interactions=null")
+    overrides = build_independent_overrides(config, [task])
     select = config.training.select
     if select.aggregation not in {None, "overall", "mean", "relative_error_reduction", task}:
         overrides.append(f"training.select={dump_inline_yaml({'aggregation': task})}")
@@ -29,6 +24,21 @@ def build_single_task_overrides(config: ExperimentConfig, task: str) -> list[str
         patterns = [pattern for pattern in config.init_from.weights if _can_match_task(pattern, task)]
         if patterns != config.init_from.weights:
             overrides.append(f"init_from.weights={dump_inline_yaml(patterns)}" if patterns else "init_from=null")
+    return overrides
+
+
+def build_independent_overrides(config: ExperimentConfig, tasks: Sequence[str]) -> list[str]:
+    """Return the overrides of independent networks of some tasks, which are trained at once.
+
+    The epoch of each network is selected by its own task, also if the experiment selects it by another one.
+    """
+    overrides = [f"active_tasks={dump_inline_yaml(list(tasks))}", *build_equal_weight_overrides(config)]
+    if config.auxiliary:
+        overrides.append("auxiliary=[]")
+    if config.architecture.type != "hard-sharing":
+        overrides.append("architecture={type: hard-sharing}")
+    if config.interactions is not None:
+        overrides.append("interactions=null")
     return overrides
 
 

@@ -9,7 +9,12 @@ from mtl_core.config.load import Experiment, check_inputs
 from mtl_core.config.overrides import get_value
 from mtl_core.config.yaml_file import parse_scalar
 from mtl_core.errors import MtlError
-from mtl_core.experiments.compare.baselines import build_equal_weight_overrides, build_single_task_overrides
+from mtl_core.experiments.compare.baselines import (
+    build_equal_weight_overrides,
+    build_independent_overrides,
+    build_single_task_overrides,
+)
+from mtl_core.experiments.compare.network_batches import NetworkBatches
 from mtl_core.experiments.evaluation_settings import find_first_change
 from mtl_core.plugins.specs import Spec
 
@@ -37,13 +42,15 @@ class TrainingSpec:
         name: The prefix of its run directories.
         overrides: Its overrides, in addition to those of all variants.
         experiment: The validated experiment with these overrides.
-        task: The only active task; None if all tasks are active.
+        task: The only active task; None if there are several.
+        independent: Whether every active task has a network of its own, all of which are trained at once.
     """
 
     name: str
     overrides: Sequence[str]
     experiment: Experiment
     task: str | None = None
+    independent: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,19 +77,16 @@ class VariantBuilder:
         source: The experiment.
         overrides: Overrides of all variants.
         base: The validated experiment with these overrides.
-        tasks: Names of the active tasks.
     """
 
-    def __init__(
-        self, source: ExperimentSource, overrides: Sequence[str], base: Experiment, tasks: Sequence[str]
-    ) -> None:
-        self._source, self._overrides = source, overrides
-        self._base, self._tasks = base, tasks
+    def __init__(self, source: ExperimentSource, overrides: Sequence[str], base: Experiment) -> None:
+        self._source, self._overrides, self._base = source, overrides, base
 
-    def build_all(self, extra_variants: Sequence[str]) -> list[Variant]:
+    def build_all(self, networks: NetworkBatches, extra_variants: Sequence[str]) -> list[Variant]:
         """Build the default variants (multi-task, equal weights, single-task, majority) and the additional ones.
 
         Args:
+            networks: How the single-task networks are trained.
             extra_variants: Additional variants, as `KEY=V1,V2`; each value is one variant.
 
         Raises:
@@ -99,18 +103,12 @@ class VariantBuilder:
                     [self._build_training_spec("equal-weights", equal_weight_overrides)],
                 )
             )
-        single_task_specs = [
-            self._build_training_spec(
-                f"{SINGLE_TASK}-{task}", build_single_task_overrides(self._base.config, task), task
-            )
-            for task in self._tasks
-        ]
         variants.append(
             Variant(
                 SINGLE_TASK,
                 "single-task",
                 build_single_task_overrides(self._base.config, "TASK"),
-                single_task_specs,
+                [*self._build_batched_specs(networks), *self._build_separate_specs(networks)],
             )
         )
         variants.append(Variant(MAJORITY, "majority", [], []))
@@ -121,6 +119,20 @@ class VariantBuilder:
         if duplicate is not None:
             raise MtlError(f"--variant {duplicate}: given twice")
         return variants
+
+    def _build_batched_specs(self, networks: NetworkBatches) -> Iterator[TrainingSpec]:
+        """Yield the training of each batch of single-task networks."""
+        for number, tasks in enumerate(networks.batches, start=1):
+            overrides = build_independent_overrides(self._base.config, tasks)
+            experiment = self._source.load([*self._overrides, *overrides])
+            name = f"{SINGLE_TASK}-networks-{number}"
+            yield TrainingSpec(name, overrides, experiment, independent=True)
+
+    def _build_separate_specs(self, networks: NetworkBatches) -> Iterator[TrainingSpec]:
+        """Yield the training of each single-task network that has a run of its own."""
+        for task in networks.separate:
+            overrides = build_single_task_overrides(self._base.config, task)
+            yield self._build_training_spec(f"{SINGLE_TASK}-{task}", overrides, task)
 
     def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
         experiment = self._source.load([*self._overrides, *overrides])

@@ -1,8 +1,11 @@
 """Build the independent networks of a run."""
 
+from dataclasses import replace
+
 import torch
 
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.data.batches import Examples
 from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.task_groups import TaskGroup, group_tasks
 from mtl_core.errors import MtlError
@@ -20,6 +23,17 @@ def get_group(data: FittedData) -> TaskGroup:
     if len(data.groups) != 1:
         raise MtlError(f"expected tasks with equal kinds, heads and outputs, found {len(data.groups)} groups of them")
     return data.groups[0]
+
+
+def select_group(data: FittedData, index: int) -> FittedData:
+    """Return fitted data with the tasks of one head group only."""
+    group, examples = data.groups[index], data.examples
+    selected = Examples(
+        examples.encoder, examples.items, examples.lengths, [examples.targets[index]], [examples.weights[index]]
+    )
+    others = [task for task in data.tasks if task not in group.tasks]
+    inactive_tasks = [*data.inactive_tasks, *others]
+    return replace(data, tasks=group.tasks, groups=[group], examples=selected, inactive_tasks=inactive_tasks)
 
 
 def build_single_network(config: ExperimentConfig, data: FittedData, task: int = 0) -> MultiTaskNetwork:
