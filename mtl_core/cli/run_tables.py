@@ -7,7 +7,12 @@ from rich.console import Console
 from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import AuxiliaryCost
 from mtl_core.cli.score_table import print_mixed_scores, print_scores
-from mtl_core.cli.task_summary_table import print_ranked_tasks, print_score_summary
+from mtl_core.cli.task_summary_table import (
+    MAX_METRICS,
+    N_VALIDATION_METRICS,
+    print_ranked_tasks,
+    print_score_summary,
+)
 from mtl_core.evaluation.interaction_suggestions import build_sentences
 from mtl_core.evaluation.scores import Scores
 from mtl_core.progress.bars import print_plain
@@ -59,8 +64,10 @@ def _print_splits(console: Console, name: str, scores: Mapping[str, Scores]) -> 
         if not has_many_tasks(len(scores[split_name].tasks)):
             print_scores(console, scores[split_name], f"{name}: {split_name}")
             continue
-        print_score_summary(console, scores[split_name], f"{name}: {split_name}")
-        if split_name == split_names[-1]:
+        is_last = split_name == split_names[-1]
+        n_metrics = MAX_METRICS if is_last else N_VALIDATION_METRICS
+        print_score_summary(console, scores[split_name], f"{name}: {split_name}", n_metrics)
+        if is_last:
             print_ranked_tasks(console, scores[split_name])
 
 

@@ -15,25 +15,28 @@ from mtl_core.reporting.task_metrics import SplitMetrics, TaskMetrics, parse_spl
 from mtl_core.reporting.task_summary import MetricSummary, RankedTasks, rank_tasks, summarize_metrics
 from mtl_core.runs.result_files import build_scores_report, find_lower_is_better
 
-MAX_METRICS = 8
+MAX_METRICS = 6
 """Maximum number of metrics in the table of a terminal."""
+N_VALIDATION_METRICS = 2
+"""Number of metrics of the validation split, if there is a test split too."""
 NO_VALUE = "-"
 
 
-def print_score_summary(console: Console, scores: Scores, title: str) -> None:
+def print_score_summary(console: Console, scores: Scores, title: str, n_metrics: int = MAX_METRICS) -> None:
     """Print one row per metric with its mean and its quartiles over the main tasks.
 
     Args:
         console: The console.
         scores: The scores of many tasks.
         title: The title of the table, which names the evaluated data.
+        n_metrics: Maximum number of metrics; main metrics come first.
     """
     summaries = summarize_metrics(_convert_scores(scores))
     table = _create_table(f"{title}, {len(scores.tasks):,} tasks")
     table.add_column("metric")
     for heading in ("tasks", "mean", "baseline", "25 %", "median", "75 %"):
         table.add_column(heading, justify="right", no_wrap=True, style="bold" if heading == "mean" else None)
-    for summary in summaries[:MAX_METRICS]:
+    for summary in summaries[:n_metrics]:
         quartiles = summary.quartiles or (None, None, None)
         numbers = [summary.mean.value, summary.mean.baseline, *quartiles]
         cells = [NO_VALUE if number is None else format_metric(number) for number in numbers]

@@ -1,5 +1,7 @@
 """A strict parser for reports: an unclosed element, a stray end tag or a duplicate name is an error."""
 
+import base64
+import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -119,8 +121,19 @@ class Page:
                 for name, value in node.attributes.items()
                 if name in {"src", "href", "xlink:href", "srcset", "action", "data", "poster"} and value[:1] != "#"
             ]
-            urls += [node.tag] if node.tag in {"script", "link", "iframe", "object", "embed", "img", "base"} else []
-        return urls
+            urls += [node.tag] if node.tag in {"link", "iframe", "object", "embed", "img", "base"} else []
+        return [*urls, *self._foreign_scripts()]
+
+    def _foreign_scripts(self) -> list[str]:
+        """Return the texts of scripts that the policy of the page does not admit."""
+        scripts = re.findall(r"<script>(.*?)</script>", self.source, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', self.source)
+        admitted = policy[1] if policy else ""
+        return [
+            *(script for script, digest in zip(scripts, digests, strict=True) if f"'sha256-{digest}'" not in admitted),
+            *["script"] * (self.source.count("<script") - len(scripts)),
+        ]
 
 
 class Table:

@@ -159,3 +159,20 @@ def test_screenshots_differ(open_page: Any, tmp_path: Path) -> None:
         assert len(screenshot) > 10_000
         screenshots.add(screenshot)
     assert len(screenshots) == 3
+
+
+def test_table_of_many_tasks_is_sorted_and_searched(open_page: Any) -> None:
+    page = open_page("many")
+    names = "[...document.querySelectorAll('.searchable tbody tr:not([hidden]) th')].map(one => one.textContent.trim())"
+    values = "[...document.querySelectorAll('.searchable tbody tr td:nth-of-type(3)')].map(one => parseFloat(one.textContent))"
+    assert page.logged_messages == []
+    assert len(page.evaluate(names)) == 60
+    heading = page.locator(".searchable thead th:nth-of-type(4)")
+    assert heading.inner_text() == "accuracy"
+    for direction, is_reversed in (("descending", True), ("ascending", False)):
+        heading.locator("button").click()
+        assert heading.get_attribute("aria-sort") == direction
+        assert page.evaluate(values) == sorted(page.evaluate(values), reverse=is_reversed)
+    page.fill(".searchable input", "T1")
+    assert set(page.evaluate(names)) == {"t1", *(f"t{index}" for index in range(10, 20))}
+    assert page.locator(".searchable output").inner_text() == "11 of 60 rows"

@@ -251,15 +251,42 @@ def test_regression_report_has_no_class_sections(numbers_run: Path) -> None:
     assert "smaller is better" in Page(numbers_run / "report.html").source
 
 
-def test_sixty_tasks_stay_readable(many_run: Path) -> None:
+def test_sixty_tasks_are_summarized(many_run: Path) -> None:
     page = Page(many_run / "report.html")
-    assert len(page.tables("results")["Test data, 40 examples"].rows) == 61
+    tables = page.tables("results")
+    summary = tables["Test data, 40 examples, 60 tasks"]
+    assert summary.columns[:4] == ["metric", "tasks", "undefined", "mean"]
+    metrics = json.loads((many_run / "metrics.json").read_text(encoding="utf-8"))["splits"]["test"]
+    values = [task["accuracy"] for task in metrics["tasks"].values()]
+    mean_value = metrics["mean"]["accuracy"]["value"]
+    assert mean_value == pytest.approx(sum(values) / 60)
+    assert summary.rows[0][:4] == ["accuracy", "60", "0", f"{mean_value:.4f}"]
+    n_better = sum(task["accuracy"] > task["majority_accuracy"] for task in metrics["tasks"].values())
+    assert summary.rows[0][-2] == f"{n_better} of 60"
+    best = [float(row[2]) for row in tables["10 best tasks by accuracy"].rows]
+    worst = [float(row[2]) for row in tables["10 worst tasks by accuracy"].rows]
+    assert best == pytest.approx(sorted(values, reverse=True)[:10], abs=1e-4)
+    assert worst == pytest.approx(sorted(values)[:10], abs=1e-4)
+    assert len(tables["Test data, 40 examples"].rows) == 61
     assert "Of 60 tasks, the 12 with most labels are shown" in page.section("learning").text
-    assert "Of 60 tasks, the 8 with most predictions are shown" in page.section("calibration").text
-    assert "The other 48 tasks" in page.section("confusion").text
-    assert len(list(page.section("confusion").find_all("table"))) == 60
-    bars = [svg.attributes["aria-label"] for svg in page.section("results").find_all("svg")]
-    assert sum(text.count("(majority") for text in bars) == 61
+    assert len(list(page.section("calibration").find_all("svg"))) == 1
+    assert "Expected calibration error per task: median" in page.section("calibration").text
+    matrix = next(iter(page.tables("confusion").values()))
+    expected = [
+        [sum(task["confusion"][row][column] for task in metrics["tasks"].values()) for column in range(3)]
+        for row in range(3)
+    ]
+    assert [[int(cell.replace(",", "")) for cell in row[1:]] for row in matrix.rows] == expected
+    assert len(page.tables("data")["Labels per split"].rows) == 3
+    assert len(list(page.section("mistakes").find_all("ol"))) == 1
+    card = (many_run / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "10 best tasks by accuracy" in card
+    assert len(card.splitlines()) < 200
+
+
+def test_page_of_many_tasks_sorts_and_searches(many_run: Path, tiny_run: Path) -> None:
+    assert Page(many_run / "report.html").source.count("<script>") == 1
+    assert "<script" not in Page(tiny_run / "report.html").source
 
 
 SPECIAL_TEXT = "<script>alert(1)</script> & \"quotes\" 'more' $x_1$ {{ 7 * 7 }} %s \\ \u202e 漢字 ]]> 1.23456 #0a0001"
