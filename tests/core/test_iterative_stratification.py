@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skmultilearn.model_selection import IterativeStratification
+from skmultilearn.model_selection.iterative_stratification import _fold_tie_break
 
-from mtl_core.builtins.splitters import iterative_stratification
 from mtl_core.builtins.splitters.iterative_stratification import LinearIterativeStratification
 from mtl_core.builtins.splitters.stratification import N_ATTEMPTS, count_attempts, draw_assignments
 
@@ -42,13 +42,12 @@ def test_assignments_and_random_draws_equal_those_of_the_library(
 
 def test_each_row_is_assigned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     decisions: list[int] = []
-    choose = iterative_stratification._fold_tie_break
 
     def count(desired: NDArray[np.float64], candidates: NDArray[np.int64]) -> int:
         decisions.append(1)
-        return int(choose(desired, candidates))
+        return int(_fold_tie_break(desired, candidates))
 
-    monkeypatch.setattr(iterative_stratification, "_fold_tie_break", count)
+    monkeypatch.setattr("mtl_core.builtins.splitters.iterative_stratification._fold_tie_break", count)
     table = np.ones((50, 40), dtype=np.uint8)
     assign(LinearIterativeStratification([0.8, 0.2]), table)
     assert len(decisions) == 50
