@@ -1,12 +1,15 @@
-"""The section on task interactions: similarity and conflicts of gradients on the shared weights."""
+"""The section on task interactions: similarity and conflicts of gradients."""
 
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from mtl_core.artifacts.interactions import Matrix, TaskInteractions, mask_diagonal
 from mtl_core.reporting.blocks import Block, Cell, Collapsible, Column, FigureBlock, Section, Table, TextBlock
 from mtl_core.reporting.figures.heatmap import MAX_NUMBERED_TASKS, SMALL_LIMIT, compute_unit_exponent, draw_heatmap
 from mtl_core.reporting.figures.lines import Line, draw_lines
 from mtl_core.reporting.figures.palette import Palette
+from mtl_core.reporting.figures.relatedness_map import MAX_CELLS, MAX_LABELLED_TASKS, draw_relatedness_map
 from mtl_core.reporting.formatting import (
     MINUS_SIGN,
     NO_VALUE,
@@ -14,7 +17,9 @@ from mtl_core.reporting.formatting import (
     format_percent,
     format_range,
     format_signed,
+    join_with_and,
 )
+from mtl_core.reporting.task_clusters import cluster_tasks
 
 MIN_COLOR_LIMIT = 0.2
 """Minimum magnitude of full colour, so that small cosines stay faint."""
@@ -22,6 +27,12 @@ MAX_OPEN_PAIRS = 20
 """Maximum number of pairs in a visible table; a longer table is collapsed."""
 MAX_TABLE_PAIRS = 200
 """Maximum number of pairs in the table."""
+MIN_CLUSTERED_TASKS = 3
+"""Minimum number of tasks for a map of related tasks."""
+LARGEST_QUANTILE = 0.99
+"""The quantile of the similarities with full colour in the map of related tasks."""
+MAX_LISTED_MEMBERS = 12
+"""Maximum number of listed tasks per cluster."""
 MAX_LINES = 8
 """Maximum number of pairs in the line chart."""
 
@@ -31,20 +42,23 @@ def build_interactions_section(interactions: TaskInteractions, palette: Palette)
     blocks: list[Block] = []
     if interactions.suggestions:
         blocks.append(TextBlock(list(interactions.suggestions), is_list=True))
-    blocks.append(build_cosine_figure(interactions, palette))
+    has_numbered_maps = len(interactions.tasks) <= MAX_NUMBERED_TASKS
+    if has_numbered_maps:
+        blocks.append(build_cosine_figure(interactions, palette))
+    blocks += _build_relatedness_blocks(interactions, palette)
     blocks += _build_conflict_blocks(interactions)
     blocks += _build_epoch_figures(interactions, palette)
-    if interactions.affinity is not None:
+    if interactions.affinity is not None and has_numbered_maps:
         masked_affinity = mask_diagonal(interactions.affinity)
         limit = find_largest_magnitude(masked_affinity)
         caption = (
             "Affinity: how a step on the row's task alone changes the column's loss. Above 0 (blue), the loss "
             f"decreases: the row helps the column. The diagonal is blank. Full colour: ±{limit:.3g}."
         )
-        if limit < SMALL_LIMIT and len(interactions.tasks) <= MAX_NUMBERED_TASKS:
+        if limit < SMALL_LIMIT:
             caption += f" Numbers are in units of 10 to the power of {MINUS_SIGN}{compute_unit_exponent(limit)}."
         heat = draw_heatmap("affinity", interactions.tasks, masked_affinity, palette, limit)
-        blocks.append(FigureBlock(caption + _describe_omitted_numbers(interactions), [heat]))
+        blocks.append(FigureBlock(caption, [heat]))
     blocks += [
         table
         for table in (_build_grouping_table(interactions), _build_auxiliary_table(interactions))
@@ -53,27 +67,53 @@ def build_interactions_section(interactions: TaskInteractions, palette: Palette)
     return Section("interactions", "Task interactions", blocks)
 
 
+def _build_relatedness_blocks(interactions: TaskInteractions, palette: Palette) -> Iterator[Block]:
+    """Yield the map of related tasks, and for many tasks the table of its clusters; nothing for two tasks."""
+    count = len(interactions.tasks)
+    if count < MIN_CLUSTERED_TASKS:
+        return
+    clusters = cluster_tasks(interactions.cosine)
+    largest = np.nanquantile(np.abs(clusters.similarity), LARGEST_QUANTILE)
+    limit = float(largest) or 1.0
+    caption = (
+        "Related tasks are neighbours: dendrogram (average linkage) and mean cosines of gradients in its order. Blue: "
+        f"gradients agree; red: they conflict. Full colour: ±{limit:.2g}."
+    )
+    if count > MAX_CELLS:
+        caption += f" A cell is the mean over the pairs of about {round(count / MAX_CELLS)} by as many tasks."
+    if count > MAX_NUMBERED_TASKS:
+        caption += f" The numbers are omitted for {count} tasks."
+    if count > MAX_LABELLED_TASKS:
+        caption += " Labels are the numbers of the clusters below, with their numbers of tasks."
+    yield FigureBlock(caption, [draw_relatedness_map("relatedness", interactions.tasks, clusters, palette, limit)])
+    if count > MAX_LABELLED_TASKS:
+        rows = [
+            [
+                Cell(str(number)),
+                Cell(format_count(len(members))),
+                Cell(join_with_and([interactions.tasks[task] for task in members], MAX_LISTED_MEMBERS)),
+            ]
+            for number, members in enumerate(clusters.clusters, start=1)
+        ]
+        yield Table("Clusters of tasks", [Column("cluster", False), Column("tasks"), Column("names", False)], rows)
+
+
 def build_cosine_figure(interactions: TaskInteractions, palette: Palette) -> FigureBlock:
     """Draw the heat map of the mean cosines of gradients; the diagonal is blank."""
     masked_cosine = mask_diagonal(interactions.cosine)
     limit = max(find_largest_magnitude(masked_cosine), MIN_COLOR_LIMIT)
     caption = (
-        "Mean cosine of two tasks' gradients on the shared weights. Above 0 (blue), they agree; below 0 (red), "
-        "they conflict; at 0, they are orthogonal. Blank: never observed in the same step. "
+        f"Mean cosine of two tasks' gradients at the shared {interactions.gradients}. Above 0 (blue), they agree; "
+        "below 0 (red), they conflict; at 0, they are orthogonal. Blank: never observed in the same step. "
         f"Full colour: ±{limit:.2f}."
     )
     heat = draw_heatmap("cosine", interactions.tasks, masked_cosine, palette, limit)
-    return FigureBlock(caption + _describe_omitted_numbers(interactions), [heat])
+    return FigureBlock(caption, [heat])
 
 
 def find_largest_magnitude(matrix: Matrix) -> float:
     """Return the largest magnitude in a matrix; 1 if all values are 0 or None."""
     return max((abs(value) for row in matrix for value in row if value), default=1.0)
-
-
-def _describe_omitted_numbers(interactions: TaskInteractions) -> str:
-    has_many_tasks = len(interactions.tasks) > MAX_NUMBERED_TASKS
-    return f" The numbers are omitted for {len(interactions.tasks)} tasks." if has_many_tasks else ""
 
 
 def _build_conflict_blocks(interactions: TaskInteractions) -> Iterator[Block]:

@@ -80,7 +80,9 @@ def write_comparison_report(path: Path, figure_dir: Path | None = None) -> list[
 
 
 def _read_first_interactions(path: Path, comparison: Comparison) -> TaskInteractions | None:
-    """Read the task interactions of the first multi-task run that has them."""
+    """Read the task interactions that were measured for a grouping, or else by the first multi-task run."""
+    if (interactions := read_interactions(RunDirectory(path).interactions)) is not None:
+        return interactions
     for run in (run for one in comparison.variants if one.kind == "multi-task" for run in one.runs):
         for folder in (path / run, Path(run)):
             if (interactions := read_interactions(RunDirectory(folder).interactions)) is not None:
