@@ -164,7 +164,8 @@ def test_screenshots_differ(open_page: Any, tmp_path: Path) -> None:
 def test_table_of_many_tasks_is_sorted_and_searched(open_page: Any) -> None:
     page = open_page("many")
     names = "[...document.querySelectorAll('.searchable tbody tr:not([hidden]) th')].map(one => one.textContent.trim())"
-    values = "[...document.querySelectorAll('.searchable tbody tr td:nth-of-type(3)')].map(one => parseFloat(one.textContent))"
+    cells = "[...document.querySelectorAll('.searchable tbody tr td:nth-of-type(3)')]"
+    values = f"{cells}.map(one => parseFloat(one.textContent))"
     assert page.logged_messages == []
     assert len(page.evaluate(names)) == 60
     heading = page.locator(".searchable thead th:nth-of-type(4)")
