@@ -100,7 +100,7 @@ def build_step(setup: StepSetup, weighting: WeightingSpec | None = None) -> Step
     The default weighting is a sum with static weights.
     """
     objective, accelerator = Objective(setup.groups, weighting or WeightedSum()), Accelerator()
-    optimizer = accelerator.prepare(Adam().build([*setup.network.parameters(), *objective.parameters()]))
+    optimizer = Adam().build([*setup.network.parameters(), *objective.parameters()])
     gradients = StepGradients(accelerator, setup.network, objective.group_sizes)
 
     def step() -> None:

@@ -1,7 +1,7 @@
 """Comparison of the gradients of tasks with respect to the features that their heads read."""
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from mtl_core.nn.features import Features
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
+from mtl_core.training.feature_gradients import iterate_feature_gradients
 from mtl_core.training.gradient_comparison import ComparedGradients
 from mtl_core.training.gradient_sketch import GradientSketch
 from mtl_core.training.gradients import StepGradients
@@ -18,9 +19,6 @@ from mtl_core.training.head_backward import HeadBackward
 from mtl_core.training.linear_gram import LinearGradients, compute_linear_gram
 from mtl_core.training.losses import TaskLosses
 from mtl_core.training.task_gradients import BackwardStart
-
-MAX_CHUNK_ELEMENTS = 2**24
-"""Maximum number of elements of the gradients at the outputs of a head group that are propagated together."""
 
 
 class FeatureComparison:
@@ -133,46 +131,11 @@ class FeatureComparison:
         sketch = GradientSketch(features.numel(), features.device, derive_seed(self._seed, "sketch", step))
         rows = features.new_zeros((len(starts), sketch.size), dtype=torch.float32)
         is_labelled = torch.zeros((len(starts), len(features)), dtype=torch.bool, device=features.device)
-        for indices, gradient in _iterate_gradients(starts, features):
+        for indices, gradient in iterate_feature_gradients(starts, features):
             flat = gradient.flatten(2).float()
             is_labelled[indices] = (flat != 0).any(dim=2)
             rows[indices] = sketch.project(flat.flatten(1))
         return rows, is_labelled
-
-
-def _iterate_gradients(
-    starts: Sequence[BackwardStart | None], features: torch.Tensor
-) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Yield indices of losses, with their gradients with respect to the features, `(losses, *features.shape)`.
-
-    Losses that start at the same tensor, the outputs of a module for several tasks, are propagated together.
-    """
-    by_tensor: dict[int, list[int]] = {}
-    for index, start in enumerate(starts):
-        if start is not None and start.tensor.requires_grad:
-            by_tensor.setdefault(id(start.tensor), []).append(index)
-    for indices in by_tensor.values():
-        selected = [start for index in indices if (start := starts[index]) is not None]
-        tensor = selected[0].tensor
-        size = max(1, MAX_CHUNK_ELEMENTS // max(tensor.numel(), features.numel()))
-        for first in range(0, len(indices), size):
-            grad_outputs = [start.grad_output for start in selected[first : first + size]]
-            gradients = _propagate(tensor, features, grad_outputs)
-            if gradients is not None:  # otherwise, the head reads other features, of masked inputs
-                yield indices[first : first + size], gradients
-
-
-def _propagate(
-    tensor: torch.Tensor, features: torch.Tensor, grad_outputs: Sequence[torch.Tensor]
-) -> torch.Tensor | None:
-    """Return the gradients with respect to the features, `(losses, *features.shape)`; None without dependence."""
-    if len(grad_outputs) == 1:
-        (gradient,) = torch.autograd.grad(tensor, features, grad_outputs[0], retain_graph=True, allow_unused=True)
-        return None if gradient is None else gradient.unsqueeze(0)
-    (gradients,) = torch.autograd.grad(
-        tensor, features, torch.stack(list(grad_outputs)), retain_graph=True, allow_unused=True, is_grads_batched=True
-    )
-    return gradients
 
 
 def _register_hooks(network: MultiTaskNetwork, comparison_ref: "weakref.ref[FeatureComparison]") -> None:

@@ -5,6 +5,7 @@ Momentum and weight decay update every parameter that has a gradient, even a gra
 parameters is set to None, and its rows of parameters that are stacked by task are restored after the step.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -32,15 +33,20 @@ def freeze_unlabelled_tasks(
         counts: `(tasks,)`, int64, per head group: the number of labels of each task in the batch.
         optimizer: The optimizer of the step.
     """
+    all_unlabelled = (torch.cat(list(counts)) == 0).nonzero()[:, 0].tolist()
+    if not all_unlabelled:
+        yield
+        return
     parameters: list[nn.Parameter] = []
     stacked_rows: list[StackedRows] = []
     start = 0
-    all_counts = torch.cat(list(counts)).tolist()
     for group, label_counts in zip(network.head_groups(), counts, strict=True):
-        unlabelled = [task for task, count in enumerate(all_counts[start : start + len(label_counts)]) if not count]
+        end = start + len(label_counts)
+        first, last = bisect_left(all_unlabelled, start), bisect_left(all_unlabelled, end)
+        unlabelled = [task - start for task in all_unlabelled[first:last]]
         for task in unlabelled:
             parameters += network.trunk.task_parameters(start + task)
-        start += len(label_counts)
+        start = end
         if len(unlabelled) == len(label_counts):
             parameters += group.parameters()
             continue
@@ -50,9 +56,8 @@ def freeze_unlabelled_tasks(
             rows = torch.tensor(unlabelled, device=label_counts.device)
             stacked_rows += [(parameter, rows) for parameter in group.stacked_parameters()]
     stacked_in_trunk = network.trunk.stacked_parameters()
-    if stacked_in_trunk and not all(all_counts):
-        unlabelled = [task for task, count in enumerate(all_counts) if not count]
-        rows = torch.tensor(unlabelled, device=counts[0].device)
+    if stacked_in_trunk:
+        rows = torch.tensor(all_unlabelled, device=counts[0].device)
         stacked_rows += [(parameter, rows) for parameter in stacked_in_trunk]
     with freeze_parameters(parameters, stacked_rows, optimizer):
         yield

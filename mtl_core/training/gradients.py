@@ -6,10 +6,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from mtl_core.errors import MtlError
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.training.distributed import SINGLE_PROCESS, DistributedContext
+from mtl_core.training.feature_gradients import FeatureGradients
 from mtl_core.training.head_backward import HeadBackward
-from mtl_core.training.task_gradients import BackwardStart, TaskGradients
+from mtl_core.training.task_gradients import BackwardStart, TaskGradients, accumulate_grad
 
 
 class StepGradients(TaskGradients):
@@ -41,6 +43,36 @@ class StepGradients(TaskGradients):
         self._head_backward = HeadBackward(network, group_sizes, self.task_specific)
         head_ids = set(map(id, self._head_backward.parameters))
         self._task_specific_before_heads = [p for p in self.task_specific if id(p) not in head_ids]
+        self._feature_gradients = FeatureGradients(network, self._head_backward)
+        self._pending_in_heads = [p for p in network.groups.parameters() if p.requires_grad and id(p) not in head_ids]
+
+    def backward_to_features(self, values: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        """Add gradients to the parameters of the heads, and return the gradients at the features; see `TaskGradients`.
+
+        Raises:
+            MtlError: If the tasks read different features, or several processes train.
+        """
+        if self.distributed.world_size > 1:
+            raise MtlError("gradients at the features are those of the examples of one process; here are several")
+        features = self._feature_gradients.get_features()
+        self._retain_loss_weights()
+        if self._pending_in_heads:
+            gradients = torch.autograd.grad(
+                values, self._pending_in_heads, torch.ones_like(values), retain_graph=True, allow_unused=True
+            )
+            for parameter, gradient in zip(self._pending_in_heads, gradients, strict=True):
+                accumulate_grad(parameter, gradient)
+        rows = features.new_zeros((len(values), features.numel()))
+        for indices, gradient in self._feature_gradients.iterate(values, tasks, accumulate=True):
+            rows[indices] = gradient.flatten(1)
+        return rows
+
+    def accumulate_feature_grad(self, gradient: torch.Tensor) -> None:
+        """Propagate a gradient at the features to the parameters before them; see `TaskGradients`."""
+        features = self._feature_gradients.get_features()
+        if features.requires_grad:
+            torch.autograd.backward(features, gradient.view_as(features))
+        self._release_starts()
 
     def _run_backward(self, total: torch.Tensor, retain_graph: bool) -> None:
         self.accelerator.backward(total, retain_graph=retain_graph)
@@ -55,6 +87,7 @@ class StepGradients(TaskGradients):
 
     def _release_starts(self) -> None:
         self._head_backward.record_outputs(())
+        self._feature_gradients.record_features(None)
 
     def reduce(self) -> None:
         """Sum gradients over all ranks. A parameter without a gradient on every rank keeps None."""

@@ -112,12 +112,12 @@ class Objective(nn.Module):
         masks, start = [], 0
         for group, table, weights in zip(self._groups, batch.targets, batch.weights, strict=True):
             mask = _validate_mask(group.mask(table), table, group.n_mask_dimensions)
-            has_weight = [weight > 0 for weight in self._weights[start : start + len(group.tasks)]]
+            task_weights = self._weights[start : start + len(group.tasks)]
             start += len(group.tasks)
-            if weights is None and all(has_weight):
+            if weights is None and min(task_weights) > 0:
                 masks.append(mask)
                 continue
-            has_label_weight = torch.tensor([has_weight], device=table.device)
+            has_label_weight = torch.tensor([[weight > 0 for weight in task_weights]], device=table.device)
             if weights is not None:
                 has_label_weight = has_label_weight & (weights > 0)
             masks.append(mask & (has_label_weight if mask.ndim == 2 else has_label_weight.unsqueeze(-1)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mtl_core.errors import MtlError
 from mtl_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
 
@@ -132,6 +133,32 @@ class TaskGradients:
         sizes = [parameter.numel() for parameter in self.shared]
         for parameter, chunk in zip(self.shared, torch.split(gradient, sizes), strict=True):
             accumulate_grad(parameter, chunk.view_as(parameter))
+
+    def backward_to_features(self, values: torch.Tensor, tasks: torch.Tensor) -> torch.Tensor:
+        """Add the gradients of the sum of losses to the parameters of the heads, and return those at the features.
+
+        The features are what all heads read. One backward pass visits each head; none visits the layers before.
+
+        Args:
+            values: `(losses,)`, differentiable.
+            tasks: `(losses,)`, int64: the task of each loss.
+
+        Returns:
+            `(losses, numbers)`: one row per loss, the gradient with respect to the features of the batch, for
+            `accumulate_feature_grad`. Zeros for a loss that does not depend on them.
+
+        Raises:
+            MtlError: If the tasks read different features, several processes train, or this is a custom loop.
+        """
+        raise MtlError("gradients at the features are not available in a custom training loop; use the parameters")
+
+    def accumulate_feature_grad(self, gradient: torch.Tensor) -> None:
+        """Propagate a gradient at the features to the parameters before them. The pass frees the graph of the batch.
+
+        Args:
+            gradient: `(numbers,)`.
+        """
+        raise NotImplementedError
 
     def _retain_loss_weights(self) -> None:
         """Retain the gradient of the losses. Not earlier: the gradients of single losses would be added to it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core import MtlError, WeightingSpec, describe_missing_packages, did_you_mean, join_names
 
@@ -21,7 +21,7 @@ EXTRA = "'mtl-core[torchjd]'"
 class AggregatorSpec(WeightingSpec):
     """A weighting that aggregates the tasks' gradients of the shared parameters.
 
-    Options have the same names as in TorchJD.
+    Options have the same names as in TorchJD, except `gradients`.
     """
 
     balances_gradients: ClassVar[bool] = True
@@ -29,6 +29,9 @@ class AggregatorSpec(WeightingSpec):
     """Modules that this aggregator requires in addition to torchjd: module to requirement for `pip install`."""
     is_weighted_sum: ClassVar[bool] = True
     """Whether the aggregated gradient is a weighted sum of the tasks' gradients."""
+    gradients: Literal["parameters", "features"] = "parameters"
+    """The gradients that are combined: with respect to the shared parameters, one backward pass per task; or with
+    respect to the features that all heads read, one backward pass in total (Sener and Koltun, 2018)."""
 
     def list_required_packages(self) -> Mapping[str, str]:
         """Return the required modules: module to requirement for `pip install`."""
@@ -48,7 +51,7 @@ class AggregatorSpec(WeightingSpec):
             raise MtlError(f"weighting: the type '{self.type}' {missing}")
         from mtl_torchjd.gradient_aggregation import GradientAggregation
 
-        return GradientAggregation(self.type, tasks, weights, self.build_rule(tasks))
+        return GradientAggregation(self.type, tasks, weights, self.build_rule(tasks), self.gradients)
 
     @abstractmethod
     def build_rule(self, tasks: Sequence[str]) -> AggregationRule:

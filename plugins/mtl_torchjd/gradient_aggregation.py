@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 
 from mtl_core import LossSum, MtlError
 from mtl_core.training import NonFiniteLossError, TaskGradients, TaskLosses
 from mtl_torchjd.rule import AggregationResult, AggregationRule
+
+GradientLocation = Literal["parameters", "features"]
 
 
 class AggregationError(NonFiniteLossError):
@@ -34,11 +37,20 @@ class GradientAggregation(LossSum):
         tasks: The tasks' names.
         weights: Each task's declared weight. Its gradient is multiplied by it before aggregation.
         rule: The rule that combines the gradients.
+        location: Whether the rule combines gradients of the shared parameters, or gradients at the features.
     """
 
-    def __init__(self, name: str, tasks: Sequence[str], weights: Sequence[float], rule: AggregationRule) -> None:
+    def __init__(
+        self,
+        name: str,
+        tasks: Sequence[str],
+        weights: Sequence[float],
+        rule: AggregationRule,
+        location: GradientLocation = "parameters",
+    ) -> None:
         super().__init__(weights)
         self.rule = rule
+        self._location = location
         self._name, self._tasks = name, list(tasks)
         self._seed = 0
 
@@ -55,12 +67,29 @@ class GradientAggregation(LossSum):
         if extra_loss is not None:
             gradients.backward(extra_loss, retain_graph=True)
         task_weights = self.weights[losses.tasks]
-        jacobian = gradients.backward_each(losses.values * task_weights, losses.tasks)
-        with torch.no_grad(), fork_rng_with_seed(self._seed, jacobian.device):
-            combined = self._combine(jacobian, losses.tasks)
-        gradients.accumulate_shared_grad(combined.gradient)
+        values = losses.values * task_weights
+        if self._location == "features":
+            combined = self._combine_seeded(
+                self._compute_feature_gradients(values, losses.tasks, gradients), losses.tasks
+            )
+            gradients.accumulate_feature_grad(combined.gradient)
+        else:
+            combined = self._combine_seeded(gradients.backward_each(values, losses.tasks), losses.tasks)
+            gradients.accumulate_shared_grad(combined.gradient)
         if combined.weights is not None:
             gradients.set_loss_weights(task_weights * combined.weights)
+
+    def _compute_feature_gradients(
+        self, values: torch.Tensor, tasks: torch.Tensor, gradients: TaskGradients
+    ) -> torch.Tensor:
+        try:
+            return gradients.backward_to_features(values, tasks)
+        except MtlError as error:
+            raise MtlError(f"weighting.gradients: {error}; expected `parameters`, found `features`") from error
+
+    def _combine_seeded(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> AggregationResult:
+        with torch.no_grad(), fork_rng_with_seed(self._seed, jacobian.device):
+            return self._combine(jacobian, tasks)
 
     def _combine(self, jacobian: torch.Tensor, tasks: torch.Tensor) -> AggregationResult:
         try:

@@ -253,6 +253,6 @@ def test_non_finite_loss_is_reported(tmp_path: Path) -> None:
     batch = prepared.examples.build_batch(prepared.split.train, torch.device("cpu"))
     masks = objective.compute_masks(batch)
     with torch.no_grad():
-        network.head_groups()[0].task_parameters(1)[0].fill_(float("nan"))
+        network.head_groups()[0].stacked_parameters()[0][1].fill_(float("nan"))
     with pytest.raises(MtlError, match="the loss of task 't1' is not finite"):
         objective.compute_task_losses(network(batch.inputs, masks), batch, masks)
