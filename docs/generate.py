@@ -16,6 +16,7 @@ from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from mtl_core.cli.app import app
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.extension import Extension, KnownSplit
 from mtl_core.config.sweep import (
     Choices,
     Integer,
@@ -181,6 +182,16 @@ def render_options_page() -> str:
         "",
         *_render_table(InitFrom),
         "",
+        "### `extends`",
+        "",
+        "`mtl extend` writes this block ([Extend a run](../how-to/extend.md)).",
+        "",
+        *_render_table(Extension),
+        "",
+        "### `extends.splits`",
+        "",
+        *_render_table(KnownSplit),
+        "",
         "### `sweep`",
         "",
         *_render_table(Sweep),
@@ -248,6 +259,8 @@ def _describe_value(key: str, field: dict[str, Any], root: dict[str, Any]) -> st
             "Selection": "[block](#trainingselect)",
             "InteractionConfig": "[block](#interactions)",
             "InitFrom": "[block](#init_from)",
+            "Extension": "[block](#extends)",
+            "KnownSplit": "[block](#extendssplits)",
             "Sweep": "[block](#sweep)",
             **dict.fromkeys(SWEEP_BLOCKS, "[block](#blocks-of-sweep)"),
         }

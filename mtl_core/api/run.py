@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,15 @@ from rich.console import Console
 
 from mtl_core.api.evaluate import evaluate_table
 from mtl_core.api.experiment import PythonExperiment
+from mtl_core.api.extend import extend_from_python
 from mtl_core.api.metrics import MetricTable
 from mtl_core.api.predictions import Predictions, predict_inputs
 from mtl_core.api.report import Report
+from mtl_core.api.task import Task
 from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.artifacts.saved_predictions import SavedPredictions, read_predictions
+from mtl_core.config.extension import ExtensionMode
 from mtl_core.config.load import check_inputs
 from mtl_core.errors import MtlError
 from mtl_core.plugins.active_registry import use_registry
@@ -97,6 +100,58 @@ class Run:
             MtlError: If the run reads no columns, a column is missing, or there is no label.
         """
         return evaluate_table(self.saved_run, table)
+
+    def extend(
+        self,
+        tasks: Task | str | Sequence[Task | str],
+        data: Any = None,
+        *,
+        mode: ExtensionMode = "frozen",
+        margin: float | Mapping[str, float] | None = None,
+        force: bool = False,
+        overrides: Sequence[str] = (),
+        out: str | Path | None = None,
+        progress: bool = True,
+    ) -> Run:
+        """Train a new run with further tasks on the network of this one, as `mtl extend` does.
+
+        Args:
+            tasks: The tasks to add; a name is a classification task. The default head is that of the run's first task.
+            data: The labels of the added tasks, with the input columns of the run: the path of a file, or a table as
+                for `Data.from_frame` if the run reads columns of tables. None if the data of the run has their columns.
+            mode: `frozen` trains only the new heads, and leaves all other answers as they are; `joint` trains the whole
+                network, and is refused if a task of this run may have got worse.
+            margin: How much worse a task of this run may get by joint training: a number, or task to number; by default
+                0.01, and 1 % of the run's score for errors.
+            force: Whether to keep the result of joint training even if it is refused.
+            overrides: `key=value` strings, as with `--set`.
+            out: The run directory, which must not exist; by default a temporary one.
+            progress: Whether to show progress, and what to expect of the added tasks.
+
+        Raises:
+            MtlError: If the tasks or the data do not fit the run, or joint training is refused.
+        """
+        temporary = tempfile.TemporaryDirectory(prefix="mtl-run-") if out is None else None
+        path = Path(temporary.name) / "extended" if temporary is not None else Path(str(out))
+        _, parts = extend_from_python(
+            self.path,
+            self.saved_run,
+            tasks,
+            data,
+            mode,
+            margin,
+            force,
+            overrides,
+            path,
+            progress,
+            self._parts,
+            self._plugins,
+        )
+        run = Run(path, parts, self._plugins)
+        run._temporary = temporary
+        if out is not None:
+            run.report()
+        return run
 
     def report(self) -> Report:
         """Write the HTML report into the run directory. The result shows itself in a notebook."""

@@ -7,6 +7,7 @@ from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import validate_input_path
 from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.experiments.extend.request import ExtensionRequest
+from mtl_core.plugins.specs import LoaderSpec
 
 
 def build_data_blocks(
@@ -31,23 +32,29 @@ def build_data_blocks(
         MtlError: If the file or the data set does not exist, or the loader reads no single file.
     """
     data_set = _find_data_set(request, config)
-    if request.file is None:
+    if not request.has_new_data:
         loaders = {**config.loaders, data_set: config.loaders[data_set].add_label_columns(columns)}
         dumps = {name: loader.model_dump(mode="json") for name, loader in loaders.items()}
         if len(loaders) > 1:
             for block in blocks:
                 block.setdefault("data", [data_set])
         return {"data": dumps[data_set]} if config.data is not None else {"data_sets": dumps}
-    if problem := validate_input_path(request.file, must_be_file=True):
-        raise MtlError(f"--data: {problem}")
     name = _find_free_name(request.names[0], config.loaders)
-    loader = config.loaders[data_set].replace_training_file(request.file.resolve(), columns)
     known = {name: loader.model_dump(mode="json") for name, loader in config.loaders.items()} if uses_known_data else {}
     for block in known_blocks:
         block["data"] = (block["data"] or list(known)) if uses_known_data else []
     for block in blocks:
         block["data"] = [name]
-    return {"data": None, "data_sets": {**known, name: loader.model_dump(mode="json")}}
+    return {"data": None, "data_sets": {**known, name: _build_new_loader(request, config.loaders[data_set], columns)}}
+
+
+def _build_new_loader(request: ExtensionRequest, known_loader: LoaderSpec, columns: Sequence[str]) -> dict[str, Any]:
+    """Build the loader of the labels of the added tasks."""
+    if request.file is None:
+        return dict(request.loader or {})
+    if problem := validate_input_path(request.file, must_be_file=True):
+        raise MtlError(f"--data: {problem}")
+    return known_loader.replace_training_file(request.file.resolve(), columns).model_dump(mode="json")
 
 
 def _find_data_set(request: ExtensionRequest, config: ExperimentConfig) -> str:
@@ -55,7 +62,7 @@ def _find_data_set(request: ExtensionRequest, config: ExperimentConfig) -> str:
     if request.data_set is None and len(names) == 1:
         return names[0]
     if request.data_set is None:
-        purpose = "whose format the file has" if request.file else "that has the labels of the added tasks"
+        purpose = "whose format the new data has" if request.has_new_data else "that has the labels of the added tasks"
         raise MtlError(
             f"the run has several data sets; name the one {purpose} with --data-set NAME ({join_names(names)})"
         )

@@ -76,16 +76,17 @@ def _check_data_use(request: ExtensionRequest, known_data: KnownData) -> bool:
         MtlError: If it is needed, and is missing or has changed.
     """
     if request.mode == "joint" and known_data.difference:
+        alternative = "" if request.has_new_data else ", give the new labels in another file (--data FILE)"
         raise MtlError(
             f"{request.run}: {known_data.difference}. Joint training needs the data of the run as it was: its labels, "
             "to train on, and its validation examples, to measure whether its tasks get worse. Restore the data"
-            f"{'' if request.file else ', give the new labels in another file (--data FILE)'}, or use --mode frozen"
+            f"{alternative}, or use --mode frozen"
         )
-    if not known_data.is_available and request.file is None:
+    if not known_data.is_available and not request.has_new_data:
         raise MtlError(
             f"{request.run}: {known_data.difference}. Give a file with the labels of the added tasks: --data FILE"
         )
-    return request.file is None or not known_data.difference
+    return not request.has_new_data or not known_data.difference
 
 
 def _describe_data(

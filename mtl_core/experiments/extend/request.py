@@ -23,6 +23,7 @@ class ExtensionRequest:
         overrides: `key=value` strings, as in `--set`.
         plugins: Additional plugins.
         parts: Spec classes and modules of the run that no plugin registers.
+        loader: The block of a loader of the labels of the added tasks, instead of a file; None for none.
     """
 
     run: Path
@@ -33,6 +34,12 @@ class ExtensionRequest:
     overrides: Sequence[str] = ()
     plugins: Sequence[str] = ()
     parts: Sequence[object] = ()
+    loader: dict[str, Any] | None = None
+
+    @property
+    def has_new_data(self) -> bool:
+        """Whether the labels of the added tasks are not in the data of the run."""
+        return self.file is not None or self.loader is not None
 
     @property
     def names(self) -> list[str]:
