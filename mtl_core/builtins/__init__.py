@@ -32,6 +32,7 @@ from mtl_core.builtins.metrics.angle_error import AngleError, WithinAngle
 from mtl_core.builtins.metrics.confusion_matrix import Confusion
 from mtl_core.builtins.metrics.detection import DetectionF1, DetectionPrecision, DetectionRecall, JointF1
 from mtl_core.builtins.metrics.exact_match import ExactMatch
+from mtl_core.builtins.metrics.log_loss import LogLoss
 from mtl_core.builtins.metrics.macro_f1 import MacroF1
 from mtl_core.builtins.metrics.mean_error import MAE, RMSE
 from mtl_core.builtins.metrics.mean_iou import MeanIoU, PixelAccuracy
@@ -39,8 +40,10 @@ from mtl_core.builtins.metrics.micro_f1 import MicroF1
 from mtl_core.builtins.metrics.quadratic_kappa import QuadraticKappa
 from mtl_core.builtins.metrics.r2 import R2
 from mtl_core.builtins.metrics.rank_distance import RankDistance
+from mtl_core.builtins.metrics.ranking import AveragePrecision, RocAuc
 from mtl_core.builtins.metrics.relative_error import AbsRel
 from mtl_core.builtins.metrics.restricted_accuracy import RestrictedAccuracy
+from mtl_core.builtins.metrics.spearman import Spearman
 from mtl_core.builtins.optimizers import SGD, Adam, AdamW
 from mtl_core.builtins.samplings import Annealed, Proportional, RoundRobin, Temperature, Uniform
 from mtl_core.builtins.schedules import Constant, Cosine, LinearDecay
@@ -149,6 +152,9 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
         Accuracy,
         MacroF1,
         Confusion,
+        RocAuc,
+        AveragePrecision,
+        LogLoss,
         RestrictedAccuracy,
         RankDistance,
         QuadraticKappa,
@@ -161,6 +167,7 @@ def mtl_metrics() -> list[type[specs.MetricSpec]]:
         MAE,
         RMSE,
         R2,
+        Spearman,
         MeanIoU,
         PixelAccuracy,
         AbsRel,

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.tasks import NamedTask, describe_level_mismatch
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
@@ -12,7 +14,7 @@ from mtl_core.data.dense_space import DenseSpace, PixelClassSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.errors import MtlError, join_names
-from mtl_core.nn.task_kind import TaskKind
+from mtl_core.nn.task_kind import TaskKind, require_class_logits
 from mtl_core.plugins.specs import AuxiliarySpec
 
 MAX_NUMERIC_CLASSES = 50
@@ -104,6 +106,8 @@ def _build_kind(
     kind = task_config.kind.build(space, class_counts)
     for metric in kind.metrics:
         metric.check_space(space)  # before the first epoch
+        if metric.reads_class_logits:
+            require_class_logits(kind, metric, torch.zeros(0, kind.n_outputs))
     return class_counts, kind
 
 

@@ -52,7 +52,6 @@ class GroupAccumulator:
 
     def compute(self) -> list[Value]:
         """Compute the metric of each task over all labels so far; None if it is undefined."""
-        has_labels = (self._counts > 0).tolist()
         if self._sums is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.asarray(self._spec.compute_from_sums(self._sums))
@@ -64,9 +63,12 @@ class GroupAccumulator:
             values = task_values
         else:
             return [None] * len(self._spaces)
+        if self._spec.scalar and values.ndim == 1:
+            is_defined = np.isfinite(values) & (self._counts > 0)
+            return [value if known else None for value, known in zip(values.tolist(), is_defined.tolist(), strict=True)]
         return [
-            convert_value(self._spec, value) if is_known else None
-            for value, is_known in zip(values, has_labels, strict=True)
+            convert_value(self._spec, value) if n else None
+            for value, n in zip(values, self._counts.tolist(), strict=True)
         ]
 
     def get_sums(self, task: int) -> NDArray[np.float64] | None:

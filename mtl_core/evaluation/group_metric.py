@@ -37,9 +37,9 @@ class GroupMetric:
     def update(self, prepared: PreparedLabels) -> None:
         """Add labels of the tasks."""
         is_scored = _select_rows(self.spec, self._spaces, prepared.labels)
-        network = prepared.get_network(self.spec).select(is_scored)
-        baseline = prepared.get_baseline(self.spec)
-        baseline = baseline.select(is_scored) if baseline is not None else None
+        network, baseline = prepared.get_network(self.spec), prepared.get_baseline(self.spec)
+        if is_scored is not None:
+            network, baseline = network.select(is_scored), baseline and baseline.select(is_scored)
         if self._task_metrics is None and len(network.targets) and not self._update_group(network, baseline):
             self._task_metrics = self._build_task_metrics()
         if self._task_metrics is not None:
@@ -93,10 +93,10 @@ def _update_tasks(metrics: Sequence[TaskMetric], network: GroupLabels, baseline:
         metric.update(outputs, targets, task_baseline)
 
 
-def _select_rows(spec: MetricSpec, spaces: Sequence[LabelSpace], labels: GroupLabels) -> torch.Tensor:
-    """Return which labels the metric uses, `(labels,)`, bool."""
+def _select_rows(spec: MetricSpec, spaces: Sequence[LabelSpace], labels: GroupLabels) -> torch.Tensor | None:
+    """Return which labels the metric uses, `(labels,)`, bool; None for all."""
     if find_definition(spec, "select_rows") is MetricSpec:
-        return torch.ones(len(labels.targets), dtype=torch.bool)
+        return None
     rows = [
         spec.select_rows(space, targets)
         for space, (_, targets) in zip(spaces, labels.split_tasks(), strict=True)

@@ -22,9 +22,11 @@ class LabelBuffer:
             mask: `(batch, tasks)` or `(batch, tasks, length)`, bool: the valid labels.
         """
         task_masks = mask.transpose(0, 1)
-        task_outputs = outputs.transpose(0, 1)[task_masks].float().cpu()
-        task_targets = targets.transpose(0, 1)[task_masks].cpu()
-        self._parts.append(GroupLabels(task_outputs, task_targets, task_masks.flatten(1).sum(dim=1).cpu()))
+        rows = task_masks.flatten().nonzero()[:, 0]
+        task_outputs, task_targets = (
+            table.transpose(0, 1).flatten(0, mask.ndim - 1).index_select(0, rows).cpu() for table in (outputs, targets)
+        )
+        self._parts.append(GroupLabels(task_outputs.float(), task_targets, task_masks.flatten(1).sum(dim=1).cpu()))
         self.n_values += task_outputs.numel()
 
     def take_labels(self) -> GroupLabels | None:

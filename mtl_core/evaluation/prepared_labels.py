@@ -6,9 +6,8 @@ from functools import cached_property
 import torch
 
 from mtl_core.data.fitted_task import FittedTask
-from mtl_core.errors import MtlError
 from mtl_core.nn.group_labels import GroupLabels
-from mtl_core.nn.task_kind import TaskKind
+from mtl_core.nn.task_kind import TaskKind, require_class_logits
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -25,20 +24,7 @@ def prepare_for_metric(
     """
     if not spec.reads_class_logits:
         return kind.prepare_for_metrics(outputs, targets)
-    return require_class_logits(kind.compute_class_logits(outputs), spec), targets
-
-
-def require_class_logits(logits: torch.Tensor | None, spec: MetricSpec) -> torch.Tensor:
-    """Return the class logits.
-
-    Raises:
-        MtlError: If there are none.
-    """
-    if logits is None:
-        raise MtlError(
-            f"the metric '{spec.type}' needs probabilities of classes, which this kind of task does not have"
-        )
-    return logits
+    return require_class_logits(kind, spec, outputs), targets
 
 
 class GroupBaseline:
@@ -50,7 +36,7 @@ class GroupBaseline:
 
     def __init__(self, tasks: Sequence[FittedTask]) -> None:
         self.is_defined = [task.kind.baseline is not None for task in tasks]
-        self.kinds = [task.kind.without_calibration() for task in tasks]
+        self.kinds = [task.kind.without_calibration() if task.kind.calibration else task.kind for task in tasks]
 
     @cached_property
     def _task_outputs(self) -> torch.Tensor:
@@ -63,7 +49,7 @@ class GroupBaseline:
 
     def predict(self, labels: GroupLabels) -> GroupLabels:
         """Return the labels with the outputs of the baselines."""
-        return labels.replace_outputs(self._task_outputs[labels.task_indices])
+        return labels.replace(self._task_outputs[labels.task_indices])
 
 
 class PreparedLabels:
@@ -83,7 +69,7 @@ class PreparedLabels:
         """Return the labels with the outputs of the network, in the form that a metric expects."""
         if not spec.reads_class_logits:
             return self._network
-        return self.labels.replace_outputs(require_class_logits(self._network_logits, spec))
+        return self._network_logits
 
     def get_baseline(self, spec: MetricSpec) -> GroupLabels | None:
         """Return the labels with the outputs of the baselines; None if no task has a baseline."""
@@ -91,15 +77,15 @@ class PreparedLabels:
             return None
         if not spec.reads_class_logits:
             return self._prepared_baseline
-        return self.labels.replace_outputs(require_class_logits(self._baseline_logits, spec))
+        return self._baseline_logits
 
     @cached_property
     def _network(self) -> GroupLabels:
         return prepare_group(self._kinds, self.labels)
 
     @cached_property
-    def _network_logits(self) -> torch.Tensor | None:
-        return compute_group_class_logits(self._kinds, self.labels)
+    def _network_logits(self) -> GroupLabels:
+        return compute_class_logits(self._kinds, self.labels)
 
     @cached_property
     def _baseline_outputs(self) -> GroupLabels:
@@ -110,8 +96,8 @@ class PreparedLabels:
         return prepare_group(self._baseline.kinds, self._baseline_outputs)
 
     @cached_property
-    def _baseline_logits(self) -> torch.Tensor | None:
-        return compute_group_class_logits(self._baseline.kinds, self._baseline_outputs)
+    def _baseline_logits(self) -> GroupLabels:
+        return compute_class_logits(self._baseline.kinds, self._baseline_outputs)
 
 
 def prepare_group(kinds: Sequence[TaskKind], labels: GroupLabels) -> GroupLabels:
@@ -122,8 +108,11 @@ def prepare_group(kinds: Sequence[TaskKind], labels: GroupLabels) -> GroupLabels
     return implementation.prepare_group_for_metrics(kinds, labels)
 
 
-def compute_group_class_logits(kinds: Sequence[TaskKind], labels: GroupLabels) -> torch.Tensor | None:
-    """Compute the class logits of all tasks of a head group; None for kinds without probabilities of classes."""
+def compute_class_logits(kinds: Sequence[TaskKind], labels: GroupLabels) -> GroupLabels:
+    """Convert the labels of all tasks of a head group to the form that metrics of probabilities expect."""
     kind_class = type(kinds[0])
     implementation = kind_class if "compute_group_class_logits" in vars(kind_class) else TaskKind
-    return implementation.compute_group_class_logits(kinds, labels)
+    logits = implementation.compute_group_class_logits(kinds, labels)
+    if logits is None:
+        raise TypeError(f"{kind_class.__name__} has no class logits")  # `fit_task` refuses such a metric
+    return labels.replace(logits)

@@ -19,7 +19,7 @@ from mtl_core.data.targets import InputTargets
 from mtl_core.data.task_groups import TaskGroup
 from mtl_core.errors import join_names
 from mtl_core.evaluation.inference import MAX_EVALUATION_PIXELS, BatchOutputs
-from mtl_core.evaluation.prepared_labels import compute_group_class_logits, prepare_group
+from mtl_core.evaluation.prepared_labels import compute_class_logits, prepare_group
 from mtl_core.evaluation.scorer import Scorer
 from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.heads import HeadOutput
@@ -113,14 +113,13 @@ class _PerfectPredictions(TaskKind):
     def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
         """Return perfect predictions for all tasks at once."""
         prepared = prepare_group([kind._kind for kind in kinds], labels)
-        outputs, targets = _predict_perfectly(prepared.outputs, prepared.targets)
-        return replace(prepared, outputs=outputs, targets=targets)
+        return prepared.replace(*_predict_perfectly(prepared.outputs, prepared.targets))
 
     @classmethod
     def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:
         """Return logits of probability 1 for the target."""
-        logits = compute_group_class_logits([kind._kind for kind in kinds], labels)
-        return _predict_perfectly(logits, labels.targets)[0].log() if logits is not None else None
+        logits = compute_class_logits([kind._kind for kind in kinds], labels)
+        return _predict_perfectly(logits.outputs, labels.targets)[0].log()
 
 
 def _predict_perfectly(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

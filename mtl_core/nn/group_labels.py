@@ -72,14 +72,19 @@ class GroupLabels:
         """`(labels,)`, int64: the index of the task of each label, ascending."""
         return torch.repeat_interleave(torch.arange(len(self.counts)), self.counts)
 
-    def replace_outputs(self, outputs: torch.Tensor) -> Self:
-        """Return the same labels with other outputs."""
-        return replace(self, outputs=outputs)
+    @cached_property
+    def predicted_codes(self) -> torch.Tensor:
+        """`(labels,)`, int64: the index of the largest output, for outputs `(labels, classes)`."""
+        return self.outputs.argmax(dim=-1)
+
+    def replace(self, outputs: torch.Tensor, targets: torch.Tensor | None = None) -> Self:
+        """Return the same labels with other outputs, and with other targets if there are any."""
+        labels = replace(self, outputs=outputs, targets=self.targets if targets is None else targets)
+        labels.__dict__["task_indices"] = self.task_indices  # computed once for all forms of the labels
+        return labels
 
     def select(self, is_selected: torch.Tensor) -> Self:
         """Return the labels that `is_selected`, `(labels,)`, bool, marks; a task may have no label left."""
-        if is_selected.all():
-            return self
         counts = torch.bincount(self.task_indices[is_selected], minlength=len(self.counts))
         return replace(self, outputs=self.outputs[is_selected], targets=self.targets[is_selected], counts=counts)
 

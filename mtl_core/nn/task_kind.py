@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
+
+from mtl_core.errors import MtlError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,7 +151,7 @@ class TaskKind(ABC):
             if len(targets)
         ]
         outputs, targets = (torch.cat(parts) for parts in zip(*prepared, strict=True))
-        return replace(labels, outputs=outputs, targets=targets)
+        return labels.replace(outputs, targets)
 
     def compute_class_logits(self, outputs: torch.Tensor) -> torch.Tensor | None:
         """Compute the logits whose softmax is the calibrated probability of each class, for `reads_class_logits`.
@@ -224,3 +226,15 @@ class TaskKind(ABC):
             The targets of one task: `(batch, length)` per token, `(batch, ...)` per example.
         """
         raise NotImplementedError(f"{type(self).__name__} does not derive targets from inputs")
+
+
+def require_class_logits(kind: TaskKind, metric: MetricSpec, outputs: torch.Tensor) -> torch.Tensor:
+    """Compute the class logits of outputs `(n, outputs)` for a metric that reads them, `(n, classes)`.
+
+    Raises:
+        MtlError: If the kind has no probabilities of classes.
+    """
+    logits = kind.compute_class_logits(outputs)
+    if logits is None:
+        raise MtlError(f"the metric '{metric.type}' needs probabilities of classes, which this kind of task lacks")
+    return logits

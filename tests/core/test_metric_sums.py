@@ -14,7 +14,7 @@ from mtl_core.data.class_space import ClassSpace, DetectionSpace, MultiLabelSpac
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError
-from mtl_core.evaluation.metric_accumulator import MetricAccumulator, compute_value
+from mtl_core.evaluation.metric_accumulator import MetricAccumulator, compute_value, has_sums
 from mtl_core.plugins.specs import MetricSpec
 
 CLASSES = ("bad", "fair", "good")
@@ -26,7 +26,8 @@ SPACES: dict[str, LabelSpace] = {
     "pairs": NumberSpace([1.5, -3.0], [2.0, 1.0], True),
 }
 OPTIONS: dict[str, Any] = {"restricted-accuracy": {"name": "two_way", "classes": ["good", "bad"]}}
-METRICS: list[MetricSpec] = [spec(**OPTIONS.get(spec.model_fields["type"].default, {})) for spec in mtl_metrics()]
+ALL_METRICS: list[MetricSpec] = [spec(**OPTIONS.get(spec.model_fields["type"].default, {})) for spec in mtl_metrics()]
+METRICS = [metric for metric in ALL_METRICS if has_sums(metric)]
 
 
 def _supports(metric: MetricSpec, space: LabelSpace) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_class_space
 from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class Accuracy(MetricSpec):
@@ -36,3 +40,11 @@ class Accuracy(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import append_count
 
         return append_count(outputs.argmax(dim=-1) == targets)
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 2)`, float64."""
+        import numpy as np
+
+        is_correct = labels.predicted_codes == labels.targets
+        n_correct = labels.task_indices[is_correct].bincount(minlength=len(labels.counts))
+        return np.stack([n_correct.double().numpy(), labels.counts.double().numpy()], axis=1)

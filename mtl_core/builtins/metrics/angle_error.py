@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -11,10 +12,13 @@ from mtl_core.errors import MtlError
 from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class _AngleMetric(MetricSpec):
@@ -37,6 +41,12 @@ class _AngleMetric(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import append_count, compute_angles
 
         return append_count(self._score(compute_angles(outputs, targets)))
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 2)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import sum_label_sums
+
+        return sum_label_sums(self, spaces, labels)
 
     def _score(self, angles: torch.Tensor) -> torch.Tensor:
         return angles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_class_space
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class Confusion(MetricSpec):
@@ -38,6 +40,12 @@ class Confusion(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import compute_confusion_matrix
 
         return compute_confusion_matrix(outputs.argmax(dim=-1), targets, len(space.classes))
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64] | None:
+        """Return the confusion matrix of each task, `(tasks, classes * classes)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import compute_task_confusion_matrices
+
+        return compute_task_confusion_matrices(labels, len(spaces[0].classes))
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the counts as a matrix, `(..., classes, classes)`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class _DetectionMetric(MetricSpec):
@@ -39,6 +41,12 @@ class _DetectionMetric(MetricSpec):
     ) -> torch.Tensor | None:
         """Return whether each label is a TP, an FP or an FN: `(n, 3)`, float64."""
         return self.compute_counts(self._find_absent_code(space), outputs, targets)
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 3)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import sum_label_sums
+
+        return sum_label_sums(self, spaces, labels)
 
     def compute_counts(self, absent_code: int, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return whether each label is a TP, an FP or an FN of detection: `(n, 3)`, float64."""

@@ -6,10 +6,77 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtl_core.data.label_space import LabelSpace
+from mtl_core.nn.group_labels import GroupLabels
+from mtl_core.plugins.specs import MetricSpec
+
 Sums = NDArray[np.float64]
+
+MAX_TASK_PAIRS = 10_000_000
+"""Largest number of pairs of a true and a predicted class, of all tasks, that are counted at once."""
+
+MAX_MATRIX_CLASSES = 8
+"""Largest number of classes whose counts are computed from all pairs of classes, in one pass over the labels."""
 
 EQUAL_TARGETS = 1e-10
 """Largest variance, relative to the mean square, that is due to the rounding of equal targets."""
+
+
+def sum_label_sums(metric: MetricSpec, spaces: Sequence[LabelSpace], labels: GroupLabels) -> Sums:
+    """Sum the sums per label of a metric over the labels of each task, `(tasks, sums)`.
+
+    For metrics whose sums per label depend on no more of a label space than its number of classes.
+    """
+    label_sums = metric.compute_label_sums(spaces[0], labels.outputs, labels.targets)
+    assert label_sums is not None  # noqa: S101  for metrics that define them
+    return labels.sum_by_task(label_sums)
+
+
+def compute_task_confusion_matrices(labels: GroupLabels, n_classes: int) -> Sums | None:
+    """Count pairs of a true and a predicted class per task, as `compute_confusion_matrix`.
+
+    Args:
+        labels: Outputs `(labels, classes)` and codes `(labels,)`.
+        n_classes: Number of classes.
+
+    Returns:
+        `(tasks, classes * classes)`, float64; None if they are too large for one table.
+    """
+    n_tasks, n_pairs = len(labels.counts), n_classes**2
+    if n_tasks * n_pairs > MAX_TASK_PAIRS:
+        return None
+    pairs = labels.targets.long() * n_classes + labels.predicted_codes
+    counts = torch.bincount(labels.task_indices * n_pairs + pairs, minlength=n_tasks * n_pairs)
+    matrices: Sums = counts.view(n_tasks, n_pairs).double().numpy()
+    return matrices
+
+
+def compute_task_class_counts(labels: GroupLabels, n_classes: int) -> Sums:
+    """Return true positives, false positives and false negatives per task and class, `(tasks, 3 * classes)`.
+
+    Args:
+        labels: Outputs `(labels, classes)` and codes `(labels,)`.
+        n_classes: Number of classes.
+    """
+    if n_classes <= MAX_MATRIX_CLASSES:
+        matrices = compute_task_confusion_matrices(labels, n_classes)
+        if matrices is not None:
+            counts = reshape_confusion_matrix(matrices)
+            true_positives = counts.diagonal(axis1=1, axis2=2)
+            return _append_errors(true_positives, counts.sum(axis=1), counts.sum(axis=2))
+    first_cells, targets = labels.task_indices * n_classes, labels.targets.long()
+
+    def count(cells: torch.Tensor) -> Sums:
+        n_cells = len(labels.counts) * n_classes
+        counts: Sums = torch.bincount(cells, minlength=n_cells).view(-1, n_classes).double().numpy()
+        return counts
+
+    true_positives = count((first_cells + targets)[labels.predicted_codes == targets])
+    return _append_errors(true_positives, count(first_cells + labels.predicted_codes), count(first_cells + targets))
+
+
+def _append_errors(true_positives: Sums, predicted: Sums, targets: Sums) -> Sums:
+    return np.concatenate([true_positives, predicted - true_positives, targets - true_positives], axis=1)
 
 
 def append_count(scores: torch.Tensor) -> torch.Tensor:
@@ -95,12 +162,30 @@ def compute_variance_sums(outputs: torch.Tensor, targets: torch.Tensor, mean: Se
         `(4 * outputs,)`, float64: counts, targets, squared targets and squared errors.
     """
     centre = torch.tensor(mean, dtype=torch.float64)
+    columns = _compute_variance_columns(outputs, targets, centre)
+    sums: Sums = torch.cat([column.sum(dim=0) for column in columns]).numpy()
+    return sums
+
+
+def compute_task_variance_sums(labels: GroupLabels, means: Sequence[Sums]) -> Sums:
+    """Sum what R² is computed from per task, `(tasks, 4 * outputs)`, as `compute_variance_sums`.
+
+    Args:
+        labels: Outputs and targets, `(labels,)` or `(labels, outputs)`.
+        means: The approximate mean of each task's targets, `(outputs,)`.
+    """
+    centres = torch.from_numpy(np.stack(means))[labels.task_indices]
+    columns = _compute_variance_columns(labels.outputs, labels.targets, centres)
+    return labels.sum_by_task(torch.cat(columns, dim=1))
+
+
+def _compute_variance_columns(outputs: torch.Tensor, targets: torch.Tensor, centre: torch.Tensor) -> list[torch.Tensor]:
+    """Return counts, targets, squared targets and squared errors, `(n, outputs)` each; 0 for a missing number."""
     centred_targets = targets.reshape(len(targets), -1).double() - centre
     errors = outputs.reshape(len(outputs), -1).double() - centre - centred_targets
     present = ~centred_targets.isnan()
     columns = [present.double(), centred_targets, centred_targets.square(), errors.square()]
-    sums: Sums = torch.cat([column.masked_fill(~present, 0).sum(dim=0) for column in columns]).numpy()
-    return sums
+    return [column.masked_fill(~present, 0) for column in columns]
 
 
 def compute_angles(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_class_space
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class MacroF1(MetricSpec):
@@ -54,6 +56,12 @@ class MacroF1(MetricSpec):
         return np.concatenate(
             [true_positives, counts.sum(axis=0) - true_positives, counts.sum(axis=1) - true_positives]
         )
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 3 * classes)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import compute_task_class_counts
+
+        return compute_task_class_counts(labels, len(spaces[0].classes))
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean F1 over the classes that occur."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.accuracy import Accuracy
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class MeanIoU(MetricSpec):
@@ -59,6 +61,15 @@ class MeanIoU(MetricSpec):
         is_predicted = one_hot(outputs.argmax(dim=-1), n_classes) > 0
         is_target = one_hot(targets.long(), n_classes) > 0
         return torch.cat([is_predicted & is_target, is_predicted | is_target], dim=1).double()
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the intersection and the union of each task and class, `(tasks, 2 * classes)`, float64."""
+        import numpy as np
+
+        from mtl_core.builtins.metrics.label_sums import compute_task_class_counts
+
+        counts = np.split(compute_task_class_counts(labels, len(spaces[0].classes)), 3, axis=1)
+        return np.concatenate([counts[0], counts[0] + counts[1] + counts[2]], axis=1)
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean over the classes that occur."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import INDICATOR_THRESHOLD, require_multilabel_space
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class MicroF1(MetricSpec):
@@ -44,6 +46,12 @@ class MicroF1(MetricSpec):
 
         counts = compute_confusion_counts(outputs > INDICATOR_THRESHOLD, targets).reshape(len(targets), 3, -1)
         return counts.sum(dim=2)
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 3)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import sum_label_sums
+
+        return sum_label_sums(self, spaces, labels)
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute F1 from the summed counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_number_space
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class R2(MetricSpec):
@@ -43,6 +45,13 @@ class R2(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import compute_variance_sums
 
         return compute_variance_sums(outputs, targets, require_number_space(space, self).training_mean.tolist())
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 4 * outputs)`; labels are relative to the mean of their task."""
+        from mtl_core.builtins.metrics.label_sums import compute_task_variance_sums
+
+        means = [require_number_space(space, self).training_mean for space in spaces]
+        return compute_task_variance_sums(labels, means)
 
     def compute_from_sums(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Compute the mean over outputs of 1 minus the errors divided by the variance of the labels."""

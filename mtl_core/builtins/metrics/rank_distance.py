@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_class_space
 from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class RankDistance(MetricSpec):
@@ -39,3 +43,9 @@ class RankDistance(MetricSpec):
         from mtl_core.builtins.metrics.label_sums import append_count
 
         return append_count((outputs.argmax(dim=-1) - targets).abs())
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 2)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import sum_label_sums
+
+        return sum_label_sums(self, spaces, labels)

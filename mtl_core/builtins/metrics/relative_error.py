@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mtl_core.builtins.metrics.label_spaces import require_number_space
 from mtl_core.plugins.specs import MetricSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torchmetrics
+    from numpy.typing import NDArray
 
     from mtl_core.data.label_space import LabelSpace
+    from mtl_core.nn.group_labels import GroupLabels
 
 
 class AbsRel(MetricSpec):
@@ -41,3 +45,9 @@ class AbsRel(MetricSpec):
         is_scored = ~flat_targets.isnan() & (flat_targets != 0)
         relative = torch.where(is_scored, errors / torch.where(is_scored, flat_targets.abs(), 1.0), 0.0)
         return torch.stack([relative.sum(dim=1), is_scored.sum(dim=1).double()], dim=1)
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64]:
+        """Return the sums of each task, `(tasks, 2)`, float64."""
+        from mtl_core.builtins.metrics.label_sums import sum_label_sums
+
+        return sum_label_sums(self, spaces, labels)

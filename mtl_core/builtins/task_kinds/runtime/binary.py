@@ -56,7 +56,7 @@ class BinaryKind(ClassKind):
     def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
         """Return one output per class, for all tasks at once."""
         scaled = scale_by_temperature(kinds, labels, labels.outputs.float())
-        return labels.replace_outputs(kinds[0].without_calibration().compute_probabilities(scaled))
+        return labels.replace(kinds[0].without_calibration().compute_probabilities(scaled))
 
     def compute_class_logits(self, outputs: torch.Tensor) -> torch.Tensor | None:
         """Return 0 for the first class and the log-odds for the second, `(n, 2)`, float64."""

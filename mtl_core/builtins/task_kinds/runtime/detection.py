@@ -105,7 +105,7 @@ class DetectionKind(ClassKind):
         """Return outputs whose arg-max respects the threshold, for all tasks at once if their calibration is equal."""
         if any(kind.calibration != kinds[0].calibration for kind in kinds):
             return super().prepare_group_for_metrics(kinds, labels)
-        return labels.replace_outputs(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
+        return labels.replace(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
 
     def build_baseline_outputs(self, n_examples: int) -> torch.Tensor:
         """Return the log-odds of presence and the log counts of the classes in the training labels."""

@@ -1,7 +1,6 @@
 """The run-time class of multi-label tasks, and its loss."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Self
 
 import torch
@@ -85,5 +84,4 @@ class MultiLabelKind(TaskKind):
     @classmethod
     def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
         """Return 0/1 predictions for all tasks at once, whose thresholds are equal."""
-        outputs, targets = kinds[0].prepare_for_metrics(labels.outputs, labels.targets)
-        return replace(labels, outputs=outputs, targets=targets)
+        return labels.replace(*kinds[0].prepare_for_metrics(labels.outputs, labels.targets))

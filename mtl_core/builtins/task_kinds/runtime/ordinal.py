@@ -50,7 +50,7 @@ class OrdinalKind(ClassKind):
     @classmethod
     def prepare_group_for_metrics(cls, kinds: Sequence[Self], labels: GroupLabels) -> GroupLabels:
         """Return outputs whose arg-max is the median class, for all tasks at once: they have no parameters."""
-        return labels.replace_outputs(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
+        return labels.replace(kinds[0].prepare_for_metrics(labels.outputs, labels.targets)[0])
 
     @classmethod
     def compute_group_class_logits(cls, kinds: Sequence[Self], labels: GroupLabels) -> torch.Tensor | None:

@@ -1,7 +1,6 @@
 """Run-time class of regression tasks."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Self
 
 import torch
@@ -63,7 +62,7 @@ class RegressionKind(TaskKind):
         outputs, targets = labels.outputs.double(), labels.targets.double()
         if not kinds[0]._vector:
             outputs, scale, mean = outputs[:, 0], scale[:, 0], mean[:, 0]
-        return replace(labels, outputs=outputs * scale + mean, targets=targets * scale + mean)
+        return labels.replace(outputs * scale + mean, targets * scale + mean)
 
     def _unscale(self, values: torch.Tensor) -> torch.Tensor:
         return values.double() * self._scale + self._mean
