@@ -122,8 +122,12 @@ def _register_feature_hooks(network: MultiTaskNetwork, gradients_ref: "weakref.r
         if gradients is None:
             for handle in handles:
                 handle.remove()
-        elif is_first and torch.is_grad_enabled() and features[0] is not None:
-            gradients.record_features(features[0].values if len(features) == 1 else None)
-            is_first = False
+        elif is_first and torch.is_grad_enabled() and isinstance(features, Sequence):  # the network reports other types
+            if len(features) > 1:
+                gradients.record_features(None)
+                is_first = False
+            elif features[0] is not None:
+                gradients.record_features(features[0].values)
+                is_first = False
 
     handles = [network.register_forward_pre_hook(start), network.trunk.register_forward_hook(record)]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtl_architectures.backbone_bank import BackboneBank, build_backbone_bank
-from mtl_architectures.stacked_gates import StackedGates
+from mtl_architectures.stacked_gates import StackedGates, mix_experts
 from mtl_core import Features, FeatureShape, MtlError
 from mtl_core.nn import Architecture, NetworkParts, TaskFeatures, validate_features
 
@@ -63,7 +63,7 @@ class ExtractionLevel(nn.Module):
         gate_inputs = task_features if task_features is not None else shared
         weights = self.task_gates(gate_inputs.mean_pool(), active)
         n_shared = len(self.shared_experts)
-        mixed = torch.einsum("abe,be...->ab...", weights[..., :n_shared], values)
+        mixed = mix_experts(weights[..., :n_shared], values)
         task_values = None
         if self.task_experts is not None:
             task_values = self.task_experts(gate_inputs, active)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from mtl_architectures.smooth_step import compute_selection, smooth_step
-from mtl_architectures.stacked_gates import apply_task_layers, select_active
+from mtl_architectures.stacked_gates import apply_task_layers, mix_experts, select_active
 from mtl_core import Features, FeatureShape
 from mtl_core.nn import Architecture, NetworkParts, TaskFeatures, validate_features
 
@@ -109,8 +109,7 @@ class SelectedExperts(Architecture):
         if self._per_example and self.training and torch.is_grad_enabled() and self._entropy:
             self._batch_entropies[tuple(active)] = compute_entropy(selectors)
         values = torch.stack([one.values for one in expert_outputs], dim=1)
-        mixed = torch.einsum("tbe,be...->tb...", weights.expand(-1, len(values), -1), values)
-        return TaskFeatures(mixed, active, expert_outputs[0].mask)
+        return TaskFeatures(mix_experts(weights, values), active, expert_outputs[0].mask)
 
     def compute_gate_weights(self, features: Features) -> torch.Tensor:
         """Return the weight of each expert, `(tasks, batch, experts)`; with a batch of 1 for one selection per task."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_architectures.stacked_gates import StackedGates
+from mtl_architectures.stacked_gates import StackedGates, mix_experts
 from mtl_core import Features, FeatureShape
 from mtl_core.nn import Architecture, NetworkParts, TaskFeatures, validate_features
 
@@ -33,7 +33,7 @@ class MixtureOfExperts(Architecture):
         features = self.input_layer(inputs)
         expert_outputs = [validate_features(expert(features), self.output) for expert in self.experts]
         values = torch.stack([one.values for one in expert_outputs], dim=1)
-        mixed = torch.einsum("tbe,be...->tb...", self.gates(features.mean_pool(), active), values)
+        mixed = mix_experts(self.gates(features.mean_pool(), active), values)
         return TaskFeatures(mixed, active, expert_outputs[0].mask)
 
     def stacked_parameters(self) -> list[nn.Parameter]:

@@ -42,6 +42,21 @@ class StackedGates(nn.Module):
         return scores.transpose(0, 1).softmax(dim=2).transpose(0, 1)  # on contiguous memory: (batch, tasks, experts)
 
 
+def mix_experts(weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Mix the features of shared experts for each task.
+
+    Args:
+        weights: `(active tasks, batch, experts)`; a batch of 1 has equal weights for all examples.
+        values: `(batch, experts, ...)`.
+
+    Returns:
+        `(active tasks, batch, ...)`, contiguous, so that the heads of all tasks read it without a copy.
+    """
+    if weights.shape[1] == 1:
+        return torch.einsum("te,be...->tb...", weights[:, 0], values).contiguous()
+    return torch.einsum("tbe,be...->tb...", weights, values).contiguous()
+
+
 def apply_task_layers(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Apply one linear layer per task.
 

@@ -1,5 +1,6 @@
 """Training with every architecture of the plugin: unlabelled tasks, gradient weightings, many tasks in one product."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from architecture_checks import CPU, Block
-from toy import CLASSES, tensor_bits, toy_config, toy_network
+from toy import CLASSES, task_block, tensor_bits, toy_config, toy_network
 
 from mtl_core.data import task_groups
 from mtl_core.data.task_groups import MIN_STACKED_TASKS
@@ -126,6 +127,35 @@ def test_one_head_module_computes_the_same_as_one_per_task(
             assert torch.equal(after[key], initial[key]), key
 
 
+@pytest.mark.parametrize("name", ["mmoe", "cgc", "soft-sharing"])
+def test_groups_of_interleaved_tasks_read_the_features_of_their_tasks(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ["linear", {"type": "linear", "dropout": 0.1}]
+    tasks = [task_block(heads[task % 2], name=f"t{task}") for task in range(2 * MIN_STACKED_TASKS)]
+    tasks += [task_block({"type": "toy-grouped"}, name="t18")]
+    blocks: Block = {"data": {"type": "toy", "tasks": 19}, "architecture": ALL[name], "tasks": tasks}
+    predictions = []
+    for sizes in ([MIN_STACKED_TASKS, MIN_STACKED_TASKS, 1], [1] * 19):
+        prepared, network, _ = toy_network(toy_config(tmp_path, **blocks))
+        assert [len(group.tasks) for group in prepared.groups] == sizes
+        for weight_name, weight in name_weights(prepared, network).items():  # equal names have equal weights
+            seed = zlib.crc32(weight_name.encode())
+            weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed)).view_as(weight) / 4)
+        with torch.no_grad():
+            outputs = network.eval()(prepared.examples.build_batch(prepared.split.train, CPU).inputs)
+        predictions.append(
+            {
+                task.name: output.outputs[:, column]
+                for group, output in zip(prepared.groups, outputs, strict=True)
+                for column, task in enumerate(group.tasks)
+            }
+        )
+        monkeypatch.setattr(task_groups, "MIN_STACKED_TASKS", 20)
+    for task_name, values in predictions[0].items():
+        torch.testing.assert_close(values, predictions[1][task_name], rtol=1e-4, atol=1e-4)
+
+
 def list_separate_gradients(
     values: torch.Tensor, parameters: Sequence[torch.Tensor]
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
@@ -146,6 +176,9 @@ def test_gradients_per_task_equal_those_of_single_losses(tmp_path: Path, name: s
     network.trunk.on_step_start(1, 2)
     losses = compute_losses(network, objective, prepared.examples.build_batch(prepared.split.train, CPU))
     assert len(losses.values) == N_TASKS
+    stacked = {id(parameter) for parameter in network.trunk.stacked_parameters()}
+    assert not stacked & {id(parameter) for parameter in gradients.shared}
+    assert stacked <= {id(parameter) for parameter in gradients.task_specific}
     jacobian = torch.empty(N_TASKS, 0)
     if gradients.shared:
         jacobian, _ = list_separate_gradients(losses.values, gradients.shared)
@@ -171,7 +204,11 @@ def test_pcgrad_trains_and_differs_from_the_sum(tmp_path: Path, name: str) -> No
 def test_initial_weights_of_a_task_do_not_depend_on_the_number_of_tasks(tmp_path: Path) -> None:
     many, one = (
         build_network(tmp_path, ALL["mmoe"]),
-        toy_network(toy_config(tmp_path, architecture=ALL["mmoe"], data={"type": "toy", "tasks": 3}, **NO_DROPOUT)),
+        toy_network(
+            toy_config(
+                tmp_path, architecture=ALL["mmoe"], data={"type": "toy", "tasks": 3, "reverse": True}, **NO_DROPOUT
+            )
+        ),
     )
     weights, expected = name_weights(many[0], many[1]), name_weights(one[0], one[1])
     assert not isinstance(many[1].head_groups()[0], SeparateHeads)
