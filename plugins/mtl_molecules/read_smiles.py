@@ -25,7 +25,7 @@ def read_smiles(smiles: object) -> Chem.Mol:
     if not isinstance(smiles, str):
         raise MtlError(f"expected a SMILES, found {type(smiles).__name__}")
     with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if smiles.strip() else None
+        molecule = Chem.MolFromSmiles(smiles) if smiles else None
         if molecule is not None:
             return molecule
         with rdBase.CaptureErrorLog() as log:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import rdBase
 from rdkit.Chem.Scaffolds import MurckoScaffold
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from mtl_core import MtlError
 from mtl_core.data import ExampleMetadata, SplitUnits
@@ -65,20 +67,30 @@ def split_by_scaffold(units: SplitUnits, column: str, validation: float, test: f
     Raises:
         MtlError: If there is no such column, or a part with a share would be empty.
     """
-    first_example = np.unique(units.unit_of_example, return_index=True)[1]
-    scaffolds = compute_scaffolds(units.metadata.select(first_example), column)
-    units_by_scaffold: dict[str, list[int]] = {}
-    for unit, scaffold in enumerate(scaffolds):
-        units_by_scaffold.setdefault(scaffold, []).append(unit)
-    parts = _assign(list(units_by_scaffold.values()), units.sizes, (1 - validation - test, validation, test))
+    groups = _group_units(units, compute_scaffolds(units.metadata, column))
+    parts = _assign(groups, units.sizes, (1 - validation - test, validation, test))
     for part, share in enumerate((1 - validation - test, validation, test)):
         if share > 0 and not (parts == part).any():
-            largest = max(int(units.sizes[members].sum()) for members in units_by_scaffold.values())
+            largest = max(int(units.sizes[members].sum()) for members in groups)
             raise MtlError(
-                f"split: {len(units_by_scaffold)} scaffolds leave no {SPLIT_NAMES[part]} molecule; the most frequent "
+                f"split: {len(groups)} scaffolds leave no {SPLIT_NAMES[part]} molecule; the most frequent "
                 f"one has {largest} of {int(units.sizes.sum())} molecules"
             )
     return parts
+
+
+def _group_units(units: SplitUnits, scaffolds: Sequence[str]) -> list[list[int]]:
+    """Return the units of each scaffold; scaffolds that share a unit are one."""
+    number_of_scaffold: dict[str, int] = {}
+    numbers = [number_of_scaffold.setdefault(scaffold, len(number_of_scaffold)) for scaffold in scaffolds]
+    # The graph has one node per unit, then one per scaffold, and an edge for each example.
+    n_nodes = len(units) + len(number_of_scaffold)
+    ends = (units.unit_of_example, len(units) + np.array(numbers, dtype=np.int64))
+    graph = coo_array((np.ones(len(numbers), dtype=np.int8), ends), shape=(n_nodes, n_nodes))
+    groups: dict[int, list[int]] = {}
+    for unit, group in enumerate(connected_components(graph, directed=False)[1][: len(units)].tolist()):
+        groups.setdefault(group, []).append(unit)
+    return list(groups.values())
 
 
 def _assign(

@@ -140,6 +140,20 @@ def write_sample_masks() -> str:
     return str(folder)
 
 
+SMILES = ["CCO", "CC(=O)O", "C1CCCCC1", "c1ccccc1", "Cc1ccccc1", "c1ccncc1", "C1CCNCC1", "c1ccc2ccccc2c1"]
+"""Molecules with and without rings."""
+RINGS = [f"C1{'C' * size}1" for size in range(2, 42)]
+"""Molecules with different scaffolds."""
+
+
+@cache
+def write_sample_molecules() -> str:
+    """Write a table of molecules with an invented label, and return its path."""
+    path = Path(tempfile.mkdtemp(prefix="molecules-")) / "molecules.csv"
+    path.write_text("smiles,ring\n" + "".join(f"{one},{int('1' in one)}\n" for one in SMILES), encoding="utf-8")
+    return str(path)
+
+
 def build_memory_tables() -> MemoryTables:
     """Return tables in memory."""
     return MemoryTables({"train": {"price": [1.0, None, 3.0], "kind": ["thai", "greek", None]}})
@@ -172,6 +186,12 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"scenes": 8, "test_scenes": 2, "size": 16}, {"text": "photo.png"}, modules=["PIL"]),
         ],
         "mask-folders": [Case({"train": write_sample_masks, "labels": {"seg": "label"}}, {"text": "photo.npy"})],
+        "molecules": [
+            Case({"train": write_sample_molecules, "cache": False}, {"text": "CCO"}, modules=["rdkit"]),
+            Case(
+                {"train": write_sample_molecules, "invalid": "skip", "cache": False}, {"text": "C"}, modules=["rdkit"]
+            ),
+        ],
         "semeval2014": [Case({"train": str(ABSA / "train.xml"), "test": str(ABSA / "test.xml")})],
     },
     "splitters": {
@@ -188,12 +208,25 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
             Case({"column": "user", "test": 0.2}),
             Case({"column": "site"}, {"metadata": {"site": [1, 2, None, 4, None, 6, 7, 8]}}),
         ],
+        "scaffold": [
+            Case(options={"metadata": {"smiles": RINGS}}, modules=["rdkit"]),
+            Case({"test": 0.2}, {"metadata": {"smiles": RINGS}}, modules=["rdkit"]),
+        ],
         "time": [
             Case({"column": "date", "validation": 0.1, "test": 0.2}),
             Case({"column": "year"}, {"metadata": {"year": [2019, 2020, 2021, 2022, 2023]}}),
         ],
     },
     "encoders": {
+        "morgan": [
+            Case({"bits": 64, "width": 8, "cache": False}, {"inputs": SMILES}, modules=["rdkit"]),
+            Case(
+                {"bits": 64, "counts": True, "descriptors": True, "width": 8, "input_dropout": 0.2, "cache": False},
+                {"inputs": SMILES},
+                modules=["rdkit"],
+            ),
+        ],
+        "descriptors": [Case({"cache": False}, {"inputs": SMILES}, modules=["rdkit"])],
         "transformer": [
             Case({"model": get_tiny_model, "max_tokens": 38}, modules=["transformers"]),
             Case({"model": get_tiny_model, "max_tokens": 6, "trainable": False}, modules=["transformers"]),
