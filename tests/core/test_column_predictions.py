@@ -194,7 +194,7 @@ def test_attention_shades_the_cell_with_the_tokens() -> None:
         confidence=0.9,
         attention=[0.75, 0.25],
     )
-    section = build_mistakes_section([mistake])
+    section = build_mistakes_section([mistake], 1)
     assert section is not None
     quotes = section.blocks[1]
     assert isinstance(quotes, Quotes)

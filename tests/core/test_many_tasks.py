@@ -15,6 +15,7 @@ from toy import task_block, toy_config
 import mtl_core as mtl
 from mtl_core.artifacts.many_tasks import MAX_LISTED_TASKS
 from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.artifacts.safetensors_predictions import write_safetensors
 from mtl_core.artifacts.saved_predictions import SavedPredictions, read_predictions
 from mtl_core.cli.app import main
 from mtl_core.config.experiment import ExperimentConfig
@@ -24,12 +25,14 @@ from mtl_core.errors import MtlError
 from mtl_core.evaluation.inference import run_network
 from mtl_core.nn.device import get_device
 from mtl_core.runs import saved_outputs
+from mtl_core.runs.array_collector import ArrayCollector
 from mtl_core.runs.mistakes import MAX_MISTAKES, MAX_MISTAKES_OF_ALL
 from mtl_core.runs.result_files import build_data_report, get_split_rows
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.run_report import RunReport
 from mtl_core.runs.saved_outputs import OutputCollector, TaskOutputs, read_outputs
 from mtl_core.runs.saved_run import load_run
+from mtl_core.serving.sample_texts import load_examples
 
 FORMATS = ("jsonl", "safetensors", "parquet", "none")
 KINDS: dict[str, Any] = {
@@ -310,3 +313,42 @@ def test_label_counts_equal_those_of_the_table(experiment: Path) -> None:
                 members = [one for label in known for one in (label if isinstance(label, list | tuple) else [label])]
                 assert counts == {name: members.count(name) for name in counts}
                 assert sum(counts.values()) == len(members) > 0
+
+
+def test_order_of_batches_does_not_matter(experiment: Path, reports: dict[str, RunReport], tmp_path: Path) -> None:
+    saved_run, data = load_run(reports["safetensors"].path), prepare(load_config(experiment))
+    rows, device = get_split_rows(data, "test"), get_device(saved_run.network)
+    array_collector, output_collector = ArrayCollector(data.groups), OutputCollector(data.groups)
+    for part in (rows[12:], rows[:5], rows[5:12]):
+        for batch_outputs in run_network(saved_run.network, data.examples, part, device):
+            array_collector.update(batch_outputs)
+            output_collector.update(batch_outputs)
+    predictions = array_collector.build("test", [data.corpus.ids[row] for row in rows], rows)
+    write_safetensors(tmp_path / "shuffled.safetensors", predictions)
+    shuffled, expected = read_predictions(tmp_path / "shuffled.safetensors"), read_run_predictions(reports["jsonl"])
+    for task in ("bin2", "cls0", "ord1", "set0"):
+        assert shuffled[task].gold.tolist() == expected[task].gold.tolist()
+    run = RunDirectory(tmp_path)
+    output_collector.write(run, "test", rows, None)
+    for task, outputs in read_outputs(RunDirectory(reports["jsonl"].path))[1].items():
+        other = read_outputs(run)[1][task]
+        assert isinstance(outputs, TaskOutputs)
+        assert isinstance(other, TaskOutputs)
+        assert torch.equal(outputs.examples, other.examples)
+        assert torch.equal(outputs.targets.nan_to_num(-9), other.targets.nan_to_num(-9))
+
+
+def test_server_finds_example_rows(experiment: Path, tmp_path: Path) -> None:
+    """A run of many tasks keeps the cells of some examples, for examples of requests."""
+    blocks = yaml.safe_load(experiment.read_text(encoding="utf-8"))
+    blocks["data"]["inputs"] = dict.fromkeys(blocks["data"].pop("numbers"), "number")
+    blocks["training"] = {"epochs": 1}
+    del blocks["encoder"]
+    path = tmp_path / "rows.yaml"
+    path.write_text(yaml.safe_dump(blocks), encoding="utf-8")
+    run = run_experiment(load_config(path), tmp_path / "run").path
+    examples = load_examples(run, load_run(run))
+    lines = (experiment.parent / "table.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{name: json.loads(line)[name] for name in ("x0", "x1", "x2", "x3")} for line in lines]
+    assert len(examples) == 4
+    assert all(example in rows for example in examples)

@@ -193,7 +193,7 @@ def test_thumbnails_are_small() -> None:
 
 def test_mistake_without_a_text_is_named_by_its_id() -> None:
     mistake = Mistake(task="t", id="7", text="", label="a", gold="b", confidence=0.9)
-    section = build_mistakes_section([mistake])
+    section = build_mistakes_section([mistake], 1)
     assert section is not None
     [quote] = section.blocks[1].quotes  # type: ignore[union-attr]
     assert quote.spans[0].text == "example 7"
