@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtl_core.api.blocks import Part, build_block
+from mtl_core.config.name_patterns import expand_range, is_pattern, match_pattern
 from mtl_core.data.corpus import SplitName
 from mtl_core.data.memory_tables import MemoryTables
 from mtl_core.data.python_tables import Columns, read_columns
@@ -67,7 +68,7 @@ class Data:
                 a list of dicts.
             inputs: Input column to its type: `text`, `number`, `category`, `multi-category`, `date`, `image`, `array`,
                 `sparse`.
-            labels: The label columns.
+            labels: The label columns: names, patterns (`"ACEA_*"`) and ranges (`"y{0..9}"`).
             validation: A table of validation data; without it, validation data is split off.
             test: A table of test data; without it, a fifth of the examples is held out, unless `splitter` is given.
             splitter: How `frame` is split: the name of a splitter, a block such as `{"type": "group", "column":
@@ -87,6 +88,8 @@ class Data:
         if test is not None:
             tables["test"] = _read_table(test, "test")
         labels, inputs = _check_names(labels, "labels"), _check_inputs(inputs)
+        other_uses = {id_column, split_column, *metadata, *(weight_columns or {}).values()}
+        labels = _expand_labels(labels, list(tables["train"]), other_uses)
         _check_columns(inputs, labels, list(tables["train"]))
         memory = MemoryTables(tables)
         loader = {
@@ -207,7 +210,7 @@ class Data:
         Args:
             train: The training file.
             inputs: Input column to its type.
-            labels: The label columns.
+            labels: The label columns: names, patterns (`"ACEA_*"`) and ranges (`"y{0..9}"`).
             validation: The validation file; without it, validation data is split off the training file.
             test: The test file; without it, a fifth of the examples is held out, unless `splitter` is given.
             splitter: How the training file is split.
@@ -248,7 +251,7 @@ class Data:
         rows = self._loader["tables"].n_rows if "tables" in self._loader else self._loader["train"]
         inputs = ", ".join(f"{name} ({kind})" for name, kind in self.inputs.items())
         unit = " rows" if isinstance(rows, int) else ""
-        return f"Data({rows}{unit}, inputs: {inputs}, labels: {', '.join(self.labels)})"
+        return f"Data({rows}{unit}, inputs: {inputs}, labels: {join_names(self.labels)})"
 
 
 def _build_default_splitter(has_test: bool) -> Part | None:
@@ -274,6 +277,23 @@ def _check_names(names: Any, argument: str) -> list[str]:
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise MtlError(f"{argument}: expected a list of column names, such as ['topic'], found {names!r}")
     return list(names)
+
+
+def _expand_labels(entries: Sequence[str], columns: Sequence[str], other_uses: Collection[str | None]) -> list[str]:
+    """Return the label columns of names, patterns and ranges; patterns match no columns with another use."""
+    candidates = [name for name in columns if name not in other_uses]
+    labels: list[str] = []
+    for entry in entries:
+        if entry in columns:
+            labels.append(entry)
+        elif is_pattern(entry):
+            try:
+                labels += match_pattern(entry, candidates, "column")
+            except MtlError as error:
+                raise MtlError(f"labels: {error}") from error
+        else:
+            labels += expand_range(entry)
+    return list(dict.fromkeys(labels))
 
 
 def _check_columns(inputs: Mapping[str, str], labels: Sequence[str], columns: Sequence[str]) -> None:

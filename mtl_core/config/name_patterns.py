@@ -123,6 +123,6 @@ def suggest_names(pattern: str, names: Sequence[str]) -> str:
     nearest = get_close_matches(text, list(names), n=N_SUGGESTIONS, cutoff=0.5)
     if not nearest:  # a long name can share its start only
         prefixes = {name: name[: max(len(text), 1)].casefold() for name in names}
-        close = get_close_matches(text.casefold(), list(dict.fromkeys(prefixes.values())), n=1, cutoff=0.6)
+        close = get_close_matches(text.casefold(), list(dict.fromkeys(prefixes.values())), n=1, cutoff=0.5)
         nearest = [name for name, prefix in prefixes.items() if prefix in close][:N_SUGGESTIONS]
-    return f"; nearest: {', '.join(nearest)}" if nearest else ""
+    return f"; nearest: {', '.join(sorted(nearest, key=list(names).index))}" if nearest else ""

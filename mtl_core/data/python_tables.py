@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtl_core.data.column_types import is_missing_cell
 from mtl_core.data.sparse_row import is_sparse_matrix, split_sparse_matrix
@@ -117,13 +118,38 @@ def convert_cells(cells: Any) -> list[Any]:
     dtype = getattr(cells, "dtype", None)
     if hasattr(cells, "detach"):  # a tensor, without importing torch
         cells = cells.detach().cpu().numpy()
-    values = [convert_cell(cell) for cell in (cells.tolist() if _is_flat(cells) else cells)]
-    has_missing = any(value is None for value in values)
-    if has_missing and isinstance(dtype, np.dtype) and dtype.kind == "f":
-        present = [value for value in values if value is not None]
-        if all(value.is_integer() for value in present):
-            return [None if value is None else int(value) for value in values]
-    return values
+    array = _get_float_array(cells)
+    if array is not None:
+        return _convert_floats(array, isinstance(dtype, np.dtype))
+    if isinstance(getattr(cells, "dtype", None), np.dtype) and cells.dtype.kind in "iub" and _is_flat(cells):
+        return list(cells.tolist())
+    return [convert_cell(cell) for cell in (cells.tolist() if _is_flat(cells) else cells)]
+
+
+def _get_float_array(cells: Any) -> NDArray[np.floating[Any]] | None:
+    """Return the array of a column of floats; None for any other column."""
+    if not isinstance(getattr(cells, "dtype", None), np.dtype) or cells.dtype.kind != "f" or not _is_flat(cells):
+        return None
+    return np.asarray(cells) if cells.dtype.itemsize <= np.dtype(np.float64).itemsize else None
+
+
+def _convert_floats(array: NDArray[np.floating[Any]], becomes_integer: bool) -> list[Any]:
+    """Convert floats: NaN to None.
+
+    Args:
+        array: `(rows,)`.
+        becomes_integer: Whether numbers that are all integers, next to missing ones, become integers.
+    """
+    missing = np.isnan(array)
+    if not missing.any():
+        return list(array.tolist())
+    present = array[~missing]
+    is_integer = becomes_integer and bool(np.isfinite(present).all() and (present == np.floor(present)).all())
+    cells = array.astype(object)
+    if is_integer:
+        cells[~missing] = [int(number) for number in present.tolist()]
+    cells[missing] = None
+    return list(cells.tolist())
 
 
 def _is_flat(cells: Any) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtl_core.builtins.loaders.tables.label_parsing import LabelParser
+from mtl_core.builtins.loaders.tables.label_parsing import LabelColumn, LabelParser
 from mtl_core.builtins.loaders.tables.metadata_parsing import MetadataParser
+from mtl_core.builtins.loaders.tables.row_chunk import ColumnChunk
 from mtl_core.data.column_types import parse_input_row
 from mtl_core.data.columns import RowNumbers
 from mtl_core.data.corpus import SPLIT_NAMES, Corpus, Label, Scalar, SplitName
@@ -113,10 +114,19 @@ def _read_metadata(
 
 def _read_labels(
     loader: Memory, name: str, tables_by_split: dict[SplitName, Columns], locations: Sequence[str]
-) -> list[Label | None]:
+) -> Sequence[Label | None]:
     parser = LabelParser(name, loader.missing, None)
+    cells = _concatenate(tables_by_split, name)
+    if not any(isinstance(cell, np.ndarray) for cell in cells):
+        column = LabelColumn(name, parser, False, 0)
+        try:
+            column.extend(column.parse_chunk(ColumnChunk({name: cells}, len(cells))))
+        except MtlError:  # the location is found below
+            pass
+        else:
+            return column.column()
     labels: list[Label | None] = []
-    for location, cell in zip(locations, _concatenate(tables_by_split, name), strict=True):
+    for location, cell in zip(locations, cells, strict=True):
         if isinstance(cell, np.ndarray):
             cell = cell.tolist() if cell.ndim == 1 else cell
         if isinstance(cell, np.ndarray):  # a mask: one label per pixel

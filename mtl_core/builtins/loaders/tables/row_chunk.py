@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,28 @@ class RecordChunk(RowChunk):
         return self._records[index]
 
 
-class TextChunk(RowChunk):
+class ColumnChunk(RowChunk):
+    """Rows of a table in memory.
+
+    Args:
+        columns: The cells of each column.
+        n_rows: The number of rows.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]], n_rows: int) -> None:
+        super().__init__(range(n_rows), [0] * n_rows)
+        self._columns = columns
+
+    def get_cells(self, name: str, absent: object = None) -> Sequence[Any]:
+        """Return the cells of a column."""
+        return self._columns[name] if name in self._columns else [absent] * len(self)
+
+    def get_row(self, index: int) -> Cells:
+        """Return all cells of a row."""
+        return {name: cells[index] for name, cells in self._columns.items()}
+
+
+class TextChunk(ColumnChunk):
     """Rows of texts, all with the same columns.
 
     Args:
@@ -138,15 +159,5 @@ class TextChunk(RowChunk):
     def __init__(
         self, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int], starts: Sequence[int]
     ) -> None:
-        super().__init__(numbers, starts)
-        self._header = header
-        self._rows = rows
-        self._columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-
-    def get_cells(self, name: str, absent: object = None) -> Sequence[Any]:
-        """Return the cells of a column."""
-        return self._columns.get(name) or [absent] * len(self)
-
-    def get_row(self, index: int) -> Cells:
-        """Return all cells of a row."""
-        return dict(zip(self._header, self._rows[index], strict=True))
+        super().__init__(dict(zip(header, zip(*rows, strict=True), strict=True)), len(rows))
+        self.numbers, self.starts = numbers, starts
