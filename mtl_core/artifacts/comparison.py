@@ -146,6 +146,8 @@ class VariantSummary:
         train_s: Training time in seconds, the median over seeds and folds.
         inference_ms: Inference time per example in milliseconds, the median over seeds and folds.
         runs: Its run directories, relative to the output directory of the comparison.
+        mean_difference: The mean over tasks of the difference from the reference, every task counted once; None for
+            the reference itself, and if tasks have different metrics.
     """
 
     name: str
@@ -160,6 +162,7 @@ class VariantSummary:
     train_s: float
     inference_ms: float
     runs: Sequence[str]
+    mean_difference: Interval | None = None
 
 
 @dataclass(frozen=True)

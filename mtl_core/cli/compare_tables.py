@@ -17,7 +17,7 @@ def build_score_tables(comparison: Comparison) -> Iterator[Table]:
     rows = {task: [_build_row(task, *pair) for pair in variants] for task, variants in group_by_task(comparison)}
     widths = [max(len(row[index]) for task_rows in rows.values() for row in task_rows) for index in range(5)]
     for index, (task, task_rows) in enumerate(rows.items()):
-        table = _create_table(_format_task_title(comparison, task), show_header=index == 0)
+        table = create_table(_format_task_title(comparison, task), show_header=index == 0)
         headers = [
             "",
             "mean",
@@ -53,7 +53,7 @@ def _build_row(task: str, variant: VariantSummary, estimate: Estimate) -> list[s
 
 def build_costs_table(comparison: Comparison) -> Table:
     """Build the table of mean relative gains and costs, one row per variant."""
-    table = _create_table("all tasks: mean relative gain and cost")
+    table = create_table("all tasks: mean relative gain and cost")
     table.add_column("variant", overflow="fold")
     for column in ("mean relative gain", "parameters", "training", "inference"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -86,7 +86,8 @@ def _format_task_title(comparison: Comparison, task: str) -> str:
     )
 
 
-def _create_table(table_title: str, show_header: bool = True) -> Table:
+def create_table(table_title: str, show_header: bool = True) -> Table:
+    """Create a table without lines, under an empty line and a title."""
     return Table(
         title=f"\n{table_title}",
         title_justify="left",

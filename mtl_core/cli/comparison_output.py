@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from mtl_core.artifacts.comparison import COMPARISON_FILE
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.progress.bars import print_plain
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     Raises:
         MtlError: If a file cannot be written. Files that were written before are kept.
     """
+    from mtl_core.cli.compare_summary_tables import build_ranked_tables, build_verdict_table
     from mtl_core.cli.compare_tables import build_costs_table, build_score_tables, format_title
     from mtl_core.experiments.compare.result_files import CSV, LATEX, write_comparison
     from mtl_core.reporting.write import write_report
@@ -26,9 +28,14 @@ def write_and_print(comparison: "Comparison", output_dir: Path) -> None:
     write_comparison(comparison, output_dir)
     console = Console()
     console.print(format_title(comparison), style="bold", highlight=False, markup=False)
-    for table in build_score_tables(comparison):
-        console.print(table)
-    console.print(build_costs_table(comparison))
+    if has_many_tasks(len(comparison.tasks)):
+        console.print(build_verdict_table(comparison))
+        for table in build_ranked_tables(comparison):
+            console.print(table)
+    else:
+        for table in build_score_tables(comparison):
+            console.print(table)
+        console.print(build_costs_table(comparison))
     for sentence in comparison.summary:
         print_plain(console, sentence)
     typer.echo(f"{output_dir}: {COMPARISON_FILE}, {CSV} and {LATEX} written")

@@ -14,6 +14,7 @@ from mtl_core.builtins.metrics.mean_iou import MeanIoU
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.comparability import check_same_labels
+from mtl_core.experiments.compare.example_columns import ExampleColumns
 from mtl_core.experiments.compare.run_outputs import LabelledImageSums, read_run
 from mtl_core.experiments.compare.seed_scores import SeedScorer
 from mtl_core.runs.image_sums import ImageSumCollector, _compute_fingerprint
@@ -59,7 +60,7 @@ def read_segmentation(comparison: Path, seed: int) -> LabelledImageSums:
 
 def test_influences_are_those_of_the_score_without_each_image(comparison: Path) -> None:
     outputs = read_segmentation(comparison, 1)
-    score = SeedScorer(MeanIoU(), {name: column for column, name in enumerate(outputs.ids)}).score([outputs])
+    score = SeedScorer(MeanIoU(), ExampleColumns(list(outputs.ids))).score([outputs])
     sums = outputs.image_sums.sums["mean_iou"].numpy()
     without = [MeanIoU().compute_from_sums(np.delete(sums, row, axis=0).sum(axis=0)) for row in range(len(sums))]
     expected = (np.mean(without) - np.array(without)) * (len(sums) - 1) / len(sums)
@@ -79,7 +80,7 @@ def test_runs_on_other_masks_are_refused(comparison: Path) -> None:
 def test_a_metric_without_stored_sums_is_refused(comparison: Path) -> None:
     outputs = read_segmentation(comparison, 1)
     outputs.image_sums.sums.pop("mean_iou")  # type: ignore[attr-defined]
-    scorer = SeedScorer(MeanIoU(), {name: column for column, name in enumerate(outputs.ids)})
+    scorer = SeedScorer(MeanIoU(), ExampleColumns(list(outputs.ids)))
     with pytest.raises(MtlError, match=r"the metric 'mean_iou' is not computed from sums over pixels.*pixel_accuracy"):
         scorer.score([outputs])
 

@@ -15,8 +15,9 @@ from mtl_core.builtins.metrics.accuracy import Accuracy
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, ScoreDifference, VariantOutputs
+from mtl_core.experiments.compare.example_columns import ExampleColumns, assign_groups
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
-from mtl_core.experiments.compare.seed_scores import SeedScorer, _assign_groups
+from mtl_core.experiments.compare.seed_scores import SeedScorer
 from mtl_core.experiments.compare.variant_scores import resolve_metrics
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.runs.saved_outputs import TaskOutputs
@@ -80,10 +81,10 @@ def test_influences_from_label_sums_equal_those_of_the_metric(
     for seed in range(3):
         labelled_outputs = draw_outputs(kind, 25, 12, seed)
         spec = find_metric(labelled_outputs.task, metric)
-        from_sums = SeedScorer(spec, column_by_id).score([labelled_outputs])
+        from_sums = SeedScorer(spec, ExampleColumns(list(column_by_id))).score([labelled_outputs])
         with monkeypatch.context() as patch:
             patch.setattr(type(spec), "compute_label_sums", lambda *_: None)
-            from_metric = SeedScorer(spec, column_by_id).score([labelled_outputs])
+            from_metric = SeedScorer(spec, ExampleColumns(list(column_by_id))).score([labelled_outputs])
         assert from_sums.score == pytest.approx(from_metric.score, abs=1e-6, nan_ok=True)
         assert from_sums.influence == pytest.approx(from_metric.influence, abs=1e-6, nan_ok=True)
         assert from_sums.n_units == from_metric.n_units == len(set(_find_scored_ids(spec, labelled_outputs)))
@@ -103,7 +104,7 @@ def test_subclass_with_another_metric_does_not_use_inherited_sums() -> None:
             return metric
 
     labelled_outputs = draw_outputs("classification", 25, 12, 0)
-    score = SeedScorer(Half(), {f"e{number}": number for number in range(12)}).score([labelled_outputs])
+    score = SeedScorer(Half(), ExampleColumns([f"e{number}" for number in range(12)])).score([labelled_outputs])
     assert score.score == 0.5
     assert score.sums is None
 
@@ -113,9 +114,9 @@ def test_metrics_without_sums_leave_out_groups_of_examples(monkeypatch: pytest.M
     column_by_id = {f"e{number}": number for number in range(2000)}
     labelled_outputs = draw_outputs("numbers", 4000, 2000, 1)
     spec = find_metric(labelled_outputs.task, "mae")
-    of_examples = SeedScorer(spec, column_by_id).score([labelled_outputs])
+    of_examples = SeedScorer(spec, ExampleColumns(list(column_by_id))).score([labelled_outputs])
     monkeypatch.setattr(type(spec), "compute_label_sums", lambda *_: None)
-    of_groups = SeedScorer(spec, column_by_id).score([labelled_outputs])
+    of_groups = SeedScorer(spec, ExampleColumns(list(column_by_id))).score([labelled_outputs])
     assert of_groups.n_units == np.count_nonzero(of_groups.influence) == 200
     variances = [np.square(one.influence).sum() for one in (of_groups, of_examples)]
     assert variances[0] == pytest.approx(variances[1], rel=0.25)
@@ -134,7 +135,10 @@ def test_sums_of_folds_are_added_before_scoring(seed: int, cut: int) -> None:
     column_by_id = {f"e{number}": number for number in range(20)}
     for metric in ("accuracy", "macro_f1"):
         spec = find_metric(all_outputs.task, metric)
-        of_folds, of_all = (SeedScorer(spec, column_by_id).score(outputs) for outputs in (fold_outputs, [all_outputs]))
+        of_folds, of_all = (
+            SeedScorer(spec, ExampleColumns(list(column_by_id))).score(outputs)
+            for outputs in (fold_outputs, [all_outputs])
+        )
         assert of_folds.score == of_all.score
         assert of_folds.influence == pytest.approx(of_all.influence, nan_ok=True)
 
@@ -148,7 +152,7 @@ def test_metrics_without_sums_are_averaged_over_folds() -> None:
         build_outputs(task, (targets + offset + error)[:, None], targets + offset, fold_ids)
         for offset, error, fold_ids in ((0.0, 0.0, ids[:10]), (50.0, 1.0, ids[10:]))
     ]
-    score = SeedScorer(task.kind.metrics[0], {example_id: column for column, example_id in enumerate(ids)}).score(folds)
+    score = SeedScorer(task.kind.metrics[0], ExampleColumns(list(ids))).score(folds)
     r2_of_second = 1 - 10 / 82.5
     assert score.score == pytest.approx((1 + r2_of_second) / 2, abs=1e-6)
     assert np.count_nonzero(score.influence) == 20
@@ -471,7 +475,7 @@ def test_mean_over_tasks_contains_the_same_tasks_for_all_variants() -> None:
 def test_order_of_examples_does_not_change_groups() -> None:
     """Metrics without sums leave out groups of examples; neighbours in a file are often alike."""
     ids = [f"e{number}" for number in range(1000)]
-    groups, reverse = (_assign_groups(order) for order in (ids, ids[::-1]))
+    groups, reverse = (assign_groups(order) for order in (ids, ids[::-1]))
     for group in set(groups.tolist()):
         members = {ids[column] for column in np.flatnonzero(groups == group)}
         other = reverse[999 - np.flatnonzero(groups == group)[0]]

@@ -8,6 +8,7 @@ import numpy as np
 
 from mtl_core.artifacts.comparison import DeltaM, Estimate, Interval, Kind
 from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.experiments.compare.example_columns import ExampleColumns
 from mtl_core.experiments.compare.run_outputs import ScoredOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScore, SeedScorer
 from mtl_core.experiments.compare.swapped_scores import SwappedScores
@@ -83,8 +84,8 @@ class ComparedScores:
     ) -> None:
         self._metrics = metrics
         self._seed = seed
-        column_by_id = {example_id: column for column, example_id in enumerate(examples)}
-        self._scorers = {task: SeedScorer(spec, column_by_id) for task, spec in metrics.items()}
+        columns = ExampleColumns(examples)
+        self._scorers = {task: SeedScorer(spec, columns) for task, spec in metrics.items()}
         self._seed_scores: dict[tuple[str, str], Sequence[SeedScore]] = {}
         self._scores: dict[str, dict[str, ScoreInfluence]] = {variant.name: {} for variant in variants}
         self._label_counts: dict[str, Floats] = {}
@@ -170,8 +171,10 @@ class ComparedScores:
         columns = np.flatnonzero(np.any([one.discordant for one in swapped], axis=0))
 
         def compute_differences(masks: Masks) -> Floats:
+            float_masks = masks.astype(np.float64)
             per_seed = sum(
-                share * one.compute_differences(masks, columns) for share, one in zip(shares, swapped, strict=True)
+                share * one.compute_differences(float_masks, columns)
+                for share, one in zip(shares, swapped, strict=True)
             )
             mean: Floats = np.mean(per_seed, axis=1)
             return mean
@@ -210,6 +213,23 @@ class ComparedScores:
         mean = mean.scale(1 / len(relative_gains))
         interval = build_interval(mean, estimate_sampling_variance(mean))
         return DeltaM(interval.mean, interval.low, interval.high)
+
+    def compute_mean_difference(self, name: str, reference: str) -> Interval | None:
+        """Compute the mean over tasks of the difference from the reference; None for tasks with different metrics.
+
+        Tasks whose score is undefined for a trained variant are excluded.
+        """
+        if len({spec.key() for spec in self._metrics.values()}) > 1 or not self.averaged_tasks:
+            return None
+        differences = [self._scores[name][task] - self._scores[reference][task] for task in self.averaged_tasks]
+        weight = 1 / len(differences)
+        mean = ScoreInfluence(
+            weight * np.sum([one.scores for one in differences], axis=0),
+            weight * np.sum([one.influence for one in differences], axis=0),
+            weight * max(one.change for one in differences),
+            max(one.n_examples for one in differences),
+        )
+        return build_interval(mean, estimate_sampling_variance(mean))
 
     def is_higher_better(self, task: str) -> bool:
         """Return whether higher values of a task's metric are better."""

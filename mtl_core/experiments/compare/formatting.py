@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
-from mtl_core.artifacts.comparison import Comparison, DeltaM, Difference, Estimate, VariantSummary
+from mtl_core.artifacts.comparison import Comparison, DeltaM, Difference, Estimate, Interval, VariantSummary
 from mtl_core.artifacts.metrics import OVERALL
 
 
 def format_difference(difference: Difference) -> str:
     """Format a difference with its interval."""
+    return format_interval(difference)
+
+
+def format_interval(difference: Interval) -> str:
+    """Format the mean and the interval of differences."""
     if difference.mean is None or difference.low is None or difference.high is None:
         return "undefined"
     sizes = [abs(value) for value in (difference.mean, difference.low, difference.high)]

@@ -5,7 +5,9 @@ Rows are tasks or variants, whichever are more numerous, so that the table fits 
 
 from collections.abc import Mapping
 
-from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, VariantSummary
+from mtl_core.artifacts.comparison import Comparison, Difference, Estimate, Interval, VariantSummary
+from mtl_core.artifacts.comparison_summary import summarize_differences
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.reporting.formatting import format_metric, format_metric_name
 from mtl_core.statistics.verdicts import Verdict
@@ -33,9 +35,12 @@ ARROWS: Mapping[Verdict, str] = {
 
 def format_latex(comparison: Comparison) -> str:
     r"""Return the table, for use with `\input`; it needs the package booktabs."""
-    rows = _build_rows(comparison)
-    if len(rows[0]) > len(rows):
-        rows = [list(row) for row in zip(*rows, strict=True)]
+    if has_many_tasks(len(comparison.tasks)):
+        rows = _build_summary_rows(comparison)
+    else:
+        rows = _build_rows(comparison)
+        if len(rows[0]) > len(rows):
+            rows = [list(row) for row in zip(*rows, strict=True)]
     label = "".join(character if character.isalnum() else "-" for character in comparison.experiment)
     return "\n".join(
         [
@@ -74,6 +79,29 @@ def _build_rows(comparison: Comparison) -> list[list[str]]:
     ]
 
 
+def _build_summary_rows(comparison: Comparison) -> list[list[str]]:
+    """Return a header row, then one row per variant: the number of tasks per verdict, and the means over tasks."""
+    verdicts: tuple[Verdict, ...] = ("improved", "degraded", "practically equal", "not resolved")
+    rows = [["", *verdicts, "mean difference", r"$\Delta_m$ (\%)"]]
+    for variant in comparison.variants:
+        summary = summarize_differences(comparison, variant)
+        if summary is None or variant.kind == "majority":
+            continue
+        counts = [str(summary.counts[verdict]) for verdict in verdicts]
+        mean = variant.mean_difference
+        rows.append(
+            [escape_latex(variant.name), *counts, _format_signed(mean, "+.4f"), _format_signed(variant.delta_m, "+.2f")]
+        )
+    return rows
+
+
+def _format_signed(interval: Interval | None, format_spec: str) -> str:
+    if interval is None or interval.mean is None or interval.low is None or interval.high is None:
+        return "--"
+    bounds = _format_interval(f"{interval.low:{format_spec}}", f"{interval.high:{format_spec}}")
+    return f"${interval.mean:{format_spec}}$ {bounds}"
+
+
 def _format_line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
@@ -88,12 +116,7 @@ def _build_row(variant: VariantSummary, columns: list[str]) -> list[str]:
     for name in columns:
         estimate = variant.overall if name == OVERALL and name not in variant.tasks else variant.tasks[name]
         cells.append(_format_cell(estimate, (variant.differences_from_reference or {}).get(name)))
-    delta_m = variant.delta_m
-    if delta_m is None or delta_m.mean is None or delta_m.low is None or delta_m.high is None:
-        cells.append("--")
-    else:
-        cells.append(f"${delta_m.mean:+.2f}$ {_format_interval(f'{delta_m.low:+.2f}', f'{delta_m.high:+.2f}')}")
-    return cells
+    return [*cells, _format_signed(variant.delta_m, "+.2f")]
 
 
 def _format_cell(estimate: Estimate | None, difference: Difference | None) -> str:
@@ -115,6 +138,14 @@ def _format_caption(comparison: Comparison) -> str:
     seeds_note = f"{seeds} seeds and " if seeds > 1 and comparison.variants[0].kind != "run" else ""
     folds_note = f" (each held out once in {comparison.folds} folds)" if comparison.folds else ""
     reference = escape_latex(comparison.reference)
+    if has_many_tasks(len(comparison.tasks)):
+        return (
+            f"{escape_latex(comparison.experiment)}:{metric_note} number of {len(comparison.tasks):,} tasks per "
+            f"verdict against {reference}, over {seeds_note}{comparison.examples:,} {comparison.split_name} examples"
+            rf"{folds_note}, and mean difference over tasks with {100 * comparison.confidence_level:g}\,\% intervals. "
+            r"Improved and degraded: the interval of the difference excludes 0, and so does a test corrected for the "
+            rf"number of differences. $\Delta_m$: mean relative gain over {reference}."
+        )
     return (
         f"{escape_latex(comparison.experiment)}:{metric_note} means over {seeds_note}{comparison.examples:,} "
         rf"{comparison.split_name} examples{folds_note}, with {100 * comparison.confidence_level:g}\,\% intervals. "

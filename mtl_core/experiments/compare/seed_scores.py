@@ -1,8 +1,7 @@
 """The score of one task with one seed, and the influence of each example on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 import torch
@@ -10,13 +9,15 @@ from numpy.typing import NDArray
 
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.errors import MtlError, join_names
+from mtl_core.evaluation.group_accumulator import GroupAccumulator
 from mtl_core.evaluation.metric_accumulator import MetricAccumulator, has_sums
+from mtl_core.evaluation.prepared_labels import prepare_for_metric
+from mtl_core.evaluation.scores import Value
+from mtl_core.experiments.compare.example_columns import ExampleColumns
 from mtl_core.experiments.compare.run_outputs import LabelledImageSums, LabelledOutputs, ScoredOutputs
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.statistics.influence import Floats, compute_jackknife_influence
-
-MAX_GROUPS = 200
-"""Largest number of examples, or groups of examples, that are left out one by one for metrics without sums."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,14 @@ class SeedScorer:
 
     Args:
         spec: The metric.
-        column_by_id: Id of an example to its column.
+        examples: The columns of the examples.
 
     Reference: G. Forman, M. Scholz: Apples-to-Apples in Cross-Validation Studies. SIGKDD Explorations 12(1), 2010.
     """
 
-    def __init__(self, spec: MetricSpec, column_by_id: Mapping[str, int]) -> None:
+    def __init__(self, spec: MetricSpec, examples: ExampleColumns) -> None:
         self.spec = spec
-        self._column_by_id = column_by_id
-        self._groups = _assign_groups(list(column_by_id))
+        self._examples = examples
         self._space: LabelSpace | None = None
 
     def score(self, folds: Sequence[ScoredOutputs]) -> SeedScore:
@@ -96,45 +96,57 @@ class SeedScorer:
                     f"task '{fold.task.name}': the metric '{key}' is not computed from sums over pixels, so runs "
                     f"cannot be compared by it; metrics with sums: {join_names(fold.image_sums.sums)}"
                 )
-            columns += [self._column_by_id[example_id] for example_id in fold.ids.tolist()]
+            columns += self._examples.find_columns(fold.ids).tolist()
             counts.append(fold.image_sums.counts[key].numpy())
             sums.append(fold.image_sums.sums[key].numpy())
-        label_counts = np.zeros(len(self._column_by_id))
+        label_counts = np.zeros(len(self._examples))
         label_counts[columns] = np.concatenate(counts)
-        example_sums = np.zeros((len(self._column_by_id), sums[0].shape[1]))
+        example_sums = np.zeros((len(self._examples), sums[0].shape[1]))
         example_sums[columns] = np.concatenate(sums)
         return _score_sums(self.spec, example_sums, label_counts, [])
 
     def _score_outputs(self, folds: Sequence[LabelledOutputs]) -> SeedScore:
         scored_folds = [self._select_scored_labels(fold) for fold in folds]
         columns = np.concatenate([fold.columns for fold in scored_folds])
-        label_counts = np.bincount(columns, minlength=len(self._column_by_id)).astype(np.float64)
+        label_counts = np.bincount(columns, minlength=len(self._examples)).astype(np.float64)
         sums = self._sum_by_example(folds, scored_folds, columns)
         if sums is not None:
             return _score_sums(self.spec, sums, label_counts, scored_folds)
         self._space = folds[0].task.space
         return self._score_groups(scored_folds, label_counts)
 
-    def score_labels(self, folds: Sequence[ScoredLabels]) -> float:
-        """Compute the metric itself in each fold, and return the mean over folds; NaN if it is undefined."""
-        return float(np.mean([self._score_fold(fold) for fold in folds]))
+    def score_resamples(self, labels: GroupLabels) -> Floats:
+        """Compute the metric itself for several resamples of the labels of a fold, `(resamples,)`; NaN if undefined.
 
-    def _score_fold(self, fold: ScoredLabels) -> float:
+        Args:
+            labels: The resamples, in the place of tasks.
+        """
+        assert self._space is not None  # noqa: S101  it is known with the first score
+        accumulator = GroupAccumulator(self.spec, [self._space] * len(labels.counts))
+        if not has_sums(self.spec) and accumulator.update(labels):
+            values = accumulator.compute()
+        else:
+            values = [self._compute_value(outputs, targets) for outputs, targets in labels.split_tasks()]
+        return np.array([value if isinstance(value, float) else np.nan for value in values])
+
+    def _compute_value(self, outputs: torch.Tensor, targets: torch.Tensor) -> Value:
         assert self._space is not None  # noqa: S101  it is known with the first score
         accumulator = MetricAccumulator(self.spec, self._space)
-        if len(fold.targets):
-            accumulator.update(fold.outputs, fold.targets)
-        value = accumulator.compute()
+        if len(targets):
+            accumulator.update(outputs, targets)
+        return accumulator.compute()
+
+    def _score_fold(self, fold: ScoredLabels) -> float:
+        value = self._compute_value(fold.outputs, fold.targets)
         return value if isinstance(value, float) else float("nan")
 
     def _select_scored_labels(self, fold: LabelledOutputs) -> ScoredLabels:
         task_outputs = fold.outputs
         row_indices = self.spec.select_rows(fold.task.space, task_outputs.targets)
-        outputs, targets = fold.task.kind.prepare_for_metrics(
-            task_outputs.outputs[row_indices], task_outputs.targets[row_indices]
+        outputs, targets = prepare_for_metric(
+            fold.task.kind, self.spec, task_outputs.outputs[row_indices], task_outputs.targets[row_indices]
         )
-        columns = [self._column_by_id[example_id] for example_id in fold.ids[row_indices.numpy()].tolist()]
-        return ScoredLabels(outputs, targets, np.array(columns, dtype=np.int64))
+        return ScoredLabels(outputs, targets, self._examples.find_columns(fold.ids[row_indices.numpy()]))
 
     def _sum_by_example(
         self, folds: Sequence[LabelledOutputs], scored_folds: Sequence[ScoredLabels], columns: NDArray[np.int64]
@@ -150,44 +162,27 @@ class SeedScorer:
         if len(label_sums) < len(tables):
             return None
         stacked_sums = np.concatenate(label_sums)
-        sums = np.zeros((len(self._column_by_id), stacked_sums.shape[1]))
+        sums = np.zeros((len(self._examples), stacked_sums.shape[1]))
         np.add.at(sums, columns, stacked_sums)
         return sums
 
     def _score_groups(self, folds: Sequence[ScoredLabels], label_counts: Floats) -> SeedScore:
         """Score with the metric itself: on all examples, and without each group of examples."""
         fold_scores = np.array([self._score_fold(fold) for fold in folds])
-        groups = np.unique(self._groups[label_counts > 0])
-        leave_one_out = np.empty(len(groups))
-        for index, group in enumerate(groups):
-            scores = fold_scores.copy()
-            for fold_index, fold in enumerate(folds):
-                keep = self._groups[fold.columns] != group
-                if not keep.all():
-                    rows = torch.from_numpy(np.flatnonzero(keep))
-                    scores[fold_index] = self._score_fold(
-                        ScoredLabels(fold.outputs[rows], fold.targets[rows], fold.columns[keep])
-                    )
-            leave_one_out[index] = scores.mean()
+        groups = np.unique(self._examples.groups[label_counts > 0])
+        leave_one_out = np.tile(fold_scores, (len(groups), 1))
+        for fold_index, fold in enumerate(folds):
+            group_of_label = self._examples.groups[fold.columns]
+            fold_groups = np.unique(group_of_label)
+            is_kept = torch.from_numpy(group_of_label != fold_groups[:, None])
+            resamples, rows = is_kept.nonzero(as_tuple=True)
+            counts = torch.bincount(resamples, minlength=len(fold_groups))
+            scores = self.score_resamples(GroupLabels(fold.outputs[rows], fold.targets[rows], counts))
+            leave_one_out[np.searchsorted(groups, fold_groups), fold_index] = scores
         influence = np.zeros(len(label_counts))
         if len(groups):
-            influence[groups] = compute_jackknife_influence(leave_one_out)
+            influence[groups] = compute_jackknife_influence(leave_one_out.mean(axis=1))
         return SeedScore(float(fold_scores.mean()), influence, label_counts, len(groups), None, folds)
-
-
-def _assign_groups(ids: Sequence[str]) -> NDArray[np.int64]:
-    """Assign examples to groups by a hash of their ids, `(examples,)`: the first column of each one's group.
-
-    The order of examples must not matter: neighbours in a file are often similar.
-    """
-    if len(ids) <= MAX_GROUPS:
-        return np.arange(len(ids))
-    first_columns: dict[int, int] = {}
-    groups = np.empty(len(ids), dtype=np.int64)
-    for column, example_id in enumerate(ids):
-        digest = int.from_bytes(sha256(example_id.encode()).digest()[:8], "little")
-        groups[column] = first_columns.setdefault(digest % MAX_GROUPS, column)
-    return groups
 
 
 def _score_sums(spec: MetricSpec, sums: Floats, label_counts: Floats, folds: Sequence[ScoredLabels]) -> SeedScore:

@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtl_core.artifacts.comparison import Comparison, Difference, FamilyName, VariantSummary
+from mtl_core.artifacts.comparison_summary import describe_counts, summarize_differences
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.errors import join_names
-from mtl_core.experiments.compare.formatting import format_delta_m, format_difference
+from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, format_interval
 from mtl_core.experiments.compare.run_outputs import RunOutputs
 from mtl_core.reporting.formatting import format_metric, pluralize
 from mtl_core.statistics.multiple_testing import CORRECTION_NAMES
 
 RECOMMENDED_SEEDS = 5
+MAX_NAMES = 5
+"""Maximum number of tasks in a sentence on many tasks."""
 FAMILY_NAMES: Mapping[FamilyName, str] = {
     "tasks": "of single tasks",
     "overall": "of the score over all tasks",
@@ -50,6 +54,8 @@ def _describe_reference_differences(
     comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]
 ) -> str:
     """Return a sentence that groups the tasks by the verdict of their difference."""
+    if has_many_tasks(len(comparison.tasks)):
+        return _describe_many_differences(comparison, variant)
     is_single_task = comparison.reference == "single-task"
     degraded = "degraded (negative transfer with these settings)" if is_single_task else "degraded"
     parts = [f"mean relative gain {format_delta_m(variant.delta_m)}"] if variant.delta_m is not None else []
@@ -66,6 +72,21 @@ def _describe_reference_differences(
     return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
 
 
+def _describe_many_differences(comparison: Comparison, variant: VariantSummary) -> str:
+    """Return a sentence with the number of tasks per verdict, and means over tasks."""
+    summary = summarize_differences(comparison, variant)
+    assert summary is not None  # noqa: S101  the reference has no differences
+    parts = [f"of {len(comparison.tasks):,} tasks, {describe_counts(summary)}"]
+    if variant.mean_difference is not None:
+        parts.append(f"mean difference over tasks {format_interval(variant.mean_difference)}")
+    if variant.delta_m is not None:
+        parts.append(f"mean relative gain {format_delta_m(variant.delta_m)}")
+    overall = (variant.differences_from_reference or {}).get(OVERALL)
+    if overall is not None:
+        parts.append(f"overall {format_difference(overall)}, {overall.verdict}")
+    return f"{variant.name} against {comparison.reference}: {'; '.join(parts)}."
+
+
 def _describe_equal_weight_differences(
     comparison: Comparison, variant: VariantSummary, differences: Mapping[str, Difference]
 ) -> str:
@@ -75,6 +96,12 @@ def _describe_equal_weight_differences(
     worse = [name for name, difference in differences.items() if difference.verdict == "degraded"]
     if not better and not worse:
         return f"{variant.name} against {base}: no difference is improved or degraded."
+    if has_many_tasks(len(comparison.tasks)):
+        n_equal = sum(difference.verdict == "practically equal" for difference in differences.values())
+        return (
+            f"{variant.name} against {base}: better on {len(better):,} tasks, worse on {len(worse):,}, practically "
+            f"equal on {n_equal:,}."
+        )
     parts = [
         f"{word}: " + ", ".join(f"{name} {format_difference(differences[name])}" for name in names)
         for word, names in (("better", better), ("worse", worse))
@@ -84,11 +111,15 @@ def _describe_equal_weight_differences(
 
 
 def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
-    """Yield a sentence per task on which no variant beats the majority baseline: gains there mean little."""
+    """Yield a sentence per task on which no variant beats the majority baseline, one for many tasks.
+
+    Gains there mean little.
+    """
     majority = next((one for one in comparison.variants if one.kind == "majority"), None)
     if majority is None:
         return
     trained_variants = [one for one in comparison.variants if one.kind != "majority"]
+    names = []
     for name, task in comparison.tasks.items():
         base = majority.tasks[name].mean
         means = [mean for one in trained_variants if (mean := one.tasks[name].mean) is not None]
@@ -96,13 +127,31 @@ def _describe_tasks_at_baseline(comparison: Comparison) -> Iterator[str]:
             continue
         best = max(means) if task.higher_is_better else min(means)
         if best <= base if task.higher_is_better else best >= base:
-            yield f"{name}: no variant has a better mean than the baseline without input ({format_metric(base)})."
+            names.append(name)
+    if has_many_tasks(len(comparison.tasks)):
+        if names:
+            yield (
+                f"No variant has a better mean than the baseline without input on {pluralize(len(names), 'task')}: "
+                f"{join_names(names, MAX_NAMES)}."
+            )
+        return
+    for name in names:
+        base = majority.tasks[name].mean
+        yield f"{name}: no variant has a better mean than the baseline without input ({format_metric(base)})."
 
 
 def _describe_undefined_tasks(comparison: Comparison) -> Iterator[str]:
-    for name, task in comparison.tasks.items():
-        if any(one.tasks[name].mean is None for one in comparison.variants):
-            yield f"{name}: {task.metric} is undefined ({task.n} labels) and excluded from every mean."
+    undefined = [name for name in comparison.tasks if any(one.tasks[name].mean is None for one in comparison.variants)]
+    if has_many_tasks(len(comparison.tasks)):
+        if undefined:
+            yield (
+                f"The metric of {pluralize(len(undefined), 'task')} is undefined and excluded from every mean: "
+                f"{join_names(undefined, MAX_NAMES)}."
+            )
+        return
+    for name in undefined:
+        task = comparison.tasks[name]
+        yield f"{name}: {task.metric} is undefined ({task.n} labels) and excluded from every mean."
 
 
 def _describe_confidence(comparison: Comparison) -> Iterator[str]:

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from mtl_core.experiments.compare.seed_scores import ScoredLabels, SeedScore, SeedScorer
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.statistics.influence import Floats
-from mtl_core.statistics.swap_test import Masks
 
 
 class SwappedScores:
@@ -34,11 +34,11 @@ class SwappedScores:
         self.discordant: NDArray[np.bool_] = np.any(discordant, axis=0)
         """`(examples,)`: whether the metric reads different outputs with any seed."""
 
-    def compute_differences(self, masks: Masks, columns: NDArray[np.int64]) -> Floats:
+    def compute_differences(self, masks: Floats, columns: NDArray[np.int64]) -> Floats:
         """Compute the differences of each seed, second from first, `(exchanges, seeds)`; NaN where undefined.
 
         Args:
-            masks: `(exchanges, k)`: whether to exchange the answers to an example.
+            masks: `(exchanges, k)`: whether to exchange the answers to an example, 0 or 1.
             columns: `(k,)`: the columns of these examples, which contain all with different answers.
         """
         differences = np.empty((len(masks), len(self._pairs)))
@@ -46,22 +46,48 @@ class SwappedScores:
             if first.sums is not None and second.sums is not None:
                 differences[:, seed] = self._swap_sums(first.sums, second.sums, masks, columns)
             else:
-                differences[:, seed] = [self._swap_labels(first, second, columns[mask]) for mask in masks]
+                differences[:, seed] = self._swap_labels(first, second, masks, columns)
         return differences
 
-    def _swap_sums(self, first: Floats, second: Floats, masks: Masks, columns: NDArray[np.int64]) -> Floats:
-        changes = masks.astype(np.float64) @ (second - first)[columns]
+    def _swap_sums(self, first: Floats, second: Floats, masks: Floats, columns: NDArray[np.int64]) -> Floats:
+        swapped = (second - first)[columns]
+        changed = np.flatnonzero(swapped.any(axis=1))
+        # Of hundreds of tasks, each has labels for few of the examples with different answers.
+        is_sparse = len(changed) < len(columns) / 2
+        changes = masks[:, changed] @ swapped[changed] if is_sparse else masks @ swapped
         compute = self._scorer.spec.compute_from_sums
         with np.errstate(divide="ignore", invalid="ignore"):
             return compute(first.sum(axis=0) + changes) - compute(second.sum(axis=0) - changes)
 
-    def _swap_labels(self, first: SeedScore, second: SeedScore, columns: NDArray[np.int64]) -> float:
-        pairs = [
-            _exchange(first_fold, second_fold, columns)
+    def _swap_labels(self, first: SeedScore, second: SeedScore, masks: Floats, columns: NDArray[np.int64]) -> Floats:
+        """Return the differences of one seed, `(exchanges,)`, of a metric without sums: the mean over folds."""
+        per_fold = [
+            self._swap_fold(first_fold, second_fold, masks, columns)
             for first_fold, second_fold in zip(first.folds, second.folds, strict=True)
         ]
-        scores = [self._scorer.score_labels([pair[index] for pair in pairs]) for index in range(2)]
+        mean: Floats = np.mean(per_fold, axis=0)
+        return mean
+
+    def _swap_fold(
+        self, first: ScoredLabels, second: ScoredLabels, masks: Floats, columns: NDArray[np.int64]
+    ) -> Floats:
+        indices = np.searchsorted(columns, first.columns)
+        is_known = columns[np.minimum(indices, len(columns) - 1)] == first.columns
+        is_swapped = torch.zeros((len(masks), len(first.columns)), dtype=torch.bool)
+        is_swapped[:, torch.from_numpy(is_known)] = torch.from_numpy(masks[:, indices[is_known]] > 0)
+        is_swapped = is_swapped.reshape(*is_swapped.shape, *[1] * (first.outputs.ndim - 1))
+        scores = [
+            self._score_exchanges(torch.where(is_swapped, swapped.outputs, own.outputs), own.targets)
+            for own, swapped in ((first, second), (second, first))
+        ]
         return scores[0] - scores[1]
+
+    def _score_exchanges(self, outputs: torch.Tensor, targets: torch.Tensor) -> Floats:
+        """Return the score of each exchange, given outputs `(exchanges, labels, ...)`."""
+        n_exchanges, n_labels = outputs.shape[:2]
+        repeated = targets.repeat(n_exchanges, *[1] * (targets.ndim - 1))
+        counts = torch.full((n_exchanges,), n_labels)
+        return self._scorer.score_resamples(GroupLabels(outputs.flatten(0, 1), repeated, counts))
 
 
 def _find_different_answers(first: SeedScore, second: SeedScore) -> NDArray[np.bool_]:
@@ -90,14 +116,3 @@ def _predict_classes(score: SeedScore) -> SeedScore:
         for fold in score.folds
     ]
     return replace(score, folds=folds)
-
-
-def _exchange(
-    first: ScoredLabels, second: ScoredLabels, columns: NDArray[np.int64]
-) -> tuple[ScoredLabels, ScoredLabels]:
-    is_swapped = torch.from_numpy(np.isin(first.columns, columns))
-    is_swapped = is_swapped.reshape(-1, *[1] * (first.outputs.ndim - 1))
-    return (
-        ScoredLabels(torch.where(is_swapped, second.outputs, first.outputs), first.targets, first.columns),
-        ScoredLabels(torch.where(is_swapped, first.outputs, second.outputs), second.targets, second.columns),
-    )

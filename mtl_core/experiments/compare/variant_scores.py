@@ -97,8 +97,9 @@ def _measure_tasks(
         {task: reference_scores[task].mean for task in metrics},
         {task: spec.higher_is_better for task, spec in metrics.items()},
     )
+    label_counts = scores.label_counts
     return {
-        name: MeasuredTask(spec.key(), spec.higher_is_better, scores.label_counts[name], resolved_margins[name])
+        name: MeasuredTask(spec.key(), spec.higher_is_better, label_counts[name], resolved_margins[name])
         for name, spec in metrics.items()
     }
 
@@ -169,6 +170,7 @@ def _summarize_variant(
         train_s=_compute_median(sum(run.train_s for run in repetition) for repetition in entry.repetitions),
         inference_ms=_compute_median(sum(run.inference_ms for run in repetition) for repetition in entry.repetitions),
         runs=[_format_run_path(run.path, output_dir) for repetition in entry.repetitions for run in repetition],
+        mean_difference=None if name == reference else scores.compute_mean_difference(name, reference),
     )
 
 

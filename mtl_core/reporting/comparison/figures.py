@@ -1,8 +1,8 @@
 """The figures of a comparison: one per metric, split to fit on a sheet of paper."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mtl_core.artifacts.comparison import Comparison
+from mtl_core.artifacts.comparison import Comparison, VariantSummary
 from mtl_core.reporting.comparison.selection import (
     BASELINES,
     MAX_PANELS,
@@ -74,6 +74,20 @@ def draw_difference_plots(comparison: Comparison, reference: Reference, palette:
         yield draw_forest_plot(
             _format_drawing_name(name, panel), panel.task_names, series, axis_label, panel.is_proportion, palette
         )
+
+
+def draw_ranked_differences(
+    comparison: Comparison, variant: VariantSummary, tasks: Sequence[str], palette: Palette
+) -> Drawing:
+    """Draw the differences of a variant from the reference for some tasks."""
+    differences = get_differences(variant, "reference")
+    series = DifferenceSeries(
+        variant.name,
+        0,
+        {task: PlottedDifference(*differences[task][0], differences[task][1].is_significant) for task in tasks},
+    )
+    axis_label = f"{variant.name} {MINUS_SIGN} {truncate_label(comparison.reference, 20)}"
+    return draw_forest_plot("largest-differences", tasks, [series], axis_label, False, palette, show_legend=False)
 
 
 def draw_delta_m(comparison: Comparison, palette: Palette) -> Drawing | None:

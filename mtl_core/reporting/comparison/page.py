@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from mtl_core.artifacts.comparison import Comparison, VariantSummary
 from mtl_core.artifacts.interactions import TaskInteractions
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.metrics import OVERALL
 from mtl_core.reporting.blocks import Block, Collapsible, FigureBlock, Page, Section, TextBlock
 from mtl_core.reporting.comparison.figures import draw_delta_m, draw_difference_plots, draw_metric_bars
+from mtl_core.reporting.comparison.many_tasks import build_many_tasks_sections, describe_many_tasks
 from mtl_core.reporting.comparison.selection import (
     MAX_PANELS,
     MAX_VARIANTS,
@@ -41,10 +43,10 @@ def build_comparison_page(comparison: Comparison, interactions: TaskInteractions
         interactions: The task interactions of one of its multi-task runs; None if they were not measured.
         palette: The colours of the figures; call this function inside `plot_style` with the same palette.
     """
+    is_large = has_many_tasks(len(comparison.tasks))
     sections = [
         Section("summary", "Summary", [TextBlock(comparison.summary, is_list=True)]) if comparison.summary else None,
-        Section("results", "Results", list(_build_result_blocks(comparison, palette))),
-        _build_differences_section(comparison, palette),
+        *(build_many_tasks_sections(comparison, palette) if is_large else _build_task_sections(comparison, palette)),
         build_interactions_section(interactions, palette) if interactions is not None else None,
         Section("cost", "Cost", [build_cost_table(comparison)]),
         Section("method", "Methods", [TextBlock(list(_describe_method(comparison)))]),
@@ -53,12 +55,20 @@ def build_comparison_page(comparison: Comparison, interactions: TaskInteractions
     return Page(
         kind="comparison",
         title=comparison.experiment,
-        headline=_build_headline(comparison),
+        headline=describe_many_tasks(comparison) if is_large else _build_headline(comparison),
         disclaimer="",
         facts=_collect_facts(comparison),
         sections=[section for section in sections if section is not None],
         footer="Generated from comparison.json; `mtl report` regenerates it and the figures as PDF and SVG.",
     )
+
+
+def _build_task_sections(comparison: Comparison, palette: Palette) -> list[Section | None]:
+    """Build the sections of a comparison that lists every task."""
+    return [
+        Section("results", "Results", list(_build_result_blocks(comparison, palette))),
+        _build_differences_section(comparison, palette),
+    ]
 
 
 def _build_headline(comparison: Comparison) -> str:

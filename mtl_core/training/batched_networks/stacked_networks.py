@@ -182,14 +182,14 @@ class StackedNetworks:
 
     def remove(self, networks: Sequence[int], optimizer: torch.optim.Optimizer) -> None:
         """Remove networks whose training has ended from the stack and from the optimizer."""
-        kept = [position for position, index in enumerate(self.live) if index not in networks]
+        remaining = [position for position, index in enumerate(self.live) if index not in networks]
         for index in networks:
             for parameter in self.parameters[index].values():
                 optimizer.state.pop(parameter, None)
                 parameter.data, parameter.grad = torch.empty(0), None
-        self.live = [self.live[position] for position in kept]
+        self.live = [self.live[position] for position in remaining]
         for name in list(self._stacked):
-            self._stacked[name] = self._stacked[name][torch.tensor(kept, dtype=torch.long)]
+            self._stacked[name] = self._stacked[name][torch.tensor(remaining, dtype=torch.long)]
             for position, index in enumerate(self.live):
                 self.parameters[index][name].data = self._stacked[name][position]
         live = {id(parameter) for index in self.live for parameter in self.parameters[index].values()}
