@@ -10,6 +10,7 @@ from absa_plugin.attention_pooling import Attention
 from mtl_core.builtins.architectures.hard_sharing import HardSharing
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
+from mtl_core.builtins.task_kinds.binary import Binary
 from mtl_core.builtins.task_kinds.classification import Classification
 from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.config.tasks import NamedTask
@@ -20,7 +21,7 @@ from mtl_core.data.task_groups import TaskGroup, group_tasks
 from mtl_core.nn.architecture import NetworkParts, build_backbone
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.network import MultiTaskNetwork
-from mtl_core.plugins.specs import ArchitectureSpec, BackboneSpec, HeadSpec, WeightingSpec
+from mtl_core.plugins.specs import ArchitectureSpec, BackboneSpec, HeadSpec, TaskKindSpec, WeightingSpec
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.objective import Objective
 from mtl_core.training.step import training_step
@@ -61,6 +62,7 @@ def build_setup(
     missing_share: float = 0.5,
     sequence: bool = True,
     batch: int = BATCH,
+    classes: int = CLASSES,
 ) -> StepSetup:
     """Build a network and a batch.
 
@@ -73,11 +75,12 @@ def build_setup(
         missing_share: Share of missing labels.
         sequence: Whether an example is a sequence of vectors, not a single vector.
         batch: Number of examples.
+        classes: Number of classes of each task; tasks with two classes have one output.
     """
     architecture = architecture or HardSharing()
     torch.manual_seed(0)
-    labels = [str(label) for label in range(CLASSES)]
-    kind = Classification(classes=labels)
+    labels = [str(label) for label in range(classes)]
+    kind: TaskKindSpec = Binary(classes=labels) if classes == 2 else Classification(classes=labels)
     entries = [
         NamedTask(name=f"task {task}", kind=kind, head=head or Attention(), mask=Observed()) for task in range(tasks)
     ]
@@ -87,7 +90,7 @@ def build_setup(
     trunk = architecture.build(parts, [entry.name for entry in entries])
     heads = [group.build_heads(trunk.output) for group in groups]
     network = MultiTaskNetwork(trunk, heads, [len(group.tasks) for group in groups])
-    targets = torch.randint(0, CLASSES, (batch, tasks))
+    targets = torch.randint(0, classes, (batch, tasks))
     targets[torch.rand(targets.shape) < missing_share] = -1
     tables = torch.split(targets, [len(group.tasks) for group in groups], dim=1)
     inputs = torch.randn(batch, LENGTH, width) if sequence else torch.randn(batch, width)
