@@ -85,6 +85,11 @@ class GroupAccumulator:
         return values
 
 
+def supports_groups(spec: MetricSpec) -> bool:
+    """Return whether a metric may compute several tasks at once, depending on their label spaces."""
+    return has_task_sums(spec) or has_task_values(spec)
+
+
 def has_task_sums(spec: MetricSpec) -> bool:
     """Return whether the sums of all tasks at once are those of the metric.
 

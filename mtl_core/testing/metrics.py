@@ -11,7 +11,9 @@ import torchmetrics
 from mtl_core.data.class_space import ClassSpace, MultiLabelSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.number_space import NumberSpace
-from mtl_core.evaluation.metric_accumulator import has_sums
+from mtl_core.evaluation.group_accumulator import GroupAccumulator, supports_groups
+from mtl_core.evaluation.metric_accumulator import MetricAccumulator, has_sums
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.testing.checks import Checks, build_accepted, expect
 from mtl_core.testing.rng import preserves_rng_state
@@ -54,6 +56,15 @@ def metric_checks(
             metric_tests.check_no_shared_state,
             variant,
         )
+        if not supports_groups(spec):
+            checks.skip(f"tasks-{variant}", "it computes each task separately")
+        else:
+            checks.add(
+                "tasks",
+                "Computed for several tasks at once, the values are those of one task at a time.",
+                metric_tests.check_tasks,
+                variant,
+            )
         checks.add(
             "scored-rows",
             "`scored` returns one boolean per row: is the row used?",
@@ -194,6 +205,29 @@ class _MetricChecks:
             row_mask = self.spec.select_rows(self.space, targets)
         expect_tensor(row_mask, (len(targets),), "the rows that are scored", torch.bool)
         expect(row_mask.any(), "expected some rows to be scored, found none")
+
+    def check_tasks(self) -> None:
+        rows = _draw_rows(self.space, 2.0)
+        scored_rows = rows.select(self.spec.select_rows(self.space, rows.targets))
+        n_first = len(scored_rows.targets) // 3
+        counts = torch.tensor([n_first, 0, len(scored_rows.targets) - n_first])
+        labels = GroupLabels(scored_rows.outputs, scored_rows.targets, counts)
+        group = GroupAccumulator(self.spec, [self.space] * len(counts))
+        with preserves_rng_state():
+            is_supported = group.update(labels)
+        expect(is_supported, "expected sums or values of three tasks with equal label spaces, found None")
+        values = group.compute()
+        for task, (outputs, targets) in enumerate(labels.split_tasks()):
+            single = MetricAccumulator(self.spec, self.space)
+            if len(targets):
+                single.update(outputs, targets)
+            expected, actual = (
+                torch.tensor(np.asarray(np.nan if value is None else value, dtype=np.float64))
+                for value in (single.compute(), values[task])
+            )
+            expect_close(
+                actual.nan_to_num(), expected.nan_to_num(), max(self.tolerance, 1e-9), f"the value of task {task}"
+            )
 
     def check_sums(self) -> None:
         rows = _draw_rows(self.space, 2.0)

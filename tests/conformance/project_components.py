@@ -12,7 +12,7 @@ from tiny_transformers import tiny_model
 from torch import nn
 
 from mtl_core import testing
-from mtl_core.data.class_space import DetectionSpace
+from mtl_core.data.class_space import ClassSpace, DetectionSpace
 from mtl_core.data.memory_tables import MemoryTables
 from mtl_core.nn.features import FeatureShape
 from mtl_core.plugins.loading import load_plugins
@@ -63,6 +63,7 @@ SUITES: dict[str, Callable[..., Checks]] = {
     "auxiliary_tasks": testing.auxiliary_checks,
 }
 NUMBERS = {"labels": "numbers"}
+TWO_CLASSES = [Case(options={"spaces": [ClassSpace(["no", "yes"])]})]
 DEFAULT_CASE = [Case()]
 SPATIAL = Case(options={"shapes": [FeatureShape(6, size=(3, 4), image_size=(6, 8))]})
 """A part for images, which reads spatial features."""
@@ -430,6 +431,10 @@ COMPONENTS: dict[str, dict[str, Sequence[Case]]] = {
         "mean-iou": DEFAULT_CASE,
         "pixel-accuracy": DEFAULT_CASE,
         "abs-rel": DEFAULT_CASE,
+        "roc-auc": TWO_CLASSES,
+        "average-precision": TWO_CLASSES,
+        "log-loss": DEFAULT_CASE,
+        "spearman": DEFAULT_CASE,
         "angle-error": DEFAULT_CASE,
         "within-angle": [Case({"degrees": 30})],
     },

@@ -150,7 +150,17 @@ def test_all_tasks_at_once_equal_one_task_at_a_time(name: str, seed: int, buffer
         patch.setattr("mtl_core.evaluation.group_scorer.MAX_BUFFERED_VALUES", buffered)
         patch.setattr("mtl_core.builtins.metrics.rank_statistics.MAX_RANKED_LABELS", buffered)
         together = score(groups, batches)
-    assert_same_scores(together, score(separate(groups), batches))
+        assert_same_scores(together, score(separate(groups), batches))
+        # The kinds convert the outputs of one task at a time, too.
+        patch.setattr("mtl_core.evaluation.prepared_labels.prepare_group", TaskKind.prepare_group_for_metrics)
+        patch.setattr("mtl_core.evaluation.prepared_labels.compute_class_logits", compute_class_logits_per_task)
+        assert_same_scores(together, score(separate(groups), batches))
+
+
+def compute_class_logits_per_task(kinds: Sequence[TaskKind], labels: GroupLabels) -> GroupLabels:
+    logits = TaskKind.compute_group_class_logits(kinds, labels)
+    assert logits is not None
+    return labels.replace(logits)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -73,6 +73,10 @@ def compute_expected_series(run: Path) -> Series:
     for name, seconds in metrics["timing"].items():
         series[f"final/timing.{name}"] = [(step, seconds)]
     for split_name, split_metrics in metrics["splits"].items():
+        for metric, mean in split_metrics["mean"].items():
+            for name, score in mean.items():
+                if score is not None:
+                    series[f"final/{split_name}.mean.{metric}.{name}"] = [(step, score)]
         for task_name, scores in {**split_metrics["tasks"], "overall": split_metrics["overall"]}.items():
             for name, score in scores.items():
                 if isinstance(score, int | float):
