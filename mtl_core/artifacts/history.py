@@ -7,6 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 from mtl_core.artifacts.json_files import read_text, wrap_parse_errors
+from mtl_core.artifacts.many_tasks import has_many_tasks
+from mtl_core.artifacts.metrics import MEAN
 
 STAGES = ("selection", "refit")
 
@@ -33,12 +35,12 @@ class EpochRecord:
     weights: Mapping[str, float | None] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, float | int | None]:
-        """Return the record as a flat mapping of column to value."""
+        """Return the record as a flat mapping of column to value; of many tasks, it contains the means only."""
         return {
             "epoch": self.epoch,
             "learning_rate": self.learning_rate,
-            **{f"train.{task}.loss": value for task, value in self.losses.items()},
-            **{f"train.{task}.weight": value for task, value in self.weights.items()},
+            **{f"train.{task}.loss": value for task, value in _summarize_tasks(self.losses).items()},
+            **{f"train.{task}.weight": value for task, value in _summarize_tasks(self.weights).items()},
             **{f"validation.{name}": value for name, value in self.validation.items()},
         }
 
@@ -64,6 +66,14 @@ class EpochRecord:
             weights=select_columns("train.", ".weight"),
             validation=select_columns("validation."),
         )
+
+
+def _summarize_tasks(values: Mapping[str, float | None]) -> Mapping[str, float | None]:
+    """Return the values of few tasks as they are, and the mean of those of many tasks, where defined."""
+    if not has_many_tasks(len(values)):
+        return values
+    known = [value for value in values.values() if value is not None]
+    return {MEAN: sum(known) / len(known) if known else None}
 
 
 @dataclass(frozen=True)

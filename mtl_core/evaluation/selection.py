@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
+from mtl_core.artifacts.metrics import MEAN
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.errors import MtlError, did_you_mean, join_names
-from mtl_core.evaluation.scores import Scores
+from mtl_core.evaluation.scores import Scores, TaskScore
 from mtl_core.plugins.specs import MetricSpec
 
 
@@ -63,9 +65,7 @@ def resolve_selection(
 
 
 def _resolve_default(aggregation: str | None, tasks: Sequence[FittedTask]) -> Selection:
-    """Return the default selection: accuracy if all tasks have it, else the first metric of each task."""
-    if aggregation != "relative_error_reduction" and all("accuracy" in _map_directions(task) for task in tasks):
-        return Selection(metric="accuracy", aggregation=aggregation or "overall")
+    """Return the default selection: the first metric of the tasks."""
     first = tasks[0].kind.metrics[0]
     if len({task.kind.metrics[0].key() for task in tasks}) == 1:
         # Errors of several tasks have different units: the largest numbers would dominate the mean.
@@ -151,11 +151,29 @@ def _to_float(value: object) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def flatten_scores(scores: Scores) -> dict[str, float | None]:
-    """Return `task.metric` to value for every scalar metric of main tasks, as logged in histories."""
-    flat: dict[str, float | None] = {}
-    for name, score in (("overall", scores.overall), *scores.tasks.items()):
-        for metric, value in score.metrics.items():
-            if value.scalar and not isinstance(value.value, list):
-                flat[f"{name}.{metric}"] = value.value
+def flatten_scores(scores: Scores, selection_score: float | None = None) -> dict[str, float | None]:
+    """Return the values of an epoch, as logged in histories and by trackers.
+
+    Args:
+        scores: The scores on the validation data.
+        selection_score: The selection score.
+
+    Returns:
+        `overall.metric` and `task.metric` to value for every scalar metric of main tasks. For many tasks, instead of
+        thousands of columns, `overall.metric`, `mean.metric` and `selection.score`.
+    """
+    if has_many_tasks(len(scores.tasks)):
+        means = {f"{MEAN}.{metric}": mean_score.value for metric, mean_score in scores.mean.items()}
+        return {**_flatten_task("overall", scores.overall), **means, "selection.score": selection_score}
+    flat = _flatten_task("overall", scores.overall)
+    for name, score in scores.tasks.items():
+        flat |= _flatten_task(name, score)
     return flat
+
+
+def _flatten_task(name: str, score: TaskScore) -> dict[str, float | None]:
+    return {
+        f"{name}.{metric}": value.value
+        for metric, value in score.metrics.items()
+        if value.scalar and not isinstance(value.value, list)
+    }

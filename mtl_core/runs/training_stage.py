@@ -165,7 +165,7 @@ def _build_validation(
         scores = compute_scores(network, data.examples, rows, data.groups, active_groups)
         selection_scores = scores if selection_data is data else _select_scores(scores, selection_data.tasks)
         score = compute_selection_score(select, selection_scores, defined_metrics)
-        return ValidationMetrics(flatten_scores(scores), score, is_higher_better(select, selection_data.tasks))
+        return ValidationMetrics(flatten_scores(scores, score), score, is_higher_better(select, selection_data.tasks))
 
     return compute_validation
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from mtl_core.artifacts.history import EpochRecord
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.artifacts.provenance import Provenance
 from mtl_core.config.experiment import ExperimentConfig
 
@@ -66,11 +67,14 @@ def collect_epoch_values(stage: Stage, record: EpochRecord) -> dict[str, float]:
 def collect_final_values(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of `metrics.json` about model, splits and timing, without undefined values and tables.
 
-    The names are the paths in the file without `splits` and `tasks`: `final/test.food.accuracy`.
+    The names are the paths in the file without `splits` and `tasks`: `final/test.food.accuracy`. Of many main tasks,
+    only the means are among them.
     """
     numbers = dict(_collect_numbers({"model": metrics["model"], "timing": metrics["timing"]}, "final/"))
     for split_name, split_metrics in metrics["splits"].items():
         for group, group_metrics in split_metrics.items():
+            if group == "tasks" and has_many_tasks(len(group_metrics)):
+                continue
             prefix = f"final/{split_name}." if group == "tasks" else f"final/{split_name}.{group}."
             numbers |= _collect_numbers(group_metrics, prefix)
     return numbers

@@ -228,8 +228,10 @@ Pair = tuple[str | None, str | None]
 @pytest.mark.parametrize(
     ("tasks", "select", "expected"),
     [
-        (BOTH, (None, None), ("accuracy", "overall")),  # every task has it, although it is not the first
-        (BOTH, (None, "mean"), ("accuracy", "mean")),
+        (BOTH, (None, None), (None, "relative_error_reduction")),  # both have accuracies, but not as the first metric
+        (BOTH[1:], (None, None), ("accuracy", "overall")),
+        (BOTH[1:], (None, "mean"), ("accuracy", "mean")),
+        (BOTH[:1], (None, None), ("macro_f1", "mean")),
         (BOTH, (None, "b"), ("accuracy", "b")),
         (BOTH, ("accuracy", None), ("accuracy", "overall")),
         (F1_ONLY, (None, None), ("macro_f1", "mean")),
