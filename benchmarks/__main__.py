@@ -17,6 +17,7 @@ SHORT = (
     "prediction",
     "compare_speed",
     "image_batches",
+    "task_groups",
 )
 LONG = (
     "accuracy",

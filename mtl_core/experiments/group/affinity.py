@@ -14,8 +14,8 @@ AFFINITY_RUN = "affinity"
 """The prefix of the directory of the measurement."""
 EPOCH_SHARE = 0.25
 """The share of the experiment's epochs for which affinities are measured."""
-TASKS_PER_STEP = 100
-"""Of more tasks than this, not every step is measured: of 250, every third."""
+TASKS_PER_STEP = 50
+"""Of more tasks than this, not every step is measured: of 125, every third."""
 
 
 def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | None, output_dir: Path) -> Trial:
