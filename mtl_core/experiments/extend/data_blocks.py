@@ -9,6 +9,9 @@ from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.experiments.extend.request import ExtensionRequest
 from mtl_core.plugins.specs import LoaderSpec
 
+TEXT_COLUMN = "text"
+"""The column of texts in a table, for a run whose loader reads texts from files of another format."""
+
 
 def build_data_blocks(
     request: ExtensionRequest,
@@ -54,7 +57,11 @@ def _build_new_loader(request: ExtensionRequest, known_loader: LoaderSpec, colum
         return dict(request.loader or {})
     if problem := validate_input_path(request.file, must_be_file=True):
         raise MtlError(f"--data: {problem}")
-    return known_loader.replace_training_file(request.file.resolve(), columns).model_dump(mode="json")
+    path, loader_type = request.file.resolve(), type(known_loader)
+    reads_no_file = loader_type.replace_training_file is LoaderSpec.replace_training_file
+    if reads_no_file and loader_type.from_text is not LoaderSpec.from_text:  # inputs are texts: any table has them
+        return {"type": "table", "train": str(path), "text": TEXT_COLUMN, "labels": list(columns)}
+    return known_loader.replace_training_file(path, columns).model_dump(mode="json")
 
 
 def _find_data_set(request: ExtensionRequest, config: ExperimentConfig) -> str:
