@@ -61,7 +61,7 @@ def predict_command(
         return
     records: Iterator[dict[str, Any]]
     if file is not None:
-        records = predict_file(saved_run, file, attention, data_set, mask_writer)
+        records = predict_file(saved_run, file, attention, data_set, mask_writer, _print_warning)
     else:
         records = predict(saved_run, _open_texts(texts), attention, data_set, mask_writer)
     if output is not None:
@@ -103,6 +103,11 @@ def _write_arrays(
         predictions = predict_arrays(saved_run, _open_texts(texts), data_set)
     ARRAY_WRITERS[output_path.suffix.lower()](output_path, predictions)
     typer.echo(f"{output_path}: {len(predictions.ids)} predictions")
+
+
+def _print_warning(warning: str) -> None:
+    """Print a warning to standard error, so that predictions on standard output stay as they are."""
+    print_plain(Console(stderr=True), f"note: {warning}")
 
 
 def _write_predictions(output_path: Path, records: Iterable[dict[str, Any]]) -> int:

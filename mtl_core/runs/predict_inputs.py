@@ -1,7 +1,7 @@
 """Predictions of a saved run for a stream of new inputs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -179,6 +179,7 @@ def predict_file(
     attention: bool = False,
     data_set: str | None = None,
     mask_writer: MaskWriter | None = None,
+    report_warning: Callable[[str], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predict a file: `.txt` (one text per line), `.jsonl` (texts), or the format of the loader of the run.
 
@@ -188,6 +189,7 @@ def predict_file(
         attention: Whether to include tokens and attention weights.
         data_set: Name of the data set whose loader reads the file; the first one by default.
         mask_writer: Writes predicted masks; None to leave them out.
+        report_warning: Called with each warning of the loader, such as that rows are left out.
 
     Yields:
         One record per input as in `predictions.jsonl`.
@@ -200,6 +202,9 @@ def predict_file(
             yield from predict(saved_run, inputs, attention, data_set, mask_writer)
             return
     corpus = load_labelled_file(saved_run, path, data_set)
+    if report_warning is not None:
+        for warning in corpus.warnings:
+            report_warning(warning)
     yield from predict_corpus(saved_run, corpus, attention, data_set, mask_writer)
 
 

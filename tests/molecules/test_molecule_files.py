@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sample_molecules import INVALID, MOLECULES, write_molecules
 
-from mtl_core import Corpus, MtlError
+from mtl_core import Corpus, MtlError, load_experiment
 from mtl_core.data.splitting import split_corpus
 from mtl_molecules.molecules import Molecules
 from mtl_molecules.read_smiles import read_smiles
@@ -130,3 +130,19 @@ def test_predefined_test_molecules_with_training_scaffolds_are_counted(sample: P
     leaks = ScaffoldSplit().find_leaks(train, test)
     leaked = {smiles for smiles, is_leak in zip(MOLECULES.values(), leaks, strict=True) if is_leak}
     assert leaked == {smiles for smiles in MOLECULES.values() if compute_scaffold(smiles) == "c1ccccc1"}
+
+
+TOX21 = Path(__file__).parents[3] / "shared" / "data" / "molecules" / "tox21.csv.gz"
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not TOX21.exists(), reason="tox21.csv.gz is not in ../shared beside the checkout")
+def test_tox21_is_read_as_the_experiment_declares() -> None:
+    config = load_experiment("tox21", [f"data.train={TOX21}"]).config
+    assert config.data is not None
+    corpus = config.data.load()
+    assert len(corpus) == 8006
+    assert len(corpus.labels) == 12
+    assert set(corpus.labels["NR-AhR"]) == {"0", "1", None}
+    [warning] = corpus.warnings
+    assert warning.startswith("8 molecules have an invalid SMILES and are left out; the first: ")

@@ -43,6 +43,10 @@ def test_run_and_predict(tmp_path: Path, mtl: Mtl) -> None:
     mtl("predict", run, "--input", tmp_path / "new.csv", "--output", output)
     records = [json.loads(line) for line in output.read_text().splitlines()]
     assert [record["tasks"]["ring"]["gold"] for record in records] == ["0", "1"]
+    (tmp_path / "mixed.csv").write_text(f"smiles\n{INVALID}\nCCO\n")
+    predicted = mtl("predict", run, "--input", tmp_path / "mixed.csv", "--json")
+    assert [json.loads(line)["text"] for line in predicted.stdout.splitlines()] == ["CCO"]
+    assert "note: 1 molecule has an invalid SMILES and is left out; the first: " in predicted.stderr
     evaluated = mtl("evaluate", run, "--data", tmp_path / "new.csv")
     assert evaluated.returncode == 0
 
