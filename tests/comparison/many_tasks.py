@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 import yaml
 from pydantic import NonNegativeInt, PositiveInt
+from torch import nn
 
-from mtl_core import Corpus, LoaderSpec, hookimpl
+from mtl_core import BackboneSpec, Corpus, Features, FeatureShape, LoaderSpec, hookimpl
 
 
 class ManyTasks(LoaderSpec):
@@ -49,6 +51,50 @@ class ManyTasks(LoaderSpec):
             splits=["train" if row < self.rows else "test" for row in range(total)],
             weights=weights if self.weighted else {},
         )
+
+
+class BatchNorm(BackboneSpec):
+    """Batch normalization, which updates running statistics in training."""
+
+    type: Literal["batch-norm"] = "batch-norm"
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        return BatchNormBackbone(inputs)
+
+
+class BatchNormBackbone(nn.Module):
+    def __init__(self, inputs: FeatureShape) -> None:
+        super().__init__()
+        self.layer = nn.BatchNorm1d(inputs.width)
+        self.output = inputs
+
+    def forward(self, features: Features) -> Features:
+        return Features(self.layer(features.values))
+
+
+class RandomNoise(BackboneSpec):
+    """Noise that is added to the features in training."""
+
+    type: Literal["random"] = "random"
+
+    def build(self, inputs: FeatureShape) -> nn.Module:
+        return NoiseBackbone(inputs)
+
+
+class NoiseBackbone(nn.Module):
+    def __init__(self, inputs: FeatureShape) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs.width, inputs.width)
+        self.output = inputs
+
+    def forward(self, features: Features) -> Features:
+        values = self.layer(features.values)
+        return Features(values + torch.randn_like(values) if self.training else values)
+
+
+@hookimpl
+def mtl_backbones() -> list[type[BackboneSpec]]:
+    return [BatchNorm, RandomNoise]
 
 
 @hookimpl

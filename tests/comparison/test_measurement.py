@@ -12,12 +12,14 @@ from one_task import OneTask
 from scipy.stats import t
 
 from mtl_core.builtins.metrics.accuracy import Accuracy
+from mtl_core.builtins.metrics.ranking import RocAuc
 from mtl_core.config.training import Selection
 from mtl_core.data.fitted_task import FittedTask
 from mtl_core.experiments.compare.compared_scores import Aggregation, ComparedScores, ScoreDifference, VariantOutputs
 from mtl_core.experiments.compare.example_columns import ExampleColumns, assign_groups
 from mtl_core.experiments.compare.run_outputs import LabelledOutputs
 from mtl_core.experiments.compare.seed_scores import SeedScorer
+from mtl_core.experiments.compare.swapped_scores import SwappedScores
 from mtl_core.experiments.compare.variant_scores import resolve_metrics
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.runs.saved_outputs import TaskOutputs
@@ -120,6 +122,29 @@ def test_metrics_without_sums_leave_out_groups_of_examples(monkeypatch: pytest.M
     assert of_groups.n_units == np.count_nonzero(of_groups.influence) == 200
     variances = [np.square(one.influence).sum() for one in (of_groups, of_examples)]
     assert variances[0] == pytest.approx(variances[1], rel=0.25)
+
+
+def test_closed_forms_of_roc_auc_equal_resampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The influence of each example, and the differences with exchanged answers, are those of the metric itself."""
+    ids = [f"e{number}" for number in range(30)]
+    columns = np.arange(0, 30, 2)
+    masks = np.random.default_rng(0).random((10, len(columns))) < 0.5
+    results = []
+    for has_closed_form in (True, False):
+        monkeypatch.setattr(RocAuc, "ranks_pairs", has_closed_form)
+        scorer = SeedScorer(RocAuc(), ExampleColumns(ids))
+        random = np.random.default_rng(1)
+        task = OneTask({"type": "binary"}, ["no", "yes"]).task
+        targets = torch.from_numpy(random.integers(0, 2, 30))
+        variants = [
+            scorer.score([build_outputs(task, torch.from_numpy(random.normal(size=(30, 1))).float(), targets, ids)])
+            for _ in range(2)
+        ]
+        swapped = SwappedScores(scorer, variants[:1], variants[1:])
+        results.append((variants[0].score, variants[0].influence, swapped.compute_differences(masks * 1.0, columns)))
+    for closed, resampled in zip(*results, strict=True):
+        assert closed == pytest.approx(resampled)
+    assert results[0][2].std() > 0.01
 
 
 def _find_scored_ids(spec: MetricSpec, labelled_outputs: LabelledOutputs) -> list[str]:

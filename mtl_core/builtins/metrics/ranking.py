@@ -36,6 +36,7 @@ class RocAuc(_RankingMetric):
     """
 
     type: Literal["roc-auc"] = "roc-auc"
+    ranks_pairs: ClassVar[bool] = True
 
     def build(self, space: LabelSpace) -> torchmetrics.Metric:
         """Build the area under the ROC curve; NaN for labels of one class only."""

@@ -14,10 +14,12 @@ from mtl_core.evaluation.metric_accumulator import MetricAccumulator, has_sums
 from mtl_core.evaluation.prepared_labels import prepare_for_metric
 from mtl_core.evaluation.scores import Value
 from mtl_core.experiments.compare.example_columns import ExampleColumns
+from mtl_core.experiments.compare.ranked_pairs import build_ranking, ranks_pairs
 from mtl_core.experiments.compare.run_outputs import LabelledImageSums, LabelledOutputs, ScoredOutputs
 from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.plugins.specs import MetricSpec
 from mtl_core.statistics.influence import Floats, compute_jackknife_influence
+from mtl_core.statistics.roc_auc import compute_leave_one_out_auc
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class SeedScore:
     Attributes:
         score: The score on all examples; NaN if it is undefined.
         influence: `(examples,)`: the influence of each example on the score; 0 for examples without a label. For
-            metrics without sums, that of a group of examples is stored at the first column of the group.
+            metrics without sums or a closed form, that of a group of examples is stored at the first column of the
+            group.
         label_counts: `(examples,)`: number of scored labels per example.
         n_units: Number of examples with labels, or of groups.
         sums: `(examples, sums)`: the contribution of each example to the sums of the metric; None without sums.
@@ -113,6 +116,8 @@ class SeedScorer:
         if sums is not None:
             return _score_sums(self.spec, sums, label_counts, scored_folds)
         self._space = folds[0].task.space
+        if ranks_pairs(self.spec) and label_counts.max(initial=0) == 1:
+            return self._score_pairs(scored_folds, label_counts)
         return self._score_groups(scored_folds, label_counts)
 
     def score_resamples(self, labels: GroupLabels) -> Floats:
@@ -165,6 +170,20 @@ class SeedScorer:
         sums = np.zeros((len(self._examples), stacked_sums.shape[1]))
         np.add.at(sums, columns, stacked_sums)
         return sums
+
+    def _score_pairs(self, folds: Sequence[ScoredLabels], label_counts: Floats) -> SeedScore:
+        """Score the ranking of pairs: on all examples, and without each example, of which each has one label."""
+        fold_scores = np.array([self._score_fold(fold) for fold in folds])
+        influence = np.zeros(len(label_counts))
+        columns = np.concatenate([fold.columns for fold in folds])
+        if len(columns):
+            leave_one_out = []
+            for index, fold in enumerate(folds):
+                ranking = build_ranking(fold.outputs, fold.targets)
+                changes = compute_leave_one_out_auc(ranking.scores, ranking.is_positive) - fold_scores[index]
+                leave_one_out.append(fold_scores.mean() + changes / len(folds))
+            influence[columns] = compute_jackknife_influence(np.concatenate(leave_one_out))
+        return SeedScore(float(fold_scores.mean()), influence, label_counts, len(columns), None, folds)
 
     def _score_groups(self, folds: Sequence[ScoredLabels], label_counts: Floats) -> SeedScore:
         """Score with the metric itself: on all examples, and without each group of examples."""

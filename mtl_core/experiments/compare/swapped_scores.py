@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mtl_core.experiments.compare.ranked_pairs import build_ranking, ranks_pairs
 from mtl_core.experiments.compare.seed_scores import ScoredLabels, SeedScore, SeedScorer
 from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.statistics.influence import Floats
+from mtl_core.statistics.roc_auc import compute_exchanged_auc
 
 
 class SwappedScores:
@@ -75,6 +77,12 @@ class SwappedScores:
         is_known = columns[np.minimum(indices, len(columns) - 1)] == first.columns
         is_swapped = torch.zeros((len(masks), len(first.columns)), dtype=torch.bool)
         is_swapped[:, torch.from_numpy(is_known)] = torch.from_numpy(masks[:, indices[is_known]] > 0)
+        if ranks_pairs(self._scorer.spec):
+            rankings = [build_ranking(fold.outputs, fold.targets) for fold in (first, second)]
+            areas = compute_exchanged_auc(
+                rankings[0].scores, rankings[1].scores, rankings[0].is_positive, is_swapped.numpy()
+            )
+            return areas[0] - areas[1]
         is_swapped = is_swapped.reshape(*is_swapped.shape, *[1] * (first.outputs.ndim - 1))
         scores = [
             self._score_exchanges(torch.where(is_swapped, swapped.outputs, own.outputs), own.targets)

@@ -124,6 +124,9 @@ class MetricSpec(Spec):
     """Whether the value is one number, which has a column in tables."""
     worst_value: ClassVar[float | None] = None
     """The value that selects the epoch where predictions leave the metric undefined; None if values are unbounded."""
+    ranks_pairs: ClassVar[bool] = False
+    """Whether it is the probability that a label of the second class has a higher logit than one of the first, as
+    ROC-AUC is; comparisons then use closed forms."""
     reads_class_logits: ClassVar[bool] = False
     """Whether `outputs` are the logits `(n, classes)` whose softmax is the calibrated probability of each class
     (`TaskKind.compute_class_logits`), instead of outputs for the predicted label (`TaskKind.prepare_for_metrics`)."""

@@ -68,6 +68,7 @@ def _probe(config: ExperimentConfig, data: FittedData, network: MultiTaskNetwork
     sampler = build_batch_sampler(config, data.corpus, data.split, data.examples.lengths)
     batches = sampler.get_batches(0)
     _check_outputs(network, networks, data, batches[0])
+    _check_independent_examples(networks, data, batches[0])
     trainer = NetworkTrainer(
         config, networks, get_group(data), data.examples, sampler, compute_network_masks(data)[:, :n_networks]
     )
@@ -99,6 +100,21 @@ def _check_outputs(network: MultiTaskNetwork, networks: StackedNetworks, data: F
     expected, stacked = output.outputs[:, 0], networks.predict(batch.inputs, len(rows))[:, 0]
     if not torch.allclose(stacked, expected, rtol=TOLERANCE, atol=TOLERANCE):
         raise MtlError("the network computes other outputs if several networks are computed at once")
+
+
+def _check_independent_examples(networks: StackedNetworks, data: FittedData, rows: RowIndices) -> None:
+    """Check that the outputs for an example do not depend on the other examples of a batch in training.
+
+    A step computes examples of other networks, too. Batch normalization would mix them.
+    """
+    device = networks.device
+    size = max(len(rows) // 2, 1)
+    outputs = [
+        networks.compute_without_dropout(data.examples.build_batch(selected, device).inputs, len(selected))
+        for selected in (rows[:size], rows)
+    ]
+    if not torch.allclose(outputs[0], outputs[1][:, :size], rtol=TOLERANCE, atol=TOLERANCE):
+        raise MtlError("a layer computes the examples of a batch together, as batch normalization does")
 
 
 def _time_steps(step: Callable[[int], None]) -> float:

@@ -150,6 +150,18 @@ class StackedNetworks:
         is_read = torch.ones((len(self.live), n_examples), dtype=torch.bool, device=self.device)
         return self.forward(self._stacked, self.read(inputs, self._stacked, None, is_read)).transpose(0, 1)
 
+    @torch.no_grad()
+    def compute_without_dropout(self, inputs: Any, n_examples: int) -> torch.Tensor:
+        """Compute the outputs of all live networks in training mode, without dropout, `(networks, batch, outputs)`.
+
+        Args:
+            inputs: The batch that the encoder's `collate` returned.
+            n_examples: Number of examples in it.
+        """
+        self.train()
+        is_read = torch.ones((len(self.live), n_examples), dtype=torch.bool, device=self.device)
+        return self.forward(self._stacked, self.read(inputs, self._stacked, None, is_read))
+
     def set_gradients(self, networks: Sequence[int], gradients: Tensors) -> None:
         """Set the gradients of some live networks; None for all others, so that no optimizer updates these.
 
