@@ -62,7 +62,7 @@ def group_command(
     resume_hint = f"finished trainings stay: the same command with `--out {group_dir}` continues"
     with handle_interrupt(lambda: resume_hint):
         division = measure_and_divide(source, overrides, loaded, max_networks, affinity_epochs, group_dir, errors)
-        for sentence in _describe_division(division):
+        for sentence in describe_division(division):
             print_plain(console, sentence)
         trains_apart = apart if apart is not None else len(division.tasks) <= MAX_APART_TASKS
         if affinity_only or (len(division.files) == 1 and not trains_apart):
@@ -85,7 +85,7 @@ def group_command(
             errors,
         )
     assert proven.groups.choice is not None  # noqa: S101  it was trained
-    for sentence in _describe_choice(proven.groups.choice, proven.comparison.split_name):
+    for sentence in describe_choice(proven.groups.choice, proven.comparison.split_name):
         print_plain(console, sentence)
     typer.echo(f"{group_dir}: {GROUPS_FILE} and comparison.json written; those on validation data in validation/")
 
@@ -94,7 +94,7 @@ def group_command(
     typer.echo(f"report: {write_report(group_dir)[0]}")
 
 
-def _describe_division(division: "Division") -> Iterator[str]:
+def describe_division(division: "Division") -> Iterator[str]:
     """Describe the division in at most as many lines as networks are listed."""
     groups = division.groups
     location = "the features that heads read" if groups.gradients == "features" else "the shared parameters"
@@ -116,7 +116,8 @@ def _describe_division(division: "Division") -> Iterator[str]:
     )
 
 
-def _describe_choice(choice: "GroupChoice", split_name: str) -> Iterator[str]:
+def describe_choice(choice: "GroupChoice", split_name: str) -> Iterator[str]:
+    """Describe the verdicts on validation data, the choice, and the verdicts on test data."""
     yield from choice.validation
     yield f"chosen on validation data: {choice.variant}"
     if choice.test:
