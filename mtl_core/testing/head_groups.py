@@ -5,6 +5,7 @@ import torch
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.heads import HeadGroup, SeparateHeads
 from mtl_core.nn.network import build_head_group
+from mtl_core.nn.task_features import TaskFeatures
 from mtl_core.plugins.specs import HeadSpec
 from mtl_core.testing.checks import expect, fail
 from mtl_core.testing.rng import temporary_seed
@@ -34,6 +35,21 @@ def check_grouped(spec: HeadSpec, shape: FeatureShape, names: tuple[str, ...], t
             expected = _select_tokens(single(features).outputs[:, 0], features)
             actual = _select_tokens(outputs[:, index], features)
             expect_close(actual, expected, tolerance, f"the outputs of the {name} task, in a group and alone")
+        if spec.reads_task_features:
+            _check_task_features(group, features, names, tolerance)
+
+
+def _check_task_features(group: HeadGroup, features: Features, names: tuple[str, ...], tolerance: float) -> None:
+    """Compare the outputs for features per task with those for the features of each task."""
+    values = [features.values * (index + 1) for index in range(len(names))]
+    active = [index != 1 for index in range(len(names))]
+    stacked = torch.stack([one for one, is_active in zip(values, active, strict=True) if is_active])
+    outputs = group(TaskFeatures(stacked, active, features.mask)).outputs
+    for index, (name, is_active) in enumerate(zip(names, active, strict=True)):
+        if is_active:
+            expected = _select_tokens(group(Features(values[index], features.mask)).outputs[:, index], features)
+            actual = _select_tokens(outputs[:, index], features)
+            expect_close(actual, expected, tolerance, f"the outputs of the {name} task from features per task")
 
 
 def _select_tokens(outputs: torch.Tensor, features: Features) -> torch.Tensor:

@@ -54,7 +54,7 @@ def test_gradient_of_a_task_reaches_its_own_attention_only() -> None:
     trunk = build_attention(layers=2)
     features = trunk(draw(2, 3, 8, 6), ALL_ACTIVE)
     assert features[1] is not None
-    features[1].values.square().sum().backward()  # type: ignore[no-untyped-call]
+    features[1].values.square().sum().backward()
     for parameter in trunk.stacked_parameters():
         assert parameter.grad is not None
         assert [bool(row.any()) for row in parameter.grad] == [False, True, False]
@@ -66,7 +66,7 @@ def test_attention_reads_the_masked_features_of_the_task() -> None:
     inputs = draw(2, 3, 8, 6)
     _, before = trunk.compute_masked_features(inputs, ALL_ACTIVE)
     with torch.no_grad():
-        trunk.attention[0].bias[2] += 1  # type: ignore[union-attr, index, operator]
+        trunk.attention[0].bias[2] += 1  # type: ignore[index, operator]
     _, after = trunk.compute_masked_features(inputs, ALL_ACTIVE)
     for old, new in zip(before, after, strict=True):
         assert [bool((a != b).any()) for a, b in zip(old, new, strict=True)] == [False, False, True]

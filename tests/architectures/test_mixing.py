@@ -300,7 +300,7 @@ def test_a_gate_reads_the_mean_of_an_examples_tokens() -> None:
 def test_gates_propagate_gradients_to_their_inputs() -> None:
     trunk, features = build_mixed_experts(), draw_inputs()
     features.values.requires_grad_()
-    trunk.gates(features.mean_pool(), ALL_ACTIVE)[..., 0].sum().backward()  # type: ignore[no-untyped-call]
+    trunk.gates(features.mean_pool(), ALL_ACTIVE)[..., 0].sum().backward()
     assert features.values.grad is not None
     assert features.values.grad.any()
 
