@@ -15,7 +15,7 @@ from mtl_core.data.column_operations import select_rows
 from mtl_core.data.corpus import Corpus, Label
 from mtl_core.data.encoder import Encoder
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask
-from mtl_core.data.fitted_task import FittedTask, describe_numeric_tasks, fit_each, fit_task
+from mtl_core.data.fitted_task import FittedTask, describe_constant_tasks, describe_numeric_tasks, fit_each, fit_task
 from mtl_core.data.label_statistics import LabelStatistics, compute_label_statistics, select_weighted_rows
 from mtl_core.data.splitting import Split
 from mtl_core.data.target_encoding import encode_examples
@@ -114,6 +114,7 @@ def fit_data(
         warnings=[
             *(note for task in auxiliary_tasks for note in task.notes),
             *describe_numeric_tasks(tasks),
+            *describe_constant_tasks(tasks),
         ],
     )
 

@@ -135,6 +135,25 @@ def describe_numeric_tasks(tasks: Sequence[FittedTask]) -> list[str]:
     ]
 
 
+def describe_constant_tasks(tasks: Sequence[FittedTask]) -> list[str]:
+    """Return a warning about main tasks all of whose training labels are of one class, although there are others."""
+    names = [
+        task.name
+        for task in tasks
+        if task.auxiliary_spec is None
+        and isinstance(task.space, ClassSpace)
+        and not isinstance(task.space, MultiLabelSpace | DenseSpace)
+        and not task.config.kind.reads_inputs
+        and sum(count > 0 for count in task.class_counts.values()) == 1
+    ]
+    if not names:
+        return []
+    subject = "1 task has" if len(names) == 1 else f"{len(names)} tasks have"
+    return [
+        f"{subject} training labels of one class only, and cannot learn to tell classes apart ({join_names(names, 5)})"
+    ]
+
+
 def _is_number(name: str) -> bool:
     try:
         float(name)

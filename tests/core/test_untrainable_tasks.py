@@ -111,6 +111,24 @@ def test_tasks_that_are_refused(tasks: Entries, keys: dict[str, Any], message: s
     assert str(excinfo.value).startswith(message)
 
 
+@pytest.mark.parametrize(("names", "subject"), [(["a"], "1 task has"), (["a", "b"], "2 tasks have")])
+def test_one_class_in_the_training_split_is_a_note(names: list[str], subject: str, tmp_path: Path) -> None:
+    rows = [f"{row},{int(row >= 10)},{int(row < 10)},{'train' if row < 10 else 'validation'}" for row in range(20)]
+    (tmp_path / "t.csv").write_text("x,a,b,split\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    tasks = [{"name": name, "kind": "binary", "head": "linear"} for name in names]
+    value = {
+        "name": "e",
+        "data": {"type": "table", "train": str(tmp_path / "t.csv"), "numbers": ["x"], "split": "split"},
+        "encoder": "array",
+        "backbone": "mlp",
+        "split": "predefined",
+        "tasks": tasks,
+    }
+    data = prepare(ExperimentConfig.model_validate(value, context={"registry": REGISTRY}))
+    note = f"training labels of one class only, and cannot learn to tell classes apart ({', '.join(names)})"
+    assert f"{subject} {note}" in data.warnings
+
+
 def test_a_named_task_with_one_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"task 'one0': classes in the training labels: yes; a task needs 2 or more"):
         prepare(build_config(tmp_path, [{"name": "good"}, {"name": "one0"}]))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mtl_core.builtins.loaders.table import Table
     from mtl_core.builtins.loaders.tables.row_chunk import RowChunk
 
+NUMBERS_FACTOR = 4
+"""Factor of `MAX_BYTES_IN_MEMORY` for inputs that are numbers, which are compact in memory."""
 _ABSENT = object()
 """The cell of a row without a column."""
 MAX_BYTES_IN_MEMORY = 64 * 2**20
@@ -48,10 +50,19 @@ def read_tables(
     table_files = [open_table(path, table.delimiter, table.quoted) for path, _ in files]
     if label_columns is None:
         table = select_columns(table, table_files[0])
-    builder = _CorpusBuilder(table, sum(file.size for file in table_files) > MAX_BYTES_IN_MEMORY, label_columns)
+    builder = _CorpusBuilder(table, _are_large(table, table_files), label_columns)
     for file, (_, split_name) in zip(table_files, files, strict=True):
         builder.add_file(file, split_name)
     return builder.build()
+
+
+def _are_large(table: Table, files: Sequence[TableFile]) -> bool:
+    """Return whether inputs are read on demand: arrays of numbers are compact in memory, so more of them are held."""
+    size = sum(file.size for file in files)
+    if table.numbers is None:
+        return size > MAX_BYTES_IN_MEMORY
+    n_numbers = sum(file.count_rows() or 0 for file in files) * len(table.input_names)
+    return max(size, 4 * n_numbers) > NUMBERS_FACTOR * MAX_BYTES_IN_MEMORY
 
 
 class _CorpusBuilder:

@@ -58,6 +58,10 @@ class ParquetFile(TableFile):
         metadata = self._file.metadata
         return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
+    def count_rows(self) -> int:
+        """Return the number of rows."""
+        return int(self._file.metadata.num_rows)
+
     @property
     def header_location(self) -> str:
         """The path of the file, whose header is not on a line."""

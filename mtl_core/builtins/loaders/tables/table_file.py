@@ -41,6 +41,10 @@ class TableFile(ABC):
         """Return all columns: the header, or the columns of all rows."""
         return self.header or ()
 
+    def count_rows(self) -> int | None:
+        """Return the number of rows; None if it is unknown before they are read."""
+        return None
+
     @property
     @abstractmethod
     def size(self) -> int:
