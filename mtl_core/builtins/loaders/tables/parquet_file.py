@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 4096
 """Number of rows in memory at a time."""
+MAX_BATCH_CELLS = 2**21
+"""Number of cells in memory at a time, for tables of many columns."""
 
 
 class ParquetFile(TableFile):
@@ -116,7 +118,8 @@ class ParquetFile(TableFile):
 
     def _iter_batches(self, names: Sequence[str]) -> Iterator[pyarrow.RecordBatch]:
         with self._translate_errors():
-            yield from self._file.iter_batches(BATCH_SIZE, columns=names, use_threads=False)
+            n_rows = max(min(BATCH_SIZE, MAX_BATCH_CELLS // max(len(names), 1)), 1)
+            yield from self._file.iter_batches(n_rows, columns=names, use_threads=False)
 
     def _validate_type(self, name: str) -> None:
         data_type = self._schema.field(name).type
