@@ -359,7 +359,7 @@ def _list_parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, str, b
         elif isinstance(info, OptionInfo):
             # In Annotated, Typer stores the first declared name as the default.
             option_names = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
-            option = (option_names or [f"--{name.replace('_', '-')}"])[0]
+            option = (option_names or [f"--{name.replace('_', '-')}"])[0].replace("/", "` / `")
             types = (annotation, *get_args(annotation))
             metavar = info.metavar or next((text for type_, text in METAVARS.items() if type_ in types), "")
             yield f"{option} {metavar}".strip(), info.help or "", False
