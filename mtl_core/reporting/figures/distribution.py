@@ -92,7 +92,7 @@ def _create_axes(distribution: Distribution, palette: Palette) -> tuple[Figure, 
     ]
     figure = Figure(figsize=(COLUMN_WIDTH, HEIGHT + compute_legend_height(names)))
     add_legend(figure, handles, names)
-    return figure, add_axes(figure, 0.55, 0.42, 0.12, 0.25 + compute_legend_height(names))
+    return figure, add_axes(figure, 0.55, 0.42, 0.2, 0.25 + compute_legend_height(names))
 
 
 def _finish_axes(axes: Axes, distribution: Distribution, title: str, palette: Palette) -> None:

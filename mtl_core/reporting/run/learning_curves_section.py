@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mtl_core.artifacts.history import EpochRecord, History
-from mtl_core.artifacts.metrics import OVERALL
+from mtl_core.artifacts.metrics import MEAN, OVERALL
 from mtl_core.reporting.blocks import Block, Cell, Collapsible, Column, FigureBlock, Section, Table
 from mtl_core.reporting.figures.learning_curves import LearningCurves, draw_curves
 from mtl_core.reporting.figures.lines import Line, draw_lines
@@ -64,6 +64,8 @@ def _collect_losses(epochs: Sequence[EpochRecord], task: str) -> list[tuple[int,
 
 
 def _find_main_metric(artifacts: RunArtifacts, task: str) -> str:
+    if task == MEAN and artifacts.main_split is not None:  # the only entry of the history of many tasks
+        return artifacts.main_split.shared_metric or ""
     task_metrics = [one for split in artifacts.splits for one in split.tasks if one.name == task]
     main_metric = task_metrics[0].main_metric if task_metrics else None
     return main_metric.name if main_metric else ""
