@@ -188,3 +188,26 @@ def test_settings_of_other_tasks_are_left_out(data: Path) -> None:
     assert build_group_overrides(config, tasks[2:], tasks)[1:] == ["interactions=null"]
     assert build_group_overrides(config, tasks, tasks) == ["interactions=null"]
     assert np.all([load_experiment(data / "planted.yaml", overrides).config.active_tasks == tasks[:2]])
+
+
+@pytest.mark.parametrize("reason", ["data sets", "architecture"])
+def test_tasks_without_common_features_are_compared_at_parameters(
+    data: Path, tmp_path: Path, mtl: Any, reason: str
+) -> None:
+    """Tasks of two data sets, and features per task."""
+    experiment = yaml.safe_load((data / "planted.yaml").read_text(encoding="utf-8"))
+    if reason == "data sets":
+        experiment["data_sets"] = dict.fromkeys(("first", "second"), experiment["data"])
+        del experiment["data"]
+        experiment["tasks"] = [
+            {"name": f"task00{index}", "kind": "binary", "head": "linear", "data": [name]}
+            for index, name in enumerate(("first", "first", "second"))
+        ]
+    else:
+        experiment["architecture"] = {"type": "mmoe", "experts": 2}
+    path = data / "other.yaml"
+    path.write_text(yaml.safe_dump(experiment), encoding="utf-8")
+    result = mtl("group", path, "--networks", "2", "--affinity-only", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert "gradients at the shared parameters" in result.stdout
+    assert TaskGroups.read(tmp_path / "out" / "groups.json").gradients == "parameters"

@@ -17,12 +17,16 @@ EPOCH_SHARE = 0.25
 TASKS_PER_STEP = 50
 """Of more tasks than this, not every step is measured: of 125, every third."""
 
+PARAMETER_STEPS = 20
+"""Steps between comparisons of gradients at the shared parameters, which cost a pass per task."""
+
 
 def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | None, output_dir: Path) -> Trial:
     """Build the trial that measures affinities: one network for all tasks, trained for some of the epochs.
 
-    Gradients are compared at the features that all heads read, or at the shared parameters if the architecture has
-    features per task.
+    Gradients are compared at the features that all heads read. They are compared at the shared parameters, in every
+    twentieth step, if the architecture has features per task, or if tasks of different data sets have no common
+    examples.
 
     Args:
         config: The experiment.
@@ -30,9 +34,10 @@ def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | N
         epochs: Number of epochs; None for a quarter of the experiment's.
         output_dir: The output directory of all trainings.
     """
+    has_shared_features = not config.architecture.task_specific_features and len(config.loaders) == 1
     interactions = {
-        "every_n_steps": math.ceil(n_tasks / TASKS_PER_STEP),
-        "gradients": "parameters" if config.architecture.task_specific_features else "features",
+        "every_n_steps": math.ceil(n_tasks / TASKS_PER_STEP) if has_shared_features else PARAMETER_STEPS,
+        "gradients": "features" if has_shared_features else "parameters",
         "affinity": True,
         "max_groups": 2,
     }
