@@ -57,6 +57,7 @@ class Corpus:
             of an example, its date. No encoder and no task sees them.
         disclaimer: A disclaimer that every output about this data must contain, such as that it is a sample.
         warnings: Warnings for the user about problems that the loader found and fixed.
+        omissions: Those of the warnings that report rows which the loader left out; `mtl predict` prints only these.
     """
 
     ids: Sequence[str]
@@ -71,6 +72,7 @@ class Corpus:
     metadata: Mapping[str, Sequence[object]] = field(default_factory=dict)
     disclaimer: str = ""
     warnings: Sequence[str] = field(default=())
+    omissions: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
         if not len(self.groups):

@@ -29,4 +29,5 @@ def select_corpus_rows(corpus: Corpus, rows: NDArray[np.int64]) -> Corpus:
         metadata={name: RowSubset(column, rows) for name, column in corpus.metadata.items()},
         disclaimer=corpus.disclaimer,
         warnings=corpus.warnings,
+        omissions=corpus.omissions,
     )

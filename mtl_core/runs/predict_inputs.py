@@ -189,7 +189,7 @@ def predict_file(
         attention: Whether to include tokens and attention weights.
         data_set: Name of the data set whose loader reads the file; the first one by default.
         mask_writer: Writes predicted masks; None to leave them out.
-        report_warning: Called with each warning of the loader, such as that rows are left out.
+        report_warning: Called with each warning of the loader about rows that it left out.
 
     Yields:
         One record per input as in `predictions.jsonl`.
@@ -203,7 +203,7 @@ def predict_file(
             return
     corpus = load_labelled_file(saved_run, path, data_set)
     if report_warning is not None:
-        for warning in corpus.warnings:
+        for warning in corpus.omissions:
             report_warning(warning)
     yield from predict_corpus(saved_run, corpus, attention, data_set, mask_writer)
 

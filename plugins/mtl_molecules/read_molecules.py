@@ -42,22 +42,24 @@ def read_molecules(corpus: Corpus, column: str, skip: bool, cache_dir: Path | No
         invalid.append(message)
     if not rows:
         raise MtlError(f"no molecule has a valid SMILES; the first: {invalid[0]}" if invalid else "no molecule")
-    warnings = list(corpus.warnings)
+    omissions: list[str] = []
     if invalid:
         corpus = select_corpus_rows(corpus, np.array(rows, dtype=np.int64))
-        noun = (
+        n_invalid = len(invalid)
+        phrase = (
             "1 molecule has an invalid SMILES and is"
-            if len(invalid) == 1
-            else (f"{len(invalid):,} molecules have an invalid SMILES and are")
+            if n_invalid == 1
+            else (f"{n_invalid:,} molecules have an invalid SMILES and are")
         )
-        warnings.append(f"{noun} left out; the first: {invalid[0]}")
+        omissions.append(f"{phrase} left out; the first: {invalid[0]}")
     valid_smiles = [smiles[row] for row in rows]
     return replace(
         corpus,
         inputs=valid_smiles,
         groups=canonical,
         metadata={**corpus.metadata, column: valid_smiles},
-        warnings=warnings,
+        warnings=[*corpus.warnings, *omissions],
+        omissions=[*corpus.omissions, *omissions],
     )
 
 
