@@ -248,3 +248,16 @@ def test_stacked_weights_are_loaded_by_task_name(tmp_path: Path) -> None:
     assert names == [f"t{task}" for task in reversed(range(N_TASKS))]
     assert torch.equal(network.state_dict()["trunk.gates.weight"], saved.flip(0))
     assert saved.any()
+
+
+def test_regularization_of_unlabelled_tasks_does_not_count_for_clipping(tmp_path: Path) -> None:
+    """The entropy of the selectors reaches the gates of all tasks; that of a task without labels is no gradient."""
+    weights = []
+    for shift in (0.0, 0.2):
+        prepared, network, objective = build_network(tmp_path, {"type": "dselect-k", "entropy": 10.0})
+        gates = network.trunk.get_parameter("gates.bias")
+        with torch.no_grad():
+            gates[0] += torch.linspace(-shift, shift, gates.shape[1])
+        weights.append(compute_step(prepared, network, objective))
+    for key, value in weights[0].items():
+        assert torch.equal(value, weights[1][key]) == (not key.endswith("bias.task-t0")), key
