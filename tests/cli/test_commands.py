@@ -402,7 +402,7 @@ def test_packaged_experiments_and_finished_runs_fit_the_schema(trained_run: Path
         settings = []
         if "data" in value and "train" in registry.find("loaders", value["data"]["type"]).model_fields:
             # Data that cannot be packaged is named with --set.
-            settings = [f"data.train={value['data'].setdefault('train', 'train.xml')}"]
+            settings = [f"data.train={value['data'].setdefault('train', 'train.csv')}"]
         validator.validate(value)
         resolved = load_experiment(path, settings).config
         validator.validate(parse_scalar(dump_config(resolved)))
