@@ -7,37 +7,39 @@ from rich.table import Table
 from mtl_core.artifacts.comparison import VERDICT_MARKS, Comparison, VariantSummary
 from mtl_core.artifacts.comparison_summary import RankedDifference, summarize_differences
 from mtl_core.cli.compare_tables import create_table
-from mtl_core.experiments.compare.formatting import format_delta_m, format_difference, format_interval
+from mtl_core.experiments.compare.formatting import format_difference, format_interval
 from mtl_core.reporting.formatting import format_metric
+from mtl_core.statistics.verdicts import Verdict
+
+SHOWN_VERDICTS: tuple[Verdict, ...] = ("improved", "degraded", "practically equal", "not resolved")
+"""The verdicts that the table counts; undefined differences are the rest."""
 
 
 def build_verdict_table(comparison: Comparison) -> Table:
-    """Build the table of verdicts and costs, one row per variant."""
-    table = create_table(f"{len(comparison.tasks):,} tasks: differences from {comparison.reference}, and cost")
+    """Build the table of verdicts: one row per variant with the number of tasks per verdict."""
+    table = create_table(
+        f"{len(comparison.tasks):,} tasks against {comparison.reference}: ▲ improved, ▼ degraded, = equal"
+    )
     table.add_column("variant", overflow="fold")
-    columns = ["improved", "degraded", "equal", "not resolved", "mean difference", "relative gain", "parameters"]
-    for column in [*columns, "training"]:
+    for column in [*(VERDICT_MARKS[verdict] or verdict for verdict in SHOWN_VERDICTS), "mean difference"]:
         table.add_column(column, justify="right", no_wrap=True)
     for variant in comparison.variants:
-        table.add_row(*_build_row(comparison, variant), style="bold" if variant.kind == "multi-task" else None)
+        summary = summarize_differences(comparison, variant)
+        if summary is None:
+            continue
+        table.add_row(
+            variant.name,
+            *(f"{summary.counts[verdict]:,}" for verdict in SHOWN_VERDICTS),
+            "" if variant.mean_difference is None else format_interval(variant.mean_difference),
+            style="bold" if variant.kind == "multi-task" else None,
+        )
     return table
 
 
-def _build_row(comparison: Comparison, variant: VariantSummary) -> list[str]:
-    summary = summarize_differences(comparison, variant)
-    counts = [""] * 4
-    if summary is not None:
-        verdicts = ("improved", "degraded", "practically equal", "not resolved")
-        counts = [f"{summary.counts[verdict]:,}" for verdict in verdicts]  # type: ignore[index]
-    is_trained = variant.kind != "majority"
-    return [
-        variant.name,
-        *counts,
-        "" if variant.mean_difference is None else format_interval(variant.mean_difference),
-        "" if variant.delta_m is None else format_delta_m(variant.delta_m),
-        f"{variant.parameters:,}" if is_trained else "",
-        f"{variant.train_s:.1f} s" if is_trained else "",
-    ]
+def describe_costs(comparison: Comparison) -> str:
+    """Return a sentence on the time of training."""
+    times = ", ".join(f"{one.name} {one.train_s:,.1f} s" for one in comparison.variants if one.kind != "majority")
+    return f"Training, all tasks, median over seeds: {times}."
 
 
 def build_ranked_tables(comparison: Comparison) -> Iterator[Table]:

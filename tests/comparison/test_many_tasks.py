@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from many_tasks import write_many_tasks
+from rich.console import Console
 
 from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.comparison_summary import summarize_differences
 from mtl_core.cli.app import main
+from mtl_core.cli.compare_summary_tables import build_ranked_tables, build_verdict_table
 from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
@@ -139,6 +141,14 @@ def test_terminal_summarizes_many_tasks(many: Path, mtl: Any) -> None:
     assert summary.degradations[0].difference.mean == min(means)
     assert variant.mean_difference is not None
     assert variant.mean_difference.mean == pytest.approx(sum(means) / len(means))
+
+
+def test_tables_fit_a_terminal_of_80_columns(many: Path) -> None:
+    comparison = Comparison.read(many / "out" / "comparison.json")
+    console = Console(width=80, record=True)
+    for table in (build_verdict_table(comparison), *build_ranked_tables(comparison)):
+        console.print(table)
+    assert "…" not in console.export_text()
 
 
 def test_files_and_page_contain_all_tasks_or_a_summary(many: Path) -> None:

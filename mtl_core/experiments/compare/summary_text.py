@@ -34,7 +34,13 @@ def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[s
         comparison: The comparison.
         disclaimers: The disclaimers of the data.
     """
-    sentences = [f"Note: {disclaimer}." for disclaimer in disclaimers]
+    notes = [f"Note: {disclaimer}." for disclaimer in disclaimers]
+    return [*notes, *describe_results(comparison), *_describe_confidence(comparison)]
+
+
+def describe_results(comparison: Comparison) -> list[str]:
+    """Return sentences on the results, without the limits of intervals and verdicts."""
+    sentences = []
     for variant in comparison.variants:
         if variant.differences_from_reference is not None and variant.kind != "majority":
             sentences.append(_describe_reference_differences(comparison, variant, variant.differences_from_reference))
@@ -46,7 +52,6 @@ def summarize(comparison: Comparison, disclaimers: Sequence[str] = ()) -> list[s
         *sentences,
         *_describe_tasks_at_baseline(comparison),
         *_describe_undefined_tasks(comparison),
-        *_describe_confidence(comparison),
     ]
 
 
