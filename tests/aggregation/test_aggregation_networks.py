@@ -66,7 +66,7 @@ NETWORKS: dict[str, list[str]] = {
 }
 TOYS: dict[str, dict[str, Any]] = {
     "grouped heads": {"tasks": [task_block("toy-grouped")]},
-    "both kinds of heads": {"tasks": [task_block("linear", name="t1"), task_block("toy-grouped")]},
+    "both kinds of heads": {"tasks": [task_block("toy-linear", name="t1"), task_block("toy-grouped")]},
 }
 AGGREGATORS = {"pcgrad": aggregation.PCGrad, "upgrad": aggregation.UPGrad, "config": aggregation.ConFIG}
 

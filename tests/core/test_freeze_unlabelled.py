@@ -24,9 +24,9 @@ OPTIMIZERS = {
     "sgd": {"type": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.1},
 }
 HEADS = {
-    "separate": [task_block("linear")],
+    "separate": [task_block("toy-linear")],
     "grouped": [task_block("toy-grouped")],
-    "both": [task_block("linear", name="t1"), task_block("toy-grouped")],
+    "both": [task_block("toy-linear", name="t1"), task_block("toy-grouped")],
 }
 
 

@@ -15,12 +15,12 @@ from mtl_core.training.losses import TaskLosses
 from mtl_core.training.step import compute_losses
 
 CASES: dict[str, dict[str, Any]] = {
-    "separate": {"tasks": [task_block("linear")]},
+    "separate": {"tasks": [task_block("toy-linear")]},
     "grouped": {"tasks": [task_block("toy-grouped")]},
-    "both": {"tasks": [task_block("linear", name="t1"), task_block("toy-grouped")]},
-    "a group of one": {"tasks": [task_block("toy-grouped", name="t1"), task_block("linear")]},
-    "every label": {"tasks": [task_block("linear")], "data": {"type": "toy", "labelled": 1.0}},
-    "few labels": {"tasks": [task_block("linear")], "data": {"type": "toy", "labelled": 0.2}},
+    "both": {"tasks": [task_block("toy-linear", name="t1"), task_block("toy-grouped")]},
+    "a group of one": {"tasks": [task_block("toy-grouped", name="t1"), task_block("toy-linear")]},
+    "every label": {"tasks": [task_block("toy-linear")], "data": {"type": "toy", "labelled": 1.0}},
+    "few labels": {"tasks": [task_block("toy-linear")], "data": {"type": "toy", "labelled": 0.2}},
     "mixed experts": {"architecture": {"type": "mmoe", "experts": 2}},
     "task-specific features": {"architecture": {"type": "cross-stitch", "layers": 1}},
     "nothing shared": {"backbone": "identity"},

@@ -215,6 +215,14 @@ def test_shared_weights_of_grouped_heads_count_once(tmp_path: Path, runs: dict[s
     assert warm_start.report.numbers == 8 * 5 + 5 + 3 * (5 * 3 + 3)
 
 
+def test_separate_and_grouped_heads_are_incompatible(tmp_path: Path, runs: dict[str, Path]) -> None:
+    warm_start = WarmStart(tmp_path, runs["grouped"], "*", tasks=[task_block("toy-linear")])
+    warm_start.check()
+    heads = {name: why for name, why in warm_start.report.not_loaded.items() if name.startswith("heads.")}
+    assert {*heads.values()} == {"not in the run"}
+    assert len(heads) == 6
+
+
 def test_heads_of_other_shapes_are_not_loaded(tmp_path: Path, runs: dict[str, Path]) -> None:
     warm_start = WarmStart(tmp_path, runs["grouped"], "*")
     warm_start.check()

@@ -76,6 +76,25 @@ def _label(code: int) -> Label | None:
     return {-1: None, -2: "absent"}.get(int(code), f"c{code}")
 
 
+class SeparateLinear(HeadSpec):
+    """One linear layer per task, in one module per task."""
+
+    type: Literal["toy-linear"] = "toy-linear"
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        return SeparateLinearHead(inputs.width, outputs)
+
+
+class SeparateLinearHead(nn.Module):
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(width, outputs)
+
+    def forward(self, features: Features) -> torch.Tensor:
+        outputs: torch.Tensor = self.layer(features.mean_pool())
+        return outputs
+
+
 class GroupedLinear(HeadSpec):
     """One module for all tasks: a shared layer, then one matrix and one bias per task."""
 
@@ -117,7 +136,7 @@ def mtl_loaders() -> list[type[LoaderSpec]]:
 
 @hookimpl
 def mtl_heads() -> list[type[HeadSpec]]:
-    return [GroupedLinear]
+    return [GroupedLinear, SeparateLinear]
 
 
 CLASSES = ["c0", "c1", "c2"]
