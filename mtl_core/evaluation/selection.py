@@ -50,13 +50,11 @@ def resolve_selection(
     if select.metric is None:
         resolved = _resolve_default(select.aggregation, scored_tasks)
     else:
-        pooled = all(
-            metric.pooled or metric.pooled_by_sums
-            for task in scored_tasks
-            for metric in task.kind.metrics
-            if metric.key() == select.metric
-        )
-        resolved = Selection(metric=select.metric, aggregation=select.aggregation or ("overall" if pooled else "mean"))
+        metrics = [metric for task in scored_tasks for metric in task.kind.metrics]
+        # A metric has the name of its type in `kind.metrics` (`roc-auc`), and its key in results (`roc_auc`).
+        key = next((metric.key() for metric in metrics if metric.type == select.metric), select.metric)
+        pooled = all(metric.pooled or metric.pooled_by_sums for metric in metrics if metric.key() == key)
+        resolved = Selection(metric=key, aggregation=select.aggregation or ("overall" if pooled else "mean"))
     _check_metric(
         resolved,
         [task for task in main_tasks if resolved.aggregation not in names or task.name == resolved.aggregation],

@@ -237,6 +237,7 @@ Pair = tuple[str | None, str | None]
         (F1_ONLY, (None, None), ("macro_f1", "mean")),
         (F1_ONLY, (None, "a"), ("macro_f1", "a")),
         (F1_ONLY, ("macro_f1", None), ("macro_f1", "mean")),
+        (F1_ONLY, ("macro-f1", None), ("macro_f1", "mean")),  # the name of the type
         (NUMBERS, (None, None), ("mae", "relative_error_reduction")),
         (NUMBERS[:1], (None, None), ("mae", "mean")),
         (NUMBERS, (None, "b"), ("mae", "b")),
