@@ -82,7 +82,8 @@ def _build_result_blocks(comparison: Comparison, palette: Palette) -> Iterator[B
     variant = find_main_variant(comparison)
     if variant is None:
         return
-    differences = [interval.mean for task, (interval, _) in get_differences(variant, "reference").items()]
+    pairs = get_differences(variant, "reference")
+    differences = [pairs[task][0].mean for task in comparison.tasks if task in pairs]
     metrics = {task.metric for task in comparison.tasks.values()}
     if len(metrics) == 1 and differences:
         axis = f"difference of {format_metric_name(metrics.pop())}, {variant.name} and {comparison.reference}"
