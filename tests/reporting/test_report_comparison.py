@@ -144,7 +144,7 @@ def test_many_tasks_are_summarized(tmp_path: Path, mtl: Mtl) -> None:
     assert page.path.stat().st_size < 1e6
     (verdicts,) = page.tables("results").values()
     assert all(sum(int(cell) for cell in row[1:6]) == 617 for row in verdicts.rows)
-    histogram = page.section("results").find_all("svg")[0].attributes["aria-label"]
+    histogram = next(iter(page.section("results").find_all("svg"))).attributes["aria-label"]
     assert "over 617 tasks" in histogram
     ranked = list(page.tables("differences").values())
     assert [len(table.rows) for table in ranked] == [10, 10]
