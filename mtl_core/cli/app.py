@@ -360,7 +360,9 @@ def group(
     ] = None,
     affinity_epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs in which affinities are measured; default: a quarter of the experiment's."),
+        typer.Option(
+            min=1, help="Epochs in which affinities are measured; default: a fifth of all, or more for small data."
+        ),
     ] = None,
     affinity_only: Annotated[
         bool, typer.Option("--affinity-only", help="Divide the tasks, but do not train the networks.")

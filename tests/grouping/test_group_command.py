@@ -14,6 +14,7 @@ from mtl_core.artifacts.groups import TaskGroups
 from mtl_core.config.load import load_experiment
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.run_outputs import read_run
+from mtl_core.experiments.group.affinity import build_affinity_trial
 from mtl_core.experiments.group.overrides import build_group_overrides
 from mtl_core.runs.evaluate import evaluate_test_split
 from mtl_core.runs.saved_run import load_run
@@ -137,7 +138,7 @@ def test_affinity_only_trains_one_network(data: Path, mtl: Any) -> None:
     assert TaskGroups.read(output_dir / "groups.json").choice is None
     assert not (output_dir / "comparison.json").exists()
     history = (output_dir / "affinity-seed42" / "history.csv").read_text(encoding="utf-8").splitlines()
-    assert len(history) == 1 + 2  # a quarter of six epochs, rounded up
+    assert len(history) == 1 + 3  # half of the six epochs, which have few steps
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,20 @@ def test_wrong_options_end_with_one_message(
     assert "Traceback" not in result.stderr
     if "split" not in options[-1]:
         assert not (tmp_path / "out").exists()
+
+
+def test_measured_epochs_and_steps(data: Path) -> None:
+    """A fifth of the epochs, more for few steps per epoch, at most half; about 150 steps of many are measured."""
+    config = load_experiment(data / "planted.yaml", ["training.epochs=40"]).config
+
+    def read_settings(n_examples: int, epochs: int | None = None) -> tuple[str, str]:
+        overrides = build_affinity_trial(config, n_examples, epochs, data).overrides
+        return overrides[0].split("every_n_steps: ")[1].split(",")[0], overrides[1].removeprefix("training.epochs=")
+
+    assert read_settings(32 * 100) == ("5", "8")
+    assert read_settings(32 * 10) == ("1", "15")
+    assert read_settings(32) == ("1", "20")
+    assert read_settings(32 * 100, 3) == ("2", "3")
 
 
 def test_damaged_file_is_named(tmp_path: Path, grouped: tuple[Path, str]) -> None:

@@ -12,16 +12,15 @@ from mtl_core.experiments.trials import Trial, get_run_dir
 
 AFFINITY_RUN = "affinity"
 """The prefix of the directory of the measurement."""
-EPOCH_SHARE = 0.25
-"""The share of the experiment's epochs for which affinities are measured."""
-TASKS_PER_STEP = 50
-"""Of more tasks than this, not every step is measured: of 125, every third."""
-
+EPOCH_SHARE, MAX_EPOCH_SHARE = 0.2, 0.5
+"""The share of the experiment's epochs in which affinities are measured, and its maximum for few steps per epoch."""
+MEASURED_STEPS = 150
+"""Number of measured steps, spread evenly over a training with more steps."""
 PARAMETER_STEPS = 20
 """Steps between comparisons of gradients at the shared parameters, which cost a pass per task."""
 
 
-def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | None, output_dir: Path) -> Trial:
+def build_affinity_trial(config: ExperimentConfig, n_examples: int, epochs: int | None, output_dir: Path) -> Trial:
     """Build the trial that measures affinities: one network for all tasks, trained for some of the epochs.
 
     Gradients are compared at the features that all heads read. They are compared at the shared parameters, in every
@@ -30,20 +29,24 @@ def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | N
 
     Args:
         config: The experiment.
-        n_tasks: Number of active tasks.
-        epochs: Number of epochs; None for a quarter of the experiment's.
+        n_examples: Number of training examples, including those of the validation split.
+        epochs: Number of epochs; None for a fifth of the experiment's, or for more if these have less than
+            `MEASURED_STEPS` steps, but at most half.
         output_dir: The output directory of all trainings.
     """
+    steps_per_epoch = math.ceil(n_examples / config.training.batch_size)
+    n_epochs = epochs or _choose_epochs(config.training.epochs, steps_per_epoch)
+    n_steps = n_epochs * steps_per_epoch
     has_shared_features = not config.architecture.task_specific_features and len(config.loaders) == 1
     interactions = {
-        "every_n_steps": math.ceil(n_tasks / TASKS_PER_STEP) if has_shared_features else PARAMETER_STEPS,
+        "every_n_steps": max(1, n_steps // MEASURED_STEPS) if has_shared_features else PARAMETER_STEPS,
         "gradients": "features" if has_shared_features else "parameters",
         "affinity": True,
         "max_groups": 2,
     }
     overrides = [
         f"interactions={dump_inline_yaml(interactions)}",
-        f"training.epochs={epochs or max(1, math.ceil(EPOCH_SHARE * config.training.epochs))}",
+        f"training.epochs={n_epochs}",
         "training.refit=false",
         "training.calibrate=false",
         f"seed={config.seed}",
@@ -51,6 +54,12 @@ def build_affinity_trial(config: ExperimentConfig, n_tasks: int, epochs: int | N
     if config.trackers:
         overrides.append("trackers=[]")
     return Trial(AFFINITY_RUN, config.seed, None, overrides, get_run_dir(output_dir, AFFINITY_RUN, config.seed, None))
+
+
+def _choose_epochs(epochs: int, steps_per_epoch: int) -> int:
+    """Return the number of measured epochs of an experiment with a number of epochs."""
+    enough = max(EPOCH_SHARE * epochs, MEASURED_STEPS / max(steps_per_epoch, 1))
+    return max(1, math.ceil(min(enough, MAX_EPOCH_SHARE * epochs)))
 
 
 def read_affinities(trial: Trial) -> TaskInteractions:

@@ -68,7 +68,7 @@ def measure_and_divide(
         overrides: Overrides of all trainings.
         base: The validated experiment with these overrides.
         max_networks: Maximum number of networks.
-        affinity_epochs: Number of measured epochs; None for a quarter of the experiment's.
+        affinity_epochs: Number of measured epochs; None for a fifth of the experiment's, or more.
         output_dir: The output directory, new or to resume.
         console: The console of progress messages.
 
@@ -80,7 +80,8 @@ def measure_and_divide(
     if len(tasks) < 2:
         raise MtlError(f"{base.config.name}: has only one active task ('{tasks[0]}'); groups need two or more")
     check_network_count(max_networks, len(tasks), "--networks")
-    trial = build_affinity_trial(base.config, len(tasks), affinity_epochs, output_dir)
+    n_examples = len(data.corpus.get_row_indices("train"))
+    trial = build_affinity_trial(base.config, n_examples, affinity_epochs, output_dir)
     epochs = source.load([*overrides, *trial.overrides]).config.training.epochs
     trial = replace(trial, overrides=[*overrides, *trial.overrides])
     reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [trial], "grouping")
