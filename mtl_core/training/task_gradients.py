@@ -189,9 +189,19 @@ class TaskGradients:
 
 
 def accumulate_grad(parameter: torch.Tensor, gradient: torch.Tensor | None) -> None:
-    """Add a gradient to `parameter.grad`; do nothing for None."""
-    if gradient is not None:
-        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+    """Add a gradient to `parameter.grad`; do nothing for None.
+
+    The gradient gets the layout of the parameter, as in `backward`: fused optimizers on the CPU read the memory of a
+    transposed gradient in the wrong order (torch 2.13).
+    """
+    if gradient is None:
+        return
+    if parameter.grad is not None:
+        parameter.grad = parameter.grad + gradient
+    elif gradient.stride() == parameter.stride():
+        parameter.grad = gradient
+    else:
+        parameter.grad = torch.empty_like(parameter).copy_(gradient)
 
 
 def _allocate_rows(

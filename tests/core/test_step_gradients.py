@@ -14,6 +14,7 @@ from mtl_core.builtins.weightings.weighted_sum import WeightedSum
 from mtl_core.testing.sample_run import SampleRun
 from mtl_core.training.distributed import DistributedContext
 from mtl_core.training.gradients import StepGradients, find_last_shared_layer, find_shared_parameters
+from mtl_core.training.task_gradients import accumulate_grad
 
 CPU = torch.device("cpu")
 
@@ -271,3 +272,16 @@ def test_last_shared_layer_without_a_shared_trunk_is_in_the_heads(tmp_path: Path
         "groups.0.shared.weight",
         "groups.0.shared.bias",
     ]
+
+
+def test_transposed_gradients_get_the_layout_of_the_parameter() -> None:
+    weights, gradient = torch.randn(4, 6), torch.randn(6, 4).T
+    steps = []
+    for fused in (False, True):
+        parameter = torch.nn.Parameter(weights.clone())
+        accumulate_grad(parameter, gradient)
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad, gradient)
+        torch.optim.Adam([parameter], lr=0.1, fused=fused).step()
+        steps.append(parameter.detach())
+    torch.testing.assert_close(steps[0], steps[1])
