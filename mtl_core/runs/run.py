@@ -101,13 +101,13 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
         if run.metrics.is_file():
             raise MtlError(f"{path}: this run is complete; there is nothing to resume")
         config = run.load_experiment().config
-        check_packages(config.trackers)
-    if not is_worker_rank():
         if config.extends is not None and config.extends.mode == "joint":
             raise MtlError(
                 f"{path}: joint training with added tasks cannot be resumed, since it is accepted only after a test of "
                 "the other tasks; remove this directory, and repeat `mtl extend`"
             )
+        check_packages(config.trackers)
+    if not is_worker_rank():
         run.remove_temporary_files()
     with isolate_torch_rng(), rank_resume_dir(run.path) as run_dir:
         run = RunDirectory(run_dir)
