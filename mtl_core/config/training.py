@@ -12,8 +12,8 @@ class Selection(StrictModel):
     """Selection of the best epoch, on validation data only."""
 
     metric: str | None = None
-    """A metric that every task has, by its type or its key in results (`roc-auc` or `roc_auc`); null is the first metric
-    of each task's kind."""
+    """A metric that every task has, by its type or its key in results (`roc-auc` or `roc_auc`); null is the first
+    metric of each task's kind."""
     aggregation: str | None = None
     """`overall` (all labels pooled), `mean` (mean over tasks), `relative_error_reduction` (mean over tasks of the
     error reduction relative to the baseline), or the name of one task. Null is `overall`; `mean` if the metric
