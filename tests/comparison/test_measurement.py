@@ -141,7 +141,9 @@ def test_closed_forms_of_roc_auc_equal_resampling(monkeypatch: pytest.MonkeyPatc
             for _ in range(2)
         ]
         swapped = SwappedScores(scorer, variants[:1], variants[1:])
-        results.append((variants[0].score, variants[0].influence, swapped.compute_differences(masks * 1.0, columns)))
+        results.append(
+            (variants[0].score, variants[0].influence, swapped.compute_differences(masks.astype(np.float64), columns))
+        )
     for closed, resampled in zip(*results, strict=True):
         assert closed == pytest.approx(resampled)
     assert results[0][2].std() > 0.01

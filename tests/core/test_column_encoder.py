@@ -34,7 +34,7 @@ def build_encoder(**keys: Any) -> Encoder[Any, Any]:
 def fit(encoder: Encoder[Any, Any], rows: list[dict[str, Any]]) -> list[Any]:
     parsed = encoder.parse(rows)
     encoder.fit(iter(parsed))
-    return encoder.encode(parsed)
+    return list(encoder.encode(parsed))
 
 
 def compute_features(encoder: Encoder[Any, Any], layer: torch.nn.Module, items: list[Any]) -> Features:
@@ -129,7 +129,7 @@ def test_fitting_reads_the_rows_once() -> None:
     encoder = build_encoder(columns={"review": "embedding", "size": "array"})
     encoder.fit(iter(encoder.parse(ROWS)))
     other = build_encoder(columns={"review": "embedding"})
-    rows = Rows(other.parse(ROWS))
+    rows = Rows(list(other.parse(ROWS)))
     other.fit(rows)
     assert Rows.passes == 1
     assert other.state()["columns"]["review"] == encoder.state()["columns"]["review"]

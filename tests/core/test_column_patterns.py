@@ -236,5 +236,6 @@ def test_a_run_saves_the_names_of_its_inputs(tmp_path: Path, mtl: Any, monkeypat
     # The saved config reads the same data.
     (tmp_path / "moved.csv").rename(path)
     corpora = [load_sources(load_experiment(name).config.loaders) for name in ("e.yaml", "run/config.yaml")]
-    np.testing.assert_array_equal(*(np.asarray(corpus.inputs) for corpus in corpora))
+    first_inputs, second_inputs = (np.asarray(corpus.inputs) for corpus in corpora)
+    np.testing.assert_array_equal(first_inputs, second_inputs)
     assert corpora[0].labels == corpora[1].labels

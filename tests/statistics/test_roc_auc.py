@@ -11,7 +11,7 @@ from mtl_core.statistics.roc_auc import compute_exchanged_auc, compute_leave_one
 def draw_labels(seed: int, n_labels: int = 40) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Return the scores of two rankings, with ties, and labels."""
     random = np.random.default_rng(seed)
-    first, second = (random.integers(0, 12, n_labels).astype(np.float32) / 4 for _ in range(2))
+    first, second = ((random.integers(0, 12, n_labels) / 4).astype(np.float32) for _ in range(2))
     return first, second, random.random(n_labels) < 0.3
 
 
