@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mtl_core.cli.options import (
+    BatchedOption,
     DataSetOption,
     ExperimentArgument,
     MarginOption,
@@ -270,15 +271,7 @@ def compare(
         int | None,
         typer.Option(min=1, metavar="N", help="Compare N tasks only, drawn by the experiment's seed."),
     ] = None,
-    batched: Annotated[
-        bool | None,
-        typer.Option(
-            "--batched/--separate",
-            help="Train the single-task networks at once, or in a run each; default: at once for more than 20 tasks, "
-            "where possible.",
-            show_default=False,
-        ),
-    ] = None,
+    batched: BatchedOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
@@ -371,6 +364,7 @@ def group(
         bool | None,
         typer.Option("--apart/--no-apart", help="Also train one network per task; default: up to 10 tasks."),
     ] = None,
+    batched: BatchedOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Trainings in parallel, one thread each; default: the number of CPU cores."),
@@ -390,6 +384,7 @@ def group(
         affinity_epochs,
         affinity_only,
         apart,
+        batched,
         jobs,
         margin or [],
     )

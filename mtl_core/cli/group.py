@@ -40,12 +40,19 @@ def group_command(
     affinity_epochs: int | None,
     affinity_only: bool,
     apart: bool | None,
+    batched: bool | None,
     jobs: int | None,
     margin_texts: Sequence[str],
 ) -> None:
     """Measure affinities, divide the tasks, train the networks and print the verdict."""
     if affinity_only:
-        options = {"--seeds": n_seeds, "--apart": apart, "--jobs": jobs, "--margin": margin_texts}
+        options = {
+            "--seeds": n_seeds,
+            "--apart": apart,
+            **_list_network_options(batched),
+            "--jobs": jobs,
+            "--margin": margin_texts,
+        }
         unused = [option for option, value in options.items() if value]
         if unused:
             raise MtlError(f"{join_names(unused)}: with --affinity-only, no network of the division is trained")
@@ -55,16 +62,21 @@ def group_command(
     check_inputs(loaded)
     group_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), f"{loaded.config.name}-groups")
 
-    from mtl_core.experiments.group.run_group import measure_and_divide, train_and_compare
+    from mtl_core.experiments.compare.network_batches import plan_networks
+    from mtl_core.experiments.group.run_group import load_grouped_tasks, measure_and_divide, train_and_compare
     from mtl_core.experiments.process_pool import get_default_jobs
 
     errors, console = Console(stderr=True), Console()
+    tasks = load_grouped_tasks(loaded, max_networks, trains_networks=not affinity_only)
+    trains_apart = _trains_apart(apart, batched, len(tasks.names)) and not affinity_only
+    apart_networks = plan_networks(source, overrides, loaded, tasks.names, batched) if trains_apart else None
     resume_hint = f"finished trainings stay: the same command with `--out {group_dir}` continues"
     with handle_interrupt(lambda: resume_hint):
-        division = measure_and_divide(source, overrides, loaded, max_networks, affinity_epochs, group_dir, errors)
+        division = measure_and_divide(
+            source, overrides, loaded, tasks, max_networks, affinity_epochs, group_dir, errors
+        )
         for sentence in describe_division(division):
             print_plain(console, sentence)
-        trains_apart = apart if apart is not None else len(division.tasks) <= MAX_APART_TASKS
         if affinity_only or (len(division.files) == 1 and not trains_apart):
             typer.echo(f"{group_dir}: {GROUPS_FILE} and one experiment file per network written")
             if not affinity_only:
@@ -78,7 +90,7 @@ def group_command(
             loaded,
             division,
             n_seeds or DEFAULT_SEEDS,
-            trains_apart,
+            apart_networks,
             margins,
             jobs or get_default_jobs(),
             group_dir,
@@ -92,6 +104,24 @@ def group_command(
     from mtl_core.reporting.write import write_report
 
     typer.echo(f"report: {write_report(group_dir)[0]}")
+
+
+def _list_network_options(batched: bool | None) -> dict[str, bool]:
+    """Return whether each option that decides how single-task networks are trained was used."""
+    return {"--batched": batched is True, "--separate": batched is False}
+
+
+def _trains_apart(apart: bool | None, batched: bool | None, n_tasks: int) -> bool:
+    """Return whether one network per task is trained.
+
+    Raises:
+        MtlError: If none is, but an option decides how.
+    """
+    trains_apart = apart if apart is not None else n_tasks <= MAX_APART_TASKS
+    for option, is_used in _list_network_options(batched).items():
+        if is_used and not trains_apart:
+            raise MtlError(f"{option}: one network per task is not trained; expected --apart with it")
+    return trains_apart
 
 
 def describe_division(division: "Division") -> Iterator[str]:

@@ -21,6 +21,15 @@ PrecisionOption = Annotated[
     Literal["fp32", "bf16", "int8"],
     typer.Option(help="Numeric precision: bf16 and int8 are faster, and change the last digits."),
 ]
+BatchedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--batched/--separate",
+        help="Train the single-task networks at once, or in a run each; default: at once for more than 20 tasks, "
+        "where possible.",
+        show_default=False,
+    ),
+]
 MarginOption = Annotated[
     list[str] | None,
     typer.Option(

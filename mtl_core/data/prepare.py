@@ -1,26 +1,74 @@
 """Preparation of a run: load, split and encode the data, and fit the tasks."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.task_resolution import select_active_tasks
+from mtl_core.data.encoder import Encoder
 from mtl_core.data.example_selection import (
+    ExamplePartition,
     describe_unlabelled,
     describe_unsampled,
     describe_unused_test,
     drop_leaked_rows,
     partition_examples,
 )
-from mtl_core.data.experiment_data import load_experiment_data
+from mtl_core.data.experiment_data import ExperimentData, load_experiment_data
 from mtl_core.data.fitted_data import FittedData, fit_data
 from mtl_core.data.metadata_leaks import describe_metadata_leaks
 from mtl_core.data.parsing import parse_inputs
 from mtl_core.data.split_overlap import describe_overlap
-from mtl_core.data.splitting import split_corpus
+from mtl_core.data.splitting import Split, split_corpus
 from mtl_core.data.stage_timer import StageTimer
 from mtl_core.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """Parsed and split examples, before the encoder and the tasks are fitted.
+
+    Attributes:
+        encoder: The encoder, not fitted yet.
+        parsed: The parsed inputs.
+        partition: The examples with labels, and those without.
+        split: The split.
+    """
+
+    encoder: Encoder[Any, Any]
+    parsed: Sequence[Any]
+    partition: ExamplePartition
+    split: Split
+
+
+def split_data(config: ExperimentConfig, experiment_data: ExperimentData, timer: StageTimer) -> SplitData:
+    """Parse the inputs and split the examples of an experiment.
+
+    Args:
+        config: The experiment.
+        experiment_data: Its data.
+        timer: Measures the time to `encode`, and to `load`, which includes the split.
+
+    Raises:
+        MtlError: If an input is invalid, or the examples cannot be split.
+    """
+    corpus = experiment_data.corpus
+    with timer.measure("encode"):
+        encoder = config.encoder.build()
+        parsed = parse_inputs(encoder, corpus)
+    with timer.measure("load"):
+        partition = partition_examples(corpus, experiment_data.tasks, experiment_data.labels, encoder, parsed)
+        split = split_corpus(
+            corpus,
+            partition.labelled,
+            experiment_data.stratification_labels,
+            config.split,
+            derive_seed(config.seed, "split"),
+        )
+    return SplitData(encoder, parsed, partition, split)
 
 
 def prepare(config: ExperimentConfig) -> FittedData:
@@ -34,27 +82,18 @@ def prepare(config: ExperimentConfig) -> FittedData:
         experiment_data = load_experiment_data(config)
         # Validates the names before the inputs are parsed.
         select_active_tasks(experiment_data.tasks, config.active_tasks)
-    corpus, labels = experiment_data.corpus, experiment_data.labels
-    with timer.measure("encode"):
-        encoder = config.encoder.build()
-        parsed = parse_inputs(encoder, corpus)
-    with timer.measure("load"):
-        partition = partition_examples(corpus, experiment_data.tasks, labels, encoder, parsed)
-        split = split_corpus(
-            corpus,
-            partition.labelled,
-            experiment_data.stratification_labels,
-            config.split,
-            derive_seed(config.seed, "split"),
-        )
+    corpus = experiment_data.corpus
+    parts = split_data(config, experiment_data, timer)
+    split = parts.split
     with timer.measure("encode"):
         if any(spec.weight > 0 for spec in config.auxiliary):
-            split = replace(split, auxiliary_only=drop_leaked_rows(corpus, split, config.split, partition.unlabelled))
-        data = fit_data(config, experiment_data, split, encoder, parsed)
+            unlabelled = parts.partition.unlabelled
+            split = replace(split, auxiliary_only=drop_leaked_rows(corpus, split, config.split, unlabelled))
+        data = fit_data(config, experiment_data, split, parts.encoder, parts.parsed)
     warnings = [
         *corpus.warnings,
         *experiment_data.warnings,
-        *partition.describe_excluded(corpus, data.split),
+        *parts.partition.describe_excluded(corpus, data.split),
         *describe_unlabelled(config.active_tasks or [], data.split),
         *describe_unused_test(corpus, config.split),
         *describe_overlap(corpus, split),

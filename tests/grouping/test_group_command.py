@@ -148,6 +148,12 @@ def test_affinity_only_trains_one_network(data: Path, mtl: Any) -> None:
         (["--affinity-only", "--seeds", "3"], "--seeds: with --affinity-only, no network of the division is trained"),
         (["--set", "active_tasks=[task001]"], "has only one active task ('task001'); groups need two or more"),
         (["--margin", "x"], "--margin"),
+        (["--affinity-only", "--separate"], "--separate: with --affinity-only, no network of the division is trained"),
+        (["--batched", "--no-apart"], "--batched: one network per task is not trained; expected --apart with it"),
+        (
+            ["--batched", "--set", "training.refit=true"],
+            "--batched: the single-task networks cannot be trained at once: training.refit is computed for one network",
+        ),
         (
             ["--set", "split={type: random, validation: 0, test: 0.2}"],
             "there is no validation data, on which `mtl group` chooses",
@@ -161,8 +167,7 @@ def test_wrong_options_end_with_one_message(
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-    if "split" not in options[-1]:
-        assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists()  # noticed before the measurement
 
 
 def test_measured_epochs_and_steps(data: Path) -> None:

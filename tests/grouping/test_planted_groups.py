@@ -11,7 +11,7 @@ from mtl_core.artifacts.groups import TaskGroups
 from mtl_core.artifacts.interactions import read_interactions
 from mtl_core.config.experiment_source import ExperimentFile
 from mtl_core.evaluation.task_grouping import find_grouping
-from mtl_core.experiments.group.run_group import measure_and_divide
+from mtl_core.experiments.group.run_group import load_grouped_tasks, measure_and_divide
 
 EPOCHS = 4
 """Measured epochs, of twenty."""
@@ -21,9 +21,9 @@ def divide(folder: Path, seed: int) -> tuple[TaskGroups, list[int]]:
     """Generate data, and divide its tasks; return the division, and the planted group of each task."""
     truth = planted_groups.write_planted_groups(folder, SMALL, seed, epochs=20, width=64)
     source, overrides = ExperimentFile(str(folder / "planted.yaml")), ["optimizer.lr=0.003"]
-    division = measure_and_divide(
-        source, overrides, source.load(overrides), 4, EPOCHS, folder / "groups", Console(quiet=True)
-    )
+    base = source.load(overrides)
+    tasks = load_grouped_tasks(base, 4, trains_networks=False)
+    division = measure_and_divide(source, overrides, base, tasks, 4, EPOCHS, folder / "groups", Console(quiet=True))
     return division.groups, truth
 
 

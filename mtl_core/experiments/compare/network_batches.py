@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.experiment import ExperimentConfig
+from mtl_core.config.experiment_source import ExperimentSource
+from mtl_core.config.load import Experiment
 from mtl_core.errors import MtlError
+from mtl_core.experiments.compare.baselines import build_independent_overrides
+from mtl_core.plugins.active_registry import use_registry
 
 MAX_BYTES = 1_000_000_000
 """Upper limit of the memory of the networks of one batch."""
@@ -69,6 +74,31 @@ def find_config_obstacle(config: ExperimentConfig, uses_gpu: bool) -> str:
 def _has_dropout(config: ExperimentConfig) -> bool:
     specs = [config.encoder, config.backbone, *(task.head for task in config.tasks)]
     return any(getattr(spec, "dropout", 0.0) > 0 for spec in specs)
+
+
+def plan_networks(
+    source: ExperimentSource, overrides: Sequence[str], base: Experiment, tasks: Sequence[str], batched: bool | None
+) -> NetworkBatches:
+    """Decide which single-task networks of an experiment are trained at once.
+
+    Args:
+        source: The experiment.
+        overrides: Overrides of all networks.
+        base: The validated experiment with these overrides.
+        tasks: The names of the tasks.
+        batched: Whether the networks are trained at once; None for more than 20 tasks, where possible.
+
+    Raises:
+        MtlError: If they must be trained at once, but cannot.
+    """
+    if batched is False or (batched is None and not has_many_tasks(len(tasks))):
+        return NetworkBatches.separate_runs(tasks)
+    experiment = source.load([*overrides, *build_independent_overrides(base.config, tasks)])
+    with use_registry(experiment.registry):
+        networks = plan_batches(experiment.config, tasks)
+    if batched and networks.obstacle:
+        raise MtlError(f"--batched: the single-task networks cannot be trained at once: {networks.obstacle}")
+    return networks
 
 
 def plan_batches(config: ExperimentConfig, tasks: Sequence[str]) -> NetworkBatches:

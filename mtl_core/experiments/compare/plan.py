@@ -5,18 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtl_core.artifacts.many_tasks import has_many_tasks
 from mtl_core.config.experiment_source import ExperimentSource
 from mtl_core.config.load import Experiment, dump_config
 from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.data.experiment_data import ExperimentData, compute_label_mask, load_experiment_data
 from mtl_core.errors import MtlError
-from mtl_core.experiments.compare.baselines import build_independent_overrides
-from mtl_core.experiments.compare.network_batches import NetworkBatches, plan_batches
+from mtl_core.experiments.compare.network_batches import NetworkBatches, plan_networks
 from mtl_core.experiments.compare.single_task_selection import SingleTaskSelection
 from mtl_core.experiments.compare.variants import TrainingSpec, Variant, VariantBuilder
 from mtl_core.experiments.trials import Trial, build_fold_overrides, get_run_dir, list_folds
-from mtl_core.plugins.active_registry import use_registry
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def build_plan(
     if n_folds is not None:
         source.load([*overrides, *build_fold_overrides(base.config.split, n_folds, 0, "test")])
     compared_names = selection.select(task_names, base.config.seed)
-    networks = _plan_networks(source, overrides, base, compared_names, selection.batched)
+    networks = plan_networks(source, overrides, base, compared_names, selection.batched)
     variants = _share_networks(VariantBuilder(source, overrides, base).build_all(networks, extra_variants))
     seed_values = range(base.config.seed, base.config.seed + n_seeds)
     training_specs = {
@@ -116,24 +113,6 @@ def build_plan(
         for fold in list_folds(n_folds)
     ]
     return Plan(base, compared_names, variants, seed_values, n_folds, trials, output_dir, networks)
-
-
-def _plan_networks(
-    source: ExperimentSource, overrides: Sequence[str], base: Experiment, tasks: Sequence[str], batched: bool | None
-) -> NetworkBatches:
-    """Decide which single-task networks are trained at once.
-
-    Raises:
-        MtlError: If they must be trained at once, but cannot.
-    """
-    if batched is False or (batched is None and not has_many_tasks(len(tasks))):
-        return NetworkBatches.separate_runs(tasks)
-    experiment = source.load([*overrides, *build_independent_overrides(base.config, tasks)])
-    with use_registry(experiment.registry):
-        networks = plan_batches(experiment.config, tasks)
-    if batched and networks.obstacle:
-        raise MtlError(f"--batched: the single-task networks cannot be trained at once: {networks.obstacle}")
-    return networks
 
 
 def _estimate_visits(training_spec: TrainingSpec, data: ExperimentData) -> int:

@@ -9,15 +9,19 @@ from mtl_core.experiments.compare.network_batches import NetworkBatches
 from mtl_core.experiments.compare.plan import Plan
 from mtl_core.reporting.formatting import pluralize
 
+FEWER_NETWORKS = "--single and --single-sample train fewer of them"
+"""How to train fewer single-task networks of `mtl compare`."""
 
-def describe_plan(plan: Plan, jobs: int) -> list[str]:
+
+def describe_plan(plan: Plan, jobs: int, fewer_networks: str = FEWER_NETWORKS) -> list[str]:
     """Return sentences on the trainings of a plan.
 
     Args:
         plan: The plan.
         jobs: Maximum number of trainings in parallel.
+        fewer_networks: How to train fewer single-task networks, if they are trained in a run each.
     """
-    return [_describe_trainings(plan), *_describe_networks(plan, jobs)]
+    return [_describe_trainings(plan), *_describe_networks(plan, jobs, fewer_networks)]
 
 
 def _describe_trainings(plan: Plan) -> str:
@@ -33,7 +37,7 @@ def _describe_trainings(plan: Plan) -> str:
     return f"{pluralize(len(plan.trials), 'training')} with {seeds}{folds} ({per_seed} each){finished}"
 
 
-def _describe_networks(plan: Plan, jobs: int) -> Iterator[str]:
+def _describe_networks(plan: Plan, jobs: int, fewer_networks: str) -> Iterator[str]:
     """Yield how single-task networks are trained, and how long it takes."""
     networks = plan.networks
     if networks is None:
@@ -51,7 +55,7 @@ def _describe_networks(plan: Plan, jobs: int) -> Iterator[str]:
     if networks.obstacle:
         yield (
             f"{len(networks.separate):,} single-task networks are trained in a run each, since {networks.obstacle}; "
-            "--single and --single-sample train fewer of them"
+            f"{fewer_networks}"
         )
 
 

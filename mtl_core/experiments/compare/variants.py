@@ -108,7 +108,10 @@ class VariantBuilder:
                 SINGLE_TASK,
                 "single-task",
                 build_single_task_overrides(self._base.config, "TASK"),
-                [*self._build_batched_specs(networks), *self._build_separate_specs(networks)],
+                [
+                    *build_batched_specs(self._source, self._overrides, self._base, networks, SINGLE_TASK),
+                    *self._build_separate_specs(networks),
+                ],
             )
         )
         variants.append(Variant(MAJORITY, "majority", [], []))
@@ -119,14 +122,6 @@ class VariantBuilder:
         if duplicate is not None:
             raise MtlError(f"--variant {duplicate}: given twice")
         return variants
-
-    def _build_batched_specs(self, networks: NetworkBatches) -> Iterator[TrainingSpec]:
-        """Yield the training of each batch of single-task networks."""
-        for number, tasks in enumerate(networks.batches, start=1):
-            overrides = build_independent_overrides(self._base.config, tasks)
-            experiment = self._source.load([*self._overrides, *overrides])
-            name = f"{SINGLE_TASK}-networks-{number}"
-            yield TrainingSpec(name, overrides, experiment, independent=True)
 
     def _build_separate_specs(self, networks: NetworkBatches) -> Iterator[TrainingSpec]:
         """Yield the training of each single-task network that has a run of its own."""
@@ -170,6 +165,24 @@ class VariantBuilder:
                 "compared"
             )
         return Variant(name, "variant", [override], [training_spec])
+
+
+def build_batched_specs(
+    source: ExperimentSource, overrides: Sequence[str], base: Experiment, networks: NetworkBatches, variant: str
+) -> Iterator[TrainingSpec]:
+    """Yield the training of each batch of single-task networks.
+
+    Args:
+        source: The experiment.
+        overrides: Overrides of all variants.
+        base: The validated experiment with these overrides.
+        networks: How the single-task networks are trained.
+        variant: The name of their variant, which begins the names of their run directories.
+    """
+    for number, tasks in enumerate(networks.batches, start=1):
+        batch_overrides = build_independent_overrides(base.config, tasks)
+        experiment = source.load([*overrides, *batch_overrides])
+        yield TrainingSpec(f"{variant}-networks-{number}", batch_overrides, experiment, independent=True)
 
 
 def split_values(text: str) -> list[str]:

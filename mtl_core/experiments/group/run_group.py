@@ -9,7 +9,6 @@ from rich.console import Console
 
 from mtl_core.artifacts.comparison import Comparison
 from mtl_core.artifacts.groups import GROUPS_FILE, GROUPS_PLAN_FILE, GroupChoice, TaskGroups
-from mtl_core.artifacts.json_files import read_json
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.config.experiment_source import ExperimentSource
 from mtl_core.config.load import Experiment
@@ -17,7 +16,9 @@ from mtl_core.config.task_resolution import select_active_tasks
 from mtl_core.data.experiment_data import load_experiment_data
 from mtl_core.errors import MtlError
 from mtl_core.evaluation.task_grouping import check_network_count
+from mtl_core.experiments.compare.network_batches import NetworkBatches
 from mtl_core.experiments.compare.plan import Plan
+from mtl_core.experiments.compare.plan_text import describe_plan
 from mtl_core.experiments.compare.result_files import write_comparison
 from mtl_core.experiments.group.affinity import build_affinity_trial, read_affinities
 from mtl_core.experiments.group.divide import divide_tasks
@@ -33,6 +34,42 @@ VALIDATION_DIR = "validation"
 """The folder of the comparison on validation data."""
 MAX_LISTED_TRIALS = 20
 """Maximum number of trainings for one line per training."""
+FEWER_NETWORKS = "--no-apart trains none of them"
+"""How to train fewer single-task networks."""
+
+
+@dataclass(frozen=True)
+class GroupedTasks:
+    """The tasks that are divided into networks.
+
+    Attributes:
+        names: The names of the active tasks.
+        n_examples: Number of training examples, including those of the validation split.
+    """
+
+    names: Sequence[str]
+    n_examples: int
+
+
+def load_grouped_tasks(base: Experiment, max_networks: int, trains_networks: bool) -> GroupedTasks:
+    """Load the data of an experiment, and check that its tasks can be divided.
+
+    Args:
+        base: The validated experiment.
+        max_networks: Maximum number of networks.
+        trains_networks: Whether the networks are trained after the division, which needs validation data.
+
+    Raises:
+        MtlError: If there is one task only, there are more networks than tasks, or validation data is missing.
+    """
+    data = load_experiment_data(base.config)
+    names = [task.name for task in select_active_tasks(data.tasks, base.config.active_tasks)]
+    if len(names) < 2:
+        raise MtlError(f"{base.config.name}: has only one active task ('{names[0]}'); groups need two or more")
+    check_network_count(max_networks, len(names), "--networks")
+    if trains_networks:
+        check_has_validation(base, data)
+    return GroupedTasks(names, len(data.corpus.get_row_indices("train")))
 
 
 @dataclass(frozen=True)
@@ -56,6 +93,7 @@ def measure_and_divide(
     source: ExperimentSource,
     overrides: Sequence[str],
     base: Experiment,
+    tasks: GroupedTasks,
     max_networks: int,
     affinity_epochs: int | None,
     output_dir: Path,
@@ -67,35 +105,31 @@ def measure_and_divide(
         source: The experiment.
         overrides: Overrides of all trainings.
         base: The validated experiment with these overrides.
+        tasks: Its tasks.
         max_networks: Maximum number of networks.
         affinity_epochs: Number of measured epochs; None for a fifth of the experiment's, or more.
         output_dir: The output directory, new or to resume.
         console: The console of progress messages.
 
     Raises:
-        MtlError: If there is one task only, there are more networks than tasks, or the training fails.
+        MtlError: If the training fails.
     """
-    data = load_experiment_data(base.config)
-    tasks = [task.name for task in select_active_tasks(data.tasks, base.config.active_tasks)]
-    if len(tasks) < 2:
-        raise MtlError(f"{base.config.name}: has only one active task ('{tasks[0]}'); groups need two or more")
-    check_network_count(max_networks, len(tasks), "--networks")
-    n_examples = len(data.corpus.get_row_indices("train"))
-    trial = build_affinity_trial(base.config, n_examples, affinity_epochs, output_dir)
+    names = tasks.names
+    trial = build_affinity_trial(base.config, tasks.n_examples, affinity_epochs, output_dir)
     epochs = source.load([*overrides, *trial.overrides]).config.training.epochs
     trial = replace(trial, overrides=[*overrides, *trial.overrides])
     reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [trial], "grouping")
     with lock_folder(output_dir):
         print_plain(
-            console, f"affinities of {len(tasks)} tasks: training {epochs} of {base.config.training.epochs} epochs"
+            console, f"affinities of {len(names)} tasks: training {epochs} of {base.config.training.epochs} epochs"
         )
         train_trials(source, [trial], 1, lambda _: None, evaluate_test=False)
         interactions = read_affinities(trial)
-        groups = divide_tasks(base.config, tasks, interactions, max_networks, epochs)
+        groups = divide_tasks(base.config, names, interactions, max_networks, epochs)
         shutil.copyfile(RunDirectory(trial.run_dir).interactions, RunDirectory(output_dir).interactions)
         groups.write(output_dir / GROUPS_FILE)
-        files = write_network_files(source, overrides, tasks, groups.networks, output_dir)
-    return Division(groups, tasks, files, trial)
+        files = write_network_files(source, overrides, names, groups.networks, output_dir)
+    return Division(groups, names, files, trial)
 
 
 @dataclass(frozen=True)
@@ -117,7 +151,7 @@ def train_and_compare(
     base: Experiment,
     division: Division,
     n_seeds: int,
-    trains_apart: bool,
+    apart: NetworkBatches | None,
     margins: Mapping[str, float],
     jobs: int,
     output_dir: Path,
@@ -133,19 +167,19 @@ def train_and_compare(
         base: The validated experiment with these overrides.
         division: The division.
         n_seeds: Number of seeds.
-        trains_apart: Whether to train one network per task.
+        apart: How one network per task is trained; None to train none.
         margins: Task to the largest difference that makes no practical difference.
         jobs: Maximum number of processes.
         output_dir: The output directory.
         console: The console of the progress bar.
 
     Raises:
-        MtlError: If there is no validation data, or a training fails; finished trainings are kept.
+        MtlError: If a training fails; finished trainings are kept.
     """
-    measured_splits = read_json(RunDirectory(division.trial.run_dir).metrics)["splits"]
-    check_has_validation(len(measured_splits.get("validation", {})), base.config.name)
-    networks = division.groups.networks
-    plan = build_group_plan(source, overrides, base, division.tasks, networks, n_seeds, trains_apart, output_dir)
+    groups = division.groups.networks
+    plan = build_group_plan(source, overrides, base, division.tasks, groups, n_seeds, apart, output_dir)
+    for sentence in describe_plan(plan, jobs, FEWER_NETWORKS):
+        print_plain(console, f"plan: {sentence}")
     reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [division.trial, *plan.trials], "grouping")
     with lock_folder(output_dir):
         _train_plan(source, plan, jobs, console)
@@ -159,9 +193,9 @@ def train_and_compare(
             describe_verdicts(validation),
             describe_verdicts(test) if test is not None else [],
         )
-        groups = replace(division.groups, choice=choice)
-        groups.write(output_dir / GROUPS_FILE)
-    return ProvenDivision(groups, comparison)
+        proven_groups = replace(division.groups, choice=choice)
+        proven_groups.write(output_dir / GROUPS_FILE)
+    return ProvenDivision(proven_groups, comparison)
 
 
 def _train_plan(source: ExperimentSource, plan: Plan, jobs: int, console: Console) -> None:
@@ -182,6 +216,6 @@ def _compare_on_test(plan: Plan, margins: Mapping[str, float], console: Console)
     test_plan = build_test_plan(plan)
     print_plain(console, "evaluating the test split")
     for trial, test_trial in zip(plan.trials, test_plan.trials, strict=True):
-        if not write_test_outputs(trial.run_dir, test_trial.run_dir):
+        if not write_test_outputs(trial, test_trial.run_dir):
             return None
     return compare_group_plan(test_plan, margins)

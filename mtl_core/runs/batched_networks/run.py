@@ -21,22 +21,19 @@ from mtl_core.data.fitted_data import FittedData
 from mtl_core.data.input_files import hash_input_files
 from mtl_core.data.prepare import prepare
 from mtl_core.data.stage_timer import StageTimer
-from mtl_core.evaluation.scorer import Scorer
 from mtl_core.evaluation.scores import Scores
 from mtl_core.runs.batched_networks.build import build_stacked_networks, get_group
+from mtl_core.runs.batched_networks.evaluation import evaluate_networks
 from mtl_core.runs.batched_networks.metrics import NetworkTiming, build_network_metrics
-from mtl_core.runs.batched_networks.validation import NetworkValidation, iterate_outputs, pool_networks
+from mtl_core.runs.batched_networks.validation import NetworkValidation
 from mtl_core.runs.measurements import BATCH_SIZE, MAX_EXAMPLES, N_REPEATS
 from mtl_core.runs.provenance import check_input_files, collect_provenance, record_resumption
-from mtl_core.runs.result_files import get_split_rows
-from mtl_core.runs.saved_outputs import OutputCollector
 from mtl_core.runs.saved_run import save_state
 from mtl_core.seeding import isolate_torch_rng
 from mtl_core.training.accelerator import create_accelerator
 from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.batched_networks.loop import train_networks
 from mtl_core.training.batched_networks.stacked_networks import StackedNetworks
-from mtl_core.training.batched_networks.trainer import LiveTasks
 from mtl_core.training.callback import Callback, NullCallback
 from mtl_core.training.loop import TrainingResult
 from mtl_core.training.non_finite import TrainingFailedError
@@ -128,17 +125,9 @@ def _evaluate(
     split_names: list[SplitName] = ["validation"] if len(data.split.validation) else []
     if has_test:
         split_names.append("test")
-    live_tasks = LiveTasks(get_group(data), networks.live, config)
     for split_name in split_names:
-        rows = get_split_rows(data, split_name)
-        scorer, collector = Scorer(data.groups), OutputCollector(data.groups)
-        for outputs in iterate_outputs(networks, live_tasks, data, rows):
-            scorer.update(outputs)
-            collector.update(outputs)
-        task_scores = scorer.compute().tasks
-        scores[split_name] = pool_networks([(task.name, task_scores[task.name]) for task in data.tasks])
-        if split_name == split_names[-1]:
-            collector.write(run, split_name, rows, [data.corpus.ids[row] for row in rows.tolist()])
+        is_last = split_name == split_names[-1]
+        scores[split_name] = evaluate_networks(config, data, networks, split_name, run if is_last else None)
     return scores
 
 

@@ -213,6 +213,25 @@ class StackedNetworks:
         self._stacked = self._best
         self.live = list(range(len(self.parameters)))
 
+    @torch.no_grad()
+    def load_stacked(self, weights: Tensors) -> None:
+        """Load the trained weights of all networks, as `state_dict` returns them without their prefix.
+
+        Args:
+            weights: Name to stacked weights, `(networks, ...)`.
+
+        Raises:
+            KeyError: If the weights have other names.
+            RuntimeError: If a weight has another shape.
+        """
+        differing = sorted(weights.keys() ^ self._stacked.keys())
+        if differing:
+            raise KeyError(differing[0])
+        for name, stacked in self._stacked.items():
+            if weights[name].shape != stacked.shape:
+                raise RuntimeError(f"{name} has the shape {tuple(weights[name].shape)}, not {tuple(stacked.shape)}")
+            stacked.copy_(weights[name])
+
     def state_dict(self) -> Tensors:
         """Return the stacked weights, `(networks, ...)`, and what the networks share: weights that are not trained."""
         return {**{f"networks.{name}": value for name, value in self._stacked.items()}, **self._shared}
