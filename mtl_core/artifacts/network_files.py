@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_text_atomically
+from mtl_core.errors import MtlError
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,26 @@ class NetworkEpoch:
 def get_networks_file(run: RunDirectory) -> Path:
     """Return the path of the weights of all networks, stacked by task in the order of `state.json`."""
     return run.path / "networks.safetensors"
+
+
+def open_network_run(path: Path) -> RunDirectory:
+    """Open the directory of a run that trained one network.
+
+    Args:
+        path: The run directory.
+
+    Raises:
+        MtlError: If `path` is not a run directory, or contains independent networks of several tasks.
+    """
+    run = RunDirectory.open(path)
+    if not get_networks_file(run).is_file():
+        return run
+    tasks = [str(task["name"]) for task in run.read_state()["tasks"]]
+    raise MtlError(
+        f"{path}: contains {len(tasks)} independent networks, which were trained at once for a comparison, and not "
+        f"one network; train the network of one task in a run of its own: "
+        f'`mtl run {run.config} --set "active_tasks=[{tasks[0]}]" --out NEW`'
+    )
 
 
 def write_history(run: RunDirectory, epochs: Sequence[NetworkEpoch]) -> None:

@@ -12,7 +12,7 @@ from mtl_core.artifacts.provenance import Provenance
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.load import Experiment, dump_config, load_experiment
-from mtl_core.errors import MtlError, join_names
+from mtl_core.errors import MtlError, did_you_mean, join_names
 from mtl_core.plugins.python_parts import get_part_name
 
 FORMAT_VERSION = 2
@@ -174,9 +174,11 @@ class RunDirectory:
         """
         run = cls(path)
         if not path.is_dir():
-            raise MtlError(f"{path}: {'not a run directory, but a file' if path.exists() else 'no such run directory'}")
+            raise MtlError(f"{path}: {'not a run directory, but a file' if path.exists() else _describe_absence(path)}")
         if not run.config.is_file():
-            raise MtlError(f"{path}: not a run directory (it contains no {run.config.name})")
+            runs = sorted(config.parent.name for config in path.glob(f"*/{run.config.name}"))
+            hint = f"; runs in it: {join_names(runs, 3)}" if runs else ""
+            raise MtlError(f"{path}: not a run directory (it contains no {run.config.name}){hint}")
         return run
 
     def remove_if_empty(self) -> None:
@@ -294,6 +296,11 @@ def check_absent(path: Path) -> None:
     """
     if path.exists():
         raise MtlError(_format_exists_message(path))
+
+
+def _describe_absence(path: Path) -> str:
+    siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"no such run directory{did_you_mean(path.name, siblings)}"
 
 
 def _format_exists_message(path: Path) -> str:

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from mtl_core.artifacts.comparison import COMPARISON_FILE, PLAN_FILE
-from mtl_core.artifacts.run_directory import RunDirectory, find_free_path
+from mtl_core.artifacts.network_files import open_network_run
+from mtl_core.artifacts.run_directory import find_free_path
 from mtl_core.cli.comparison_output import write_and_print
 from mtl_core.cli.console import handle_interrupt
 from mtl_core.config.experiment_source import ExperimentFile
@@ -86,7 +87,7 @@ def _compare_runs(
             f"{join_names(invalid_options)}: finished runs are compared as they are; this is for experiments"
         )
     for path in paths:
-        RunDirectory.open(path)
+        open_network_run(path)
     if len(paths) == 1:
         raise MtlError(f"{paths[0]}: one run alone cannot be compared; name two or more, the reference first")
     comparison_dir = output_dir if output_dir is not None else find_free_path(Path("runs"), "comparison")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_core.artifacts.interactions import Matrix, TaskInteractions, mask_diagonal, read_interactions
-from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.artifacts.network_files import open_network_run
 from mtl_core.cli.console import measure_width
 from mtl_core.errors import MtlError
 from mtl_core.progress.bars import print_plain
@@ -21,7 +21,7 @@ MAX_PAIRS = 10
 
 def interactions_command(path: Path) -> None:
     """Print the tables of a run's `interactions.json`."""
-    run = RunDirectory.open(path)
+    run = open_network_run(path)
     interactions = read_interactions(run.interactions)
     if interactions is None:
         raise MtlError(

@@ -37,9 +37,9 @@ def serve_command(
     missing_message = describe_missing_packages(REQUIRED_PACKAGES)
     if missing_message:
         raise MtlError(f"mtl serve {missing_message}")
-    from mtl_core.artifacts.run_directory import RunDirectory
+    from mtl_core.artifacts.network_files import open_network_run
 
-    run = RunDirectory.open(path)
+    run = open_network_run(path)
     run.require_file(run.weights)
     from mtl_core.runs.precision import select_precision
     from mtl_core.serving.server import bind_socket, load_app, serve

@@ -10,6 +10,7 @@ from mtl_core.artifacts.interactions import TaskInteractions, read_interactions
 from mtl_core.artifacts.json_files import parse_schema, read_json, read_text, wrap_parse_errors
 from mtl_core.artifacts.metrics import AuxiliaryCost, DataReport, Timing, parse_mean_scores
 from mtl_core.artifacts.mistakes import Mistake, read_mistakes
+from mtl_core.artifacts.network_files import open_network_run
 from mtl_core.artifacts.pictures import Picture, read_pictures
 from mtl_core.artifacts.provenance import Provenance, read_provenance
 from mtl_core.artifacts.run_directory import RunDirectory
@@ -79,7 +80,7 @@ def read_run(path: Path) -> RunArtifacts:
     Raises:
         MtlError: If there is no such run, it is not complete, or a file is damaged.
     """
-    run = RunDirectory.open(path)
+    run = open_network_run(path)
     for required_file in (run.metrics, run.history, run.state):
         run.require_file(required_file)
     metrics = read_json(run.metrics)

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from mtl_core.artifacts.history import History
 from mtl_core.artifacts.json_files import dump_json
 from mtl_core.artifacts.metrics import Timing
+from mtl_core.artifacts.network_files import open_network_run
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_text_atomically
 from mtl_core.config.experiment import ExperimentConfig
@@ -97,7 +98,7 @@ def resume_run(path: Path | str, callback: Callback | None = None, evaluate_test
         MtlError: If there is no such run, it is complete, or an input file has changed since it started.
     """
     with raise_on_every_rank():
-        run = RunDirectory.open(Path(path))
+        run = open_network_run(Path(path))
         if run.metrics.is_file():
             raise MtlError(f"{path}: this run is complete; there is nothing to resume")
         config = run.load_experiment().config

@@ -8,6 +8,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from mtl_core.artifacts.network_files import open_network_run
 from mtl_core.artifacts.run_directory import RunDirectory
 from mtl_core.atomic import write_atomically
 from mtl_core.config.experiment import ExperimentConfig
@@ -147,7 +148,7 @@ def load_run(path: Path | str, plugins: Sequence[str] = (), parts: Sequence[obje
     Raises:
         MtlError: If a file is missing or damaged, or the files do not match each other.
     """
-    run = RunDirectory.open(Path(path))
+    run = open_network_run(Path(path))
     run.require_file(run.weights)
     experiment = run.load_experiment(plugins, parts)
     config = experiment.config

@@ -108,6 +108,42 @@ def test_networks_of_many_tasks_are_trained_at_once(many: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "RUN", "text"],
+        ["evaluate", "RUN", "--data", "many.csv"],
+        ["report", "RUN"],
+        ["serve", "RUN", "--port", "0"],
+        ["resume", "RUN"],
+        ["extend", "RUN", "--task", "late"],
+        ["interactions", "RUN"],
+        ["compare", "RUN", "RUN"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_networks_that_were_trained_at_once_are_no_run(many: Path, mtl: Any, command: list[str]) -> None:
+    run = many / "out" / "single-task-networks-1-seed1"
+    before = sorted(run.iterdir())
+    result = mtl(*(str(run) if word == "RUN" else word for word in command))
+    assert result.returncode == 2
+    assert result.stderr.strip().splitlines() == [
+        f"error: {run}: contains 22 independent networks, which were trained at once for a comparison, and not one "
+        "network; train the network of one task in a run of its own: "
+        f'`mtl run {run}/config.yaml --set "active_tasks=[t0]" --out NEW`'
+    ]
+    assert sorted(run.iterdir()) == before
+
+
+def test_folder_of_a_comparison_lists_its_runs(many: Path, mtl: Any) -> None:
+    result = mtl("predict", many / "out", "text")
+    assert result.returncode == 2
+    assert result.stderr.rstrip().endswith(
+        "not a run directory (it contains no config.yaml); runs in it: multi-task-seed1, multi-task-seed2, "
+        "single-task-networks-1-seed1 and 1 more"
+    )
+
+
 def test_finished_networks_are_not_trained_again(many: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = many / "out" / "single-task-networks-1-seed1" / "networks.safetensors"
     before = path.stat().st_mtime_ns

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mtl_core.artifacts.run_directory import RunDirectory
+from mtl_core.artifacts.network_files import open_network_run
 from mtl_core.config.experiment import ExperimentConfig
 from mtl_core.config.extension import Extension, KnownSplit
 from mtl_core.config.load import Experiment, build_config, check_inputs
@@ -51,7 +51,7 @@ def build_extended_experiment(request: ExtensionRequest) -> ExtendedExperiment:
     Raises:
         MtlError: If the run is not finished, a task exists already, the data cannot be used, or a setting is invalid.
     """
-    run = RunDirectory.open(request.run)
+    run = open_network_run(request.run)
     run.require_file(run.metrics)
     parent = run.load_experiment(request.plugins, request.parts)
     tasks = restore_tasks(run.read_state(), run, parent)
