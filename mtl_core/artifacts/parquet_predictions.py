@@ -102,7 +102,7 @@ def _read_group(entry: Mapping[str, Any], columns: Mapping[str, Any]) -> GroupAr
     """Read the columns of the tasks of a group."""
     form, tasks = entry["form"], entry["tasks"]
     classes, others = (repeat_names(entry[key], len(tasks)) for key in ("classes", "other_labels"))
-    names = [[*own, *other] for own, other in zip(classes, others, strict=True)]
+    names = [[*class_names, *other_names] for class_names, other_names in zip(classes, others, strict=True)]
     arrays = {"labels": _stack([_parse_labels(columns[task], form, names[i]) for i, task in enumerate(tasks)])}
     if form == "classes":
         arrays["labels"] = arrays["labels"].astype(np.bool_)
@@ -112,8 +112,8 @@ def _read_group(entry: Mapping[str, Any], columns: Mapping[str, Any]) -> GroupAr
     if form != "numbers":
         codes = _list_stored_codes(form, len(classes[0]))
         tables = [
-            np.stack([columns[f"{task}.{own[code]}"].to_numpy() for code in codes], axis=1)
-            for task, own in zip(tasks, classes, strict=True)
+            np.stack([columns[f"{task}.{class_names[code]}"].to_numpy() for code in codes], axis=1)
+            for task, class_names in zip(tasks, classes, strict=True)
         ]
         arrays["probabilities"] = _stack(tables) if len(codes) > 1 else _stack(tables)[:, :, 0]
     return build_group(entry, arrays)

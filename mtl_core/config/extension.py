@@ -59,8 +59,8 @@ def list_extension_errors(
     task_lists: dict[tuple[int | str, ...], list[str]] = {("tasks",): extension.tasks}
     task_lists |= {("splits", index, "tasks"): split.tasks for index, split in enumerate(extension.splits)}
     errors = []
-    for loc, listed in task_lists.items():
-        for index, name in enumerate(listed):
+    for loc, task_list in task_lists.items():
+        for index, name in enumerate(task_list):
             if name not in names:
                 message = f"unknown task '{name}'{did_you_mean(name, names)} (tasks: {join_names(names)})"
                 errors.append(build_error_details(("extends", *loc, index), "custom", message, name))

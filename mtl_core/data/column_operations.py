@@ -54,7 +54,7 @@ def hide_rows(column: Sequence[Any], is_visible: NDArray[np.bool_]) -> Sequence[
 
 
 def concatenate_columns(columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """Concatenate columns; the result is compact if all of them are and store their values alike.
+    """Concatenate columns; the result is compact if all of them are and store their values in the same form.
 
     Args:
         columns: At least one column.

@@ -55,8 +55,8 @@ def iterate_predictions(
         inputs = [convert_input(loader, prediction_input) for prediction_input in chunk]
         predictions, parsed = _predict(saved_run, inputs, [one.location for one in chunk], attention)
         for index, (prediction_input, value) in enumerate(zip(chunk, inputs, strict=True)):
-            shown = value if isinstance(value, Mapping) else prediction_input.text
-            yield predictions.pop_prediction(index, prediction_input.id, shown, parsed[index])
+            display_value = value if isinstance(value, Mapping) else prediction_input.text
+            yield predictions.pop_prediction(index, prediction_input.id, display_value, parsed[index])
 
 
 def predict(

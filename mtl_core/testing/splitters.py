@@ -162,11 +162,11 @@ def _check_partition(spec: SplitterSpec, cells: Metadata) -> None:
 def _check_leaks(spec: SplitterSpec, cells: Metadata) -> None:
     corpus = _create_corpus(cells)
     split = _split_corpus(spec, corpus)
-    own_test = np.intersect1d(split.test, corpus.get_row_indices("train"))
+    test_rows = np.intersect1d(split.test, corpus.get_row_indices("train"))
     for rows, held_out in (
         (split.train, split.validation),
-        (split.train, own_test),
-        (split.validation, own_test),
+        (split.train, test_rows),
+        (split.validation, test_rows),
     ):
         leaks = rows[find_metadata_leaks(corpus, spec, rows, held_out)]
         expect(not len(leaks), f"expected no leak between its splits, found the examples {leaks.tolist()}")

@@ -131,8 +131,8 @@ class SelectedBlocks(Architecture):
         uniform = torch.rand_like(self.policy).clamp(1e-6, 1 - 1e-6)
         noise = uniform.logit()  # the difference of two Gumbel variables has a logistic distribution
         temperature = self._schedule.compute_temperature(self._progress)
-        drawn = ((self.policy + noise) / temperature).sigmoid()
-        return torch.cat([ones, drawn[:, len(self.blocks) - n_trained :]], dim=1)
+        samples = ((self.policy + noise) / temperature).sigmoid()
+        return torch.cat([ones, samples[:, len(self.blocks) - n_trained :]], dim=1)
 
     def _run_block(
         self, block: nn.Module, is_first: bool, values: torch.Tensor, mask: torch.Tensor | None, decisions: torch.Tensor

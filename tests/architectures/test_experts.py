@@ -70,11 +70,11 @@ def test_cgc_equals_hand_computed_values() -> None:
         level.task_gates.weight.zero_()
         level.task_gates.bias.copy_(odds.log())
     shared = level.shared_experts[0](draw_inputs()).values
-    own = level.task_experts(draw_inputs(), ALL_ACTIVE)
+    task_specific = level.task_experts(draw_inputs(), ALL_ACTIVE)
     first, second, third = run(trunk)
-    torch.testing.assert_close(first, (shared + 2 * own[0, 0] + 3 * own[0, 1]) / 6)
+    torch.testing.assert_close(first, (shared + 2 * task_specific[0, 0] + 3 * task_specific[0, 1]) / 6)
     torch.testing.assert_close(second, shared, rtol=0, atol=1e-5)
-    torch.testing.assert_close(third, own[2, 1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(third, task_specific[2, 1], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("has_task_inputs", [False, True])
@@ -101,8 +101,8 @@ def test_recurrent_experts_are_separate_modules() -> None:
 
 def test_dropout_masks_of_task_experts_differ() -> None:
     trunk = build(CGC(shared_experts=1), backbone=MLP(hidden_dims=[6], dropout=0.5)).train()
-    own = trunk.levels[0].task_experts(Features(torch.ones(40, 6)), ALL_ACTIVE)
-    assert len({tuple((values != 0).flatten().tolist()) for values in own}) == 3
+    task_specific = trunk.levels[0].task_experts(Features(torch.ones(40, 6)), ALL_ACTIVE)
+    assert len({tuple((values != 0).flatten().tolist()) for values in task_specific}) == 3
 
 
 # ── progressive layered extraction ──

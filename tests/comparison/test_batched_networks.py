@@ -77,8 +77,8 @@ def test_weights_equal_those_of_separate_runs(runs: tuple[Path, list[Path]]) -> 
     stacked = load_file(get_networks_file(RunDirectory(batched)))
     for task, path in enumerate(separate):
         for name, weight in load_file(RunDirectory(path).weights).items():
-            own = stacked[f"networks.{name}"][task] if f"networks.{name}" in stacked else stacked[name]
-            assert torch.allclose(own, weight, rtol=0, atol=1e-5), (task, name)
+            actual = stacked[f"networks.{name}"][task] if f"networks.{name}" in stacked else stacked[name]
+            assert torch.allclose(actual, weight, rtol=0, atol=1e-5), (task, name)
 
 
 def test_epochs_and_scores_equal_those_of_separate_runs(runs: tuple[Path, list[Path]]) -> None:
@@ -99,8 +99,8 @@ def test_epochs_and_scores_equal_those_of_separate_runs(runs: tuple[Path, list[P
                 assert actual == (value if isinstance(value, list) else pytest.approx(value, abs=1e-5))
         assert _read_losses(batched, f"t{task}") == pytest.approx(_read_losses(path, None), abs=1e-5)
     if "validation" in metrics["splits"]:
-        assert len(best_epochs) > 1, "the case does not test that each network has its own best epoch"
-        assert len(n_epochs) > 1, "the case does not test that each network has its own early stopping"
+        assert len(best_epochs) > 1, "the case does not test that each network has its actual best epoch"
+        assert len(n_epochs) > 1, "the case does not test that each network has its actual early stopping"
 
 
 def _read_losses(path: Path, task: str | None) -> list[float]:
@@ -118,12 +118,12 @@ def test_outputs_equal_those_of_separate_runs(runs: tuple[Path, list[Path]]) -> 
     for task, path in enumerate(separate):
         expected_split, expected = read_outputs(RunDirectory(path))
         assert split == expected_split
-        own, other = outputs[f"t{task}"], expected[f"t{task}"]
-        assert isinstance(own, TaskOutputs)
+        actual, other = outputs[f"t{task}"], expected[f"t{task}"]
+        assert isinstance(actual, TaskOutputs)
         assert isinstance(other, TaskOutputs)
-        assert torch.equal(own.examples, other.examples)
-        assert torch.equal(own.targets, other.targets)
-        assert torch.allclose(own.outputs, other.outputs, rtol=0, atol=1e-5)
+        assert torch.equal(actual.examples, other.examples)
+        assert torch.equal(actual.targets, other.targets)
+        assert torch.allclose(actual.outputs, other.outputs, rtol=0, atol=1e-5)
         sizes.add(len(other.examples))
     assert len(sizes) > 2, "the case does not test different numbers of labels"
 
@@ -143,11 +143,11 @@ def test_dropout_masks_are_those_of_the_global_generator() -> None:
         steps = [masks.draw(rows) for rows in n_rows]
         for network in range(3):
             torch.manual_seed(seed)
-            for rows, drawn in zip(n_rows, steps, strict=True):
+            for rows, mask_groups in zip(n_rows, steps, strict=True):
                 if network not in rows:
                     continue
-                (own,) = [tables for networks, tables in drawn if network in networks]
-                for site, mask in zip(sites, own, strict=True):
+                (actual,) = [tables for networks, tables in mask_groups if network in networks]
+                for site, mask in zip(sites, actual, strict=True):
                     values = torch.ones(rows[network], site.width)
                     assert torch.equal(mask, torch.nn.functional.dropout(values, site.p))
 

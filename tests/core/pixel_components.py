@@ -132,25 +132,28 @@ class Rectangles(LoaderSpec):
 
     def load(self) -> Corpus:
         total = self.rows + self.test_rows
-        drawn = draw_rectangles(total, self.seed, self.ignored)
+        pixel_columns = draw_rectangles(total, self.seed, self.ignored)
         if self.nan_marks:
-            drawn["seg"] = [np.where(mask == self.ignored, np.nan, mask) for mask in drawn["seg"]]
-            drawn["depth"] = [np.where(mask == 0, np.nan, mask) for mask in drawn["depth"]]
-            missing = [(mask == 0).all(axis=2, keepdims=True) for mask in drawn["normal"]]
-            drawn["normal"] = [
-                np.where(is_missing, np.nan, mask) for is_missing, mask in zip(missing, drawn["normal"], strict=True)
+            pixel_columns["seg"] = [np.where(mask == self.ignored, np.nan, mask) for mask in pixel_columns["seg"]]
+            pixel_columns["depth"] = [np.where(mask == 0, np.nan, mask) for mask in pixel_columns["depth"]]
+            missing = [(mask == 0).all(axis=2, keepdims=True) for mask in pixel_columns["normal"]]
+            pixel_columns["normal"] = [
+                np.where(is_missing, np.nan, mask)
+                for is_missing, mask in zip(missing, pixel_columns["normal"], strict=True)
             ]
         random = np.random.default_rng(self.seed + 1)
         labels: dict[str, list[Any]] = {}
         for name in MASKS:
-            masks = drawn[name] if self.folder is None else [str(path) for path in self._list_paths(name, total)]
+            masks = (
+                pixel_columns[name] if self.folder is None else [str(path) for path in self._list_paths(name, total)]
+            )
             keep = random.random(total) < self.labelled
             keep[0] = keep[self.rows :] = True
-            labels[name] = [mask if is_kept else None for mask, is_kept in zip(masks, keep, strict=True)]
-        labels["colour"] = [CLASSES[int(mask[mask < 3].max())] for mask in drawn["seg"]]
+            labels[name] = [mask if is_labelled else None for mask, is_labelled in zip(masks, keep, strict=True)]
+        labels["colour"] = [CLASSES[int(mask[mask < 3].max())] for mask in pixel_columns["seg"]]
         return Corpus(
             ids=[f"image{row}" for row in range(total)],
-            inputs=drawn["image"],
+            inputs=pixel_columns["image"],
             labels=labels,
             splits=["train" if row < self.rows else "test" for row in range(total)],
         )
@@ -167,7 +170,7 @@ MASKS = ("seg", "depth", "normal")
 def draw_rectangles(n: int, seed: int = 0, ignored: int = 255) -> dict[str, list[NDArray[Any]]]:
     """Draw images and their masks: `image`, `seg`, `depth`, `normal`."""
     random = np.random.default_rng(seed)
-    drawn: dict[str, list[NDArray[Any]]] = {"image": [], **{name: [] for name in MASKS}}
+    pixel_columns: dict[str, list[NDArray[Any]]] = {"image": [], **{name: [] for name in MASKS}}
     height, width = SIZE
     for _ in range(n):
         image = random.normal(0, 0.1, (height, width, 3)).astype(np.float32)
@@ -184,16 +187,16 @@ def draw_rectangles(n: int, seed: int = 0, ignored: int = 255) -> dict[str, list
             if not ((seg > 0) & (seg < 3)).any():
                 seg[0, 0] = code
         for name, mask in (("image", image), ("seg", seg), ("depth", depth), ("normal", normal)):
-            drawn[name].append(mask)
-    return drawn
+            pixel_columns[name].append(mask)
+    return pixel_columns
 
 
 def write_masks(folder: Path, n: int, seed: int = 0, ignored: int = 255, suffix: str = ".npy") -> Path:
     """Write the masks of images to `seg`, `depth` and `normal` in a folder."""
-    drawn = draw_rectangles(n, seed, ignored)
+    pixel_columns = draw_rectangles(n, seed, ignored)
     for name in MASKS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for row, mask in enumerate(drawn[name]):
+        for row, mask in enumerate(pixel_columns[name]):
             if name == "seg" and suffix == ".png":
                 from PIL import Image
 

@@ -43,8 +43,8 @@ def draw_code_columns(values: Sequence[Any]) -> st.SearchStrategy[tuple[Labels, 
     """Draw a list and the same labels as codes; values can occur twice, or not at all."""
     value_lists = st.lists(st.sampled_from([None, *values]), min_size=1, max_size=8)
 
-    def build(drawn: tuple[Labels, list[int]]) -> tuple[Labels, CategoricalColumn[Any]]:
-        distinct, indices = drawn
+    def build(sample: tuple[Labels, list[int]]) -> tuple[Labels, CategoricalColumn[Any]]:
+        distinct, indices = sample
         codes = np.array([index % len(distinct) for index in indices], dtype=np.uint8)
         return [distinct[code] for code in codes], CategoricalColumn(distinct, codes)
 

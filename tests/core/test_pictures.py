@@ -38,7 +38,7 @@ def pictures(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> dict[str, list[NDArray[Any]]]:
+def pixel_columns() -> dict[str, list[NDArray[Any]]]:
     return {name: masks[-N_TEST:] for name, masks in draw_rectangles(N_TRAIN + N_TEST).items()}
 
 
@@ -55,11 +55,11 @@ def get_mask(picture: dict[str, Any], task: str) -> dict[str, Any]:
 
 
 def test_the_first_test_examples_are_stored(
-    run: Path, pictures: list[dict[str, Any]], drawn: dict[str, list[NDArray[Any]]]
+    run: Path, pictures: list[dict[str, Any]], pixel_columns: dict[str, list[NDArray[Any]]]
 ) -> None:
     records = [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(pictures) == MAX_PICTURES < N_TEST
-    for picture, record, image in zip(pictures, records[:MAX_PICTURES], drawn["image"], strict=False):
+    for picture, record, image in zip(pictures, records[:MAX_PICTURES], pixel_columns["image"], strict=False):
         assert picture["id"] == record["id"]
         np.testing.assert_array_equal(decode(picture["image"]), (image.clip(0, 1) * 255).round())
         entry = record["tasks"]["colour"]
@@ -67,22 +67,22 @@ def test_the_first_test_examples_are_stored(
 
 
 def test_masks_of_classes_have_the_colors_of_the_legend(
-    run: Path, pictures: list[dict[str, Any]], drawn: dict[str, list[NDArray[Any]]]
+    run: Path, pictures: list[dict[str, Any]], pixel_columns: dict[str, list[NDArray[Any]]]
 ) -> None:
     palette = np.array([get_class_color(index) for index in range(len(CLASSES))] + [UNLABELLED_COLOR])
     for row, picture in enumerate(pictures):
         mask = get_mask(picture, "seg")
-        gold = drawn["seg"][row].astype(np.int64)
+        gold = pixel_columns["seg"][row].astype(np.int64)
         np.testing.assert_array_equal(decode(mask["gold"]), palette[np.where(gold == 255, len(CLASSES), gold)])
         path = run / "predicted_masks" / "seg" / f"{row + 1:06}.png"
         np.testing.assert_array_equal(decode(mask["predicted"]), palette[np.asarray(Image.open(path))])
 
 
 def test_masks_of_numbers_share_the_scale_of_the_true_mask(
-    run: Path, pictures: list[dict[str, Any]], drawn: dict[str, list[NDArray[Any]]]
+    run: Path, pictures: list[dict[str, Any]], pixel_columns: dict[str, list[NDArray[Any]]]
 ) -> None:
     for row, picture in enumerate(pictures):
-        gold = np.where(drawn["depth"][row] == 0, np.nan, drawn["depth"][row])
+        gold = np.where(pixel_columns["depth"][row] == 0, np.nan, pixel_columns["depth"][row])
         low, high = np.nanmin(gold), np.nanmax(gold)
         mask = get_mask(picture, "depth")
         np.testing.assert_array_equal(decode(mask["gold"]), color_numbers(gold, low, high))

@@ -72,18 +72,18 @@ def test_backward_each_adds_task_gradients_and_returns_the_shared_jacobian(with_
     run = SampleRun(WeightedSum())
     losses = run.compute_losses((0, 2, 3))
     expected = compute_jacobian(run, losses.values)
-    own = run.gradients.task_specific
-    task_gradients = torch.autograd.grad(losses.values.sum(), own, retain_graph=True, allow_unused=True)
+    task_specific = run.gradients.task_specific
+    task_gradients = torch.autograd.grad(losses.values.sum(), task_specific, retain_graph=True, allow_unused=True)
     run.gradients.loss_weights = losses.values
     rows = run.gradients.backward_each(losses.values, losses.tasks if with_tasks else None)
     torch.testing.assert_close(rows, expected)
     assert get_grads(run.gradients.shared) == [None] * len(run.gradients.shared)
-    for grad, gradient in zip(get_grads(own), task_gradients, strict=True):
+    for grad, gradient in zip(get_grads(task_specific), task_gradients, strict=True):
         torch.testing.assert_close(
             torch.zeros(1) if grad is None else grad, torch.zeros(1) if gradient is None else gradient
         )
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
-        torch.autograd.grad(losses.values.sum(), own, allow_unused=True)
+        torch.autograd.grad(losses.values.sum(), task_specific, allow_unused=True)
 
 
 def test_accumulated_shared_gradient_is_added_in_the_order_of_the_parameters() -> None:

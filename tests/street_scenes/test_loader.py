@@ -40,10 +40,10 @@ def test_columns_agree_with_the_scenes() -> None:
 
 def test_two_thirds_of_the_training_labels_are_removed_independently(corpus: Corpus) -> None:
     train = [row for row, split in enumerate(corpus.splits) if split == "train"]
-    is_kept = np.array([[corpus.labels[column][row] is not None for column in sorted(COLUMNS)] for row in train])
+    is_labelled = np.array([[corpus.labels[column][row] is not None for column in sorted(COLUMNS)] for row in train])
     assert len(train) == 300
-    np.testing.assert_allclose(is_kept.mean(axis=0), 1 / 3, atol=0.1)
-    assert np.abs(np.corrcoef(is_kept.T) - np.eye(len(COLUMNS))).max() < 0.2
+    np.testing.assert_allclose(is_labelled.mean(axis=0), 1 / 3, atol=0.1)
+    assert np.abs(np.corrcoef(is_labelled.T) - np.eye(len(COLUMNS))).max() < 0.2
 
 
 def test_test_scenes_keep_all_labels(corpus: Corpus) -> None:

@@ -181,6 +181,6 @@ def test_mask_follows_the_image() -> None:
 def test_picture_of_the_tutorial_is_up_to_date(scenes: list[Scene]) -> None:
     with Image.open(PICTURE) as picture:
         pixels = np.asarray(picture)[::2, ::2].astype(np.int64)
-    drawn = np.hstack([scene.image for scene in scenes[: pixels.shape[1] // 64]])
+    images = np.hstack([scene.image for scene in scenes[: pixels.shape[1] // 64]])
     # Another version of Pillow may draw some edges otherwise.
-    assert np.abs(pixels[:64] - drawn).mean() < 2, "run the first block of docs/tutorials/street-scenes.md"
+    assert np.abs(pixels[:64] - images).mean() < 2, "run the first block of docs/tutorials/street-scenes.md"

@@ -122,8 +122,8 @@ def _refine(shares: NDArray[np.float64], start: NDArray[np.int64], targets: NDAr
     for _ in range(MAX_MOVES):
         products = shares @ gaps.T
         # The change of the sum of squares if a group moves, `(groups, splits)`.
-        own_products = products[np.arange(len(shares)), assignment]
-        changes = 2 * (squares[:, None] + products - own_products[:, None])
+        assigned_products = products[np.arange(len(shares)), assignment]
+        changes = 2 * (squares[:, None] + products - assigned_products[:, None])
         changes[np.arange(len(shares)), assignment] = np.inf
         is_last = np.bincount(assignment, minlength=len(targets)) == 1
         changes[is_last[assignment]] = np.inf

@@ -193,8 +193,8 @@ class SeedScorer:
         for fold_index, fold in enumerate(folds):
             group_of_label = self._examples.groups[fold.columns]
             fold_groups = np.unique(group_of_label)
-            is_kept = torch.from_numpy(group_of_label != fold_groups[:, None])
-            resamples, rows = is_kept.nonzero(as_tuple=True)
+            is_in_resample = torch.from_numpy(group_of_label != fold_groups[:, None])
+            resamples, rows = is_in_resample.nonzero(as_tuple=True)
             counts = torch.bincount(resamples, minlength=len(fold_groups))
             scores = self.score_resamples(GroupLabels(fold.outputs[rows], fold.targets[rows], counts))
             leave_one_out[np.searchsorted(groups, fold_groups), fold_index] = scores

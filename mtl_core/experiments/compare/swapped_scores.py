@@ -85,8 +85,8 @@ class SwappedScores:
             return areas[0] - areas[1]
         is_swapped = is_swapped.reshape(*is_swapped.shape, *[1] * (first.outputs.ndim - 1))
         scores = [
-            self._score_exchanges(torch.where(is_swapped, swapped.outputs, own.outputs), own.targets)
-            for own, swapped in ((first, second), (second, first))
+            self._score_exchanges(torch.where(is_swapped, swapped.outputs, original.outputs), original.targets)
+            for original, swapped in ((first, second), (second, first))
         ]
         return scores[0] - scores[1]
 

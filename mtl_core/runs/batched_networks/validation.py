@@ -43,8 +43,8 @@ class NetworkValidation:
         for task in data.tasks:
             of_any = select.aggregation in AGGREGATIONS_OF_ANY_TASK
             others = [other for other in [*data.tasks, *data.inactive_tasks] if other is not task]
-            own = Selection(metric=select.metric, aggregation=select.aggregation if of_any else task.name)
-            self._selections[task.name] = resolve_selection(own, [task], others)
+            task_selection = Selection(metric=select.metric, aggregation=select.aggregation if of_any else task.name)
+            self._selections[task.name] = resolve_selection(task_selection, [task], others)
         self._directions = {task.name: is_higher_better(self._selections[task.name], [task]) for task in data.tasks}
         self._defined_metrics = self._find_defined_metrics()
 

@@ -77,13 +77,13 @@ class DropoutMasks:
         for network, count in n_rows.items():
             generator = self._generators.get(network, self._first)
             groups.setdefault((generator, count), []).append(network)
-        drawn = []
+        mask_groups = []
         for (generator, count), networks in groups.items():
             copy = torch.Generator()
             copy.set_state(generator.get_state())
-            drawn.append((networks, [_draw_mask(site, count, copy) for site in self._sites]))
+            mask_groups.append((networks, [_draw_mask(site, count, copy) for site in self._sites]))
             self._generators.update(dict.fromkeys(networks, copy))
-        return drawn
+        return mask_groups
 
 
 def _draw_mask(site: DropoutSite, n_rows: int, generator: torch.Generator) -> torch.Tensor:

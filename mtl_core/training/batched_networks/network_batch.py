@@ -39,27 +39,27 @@ class NetworkBatch:
         return counts
 
     def place_masks(
-        self, drawn: Sequence[tuple[Sequence[int], Sequence[torch.Tensor]]], positions: Mapping[int, int]
+        self, mask_groups: Sequence[tuple[Sequence[int], Sequence[torch.Tensor]]], positions: Mapping[int, int]
     ) -> list[torch.Tensor]:
         """Return dropout masks at the examples that each network reads, `(networks, examples, width)` per site.
 
         Args:
-            drawn: Networks with the same masks, and these masks `(rows, width)` per site, see `DropoutMasks.draw`.
+            mask_groups: Networks with the same masks, and these masks `(rows, width)` per site.
             positions: Network to its index in `networks`.
         """
         n_networks, n_examples = self.is_read.shape
-        if len(drawn) == 1 and len(drawn[0][1][0]) == n_examples and len(drawn[0][0]) == n_networks:
-            return [mask.expand(n_networks, -1, -1) for mask in drawn[0][1]]
-        placed = [torch.zeros(n_networks, n_examples, mask.shape[1]) for mask in drawn[0][1]]
-        for networks, masks in drawn:
+        if len(mask_groups) == 1 and len(mask_groups[0][1][0]) == n_examples and len(mask_groups[0][0]) == n_networks:
+            return [mask.expand(n_networks, -1, -1) for mask in mask_groups[0][1]]
+        stacked_masks = [torch.zeros(n_networks, n_examples, mask.shape[1]) for mask in mask_groups[0][1]]
+        for networks, masks in mask_groups:
             for network in networks:
                 position = positions[network]
-                for table, mask in zip(placed, masks, strict=True):
+                for table, mask in zip(stacked_masks, masks, strict=True):
                     if self.rows is not None:
                         table[position, : len(mask)] = mask
                     else:
                         table[position, self.is_read[position]] = mask
-        return placed
+        return stacked_masks
 
 
 def select_network_batch(batch: Batch, mask: torch.Tensor, is_labelled: NDArray[np.bool_]) -> NetworkBatch | None:

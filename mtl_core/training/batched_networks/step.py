@@ -65,9 +65,9 @@ def draw_masks(
     if not sites:
         return {}
     live = [networks.live[network] for network in batch.networks]
-    drawn = dropout.draw(dict(zip(live, batch.n_rows, strict=True)))
-    placed = batch.place_masks(drawn, {network: position for position, network in enumerate(live)})
-    return {site.name: mask for site, mask in zip(sites, placed, strict=True)}
+    mask_groups = dropout.draw(dict(zip(live, batch.n_rows, strict=True)))
+    stacked_masks = batch.place_masks(mask_groups, {network: position for position, network in enumerate(live)})
+    return {site.name: mask for site, mask in zip(sites, stacked_masks, strict=True)}
 
 
 def _clip_gradients(gradients: Tensors, max_grad_norm: float) -> None:
