@@ -10,6 +10,7 @@ SHORT = (
     "article_job",
     "training_loop",
     "python_api",
+    "many_tasks",
     "task_count",
     "architectures",
     "weightings",
@@ -28,6 +29,7 @@ LONG = (
     "rating",
     "transformer_speed",
     "street_scenes",
+    "molecules",
     "mutation",
     "comparison_coverage",
 )

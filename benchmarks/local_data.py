@@ -9,11 +9,12 @@ SAMPLE = Path(__file__).parents[1] / "absa_plugin/sample/train.xml"
 SHARED = Path(__file__).parents[2] / "shared"
 TRAIN = SHARED / "data/semeval2014/Restaurants_Train_v2.xml"
 PIPELINE = SHARED / "models/en_core_web_md"
+MOLECULES = SHARED / "data/molecules"
 
 
 def require_shared() -> None:
     """Exit if the data is missing."""
-    for path in (TRAIN, PIPELINE):
+    for path in (TRAIN, PIPELINE, MOLECULES):
         if not path.exists():
             sys.exit(f"this benchmark needs {path.relative_to(SHARED.parent)} next to the checkout")
 
