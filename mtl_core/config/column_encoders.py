@@ -1,4 +1,4 @@
-"""The default encoders of input columns."""
+"""The default encoder of an experiment, and those of its input columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,17 +19,16 @@ def complete_encoder(value: Any, loaders: Sequence[LoaderSpec]) -> Any:
         loaders: The loaders of the experiment.
 
     Returns:
-        The block; unchanged if the loaders declare no input columns or the encoder is none of columns.
+        The block, or the type of the default encoder of all loaders if there is no block; unchanged if the loaders
+        declare no input columns or the encoder is none of columns.
 
     Raises:
-        PydanticKnownError: If there is no block, and the loaders declare no input columns.
+        PydanticKnownError: If there is no block, and the loaders declare neither input columns nor one default encoder.
         PydanticCustomError: If the block names an unknown column, or the loaders declare different columns.
     """
     input_types = [loader.input_types for loader in loaders]
     if not any(input_types):
-        if value == {}:
-            raise PydanticKnownError("missing")
-        return value
+        return _get_default_encoder(loaders) if value == {} else value
     if value == "columns":
         value = {"type": "columns"}
     if isinstance(value, Mapping) and "type" not in value:
@@ -55,3 +54,20 @@ def complete_encoder(value: Any, loaders: Sequence[LoaderSpec]) -> Any:
             block = {"type": COLUMN_TYPES.get(column_type, column_type), **block}
         completed[name] = block
     return {**value, "columns": completed}
+
+
+def _get_default_encoder(loaders: Sequence[LoaderSpec]) -> str:
+    """Return the type of the encoder that all loaders have by default.
+
+    Raises:
+        PydanticKnownError: If a loader has none, or they have different ones.
+    """
+    types = set()
+    for loader in loaders:
+        types.add(
+            next((name for key, name in loader.default_encoders.items() if getattr(loader, key) is not None), None)
+        )
+    (encoder_type,) = types if len(types) == 1 else {None}
+    if encoder_type is None:
+        raise PydanticKnownError("missing")
+    return encoder_type

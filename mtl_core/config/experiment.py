@@ -63,7 +63,8 @@ class ExperimentConfig(StrictModel):
     split: SplitterField = default_type("stratified")
     """How the training examples are split."""
     encoder: EncoderField = Field(default_factory=dict, validate_default=True)
-    """How raw inputs are converted into tensors; by default, each input column by the encoder of its type."""
+    """How raw inputs are converted into tensors; by default, each input column by the encoder of its type, and the
+    `numbers` of a table by `array`."""
     backbone: BackboneField
     """The network that all tasks share."""
     architecture: ArchitectureField = default_type("hard-sharing")
@@ -114,7 +115,7 @@ class ExperimentConfig(StrictModel):
     @field_validator("encoder", mode="wrap")
     @classmethod
     def _complete_encoder(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        """Add the default encoders of input columns that the loaders declare."""
+        """Add the default encoder, or those of input columns, that the loaders declare."""
         if "data" not in info.data or "data_sets" not in info.data:
             return value if value == {} else handler(value)  # the loader is invalid, and its error is reported
         loaders = [info.data["data"]] if info.data["data"] is not None else list(info.data["data_sets"].values())

@@ -41,12 +41,12 @@ def build_experiment_schema(registry: Registry) -> dict[str, Any]:
         {"required": ["data"], "properties": {"data": {"type": ["object", "string"]}}},
         {"required": ["data_sets"], "properties": {"data_sets": {"minProperties": 1}}},
     ]
-    # Only loaders of input columns define default encoders.
-    column_loader = {"anyOf": _build_column_loaders(registry)}
+    # Only some loaders define default encoders.
+    loader = {"anyOf": _build_loaders_with_default_encoders(registry)}
     schema["anyOf"] = [
         {"required": ["encoder"]},
-        {"required": ["data"], "properties": {"data": column_loader}},
-        {"required": ["data_sets"], "properties": {"data_sets": {"additionalProperties": column_loader}}},
+        {"required": ["data"], "properties": {"data": loader}},
+        {"required": ["data_sets"], "properties": {"data_sets": {"additionalProperties": loader}}},
     ]
     for extension_point in EXTENSION_POINTS:
         choices: list[dict[str, Any]] = []
@@ -64,14 +64,19 @@ def build_experiment_schema(registry: Registry) -> dict[str, Any]:
     return {"$schema": DRAFT, "title": "MTL experiment", **schema, "$defs": definitions}
 
 
-def _build_column_loaders(registry: Registry) -> list[Any]:
-    """Build one schema per loader that declares input columns: by its key `inputs` if there is one, else always."""
+def _build_loaders_with_default_encoders(registry: Registry) -> list[Any]:
+    """Build one schema per loader and key with which it has a default encoder.
+
+    A loader that declares input columns does so by its key `inputs` if there is one, else always.
+    """
     schemas: list[Any] = []
     for name, registered_specs in sorted(registry.get_specs("loaders").items()):
         spec = registered_specs[0].spec
+        keys = [[key] for key in getattr(spec, "default_encoders", {})]
         if getattr(spec, "input_types", None) is not LoaderSpec.input_types:
-            required = ["type", *(["inputs"] if "inputs" in spec.model_fields else [])]
-            schemas.append({"type": "object", "required": required, "properties": {"type": {"const": name}}})
+            keys.append(["inputs"] if "inputs" in spec.model_fields else [])
+        properties = {"type": {"const": name}}
+        schemas += [{"type": "object", "required": ["type", *key], "properties": properties} for key in keys]
     return schemas or [False]
 
 

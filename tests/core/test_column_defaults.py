@@ -110,3 +110,25 @@ def test_messages() -> None:
 def test_rows_need_a_loader_of_rows() -> None:
     with pytest.raises(MtlError, match="the loader 'rows' does not read rows"):
         Rows().from_row({"review": "x"})
+
+
+# ── numbers of tables ──
+
+NUMBERS = {"type": "table", "train": "a.csv", "numbers": ["x{0..3}"]}
+
+
+def test_numbers_of_a_table_are_an_array() -> None:
+    config = validate(data=NUMBERS)
+    assert config == validate(data=NUMBERS, encoder="array")
+    assert config.model_dump(mode="json")["encoder"] == {"type": "array", "standardise": True}
+    unchanged: Any = validate(data=NUMBERS, encoder={"type": "array", "standardise": False}).encoder
+    assert unchanged.standardise is False
+    both = {"first": NUMBERS, "second": {**NUMBERS, "train": "b.csv"}}
+    assert validate(data=None, data_sets=both).encoder == config.encoder
+
+
+def test_texts_of_a_table_have_no_default_encoder() -> None:
+    texts = {"type": "table", "train": "a.csv", "text": "x"}
+    assert get_messages(data=texts) == {"encoder": "Field required"}
+    assert get_messages(data=None, data_sets={"a": NUMBERS, "b": texts}) == {"encoder": "Field required"}
+    assert get_messages(data=None, data_sets={"a": texts, "b": NUMBERS}) == {"encoder": "Field required"}

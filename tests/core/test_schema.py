@@ -152,3 +152,12 @@ def test_name_is_optional(toy_experiment: Path, validator: Draft7Validator) -> N
     value = read_yaml(toy_experiment).value
     del value["name"]
     assert validator.is_valid(value)
+
+
+def test_only_numbers_of_a_table_need_no_encoder(toy_experiment: Path, validator: Draft7Validator) -> None:
+    value = read_yaml(toy_experiment).value
+    del value["encoder"]
+    value["data"] = {"type": "table", "train": "a.csv", "numbers": ["x*"]}
+    assert validator.is_valid(value)
+    value["data"] = {"type": "table", "train": "a.csv", "text": "x"}
+    assert not validator.is_valid(value)

@@ -37,6 +37,7 @@ class Table(LoaderSpec):
 
     type: Literal["table"] = "table"
     reads_json_lines: ClassVar[bool] = True
+    default_encoders: ClassVar[Mapping[str, str]] = {"numbers": "array"}
     train: InputFile
     """The training file: `.csv`, `.tsv`, `.jsonl` or `.parquet`; text files may be compressed (`.csv.gz`)."""
     validation: InputFile | None = None

@@ -27,6 +27,8 @@ class LoaderSpec(Spec):
 
     reads_json_lines: ClassVar[bool] = False
     """Whether `load_file` reads `.jsonl` files. `mtl predict` reads objects with a `text` without it."""
+    default_encoders: ClassVar[Mapping[str, str]] = {}
+    """Key of the block to encoder type: an experiment without `encoder:` has this encoder if the block has the key."""
     sample_texts: ClassVar[Sequence[str]] = ()
     """Example texts for the page of `mtl serve`; if empty, texts of the run's predictions are shown."""
 
