@@ -15,6 +15,7 @@ from mtl_core.experiments.compare.baselines import (
     build_single_task_overrides,
 )
 from mtl_core.experiments.compare.network_batches import NetworkBatches
+from mtl_core.experiments.compare.single_task_experiments import SingleTaskExperiments
 from mtl_core.experiments.evaluation_settings import find_first_change
 from mtl_core.plugins.specs import Spec
 
@@ -125,13 +126,13 @@ class VariantBuilder:
 
     def _build_separate_specs(self, networks: NetworkBatches) -> Iterator[TrainingSpec]:
         """Yield the training of each single-task network that has a run of its own."""
+        experiments = SingleTaskExperiments(self._source, self._overrides, self._base)
         for task in networks.separate:
-            overrides = build_single_task_overrides(self._base.config, task)
-            yield self._build_training_spec(f"{SINGLE_TASK}-{task}", overrides, task)
+            overrides, experiment = experiments.load(task)
+            yield TrainingSpec(f"{SINGLE_TASK}-{task}", overrides, experiment, task)
 
-    def _build_training_spec(self, name: str, overrides: Sequence[str], task: str | None = None) -> TrainingSpec:
-        experiment = self._source.load([*self._overrides, *overrides])
-        return TrainingSpec(name, overrides, experiment, task)
+    def _build_training_spec(self, name: str, overrides: Sequence[str]) -> TrainingSpec:
+        return TrainingSpec(name, overrides, self._source.load([*self._overrides, *overrides]))
 
     def _parse_variants(self, text: str) -> Iterator[Variant]:
         key, separator, values = text.partition("=")

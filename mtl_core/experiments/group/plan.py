@@ -12,6 +12,7 @@ from mtl_core.data.stage_timer import StageTimer
 from mtl_core.errors import MtlError
 from mtl_core.experiments.compare.network_batches import NetworkBatches
 from mtl_core.experiments.compare.plan import Plan
+from mtl_core.experiments.compare.single_task_experiments import SingleTaskExperiments
 from mtl_core.experiments.compare.variants import TrainingSpec, Variant, build_batched_specs
 from mtl_core.experiments.group.overrides import build_group_overrides
 from mtl_core.experiments.trials import Trial, get_run_dir
@@ -35,16 +36,23 @@ class _SpecBuilder:
         self, source: ExperimentSource, overrides: Sequence[str], base: Experiment, tasks: Sequence[str]
     ) -> None:
         self._source, self._overrides, self._base, self._tasks = source, overrides, base, tasks
+        self._single_tasks = SingleTaskExperiments(source, overrides, base)
         self._specs: dict[tuple[str, ...], TrainingSpec] = {}
 
     def build(self, name: str, group: Sequence[str]) -> TrainingSpec:
         """Build the training of one network for a group of tasks, or return that of an equal network."""
         key = tuple(group)
         if key not in self._specs:
-            spec_overrides = build_group_overrides(self._base.config, group, self._tasks)
-            experiment = self._source.load([*self._overrides, *spec_overrides])
-            self._specs[key] = TrainingSpec(name, spec_overrides, experiment, group[0] if len(group) == 1 else None)
+            self._specs[key] = self._build_single(name, *group) if len(group) == 1 else self._build_group(name, group)
         return self._specs[key]
+
+    def _build_single(self, name: str, task: str) -> TrainingSpec:
+        overrides, experiment = self._single_tasks.load(task)
+        return TrainingSpec(name, overrides, experiment, task)
+
+    def _build_group(self, name: str, group: Sequence[str]) -> TrainingSpec:
+        overrides = build_group_overrides(self._base.config, group, self._tasks)
+        return TrainingSpec(name, overrides, self._source.load([*self._overrides, *overrides]))
 
     def build_apart(self, networks: NetworkBatches) -> list[TrainingSpec]:
         """Build the trainings of one network per task: of batches of them, and of single networks."""
