@@ -108,6 +108,7 @@ def test_networks_of_many_tasks_are_trained_at_once(many: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("complete_reports")
 @pytest.mark.parametrize(
     "command",
     [
