@@ -18,6 +18,7 @@ from mtl_core.data.prepare import prepare
 from mtl_core.errors import MtlError
 from mtl_core.plugins.active_registry import use_registry
 from mtl_core.runs.batched_networks.build import build_stacked_networks
+from mtl_core.runs.batched_networks.probe import probe_networks
 from mtl_core.runs.batched_networks.run import run_networks
 from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_outputs import TaskOutputs, read_outputs
@@ -189,3 +190,17 @@ def test_an_interrupted_run_is_trained_again(tmp_path: Path) -> None:
         run_networks(experiment.config, tmp_path / "run")
     after = load_file(get_networks_file(RunDirectory(tmp_path / "run")))
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_probe_measures_steps_and_validation(tmp_path: Path) -> None:
+    """Without validation data, validation costs nothing."""
+    costs = {}
+    for name, blocks in {
+        "validation": {"split": {"type": "random", "validation": 0.25}},
+        "no validation": {"split": {"type": "random", "validation": 0.0}},
+    }.items():
+        config = load_experiment(write_many_tasks(tmp_path, **blocks)).config
+        costs[name] = probe_networks(config, prepare(config))
+    assert costs["validation"].validation_s > 0
+    assert costs["no validation"].validation_s == 0
+    assert all(one.step_s > 0 for one in costs.values())

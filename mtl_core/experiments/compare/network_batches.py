@@ -28,7 +28,7 @@ class NetworkBatches:
         batches: The tasks of each batch of networks that are trained at once.
         separate: The tasks whose networks are trained in a run each.
         bytes_per_network: Memory per network; 0 without batches.
-        train_s: Seconds of training steps per network, by task; empty if unknown.
+        train_s: Seconds of training per network, with the validation after each epoch, by task; empty if unknown.
         obstacle: Why networks are trained in a run each; empty if they are not, or if they are few.
     """
 
@@ -133,7 +133,7 @@ def plan_batches(config: ExperimentConfig, tasks: Sequence[str]) -> NetworkBatch
             plan,
             batches=[*plan.batches, *split_names(names, max(1, min(MAX_NETWORKS, MAX_BYTES // costs.n_bytes)))],
             bytes_per_network=max(plan.bytes_per_network, costs.n_bytes),
-            train_s=plan.train_s | dict.fromkeys(names, costs.train_s),
+            train_s=plan.train_s | dict.fromkeys(names, costs.step_s + costs.validation_s),
         )
     return plan
 

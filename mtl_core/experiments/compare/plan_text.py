@@ -70,6 +70,6 @@ def _describe_time(plan: Plan, networks: NetworkBatches, jobs: int) -> str:
     time = f"{ceil(total / 60):,} min" if total >= 60 else f"{ceil(total)} s"
     parallel = f" with {jobs} in parallel" if jobs > 1 else ""
     return (
-        f"their training steps take about {time}{parallel} on this machine, less with early stopping; evaluation and "
-        "the other variants are not included"
+        f"their training takes about {time}{parallel} on this machine, with validation after each epoch, less with "
+        "early stopping; the other variants are not included"
     )

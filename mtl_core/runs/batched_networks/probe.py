@@ -13,10 +13,11 @@ from mtl_core.errors import MtlError
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.batched_networks.build import build_single_network, get_group
 from mtl_core.runs.batched_networks.run import compute_network_masks
+from mtl_core.runs.batched_networks.validation import NetworkValidation
 from mtl_core.seeding import isolate_torch_rng
 from mtl_core.training.batch_sampler import build_batch_sampler
 from mtl_core.training.batched_networks.stacked_networks import StackedNetworks
-from mtl_core.training.batched_networks.trainer import NetworkTrainer
+from mtl_core.training.batched_networks.trainer import LiveTasks, NetworkTrainer
 
 N_PROBED = 16
 """Maximum number of networks of a probe."""
@@ -33,12 +34,14 @@ class NetworkCosts:
     Attributes:
         n_parameters: Number of parameters per network.
         n_bytes: Memory per network during training.
-        train_s: Time of the training steps per network, in seconds, without early stopping.
+        step_s: Time of the training steps per network, in seconds, without early stopping.
+        validation_s: Time of the validation after all epochs per network, in seconds; 0 without validation data.
     """
 
     n_parameters: int
     n_bytes: int
-    train_s: float
+    step_s: float
+    validation_s: float
 
 
 def probe_networks(config: ExperimentConfig, data: FittedData) -> NetworkCosts:
@@ -87,6 +90,7 @@ def _probe(config: ExperimentConfig, data: FittedData, network: MultiTaskNetwork
         # Weights, gradients, the best weights, the state of the optimizer, and activations.
         4 * (3 * n_parameters + activations) + state_bytes // n_networks,
         step_s / n_networks * sampler.steps_per_epoch * config.training.epochs,
+        _time_validation(config, data, networks, trainer.live_tasks) / n_networks * config.training.epochs,
     )
 
 
@@ -115,6 +119,18 @@ def _check_independent_examples(networks: StackedNetworks, data: FittedData, row
     ]
     if not torch.allclose(outputs[0], outputs[1][:, :size], rtol=TOLERANCE, atol=TOLERANCE):
         raise MtlError("a layer computes the examples of a batch together, as batch normalization does")
+
+
+def _time_validation(
+    config: ExperimentConfig, data: FittedData, networks: StackedNetworks, live_tasks: LiveTasks
+) -> float:
+    """Return the time of one validation of all networks, in seconds."""
+    if not len(data.split.validation):
+        return 0.0
+    validate = NetworkValidation(config, networks, data)
+    start = perf_counter()
+    validate(live_tasks)
+    return perf_counter() - start
 
 
 def _time_steps(step: Callable[[int], None]) -> float:
