@@ -14,6 +14,7 @@ from mtl_core.nn.features import FeatureShape
 from mtl_core.nn.network import count_parameters
 from mtl_core.plugins.optional_packages import check_packages
 from mtl_core.runs.build_network import build_network
+from mtl_core.runs.memory import check_training_memory
 from mtl_core.runs.prepare_run import prepare_run, select_trained_tasks
 from mtl_core.runs.training_stage import check_shared_parameters
 from mtl_core.runs.warm_start import initialize_from_run
@@ -59,6 +60,7 @@ def dry_run(config: ExperimentConfig) -> DryRun:
         select = resolve_selection(config.training.select, selection_data.tasks, selection_data.inactive_tasks)
         data = replace(data, warnings=[*data.warnings, *describe_undefined_metrics(select, selection_data)])
         network = build_network(config, data.encoder, data.groups)
+        check_training_memory(config, network, torch.device("cpu"))
         if config.init_from is not None:
             initialize_from_run(config.init_from, network, data.groups, data.encoder)
         objective = Objective(data.groups, config.weighting, config.seed)

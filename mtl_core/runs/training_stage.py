@@ -23,6 +23,7 @@ from mtl_core.evaluation.undefined_metrics import find_defined_metrics
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.runs.build_network import build_network
 from mtl_core.runs.distributed import raise_on_every_rank
+from mtl_core.runs.memory import check_training_memory, describe_memory_errors
 from mtl_core.runs.saved_run import save_model
 from mtl_core.runs.warm_start import WarmStartReport, initialize_from_run
 from mtl_core.tracking.run_trackers import RunTrackers
@@ -91,11 +92,13 @@ def train_network(
         observer: Measures task interactions.
 
     Raises:
-        MtlError: If tasks share no parameters although their gradients are compared, or if training fails.
+        MtlError: If the network does not fit into the memory, tasks share no parameters although their gradients are
+            compared, or training fails.
     """
     config = context.config
     with raise_on_every_rank():
         network = build_network(config, data.encoder, data.groups)
+        check_training_memory(config, network, context.accelerator.device)
         warm_start = None
         if config.init_from is not None:
             warm_start = initialize_from_run(config.init_from, network, data.groups, data.encoder)
@@ -133,19 +136,22 @@ def fit_network(
         objective = Objective(data.groups, config.weighting, config.seed, distributed, config.training.r_drop)
         check_shared_parameters(config, network, objective.group_sizes)
     try:
-        return train(
-            config,
-            network,
-            objective,
-            data.examples,
-            build_batch_sampler(config, data.corpus, data.split, data.examples.lengths),
-            epochs or config.training.epochs,
-            context.accelerator,
-            _build_validation(config, network, data, selection_data) if len(data.split.validation) else None,
-            context.run.checkpoint if stage == "selection" else context.run.refit_checkpoint,
-            TrackingCallback(context.callback, context.trackers, stage),
-            observer,
-        )
+        with describe_memory_errors(
+            "the training", "reduce `training.batch_size` or the sizes of encoder and backbone"
+        ):
+            return train(
+                config,
+                network,
+                objective,
+                data.examples,
+                build_batch_sampler(config, data.corpus, data.split, data.examples.lengths),
+                epochs or config.training.epochs,
+                context.accelerator,
+                _build_validation(config, network, data, selection_data) if len(data.split.validation) else None,
+                context.run.checkpoint if stage == "selection" else context.run.refit_checkpoint,
+                TrackingCallback(context.callback, context.trackers, stage),
+                observer,
+            )
     except TrainingFailedError as error:
         with raise_on_every_rank():  # no rank ends before rank 0 has saved the weights
             raise _save_failed_run(error, context.run, config, data, network) from error
