@@ -1,5 +1,6 @@
 from .architecture import Architecture, NetworkParts, validate_features
 from .features import Features, FeatureShape
+from .group_labels import GroupLabels
 from .heads import HeadGroup, HeadOutput
 from .packed_rnn import PackedRNN
 from .sparse_linear import SparseBatch, SparseLinear
@@ -11,6 +12,7 @@ __all__ = [
     "Architecture",
     "FeatureShape",
     "Features",
+    "GroupLabels",
     "HeadGroup",
     "HeadOutput",
     "LabelPrediction",

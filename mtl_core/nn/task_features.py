@@ -31,8 +31,8 @@ class TaskFeatures(Sequence[Features | None]):
     Example:
         >>> import torch
         >>> features = TaskFeatures(torch.ones(2, 8, 4), [True, False, True])
-        >>> [None if one is None else tuple(one.values.shape) for one in features]
-        [(8, 4), None, (8, 4)]
+        >>> features[0].values.shape, features[1]
+        (torch.Size([8, 4]), None)
         >>> tuple(features.select_rows(torch.zeros(3, 5)).shape)
         (2, 5)
     """

@@ -12,6 +12,9 @@ from mtl_core.nn.network import build_head_group
 from mtl_core.plugins.resolve_spec import resolve_spec
 from mtl_core.plugins.specs import HeadSpec
 
+MAX_SEPARATE_HEADS = 20
+"""Maximum number of tasks whose heads are separate modules if they share no parameters."""
+
 
 class TaskHeads(nn.Module):
     """One head per task, for custom networks: tasks with equal heads are computed together where the head can.
@@ -52,8 +55,11 @@ class TaskHeads(nn.Module):
         groups: list[tuple[HeadSpec, int, list[str]]] = []
         for name, count in outputs.items():
             spec = _resolve_head(heads[name], f"heads: task '{name}'") if name in heads else default
-            # Heads without a grouped form stay apart, so that the outputs of a task depend on its own head only.
-            has_group = type(spec).build_group is not HeadSpec.build_group
+            # Heads without a grouped form stay apart, so that the outputs of a task depend on its own head only. Few
+            # heads that share nothing do so, too: then no parameter of a head is shared in the autograd graph.
+            has_group = type(spec).build_group is not HeadSpec.build_group and (
+                len(outputs) > MAX_SEPARATE_HEADS or _shares_parameters(spec, shape, count)
+            )
             equal = (names for other, size, names in groups if has_group and (other, size) == (spec, count))
             if (group := next(equal, None)) is not None:
                 group.append(name)
@@ -103,6 +109,16 @@ class TaskHeads(nn.Module):
             if isinstance(group, HeadGroup)
             for parameter in group.stacked_parameters()
         ]
+
+
+def _shares_parameters(spec: HeadSpec, shape: FeatureShape, n_outputs: int) -> bool:
+    """Return whether the heads of a group share parameters."""
+    with torch.random.fork_rng(), torch.device("meta"):
+        group = spec.build_group(shape, n_outputs, 2)
+    if group is None:
+        return False
+    stacked = {id(parameter) for parameter in group.stacked_parameters()}
+    return any(id(parameter) not in stacked for parameter in group.parameters())
 
 
 def _resolve_head(head: object, location: str) -> HeadSpec:

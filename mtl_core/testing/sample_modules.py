@@ -1,12 +1,13 @@
 """Sample features, a small input layer and a small backbone for the checks of modules."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
 
 from mtl_core.nn.features import Features, FeatureShape
-from mtl_core.plugins.specs import Layout
+from mtl_core.plugins.specs import HeadSpec, Layout
 
 LENGTHS = (4, 1, 7, 4, 2)
 """Number of tokens of each sample: several lengths, one of them 1, two of them equal."""
@@ -111,3 +112,31 @@ class SampleBackbone(nn.Module):
             mean = mean.unsqueeze(-1).unsqueeze(-1).expand_as(values)
         values = torch.cat([values, mean], dim=1 if values.ndim == 4 else -1)
         return Features(torch.tanh(apply_to_channels(self.layer, values)), features.mask)
+
+
+class SampleHead(HeadSpec):
+    """One linear layer per task, in one module per task."""
+
+    type: Literal["sample"] = "sample"
+
+    def build(self, inputs: FeatureShape, outputs: int) -> nn.Module:
+        """Build the layer of one task."""
+        return SampleLinear(inputs.width, outputs)
+
+
+class SampleLinear(nn.Module):
+    """A linear layer on vectors.
+
+    Args:
+        width: Number of features.
+        outputs: Number of outputs.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(width, outputs)
+
+    def forward(self, features: Features) -> torch.Tensor:
+        """Return outputs `(batch, outputs)`."""
+        outputs: torch.Tensor = self.layer(features.values)
+        return outputs

@@ -7,7 +7,6 @@ import torch
 from accelerate import Accelerator
 
 from mtl_core.builtins.architectures.modules.hard_sharing import SharedTrunk
-from mtl_core.builtins.heads.linear import Linear
 from mtl_core.builtins.loss_masks import Observed
 from mtl_core.builtins.optimizers import Adam
 from mtl_core.builtins.task_kinds.classification import Classification
@@ -20,7 +19,7 @@ from mtl_core.nn.architecture import NetworkParts
 from mtl_core.nn.features import Features, FeatureShape
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.plugins.specs import WeightingSpec
-from mtl_core.testing.sample_modules import SampleBackbone, SampleInputLayer
+from mtl_core.testing.sample_modules import SampleBackbone, SampleHead, SampleInputLayer
 from mtl_core.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.loss_meter import LossMeter
@@ -44,7 +43,7 @@ class SampleRun:
         torch.manual_seed(0)
         tasks = [
             fit_task(
-                NamedTask(name=name, kind=Classification(classes=list(LABELS)), head=Linear(), mask=Observed()),
+                NamedTask(name=name, kind=Classification(classes=list(LABELS)), head=SampleHead(), mask=Observed()),
                 LabelStatistics(LABELS, LABELS),
             )
             for name in TASKS

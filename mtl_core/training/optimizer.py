@@ -50,8 +50,14 @@ def check_lr_multipliers(patterns: Sequence[str], names: Sequence[str]) -> None:
     """
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            prefixes = list(dict.fromkeys(".".join(name.split(".")[:3]) + ".*" for name in names))
+            prefixes = list(dict.fromkeys(_get_prefix_pattern(name) for name in names))
             raise MtlError(
                 f"training.lr_multipliers: '{pattern}' matches no trainable parameter"
                 f"{did_you_mean(pattern, prefixes)} (parameters: {join_names(prefixes)})"
             )
+
+
+def _get_prefix_pattern(name: str) -> str:
+    """Return the pattern of the first three parts of a parameter name; the name itself if it has no more."""
+    parts = name.split(".")
+    return name if len(parts) <= 3 else ".".join(parts[:3]) + ".*"

@@ -17,6 +17,7 @@ from mtl_core.data.class_space import ClassSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
 from mtl_core.data.loss_mask import LossMask
+from mtl_core.nn.group_labels import GroupLabels
 from mtl_core.nn.task_kind import LabelPrediction, TaskKind
 
 
@@ -121,6 +122,10 @@ class WrongMetric(MetricSpec):
     ) -> torch.Tensor | None:
         hits = outputs.argmax(dim=1) == targets
         return append_count(~hits if self.wrong == "sums" else hits)
+
+    def compute_task_sums(self, spaces: Sequence[LabelSpace], labels: GroupLabels) -> NDArray[np.float64] | None:
+        sums = super().compute_task_sums(spaces, labels)
+        return None if sums is None else sums[::-1] if self.wrong == "tasks" else sums
 
 
 class _Accuracy(torchmetrics.Metric):

@@ -188,8 +188,14 @@ def test_task_with_zero_weights_in_a_batch_is_unchanged(tmp_path: Path) -> None:
 
 def test_task_with_zero_weights_only_is_refused(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", ["0"] * 30, [("no", "yes")[row % 3 == 1] for row in range(30)])
-    with pytest.raises(MtlError, match="task 'label': all training labels in the column 'label' have a weight of 0"):
-        prepare(toy_config(tmp_path, **build_table_blocks(path, weights={"label": "trust"})))
+    message = "task 'label': all training labels in the column 'label' have a weight of 0"
+    blocks = build_table_blocks(path, weights={"label": "trust"})
+    named_task = {"name": "label", "kind": "classification", "head": "linear"}
+    with pytest.raises(MtlError, match=message):
+        prepare(toy_config(tmp_path, **{**blocks, "tasks": [named_task]}))
+    prepared = prepare(toy_config(tmp_path, **blocks))  # a pattern matches other columns, too
+    assert "label" not in [task.name for task in prepared.tasks]
+    assert prepared.warnings == ["1 label column without a training label is no task (label)"]
 
 
 def test_zero_weight_labels_do_not_change_scale_or_counts(tmp_path: Path) -> None:

@@ -77,4 +77,4 @@ def test_pattern_without_match_is_refused(tmp_path: Path) -> None:
         MtlError, match=r"training\.lr_multipliers: 'trnk\.\*' matches no trainable parameter"
     ) as excinfo:
         run_experiment(config, tmp_path / "run")
-    assert "(parameters: trunk.backbone.layers.*, groups.0.heads.*)" in str(excinfo.value)
+    assert "(parameters: trunk.backbone.layers.*, groups.0.weight, groups.0.bias)" in str(excinfo.value)
