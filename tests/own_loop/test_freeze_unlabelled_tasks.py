@@ -152,7 +152,9 @@ class StackedHead(mtl.HeadSpec):
         return StackedHeads(inputs.width, outputs, tasks)
 
 
-def test_rows_of_head_groups_are_frozen() -> None:
+def test_rows_of_head_groups_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(mtl.TaskHeads(4, {"a": 2, "b": 2}, StackedHead()).groups) == 2  # few tasks
+    monkeypatch.setattr("mtl_core.nn.task_heads.MAX_SEPARATE_HEADS", 2)
     net = nn.ModuleDict({"trunk": nn.Linear(3, 4), "heads": mtl.TaskHeads(4, {"a": 2, "b": 3, "c": 2}, StackedHead())})
     heads = net["heads"]
     assert isinstance(heads, mtl.TaskHeads)
