@@ -130,7 +130,7 @@ def describe_division(division: "Division") -> Iterator[str]:
     location = "the features that heads read" if groups.gradients == "features" else "the shared parameters"
     yield (
         f"affinities of {len(division.tasks)} tasks: gradients at {location}, {groups.steps} steps in "
-        f"{groups.epochs} epochs"
+        f"{groups.epochs} epoch{'' if groups.epochs == 1 else 's'}"
         + (f"; {groups.undefined_pairs:,} pairs of tasks have no common examples" if groups.undefined_pairs else "")
     )
     for file in division.files[:MAX_LISTED_NETWORKS]:

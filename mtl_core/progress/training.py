@@ -79,11 +79,11 @@ class ProgressCallback:
 
 
 def _get_first_metrics(validation: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return the first metric of each task."""
+    """Return the first metric of each task, or the mean of many tasks."""
     metrics: dict[str, float | None] = {}
     for name, value in validation.items():
         task = name.rpartition(".")[0]
-        if task != "overall":
+        if task != "overall" and name != "selection.score":  # printed as the score of the epoch
             metrics.setdefault(task, value)
     return metrics
 

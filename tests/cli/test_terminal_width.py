@@ -123,6 +123,14 @@ def test_legend_of_the_star_is_printed_only_with_validation_data() -> None:
     ]
 
 
+def test_epochs_of_many_tasks_have_the_mean() -> None:
+    output = io.StringIO()
+    callback = ProgressCallback(Console(file=output, width=80))
+    validation = {"mean.roc_auc": 0.62, "mean.log_loss": 0.5, "selection.score": 0.61}
+    callback.on_epoch_end(EpochRecord(1, 0.01, {"t0": 1.0}, validation, 0.61), best=True)
+    assert output.getvalue().splitlines()[-1] == "  epoch 1: loss 1.000 | validation 0.6100* | mean .62"
+
+
 def test_columns_of_a_square_table_have_numbers_if_names_do_not_fit() -> None:
     cells: Any = [[None if row == column else 0.125 for column in range(10)] for row in range(10)]
     names = NAMES[:10]

@@ -159,6 +159,12 @@ def test_columns_that_cannot_be_selected(fields: dict[str, Any], message: str, t
     assert str(excinfo.value).startswith(str(table_path))
 
 
+def test_pattern_of_inputs_and_labels(table_path: Path) -> None:
+    message = r"`labels` and `numbers` contain the pattern 'f\*'; a column is an input or a label"
+    with pytest.raises(ValidationError, match=message):
+        Table(train=table_path, numbers=["f*"], labels=["A", "f*"])
+
+
 @pytest.mark.parametrize("fields", [{"ignore": ["fp0"]}, {"labels": ["a"], "ignore": ["a"]}, {"ignore": ["b", "b"]}])
 def test_contradictory_keys(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"which is also an input or a label|twice"):

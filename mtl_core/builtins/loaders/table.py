@@ -133,6 +133,10 @@ class Table(LoaderSpec):
             if duplicates:
                 raise ValueError(f"`{key}` names '{duplicates[0]}' twice")
         for name in self.labels or []:
+            if name in inputs and is_pattern(name):
+                raise ValueError(
+                    f"`labels` and `numbers` contain the pattern '{name}'; a column is an input or a label"
+                )
             if name in inputs:
                 raise ValueError(f"the column '{name}' cannot be both an input and a label")
         for name in self.ignore:

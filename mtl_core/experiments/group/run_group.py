@@ -121,7 +121,9 @@ def measure_and_divide(
     reserve_trials_folder(output_dir / GROUPS_PLAN_FILE, base.config, [trial], "grouping")
     with lock_folder(output_dir):
         print_plain(
-            console, f"affinities of {len(names)} tasks: training {epochs} of {base.config.training.epochs} epochs"
+            console,
+            f"affinities of {len(names)} tasks: training of {epochs} epoch{'' if epochs == 1 else 's'} (the experiment "
+            f"has {base.config.training.epochs})",
         )
         train_trials(source, [trial], 1, lambda _: None, evaluate_test=False)
         interactions = read_affinities(trial)
