@@ -54,7 +54,7 @@ def test_each_row_is_assigned_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_large_tables_have_fewer_assignments(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [count_attempts(cells) for cells in (1, 2**22, 2**23, 2**40)] == [N_ATTEMPTS, N_ATTEMPTS, 10, 3]
+    assert [count_attempts(cells) for cells in (1, 2**19, 2**20, 2**40)] == [N_ATTEMPTS, N_ATTEMPTS, 10, 1]
     table = np.random.default_rng(0).integers(0, 2, (20, 5)).astype(np.uint8)
     complete = draw_assignments(table, [0.8, 0.2], 1)
     monkeypatch.setattr("mtl_core.builtins.splitters.stratification.MAX_CELLS", 50)

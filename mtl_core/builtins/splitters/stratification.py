@@ -12,9 +12,9 @@ from mtl_core.seeding import derive_seed
 
 N_ATTEMPTS = 20
 """Number of random assignments; the most even one is used. The greedy method's results vary by whole points."""
-MIN_ATTEMPTS = 3
+MIN_ATTEMPTS = 1
 """The number of random assignments of the largest tables."""
-MAX_CELLS = 2**22
+MAX_CELLS = 2**19
 """Number of indicators above which there are fewer assignments, in inverse proportion: time grows no further."""
 MAX_CACHED_BYTES = 2**20
 """Above this size, in bytes, the assignment of a table is not kept for later calls."""
