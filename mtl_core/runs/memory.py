@@ -11,16 +11,20 @@ from mtl_core.errors import MtlError
 from mtl_core.nn.network import MultiTaskNetwork
 
 
+class NetworkTooLargeError(MtlError):
+    """A network or its training does not fit into the memory."""
+
+
 @contextmanager
 def describe_memory_errors(subject: str, hint: str) -> Iterator[None]:
-    """Raise an `MtlError` in place of an error of the memory allocator.
+    """Raise a `NetworkTooLargeError` in place of an error of the memory allocator.
 
     Args:
         subject: What does not fit, such as "the network".
         hint: What makes it smaller.
 
     Raises:
-        MtlError: If an allocation fails.
+        NetworkTooLargeError: If an allocation fails.
     """
     try:
         yield
@@ -29,8 +33,8 @@ def describe_memory_errors(subject: str, hint: str) -> Iterator[None]:
         is_allocation = isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
         if not is_allocation:
             raise
-        detail = (str(error).splitlines() or ["no detail"])[0]
-        raise MtlError(f"{subject} does not fit into the memory; {hint} ({detail})") from error
+        detail = (str(error).splitlines() or ["no detail"])[0].rpartition("DefaultCPUAllocator: ")[2]
+        raise NetworkTooLargeError(f"{subject} does not fit into the memory; {hint} ({detail})") from error
 
 
 def check_training_memory(config: ExperimentConfig, network: MultiTaskNetwork, device: torch.device) -> None:
@@ -44,7 +48,7 @@ def check_training_memory(config: ExperimentConfig, network: MultiTaskNetwork, d
         device: The device of the training.
 
     Raises:
-        MtlError: If they need more memory than the device has.
+        NetworkTooLargeError: If they need more memory than the device has.
     """
     total = _get_total_bytes(device)
     parameters = list(network.parameters())
@@ -56,7 +60,7 @@ def check_training_memory(config: ExperimentConfig, network: MultiTaskNetwork, d
     needed = n_bytes + n_copies * sum(one.numel() * one.element_size() for one in trained)
     if needed > total:
         place = "this machine" if device.type == "cpu" else f"the device {device}"
-        raise MtlError(
+        raise NetworkTooLargeError(
             f"the network has {sum(one.numel() for one in parameters):,} parameters; weights, gradients and the state "
             f"of the optimizer '{config.optimizer.type}' need at least {needed / 1e9:.1f} GB, but {place} has "
             f"{total / 1e9:.1f} GB; reduce the sizes of encoder, backbone and heads"

@@ -56,7 +56,21 @@ def test_network_that_cannot_be_allocated(table_experiment: Path, mtl: Mtl) -> N
     result = mtl("run", table_experiment, "--set", "backbone.hidden_dims=[10000000,10000000]", "--out", out)
     assert result.returncode == 2
     assert "error: the network does not fit into the memory; reduce the sizes of encoder, backbone" in result.stderr
-    assert "allocate 400000000000000 bytes" in result.stderr
+    assert "heads (can't allocate memory: you tried to allocate 400000000000000 bytes." in result.stderr
+    assert not out.exists()
+
+
+def test_single_task_networks_that_cannot_be_allocated(table_experiment: Path, mtl: Mtl) -> None:
+    out = table_experiment.parent / "comparison"
+    text = table_experiment.read_text().replace("{name: label", '{each: "*"').replace("[label]", "[label, other]")
+    table = table_experiment.with_name("table.csv")
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header + ",other", *(f"{row},{row[-1]}" for row in rows)]) + "\n")
+    table_experiment.write_text(text)
+    settings = ["--set", "backbone.hidden_dims=[10000000,10000000]", "--seeds", "1", "--batched"]
+    result = mtl("compare", table_experiment, *settings, "--out", out)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: the network does not fit into the memory; reduce the sizes of encoder")
     assert not out.exists()
 
 

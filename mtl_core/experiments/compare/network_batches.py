@@ -116,6 +116,7 @@ def plan_batches(config: ExperimentConfig, tasks: Sequence[str]) -> NetworkBatch
     from mtl_core.data.prepare import prepare
     from mtl_core.runs.batched_networks.build import select_group
     from mtl_core.runs.batched_networks.probe import probe_networks
+    from mtl_core.runs.memory import NetworkTooLargeError
 
     data = prepare(config)
     plan = NetworkBatches([], [], 0, {}, "")
@@ -126,6 +127,8 @@ def plan_batches(config: ExperimentConfig, tasks: Sequence[str]) -> NetworkBatch
             continue
         try:
             costs = probe_networks(config, select_group(data, index))
+        except NetworkTooLargeError:
+            raise  # a run per network would not fit, either
         except MtlError as error:
             plan = replace(plan, separate=[*plan.separate, *names], obstacle=str(error))
             continue
