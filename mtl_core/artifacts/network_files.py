@@ -46,6 +46,11 @@ def open_network_run(path: Path) -> RunDirectory:
     """
     run = RunDirectory.open(path)
     if not get_networks_file(run).is_file():
+        if _has_network_history(run):
+            raise MtlError(
+                f"{path}: the training of independent networks for a comparison was interrupted; repeat its command with "
+                "the same --out to continue it"
+            )
         return run
     tasks = [str(task["name"]) for task in run.read_state()["tasks"]]
     raise MtlError(
@@ -62,3 +67,11 @@ def write_history(run: RunDirectory, epochs: Sequence[NetworkEpoch]) -> None:
     writer.writeheader()
     writer.writerows(asdict(epoch) for epoch in epochs)
     write_text_atomically(run.history, buffer.getvalue())
+
+
+def _has_network_history(run: RunDirectory) -> bool:
+    """Return whether `history.csv` has rows per network; it is written, without rows, before the training."""
+    if not run.history.is_file():
+        return False
+    with run.history.open(encoding="utf-8") as file:
+        return file.readline().startswith(f"{fields(NetworkEpoch)[0].name},")

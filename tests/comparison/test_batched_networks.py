@@ -24,6 +24,7 @@ from mtl_core.runs.run import run_experiment
 from mtl_core.runs.saved_outputs import TaskOutputs, read_outputs
 from mtl_core.training.batched_networks.dropout_masks import DropoutMasks, DropoutSite
 from mtl_core.training.batched_networks.stacked_networks import StackedNetworks
+from mtl_core.training.callback import NullCallback
 
 pytestmark = pytest.mark.usefixtures("placeholder_reports")
 
@@ -190,6 +191,26 @@ def test_an_interrupted_run_is_trained_again(tmp_path: Path) -> None:
         run_networks(experiment.config, tmp_path / "run")
     after = load_file(get_networks_file(RunDirectory(tmp_path / "run")))
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_an_interrupted_run_is_not_resumed_as_one_network(tmp_path: Path, mtl: Any) -> None:
+    class Interruption(NullCallback):
+        def on_epoch_start(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    experiment = load_experiment(write_many_tasks(tmp_path, training={"epochs": 1, "batch_size": 16}))
+    run = tmp_path / "run"
+    with use_registry(experiment.registry), pytest.raises(KeyboardInterrupt):
+        run_networks(experiment.config, run, callback=Interruption())
+    files = sorted(run.iterdir())
+    for command in (["resume", run], ["predict", run, "text"]):
+        result = mtl(*command)
+        assert result.returncode == 2
+        assert result.stderr.strip() == (
+            f"error: {run}: the training of independent networks for a comparison was interrupted; repeat its command "
+            "with the same --out to continue it"
+        )
+    assert sorted(run.iterdir()) == files
 
 
 def test_probe_measures_steps_and_validation(tmp_path: Path) -> None:

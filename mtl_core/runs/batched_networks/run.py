@@ -74,6 +74,7 @@ def run_networks(
         else:
             provenance = collect_provenance(config, hash_input_files(config), accelerator, experiment_path)
             run = RunDirectory.create(path, config, provenance)
+        write_history(run, [])  # an interrupted training is thereby no run that `mtl resume` continues as one network
         with timer.measure("train"):
             networks = build_stacked_networks(config, data, accelerator.device)
             results = _train(config, data, networks, callback or NullCallback())
