@@ -48,8 +48,8 @@ def open_network_run(path: Path) -> RunDirectory:
     if not get_networks_file(run).is_file():
         if _has_network_history(run):
             raise MtlError(
-                f"{path}: the training of independent networks for a comparison was interrupted; repeat its command with "
-                "the same --out to continue it"
+                f"{path}: the training of independent networks for a comparison was interrupted; repeat its command "
+                "with the same --out to continue it"
             )
         return run
     tasks = [str(task["name"]) for task in run.read_state()["tasks"]]
