@@ -81,12 +81,12 @@ class CategoricalColumn(Sequence[Value], Generic[Value]):
     __hash__ = None  # type: ignore[assignment]
 
     def find_first_rows(self) -> dict[Value, int]:
-        """Return every value that occurs, mapped to the first row that contains it."""
+        """Return every value that occurs, mapped to the first row that contains it, in the order of these rows."""
         rows_by_value: dict[Value, int] = {}
         for start in range(0, len(self), CHUNK_SIZE):  # all rows at once would need 16 bytes per row
             codes, rows = np.unique(self.codes[start : start + CHUNK_SIZE], return_index=True)
-            for code, row in zip(codes, rows, strict=True):
-                rows_by_value.setdefault(self.values[code], start + int(row))
+            for index in np.argsort(rows):
+                rows_by_value.setdefault(self.values[codes[index]], start + int(rows[index]))
         return rows_by_value
 
 

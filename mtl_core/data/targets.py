@@ -40,14 +40,15 @@ class TargetTable(ABC):
 
 
 class ExampleTargets(TargetTable):
-    """One target per example and task.
+    """One target per example and task; whole numbers are stored in as few bytes as possible.
 
     Args:
         table: `(examples, tasks, ...)`, the targets of all examples.
     """
 
     def __init__(self, table: torch.Tensor) -> None:
-        self.table = table
+        self.dtype = table.dtype
+        self.table = _compress(table)
 
     def get_targets(
         self,
@@ -56,8 +57,8 @@ class ExampleTargets(TargetTable):
         token_mask: torch.Tensor | None,
         pixel_indices: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the rows of the table."""
-        return self.table[row_indices]
+        """Return the rows of the table, in its original dtype."""
+        return self.table[row_indices].to(self.dtype)
 
 
 class TokenTargets(TargetTable):
@@ -116,3 +117,14 @@ class InputTargets(TargetTable):
         """Return the targets that each kind derives from the inputs."""
         assert token_ids is not None  # noqa: S101  such tasks are rejected if inputs are not tokens
         return torch.stack([kind.build_input_targets(token_ids, token_mask) for kind in self.kinds], dim=1)
+
+
+def _compress(table: torch.Tensor) -> torch.Tensor:
+    """Return int64 values in the smallest integer dtype that holds them."""
+    if table.dtype != torch.int64 or not table.numel():
+        return table
+    low, high = (int(value) for value in table.aminmax())
+    for dtype in (torch.int8, torch.int16, torch.int32):
+        if torch.iinfo(dtype).min <= low and high <= torch.iinfo(dtype).max:
+            return table.to(dtype)
+    return table

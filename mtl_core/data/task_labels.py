@@ -82,7 +82,7 @@ def describe_missing_labels(
         return ""
     if weights is not None and _has_label(select_rows(labels, train), excluded):
         return f"task '{task.name}': all training labels in {location} have a weight of 0"
-    distinct_labels = sorted(str(value) for value in find_first_rows(labels) if _is_present(value))
+    distinct_labels = [str(value) for value in find_first_rows(labels) if _is_present(value)]
     hint = f"; the column contains: {join_names(distinct_labels, 5)}" if distinct_labels else ""
     return f"task '{task.name}': no training example has a label in {location}{hint}"
 
