@@ -13,6 +13,7 @@ from mtl_core.data.column_operations import count_members
 from mtl_core.data.dense_space import DenseSpace, PixelClassSpace
 from mtl_core.data.label_space import LabelSpace
 from mtl_core.data.label_statistics import LabelStatistics
+from mtl_core.data.number_space import NumberSpace
 from mtl_core.errors import MtlError, join_names
 from mtl_core.nn.task_kind import TaskKind, require_class_logits
 from mtl_core.plugins.specs import AuxiliarySpec
@@ -136,8 +137,8 @@ def describe_numeric_tasks(tasks: Sequence[FittedTask]) -> list[str]:
 
 
 def describe_constant_tasks(tasks: Sequence[FittedTask]) -> list[str]:
-    """Return a warning about main tasks all of whose training labels are of one class, although there are others."""
-    names = [
+    """Return warnings about main tasks whose training labels are all of one class or all the same number."""
+    class_names = [
         task.name
         for task in tasks
         if task.auxiliary_spec is None
@@ -146,11 +147,19 @@ def describe_constant_tasks(tasks: Sequence[FittedTask]) -> list[str]:
         and not task.config.kind.reads_inputs
         and sum(count > 0 for count in task.class_counts.values()) == 1
     ]
-    if not names:
-        return []
-    subject = "1 task has" if len(names) == 1 else f"{len(names)} tasks have"
+    number_names = [
+        task.name
+        for task in tasks
+        if task.auxiliary_spec is None and isinstance(task.space, NumberSpace) and task.space.is_constant
+    ]
+    reasons = {
+        "training labels of one class only, and cannot learn to tell classes apart": class_names,
+        "training labels that are all the same number, and cannot learn to predict others": number_names,
+    }
     return [
-        f"{subject} training labels of one class only, and cannot learn to tell classes apart ({join_names(names, 5)})"
+        f"{'1 task has' if len(names) == 1 else f'{len(names)} tasks have'} {reason} ({join_names(names, 5)})"
+        for reason, names in reasons.items()
+        if names
     ]
 
 

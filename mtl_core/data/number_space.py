@@ -29,6 +29,9 @@ class NumberSpace(LabelSpace):
         vector: Whether a label is a list of numbers.
         training_mean: `(outputs,)`: the mean of the training labels, which the baseline predicts; the default is
             `mean`.
+
+    Attributes:
+        is_constant: Whether all training labels are equal; False for a restored space.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class NumberSpace(LabelSpace):
         self.mean = np.asarray(mean, dtype=np.float64)
         self.scale = np.asarray(scale, dtype=np.float64)
         self.vector = vector
+        self.is_constant = False
         self.training_mean = self.mean if training_mean is None else np.asarray(training_mean, dtype=np.float64)
 
     @classmethod
@@ -69,12 +73,14 @@ class NumberSpace(LabelSpace):
             raise MtlError("no training label has this number, so it has no scale")
         training_mean = np.nanmean(table, axis=0)
         mean, scale = np.zeros(width), np.ones(width)
+        constant = np.nanmax(table, axis=0) == np.nanmin(table, axis=0)
         if standardise:
             deviation = np.nanstd(table, axis=0)
             # Rounding: equal numbers can have a tiny deviation, and nearly equal ones a deviation of 0.
-            constant = (np.nanmax(table, axis=0) == np.nanmin(table, axis=0)) | (deviation == 0)
-            mean, scale = training_mean, np.where(constant, 1.0, deviation)
-        return cls(mean.tolist(), scale.tolist(), vector, training_mean.tolist())
+            mean, scale = training_mean, np.where(constant | (deviation == 0), 1.0, deviation)
+        space = cls(mean.tolist(), scale.tolist(), vector, training_mean.tolist())
+        space.is_constant = bool(constant.all())
+        return space
 
     def encode(self, labels: Sequence[Label | None], locations: Sequence[str]) -> NDArray[np.float32]:
         """Standardise numbers: `(examples,)` or `(examples, outputs)`, float32; NaN for a missing label."""

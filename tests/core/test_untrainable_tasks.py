@@ -129,6 +129,22 @@ def test_one_class_in_the_training_split_is_a_note(names: list[str], subject: st
     assert f"{subject} {note}" in data.warnings
 
 
+def test_equal_numbers_are_a_note(tmp_path: Path) -> None:
+    rows = [f"{row},{row % 3},2.5,{'train' if row < 10 else 'validation'}" for row in range(20)]
+    (tmp_path / "t.csv").write_text("x,varied,equal,split\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    value = {
+        "name": "e",
+        "data": {"type": "table", "train": str(tmp_path / "t.csv"), "numbers": ["x"], "split": "split"},
+        "backbone": "mlp",
+        "split": "predefined",
+        "tasks": [{"each": "*", "kind": "regression", "head": "linear"}],
+    }
+    data = prepare(ExperimentConfig.model_validate(value, context={"registry": REGISTRY}))
+    note = "1 task has training labels that are all the same number, and cannot learn to predict others (equal)"
+    assert note in data.warnings
+    assert not any("varied" in warning for warning in data.warnings)
+
+
 def test_a_named_task_with_one_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MtlError, match=r"task 'one0': classes in the training labels: yes; a task needs 2 or more"):
         prepare(build_config(tmp_path, [{"name": "good"}, {"name": "one0"}]))
