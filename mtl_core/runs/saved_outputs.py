@@ -88,12 +88,11 @@ class OutputCollector:
 
 
 def _arrange_by_task(groups: Sequence[GroupOutputs]) -> dict[str, torch.Tensor]:
-    """Return three tensors per task with labels."""
+    """Return three tensors per task, which are empty for a task without labels."""
     return {
         f"{name}/{key}": getattr(outputs, key).contiguous().clone()
         for group in groups
         for name, outputs in group.iterate_tasks()
-        if len(outputs.examples)
         for key in _KEYS
     }
 

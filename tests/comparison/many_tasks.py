@@ -26,6 +26,8 @@ class ManyTasks(LoaderSpec):
     threshold: float = 0.0
     weighted: bool = False
     """Whether every third label has weight 0, and every fourth weight 2."""
+    untested: NonNegativeInt = 0
+    """Number of tasks, the last ones, without a label in the test part."""
 
     def load(self) -> Corpus:
         random = np.random.default_rng(0)
@@ -37,6 +39,7 @@ class ManyTasks(LoaderSpec):
         known = random.random((total, self.tasks)) < rates
         known[0], known[1] = True, True
         known[self.rows :][:2] = True
+        known[self.rows :, self.tasks - self.untested :] = False
         names = [f"t{task}" for task in range(self.tasks)]
         columns = {
             name: [str(int(p)) if k else None for p, k in zip(positive[:, task], known[:, task], strict=True)]

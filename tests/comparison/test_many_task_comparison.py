@@ -73,6 +73,19 @@ def test_comparison_is_the_same_with_networks_trained_at_once(tmp_path: Path) ->
     _check_close(batched, separate)
 
 
+@pytest.mark.usefixtures("placeholder_reports")
+@pytest.mark.parametrize("data", [FEW, MANY], ids=["few", "many"])
+def test_tasks_without_test_labels_have_no_verdict(tmp_path: Path, data: dict[str, Any]) -> None:
+    path = write_many_tasks(tmp_path, data={**data, "untested": 1}, training={**FAST, "epochs": 1})
+    compare(path, tmp_path / "out")
+    name = f"t{data['tasks'] - 1}"
+    for run in ("multi-task-seed1", "multi-task-seed2"):
+        metrics = json.loads((tmp_path / "out" / run / "metrics.json").read_text(encoding="utf-8"))
+        assert metrics["splits"]["test"]["tasks"][name]["n"] == 0
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    assert comparison["variants"]
+
+
 def _check_close(value: Any, expected: Any) -> None:
     """Check that two JSON values are equal up to rounding of numbers."""
     assert type(value) is type(expected)

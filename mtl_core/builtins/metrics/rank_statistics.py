@@ -81,7 +81,7 @@ def compute_spearman(labels: GroupLabels) -> Values:
         covariances, first_variances, second_variances = chunk.sum_by_task(products).T
         with np.errstate(divide="ignore", invalid="ignore"):
             chunks.append(covariances / np.sqrt(first_variances * second_variances))
-    return np.concatenate(chunks)
+    return np.concatenate(chunks) if chunks else np.zeros(0)
 
 
 def _compute_by_chunk(labels: GroupLabels, compute: Callable[[TiedScores], Values]) -> Values:
@@ -92,7 +92,7 @@ def _compute_by_chunk(labels: GroupLabels, compute: Callable[[TiedScores], Value
             values = compute(_group_ties(chunk, scores.float().numpy()))
         values[chunk.sum_by_task(scores.isnan().unsqueeze(1))[:, 0] > 0] = np.nan
         chunks.append(values)
-    return np.concatenate(chunks)
+    return np.concatenate(chunks) if chunks else np.zeros(0)
 
 
 def _compute_roc_auc(scores: TiedScores) -> Values:

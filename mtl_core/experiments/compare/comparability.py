@@ -161,7 +161,7 @@ def _find_differing_label(first: NDArray[Any], second: NDArray[Any]) -> int | No
         is_equal = np.isclose(first, second, rtol=1e-4, atol=1e-5, equal_nan=True)
     else:
         is_equal = first == second
-    rows = is_equal.reshape(len(is_equal), -1).all(axis=1)
+    rows = is_equal.all(axis=tuple(range(1, is_equal.ndim)))
     return None if rows.all() else int(np.argmin(rows))
 
 

@@ -1,5 +1,6 @@
 """The difference between two variants of one task, with the answers to some examples exchanged."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -111,7 +112,11 @@ def _find_different_outputs(first: SeedScore, second: SeedScore) -> NDArray[np.b
     differs = np.zeros(len(first.label_counts), dtype=bool)
     for first_fold, second_fold in zip(first.folds, second.folds, strict=True):
         is_different = first_fold.outputs != second_fold.outputs
-        differs[first_fold.columns[is_different.reshape(len(is_different), -1).any(dim=1).numpy()]] = True
+        differs[
+            first_fold.columns[
+                is_different.reshape(len(is_different), math.prod(is_different.shape[1:])).any(dim=1).numpy()
+            ]
+        ] = True
     return differs
 
 
