@@ -28,6 +28,8 @@ class ManyTasks(LoaderSpec):
     """Whether every third label has weight 0, and every fourth weight 2."""
     untested: NonNegativeInt = 0
     """Number of tasks, the last ones, without a label in the test part."""
+    single: bool = False
+    """Whether the first task has a single positive label in the test part."""
 
     def load(self) -> Corpus:
         random = np.random.default_rng(0)
@@ -35,6 +37,8 @@ class ManyTasks(LoaderSpec):
         inputs = random.normal(size=(total, self.width)).astype(np.float32)
         rules = random.normal(size=(self.width, self.tasks)) / np.sqrt(self.width)
         positive = inputs @ rules + random.normal(size=(total, self.tasks)) / 2 > 0
+        if self.single:
+            positive[self.rows :, 0] = np.arange(self.test_rows) == 0
         rates = np.resize(self.rates, self.tasks)
         known = random.random((total, self.tasks)) < rates
         known[0], known[1] = True, True

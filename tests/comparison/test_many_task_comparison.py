@@ -86,6 +86,20 @@ def test_tasks_without_test_labels_have_no_verdict(tmp_path: Path, data: dict[st
     assert comparison["variants"]
 
 
+@pytest.mark.usefixtures("placeholder_reports")
+def test_mean_over_tasks_leaves_out_tasks_of_unknown_variance(tmp_path: Path) -> None:
+    kind = {"type": "binary", "metrics": ["roc-auc"]}
+    tasks = [{"each": "*", "kind": kind, "head": "linear"}]
+    path = write_many_tasks(tmp_path, data={**FEW, "single": True}, training=FAST, tasks=tasks)
+    compare(path, tmp_path / "out")
+    variant = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))["variants"][0]
+    assert variant["tasks"]["t0"]["mean"] is not None
+    assert variant["tasks"]["t0"]["low"] is None  # without the only positive label, the area is undefined
+    others = [variant["tasks"][name]["mean"] for name in ("t1", "t2")]
+    assert variant["overall"]["mean"] == pytest.approx(sum(others) / 2)
+    assert variant["overall"]["low"] < variant["overall"]["mean"] < variant["overall"]["high"]
+
+
 def _check_close(value: Any, expected: Any) -> None:
     """Check that two JSON values are equal up to rounding of numbers."""
     assert type(value) is type(expected)

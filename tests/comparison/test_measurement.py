@@ -290,9 +290,9 @@ def test_different_answers_count_once_per_example() -> None:
 def test_overall_pools_labels_and_mean_averages_tasks() -> None:
     task = OneTask(KINDS["classification"][0], CLASSES).task
     spec, ids = task.kind.metrics[0], ["e0", "e1", "e2", "e3", "e4"]
-    single_label = build_outputs(task, torch.eye(3)[[0]], torch.zeros(1, dtype=torch.int64), ids[4:])
-    variant = VariantOutputs("one", "variant", [[{"t": build_class_outputs(task, 0.25), "u": single_label}]])
-    for pooling, score in (("overall", 2 / 5), ("mean", (0.25 + 1) / 2)):
+    two_labels = build_outputs(task, torch.eye(3)[[0, 0]], torch.zeros(2, dtype=torch.int64), ids[3:])
+    variant = VariantOutputs("one", "variant", [[{"t": build_class_outputs(task, 0.25), "u": two_labels}]])
+    for pooling, score in (("overall", 3 / 6), ("mean", (0.25 + 1) / 2)):
         measurement = ComparedScores([variant], {"t": spec, "u": spec}, pooling, ids, 1)  # type: ignore[arg-type]
         assert measurement.estimate_scores("one")["overall"].mean == pytest.approx(score)
 

@@ -100,9 +100,9 @@ class ComparedScores:
             for variant in variants:
                 self._scores[variant.name][task] = _stack_seeds(self._seed_scores[variant.name, task], change)
         trained = [variant.name for variant in variants if variant.kind != "majority"]
-        self.averaged_tasks = [
-            task for task in metrics if not any(np.isnan(self._scores[name][task].scores).any() for name in trained)
-        ]
+        self.averaged_tasks = _select_averaged_tasks(
+            [self._scores[name] for name in trained], list(metrics), aggregation
+        )
         """The tasks of the score over all tasks: those whose score is defined for all trained variants and seeds."""
         self._shares = _compute_shares(self._label_counts, self.averaged_tasks, aggregation)
         if aggregation != "none" and self.averaged_tasks:
@@ -281,6 +281,21 @@ def _stack_seeds(scores: Sequence[SeedScore], change: float) -> ScoreInfluence:
 def _center(score: ScoreInfluence) -> ScoreInfluence:
     """Return the deviations of the seeds' scores from their mean."""
     return replace(score, scores=score.scores - score.scores.mean())
+
+
+def _select_averaged_tasks(
+    variants: Sequence[Mapping[str, ScoreInfluence]], tasks: Sequence[str], aggregation: Aggregation
+) -> list[str]:
+    """Return the tasks whose score is defined for all variants and seeds.
+
+    From a mean over tasks, tasks are left out whose influences are undefined, such as the area under the ROC curve with
+    a single positive label: the variance of the mean would be unknown. They stay if no other task remains.
+    """
+    defined = [task for task in tasks if not any(np.isnan(scores[task].scores).any() for scores in variants)]
+    if aggregation != "mean":
+        return defined
+    estimable = [task for task in defined if not any(np.isnan(scores[task].influence).any() for scores in variants)]
+    return estimable or defined
 
 
 def _compute_shares(label_counts: Mapping[str, Floats], tasks: Sequence[str], aggregation: Aggregation) -> Floats:
