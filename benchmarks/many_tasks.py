@@ -91,13 +91,13 @@ def _print_run(tasks: int, reference: float) -> None:
 
 def _print_linear_step(tasks: int) -> None:
     setup = build_setup(tasks, MLP(), WIDTH, Linear(), None, MISSING_SHARE, sequence=False, classes=2)
-    seconds = _time_steps({"core": build_step(setup), "bare": _build_bare_step(setup, tasks)})
+    seconds = _time_steps({"core": build_step(setup), "bare": _build_plain_step(setup, tasks)})
     print(
         f"step of {tasks:,} linear heads: {seconds['core'] / seconds['bare']:.2f}x of a bare loop with one matrix head"
     )
 
 
-def _build_bare_step(setup: StepSetup, tasks: int) -> Step:
+def _build_plain_step(setup: StepSetup, tasks: int) -> Step:
     """Build a step with one matrix head and one masked loss, on the same batch."""
     torch.manual_seed(0)
     scale = nn.Parameter(torch.ones(WIDTH))

@@ -19,7 +19,7 @@ from mtl_core.runs.saved_run import SavedRun
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_ROWS_SHOWN = 20
+MAX_DISPLAYED_ROWS = 20
 """Maximum number of rows that a notebook shows."""
 
 
@@ -72,7 +72,7 @@ class Predictions(Sequence[Prediction]):
         return f"Predictions({len(self)} inputs, tasks: {join_names(self[0].tasks) if len(self) else 'none'})"
 
     def _repr_html_(self) -> str:
-        rows = self._build_rows(probabilities=False)[:MAX_ROWS_SHOWN]
+        rows = self._build_rows(probabilities=False)[:MAX_DISPLAYED_ROWS]
         names = list(dict.fromkeys(name for row in rows for name in row))
         header = names[:MAX_LISTED_TASKS] if has_many_tasks(len(names)) else names
         table = build_html_table(header, [[str(row.get(name, "")) for name in header] for row in rows])

@@ -26,8 +26,8 @@ MAX_APART_TASKS = 10
 """Maximum number of tasks for which one network per task is trained without `--apart`."""
 MAX_LISTED_NETWORKS = 10
 """Maximum number of listed networks."""
-MAX_LISTED_TASKS = 8
-"""Maximum number of listed tasks per network."""
+MAX_NAMES_PER_NETWORK = 8
+"""Maximum number of names of tasks per network."""
 
 
 def group_command(
@@ -134,9 +134,7 @@ def describe_division(division: "Division") -> Iterator[str]:
         + (f"; {groups.undefined_pairs:,} pairs of tasks have no common examples" if groups.undefined_pairs else "")
     )
     for file in division.files[:MAX_LISTED_NETWORKS]:
-        names = ", ".join(file.tasks[:MAX_LISTED_TASKS])
-        more = len(file.tasks) - MAX_LISTED_TASKS
-        yield f"{file.path.stem}: {names}" + (f" and {more} more" if more > 0 else "") + f" (mtl run {file.path})"
+        yield f"{file.path.stem}: {join_names(file.tasks, MAX_NAMES_PER_NETWORK)} (mtl run {file.path})"
     if len(division.files) > MAX_LISTED_NETWORKS:
         yield f"and {len(division.files) - MAX_LISTED_NETWORKS} more networks"
     proof = "the optimum" if groups.gap < 5e-4 else f"at most {100 * groups.gap:.1f} % below the optimum"

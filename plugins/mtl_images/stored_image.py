@@ -39,7 +39,7 @@ class BackgroundDecoder:
         self._pending: dict[str, Future[NDArray[np.uint8]]] = {}
 
     def start(self, paths: Iterable[str]) -> None:
-        """Start to decode files; forget those of earlier calls that nobody has fetched."""
+        """Start to decode files; drop those of earlier calls that were not fetched."""
         wanted = dict.fromkeys(paths)
         for path in self._pending.keys() - wanted.keys():
             self._pending.pop(path).cancel()

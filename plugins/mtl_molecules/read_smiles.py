@@ -8,7 +8,7 @@ from mtl_core import MtlError
 
 _TIME = re.compile(r"^\[[\d:]+\] (?:SMILES Parse Error: )?")
 _POSITION = re.compile(r"around position (\d+)")
-MAX_SHOWN_CHARACTERS = 120
+MAX_CHARACTERS = 120
 """Number of characters of a SMILES in messages."""
 
 
@@ -30,8 +30,8 @@ def read_smiles(smiles: object) -> Chem.Mol:
             return molecule
         with rdBase.CaptureErrorLog() as log:
             Chem.MolFromSmiles(smiles)
-    shown = smiles if len(smiles) <= MAX_SHOWN_CHARACTERS else smiles[:MAX_SHOWN_CHARACTERS] + "…"
-    raise MtlError(f"'{shown}' is not a valid SMILES: {_extract_reason(log.messages)}")
+    excerpt = smiles if len(smiles) <= MAX_CHARACTERS else smiles[:MAX_CHARACTERS] + "…"
+    raise MtlError(f"'{excerpt}' is not a valid SMILES: {_extract_reason(log.messages)}")
 
 
 def _extract_reason(messages: str) -> str:

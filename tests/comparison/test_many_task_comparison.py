@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_values import check_close
 from many_tasks import write_many_tasks
 from rich.console import Console
 
@@ -70,7 +71,7 @@ def test_comparison_is_the_same_with_networks_trained_at_once(tmp_path: Path) ->
         for variant in comparison["variants"]:
             for key in ("train_s", "inference_ms", "runs"):
                 del variant[key]
-    _check_close(batched, separate)
+    check_close(batched, separate)
 
 
 @pytest.mark.usefixtures("placeholder_reports")
@@ -98,23 +99,6 @@ def test_mean_over_tasks_leaves_out_tasks_of_unknown_variance(tmp_path: Path) ->
     others = [variant["tasks"][name]["mean"] for name in ("t1", "t2")]
     assert variant["overall"]["mean"] == pytest.approx(sum(others) / 2)
     assert variant["overall"]["low"] < variant["overall"]["mean"] < variant["overall"]["high"]
-
-
-def _check_close(value: Any, expected: Any) -> None:
-    """Check that two JSON values are equal up to rounding of numbers."""
-    assert type(value) is type(expected)
-    if isinstance(expected, dict):
-        assert value.keys() == expected.keys()
-        for key in expected:
-            _check_close(value[key], expected[key])
-    elif isinstance(expected, list):
-        assert len(value) == len(expected)
-        for item, expected_item in zip(value, expected, strict=True):
-            _check_close(item, expected_item)
-    elif isinstance(expected, float):
-        assert value == pytest.approx(expected, abs=1e-5)
-    else:
-        assert value == expected
 
 
 # ── many tasks ──

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from json_values import check_close
 from planted import planted_groups
 from safetensors.torch import load_file, save_file
 
@@ -89,23 +90,7 @@ def test_comparisons_agree(outs: dict[str, Path], split_name: str) -> None:
         for variant in comparison["variants"]:
             for key in ("train_s", "inference_ms", "runs"):
                 del variant[key]
-    _check_close(batched, separate)
-
-
-def _check_close(value: Any, expected: Any) -> None:
-    """Check that two JSON values are equal up to rounding of numbers."""
-    if isinstance(expected, dict):
-        assert value.keys() == expected.keys()
-        for key in expected:
-            _check_close(value[key], expected[key])
-    elif isinstance(expected, list):
-        assert len(value) == len(expected)
-        for item, expected_item in zip(value, expected, strict=True):
-            _check_close(item, expected_item)
-    elif isinstance(expected, float):
-        assert value == pytest.approx(expected, abs=1e-5)
-    else:
-        assert value == expected
+    check_close(batched, separate)
 
 
 def test_test_outputs_are_those_of_the_best_epochs_of_separate_networks(outs: dict[str, Path]) -> None:
