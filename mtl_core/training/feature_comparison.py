@@ -11,14 +11,13 @@ from mtl_core.nn.features import Features
 from mtl_core.nn.heads import HeadGroup, HeadOutput
 from mtl_core.nn.network import MultiTaskNetwork
 from mtl_core.seeding import derive_seed
-from mtl_core.training.feature_gradients import iterate_feature_gradients
+from mtl_core.training.feature_gradients import find_starts, iterate_feature_gradients
 from mtl_core.training.gradient_comparison import ComparedGradients
 from mtl_core.training.gradient_sketch import GradientSketch
 from mtl_core.training.gradients import StepGradients
 from mtl_core.training.head_backward import HeadBackward
 from mtl_core.training.linear_gram import LinearGradients, compute_linear_gram
 from mtl_core.training.losses import TaskLosses
-from mtl_core.training.task_gradients import BackwardStart
 
 
 class FeatureComparison:
@@ -125,9 +124,7 @@ class FeatureComparison:
         """
         features, head_backward = self._features[0], self._head_backward
         assert head_backward is not None  # noqa: S101  `attach` was called before the first step
-        starts = head_backward.backward_heads(losses.values, losses.tasks, accumulate=False)
-        if starts is None:
-            starts = [BackwardStart(value, torch.ones_like(value)) for value in losses.values.unbind()]
+        starts = find_starts(head_backward, losses.values, losses.tasks, accumulate=False)
         sketch = GradientSketch(features.numel(), features.device, derive_seed(self._seed, "sketch", step))
         rows = features.new_zeros((len(starts), sketch.size), dtype=torch.float32)
         is_labelled = torch.zeros((len(starts), len(features)), dtype=torch.bool, device=features.device)

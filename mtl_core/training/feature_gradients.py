@@ -64,10 +64,15 @@ class FeatureGradients:
             features, such as that of a head that reads masked inputs, is left out.
         """
         features = self.get_features()
-        starts: Sequence[BackwardStart | None] | None = self._heads.backward_heads(values, tasks, accumulate)
-        if starts is None:
-            starts = [BackwardStart(value, torch.ones_like(value)) for value in values.unbind()]
-        yield from iterate_feature_gradients(starts, features)
+        yield from iterate_feature_gradients(find_starts(self._heads, values, tasks, accumulate), features)
+
+
+def find_starts(
+    heads: HeadBackward, values: torch.Tensor, tasks: torch.Tensor, accumulate: bool
+) -> Sequence[BackwardStart | None]:
+    """Return where the backward pass of each loss starts: after its head, or at the loss if the heads are unknown."""
+    starts = heads.backward_heads(values, tasks, accumulate)
+    return starts if starts is not None else [BackwardStart(value, torch.ones_like(value)) for value in values.unbind()]
 
 
 def iterate_feature_gradients(
